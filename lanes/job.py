@@ -1,0 +1,281 @@
+"""What a job is, what states it has, and what became of its attempts."""
+
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+MICROSECONDS = 1_000_000
+
+
+class State(StrEnum):
+    """Where a job is. Every accepted job is in exactly one of these."""
+
+    PENDING = "pending"
+    IN_FLIGHT = "in_flight"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    MERGED = "merged"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more happens to the job unless a person acts."""
+        return self not in (State.PENDING, State.IN_FLIGHT)
+
+
+class Reason(StrEnum):
+    """Why a job is a dead letter, or was cancelled by hand."""
+
+    REFUSED = "refused"
+    EXHAUSTED = "exhausted"
+    UNAUTHORIZED = "unauthorized"
+    PURGED = "purged"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request for a job, ended. Times in seconds since the epoch by the clock of Redis.
+
+    `outcome` is `delivered`, `retry`, `throttled`, a `Reason`, or `lost` when its lease ended without a report.
+    `detail` holds what the worker noted: `status`, `message`, `trace_id`, `seconds`, `worker`, `opportunity_id`, `new`.
+    """
+
+    number: int
+    outcome: str
+    started_at: float
+    ended_at: float
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, line: bytes) -> "Attempt":
+        """Read one line of the attempts list."""
+        number, outcome, started, ended, detail = line.split(b" ", 4)
+        return cls(
+            int(number),
+            outcome.decode(),
+            int(started) / MICROSECONDS,
+            int(ended) / MICROSECONDS,
+            json.loads(detail),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the attempt as plain values."""
+        return {
+            "number": self.number,
+            "outcome": self.outcome,
+            "started_at": self.started_at,
+            "ended_at": self.ended_at,
+            **self.detail,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it stands in Redis. Times in seconds since the epoch by the clock of Redis, None where not set.
+
+    `body` is None once the job is delivered, cancelled or expired: content is not kept longer than it is needed.
+    `attempt` numbers the newest release; `failures` counts those that used up one of the allowed attempts.
+    """
+
+    id: str
+    location_id: str
+    record: str
+    state: State
+    attempt: int
+    failures: int
+    accepted_at: float
+    ended_at: float | None
+    not_before: float | None
+    expires_at: float | None
+    service: str | None
+    reason: str | None
+    body: dict[str, Any] | None
+    attempts: tuple[Attempt, ...]
+
+    @classmethod
+    def parse(cls, job_id: str, fields: dict[bytes, bytes], body: bytes | None, attempts: list[bytes]) -> "Job":
+        """Read a job from its hash, its body and its attempts."""
+
+        def text(name: bytes) -> str | None:
+            value = fields.get(name)
+            return None if value is None else value.decode()
+
+        def time(name: bytes) -> float | None:
+            value = fields.get(name)
+            return None if value is None else float(value) / MICROSECONDS
+
+        return cls(
+            id=job_id,
+            location_id=fields[b"location"].decode(),
+            record=fields[b"record"].decode(),
+            state=State(fields[b"state"].decode()),
+            attempt=int(fields.get(b"attempt", 0)),
+            failures=int(fields.get(b"failures", 0)),
+            accepted_at=float(fields[b"accepted_at"]) / MICROSECONDS,
+            ended_at=time(b"ended_at"),
+            not_before=time(b"not_before"),
+            expires_at=time(b"expires_at"),
+            service=text(b"service"),
+            reason=text(b"reason"),
+            body=None if body is None else json.loads(body),
+            attempts=tuple(Attempt.parse(line) for line in attempts),
+        )
+
+    @property
+    def opportunity_id(self) -> str | None:
+        """The id that the API gave to the opportunity, once delivered."""
+        return self.attempts[-1].detail.get("opportunity_id") if self.attempts else None
+
+    @property
+    def new(self) -> bool | None:
+        """Whether the delivery created the opportunity (True) or updated it (False); None where not known."""
+        return self.attempts[-1].detail.get("new") if self.attempts else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the job as plain values, as `lanes job ID --json` prints it."""
+        return {
+            "id": self.id,
+            "location_id": self.location_id,
+            "record": self.record,
+            "state": self.state.value,
+            "reason": self.reason,
+            "failures": self.failures,
+            "accepted_at": self.accepted_at,
+            "ended_at": self.ended_at,
+            "not_before": self.not_before,
+            "expires_at": self.expires_at,
+            "service": self.service,
+            "opportunity_id": self.opportunity_id,
+            "new": self.new,
+            "body": self.body,
+            "attempts": [attempt.as_json() for attempt in self.attempts],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A validated job on its way into a lane. Times in seconds since the epoch; windows in seconds."""
+
+    id: str
+    location_id: str
+    record: str
+    body: bytes
+    not_before: float | None = None
+    expires_at: float | None = None
+    service: str | None = None
+    idempotency_key: str | None = None
+    fingerprint: str = ""
+
+
+class Acceptance(StrEnum):
+    """What `enqueue` said to an order."""
+
+    ACCEPTED = "accepted"
+    KNOWN = "known"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to an order: the id is that of the earlier job when it was known already."""
+
+    acceptance: Acceptance
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A job that the caller must send now, before its lease ends. `body` is the JSON to send."""
+
+    id: str
+    location_id: str
+    attempt: int
+    failures: int
+    accepted_at: float
+    released_at: float
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Nothing could be released. `seconds` until a lane is due, None when none will be by itself."""
+
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a transition answered, and the job that the same call released, if it was asked to."""
+
+    code: str
+    next: Released | Idle | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reclaimed:
+    """A job whose attempt was lost. `buried` when that was its last."""
+
+    id: str
+    location_id: str
+    attempt: int
+    buried: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Jobs that could be sent now, counted up to a limit, and seconds until a lane is due (None: none will be)."""
+
+    due: int
+    seconds: float | None
+
+
+COUNTS = ("accepted", *(state.value for state in State), "retried", "throttled", "reclaimed")
+
+
+def read_counts(fields: dict[bytes, bytes]) -> dict[str, int]:
+    """Return every count, 0 where nothing was counted yet."""
+    return {name: int(fields.get(name.encode(), 0)) for name in COUNTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A location's lane in numbers. Times in seconds; `due_in` is None when nothing will be released by itself.
+
+    `window_used` counts requests that the server may still have in its window, `day_used` those of the last 24 hours.
+    """
+
+    location_id: str
+    counts: dict[str, int]
+    hold: str | None
+    held_by: str | None
+    due_in: float | None
+    day_used: int
+    window_used: int
+
+    @classmethod
+    def parse(cls, location_id: str, fields: dict[bytes, bytes], slots: int, due: float | None, now: float) -> "Lane":
+        """Read a lane from its hash, its slots and its place in the due set."""
+        hold, by = fields.get(b"hold"), fields.get(b"held_by")
+        return cls(
+            location_id=location_id,
+            counts=read_counts(fields),
+            hold=None if hold is None else hold.decode(),
+            held_by=None if by is None else by.decode(),
+            due_in=None if due is None else max(0.0, due / MICROSECONDS - now),
+            day_used=int(fields.get(b"day_used", 0)),
+            window_used=slots,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the lane as plain values."""
+        return {
+            "location_id": self.location_id,
+            **self.counts,
+            "hold": self.hold,
+            "held_by": self.held_by,
+            "due_in": self.due_in,
+            "day_used": self.day_used,
+            "window_used": self.window_used,
+        }

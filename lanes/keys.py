@@ -1,0 +1,91 @@
+"""Every Redis key, built here and nowhere else.
+
+The scripts build their keys from the same table: `lua_prelude` writes it out as Lua functions, so a key has one
+spelling. No script declares KEYS: a release learns only while it runs which lane it takes, and a cell lives on one
+primary (never on a cluster that would need to know the slots beforehand).
+
+Times are integers in microseconds since the epoch, by the clock of Redis.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+SCHEMA = "1"
+DEFAULT_PREFIX = "lanes:"
+
+
+class Kind(StrEnum):
+    """The Redis type of a key, as `TYPE` answers it."""
+
+    STRING = "string"
+    HASH = "hash"
+    LIST = "list"
+    SET = "set"
+    ZSET = "zset"
+    CHANNEL = "channel"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key's name below the prefix, its type, and what it holds."""
+
+    template: str
+    kind: Kind
+    holds: str
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names in braces, in order."""
+        return tuple(part.split("}")[0] for part in self.template.split("{")[1:])
+
+
+KEYS: dict[str, Key] = {
+    # One of each in a cell.
+    "schema": Key("schema", Kind.STRING, "version of this layout"),
+    "counts": Key("counts", Kind.HASH, "jobs per state over all lanes, and totals since the beginning"),
+    "locations": Key("locations", Kind.SET, "every location that ever had a job"),
+    "due": Key("due", Kind.ZSET, "location -> time from which it may release a job"),
+    "leases": Key("leases", Kind.ZSET, "job id -> end of the lease of its current attempt"),
+    "expiring": Key("expiring", Kind.ZSET, "pending job id -> time after which it must not be sent"),
+    "dead": Key("dead", Kind.ZSET, "dead job id -> time of death"),
+    "wake": Key("wake", Kind.CHANNEL, "a message when some lane became due earlier than every other"),
+    # One of each per location.
+    "lane": Key("lane:{location}", Kind.HASH, "jobs per state, next sequence number, budget, hold"),
+    "ready": Key("ready:{location}", Kind.ZSET, "job id -> sequence number: may be sent now, budget permitting"),
+    "later": Key("later:{location}", Kind.ZSET, "job id -> time: waits for its backoff or its not-before"),
+    "heads": Key("heads:{location}", Kind.HASH, "record -> the one job of it that is ready, later or in flight"),
+    "behind": Key("behind:{location}:{record}", Kind.LIST, "job ids of the record, in order, behind its head"),
+    "slots": Key("slots:{location}", Kind.ZSET, "job id:attempt -> time at which the server's window forgot it"),
+    "day": Key("day:{location}", Kind.HASH, "quarter of an hour -> requests released in it"),
+    "idempotency": Key("idempotency:{location}:{key}", Kind.STRING, "job id and fingerprint of its body"),
+    # One of each per seat: a thread or process of a worker that sends one job at a time.
+    "seat": Key("seat:{worker}", Kind.STRING, "job id:attempt that it was given last; gone when the lease ends"),
+    # One of each per job.
+    "job": Key("job:{id}", Kind.HASH, "the job but for its body and its attempts"),
+    "body": Key("body:{id}", Kind.STRING, "the JSON that is sent; gone once the job is delivered"),
+    "attempts": Key("attempts:{id}", Kind.LIST, "one line per ended attempt: number outcome start end detail"),
+}
+
+
+def build(prefix: str, name: str, *values: str) -> str:
+    """Return the key called `name` under `prefix`, its braces filled with `values` in order."""
+    key = KEYS[name]
+    return prefix + key.template.format(**dict(zip(key.fields, values, strict=True)))
+
+
+def lua_prelude(prefix: str) -> str:
+    """Return the table as Lua: `key.due` is a string, `key.lane(location)` a function."""
+    lines = ["local key = {}"]
+    for name, key in KEYS.items():
+        if not key.fields:
+            lines.append(f"key.{name} = '{prefix}{key.template}'")
+            continue
+        parts = []
+        for piece in key.template.split("{"):
+            variable, brace, literal = piece.rpartition("}")
+            if brace:
+                parts.append(variable)
+            if literal:
+                parts.append(f"'{literal if brace else prefix + literal}'")
+        lines.append(f"function key.{name}({', '.join(key.fields)}) return {' .. '.join(parts)} end")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,39 @@
+-- audit_jobs: whether each job is where its state says, and nowhere else. Changes nothing.
+-- ARGV: ids of jobs
+-- Returns: lines that each tell one thing that is wrong
+local wrong = {}
+for _, id in ipairs(ARGV) do
+  local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record')
+  local state, location, record = job[1], job[2], job[3]
+  if not state then
+    if redis.call('EXISTS', key.body(id)) == 1 then table.insert(wrong, id .. ': a body without a job') end
+  else
+    local head = redis.call('HGET', key.heads(location), record) == id
+    local ready = redis.call('ZSCORE', key.ready(location), id) and 1 or 0
+    local later = redis.call('ZSCORE', key.later(location), id) and 1 or 0
+    local behind = redis.call('LPOS', key.behind(location, record), id) and 1 or 0
+    local leased = redis.call('ZSCORE', key.leases, id) and 1 or 0
+    local dead = redis.call('ZSCORE', key.dead, id) and 1 or 0
+    local body = redis.call('EXISTS', key.body(id)) == 1
+    local function check(fact, text)
+      if not fact then table.insert(wrong, id .. ' (' .. state .. ', location ' .. location .. '): ' .. text) end
+    end
+    local waits = state == 'pending' and 1 or 0
+    check(ready + later + behind == waits, 'waits in ' .. (ready + later + behind) .. ' places, not ' .. waits)
+    check((state == 'dead' and 1 or 0) == dead, 'dead letters and state disagree')
+    if state == 'pending' then
+      check(leased == 0, 'pending, with a lease')
+      check(head == (behind == 0), 'head of its record and place disagree')
+      if ready + later == 1 and not redis.call('HGET', key.lane(location), 'hold') then
+        check(redis.call('ZSCORE', key.due, location), 'its lane is never due')
+      end
+    elseif state == 'in_flight' then
+      check(leased == 1 and head, 'in flight without a lease, or not the head of its record')
+    else
+      check(head == (leased == 1), 'done, but still the head of its record')
+    end
+    check(body == (state == 'pending' or state == 'in_flight' or state == 'dead'), 'body and state disagree')
+    check(body or redis.call('PTTL', key.job(id)) > 0, 'done, but kept for ever')
+  end
+end
+return wrong

@@ -1,0 +1,18 @@
+-- cancel: the service takes back a job that is not on its way yet.
+-- Moves: pending -> cancelled
+-- ARGV:
+--   1 id
+--   2 retention   ms for which the job can still be read
+-- Returns: 'cancelled', or why not: 'unknown', or the state that the job is in
+-- @include now
+-- @include count
+-- @include withdraw
+-- @include forget
+local job = redis.call('HMGET', key.job(ARGV[1]), 'state', 'location', 'record')
+if not job[1] then return 'unknown' end
+if job[1] ~= 'pending' then return job[1] end
+withdraw(job[2], job[3], ARGV[1])
+redis.call('HSET', key.job(ARGV[1]), 'state', 'cancelled', 'ended_at', now)
+count(job[2], 'pending', 'cancelled')
+forget(ARGV[1], ARGV[2])
+return 'cancelled'

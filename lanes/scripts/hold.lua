@@ -1,0 +1,11 @@
+-- hold: a lane releases nothing more until it is resumed.
+-- ARGV:
+--   1 location
+--   2 reason
+--   3 by          operator | authorization | outage, or a person's name
+-- Returns: 'held'
+-- @include now
+-- @include hold_lane
+redis.call('SADD', key.locations, ARGV[1])
+hold_lane(ARGV[1], ARGV[2], ARGV[3])
+return 'held'

@@ -1,0 +1,37 @@
+-- reclaim: attempts whose lease has ended are over; their jobs go back to their lanes.
+-- Moves: in flight -> pending (ready) | dead when its attempts are spent
+-- ARGV:
+--   1 most          jobs in one call
+--   2 max_attempts
+-- Returns: { id, location, attempt, 'reclaimed' | 'buried', ... } four values a job
+-- @include now
+-- @include advance
+-- @include kill_job
+local reclaimed = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.leases, '-inf', now, 'LIMIT', 0, ARGV[1])) do
+  redis.call('ZREM', key.leases, id)
+  local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'attempt', 'released_at', 'worker', 'seq',
+    'expires_at')
+  local location, record = job[2], job[3]
+  if job[1] == 'in_flight' then
+    redis.call('RPUSH', key.attempts(id), string.format('%s lost %s %.0f %s', job[4], job[5], now,
+      cjson.encode({ worker = job[6], message = 'the lease ended without a report' })))
+    local failures = redis.call('HINCRBY', key.job(id), 'failures', 1)
+    local verdict = 'reclaimed'
+    if failures >= tonumber(ARGV[2]) then
+      verdict = 'buried'
+      kill_job(id, location, 'in_flight', 'exhausted')
+      advance(location, record)
+    else
+      redis.call('HSET', key.job(id), 'state', 'pending')
+      if job[8] then redis.call('ZADD', key.expiring, job[8], id) end
+      count(location, 'in_flight', 'pending')
+      count(location, nil, 'reclaimed')
+      place(location, id, tonumber(job[7]), nil)
+    end
+    for _, value in ipairs({ id, location, tonumber(job[4]), verdict }) do table.insert(reclaimed, value) end
+  elseif record then
+    advance(location, record)
+  end
+end
+return reclaimed

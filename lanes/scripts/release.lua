@@ -1,0 +1,14 @@
+-- release: the next job of the lane whose turn it is goes out; its location's budget is charged, its lease starts.
+-- Moves: pending -> in flight; pending -> expired where its time is over
+-- ARGV:
+--   1 worker      who sends it
+--   2 lease       us
+--   3 burst       requests of a location in a window
+--   4 window      us
+--   5 daily       requests of a location in a day
+--   6 retention   ms for which an expired job can still be read
+-- Returns: { 'released', id, location, attempt, failures, accepted_at, released_at, body }
+--       or { 'released', '', us until a lane is due, or -1 }
+-- @include now
+-- @include reply
+return reply('released', 1)

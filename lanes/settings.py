@@ -1,0 +1,143 @@
+"""Settings, from environment variables or a file `.env`, with the prefix `LANES_`."""
+
+import os
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from lanes.errors import SettingsError
+from lanes.keys import DEFAULT_PREFIX
+
+PREFIX = "LANES_"
+_ENV_LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
+# Read by other parts of the project, not settings of a service or worker.
+_NOT_SETTINGS = frozenset({"LANES_REQUIRE_REAL_PARTS"})
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class Settings(BaseModel):
+    """Every setting with its default; times in seconds. The environment wins over `.env`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="where the lanes are")
+    prefix: str = Field(DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9:_.-]{1,32}$", description="what every key begins with")
+    service: str | None = Field(None, max_length=64, description="name of the calling service, kept with its jobs")
+    idempotency_seconds: Seconds = Field(86_400, description="how long an idempotency key is known")
+    retention_seconds: Seconds = Field(86_400, description="how long a delivered, cancelled or expired job can be read")
+
+    api_base_url: str = Field("https://services.leadconnectorhq.com", description="where the API is")
+    api_version: Literal["2021-07-28"] = Field("2021-07-28", description="the API version that is spoken")
+    api_token: SecretStr | None = Field(None, description="token for locations that have none of their own")
+    secret_key: SecretStr | None = Field(None, description="encrypts what is stored of tokens")
+
+    burst_limit: Count = Field(100, description="requests of a location in one window")
+    burst_window_seconds: Seconds = Field(10, description="the window")
+    daily_limit: Count = Field(200_000, description="requests of a location in 24 hours")
+
+    max_attempts: Count = Field(12, description="attempts before a job is a dead letter")
+    max_age_seconds: Seconds = Field(86_400, description="age past which a failed attempt is the last")
+    backoff_base_seconds: Seconds = Field(1, description="upper bound of the first backoff")
+    backoff_max_seconds: Seconds = Field(300, description="upper bound of any backoff")
+    lease_seconds: Seconds = Field(45, description="until a job is taken back from a silent worker")
+    http_timeout_seconds: Seconds = Field(20, description="for a whole request, connecting included")
+    shift_seconds: Seconds = Field(5, description="how long a shift goes on before Celery has its slot back")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, value: str) -> str:
+        if urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+            message = "must begin with redis://, rediss:// (TLS) or unix://"
+            raise ValueError(message)
+        return value
+
+    @field_validator("api_base_url")
+    @classmethod
+    def _check_api_base_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        local = parts.hostname in ("127.0.0.1", "localhost", "::1", "sandbox")
+        if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
+            message = "must be an https:// URL (http:// only for a sandbox on this machine)"
+            raise ValueError(message)
+        if parts.username or parts.query or parts.fragment:
+            message = "must be a plain URL, without credentials, query or fragment"
+            raise ValueError(message)
+        return value.rstrip("/")
+
+    @field_validator("api_token")
+    @classmethod
+    def _check_api_token(cls, value: SecretStr | None) -> SecretStr | None:
+        # A stray line end in a token answers 401 `Invalid Private Integration token` (observed).
+        if value is None:
+            return None
+        token = value.get_secret_value().strip()
+        if not token.isascii() or not token.isprintable() or " " in token:
+            message = "must be printable ASCII without spaces"
+            raise ValueError(message)
+        return SecretStr(token) if token else None
+
+    @model_validator(mode="after")
+    def _check_lease(self) -> Self:
+        if self.lease_seconds <= self.http_timeout_seconds:
+            message = (
+                f"LANES_LEASE_SECONDS ({self.lease_seconds:g}) must be longer than LANES_HTTP_TIMEOUT_SECONDS "
+                f"({self.http_timeout_seconds:g}): a job must not be taken back while its request may still run"
+            )
+            raise ValueError(message)
+        return self
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> Self:
+        """Return the settings of the environment and of `env_file`, where there is one.
+
+        Raises:
+            SettingsError: one line for each setting that is unknown or wrong, naming it and what would be right.
+        """
+        environ = os.environ if environ is None else environ
+        found = _read_env_file(env_file) if env_file is not None and env_file.is_file() else {}
+        found |= {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+        found = {name: value for name, value in found.items() if name not in _NOT_SETTINGS}
+        known = {PREFIX + name.upper(): name for name in cls.model_fields}
+        unknown = [name for name in found if name not in known]
+        if unknown:
+            raise SettingsError("\n".join(_unknown(name, known) for name in unknown))
+        try:
+            return cls.model_validate({known[name]: value for name, value in found.items() if value != ""})
+        except ValidationError as error:
+            lines = [_wrong(dict(problem), found) for problem in error.errors(include_url=False)]
+            raise SettingsError("\n".join(lines)) from None
+
+
+def _unknown(name: str, known: Mapping[str, str]) -> str:
+    close = get_close_matches(name, known, n=1, cutoff=0.6)
+    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
+    return f"{name}: no such setting; {hint}"
+
+
+def _wrong(problem: dict[str, object], found: Mapping[str, str]) -> str:
+    location = problem["loc"]
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if not isinstance(location, tuple) or not location:
+        return message
+    name = PREFIX + str(location[0]).upper()
+    secret = name.endswith(("TOKEN", "KEY", "URL"))
+    return f"{name}: {message}" + ("" if secret else f" (it is {found.get(name, '')!r})")
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    found = {}
+    for line in path.read_text("utf-8").splitlines():
+        match = _ENV_LINE.match(line)
+        if match and match[1].startswith(PREFIX):
+            value = match[2]
+            if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+                value = value[1:-1]
+            found[match[1]] = value
+    return found

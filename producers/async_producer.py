@@ -1,0 +1,102 @@
+"""The producer for services that run an event loop."""
+
+import asyncio
+from collections.abc import AsyncIterable, Iterable
+from typing import Any, Self
+
+from lanes.async_store import AsyncLaneStore, connect
+from lanes.job import Job, Order
+from lanes.settings import Settings
+from producers.errors import InvalidJobError, UnknownJobError, WaitTimeoutError
+from producers.model import EnqueueOptions
+from producers.order import Opportunity, make_order
+from producers.producer import BATCH, POLL_FIRST_SECONDS, POLL_MOST_SECONDS
+from producers.receipt import EnqueueReport, Receipt, batches, make_receipt
+
+
+class AsyncOpportunityProducer:
+    """`OpportunityProducer` with awaitable methods; see there. Belongs to the event loop that first uses it."""
+
+    def __init__(self, store: AsyncLaneStore, settings: Settings | None = None) -> None:
+        self._store = store
+        self._settings = settings or Settings.load()
+
+    @classmethod
+    def from_url(cls, redis_url: str) -> Self:
+        """See `OpportunityProducer.from_url`."""
+        return cls.from_settings(Settings.load().model_copy(update={"redis_url": redis_url}))
+
+    @classmethod
+    def from_settings(cls, settings: Settings | None = None) -> Self:
+        """See `OpportunityProducer.from_settings`."""
+        settings = settings or Settings.load()
+        return cls(AsyncLaneStore(connect(settings.redis_url), settings.prefix), settings)
+
+    async def enqueue(self, opportunity: Opportunity, **options: Any) -> Receipt:
+        """See `OpportunityProducer.enqueue`."""
+        order = make_order(opportunity, options or None, service=self._settings.service)
+        return make_receipt(order, await self._store.enqueue(order, self._settings.idempotency_seconds))
+
+    async def enqueue_many(
+        self, opportunities: Iterable[Opportunity] | AsyncIterable[Opportunity], **options: Any
+    ) -> EnqueueReport:
+        """See `OpportunityProducer.enqueue_many`; takes asynchronous iterables too."""
+        common = EnqueueOptions(**options)
+        if isinstance(opportunities, AsyncIterable):
+            opportunities = [opportunity async for opportunity in opportunities]
+        report = EnqueueReport()
+        row = 0
+        for batch in batches(opportunities, BATCH):
+            orders: list[tuple[int, Order]] = []
+            for opportunity in batch:
+                row += 1
+                try:
+                    orders.append((row, make_order(opportunity, common, service=self._settings.service)))
+                except InvalidJobError as error:
+                    report.refuse(row, error)
+            answers = await self._store.enqueue_many(
+                [order for _, order in orders], self._settings.idempotency_seconds
+            )
+            for (number, order), answer in zip(orders, answers, strict=True):
+                report.note(number, order, answer)
+        return report
+
+    async def status(self, job_id: str) -> Job:
+        """See `OpportunityProducer.status`."""
+        job = await self._store.job(job_id)
+        if job is None:
+            raise UnknownJobError(job_id)
+        return job
+
+    async def cancel(self, job_id: str) -> bool:
+        """See `OpportunityProducer.cancel`."""
+        answer = await self._store.cancel(job_id, self._settings.retention_seconds)
+        if answer == "unknown":
+            raise UnknownJobError(job_id)
+        return answer == "cancelled"
+
+    async def wait(self, job_id: str, timeout: float) -> Job:  # noqa: ASYNC109 - the same signature as the other face
+        """See `OpportunityProducer.wait`."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        pause = POLL_FIRST_SECONDS
+        while True:
+            job = await self.status(job_id)
+            if job.state.final:
+                return job
+            left = deadline - loop.time()
+            if left <= 0:
+                message = f"job {job_id} is still {job.state} after {timeout:g} s; it goes on"
+                raise WaitTimeoutError(message)
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * 1.5, POLL_MOST_SECONDS)
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._store.client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()

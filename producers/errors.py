@@ -1,0 +1,52 @@
+"""What a producer can answer instead of a receipt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lanes.errors import LanesError
+
+
+class ProducerError(LanesError):
+    """Base of the errors of this package. Redis being away is `lanes.RedisUnavailableError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a job: the field, its value shortened to one line, and what would be right."""
+
+    field: str
+    value: str
+    message: str
+
+    def __str__(self) -> str:
+        shown = f" (it is {self.value})" if self.value else ""
+        return f"{self.field}: {self.message}{shown}" if self.field else f"{self.message}{shown}"
+
+
+class InvalidJobError(ProducerError):
+    """The body or an option does not fit the contract; `problems` holds every reason."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class IdempotencyConflictError(ProducerError):
+    """The idempotency key was used for another body; `job_id` is the job that it made."""
+
+    def __init__(self, key: str, job_id: str) -> None:
+        super().__init__(f"idempotency key {key!r} was used for another body, by job {job_id}: use a new key")
+        self.key = key
+        self.job_id = job_id
+
+
+class UnknownJobError(ProducerError):
+    """No job has this id, or it was pruned."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"no job {job_id}: mistyped, or done so long ago that it was pruned")
+        self.job_id = job_id
+
+
+class WaitTimeoutError(ProducerError):
+    """The job was not done within the time."""

@@ -1,0 +1,127 @@
+"""The body of an upsert and its options, checked where they enter."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic.alias_generators import to_camel
+
+from producers.errors import InvalidJobError, Problem
+
+MAX_BODY_BYTES = 64 * 1024
+_SHOWN = 60
+
+Model = TypeVar("Model", bound=BaseModel)
+
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Text = Annotated[str, Field(max_length=2048)]
+
+
+class UpsertOpportunity(BaseModel):
+    """The body of `POST /opportunities/upsert`, version 2021-07-28 (HighLevel's published OpenAPI specification).
+
+    Fields go by their Python names or by the API's own (`pipeline_id` or `pipelineId`). The API knows a record by
+    contact and pipeline within the location: another upsert for the same three overwrites it. A field that is not set
+    is not sent, and so left as it is.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, strict=True, hide_input_in_errors=True
+    )
+
+    pipeline_id: Id
+    location_id: Id
+    contact_id: Id
+    name: Text | None = None
+    status: Literal["open", "won", "lost", "abandoned", "all"] | None = None
+    pipeline_stage_id: Id | None = None
+    monetary_value: float | None = Field(None, allow_inf_nan=False)
+    assigned_to: Id | None = None
+
+    @field_validator("monetary_value", mode="before")
+    @classmethod
+    def _check_monetary_value(cls, value: object) -> object:
+        # 1e400 is what JSON makes of a number too large; an int may be too large for a float.
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
+            message = "must be between -2**53 and 2**53, where numbers are exact"
+            raise ValueError(message)
+        return value
+
+    @property
+    def record(self) -> str:
+        """What it writes, within its location (the API's match key, observed: contact and pipeline)."""
+        return f"{self.pipeline_id}/{self.contact_id}"
+
+    def to_json(self) -> bytes:
+        """Return the body as it is sent: the API's names, no field that was not set, whole numbers without a point."""
+        body = self.model_dump(by_alias=True, exclude_none=True)
+        value = body.get("monetaryValue")
+        if value is not None and value.is_integer():
+            body["monetaryValue"] = int(value)
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class EnqueueOptions(BaseModel):
+    """What may be said of a job besides its body; in a row of a file, under `_options`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    idempotency_key: Annotated[str, Field(pattern=r"^[!-~]{1,128}$")] | None = None
+    not_before: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
+    service: Annotated[str, Field(pattern=r"^[!-~]{1,64}$")] | None = None
+
+    @field_validator("expires_at")
+    @classmethod
+    def _check_expires_at(cls, value: datetime | None, info: Any) -> datetime | None:
+        not_before = info.data.get("not_before")
+        if value is not None and not_before is not None and value <= not_before:
+            message = "must be later than not_before"
+            raise ValueError(message)
+        return value
+
+
+def check(model: type[Model], values: object, path: str = "") -> Model:
+    """Return `values` as the model.
+
+    Raises:
+        InvalidJobError: with every problem, each naming its field, value and what would be right.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False)
+        raise InvalidJobError([_problem(model, dict(problem), values, path) for problem in problems]) from None
+
+
+def _problem(model: type[BaseModel], problem: dict[str, Any], values: object, path: str) -> Problem:
+    location = ".".join(str(part) for part in problem["loc"])
+    value: object = problem.get("input")
+    if isinstance(values, Mapping) and location in values:
+        value = values[location]
+    name = f"{path}.{location}" if path and location else path or location
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        names = [field.alias or name for name, field in model.model_fields.items()]
+        close = get_close_matches(location, names, n=1, cutoff=0.6)
+        return Problem(name, "", f"no such field; {f'did you mean {close[0]}?' if close else 'known: ' + ', '.join(names)}")
+    if kind == "missing":
+        return Problem(name, "", "is required")
+    if kind == "string_pattern_mismatch" and location.lower().endswith(("id", "to")):
+        return Problem(name, shorten(value), "must be 1 to 64 letters, digits, - or _")
+    if kind == "string_pattern_mismatch":
+        return Problem(name, shorten(value), "must be 1 to 64 (a key: 128) printable ASCII characters, no spaces")
+    message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    if kind == "model_type":
+        return Problem(name, shorten(values), "must be an object of named fields")
+    return Problem(name, shorten(value), message)
+
+
+def shorten(value: object) -> str:
+    """Return a value as one short, printable line."""
+    text = repr(value) if isinstance(value, (str, bytes)) else str(value)
+    text = "".join(character if character.isprintable() else "?" for character in text)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

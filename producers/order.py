@@ -1,0 +1,71 @@
+"""From what a service hands over to an order for the lanes: the one way in, for models, dicts, rows and messages."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from lanes.job import Order
+from producers.errors import InvalidJobError, Problem
+from producers.model import MAX_BODY_BYTES, EnqueueOptions, UpsertOpportunity, check, shorten
+
+OPTIONS_FIELD = "_options"
+Opportunity = UpsertOpportunity | Mapping[str, Any]
+
+
+def make_order(
+    opportunity: Opportunity,
+    options: EnqueueOptions | Mapping[str, Any] | None = None,
+    *,
+    service: str | None = None,
+    job_id: str | None = None,
+) -> Order:
+    """Check an upsert and its options and return it as an order with an id of its own.
+
+    A mapping may carry its options under `_options`. `service` is used where the options name none.
+
+    Raises:
+        InvalidJobError: with every problem of the body and the options.
+    """
+    if isinstance(opportunity, Mapping) and OPTIONS_FIELD in opportunity:
+        opportunity = dict(opportunity)
+        options = opportunity.pop(OPTIONS_FIELD)
+    problems: list[Problem] = []
+    body = opportunity if isinstance(opportunity, UpsertOpportunity) else None
+    if body is None:
+        try:
+            body = check(UpsertOpportunity, opportunity)
+        except InvalidJobError as error:
+            problems.extend(error.problems)
+    if not isinstance(options, EnqueueOptions):
+        try:
+            options = check(EnqueueOptions, {} if options is None else options, OPTIONS_FIELD)
+        except InvalidJobError as error:
+            problems.extend(error.problems)
+    if problems or body is None or not isinstance(options, EnqueueOptions):
+        raise InvalidJobError(problems)
+    encoded = body.to_json()
+    if len(encoded) > MAX_BODY_BYTES:
+        raise InvalidJobError([Problem("", shorten(f"{len(encoded)} bytes"), f"must be at most {MAX_BODY_BYTES} bytes")])
+    return Order(
+        id=job_id or uuid.uuid4().hex,
+        location_id=body.location_id,
+        record=body.record,
+        body=encoded,
+        not_before=_timestamp(options.not_before),
+        expires_at=_timestamp(options.expires_at),
+        service=options.service or service,
+        idempotency_key=options.idempotency_key,
+        fingerprint=_fingerprint(encoded) if options.idempotency_key else "",
+    )
+
+
+def _timestamp(value: datetime | None) -> float | None:
+    return None if value is None else value.timestamp()
+
+
+def _fingerprint(body: bytes) -> str:
+    canonical = json.dumps(json.loads(body), sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]

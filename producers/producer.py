@@ -1,0 +1,142 @@
+"""The producer for services that run threads."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Self
+
+from lanes.job import Job, Order
+from lanes.settings import Settings
+from lanes.store import LaneStore, connect
+from producers.errors import InvalidJobError, UnknownJobError, WaitTimeoutError
+from producers.model import EnqueueOptions
+from producers.order import Opportunity, make_order
+from producers.receipt import EnqueueReport, Receipt, batches, make_receipt
+
+BATCH = 500
+POLL_FIRST_SECONDS = 0.02
+POLL_MOST_SECONDS = 1.0
+
+
+class OpportunityProducer:
+    """Puts upserts into the lanes. Thread-safe; make one per process and keep it.
+
+    Every method raises `lanes.RedisUnavailableError` when Redis is away, within seconds. A call that was cut off may be
+    made again with the same idempotency key without making a second job.
+    """
+
+    def __init__(self, store: LaneStore, settings: Settings | None = None) -> None:
+        self._store = store
+        self._settings = settings or Settings.load()
+
+    @classmethod
+    def from_url(cls, redis_url: str) -> Self:
+        """Return a producer for the Redis at this URL; every other setting comes from the environment."""
+        return cls._of(Settings.load().model_copy(update={"redis_url": redis_url}))
+
+    @classmethod
+    def from_settings(cls, settings: Settings | None = None) -> Self:
+        """Return a producer as the settings say, by default those of the environment or `.env`."""
+        return cls._of(settings or Settings.load())
+
+    @classmethod
+    def _of(cls, settings: Settings) -> Self:
+        return cls(LaneStore(connect(settings.redis_url), settings.prefix), settings)
+
+    def enqueue(self, opportunity: Opportunity, **options: Any) -> Receipt:
+        """Enqueue one upsert; when this returns, it will be delivered, refused or expired, but not lost.
+
+        Args:
+            opportunity: an `UpsertOpportunity`, or a mapping with its fields.
+            **options: the fields of `EnqueueOptions`: `idempotency_key`, `not_before` and `expires_at` (aware
+                datetimes), `service`.
+
+        Raises:
+            InvalidJobError: a field or option is wrong.
+            IdempotencyConflictError: the key was used for another body.
+        """
+        order = make_order(opportunity, options or None, service=self._settings.service)
+        return make_receipt(order, self._store.enqueue(order, self._settings.idempotency_seconds))
+
+    def enqueue_many(
+        self, opportunities: Iterable[Opportunity], *, progress: Callable[[int], None] | None = None, **options: Any
+    ) -> EnqueueReport:
+        """Enqueue any number of upserts in few round trips; wrong ones are reported and do not stop the others.
+
+        Args:
+            opportunities: models or mappings; a mapping may carry its own options under `_options`.
+            progress: called after each round trip with the number of rows read so far.
+            **options: as for `enqueue`, for the rows that carry none.
+        """
+        common = EnqueueOptions(**options)
+        report = EnqueueReport()
+        row = 0
+        for batch in batches(opportunities, BATCH):
+            orders: list[tuple[int, Order]] = []
+            for opportunity in batch:
+                row += 1
+                try:
+                    orders.append((row, make_order(opportunity, common, service=self._settings.service)))
+                except InvalidJobError as error:
+                    report.refuse(row, error)
+            answers = self._store.enqueue_many([order for _, order in orders], self._settings.idempotency_seconds)
+            for (number, order), answer in zip(orders, answers, strict=True):
+                report.note(number, order, answer)
+            if progress is not None:
+                progress(row)
+        return report
+
+    def status(self, job_id: str) -> Job:
+        """Return the job with its state, its attempts and what the API answered.
+
+        Raises:
+            UnknownJobError: no job has this id (any more).
+        """
+        job = self._store.job(job_id)
+        if job is None:
+            raise UnknownJobError(job_id)
+        return job
+
+    def cancel(self, job_id: str) -> bool:
+        """Take a job back. Returns False when it is too late: it is on its way, or done.
+
+        Raises:
+            UnknownJobError: no job has this id (any more).
+        """
+        answer = self._store.cancel(job_id, self._settings.retention_seconds)
+        if answer == "unknown":
+            raise UnknownJobError(job_id)
+        return answer == "cancelled"
+
+    def wait(self, job_id: str, timeout: float) -> Job:
+        """Return the job once it is delivered, dead, cancelled or expired.
+
+        Args:
+            job_id: from the receipt.
+            timeout: seconds to wait at most.
+
+        Raises:
+            WaitTimeoutError: it was not done in time; it goes on.
+            UnknownJobError: no job has this id (any more).
+        """
+        deadline = time.monotonic() + timeout
+        pause = POLL_FIRST_SECONDS
+        while True:
+            job = self.status(job_id)
+            if job.state.final:
+                return job
+            left = deadline - time.monotonic()
+            if left <= 0:
+                message = f"job {job_id} is still {job.state} after {timeout:g} s; it goes on"
+                raise WaitTimeoutError(message)
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, POLL_MOST_SECONDS)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._store.client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

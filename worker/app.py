@@ -1,0 +1,97 @@
+"""The Celery app: its settings, its two tasks, and the dispatcher in every worker."""
+
+import os
+import threading
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_process_init, worker_shutting_down
+
+from lanes.settings import Settings
+from lanes.store import LaneStore, connect
+from worker.dispatcher import DispatcherStep, ShiftTask
+from worker.enqueue import EnqueueTask, enqueue_rows
+from worker.events import JobEvents, NoEvents
+from worker.highlevel.client import HighLevelClient
+from worker.logs import configure_logs
+from worker.shift import Bench, Shift, StopFlag
+
+DEFAULT_CONCURRENCY = 32
+
+
+def make_app(settings: Settings) -> Celery:
+    """Return the Celery app for these settings."""
+    app = Celery("lanes", broker=settings.redis_url)
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        result_serializer="json",
+        event_serializer="json",
+        task_ignore_result=True,
+        task_default_queue="lanes",
+        worker_direct=True,
+        worker_pool="threads",
+        worker_concurrency=DEFAULT_CONCURRENCY,
+        worker_prefetch_multiplier=1,
+        worker_send_task_events=True,
+        worker_enable_prefetch_count_reduction=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "global_keyprefix": f"{settings.prefix}celery:",
+            "visibility_timeout": 300,
+            "socket_keepalive": True,
+        },
+        worker_hijack_root_logger=True,
+    )
+    app.steps["consumer"].add(DispatcherStep)
+    return app
+
+
+configure_logs()
+settings = Settings.load()
+app = make_app(settings)
+stop = StopFlag()
+_bench: Bench | None = None
+_bench_pid = 0
+_lock = threading.Lock()
+
+
+def bench(hostname: str) -> Bench:
+    """Return what the shifts of this process share; made anew after a fork."""
+    global _bench, _bench_pid  # noqa: PLW0603 - one per process
+    with _lock:
+        if _bench is None or _bench_pid != os.getpid():
+            _bench_pid = os.getpid()
+            _bench = Bench(
+                settings,
+                LaneStore(connect(settings.redis_url), settings.prefix),
+                HighLevelClient(settings.api_base_url, settings.api_version, settings.http_timeout_seconds),
+                JobEvents(app) if app.conf.worker_send_task_events else NoEvents(app),
+                hostname,
+                stop,
+            )
+        return _bench
+
+
+@app.task(name="work_shift", base=ShiftTask, bind=True, acks_late=False)
+def work_shift(self: Any) -> int:
+    """Send due jobs, one after the other, for a few seconds."""
+    return Shift(bench(self.request.hostname)).work()
+
+
+@app.task(name="producers.enqueue", base=EnqueueTask, bind=True, acks_late=True, reject_on_worker_lost=True)
+def enqueue(self: Any, rows: Any) -> dict[str, Any]:
+    """Enqueue one row, or a list of rows, sent by any Celery client."""
+    return enqueue_rows(bench(self.request.hostname).store, settings, self.request.id, rows)
+
+
+@worker_shutting_down.connect
+def _release_nothing_more(**_: Any) -> None:
+    stop.set()
+
+
+@worker_process_init.connect
+def _start_anew(**_: Any) -> None:
+    configure_logs()

@@ -1,0 +1,201 @@
+"""The dispatcher: in every worker, starts shifts when lanes are due and slots are free.
+
+It knows its own worker only: the shifts that it starts go to the worker's own queue, and it counts them until they end. So
+no two workers need to agree on anything, and a worker that dies takes nothing with it but its own shifts.
+"""
+
+import random
+import threading
+import time
+from typing import Any
+
+import redis
+import structlog
+from celery import Task, bootsteps
+from celery.utils.nodenames import worker_direct
+from celery.worker import state as worker_state
+from celery.worker.request import Request
+
+from lanes.errors import LanesError
+from lanes.store import LaneStore, connect
+from lanes.transitions import Limits
+
+log = structlog.get_logger()
+
+LOOK_AGAIN_SECONDS = 0.02
+FULL_SECONDS = 0.05
+HOUSEKEEPING_SECONDS = 1.0
+NEVER_BEGAN_SECONDS = 15.0
+AWAY_SECONDS = 1.0
+SWEEP = 200
+
+
+class ShiftBook:
+    """The shifts that this worker's dispatcher started, from their sending to their end. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sent: dict[str, float] = {}
+        self.changed = threading.Event()
+
+    def sent(self, shift_id: str) -> None:
+        """A shift's message is on its way."""
+        with self._lock:
+            self._sent[shift_id] = time.monotonic()
+
+    def began(self, shift_id: str) -> None:
+        """A shift has its slot, or never will."""
+        with self._lock:
+            self._sent.pop(shift_id, None)
+
+    @property
+    def starting(self) -> int:
+        """Shifts that were sent and have not begun; one that never begins (its message was lost) is forgotten."""
+        with self._lock:
+            too_old = time.monotonic() - NEVER_BEGAN_SECONDS
+            self._sent = {shift_id: at for shift_id, at in self._sent.items() if at > too_old}
+            return len(self._sent)
+
+    def free(self, slots: int) -> int:
+        """How many of the worker's slots no shift and no other task has. One is kept for other tasks."""
+        taken = set(worker_state.requests)
+        with self._lock:
+            taken.update(self._sent)
+        return max(1, slots - 1) - len(taken)
+
+
+book = ShiftBook()
+
+
+class ShiftRequest(Request):  # type: ignore[misc]
+    """Tells the book when a shift begins."""
+
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """The pool has a slot for it."""
+        book.began(self.id)
+        super().on_accepted(pid, time_accepted)
+
+
+class ShiftTask(Task):  # type: ignore[misc]
+    """The base of `work_shift`."""
+
+    Request = ShiftRequest
+
+
+class Dispatcher:
+    """The loop of one worker. Times in seconds."""
+
+    def __init__(self, app: Any, hostname: str, pool: Any) -> None:
+        from worker.app import settings  # noqa: PLC0415 - the app imports this module
+
+        self._app = app
+        self._queue = worker_direct(hostname)
+        self._pool = pool
+        self._settings = settings
+        self._limits = Limits(settings.burst_limit, settings.burst_window_seconds, settings.daily_limit)
+        self._store = LaneStore(connect(settings.redis_url), settings.prefix)
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, name="dispatcher", daemon=True),
+            threading.Thread(target=self._listen, name="dispatcher-wake", daemon=True),
+        ]
+        self._housekeeping_at = 0.0
+
+    def start(self) -> None:
+        """Begin to dispatch."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Start no more shifts."""
+        self._stopping.set()
+        book.changed.set()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                pause = self._dispatch()
+            except (LanesError, redis.RedisError, OSError, self._app.connection_for_write().connection_errors) as error:
+                log.warning("dispatcher_waits", error=str(error))
+                pause = AWAY_SECONDS
+            book.changed.wait(pause)
+            book.changed.clear()
+
+    def _dispatch(self) -> float:
+        """Start as many shifts as there are free slots and due jobs; return the longest time to wait then."""
+        self._keep_house()
+        free = book.free(self._pool.num_processes)
+        if free <= 0:
+            return FULL_SECONDS
+        starting = book.starting
+        survey = self._store.survey(free + starting, self._limits)
+        for _ in range(min(free, survey.due - starting)):
+            if self._stopping.is_set():
+                break
+            self._start_shift()
+        if survey.seconds is None:
+            return HOUSEKEEPING_SECONDS
+        return min(max(survey.seconds, LOOK_AGAIN_SECONDS), HOUSEKEEPING_SECONDS)
+
+    def _start_shift(self) -> None:
+        from worker.app import work_shift  # noqa: PLC0415 - the app imports this module
+
+        shift_id = f"shift-{random.getrandbits(64):016x}"  # noqa: S311 - a name, not a secret
+        book.sent(shift_id)
+        try:
+            work_shift.apply_async(task_id=shift_id, queue=self._queue, retry=False)
+        except BaseException:
+            book.began(shift_id)
+            raise
+
+    def _keep_house(self) -> None:
+        """Take back what a dead worker left, and withdraw what is too old to be sent; about once a second."""
+        now = time.monotonic()
+        if now < self._housekeeping_at:
+            return
+        self._housekeeping_at = now + HOUSEKEEPING_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        for job in self._store.reclaim(SWEEP, self._settings.max_attempts):
+            log.warning(
+                "job_reclaimed", job=job.id, location=job.location_id, attempt=job.attempt, buried=job.buried
+            )
+        for job_id in self._store.expire(SWEEP, self._settings.retention_seconds):
+            log.info("job_expired", job=job_id)
+
+    def _listen(self) -> None:
+        """Wake the dispatcher when an enqueue made a lane due earlier than all others."""
+        while not self._stopping.is_set():
+            try:
+                with self._store.client.pubsub(ignore_subscribe_messages=True) as channel:
+                    channel.subscribe(self._store.key("wake"))
+                    while not self._stopping.is_set():
+                        if channel.get_message(timeout=HOUSEKEEPING_SECONDS):
+                            book.changed.set()
+            except (redis.RedisError, OSError) as error:
+                log.warning("wake_channel_lost", error=str(error))
+                self._stopping.wait(AWAY_SECONDS)
+
+
+class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Starts the dispatcher with the consumer of a worker, and stops it first."""
+
+    requires = {"celery.worker.consumer:Tasks"}  # noqa: RUF012 - Celery's way to say it
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self._dispatcher: Dispatcher | None = None
+
+    def start(self, parent: Any) -> None:
+        """The consumer is up, for the first time or again."""
+        from worker.app import stop  # noqa: PLC0415 - the app imports this module
+
+        stop.clear()
+        self._dispatcher = Dispatcher(parent.app, parent.hostname, parent.pool)
+        self._dispatcher.start()
+
+    def stop(self, parent: Any) -> None:  # noqa: ARG002 - Celery's signature
+        """The consumer goes down."""
+        if self._dispatcher is not None:
+            self._dispatcher.stop()
+            self._dispatcher = None
+
+    shutdown = stop

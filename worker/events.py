@@ -1,0 +1,92 @@
+"""Celery's task events for every job, so that Flower shows jobs: the uuid is the job's id. Sent in batches; no event
+carries an opportunity's content."""
+
+import os
+import threading
+import time
+from typing import Any
+
+from celery import Celery
+from celery.events.dispatcher import EventDispatcher
+
+from lanes.job import Released
+from worker.highlevel.outcomes import Outcome
+
+TASK_NAME = "upsert_opportunity"
+FLUSH_SECONDS = 0.25
+BATCH = 64
+
+
+class JobEvents:
+    """Sends the events of one process, as if each job were a task. Thread-safe."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._lock = threading.Lock()
+        self._dispatcher: EventDispatcher | None = None
+        self._pid = 0
+        self._flushed_at = 0.0
+
+    def _sender(self, hostname: str) -> EventDispatcher:
+        with self._lock:
+            if self._dispatcher is None or self._pid != os.getpid():
+                self._pid = os.getpid()
+                self._dispatcher = EventDispatcher(
+                    self._app.connection_for_write(),
+                    hostname=hostname,
+                    app=self._app,
+                    buffer_group={"task"},
+                    buffer_limit=BATCH,
+                )
+            return self._dispatcher
+
+    def started(self, job: Released, hostname: str) -> None:
+        """A job was released to a worker."""
+        sender = self._sender(hostname)
+        if job.attempt == 1:
+            arguments = f"('{job.location_id}',)"
+            sender.send("task-received", uuid=job.id, name=TASK_NAME, args=arguments, kwargs="{}", retries=0)
+        sender.send("task-started", uuid=job.id)
+
+    def succeeded(self, job: Released, outcome: Outcome, seconds: float, hostname: str) -> None:
+        """The API took the job."""
+        result = f"opportunity={outcome.opportunity_id} new={outcome.new}"
+        self._sender(hostname).send("task-succeeded", uuid=job.id, result=result, runtime=seconds)
+
+    def retried(self, job: Released, outcome: Outcome, hostname: str) -> None:
+        """The job waits for another attempt."""
+        self._sender(hostname).send("task-retried", uuid=job.id, exception=_explain(outcome), traceback="")
+
+    def failed(self, job: Released, outcome: Outcome, hostname: str) -> None:
+        """The job is a dead letter."""
+        self._sender(hostname).send("task-failed", uuid=job.id, exception=_explain(outcome), traceback="")
+
+    def flush(self, hostname: str, *, soon: bool = False) -> None:
+        """Send what is buffered; with `soon`, only if nothing was sent for a while."""
+        now = time.monotonic()
+        if not soon or now - self._flushed_at >= FLUSH_SECONDS:
+            self._flushed_at = now
+            self._sender(hostname).flush()
+
+
+def _explain(outcome: Outcome) -> str:
+    """Return status and message; messages of the API name fields and ids, but may repeat a value: quoted parts go."""
+    return f"{outcome.kind}: {outcome.status or 'no answer'}"
+
+
+class NoEvents(JobEvents):
+    """Sends nothing: for workers that were told to send no task events."""
+
+    def _sender(self, hostname: str) -> Any:  # noqa: ARG002 - the signature of what it replaces
+        return _SILENT
+
+
+class _Silent:
+    def send(self, *_: object, **__: object) -> None:
+        """Drop the event."""
+
+    def flush(self) -> None:
+        """Nothing is buffered."""
+
+
+_SILENT = _Silent()

@@ -1,0 +1,215 @@
+"""The shift: a worker slot that releases and sends due jobs, one after the other, for a few seconds."""
+
+import json
+import mmap
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from lanes.errors import RedisUnavailableError
+from lanes.job import Idle, Released, Result
+from lanes.settings import Settings
+from lanes.store import LaneStore
+from lanes.transitions import Limits, Seat
+from worker.backoff import Backoff
+from worker.events import JobEvents
+from worker.highlevel.client import HighLevelClient
+from worker.highlevel.outcomes import Answer, Failure, Kind, Outcome, classify
+
+log = structlog.get_logger()
+
+LINGER_SECONDS = 0.1
+REPORT_PAUSE_SECONDS = 0.2
+REPORT_PAUSE_MOST_SECONDS = 2.0
+
+
+class StopFlag:
+    """Tells the shifts of a worker, in threads or forked processes, to take no further job. Lives in shared memory."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 1)
+
+    def set(self) -> None:
+        """From now on nothing more is released."""
+        self._memory[0] = 1
+
+    def clear(self) -> None:
+        """A new start."""
+        self._memory[0] = 0
+
+    def __bool__(self) -> bool:
+        return self._memory[0] == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all shifts of a process share."""
+
+    settings: Settings
+    store: LaneStore
+    client: HighLevelClient
+    events: JobEvents
+    hostname: str
+    stop: StopFlag
+
+    @property
+    def limits(self) -> Limits:
+        """The budgets that every location has."""
+        settings = self.settings
+        return Limits(settings.burst_limit, settings.burst_window_seconds, settings.daily_limit)
+
+    @property
+    def backoff(self) -> Backoff:
+        """When to try again."""
+        settings = self.settings
+        return Backoff(
+            settings.backoff_base_seconds, settings.backoff_max_seconds, settings.max_attempts, settings.max_age_seconds
+        )
+
+
+_seats = threading.local()
+
+
+def seat_name(hostname: str) -> str:
+    """Return the name of this thread's seat: no other thread or process, nor a later one, has the same."""
+    name: str | None = getattr(_seats, "name", None)
+    if name is None:
+        name = f"{hostname}#{uuid.uuid4().hex[:8]}"
+        _seats.name = name
+    return name
+
+
+class Shift:
+    """One shift. `work()` returns the number of attempts it made."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._limits = bench.limits
+        self._backoff = bench.backoff
+        settings = bench.settings
+        self._seat = Seat(seat_name(bench.hostname), settings.lease_seconds, settings.retention_seconds, self._limits)
+        self._token = settings.api_token.get_secret_value() if settings.api_token else ""
+        self._ends_at = time.monotonic() + settings.shift_seconds
+        self._chance = random.Random()  # noqa: S311 - jitter, not a secret
+
+    def work(self) -> int:
+        """Send jobs until none is due, the shift is over, or the worker stops."""
+        attempts = 0
+        following: Released | Idle | None = Idle(0.0)
+        try:
+            while following is not None:
+                if isinstance(following, Released):
+                    attempts += 1
+                    following = self._send(following)
+                    self._bench.events.flush(self._bench.hostname, soon=True)
+                elif self._over or following.seconds is None or following.seconds > LINGER_SECONDS:
+                    break
+                else:
+                    time.sleep(following.seconds)
+                    following = self._bench.store.release(self._seat).next
+        finally:
+            self._bench.events.flush(self._bench.hostname)
+        return attempts
+
+    @property
+    def _over(self) -> bool:
+        return bool(self._bench.stop) or time.monotonic() >= self._ends_at
+
+    def _send(self, job: Released) -> Released | Idle | None:
+        """Send one job and report what came of it; return what the same call released."""
+        events, hostname = self._bench.events, self._bench.hostname
+        events.started(job, hostname)
+        started = time.monotonic()
+        answer: Answer | Failure
+        if not job.body:
+            outcome = Outcome(Kind.REFUSED, message="the stored body is missing")
+        elif not self._token:
+            outcome = Outcome(Kind.UNAUTHORIZED, message="there is no token for this location: set LANES_API_TOKEN")
+        else:
+            answer = self._bench.client.upsert(job.body, self._token)
+            outcome = classify(answer, self._limits.window)
+        seconds = time.monotonic() - started
+        return self._report(job, outcome, seconds)
+
+    def _report(self, job: Released, outcome: Outcome, seconds: float) -> Released | Idle | None:
+        store, limits = self._bench.store, self._limits
+        detail = describe(outcome, seconds, self._bench.hostname)
+        take = None if self._over else self._seat
+        age = job.released_at - job.accepted_at + seconds
+        call: Callable[[], Result]
+        match outcome.kind:
+            case Kind.DELIVERED:
+                retention = self._bench.settings.retention_seconds
+                call = lambda: store.deliver(job.id, job.attempt, detail, limits, retention=retention, take=take)  # noqa: E731
+                self._bench.events.succeeded(job, outcome, seconds, self._bench.hostname)
+            case Kind.THROTTLED:
+                wait = outcome.wait or limits.window
+                call = lambda: store.throttle(job.id, job.attempt, detail, limits, wait=wait, take=take)  # noqa: E731
+                self._bench.events.retried(job, outcome, self._bench.hostname)
+            case Kind.RETRY if not self._backoff.exhausted(job.failures + 1, age):
+                delay = self._backoff.delay(job.failures + 1, self._chance)
+                call = lambda: store.retry(job.id, job.attempt, detail, limits, delay=delay, take=take)  # noqa: E731
+                self._bench.events.retried(job, outcome, self._bench.hostname)
+            case _:
+                reason = "exhausted" if outcome.kind is Kind.RETRY else outcome.kind.value
+                hold = (outcome.message or "") if outcome.kind is Kind.UNAUTHORIZED else ""
+                call = lambda: store.bury(job.id, job.attempt, detail, limits, reason=reason, hold=hold, take=take)  # noqa: E731
+                self._bench.events.failed(job, outcome, self._bench.hostname)
+        result = self._insist(job, call)
+        if result is None:
+            return None
+        _log(job, outcome, result.code, seconds)
+        return result.next
+
+    def _insist(self, job: Released, call: Callable[[], Result]) -> Result | None:
+        """Report even if Redis is away for a while: what the API took must not be sent again without need.
+
+        Gives up when the lease is long over; then the job is taken back and sent again.
+        """
+        pause = REPORT_PAUSE_SECONDS
+        gives_up_at = time.monotonic() + 2 * self._bench.settings.lease_seconds
+        while True:
+            try:
+                return call()
+            except RedisUnavailableError as error:
+                if time.monotonic() >= gives_up_at:
+                    log.exception("report_lost", job=job.id, location=job.location_id, attempt=job.attempt)
+                    return None
+                log.warning("report_delayed", job=job.id, error=str(error))
+                time.sleep(pause)
+                pause = min(2 * pause, REPORT_PAUSE_MOST_SECONDS)
+
+
+def describe(outcome: Outcome, seconds: float, worker: str) -> str:
+    """Return the JSON that is kept with an attempt; what is not known is left out."""
+    detail: dict[str, Any] = {
+        "status": outcome.status,
+        "message": outcome.message,
+        "trace_id": outcome.trace_id,
+        "opportunity_id": outcome.opportunity_id,
+        "new": outcome.new,
+        "warning": outcome.warning,
+        "seconds": round(seconds, 4),
+        "worker": worker,
+    }
+    return json.dumps({name: value for name, value in detail.items() if value is not None}, separators=(",", ":"))
+
+
+def _log(job: Released, outcome: Outcome, code: str, seconds: float) -> None:
+    level = {Kind.DELIVERED: log.debug, Kind.RETRY: log.info}.get(outcome.kind, log.warning)
+    level(
+        f"job_{code}",
+        job=job.id,
+        location=job.location_id,
+        attempt=job.attempt,
+        status=outcome.status,
+        milliseconds=round(seconds * 1000),
+        trace_id=outcome.trace_id,
+        **({} if outcome.kind is Kind.DELIVERED else {"outcome": outcome.kind.value}),
+    )
