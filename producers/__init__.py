@@ -4,6 +4,7 @@ from lanes.errors import RedisUnavailableError
 from lanes.job import Job, State
 from producers.async_producer import AsyncOpportunityProducer
 from producers.errors import (
+    EnqueueInterruptedError,
     IdempotencyConflictError,
     InvalidJobError,
     Problem,
@@ -17,6 +18,7 @@ from producers.receipt import EnqueueReport, Receipt, Refusal
 
 __all__ = [
     "AsyncOpportunityProducer",
+    "EnqueueInterruptedError",
     "EnqueueOptions",
     "EnqueueReport",
     "IdempotencyConflictError",

@@ -5,13 +5,15 @@ from collections.abc import AsyncIterable, Iterable
 from typing import Any, Self
 
 from lanes.async_store import AsyncLaneStore, connect
-from lanes.job import Job, Order
+from lanes.errors import RedisUnavailableError
+from lanes.job import Job
 from lanes.settings import Settings
-from producers.errors import InvalidJobError, UnknownJobError, WaitTimeoutError
-from producers.model import EnqueueOptions
+from producers.errors import EnqueueInterruptedError, UnknownJobError, WaitTimeoutError
+from producers.intake import batches, check_rows, note_answers, number_rows
+from producers.model import EnqueueOptions, check
 from producers.order import Opportunity, make_order
-from producers.producer import BATCH, POLL_FIRST_SECONDS, POLL_MOST_SECONDS
-from producers.receipt import EnqueueReport, Receipt, batches, make_receipt
+from producers.producer import POLL_FIRST_SECONDS, POLL_MOST_SECONDS
+from producers.receipt import EnqueueReport, Receipt, make_receipt
 
 
 class AsyncOpportunityProducer:
@@ -41,24 +43,19 @@ class AsyncOpportunityProducer:
         self, opportunities: Iterable[Opportunity] | AsyncIterable[Opportunity], **options: Any
     ) -> EnqueueReport:
         """See `OpportunityProducer.enqueue_many`; takes asynchronous iterables too."""
-        common = EnqueueOptions(**options)
+        common = check(EnqueueOptions, options)
         if isinstance(opportunities, AsyncIterable):
             opportunities = [opportunity async for opportunity in opportunities]
         report = EnqueueReport()
-        row = 0
-        for batch in batches(opportunities, BATCH):
-            orders: list[tuple[int, Order]] = []
-            for opportunity in batch:
-                row += 1
-                try:
-                    orders.append((row, make_order(opportunity, common, service=self._settings.service)))
-                except InvalidJobError as error:
-                    report.refuse(row, error)
-            answers = await self._store.enqueue_many(
-                [order for _, order in orders], self._settings.idempotency_seconds
-            )
-            for (number, order), answer in zip(orders, answers, strict=True):
-                report.note(number, order, answer)
+        for batch in batches(number_rows(opportunities)):
+            entries = check_rows(batch, common, self._settings.service, report)
+            try:
+                answers = await self._store.enqueue_many(
+                    [entry.order for entry in entries], self._settings.idempotency_seconds
+                )
+            except RedisUnavailableError as error:
+                raise EnqueueInterruptedError(report, error) from error
+            note_answers(entries, answers, report)
         return report
 
     async def status(self, job_id: str) -> Job:

@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from lanes.errors import LanesError
+from lanes.errors import LanesError, RedisUnavailableError
+
+if TYPE_CHECKING:
+    from producers.receipt import EnqueueReport
 
 
 class ProducerError(LanesError):
@@ -38,6 +42,17 @@ class IdempotencyConflictError(ProducerError):
         super().__init__(f"idempotency key {key!r} was used for another body, by job {job_id}: use a new key")
         self.key = key
         self.job_id = job_id
+
+
+class EnqueueInterruptedError(ProducerError, RedisUnavailableError):
+    """Redis went away in the middle of many rows; `report` tells what was accepted before.
+
+    The rows after `report.rows` less than a batch back may have got in too: enqueue them again with idempotency keys.
+    """
+
+    def __init__(self, report: "EnqueueReport", cause: RedisUnavailableError) -> None:
+        super().__init__(f"{cause}; {report.accepted + report.duplicates} rows were accepted before")
+        self.report = report
 
 
 class UnknownJobError(ProducerError):

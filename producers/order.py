@@ -16,22 +16,22 @@ Opportunity = UpsertOpportunity | Mapping[str, Any]
 
 
 def make_order(
-    opportunity: Opportunity,
+    opportunity: object,
     options: EnqueueOptions | Mapping[str, Any] | None = None,
     *,
     service: str | None = None,
     job_id: str | None = None,
 ) -> Order:
-    """Check an upsert and its options and return it as an order with an id of its own.
+    """Check an upsert (a model or a mapping) and its options and return it as an order with an id of its own.
 
-    A mapping may carry its options under `_options`. `service` is used where the options name none.
+    A mapping may carry its options under `_options`; they go before those given beside it. `service` is used where the options name none.
 
     Raises:
         InvalidJobError: with every problem of the body and the options.
     """
     if isinstance(opportunity, Mapping) and OPTIONS_FIELD in opportunity:
         opportunity = dict(opportunity)
-        options = opportunity.pop(OPTIONS_FIELD)
+        options = _join(options, opportunity.pop(OPTIONS_FIELD))
     problems: list[Problem] = []
     body = opportunity if isinstance(opportunity, UpsertOpportunity) else None
     if body is None:
@@ -60,6 +60,13 @@ def make_order(
         idempotency_key=options.idempotency_key,
         fingerprint=_fingerprint(encoded) if options.idempotency_key else "",
     )
+
+
+def _join(common: object, own: object) -> Any:
+    """Return a row's own options on top of those for all rows."""
+    if isinstance(common, EnqueueOptions):
+        common = common.model_dump(exclude_none=True)
+    return {**common, **own} if isinstance(common, Mapping) and isinstance(own, Mapping) else own
 
 
 def _timestamp(value: datetime | None) -> float | None:

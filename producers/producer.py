@@ -4,15 +4,17 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
-from lanes.job import Job, Order
+from lanes.errors import RedisUnavailableError
+from lanes.job import Job
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
-from producers.errors import InvalidJobError, UnknownJobError, WaitTimeoutError
-from producers.model import EnqueueOptions
+from producers.errors import EnqueueInterruptedError, UnknownJobError, WaitTimeoutError
+from producers.intake import Row, batches, check_rows, note_answers, number_rows
+from producers.model import EnqueueOptions, check
 from producers.order import Opportunity, make_order
-from producers.receipt import EnqueueReport, Receipt, batches, make_receipt
+from producers.receipt import EnqueueReport, Receipt, make_receipt
 
-BATCH = 500
+Progress = Callable[[EnqueueReport], None]
 POLL_FIRST_SECONDS = 0.02
 POLL_MOST_SECONDS = 1.0
 
@@ -58,31 +60,36 @@ class OpportunityProducer:
         return make_receipt(order, self._store.enqueue(order, self._settings.idempotency_seconds))
 
     def enqueue_many(
-        self, opportunities: Iterable[Opportunity], *, progress: Callable[[int], None] | None = None, **options: Any
+        self, opportunities: Iterable[Opportunity], *, progress: Progress | None = None, **options: Any
     ) -> EnqueueReport:
         """Enqueue any number of upserts in few round trips; wrong ones are reported and do not stop the others.
 
         Args:
             opportunities: models or mappings; a mapping may carry its own options under `_options`.
-            progress: called after each round trip with the number of rows read so far.
-            **options: as for `enqueue`, for the rows that carry none.
+            progress: called with the report so far after each round trip.
+            **options: as for `enqueue`, for every row; a row's own go before them.
+
+        Raises:
+            InvalidJobError: an option for all rows is wrong; nothing was enqueued.
+            EnqueueInterruptedError: Redis went away; what was accepted so far is in its `report`.
         """
-        common = EnqueueOptions(**options)
+        return self.enqueue_rows(number_rows(opportunities), progress=progress, **options)
+
+    def enqueue_rows(self, rows: Iterable[Row], *, progress: Progress | None = None, **options: Any) -> EnqueueReport:
+        """`enqueue_many` for rows that bring their own numbers, as those of a file do (`producers.rows`)."""
+        common = check(EnqueueOptions, options)
         report = EnqueueReport()
-        row = 0
-        for batch in batches(opportunities, BATCH):
-            orders: list[tuple[int, Order]] = []
-            for opportunity in batch:
-                row += 1
-                try:
-                    orders.append((row, make_order(opportunity, common, service=self._settings.service)))
-                except InvalidJobError as error:
-                    report.refuse(row, error)
-            answers = self._store.enqueue_many([order for _, order in orders], self._settings.idempotency_seconds)
-            for (number, order), answer in zip(orders, answers, strict=True):
-                report.note(number, order, answer)
+        for batch in batches(rows):
+            entries = check_rows(batch, common, self._settings.service, report)
+            try:
+                answers = self._store.enqueue_many(
+                    [entry.order for entry in entries], self._settings.idempotency_seconds
+                )
+            except RedisUnavailableError as error:
+                raise EnqueueInterruptedError(report, error) from error
+            note_answers(entries, answers, report)
             if progress is not None:
-                progress(row)
+                progress(report)
         return report
 
     def status(self, job_id: str) -> Job:

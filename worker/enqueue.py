@@ -1,6 +1,6 @@
 """The way in for Celery clients that do not have this package: `producers.enqueue`."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from celery import Task
@@ -8,8 +8,8 @@ from celery.worker.request import Request
 
 from lanes.settings import Settings
 from lanes.store import LaneStore
-from producers.errors import InvalidJobError
-from producers.order import make_order
+from producers.intake import Entry, check_rows, note_answers, number_rows
+from producers.model import EnqueueOptions
 from producers.receipt import EnqueueReport
 
 
@@ -43,17 +43,12 @@ def enqueue_rows(store: LaneStore, settings: Settings, task_id: str, rows: Any) 
     """
     rows = rows if isinstance(rows, list) else [rows]
     report = EnqueueReport()
-    orders = []
-    for number, row in enumerate(rows, 1):
-        job_id = task_id if len(rows) == 1 else f"{task_id}-{number}"
-        try:
-            row_ = row if isinstance(row, Mapping) else {"": row}
-            orders.append((number, make_order(row_, service=settings.service, job_id=job_id)))
-        except InvalidJobError as error:
-            report.refuse(number, error)
-    answers = store.enqueue_many([order for _, order in orders], settings.idempotency_seconds)
-    for (number, order), answer in zip(orders, answers, strict=True):
-        report.note(number, order, answer)
+    entries = [
+        Entry(entry.number, replace(entry.order, id=task_id if len(rows) == 1 else f"{task_id}-{entry.number}"))
+        for entry in check_rows(number_rows(rows), EnqueueOptions(), settings.service, report)
+    ]
+    answers = store.enqueue_many([entry.order for entry in entries], settings.idempotency_seconds)
+    note_answers(entries, answers, report)
     return {
         "accepted": report.accepted,
         "duplicates": report.duplicates,
