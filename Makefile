@@ -1,8 +1,51 @@
-.PHONY: env test
-env: .venv/.stamp
-.venv/.stamp: pyproject.toml
-	python3 -m venv .venv
-	.venv/bin/pip install -q -e '.[worker,dev]'
-	touch $@
-test: env
-	.venv/bin/python -m pytest
+# Every target makes the environment first, from the lock; nothing is done twice.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.made
+# Names, versions and hashes; never a host.
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo up test lint format bench lock clean
+
+help:  ## What there is to type
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{ printf "  make %-8s%s\n", $$1, $$2 }'
+
+env: $(STAMP)  ## Make .venv with everything, from the lock
+$(STAMP): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: env  ## Everything from nothing, on embedded parts; ends by itself
+	@$(BIN)/lanes demo
+
+up: env  ## The same, staying up on data that survive a restart
+	@$(BIN)/lanes up
+
+test: env  ## Lint, types, walls and every test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+lint: env  ## Lint alone
+	$(BIN)/ruff check .
+
+format: env  ## Lay the code out and mend what can be mended by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: env  ## Measure what the README claims
+	@$(BIN)/python -m benchmarks
+
+lock: env  ## Choose the newest versions that pyproject.toml allows
+	$(LOCK) --all-extras --output-file requirements.lock pyproject.toml
+	$(LOCK) --all-extras --group dev --constraints requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+clean:  ## Remove the environment and every cache
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -5,4 +5,13 @@ from lanes.job import Job, State
 from lanes.settings import Settings
 from lanes.store import LaneStore
 
-__all__ = ["Job", "LaneStore", "LanesError", "RedisUnavailableError", "ScriptError", "Settings", "SettingsError", "State"]
+__all__ = [
+    "Job",
+    "LaneStore",
+    "LanesError",
+    "RedisUnavailableError",
+    "ScriptError",
+    "Settings",
+    "SettingsError",
+    "State",
+]

@@ -54,7 +54,9 @@ def check_rows(
     return entries
 
 
-def note_answers(entries: Sequence[Entry], answers: Iterable[Accepted | Exception], report: EnqueueReport) -> None:
+def note_answers(
+    entries: Sequence[Entry], answers: Iterable[Accepted | Exception], report: EnqueueReport
+) -> None:
     """Write down in the report what the lanes answered."""
     for entry, answer in zip(entries, answers, strict=True):
         if isinstance(answer, Exception):
@@ -63,7 +65,9 @@ def note_answers(entries: Sequence[Entry], answers: Iterable[Accepted | Exceptio
         try:
             receipt = make_receipt(entry.order, answer)
         except IdempotencyConflictError as error:
-            report.refused.append(Refusal(entry.number, (Problem("_options.idempotency_key", "", str(error)),)))
+            report.refused.append(
+                Refusal(entry.number, (Problem("_options.idempotency_key", "", str(error)),))
+            )
             continue
         report.job_ids.append(receipt.job_id)
         report.accepted += not receipt.duplicate

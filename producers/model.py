@@ -29,7 +29,12 @@ class UpsertOpportunity(BaseModel):
     """
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, strict=True, hide_input_in_errors=True
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        hide_input_in_errors=True,
     )
 
     pipeline_id: Id
@@ -94,7 +99,9 @@ def check(model: type[Model], values: object, path: str = "") -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
-        raise InvalidJobError([_problem(model, dict(problem), values, path) for problem in problems]) from None
+        raise InvalidJobError(
+            [_problem(model, dict(problem), values, path) for problem in problems]
+        ) from None
 
 
 def _problem(model: type[BaseModel], problem: dict[str, Any], values: object, path: str) -> Problem:
@@ -107,13 +114,19 @@ def _problem(model: type[BaseModel], problem: dict[str, Any], values: object, pa
     if kind == "extra_forbidden":
         names = [field.alias or name for name, field in model.model_fields.items()]
         close = get_close_matches(location, names, n=1, cutoff=0.6)
-        return Problem(name, "", f"no such field; {f'did you mean {close[0]}?' if close else 'known: ' + ', '.join(names)}")
+        return Problem(
+            name,
+            "",
+            f"no such field; {f'did you mean {close[0]}?' if close else 'known: ' + ', '.join(names)}",
+        )
     if kind == "missing":
         return Problem(name, "", "is required")
     if kind == "string_pattern_mismatch" and location.lower().endswith(("id", "to")):
         return Problem(name, shorten(value), "must be 1 to 64 letters, digits, - or _")
     if kind == "string_pattern_mismatch":
-        return Problem(name, shorten(value), "must be 1 to 64 (a key: 128) printable ASCII characters, no spaces")
+        return Problem(
+            name, shorten(value), "must be 1 to 64 (a key: 128) printable ASCII characters, no spaces"
+        )
     message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     if kind == "model_type":
         return Problem(name, shorten(values), "must be an object of named fields")

@@ -48,7 +48,9 @@ def make_order(
         raise InvalidJobError(problems)
     encoded = body.to_json()
     if len(encoded) > MAX_BODY_BYTES:
-        raise InvalidJobError([Problem("", shorten(f"{len(encoded)} bytes"), f"must be at most {MAX_BODY_BYTES} bytes")])
+        raise InvalidJobError(
+            [Problem("", shorten(f"{len(encoded)} bytes"), f"must be at most {MAX_BODY_BYTES} bytes")]
+        )
     return Order(
         id=job_id or uuid.uuid4().hex,
         location_id=body.location_id,

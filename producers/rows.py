@@ -53,7 +53,9 @@ def _json_row(number: int, line: str) -> Row:
         return Row(number, None, (Problem("", "", "must not be nested so deeply"),))
     except json.JSONDecodeError as error:
         near = line[max(0, error.pos - 20) : error.pos + 20].strip()
-        return Row(number, None, (Problem("", shorten(near), f"is not JSON: {error.msg} at column {error.colno}"),))
+        return Row(
+            number, None, (Problem("", shorten(near), f"is not JSON: {error.msg} at column {error.colno}"),)
+        )
     except ValueError as error:
         return Row(number, None, (Problem("", "", str(error)),))
     if not isinstance(value, dict):

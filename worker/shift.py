@@ -69,7 +69,10 @@ class Bench:
         """When to try again."""
         settings = self.settings
         return Backoff(
-            settings.backoff_base_seconds, settings.backoff_max_seconds, settings.max_attempts, settings.max_age_seconds
+            settings.backoff_base_seconds,
+            settings.backoff_max_seconds,
+            settings.max_attempts,
+            settings.max_age_seconds,
         )
 
 
@@ -93,7 +96,9 @@ class Shift:
         self._limits = bench.limits
         self._backoff = bench.backoff
         settings = bench.settings
-        self._seat = Seat(seat_name(bench.hostname), settings.lease_seconds, settings.retention_seconds, self._limits)
+        self._seat = Seat(
+            seat_name(bench.hostname), settings.lease_seconds, settings.retention_seconds, self._limits
+        )
         self._token = settings.api_token.get_secret_value() if settings.api_token else ""
         self._ends_at = time.monotonic() + settings.shift_seconds
         self._chance = random.Random()  # noqa: S311 - jitter, not a secret
@@ -130,7 +135,9 @@ class Shift:
         if not job.body:
             outcome = Outcome(Kind.REFUSED, message="the stored body is missing")
         elif not self._token:
-            outcome = Outcome(Kind.UNAUTHORIZED, message="there is no token for this location: set LANES_API_TOKEN")
+            outcome = Outcome(
+                Kind.UNAUTHORIZED, message="there is no token for this location: set LANES_API_TOKEN"
+            )
         else:
             answer = self._bench.client.upsert(job.body, self._token)
             outcome = classify(answer, self._limits.window)
@@ -146,7 +153,9 @@ class Shift:
         match outcome.kind:
             case Kind.DELIVERED:
                 retention = self._bench.settings.retention_seconds
-                call = lambda: store.deliver(job.id, job.attempt, detail, limits, retention=retention, take=take)  # noqa: E731
+                call = lambda: store.deliver(
+                    job.id, job.attempt, detail, limits, retention=retention, take=take
+                )  # noqa: E731
                 self._bench.events.succeeded(job, outcome, seconds, self._bench.hostname)
             case Kind.THROTTLED:
                 wait = outcome.wait or limits.window
@@ -159,7 +168,9 @@ class Shift:
             case _:
                 reason = "exhausted" if outcome.kind is Kind.RETRY else outcome.kind.value
                 hold = (outcome.message or "") if outcome.kind is Kind.UNAUTHORIZED else ""
-                call = lambda: store.bury(job.id, job.attempt, detail, limits, reason=reason, hold=hold, take=take)  # noqa: E731
+                call = lambda: store.bury(
+                    job.id, job.attempt, detail, limits, reason=reason, hold=hold, take=take
+                )  # noqa: E731
                 self._bench.events.failed(job, outcome, self._bench.hostname)
         result = self._insist(job, call)
         if result is None:
@@ -198,7 +209,9 @@ def describe(outcome: Outcome, seconds: float, worker: str) -> str:
         "seconds": round(seconds, 4),
         "worker": worker,
     }
-    return json.dumps({name: value for name, value in detail.items() if value is not None}, separators=(",", ":"))
+    return json.dumps(
+        {name: value for name, value in detail.items() if value is not None}, separators=(",", ":")
+    )
 
 
 def _log(job: Released, outcome: Outcome, code: str, seconds: float) -> None:

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from lanes.audit import audit
 from lanes.job import Acceptance, Released, Result, State
@@ -95,7 +102,9 @@ class LanesMachine(RuleBasedStateMachine):
             assert known.state is State.PENDING
             assert job.attempt == known.attempt + 1
             in_flight = [other for other in self.jobs.values() if other.leased]
-            assert (known.location, known.record) not in {(other.location, other.record) for other in in_flight}
+            assert (known.location, known.record) not in {
+                (other.location, other.record) for other in in_flight
+            }
             known.state, known.attempt, known.leased = State.IN_FLIGHT, job.attempt, True
             known.lease_ends = self.store.now + 30
             self.charged[job.location_id].append((self.store.now, self.store.now + 30))
@@ -139,7 +148,9 @@ class LanesMachine(RuleBasedStateMachine):
         current = known.state is State.IN_FLIGHT and known.attempt == job.attempt
         leased = known.leased and known.attempt == job.attempt
         window = self.charged[job.location_id]
-        window[:] = [(at, min(end, self.store.now)) if at == job.released_at else (at, end) for at, end in window]
+        window[:] = [
+            (at, min(end, self.store.now)) if at == job.released_at else (at, end) for at, end in window
+        ]
         if outcome == "deliver":
             result = self.store.deliver(job.id, job.attempt, "{}", LIMITS, retention=10**6, take=following)
             expected = "stale" if known.state is State.DELIVERED else "delivered"
@@ -154,7 +165,9 @@ class LanesMachine(RuleBasedStateMachine):
             known.state = State.PENDING if current else known.state
         else:
             hold = "no" if outcome == "unauthorized" else ""
-            result = self.store.bury(job.id, job.attempt, "{}", LIMITS, reason="refused", hold=hold, take=following)
+            result = self.store.bury(
+                job.id, job.attempt, "{}", LIMITS, reason="refused", hold=hold, take=following
+            )
             expected = "buried" if current else "stale"
             known.state = State.DEAD if current else known.state
         assert result.code == expected
@@ -235,7 +248,9 @@ class LanesMachine(RuleBasedStateMachine):
         """However late the server counts a request, from its release to its report, no window holds too many."""
         for spans in self.charged.values():
             for begin in {end for _, end in spans}:
-                assert sum(1 for at, end in spans if at < begin + LIMITS.window and end >= begin) <= LIMITS.burst
+                assert (
+                    sum(1 for at, end in spans if at < begin + LIMITS.window and end >= begin) <= LIMITS.burst
+                )
 
 
 @pytest.mark.parametrize("steps", [40])
@@ -248,6 +263,9 @@ def test_lanes_keep_their_promises(redis_url: str, steps: int) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=150, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=150,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
         ),
     )

@@ -1,0 +1,1 @@
+"""Ratios of speed and size, measured side by side."""

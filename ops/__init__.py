@@ -1,0 +1,1 @@
+"""What a person deploys and watches with."""

