@@ -50,9 +50,7 @@ class AsyncLaneStore:
         arguments = transitions.enqueue_arguments(order, idempotency_seconds)
         return transitions.accepted(await self._run("enqueue", *arguments))
 
-    async def enqueue_many(
-        self, orders: Sequence[Order], idempotency_seconds: float
-    ) -> list[Accepted | Exception]:
+    async def enqueue_many(self, orders: Sequence[Order], idempotency_seconds: float) -> list[Accepted | Exception]:
         """See `LaneStore.enqueue_many`."""
         script = load("enqueue", self.prefix)
         try:

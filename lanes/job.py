@@ -95,9 +95,7 @@ class Job:
     attempts: tuple[Attempt, ...]
 
     @classmethod
-    def parse(
-        cls, job_id: str, fields: dict[bytes, bytes], body: bytes | None, attempts: list[bytes]
-    ) -> "Job":
+    def parse(cls, job_id: str, fields: dict[bytes, bytes], body: bytes | None, attempts: list[bytes]) -> "Job":
         """Read a job from its hash, its body and its attempts."""
 
         def text(name: bytes) -> str | None:
@@ -257,9 +255,7 @@ class Lane:
     window_used: int
 
     @classmethod
-    def parse(
-        cls, location_id: str, fields: dict[bytes, bytes], slots: int, due: float | None, now: float
-    ) -> "Lane":
+    def parse(cls, location_id: str, fields: dict[bytes, bytes], slots: int, due: float | None, now: float) -> "Lane":
         """Read a lane from its hash, its slots and its place in the due set."""
         hold, by = fields.get(b"hold"), fields.get(b"held_by")
         return cls(

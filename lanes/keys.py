@@ -51,31 +51,19 @@ KEYS: dict[str, Key] = {
     "wake": Key("wake", Kind.CHANNEL, "a message when some lane became due earlier than every other"),
     # One of each per location.
     "lane": Key("lane:{location}", Kind.HASH, "jobs per state, next sequence number, budget, hold"),
-    "ready": Key(
-        "ready:{location}", Kind.ZSET, "job id -> sequence number: may be sent now, budget permitting"
-    ),
+    "ready": Key("ready:{location}", Kind.ZSET, "job id -> sequence number: may be sent now, budget permitting"),
     "later": Key("later:{location}", Kind.ZSET, "job id -> time: waits for its backoff or its not-before"),
-    "heads": Key(
-        "heads:{location}", Kind.HASH, "record -> the one job of it that is ready, later or in flight"
-    ),
-    "behind": Key(
-        "behind:{location}:{record}", Kind.LIST, "job ids of the record, in order, behind its head"
-    ),
-    "slots": Key(
-        "slots:{location}", Kind.ZSET, "job id:attempt -> time at which the server's window forgot it"
-    ),
+    "heads": Key("heads:{location}", Kind.HASH, "record -> the one job of it that is ready, later or in flight"),
+    "behind": Key("behind:{location}:{record}", Kind.LIST, "job ids of the record, in order, behind its head"),
+    "slots": Key("slots:{location}", Kind.ZSET, "job id:attempt -> time at which the server's window forgot it"),
     "day": Key("day:{location}", Kind.HASH, "quarter of an hour -> requests released in it"),
     "idempotency": Key("idempotency:{location}:{key}", Kind.STRING, "job id and fingerprint of its body"),
     # One of each per seat: a thread or process of a worker that sends one job at a time.
-    "seat": Key(
-        "seat:{worker}", Kind.STRING, "job id:attempt that it was given last; gone when the lease ends"
-    ),
+    "seat": Key("seat:{worker}", Kind.STRING, "job id:attempt that it was given last; gone when the lease ends"),
     # One of each per job.
     "job": Key("job:{id}", Kind.HASH, "the job but for its body and its attempts"),
     "body": Key("body:{id}", Kind.STRING, "the JSON that is sent; gone once the job is delivered"),
-    "attempts": Key(
-        "attempts:{id}", Kind.LIST, "one line per ended attempt: number outcome start end detail"
-    ),
+    "attempts": Key("attempts:{id}", Kind.LIST, "one line per ended attempt: number outcome start end detail"),
 }
 
 

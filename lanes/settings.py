@@ -36,16 +36,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="where the lanes are")
-    prefix: str = Field(
-        DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9:_.-]{1,32}$", description="what every key begins with"
-    )
-    service: str | None = Field(
-        None, max_length=64, description="name of the calling service, kept with its jobs"
-    )
+    prefix: str = Field(DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9:_.-]{1,32}$", description="what every key begins with")
+    service: str | None = Field(None, max_length=64, description="name of the calling service, kept with its jobs")
     idempotency_seconds: Seconds = Field(86_400, description="how long an idempotency key is known")
-    retention_seconds: Seconds = Field(
-        86_400, description="how long a delivered, cancelled or expired job can be read"
-    )
+    retention_seconds: Seconds = Field(86_400, description="how long a delivered, cancelled or expired job can be read")
 
     api_base_url: str = Field("https://services.leadconnectorhq.com", description="where the API is")
     api_version: Literal["2021-07-28"] = Field("2021-07-28", description="the API version that is spoken")

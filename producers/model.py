@@ -99,9 +99,7 @@ def check(model: type[Model], values: object, path: str = "") -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
-        raise InvalidJobError(
-            [_problem(model, dict(problem), values, path) for problem in problems]
-        ) from None
+        raise InvalidJobError([_problem(model, dict(problem), values, path) for problem in problems]) from None
 
 
 def _problem(model: type[BaseModel], problem: dict[str, Any], values: object, path: str) -> Problem:
@@ -124,9 +122,7 @@ def _problem(model: type[BaseModel], problem: dict[str, Any], values: object, pa
     if kind == "string_pattern_mismatch" and location.lower().endswith(("id", "to")):
         return Problem(name, shorten(value), "must be 1 to 64 letters, digits, - or _")
     if kind == "string_pattern_mismatch":
-        return Problem(
-            name, shorten(value), "must be 1 to 64 (a key: 128) printable ASCII characters, no spaces"
-        )
+        return Problem(name, shorten(value), "must be 1 to 64 (a key: 128) printable ASCII characters, no spaces")
     message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     if kind == "model_type":
         return Problem(name, shorten(values), "must be an object of named fields")

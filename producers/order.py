@@ -24,7 +24,8 @@ def make_order(
 ) -> Order:
     """Check an upsert (a model or a mapping) and its options and return it as an order with an id of its own.
 
-    A mapping may carry its options under `_options`; they go before those given beside it. `service` is used where the options name none.
+    A mapping may carry its options under `_options`; they go before those given beside it. `service` is used where
+    the options name none.
 
     Raises:
         InvalidJobError: with every problem of the body and the options.

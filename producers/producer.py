@@ -75,9 +75,7 @@ class OpportunityProducer:
         """
         return self.enqueue_rows(number_rows(opportunities), progress=progress, **options)
 
-    def enqueue_rows(
-        self, rows: Iterable[Row], *, progress: Progress | None = None, **options: Any
-    ) -> EnqueueReport:
+    def enqueue_rows(self, rows: Iterable[Row], *, progress: Progress | None = None, **options: Any) -> EnqueueReport:
         """`enqueue_many` for rows that bring their own numbers, as those of a file do (`producers.rows`)."""
         common = check(EnqueueOptions, options)
         report = EnqueueReport()

@@ -1,4 +1,7 @@
-"""Files of rows: JSON Lines, or CSV with a header of field names. A broken row is a row with a problem, not an error."""
+"""Files of rows: JSON Lines, or CSV with a header of field names.
+
+A broken row is a row with a problem, not an error.
+"""
 
 import csv
 import json
@@ -53,9 +56,7 @@ def _json_row(number: int, line: str) -> Row:
         return Row(number, None, (Problem("", "", "must not be nested so deeply"),))
     except json.JSONDecodeError as error:
         near = line[max(0, error.pos - 20) : error.pos + 20].strip()
-        return Row(
-            number, None, (Problem("", shorten(near), f"is not JSON: {error.msg} at column {error.colno}"),)
-        )
+        return Row(number, None, (Problem("", shorten(near), f"is not JSON: {error.msg} at column {error.colno}"),))
     except ValueError as error:
         return Row(number, None, (Problem("", "", str(error)),))
     if not isinstance(value, dict):

@@ -1,7 +1,7 @@
 """The dispatcher: in every worker, starts shifts when lanes are due and slots are free.
 
-It knows its own worker only: the shifts that it starts go to the worker's own queue, and it counts them until they end. So
-no two workers need to agree on anything, and a worker that dies takes nothing with it but its own shifts.
+It knows its own worker only: the shifts that it starts go to the worker's own queue, and it counts them until they
+end. So no two workers need to agree on anything, and a worker that dies takes nothing with it but its own shifts.
 """
 
 import random
@@ -145,7 +145,7 @@ class Dispatcher:
     def _start_shift(self) -> None:
         from worker.app import work_shift  # noqa: PLC0415 - the app imports this module
 
-        shift_id = f"shift-{random.getrandbits(64):016x}"  # noqa: S311 - a name, not a secret
+        shift_id = f"shift-{random.getrandbits(64):016x}"
         book.sent(shift_id)
         try:
             work_shift.apply_async(task_id=shift_id, queue=self._queue, retry=False)
@@ -160,9 +160,7 @@ class Dispatcher:
             return
         self._housekeeping_at = now + HOUSEKEEPING_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
         for job in self._store.reclaim(SWEEP, self._settings.max_attempts):
-            log.warning(
-                "job_reclaimed", job=job.id, location=job.location_id, attempt=job.attempt, buried=job.buried
-            )
+            log.warning("job_reclaimed", job=job.id, location=job.location_id, attempt=job.attempt, buried=job.buried)
         for job_id in self._store.expire(SWEEP, self._settings.retention_seconds):
             log.info("job_expired", job=job_id)
 
@@ -170,7 +168,7 @@ class Dispatcher:
         """Wake the dispatcher when an enqueue made a lane due earlier than all others."""
         while not self._stopping.is_set():
             try:
-                with self._store.client.pubsub(ignore_subscribe_messages=True) as channel:
+                with self._store.client.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
                     channel.subscribe(self._store.key("wake"))
                     while not self._stopping.is_set():
                         if channel.get_message(timeout=HOUSEKEEPING_SECONDS):

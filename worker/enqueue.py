@@ -44,9 +44,7 @@ def enqueue_rows(store: LaneStore, settings: Settings, task_id: str, rows: Any) 
     rows = rows if isinstance(rows, list) else [rows]
     report = EnqueueReport()
     entries = [
-        Entry(
-            entry.number, replace(entry.order, id=task_id if len(rows) == 1 else f"{task_id}-{entry.number}")
-        )
+        Entry(entry.number, replace(entry.order, id=task_id if len(rows) == 1 else f"{task_id}-{entry.number}"))
         for entry in check_rows(number_rows(rows), EnqueueOptions(), settings.service, report)
     ]
     answers = store.enqueue_many([entry.order for entry in entries], settings.idempotency_seconds)

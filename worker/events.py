@@ -1,5 +1,6 @@
 """Celery's task events for every job, so that Flower shows jobs: the uuid is the job's id. Sent in batches; no event
-carries an opportunity's content."""
+carries an opportunity's content.
+"""
 
 import os
 import threading

@@ -11,9 +11,7 @@ def configure_logs() -> None:
     """Send our log lines to standard error, from the level `LANES_LOG_LEVEL` on (default: info)."""
     terminal = sys.stderr.isatty()
     renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
-    level = logging.getLevelNamesMapping().get(
-        os.environ.get("LANES_LOG_LEVEL", "INFO").upper(), logging.INFO
-    )
+    level = logging.getLevelNamesMapping().get(os.environ.get("LANES_LOG_LEVEL", "INFO").upper(), logging.INFO)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

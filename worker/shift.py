@@ -8,12 +8,13 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
 
 from lanes.errors import RedisUnavailableError
-from lanes.job import Idle, Released, Result
+from lanes.job import Idle, Reason, Released, Result
 from lanes.settings import Settings
 from lanes.store import LaneStore
 from lanes.transitions import Limits, Seat
@@ -96,9 +97,7 @@ class Shift:
         self._limits = bench.limits
         self._backoff = bench.backoff
         settings = bench.settings
-        self._seat = Seat(
-            seat_name(bench.hostname), settings.lease_seconds, settings.retention_seconds, self._limits
-        )
+        self._seat = Seat(seat_name(bench.hostname), settings.lease_seconds, settings.retention_seconds, self._limits)
         self._token = settings.api_token.get_secret_value() if settings.api_token else ""
         self._ends_at = time.monotonic() + settings.shift_seconds
         self._chance = random.Random()  # noqa: S311 - jitter, not a secret
@@ -135,9 +134,7 @@ class Shift:
         if not job.body:
             outcome = Outcome(Kind.REFUSED, message="the stored body is missing")
         elif not self._token:
-            outcome = Outcome(
-                Kind.UNAUTHORIZED, message="there is no token for this location: set LANES_API_TOKEN"
-            )
+            outcome = Outcome(Kind.UNAUTHORIZED, message="there is no token for this location: set LANES_API_TOKEN")
         else:
             answer = self._bench.client.upsert(job.body, self._token)
             outcome = classify(answer, self._limits.window)
@@ -145,33 +142,33 @@ class Shift:
         return self._report(job, outcome, seconds)
 
     def _report(self, job: Released, outcome: Outcome, seconds: float) -> Released | Idle | None:
-        store, limits = self._bench.store, self._limits
-        detail = describe(outcome, seconds, self._bench.hostname)
+        """Tell the lanes and Flower what the attempt came to."""
+        store, events, hostname, settings = (
+            self._bench.store,
+            self._bench.events,
+            self._bench.hostname,
+            self._bench.settings,
+        )
+        attempt = (job.id, job.attempt, describe(outcome, seconds, hostname), self._limits)
         take = None if self._over else self._seat
         age = job.released_at - job.accepted_at + seconds
         call: Callable[[], Result]
         match outcome.kind:
             case Kind.DELIVERED:
-                retention = self._bench.settings.retention_seconds
-                call = lambda: store.deliver(
-                    job.id, job.attempt, detail, limits, retention=retention, take=take
-                )  # noqa: E731
-                self._bench.events.succeeded(job, outcome, seconds, self._bench.hostname)
+                call = partial(store.deliver, *attempt, retention=settings.retention_seconds, take=take)
+                events.succeeded(job, outcome, seconds, hostname)
             case Kind.THROTTLED:
-                wait = outcome.wait or limits.window
-                call = lambda: store.throttle(job.id, job.attempt, detail, limits, wait=wait, take=take)  # noqa: E731
-                self._bench.events.retried(job, outcome, self._bench.hostname)
+                call = partial(store.throttle, *attempt, wait=outcome.wait or self._limits.window, take=take)
+                events.retried(job, outcome, hostname)
             case Kind.RETRY if not self._backoff.exhausted(job.failures + 1, age):
                 delay = self._backoff.delay(job.failures + 1, self._chance)
-                call = lambda: store.retry(job.id, job.attempt, detail, limits, delay=delay, take=take)  # noqa: E731
-                self._bench.events.retried(job, outcome, self._bench.hostname)
+                call = partial(store.retry, *attempt, delay=delay, take=take)
+                events.retried(job, outcome, hostname)
             case _:
-                reason = "exhausted" if outcome.kind is Kind.RETRY else outcome.kind.value
+                reason = Reason.EXHAUSTED if outcome.kind is Kind.RETRY else Reason(outcome.kind.value)
                 hold = (outcome.message or "") if outcome.kind is Kind.UNAUTHORIZED else ""
-                call = lambda: store.bury(
-                    job.id, job.attempt, detail, limits, reason=reason, hold=hold, take=take
-                )  # noqa: E731
-                self._bench.events.failed(job, outcome, self._bench.hostname)
+                call = partial(store.bury, *attempt, reason=reason, hold=hold, take=take)
+                events.failed(job, outcome, hostname)
         result = self._insist(job, call)
         if result is None:
             return None
@@ -209,9 +206,7 @@ def describe(outcome: Outcome, seconds: float, worker: str) -> str:
         "seconds": round(seconds, 4),
         "worker": worker,
     }
-    return json.dumps(
-        {name: value for name, value in detail.items() if value is not None}, separators=(",", ":")
-    )
+    return json.dumps({name: value for name, value in detail.items() if value is not None}, separators=(",", ":"))
 
 
 def _log(job: Released, outcome: Outcome, code: str, seconds: float) -> None:

@@ -102,9 +102,7 @@ class LanesMachine(RuleBasedStateMachine):
             assert known.state is State.PENDING
             assert job.attempt == known.attempt + 1
             in_flight = [other for other in self.jobs.values() if other.leased]
-            assert (known.location, known.record) not in {
-                (other.location, other.record) for other in in_flight
-            }
+            assert (known.location, known.record) not in {(other.location, other.record) for other in in_flight}
             known.state, known.attempt, known.leased = State.IN_FLIGHT, job.attempt, True
             known.lease_ends = self.store.now + 30
             self.charged[job.location_id].append((self.store.now, self.store.now + 30))
@@ -139,7 +137,7 @@ class LanesMachine(RuleBasedStateMachine):
         outcome=st.sampled_from(("deliver", "deliver", "retry", "throttle", "bury", "unauthorized")),
         take=st.booleans(),
     )
-    def report(self, data: st.DataObject, outcome: str, take: bool) -> None:  # noqa: FBT001
+    def report(self, data: st.DataObject, outcome: str, take: bool) -> None:
         """Any attempt that was ever made reports, perhaps again, perhaps long after its lease."""
         sent = data.draw(st.sampled_from(self.sent))
         job, known = sent.job, self.jobs[sent.job.id]
@@ -148,9 +146,7 @@ class LanesMachine(RuleBasedStateMachine):
         current = known.state is State.IN_FLIGHT and known.attempt == job.attempt
         leased = known.leased and known.attempt == job.attempt
         window = self.charged[job.location_id]
-        window[:] = [
-            (at, min(end, self.store.now)) if at == job.released_at else (at, end) for at, end in window
-        ]
+        window[:] = [(at, min(end, self.store.now)) if at == job.released_at else (at, end) for at, end in window]
         if outcome == "deliver":
             result = self.store.deliver(job.id, job.attempt, "{}", LIMITS, retention=10**6, take=following)
             expected = "stale" if known.state is State.DELIVERED else "delivered"
@@ -165,9 +161,7 @@ class LanesMachine(RuleBasedStateMachine):
             known.state = State.PENDING if current else known.state
         else:
             hold = "no" if outcome == "unauthorized" else ""
-            result = self.store.bury(
-                job.id, job.attempt, "{}", LIMITS, reason="refused", hold=hold, take=following
-            )
+            result = self.store.bury(job.id, job.attempt, "{}", LIMITS, reason="refused", hold=hold, take=following)
             expected = "buried" if current else "stale"
             known.state = State.DEAD if current else known.state
         assert result.code == expected
@@ -224,7 +218,7 @@ class LanesMachine(RuleBasedStateMachine):
             known.state = becomes
 
     @rule(location=st.sampled_from(LOCATIONS), stop=st.booleans())
-    def hold(self, location: str, stop: bool) -> None:  # noqa: FBT001
+    def hold(self, location: str, stop: bool) -> None:
         """An operator stops a lane or lets it go on."""
         if stop:
             self.store.hold(location, "to look at it", "operator")
@@ -248,9 +242,7 @@ class LanesMachine(RuleBasedStateMachine):
         """However late the server counts a request, from its release to its report, no window holds too many."""
         for spans in self.charged.values():
             for begin in {end for _, end in spans}:
-                assert (
-                    sum(1 for at, end in spans if at < begin + LIMITS.window and end >= begin) <= LIMITS.burst
-                )
+                assert sum(1 for at, end in spans if at < begin + LIMITS.window and end >= begin) <= LIMITS.burst
 
 
 @pytest.mark.parametrize("steps", [40])

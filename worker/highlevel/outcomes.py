@@ -73,9 +73,7 @@ def _delivered(status: int, body: Mapping[str, Any], trace_id: str | None) -> Ou
     opportunity = body.get("opportunity")
     opportunity_id = _text(opportunity.get("id")) if isinstance(opportunity, dict) else None
     new = body.get("new")
-    warning = (
-        None if opportunity_id and isinstance(new, bool) else "the answer does not hold the promised body"
-    )
+    warning = None if opportunity_id and isinstance(new, bool) else "the answer does not hold the promised body"
     return Outcome(
         Kind.DELIVERED,
         status,
@@ -93,9 +91,7 @@ def _kind_of_error(answer: Answer, message: str) -> Kind:
         # The edge network refusing the client is nothing that the job or its token can be blamed for (observed).
         if _is_html(answer) or b"1010" in answer.body[:2048]:
             return Kind.RETRY
-        about_access = any(
-            word in message.lower() for word in ("access", "scope", "authorized", "permission")
-        )
+        about_access = any(word in message.lower() for word in ("access", "scope", "authorized", "permission"))
         return Kind.UNAUTHORIZED if about_access else Kind.REFUSED
     # A redirect is never followed: a token would go where it leads. Whoever put it there may take it away again.
     if answer.status < 400 or answer.status >= 500 or answer.status == 408:
@@ -151,9 +147,7 @@ def _describe(answer: Answer) -> str:
 
 
 def _is_html(answer: Answer) -> bool:
-    return "html" in answer.headers.get("content-type", "") or answer.body[:256].lstrip().lower().startswith(
-        b"<"
-    )
+    return "html" in answer.headers.get("content-type", "") or answer.body[:256].lstrip().lower().startswith(b"<")
 
 
 def _text(value: object) -> str | None:
