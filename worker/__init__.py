@@ -1,5 +1,13 @@
 """The worker: `celery -A worker worker`, and Flower with `celery -A worker flower`."""
 
-from worker.app import app
+from typing import Any
 
-__all__ = ["app"]
+
+def __getattr__(name: str) -> Any:
+    """Make the app when Celery asks for it: the API's client and the sandbox beside it do without."""
+    if name in ("app", "celery"):
+        from worker.app import app  # noqa: PLC0415 - only now
+
+        return app
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)

@@ -1,12 +1,14 @@
 """The Celery app: its settings, its two tasks, and the dispatcher in every worker."""
 
 import os
+import sys
 import threading
 from typing import Any
 
 from celery import Celery
 from celery.signals import worker_process_init, worker_shutting_down
 
+from lanes.errors import SettingsError
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
 from worker.dispatcher import DispatcherStep, ShiftTask
@@ -49,8 +51,17 @@ def make_app(settings: Settings) -> Celery:
     return app
 
 
-configure_logs()
-settings = Settings.load()
+def load_settings() -> Settings:
+    """Return the settings of this process, or end it with a line for each that is wrong (exit status 2)."""
+    try:
+        return Settings.load()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
+
+
+settings = load_settings()
+configure_logs(settings.log_level)
 app = make_app(settings)
 stop = StopFlag()
 _bench: Bench | None = None
@@ -94,4 +105,4 @@ def _release_nothing_more(**_: Any) -> None:
 
 @worker_process_init.connect
 def _start_anew(**_: Any) -> None:
-    configure_logs()
+    configure_logs(settings.log_level)

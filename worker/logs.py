@@ -1,17 +1,13 @@
 """Logs: JSON off a terminal, readable on one."""
 
-import logging
-import os
 import sys
 
 import structlog
 
 
-def configure_logs() -> None:
-    """Send our log lines to standard error, from the level `LANES_LOG_LEVEL` on (default: info)."""
-    terminal = sys.stderr.isatty()
-    renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
-    level = logging.getLevelNamesMapping().get(os.environ.get("LANES_LOG_LEVEL", "INFO").upper(), logging.INFO)
+def configure_logs(level: str) -> None:
+    """Send our log lines to standard error, from this level on: `debug`, `info`, `warning` or `error`."""
+    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
