@@ -6,11 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 PR_SET_PDEATHSIG = 1
 STOP_SECONDS = 20.0
@@ -30,9 +27,18 @@ class Child:
         command: the command line.
         log: where its output goes, appended.
         environ: its whole environment; that of this process when None.
+        folder: where it runs; where this process runs when None.
     """
 
-    def __init__(self, name: str, command: Sequence[str], log: Path, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        *,
+        environ: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> None:
         self.name = name
         self.log = log
         with log.open("ab") as output:
@@ -42,6 +48,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=None if environ is None else dict(environ),
+                cwd=folder,
                 start_new_session=True,
                 preexec_fn=_end_with_parent,  # noqa: PLW1509 - one call into libc, from a process's main thread
             )
@@ -62,10 +69,10 @@ class Child:
             self._process.wait(seconds)
         return self._process.returncode
 
-    def send(self, number: int) -> None:
-        """Send a signal to the process itself, unless it is gone."""
+    def ask_to_end(self) -> None:
+        """Send SIGTERM to the process itself, unless it is gone."""
         with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(number)
+            self._process.terminate()
 
     def kill(self) -> None:
         """Kill it and what it started, at once."""
@@ -75,7 +82,7 @@ class Child:
 
     def stop(self, seconds: float = STOP_SECONDS) -> int:
         """Ask it to end and return its exit status; after `seconds` it is killed."""
-        self.send(signal.SIGTERM)
+        self.ask_to_end()
         status = self.wait(seconds)
         self.kill()
         return self._process.returncode if status is None else status
@@ -83,39 +90,3 @@ class Child:
     def tail(self, lines: int = 15) -> str:
         """Return the end of its output."""
         return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
-
-
-class Children:
-    """Starts processes and stops them all at its end, the last one first."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._children: list[Child] = []
-
-    def start(self, name: str, command: Sequence[str], environ: Mapping[str, str] | None = None) -> Child:
-        """Start a process; its output goes to `<name>.log` in the folder."""
-        child = Child(name, command, self.folder / f"{name}.log", environ)
-        self._children.append(child)
-        return child
-
-    def ended(self) -> Child | None:
-        """Return the first that has ended by itself, if any."""
-        return next((child for child in self._children if child.status is not None), None)
-
-    def stop(self) -> None:
-        """Stop them all: first ask each to end, then wait; whoever does not end is killed."""
-        for child in reversed(self._children):
-            child.send(signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        for child in reversed(self._children):
-            child.wait(max(0.1, deadline - time.monotonic()))
-            child.kill()
-        self._children.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
