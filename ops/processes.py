@@ -90,3 +90,13 @@ class Child:
     def tail(self, lines: int = 15) -> str:
         """Return the end of its output."""
         return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
+
+
+def end_on_signals() -> None:
+    """Let SIGTERM and SIGHUP (a closed terminal) end this process as Ctrl-C does, so that it ends what it started."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)

@@ -1,6 +1,5 @@
 """The Celery app: its settings, its two tasks, and the dispatcher in every worker."""
 
-import os
 import sys
 import threading
 from typing import Any
@@ -65,16 +64,14 @@ configure_logs(settings.log_level)
 app = make_app(settings)
 stop = StopFlag()
 _bench: Bench | None = None
-_bench_pid = 0
 _lock = threading.Lock()
 
 
 def bench(hostname: str) -> Bench:
-    """Return what the shifts of this process share; made anew after a fork."""
-    global _bench, _bench_pid  # noqa: PLW0603 - one per process
+    """Return what the shifts of this process share."""
+    global _bench  # noqa: PLW0603 - one per process
     with _lock:
-        if _bench is None or _bench_pid != os.getpid():
-            _bench_pid = os.getpid()
+        if _bench is None:
             _bench = Bench(
                 settings,
                 LaneStore(connect(settings.redis_url), settings.prefix),
@@ -105,4 +102,7 @@ def _release_nothing_more(**_: Any) -> None:
 
 @worker_process_init.connect
 def _start_anew(**_: Any) -> None:
+    """After a fork: nothing that the parent had open is used."""
+    global _bench, _lock
+    _bench, _lock = None, threading.Lock()
     configure_logs(settings.log_level)

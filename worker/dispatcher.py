@@ -17,8 +17,6 @@ from celery.worker import state as worker_state
 from celery.worker.request import Request
 
 from lanes.errors import LanesError
-from lanes.store import LaneStore, connect
-from lanes.transitions import Limits
 
 log = structlog.get_logger()
 
@@ -86,14 +84,15 @@ class Dispatcher:
     """The loop of one worker. Times in seconds."""
 
     def __init__(self, app: Any, hostname: str, pool: Any) -> None:
-        from worker.app import settings  # noqa: PLC0415 - the app imports this module
+        from worker.app import bench  # noqa: PLC0415 - the app imports this module
 
         self._app = app
         self._queue = worker_direct(hostname)
         self._pool = pool
-        self._settings = settings
-        self._limits = Limits(settings.burst_limit, settings.burst_window_seconds, settings.daily_limit)
-        self._store = LaneStore(connect(settings.redis_url), settings.prefix)
+        self._hostname = hostname
+        shared = bench(hostname)
+        self._settings, self._limits = shared.settings, shared.limits
+        self._store, self._events = shared.store, shared.events
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, name="dispatcher", daemon=True),
@@ -161,6 +160,8 @@ class Dispatcher:
         self._housekeeping_at = now + HOUSEKEEPING_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
         for job in self._store.reclaim(SWEEP, self._settings.max_attempts):
             log.warning("job_reclaimed", job=job.id, location=job.location_id, attempt=job.attempt, buried=job.buried)
+            self._events.lost(job, self._hostname)
+            self._events.flush(self._hostname)
         for job_id in self._store.expire(SWEEP, self._settings.retention_seconds):
             log.info("job_expired", job=job_id)
 

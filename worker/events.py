@@ -2,7 +2,6 @@
 carries an opportunity's content.
 """
 
-import os
 import threading
 import time
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from celery import Celery
 from celery.events.dispatcher import EventDispatcher
 
-from lanes.job import Released
+from lanes.job import Reclaimed, Released
 from worker.highlevel.outcomes import Outcome
 
 TASK_NAME = "upsert_opportunity"
@@ -25,13 +24,11 @@ class JobEvents:
         self._app = app
         self._lock = threading.Lock()
         self._dispatcher: EventDispatcher | None = None
-        self._pid = 0
         self._flushed_at = 0.0
 
     def _sender(self, hostname: str) -> EventDispatcher:
         with self._lock:
-            if self._dispatcher is None or self._pid != os.getpid():
-                self._pid = os.getpid()
+            if self._dispatcher is None:
                 self._dispatcher = EventDispatcher(
                     self._app.connection_for_write(),
                     hostname=hostname,
@@ -47,7 +44,7 @@ class JobEvents:
         if job.attempt == 1:
             arguments = f"('{job.location_id}',)"
             sender.send("task-received", uuid=job.id, name=TASK_NAME, args=arguments, kwargs="{}", retries=0)
-        sender.send("task-started", uuid=job.id)
+        sender.send("task-started", uuid=job.id, retries=job.attempt - 1)
 
     def succeeded(self, job: Released, outcome: Outcome, seconds: float, hostname: str) -> None:
         """The API took the job."""
@@ -62,6 +59,11 @@ class JobEvents:
         """The job is a dead letter."""
         self._sender(hostname).send("task-failed", uuid=job.id, exception=_explain(outcome), traceback="")
 
+    def lost(self, job: Reclaimed, hostname: str) -> None:
+        """The worker that had the job fell silent: it is tried again, or was given up."""
+        kind = "task-failed" if job.buried else "task-retried"
+        self._sender(hostname).send(kind, uuid=job.id, exception="lost: its worker fell silent", traceback="")
+
     def flush(self, hostname: str, *, soon: bool = False) -> None:
         """Send what is buffered; with `soon`, only if nothing was sent for a while."""
         now = time.monotonic()
@@ -71,7 +73,7 @@ class JobEvents:
 
 
 def _explain(outcome: Outcome) -> str:
-    """Return status and message; messages of the API name fields and ids, but may repeat a value: quoted parts go."""
+    """Return the outcome and the status: the API's own words may repeat an opportunity's content."""
     return f"{outcome.kind}: {outcome.status or 'no answer'}"
 
 
