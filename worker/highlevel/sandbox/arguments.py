@@ -1,0 +1,77 @@
+"""The command line of the sandbox, also that of `lanes sandbox`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import pydantic
+
+from worker.highlevel.sandbox.sandbox import serve
+from worker.highlevel.sandbox.settings import DEFAULT_TOKEN, SandboxSettings
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments."""
+    made = argparse.ArgumentParser(
+        prog="lanes sandbox",
+        description="A server that behaves as HighLevel's POST /opportunities/upsert: contract, rate limits, faults.",
+        epilog="example: lanes sandbox --port 8090 --latency 0.1-0.3 --known-pipeline pipe-sales",
+        allow_abbrev=False,
+    )
+    made.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    made.add_argument("--port", default=8090, type=int, help="port, 0 for any free one (default: %(default)s)")
+    made.add_argument("--burst-limit", default=100, type=int, help="requests of a location in one window")
+    made.add_argument("--burst-window", default=10.0, type=float, help="the window, in seconds")
+    made.add_argument("--daily-limit", default=200_000, type=int, help="requests of a location in 24 hours")
+    made.add_argument("--window", default="sliding", choices=("sliding", "fixed"), help="how the window goes")
+    made.add_argument("--retry-after", action="store_true", help="a 429 says when to come back")
+    made.add_argument("--latency", default="0", metavar="LEAST[-MOST]", help="seconds that an answer takes")
+    made.add_argument(
+        "--token",
+        action="append",
+        metavar="TOKEN[=LOCATION,...]",
+        help=f"a token that is taken, and its locations (default: {DEFAULT_TOKEN}, for all)",
+    )
+    made.add_argument("--known-pipeline", action="append", metavar="ID", help="refuse every other pipeline with 400")
+    return made
+
+
+def read(arguments: Sequence[str]) -> SandboxSettings:
+    """Return the settings that the arguments ask for; ends the process with one line when they are wrong."""
+    reader = parser()
+    given = reader.parse_args(arguments)
+    try:
+        least, _, most = given.latency.partition("-")
+        return SandboxSettings(
+            host=given.host,
+            port=given.port,
+            burst_limit=given.burst_limit,
+            burst_window=given.burst_window,
+            daily_limit=given.daily_limit,
+            window=given.window,
+            retry_after=given.retry_after,
+            latency=(float(least), float(most or least)),
+            tokens=dict(map(_token, given.token or [DEFAULT_TOKEN])),
+            known_pipelines=None if given.known_pipeline is None else frozenset(given.known_pipeline),
+        )
+    except pydantic.ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        reader.error(f"--{str(problem['loc'][0]).replace('_', '-')}: {problem['msg']}")
+    except ValueError:
+        reader.error(f"--latency: must be seconds like 0.2 or 0.1-0.3 (it is {given.latency!r})")
+
+
+def _token(text: str) -> tuple[str, frozenset[str] | None]:
+    token, equals, locations = text.partition("=")
+    return token, frozenset(locations.split(",")) if equals else None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    settings = read(sys.argv[1:] if arguments is None else arguments)
+    try:
+        serve(settings, lambda url: print(f"the sandbox listens on {url}", flush=True))  # noqa: T201 - its one line
+    except OSError as error:
+        sys.exit(
+            f"lanes sandbox: cannot listen on {settings.host}:{settings.port}: {error.strerror}; try another --port"
+        )

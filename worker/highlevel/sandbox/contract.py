@@ -1,0 +1,106 @@
+"""The contract of `POST /opportunities/upsert`, version 2021-07-28: what is refused, and with which words. Pure.
+
+Facts: HighLevel's published OpenAPI specification for the fields and the answers 200, 400, 401 and 422; the wording of
+the messages and the answer 403 were observed.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from worker.highlevel.sandbox.settings import SandboxSettings
+
+VERSION = "2021-07-28"
+REQUIRED = ("pipelineId", "locationId", "contactId")
+TEXTS = ("name", "pipelineStageId", "assignedTo")
+STATUSES = ("open", "won", "lost", "abandoned", "all")
+FIELDS = frozenset((*REQUIRED, *TEXTS, "status", "monetaryValue"))
+BARE_LIBRARIES = ("python-requests/", "python-urllib", "python-httpx/", "aiohttp/", "go-http-client/")
+EDGE_PAGE = "<!DOCTYPE html><html><head><title>Access denied</title></head><body>error code: 1010</body></html>"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that is not a success; `html` instead of a JSON body when the edge network gives it."""
+
+    status: int
+    message: str | list[str] = ""
+    error: str | None = None
+    html: str | None = None
+
+    def body(self, trace_id: str) -> dict[str, Any]:
+        """Return the JSON body."""
+        error = {} if self.error is None else {"error": self.error}
+        return {"statusCode": self.status, "message": self.message, **error, "traceId": trace_id}
+
+
+def unauthorized(message: str) -> Refusal:
+    """Return a 401 with these words."""
+    return Refusal(401, message, "Unauthorized")
+
+
+def check_edge(headers: Mapping[str, str]) -> Refusal | None:
+    """Refuse the User-Agent of a bare library, as the edge network in front of the API does (observed)."""
+    agent = headers.get("User-Agent", "").lower()
+    return Refusal(403, html=EDGE_PAGE) if not agent or agent.startswith(BARE_LIBRARIES) else None
+
+
+def check_token(settings: SandboxSettings, headers: Mapping[str, str]) -> Refusal | None:
+    """Refuse a missing or unknown token, and a missing or wrong `Version`."""
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or token not in settings.tokens:
+        return unauthorized("Invalid Private Integration token" if token.startswith("pit-") else "Invalid JWT")
+    version = headers.get("Version")
+    if version is None:
+        return unauthorized("version header was not found.")
+    if version != VERSION:
+        return unauthorized("version header is invalid")
+    if token in settings.tokens_without_scope:
+        return unauthorized("The token is not authorized for this scope.")
+    return None
+
+
+def parse_body(headers: Mapping[str, str], raw: bytes) -> dict[str, Any] | Refusal:
+    """Return the body, or a 400 when it is no JSON object."""
+    if headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
+        return Refusal(400, "Content-Type must be application/json", "Bad Request")
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        return Refusal(400, "Unexpected token in JSON", "Bad Request")
+    return body if isinstance(body, dict) else Refusal(400, "The body must be a JSON object", "Bad Request")
+
+
+def check_location(settings: SandboxSettings, headers: Mapping[str, str], location: object) -> Refusal | None:
+    """Refuse a token that belongs to another location."""
+    locations = settings.tokens[headers["Authorization"].partition(" ")[2]]
+    if locations is not None and location not in locations:
+        return Refusal(403, "The token does not have access to this location.", "Forbidden")
+    return None
+
+
+def check_body(settings: SandboxSettings, body: Mapping[str, Any]) -> Refusal | None:
+    """Refuse what does not fit the contract (422), and a pipeline that there is not (400)."""
+    messages = [f"property {name} should not exist" for name in body if name not in FIELDS]
+    for name in REQUIRED:
+        value = body.get(name)
+        if value is None or value == "":
+            messages.append(f"{name} should not be empty")
+        if not isinstance(value, str):
+            messages.append(f"{name} must be a string")
+    messages += [f"{name} must be a string" for name in TEXTS if not isinstance(body.get(name, ""), str)]
+    if "status" in body and body["status"] not in STATUSES:
+        messages.append(f"status must be one of the following values: {', '.join(STATUSES)}")
+    if "monetaryValue" in body and not _is_number(body["monetaryValue"]):
+        messages.append("monetaryValue must be a number conforming to the specified constraints")
+    if messages:
+        return Refusal(422, messages, "Unprocessable Entity")
+    if settings.known_pipelines is not None and body["pipelineId"] not in settings.known_pipelines:
+        return Refusal(400, "The pipeline id is invalid.", "Bad Request")
+    return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
