@@ -41,7 +41,7 @@ def make_app(settings: Settings) -> Celery:
         broker_connection_max_retries=None,
         broker_transport_options={
             "global_keyprefix": f"{settings.prefix}celery:",
-            "visibility_timeout": 300,
+            "visibility_timeout": 60,  # seconds until another worker gets what a dead one had in hand
             "socket_keepalive": True,
         },
         worker_hijack_root_logger=True,

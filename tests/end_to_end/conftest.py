@@ -1,0 +1,56 @@
+"""The whole of it: real Redis, real workers, a server that counts."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lanes.store import LaneStore, connect
+from ops.stack import Stack
+from producers import OpportunityProducer
+
+DEADLINE_SECONDS = 120.0
+
+
+def until(so: Callable[[], object], what: str) -> None:
+    """Wait for a condition; the deadline is far beyond what any machine needs."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not so():
+        assert time.monotonic() < deadline, f"not within {DEADLINE_SECONDS:g} s: {what}"
+        time.sleep(0.05)
+
+
+def row(location: str, contact: str, **fields: object) -> dict[str, object]:
+    return {"pipelineId": "pipe", "locationId": location, "contactId": contact, **fields}
+
+
+@pytest.fixture
+def make_stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
+    """Start Redis and a sandbox with these `LANES_` settings; everything ends with the test."""
+    stacks: list[Stack] = []
+
+    def make(*sandbox_options: str, **settings: object) -> Stack:
+        texts = {f"LANES_{name.upper()}": str(value) for name, value in settings.items()}
+        stack = Stack(tmp_path / f"stack-{len(stacks)}", texts)
+        stacks.append(stack)
+        stack.start_redis()
+        stack.start_sandbox(*sandbox_options)
+        return stack
+
+    yield make
+    for stack in stacks:
+        stack.stop()
+
+
+def store_of(stack: Stack) -> LaneStore:
+    return LaneStore(connect(stack.redis.url))
+
+
+def producer_of(stack: Stack) -> OpportunityProducer:
+    return OpportunityProducer.from_settings(stack.load_settings())
+
+
+def all_done(store: LaneStore) -> bool:
+    counts = store.counts()
+    return counts["pending"] == 0 and counts["in_flight"] == 0

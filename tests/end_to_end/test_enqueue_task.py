@@ -1,0 +1,78 @@
+"""`producers.enqueue`: for Celery clients that do not have this package."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import redis
+
+from ops.stack import Stack
+from tests.end_to_end.conftest import row, store_of, until
+
+CLIENT = """
+import sys
+import time
+from celery import Celery
+app = Celery(broker=sys.argv[1])
+app.conf.broker_transport_options = {"global_keyprefix": "lanes:celery:"}
+rows = %r
+for task_id in sys.argv[2:]:
+    app.send_task("producers.enqueue", args=[rows], queue="lanes", task_id=task_id)
+"""
+
+
+def send(folder: Path, stack: Stack, rows: object, *task_ids: str) -> None:
+    """Send from a process that knows Celery and the address of Redis, away from this package."""
+    script = folder / "client.py"
+    script.write_text(CLIENT % (rows,), encoding="utf-8")
+    subprocess.run([sys.executable, "-I", str(script), stack.redis.url, *task_ids], check=True, cwd=folder)
+
+
+def test_one_row_becomes_a_job_with_the_id_of_the_task(make_stack: Callable[..., Stack], tmp_path: Path) -> None:
+    stack = make_stack()
+    worker = stack.start_worker()
+    send(tmp_path, stack, row("loc", "contact", name="Secret-Name"), "task-1")
+    store = store_of(stack)
+    until(lambda: (job := store.job("task-1")) and job.state.value == "delivered", "the row delivered")
+    assert "Secret-Name" not in worker.tail(10_000)
+
+
+def test_a_message_that_comes_twice_makes_no_second_job(make_stack: Callable[..., Stack], tmp_path: Path) -> None:
+    stack = make_stack()
+    send(
+        tmp_path, stack, [row("loc", "a"), row("loc", "b"), row("loc", "c", status="opened")], "twice", "twice", "last"
+    )
+    stack.start_worker()
+    store = store_of(stack)
+    until(lambda: store.counts()["delivered"] == 4, "two jobs of each task delivered")
+    assert store.counts()["accepted"] == 4
+    ids = ["twice-1", "twice-2", "last-1", "last-2"]
+    assert [job.state.value for job in store.jobs(ids) if job] == ["delivered"] * 4
+
+
+def let_the_visibility_timeout_pass(stack: Stack) -> None:
+    """Make what the dead worker had in hand look as old as it will be in a minute."""
+    with redis.Redis.from_url(stack.redis.url) as client:
+        in_hand = client.zrange("lanes:celery:unacked_index", 0, -1)
+        assert in_hand
+        client.zadd("lanes:celery:unacked_index", {tag: time.time() - 61 for tag in in_hand})
+
+
+def test_a_worker_killed_with_the_message_in_hand_loses_no_row(
+    make_stack: Callable[..., Stack], tmp_path: Path
+) -> None:
+    stack = make_stack()
+    rows = [row("loc", f"contact-{number}") for number in range(400)]
+    ids = [f"task-{number}" for number in range(40)]
+    first = stack.start_worker("first")
+    send(tmp_path, stack, rows, *ids)
+    store = store_of(stack)
+    until(lambda: store.counts()["accepted"] > 0, "the first rows accepted")
+    first.kill()
+    stack.children.remove(first)
+    assert store.counts()["accepted"] < 400 * 40
+    let_the_visibility_timeout_pass(stack)
+    stack.start_worker("second")
+    until(lambda: store.counts()["accepted"] == 400 * 40, "every row accepted")

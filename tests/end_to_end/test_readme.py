@@ -1,0 +1,73 @@
+"""What the README shows runs, and what it lists is what there is."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lanes.job import State
+from lanes.settings import PREFIX, Settings
+from ops.command import main
+from ops.stack import Stack
+from producers.order import make_order
+from producers.rows import read_rows
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_every_python_example_runs(make_stack: Callable[..., Stack], monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = make_stack()
+    stack.start_worker()
+    monkeypatch.setenv("LANES_REDIS_URL", stack.redis.url)
+    rows = [{"pipelineId": "pipe", "locationId": "loc", "contactId": "c"}, {"pipelineId": "pipe", "status": "opened"}]
+    names: dict[str, Any] = {"datetime": datetime, "UTC": UTC, "timedelta": timedelta, "rows": rows}
+    for example in blocks("python"):
+        exec(compile(example, "README.md", "exec"), names)
+    assert names["job"].state is State.DELIVERED
+    assert names["job"].new is not None
+    assert names["report"].accepted == 1
+    assert len(names["report"].refused) == 1
+
+
+def test_the_row_of_a_file_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    for example in blocks("json"):
+        file.write_text(example, encoding="utf-8")
+        with file.open("rb") as lines:
+            assert [make_order(row.value).idempotency_key for row in read_rows(lines, "jsonl")] == ["k1"]
+
+
+def settings_table() -> str:
+    rows = ["| setting | default | what it is |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else f"`{field.default}`"
+        rows.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
+def test_the_table_of_settings_is_that_of_the_code() -> None:
+    assert settings_table() in README
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    for path in re.findall(r"\.venv/bin/pytest (\S+?)`", README):
+        assert (ROOT / path).exists(), path
+    for name in re.findall(r"`lanes ([a-z]+)", README):
+        assert main.get_command(None, name) is not None, name
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for target in re.findall(r"\bmake ([a-z]+)\b", README):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
+        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"

@@ -1,0 +1,24 @@
+"""A warm shutdown finishes the request in hand and releases nothing more."""
+
+from collections.abc import Callable
+
+from lanes.audit import audit
+from ops.stack import Stack
+from tests.end_to_end.conftest import producer_of, row, store_of, until
+from worker.highlevel.sandbox import SandboxControl
+
+
+def test_sigterm(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack("--latency", "1-1.5")
+    store, control = store_of(stack), SandboxControl(stack.sandbox_url)
+    producer_of(stack).enqueue_many(row(f"loc-{number % 5}", f"contact-{number}") for number in range(200))
+    worker = stack.start_worker()
+    until(lambda: control.account()["open"] > 10, "requests in hand")
+    assert worker.stop() == 0
+    seen = control.account()
+    counts = store.counts()
+    assert seen["open"] == 0
+    assert counts["in_flight"] == 0
+    assert 0 < counts["delivered"] == seen["requests"] < 200
+    assert counts["pending"] == 200 - counts["delivered"]
+    assert list(audit(store)) == []
