@@ -107,7 +107,7 @@ def _problem(model: type[BaseModel], problem: dict[str, Any], values: object, pa
     value: object = problem.get("input")
     if isinstance(values, Mapping) and location in values:
         value = values[location]
-    name = f"{path}.{location}" if path and location else path or location
+    name = ".".join(part for part in (path, *map(_name, problem["loc"])) if part)
     kind = problem["type"]
     if kind == "extra_forbidden":
         names = [field.alias or name for name, field in model.model_fields.items()]
@@ -122,15 +122,25 @@ def _problem(model: type[BaseModel], problem: dict[str, Any], values: object, pa
     if kind == "string_pattern_mismatch" and location.lower().endswith(("id", "to")):
         return Problem(name, shorten(value), "must be 1 to 64 letters, digits, - or _")
     if kind == "string_pattern_mismatch":
-        return Problem(name, shorten(value), "must be 1 to 64 (a key: 128) printable ASCII characters, no spaces")
-    message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+        most = 128 if location == "idempotency_key" else 64
+        return Problem(name, shorten(value), f"must be 1 to {most} printable ASCII characters, no spaces")
+    message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
     if kind == "model_type":
         return Problem(name, shorten(values), "must be an object of named fields")
     return Problem(name, shorten(value), message)
 
 
+def _name(part: object) -> str:
+    """Return the name of a field as it stood there, made printable and short; in quotes when it would not show."""
+    text = str(part)
+    return text if text.isprintable() and text.strip() and len(text) <= _SHOWN else shorten(text)
+
+
 def shorten(value: object) -> str:
     """Return a value as one short, printable line."""
-    text = repr(value) if isinstance(value, (str, bytes)) else str(value)
+    try:
+        text = repr(value) if isinstance(value, (str, bytes)) else str(value)
+    except (ValueError, RecursionError):  # an integer of more than 4300 digits, or nested too deeply
+        text = f"{type(value).__name__} too large to show"
     text = "".join(character if character.isprintable() else "?" for character in text)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

@@ -5,7 +5,11 @@ A broken row is a row with a problem, not an error.
 
 import csv
 import json
+import math
+import re
+from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
 
 from producers.errors import Problem
@@ -16,15 +20,24 @@ from producers.order import OPTIONS_FIELD
 MAX_ROW_BYTES = 256 * 1024
 NUMBERS = frozenset({"monetaryValue", "monetary_value"})
 Format = Literal["jsonl", "csv"]
+Line = tuple[int, str | Problem]
+_NUMBER = re.compile(r"[+-]?[0-9]{1,400}(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 
 
-def read_rows(file: BinaryIO, form: Format) -> Iterator[Row]:
+@dataclass(frozen=True, slots=True)
+class FileRow(Row):
+    """A row of a file, numbered by its first line. In CSV, a quoted cell may reach over several lines."""
+
+    last_line: int = 0
+
+
+def read_rows(file: BinaryIO, form: Format) -> Iterator[FileRow]:
     """Return the rows of a file, numbered by its lines. UTF-8, with or without a byte order mark."""
     lines = _lines(file)
     return _json_rows(lines) if form == "jsonl" else _csv_rows(lines)
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, str | Problem]]:
+def _lines(file: BinaryIO) -> Iterator[Line]:
     """Number and decode lines; an overlong one is skipped to its end without being held in memory."""
     number = 0
     while raw := file.readline(MAX_ROW_BYTES + 1):
@@ -35,100 +48,178 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, str | Problem]]:
             yield number, Problem("", "", f"must be at most {MAX_ROW_BYTES} bytes long")
             continue
         try:
-            yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8")
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             shown = shorten(raw[max(0, error.start - 8) : error.start + 8])
             yield number, Problem("", shown, f"must be UTF-8; byte {error.start + 1} is not")
+            continue
+        at = line.find("\0")
+        if at >= 0:
+            yield (
+                number,
+                Problem("", shorten(line[max(0, at - 20) : at + 20]), "must be UTF-8 without NUL; is it UTF-16?"),
+            )
+            continue
+        yield number, line
 
 
-def _json_rows(lines: Iterable[tuple[int, str | Problem]]) -> Iterator[Row]:
+def _json_rows(lines: Iterable[Line]) -> Iterator[FileRow]:
     for number, line in lines:
         if isinstance(line, Problem):
-            yield Row(number, None, (line,))
+            yield FileRow(number, None, (line,), number)
         elif line.strip():
             yield _json_row(number, line)
 
 
-def _json_row(number: int, line: str) -> Row:
+def _json_row(number: int, line: str) -> FileRow:
     try:
-        value = json.loads(line, object_pairs_hook=_object, parse_constant=_no_constant)
+        value = _DECODER.decode(line)
     except RecursionError:
-        return Row(number, None, (Problem("", "", "must not be nested so deeply"),))
+        problem = Problem("", "", "must not be nested so deeply")
     except json.JSONDecodeError as error:
         near = line[max(0, error.pos - 20) : error.pos + 20].strip()
-        return Row(number, None, (Problem("", shorten(near), f"is not JSON: {error.msg} at column {error.colno}"),))
-    except ValueError as error:
-        return Row(number, None, (Problem("", "", str(error)),))
-    if not isinstance(value, dict):
-        return Row(number, None, (Problem("", shorten(value), "must be a JSON object"),))
-    return Row(number, value)
+        problem = Problem("", shorten(near), f"is not JSON: {error.msg} at column {error.colno}")
+    except _TwiceError as error:
+        problem = error.problem
+    else:
+        if isinstance(value, dict):
+            return FileRow(number, value, (), number)
+        problem = Problem("", shorten(value), "must be a JSON object")
+    return FileRow(number, None, (problem,), number)
+
+
+class _TwiceError(ValueError):
+    """A name stands twice in an object: which value is meant, nobody knows."""
+
+    def __init__(self, name: str, values: list[Any]) -> None:
+        shown = " and ".join(shorten(value) for value in values[:2])
+        self.problem = Problem(shorten(name)[1:-1], shown, "must stand there only once")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
-        message = f"{next(name for name in names if names.count(name) > 1)}: stands there twice"
-        raise ValueError(message)
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _TwiceError(twice, [value for name, value in pairs if name == twice])
     return found
 
 
-def _no_constant(name: str) -> Any:
-    message = f"{name} is not JSON; a number must be finite"
-    raise ValueError(message)
+@dataclass(frozen=True, slots=True)
+class _NoNumber:
+    """What stands in a row instead of a finite number; no field takes it, so it is refused by the field's name."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
-def _csv_rows(lines: Iterable[tuple[int, str | Problem]]) -> Iterator[Row]:
+def _integer(text: str) -> int | _NoNumber:
+    return int(text) if len(text) <= 400 else _NoNumber(text)
+
+
+def _float(text: str) -> float | _NoNumber:
+    value = float(text)
+    return value if math.isfinite(value) else _NoNumber(text)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_NoNumber)
+
+
+def _csv_rows(lines: Iterator[Line]) -> Iterator[FileRow]:
     """A cell left empty is a field that is not set; options go in columns like `_options.not_before`."""
-    source = _CsvSource(lines)
-    reader = csv.reader(source, strict=True)
     header: list[str] | None = None
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            yield Row(source.number, None, (Problem("", "", f"is not CSV: {error}"),))
-            reader = csv.reader(source, strict=True)
-            continue
-        yield from source.broken()
+    wrong: Problem | None = None
+    for first, last, cells in _csv_cells(_Lines(lines)):
+        if isinstance(cells, Problem):
+            yield FileRow(first, None, (cells,), last)
         if header is None:
-            header = [name.strip() for name in cells]
-        elif cells:
-            yield _csv_row(source.number, header, cells)
-    yield from source.broken()
+            header = [] if isinstance(cells, Problem) else [name.strip() for name in cells]
+            wrong = _wrong_header(header, first)
+        elif wrong is not None:
+            yield FileRow(first, None, (wrong,), last)
+        elif not isinstance(cells, Problem):
+            yield _csv_row(first, last, header, cells)
 
 
-class _CsvSource:
-    """Feeds lines to the CSV reader, keeps the number of the last, and sets the undecodable ones aside."""
+def _wrong_header(header: list[str], line: int) -> Problem | None:
+    """Return why no row can be understood, if so."""
+    if not header:
+        return Problem("", "", f"cannot be understood: the header, line {line}, is broken")
+    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+        return Problem("", shorten(header[0]), "must have commas between its cells, as the header, too")
+    for position, name in enumerate(header, 1):
+        if not name:
+            return Problem("", "", f"cannot be understood: column {position} has no name in the header")
+        if header.count(name) > 1:
+            return Problem(shorten(name)[1:-1], "", "must stand in the header only once")
+    return None
 
-    def __init__(self, lines: Iterable[tuple[int, str | Problem]]) -> None:
-        self._lines = iter(lines)
-        self._broken: list[Row] = []
-        self.number = 0
 
-    def __iter__(self) -> Iterator[str]:
+class _Lines:
+    """Lines that can be given back, to be read again."""
+
+    def __init__(self, lines: Iterator[Line]) -> None:
+        self._lines = lines
+        self._returned: deque[Line] = deque()
+
+    def __iter__(self) -> Iterator[Line]:
         return self
 
-    def __next__(self) -> str:
-        for number, line in self._lines:
-            self.number = number
-            if isinstance(line, str):
-                return line
-            self._broken.append(Row(number, None, (line,)))
-        raise StopIteration
+    def __next__(self) -> Line:
+        return self._returned.popleft() if self._returned else next(self._lines)
 
-    def broken(self) -> list[Row]:
-        """Return what was set aside since the last call."""
-        broken, self._broken = self._broken, []
-        return broken
+    def give_back(self, lines: list[Line]) -> None:
+        """Take lines back, the first of them to be read next."""
+        self._returned.extendleft(reversed(lines))
 
 
-def _csv_row(number: int, header: list[str], cells: list[str]) -> Row:
+def _csv_cells(lines: _Lines) -> Iterator[tuple[int, int, list[str] | Problem]]:
+    """Yield the first and the last line of each row, and its cells.
+
+    A quote that is never closed costs the line where it opens and no other: reading goes on behind that line.
+    """
+    for number, line in lines:
+        if isinstance(line, Problem):
+            yield number, number, line
+        elif line.strip():
+            more: list[Line] = []
+            try:
+                cells = next(csv.reader(_row_lines(line, lines, more), strict=True))
+            except csv.Error as error:
+                lines.give_back(more)
+                problem = Problem("", shorten(line.rstrip("\r\n")), _why_no_csv(str(error), several=bool(more)))
+                yield number, number, problem
+            else:
+                yield number, more[-1][0] if more else number, cells
+
+
+def _row_lines(first: str, lines: _Lines, more: list[Line]) -> Iterator[str]:
+    """Feed the CSV reader with the lines of one row, and keep those behind the first in `more`."""
+    yield first
+    size = len(first)
+    for number, line in lines:
+        if isinstance(line, Problem) or size + len(line) > MAX_ROW_BYTES:
+            lines.give_back([(number, line)])
+            return
+        size += len(line)
+        more.append((number, line))
+        yield line
+
+
+def _why_no_csv(message: str, *, several: bool) -> str:
+    if several or "end of data" in message:
+        return "is not CSV: a quote that opens here is not closed"
+    if "new-line character" in message:
+        return "is not CSV: a carriage return stands outside quotes"
+    return f"is not CSV: {message}"
+
+
+def _csv_row(first: int, last: int, header: list[str], cells: list[str]) -> FileRow:
     if len(cells) != len(header):
         problem = Problem("", f"{len(cells)} cells", f"must have as many cells as the header, {len(header)}")
-        return Row(number, None, (problem,))
+        return FileRow(first, None, (problem,), last)
     value: dict[str, Any] = {}
     options: dict[str, str] = {}
     for name, cell in zip(header, cells, strict=True):
@@ -140,12 +231,14 @@ def _csv_row(number: int, header: list[str], cells: list[str]) -> Row:
             value[name] = _number(cell) if name in NUMBERS else cell
     if options:
         value[OPTIONS_FIELD] = options
-    return Row(number, value)
+    return FileRow(first, value, (), last)
 
 
 def _number(cell: str) -> float | int | str:
     """Return the number in a cell, or the cell itself, for the model to refuse it by name."""
-    try:
-        return int(cell) if cell.lstrip("-").isdigit() else float(cell)
-    except ValueError:
+    if not _NUMBER.fullmatch(cell.strip()):
         return cell
+    value = float(cell)
+    if not math.isfinite(value):
+        return cell
+    return int(cell) if cell.strip().lstrip("+-").isdigit() else value
