@@ -1,0 +1,32 @@
+"""The command `lanes`. A command is one line here, a module and a click command in it, both called as it is."""
+
+import sys
+
+# Command -> what it is for, as `lanes --help` lists it. Modules are imported when they are called for: `lanes status`
+# starts fast, and works where only the extra `cli` is installed.
+COMMANDS = {
+    "enqueue": "Put the rows of a file into the lanes.",
+    "status": "Show what waits, what is done and what is dead, in total and per location.",
+    "job": "Show a job with its attempts.",
+    "cancel": "Take jobs back that are not on their way yet.",
+    "dead": "List, show, send again, export and give up dead letters.",
+    "hold": "Stop the lane of a location.",
+    "resume": "Let held lanes go on.",
+    "check": "Audit a live Redis: is every job in exactly one place?",
+    "sandbox": "Run a server that behaves as HighLevel does.",
+    "up": "Run everything on this machine, and keep it up.",
+    "demo": "Run everything from nothing on embedded parts; ends by itself.",
+    "completion": "Print the completion script of a shell.",
+}
+
+
+def main() -> None:
+    """Run the command and end the process; no error is shown as a traceback."""
+    try:
+        from ops.command.root import run  # noqa: PLC0415 - a missing extra is to be one line, not a traceback
+    except ModuleNotFoundError as error:
+        print(f"lanes: {error.name} is not installed: pip install 'highlevel-lanes[cli]'", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(run())

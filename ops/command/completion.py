@@ -1,0 +1,25 @@
+"""`lanes completion`: what makes a shell complete the command."""
+
+import click
+from click.shell_completion import get_completion_class
+
+from ops.command.failure import WrongUse
+from ops.command.words import examples
+
+
+@click.command(
+    epilog=examples(
+        'eval "$(lanes completion bash)"        # in ~/.bashrc',
+        'eval "$(lanes completion zsh)"         # in ~/.zshrc, behind compinit',
+        "lanes completion fish > ~/.config/fish/completions/lanes.fish",
+    )
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print the completion script of a shell, to be read by that shell."""
+    kind = get_completion_class(shell)
+    if kind is None:
+        message = f"no completion for {shell}"
+        raise WrongUse(message)
+    click.echo(kind(context.find_root().command, {}, "lanes", "_LANES_COMPLETE").source())

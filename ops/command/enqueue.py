@@ -1,0 +1,172 @@
+"""`lanes enqueue`: the rows of a file into the lanes."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from ops.command.failure import Interrupted, NoRedis, Refused
+from ops.command.intake import Intake, Plan, conclude
+from ops.command.progress import BytesRead
+from ops.command.refused_rows import RefusedRows
+from ops.command.session import Session, connected
+from ops.command.words import Moment, PrintableWord, examples
+from producers import EnqueueInterruptedError, InvalidJobError
+from producers.model import EnqueueOptions, check
+from producers.rows import Format
+
+FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+
+
+def _options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        (
+            click.option(
+                "--format", "form", type=click.Choice(["jsonl", "csv"]), help="By default as the extension says."
+            ),
+            click.option("--dry-run", is_flag=True, help="Check every row and enqueue none; needs no Redis."),
+            click.option("--service", metavar="NAME", help="Kept with each job: who enqueued it."),
+            click.option(
+                "--not-before", type=Moment(), metavar="TIME", help="Send no job earlier (ISO 8601 and zone)."
+            ),
+            click.option("--expires-at", type=Moment(), metavar="TIME", help="Send no job later (ISO 8601 and zone)."),
+            click.option(
+                "--idempotency-prefix",
+                metavar="PREFIX",
+                type=PrintableWord(),
+                help="Make the same file safe to enqueue twice: row 7 gets the key PREFIX-7 unless it has its own.",
+            ),
+            click.option(
+                "--from-line", type=click.IntRange(1), default=1, metavar="N", help="Leave the rows before line N out."
+            ),
+            click.option(
+                "--refused-to",
+                type=click.Path(dir_okay=False, path_type=Path),
+                metavar="FILE",
+                help="Write the refused rows, as they were, to a new file: to be mended and enqueued.",
+            ),
+            click.option(
+                "--max-errors", type=click.IntRange(0), default=20, show_default=True, help="Refused rows to print."
+            ),
+            click.option("--json", "as_json", is_flag=True, help="Print what became of the rows as JSON."),
+            click.option("--ids", is_flag=True, help="Print the ids of the jobs too, one a line or in the JSON."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+@click.command(
+    epilog=examples(
+        "lanes enqueue deals.jsonl --idempotency-prefix deals-2026-05",
+        "lanes enqueue deals.csv --dry-run --refused-to wrong.csv",
+        "zcat deals.jsonl.gz | lanes enqueue - --service import --json",
+    )
+)
+@click.argument("file", metavar="FILE|-", type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True))
+@_options
+@connected
+def enqueue(session: Session, file: str, *, form: Format | None, dry_run: bool, **given: Any) -> None:
+    """Put the rows of FILE, or of stdin (-), into the lanes: JSON Lines, or CSV with a header of field names.
+
+    A row has the fields of the API: pipelineId, locationId, contactId, name, status, pipelineStageId, monetaryValue,
+    assignedTo; options stand under _options, in CSV in columns like _options.expires_at. Each wrong row is printed
+    with its line, field and value; the others are enqueued.
+
+    With --idempotency-prefix, a row that is already in (for LANES_IDEMPOTENCY_SECONDS, by default a day) counts as a
+    duplicate: after an interruption, run the same command again. The keys go by line numbers, so add rows at the end;
+    a changed row under an old key is refused, never taken for the old one.
+    """
+    common = _common(given["service"], given["not_before"], given["expires_at"])
+    plan = Plan(
+        name="stdin" if file == "-" else file,
+        form=form or _guess(file),
+        common=common,
+        key_prefix=_key_prefix(given["idempotency_prefix"]),
+        from_line=given["from_line"],
+        max_errors=given["max_errors"],
+    )
+    if not dry_run:
+        session.producer  # noqa: B018 - a Redis that is away is told before anything is read
+    with _opened(file) as source, _refused_rows(given["refused_to"], plan.form) as kept:
+        with BytesRead(source, None if file == "-" else Path(file).stat().st_size) as progress:
+            intake = Intake(session, plan, kept, progress)
+            ending = _take_in(intake, kept.watch(source), dry_run=dry_run)
+        conclude(intake, as_json=given["as_json"], ids=given["ids"], dry_run=dry_run)
+    if ending is not None:
+        raise ending
+    if intake.report.refused:
+        raise click.exceptions.Exit(Refused.exit_code)
+
+
+def _take_in(intake: Intake, source: BinaryIO, *, dry_run: bool) -> NoRedis | Interrupted | None:
+    """Read to the end; return how it was cut off, if it was."""
+    try:
+        if dry_run:
+            intake.check(source)
+        else:
+            intake.enqueue(source)
+    except EnqueueInterruptedError as error:
+        return NoRedis(f"{error.__cause__ or error}\n{intake.how_to_go_on()}")
+    except KeyboardInterrupt:
+        return Interrupted(f"interrupted: {intake.how_to_go_on()}")
+    return None
+
+
+def _guess(file: str) -> Format:
+    if file == "-":
+        return "jsonl"
+    form = FORMATS.get(Path(file).suffix.lower())
+    if form is None:
+        message = f"{file}: JSON Lines or CSV? The extension does not tell: add --format jsonl or --format csv"
+        raise click.UsageError(message)
+    return form
+
+
+def _common(service: str | None, not_before: datetime | None, expires_at: datetime | None) -> EnqueueOptions:
+    given = {"service": service, "not_before": not_before, "expires_at": expires_at}
+    try:
+        return check(EnqueueOptions, given)
+    except InvalidJobError as error:
+        raise click.UsageError("; ".join(f"--{str(p).replace('_', '-', 1)}" for p in error.problems)) from None
+
+
+def _key_prefix(prefix: str | None) -> str | None:
+    if prefix is not None and not (prefix.isascii() and " " not in prefix and len(prefix) <= 100):
+        message = f"--idempotency-prefix: must be 1 to 100 printable ASCII characters, no spaces (it is {prefix!r})"
+        raise click.UsageError(message)
+    return prefix
+
+
+@contextlib.contextmanager
+def _opened(file: str) -> Iterator[BinaryIO]:
+    if file == "-":
+        yield click.get_binary_stream("stdin")
+        return
+    with Path(file).open("rb") as source:
+        yield source
+
+
+@contextlib.contextmanager
+def _refused_rows(path: Path | None, form: Format) -> Iterator[RefusedRows]:
+    """Make the file of the refused rows, never over another; it goes again when none was refused."""
+    if path is None:
+        yield RefusedRows(None, form)
+        return
+    try:
+        out = path.open("xb")
+    except FileExistsError:
+        message = f"--refused-to: {path} exists already; name a new file"
+        raise click.UsageError(message) from None
+    except OSError as error:
+        message = f"--refused-to: {path}: {error.strerror}"
+        raise click.UsageError(message) from None
+    try:
+        with out:
+            yield RefusedRows(out, form)
+    finally:
+        if not path.stat().st_size:
+            path.unlink()

@@ -1,0 +1,137 @@
+"""The rows of one file on their way in: keyed, enqueued or only checked, and what became of them told as it goes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import click
+
+from ops.command.progress import BytesRead
+from ops.command.refused_rows import RefusedRows
+from ops.command.session import Session
+from ops.command.words import counted, print_json, printable, say
+from producers import EnqueueOptions, EnqueueReport, Problem, Refusal
+from producers.intake import Row, batches, check_rows
+from producers.order import OPTIONS_FIELD
+from producers.rows import FileRow, Format, read_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do with a file; `name` is what messages call it."""
+
+    name: str
+    form: Format
+    common: EnqueueOptions
+    key_prefix: str | None
+    from_line: int
+    max_errors: int
+
+
+class Intake:
+    """Takes a file in, batch by batch. `report` holds what is certain: the batches that Redis answered for."""
+
+    def __init__(self, session: Session, plan: Plan, kept: RefusedRows, progress: BytesRead) -> None:
+        self.report = EnqueueReport()
+        self._session = session
+        self._plan = plan
+        self._kept = kept
+        self._progress = progress
+        self.told = 0
+        self._last_line = 0
+        self._settled_line = 0
+
+    def enqueue(self, source: BinaryIO) -> None:
+        """Enqueue every good row."""
+        options = self._plan.common.model_dump(exclude_none=True)
+        self._session.producer.enqueue_rows(self._rows(source), progress=self._settle, **options)
+
+    def check(self, source: BinaryIO) -> None:
+        """Check every row; `accepted` counts those that would be enqueued."""
+        report = EnqueueReport()
+        for batch in batches(self._rows(source)):
+            report.accepted += len(check_rows(batch, self._plan.common, self._session.settings.service, report))
+            self._settle(report)
+
+    def how_to_go_on(self) -> str:
+        """Say what is in for certain when it was cut off, and how to enqueue the rest."""
+        done = f"{counted(self.report.accepted + self.report.duplicates, 'row')} accepted"
+        if self._settled_line:
+            done += f", all up to line {self._settled_line} seen to"
+        if self._plan.key_prefix is not None:
+            return f"{done}; to go on, run the same command again: rows that are in count as duplicates"
+        return (
+            f"{done}; to go on, add --from-line {self._settled_line + 1}; some of the rows behind it may be in already "
+            "and would be sent twice, which --idempotency-prefix would prevent"
+        )
+
+    def _rows(self, source: BinaryIO) -> Iterator[Row]:
+        for row in read_rows(source, self._plan.form):
+            self._kept.note(row)
+            if row.number >= self._plan.from_line:
+                self._last_line = row.last_line
+                yield _with_key(row, self._plan.key_prefix)
+
+    def _settle(self, report: EnqueueReport) -> None:
+        """Write down what a batch came to. The producer goes on filling its report, so a copy is kept."""
+        new = sorted(report.refused[len(self.report.refused) :], key=lambda refusal: refusal.row)
+        self._kept.settle(refusal.row for refusal in new)
+        self._settled_line = self._last_line
+        kept = self.report
+        kept.rows, kept.accepted, kept.duplicates = report.rows, report.accepted, report.duplicates
+        kept.job_ids += report.job_ids[len(kept.job_ids) :]
+        kept.refused += new
+        self._progress.look(f"{counted(report.accepted, 'row')} accepted, {len(report.refused)} refused")
+        for refusal in new[: max(0, self._plan.max_errors - self.told)]:
+            self._progress.say(f"{printable(self._plan.name)}:{refusal.row}: {_tell(refusal)}")
+            self.told += 1
+
+
+def conclude(intake: Intake, *, as_json: bool, ids: bool, dry_run: bool) -> None:
+    """Print what became of the rows: data to stdout, a summary to stderr."""
+    report = intake.report
+    untold = len(report.refused) - intake.told
+    if untold:
+        say(f"... and {untold} more")
+    if as_json:
+        print_json(_summary(report, ids=ids, dry_run=dry_run))
+    elif ids:
+        for job_id in report.job_ids:
+            click.echo(job_id)
+    verb = "would be accepted" if dry_run else "accepted"
+    known = f", {counted(report.duplicates, 'duplicate')}" if report.duplicates else ""
+    say(f"{report.accepted} of {counted(report.rows, 'row')} {verb}{known}, {len(report.refused)} refused")
+
+
+def _summary(report: EnqueueReport, *, ids: bool, dry_run: bool) -> dict[str, Any]:
+    return {
+        "rows": report.rows,
+        "accepted": report.accepted,
+        "duplicates": report.duplicates,
+        "refused": [
+            {"row": refusal.row, "problems": [_as_json(problem) for problem in refusal.problems]}
+            for refusal in report.refused
+        ],
+        **({"ids": report.job_ids} if ids else {}),
+        **({"dry_run": True} if dry_run else {}),
+    }
+
+
+def _as_json(problem: Problem) -> dict[str, str]:
+    return {"field": problem.field, "value": problem.value, "message": problem.message}
+
+
+def _tell(refusal: Refusal) -> str:
+    return printable("; ".join(str(problem) for problem in refusal.problems))
+
+
+def _with_key(row: FileRow, prefix: str | None) -> Row:
+    """Return the row with a key made of its line, unless it has its own or is broken."""
+    if prefix is None or row.problems or not isinstance(row.value, Mapping):
+        return row
+    options = row.value.get(OPTIONS_FIELD)
+    options = {} if options is None else options
+    if not isinstance(options, Mapping) or options.get("idempotency_key") is not None:
+        return row
+    keyed = {**options, "idempotency_key": f"{prefix}-{row.number}"}
+    return Row(row.number, {**row.value, OPTIONS_FIELD: keyed})

@@ -1,0 +1,51 @@
+"""`lanes job`: one job, with its attempts."""
+
+import click
+
+from lanes.job import Attempt, Job
+from ops.command.failure import Refused
+from ops.command.session import Session, connected
+from ops.command.words import PrintableWord, examples, moment, print_json, printable
+
+
+@click.command(epilog=examples("lanes job 0f8c4f0e6d2b4f4a", "lanes job 0f8c4f0e6d2b4f4a --json | jq .attempts"))
+@click.argument("job_id", metavar="ID", type=PrintableWord())
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@connected
+def job(session: Session, job_id: str, *, as_json: bool) -> None:
+    """Show a job: its state, its body while it is kept, and every attempt with the API's answer.
+
+    A job that is done can be read for LANES_RETENTION_SECONDS (by default a day); a dead letter until it is replayed or
+    purged.
+    """
+    show(find(session, job_id), as_json=as_json)
+
+
+def find(session: Session, job_id: str) -> Job:
+    """Return the job, or end the command when there is none."""
+    found = session.store.job(job_id)
+    if found is None:
+        message = f"no job {job_id}: mistyped, or done so long ago that it was pruned"
+        raise Refused(message)
+    return found
+
+
+def show(found: Job, *, as_json: bool) -> None:
+    """Print a job."""
+    if as_json:
+        print_json(found.as_json())
+        return
+    for name, value in found.as_json().items():
+        if name == "attempts" or value is None:
+            continue
+        shown = moment(value) if isinstance(value, float) else printable(value)
+        click.echo(f"{name:<15}{shown}")
+    click.echo(f"{'attempts':<15}{len(found.attempts)}")
+    for attempt in found.attempts:
+        click.echo(f"  {tell(attempt)}")
+
+
+def tell(attempt: Attempt) -> str:
+    """Return an attempt as one line."""
+    detail = " ".join(f"{name}={printable(value)}" for name, value in attempt.detail.items() if value is not None)
+    return f"{attempt.number}  {moment(attempt.started_at)}  {attempt.outcome}  {detail}".rstrip()

@@ -1,0 +1,59 @@
+"""Progress on a terminal, and nothing of it elsewhere; always on stderr."""
+
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.text import Text
+
+
+class Steps:
+    """A bar for work in steps: how many of how many, or only how many when nobody knows the total."""
+
+    def __init__(self, label: str, total: int | None, *, bytes_too: bool = False) -> None:
+        self._console = Console(stderr=True)
+        amount = DownloadColumn() if bytes_too else MofNCompleteColumn()
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            amount,
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._progress.add_task(label, total=total)
+
+    def reach(self, done: int, label: str | None = None) -> None:
+        """Show how far it is."""
+        if label is None:
+            self._progress.update(self._task, completed=done)
+        else:
+            self._progress.update(self._task, completed=done, description=label)
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        self._console.print(Text(line), soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+
+class BytesRead(Steps):
+    """A bar for a file that is read; `size` in bytes, None where there is none, as on stdin."""
+
+    def __init__(self, source: BinaryIO, size: int | None) -> None:
+        super().__init__("reading", size or None, bytes_too=True)
+        self._source = source
+        self._seekable = size is not None and source.seekable()
+
+    def look(self, label: str) -> None:
+        """Show how much of the file is read."""
+        self.reach(self._source.tell() if self._seekable else 0, label)

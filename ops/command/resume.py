@@ -1,0 +1,42 @@
+"""`lanes resume`: let held lanes go on."""
+
+import click
+
+from lanes.job import Lane
+from ops.command.failure import Refused
+from ops.command.session import Session, connected
+from ops.command.words import LocationId, counted, examples, printable, say
+
+
+@click.command(epilog=examples("lanes resume ve9EPM428h8vShlRW1KT", "lanes resume --all"))
+@click.argument("location_ids", metavar="LOCATION...", nargs=-1, type=LocationId())
+@click.option("--all", "everything", is_flag=True, help="Every lane that is held.")
+@connected
+def resume(session: Session, location_ids: tuple[str, ...], *, everything: bool) -> None:
+    """Let held lanes go on; what waited is sent from now on."""
+    if everything == bool(location_ids):
+        message = "say which: LOCATION... or --all"
+        raise click.UsageError(message)
+    lanes = {lane.location_id: lane for lane in session.store.lanes()}
+    if everything:
+        location_ids = tuple(name for name, lane in lanes.items() if lane.hold is not None)
+    resumed = unknown = 0
+    for location_id in location_ids:
+        if location_id not in lanes:
+            say(f"{location_id}: no such lane; mistyped?")
+            unknown += 1
+        elif session.store.resume(location_id) == "resumed":
+            resumed += 1
+            session.so_far = f"{counted(resumed, 'lane')} resumed"
+            say(f"{location_id} goes on{_was(lanes[location_id])}")
+        else:
+            say(f"{location_id} was not held")
+    if unknown:
+        message = f"{counted(unknown, 'location')} unknown"
+        raise Refused(message)
+    if not location_ids:
+        say("no lane is held")
+
+
+def _was(lane: Lane) -> str:
+    return "" if lane.hold is None else f" (it was held by {printable(lane.held_by)}: {printable(lane.hold)})"

@@ -1,0 +1,69 @@
+"""What a command works with: the settings, and the Redis that they name."""
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any, Concatenate
+
+import click
+
+from lanes.errors import SettingsError
+from lanes.settings import Settings
+from lanes.store import LaneStore, connect
+from producers import OpportunityProducer
+
+
+class Session:
+    """One call of the command. Connects when the store is first asked for.
+
+    `so_far` is what Ctrl-C reports: one clause that tells what was done, kept up to date by whoever does it.
+    """
+
+    def __init__(self) -> None:
+        self.redis_url: str | None = None
+        self.so_far = "nothing was changed"
+
+    @functools.cached_property
+    def settings(self) -> Settings:
+        """The settings of the environment or `.env`, with the Redis that the option names."""
+        environ = os.environ if self.redis_url is None else {**os.environ, "LANES_REDIS_URL": self.redis_url}
+        try:
+            return Settings.load(environ)
+        except (OSError, UnicodeError) as error:
+            message = f".env cannot be read: {error}"
+            raise SettingsError(message) from error
+
+    @functools.cached_property
+    def store(self) -> LaneStore:
+        """The lanes, on a Redis that has just answered."""
+        client = connect(self.settings.redis_url)
+        try:
+            client.ping()
+        except TypeError as error:
+            message = f"LANES_REDIS_URL: an option in it is unknown: {error}"
+            raise SettingsError(message) from error
+        return LaneStore(client, self.settings.prefix)
+
+    @functools.cached_property
+    def producer(self) -> OpportunityProducer:
+        """What enqueues."""
+        return OpportunityProducer(self.store, self.settings)
+
+
+def _note_url(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.ensure_object(Session).redis_url = value
+
+
+redis_option = click.option(
+    "--redis-url",
+    metavar="URL",
+    expose_value=False,
+    callback=_note_url,
+    help="Where the lanes are, instead of LANES_REDIS_URL.",
+)
+
+
+def connected(function: Callable[Concatenate[Session, ...], Any]) -> Callable[..., Any]:
+    """Give a command the session as its first argument, and the option `--redis-url`."""
+    return redis_option(click.make_pass_decorator(Session, ensure=True)(function))
