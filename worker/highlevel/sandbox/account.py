@@ -1,93 +1,200 @@
-"""What the server saw: the account by which tests, the demo and benchmarks judge. Times in seconds."""
+"""What the server saw: the account by which tests, the demo and benchmarks judge. Times in seconds, monotonic."""
 
 import bisect
+import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+class RecordKey(NamedTuple):
+    """What an upsert writes (observed: the API's match key is contact and pipeline within the location)."""
+
+    location_id: str
+    pipeline_id: str
+    contact_id: str
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> "RecordKey":
+        """Return the key of a body, whatever stands in it."""
+        return cls(*(str(body.get(name, "")) for name in ("locationId", "pipelineId", "contactId")))
 
 
 @dataclass(slots=True)
 class Seen:
-    """One request: when it came, when it was answered (None: not yet, or never), with which status.
+    """One request: when it came, when it was over (None: not yet), with which status (None: no answer).
 
     `fault` names the fault that befell it; `provoked` is a 429 of the limits themselves; `open_beside` tells that
-    another request of the same record was open when it came.
+    another request of the same record was open when it came; `applied` numbers the upserts in the order in which they
+    took effect. The body is kept as it came: the account of a hundred thousand requests stays small.
     """
 
     number: int
-    location_id: str
-    record: str
+    key: RecordKey
     arrived_at: float
+    raw: bytes
     answered_at: float | None = None
     status: int | None = None
     fault: str | None = None
     provoked: bool = False
     open_beside: bool = False
+    applied: int | None = None
+
+    @property
+    def location_id(self) -> str:
+        """The location, empty when the body named none."""
+        return self.key.location_id
+
+    @property
+    def pipeline_id(self) -> str:
+        """The pipeline, empty when the body named none."""
+        return self.key.pipeline_id
+
+    @property
+    def contact_id(self) -> str:
+        """The contact, empty when the body named none."""
+        return self.key.contact_id
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The body, empty when it was no JSON object."""
+        try:
+            body = json.loads(self.raw)
+        except (ValueError, RecursionError):
+            return {}
+        return body if isinstance(body, dict) else {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is sent to who asks over HTTP."""
+        return {
+            "number": self.number,
+            **self.key._asdict(),
+            "arrived_at": self.arrived_at,
+            "answered_at": self.answered_at,
+            "status": self.status,
+            "fault": self.fault,
+            "provoked": self.provoked,
+            "open_beside": self.open_beside,
+            "applied": self.applied,
+            "body": self.body,
+        }
 
 
 class Account:
-    """Every request that reached a location, and the state that the upserts left."""
+    """Every request that reached the endpoint. The server's thread writes; any thread may read."""
 
     def __init__(self) -> None:
-        self.seen: list[Seen] = []
-        self.records: dict[tuple[str, str], dict[str, Any]] = {}
         self.open = 0
         self.most_open = 0
-        self._open_records: Counter[tuple[str, str]] = Counter()
+        self._seen: list[Seen] = []
+        self._applied: list[Seen] = []
+        self._open_records: Counter[RecordKey] = Counter()
 
-    def arrive(self, location_id: str, record: str, now: float) -> Seen:
+    def arrive(self, key: RecordKey, raw: bytes, now: float) -> Seen:
         """Write down that a request came."""
-        seen = Seen(len(self.seen) + 1, location_id, record, now)
-        key = (location_id, record)
-        seen.open_beside = self._open_records[key] > 0
+        names_record = bool(key.pipeline_id and key.contact_id)
+        open_beside = names_record and self._open_records[key] > 0
+        seen = Seen(len(self._seen) + 1, key, now, raw, open_beside=open_beside)
         self._open_records[key] += 1
-        self.seen.append(seen)
+        self._seen.append(seen)
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         return seen
 
+    def apply(self, seen: Seen) -> None:
+        """Write down that its upsert took effect."""
+        self._applied.append(seen)
+        seen.applied = len(self._applied)
+
     def leave(self, seen: Seen, now: float) -> None:
-        """Write down that a request is over, answered or not."""
+        """Write down that a request is over, answered or not; once is enough."""
+        if seen.answered_at is not None:
+            return
         seen.answered_at = now
-        key = (seen.location_id, seen.record)
-        self._open_records[key] -= 1
-        if not self._open_records[key]:
-            del self._open_records[key]
+        self._open_records[seen.key] -= 1
+        if not self._open_records[seen.key]:
+            del self._open_records[seen.key]
         self.open -= 1
+
+    def requests(self, location: str | None = None) -> list[Seen]:
+        """Return every request in the order of arrival, or those of one location."""
+        return [seen for seen in self._seen.copy() if location is None or seen.location_id == location]
+
+    @property
+    def throttled(self) -> int:
+        """How many 429s the limits gave; those of faults are not among them."""
+        return sum(seen.provoked for seen in self.requests())
+
+    @property
+    def succeeded(self) -> int:
+        """How many requests were answered with a 2xx."""
+        return sum(200 <= (seen.status or 0) < 300 for seen in self.requests())
+
+    def per_record(self) -> dict[RecordKey, list[dict[str, Any]]]:
+        """Return the bodies that took effect, in that order, record by record."""
+        bodies: dict[RecordKey, list[dict[str, Any]]] = defaultdict(list)
+        for seen in self._applied.copy():
+            bodies[seen.key].append(seen.body)
+        return dict(bodies)
+
+    def overlaps(self) -> list[RecordKey]:
+        """Return the records that had two requests open at once, each once: their order was in danger."""
+        return sorted({seen.key for seen in self.requests() if seen.open_beside})
+
+    def most_in_window(self, location: str | None = None, seconds: float = 10) -> int:
+        """Return the most requests of one location that arrived in any window of this length, throttled ones too.
+
+        Without a location, that of the location that had most.
+        """
+        return max((most_in_window(times, seconds) for times in self._arrivals(location).values()), default=0)
+
+    def utilisation(self, location: str, limit: int, window: float) -> float:
+        """Return how close a location came to the fastest that its limit allows, 1 being as fast; see `utilisation`."""
+        return utilisation((seen.arrived_at for seen in self.requests(location)), limit, window)
 
     def summary(self, window: float) -> dict[str, Any]:
         """Return the account in numbers, `most_in_window` counted over windows of this length."""
-        arrivals: dict[str, list[float]] = defaultdict(list)
-        throttled: Counter[str] = Counter()
-        for seen in self.seen:
-            if seen.provoked:
-                throttled[seen.location_id] += 1
-            else:
-                arrivals[seen.location_id].append(seen.arrived_at)
+        requests = self.requests()
+        throttled = Counter(seen.location_id for seen in requests if seen.provoked)
         return {
-            "requests": len(self.seen),
+            "requests": len(requests),
             "open": self.open,
             "most_open": self.most_open,
+            "succeeded": self.succeeded,
             "throttled": throttled.total(),
-            "overlaps": [asdict(seen) for seen in self.seen if seen.open_beside],
-            "statuses": {str(status): count for status, count in Counter(seen.status for seen in self.seen).items()},
+            "overlaps": self.overlaps(),
+            "statuses": {str(status): count for status, count in Counter(seen.status for seen in requests).items()},
             "locations": {
                 location: {
-                    "requests": len(arrivals[location]),
-                    "most_in_window": most_in_window(arrivals[location], window),
+                    "requests": len(times),
+                    "most_in_window": most_in_window(times, window),
                     "throttled": throttled[location],
                 }
-                for location in sorted({*arrivals, *throttled})
+                for location, times in sorted(self._arrivals().items())
             },
         }
 
-    def arrivals(self, location_id: str) -> list[float]:
-        """Return when the requests of a location came."""
-        return [seen.arrived_at for seen in self.seen if seen.location_id == location_id]
+    def _arrivals(self, location: str | None = None) -> dict[str, list[float]]:
+        arrivals: dict[str, list[float]] = defaultdict(list)
+        for seen in self.requests(location):
+            arrivals[seen.location_id].append(seen.arrived_at)
+        return arrivals
 
 
 def most_in_window(arrivals: Iterable[float], window: float) -> int:
     """Return the largest number of arrivals in any half-open window of this length, wherever it begins."""
-    times: Sequence[float] = sorted(arrivals)
+    times = sorted(arrivals)
     return max((bisect.bisect_left(times, at + window) - index for index, at in enumerate(times)), default=0)
+
+
+def utilisation(arrivals: Iterable[float], limit: int, window: float) -> float:
+    """Return the least time that these requests could have taken, as a part of the time that they did take.
+
+    At best `limit` requests arrive at once at the beginning of each window: the last of n cannot arrive before
+    (n - 1) // limit windows have passed since the first. 1 for no more requests than one window holds.
+    """
+    times = sorted(arrivals)
+    fastest = max(0, len(times) - 1) // limit * window
+    took = times[-1] - times[0] if times else 0.0
+    return fastest / took if fastest and took else 1.0

@@ -9,11 +9,13 @@ import pydantic
 from worker.highlevel.sandbox.sandbox import serve
 from worker.highlevel.sandbox.settings import DEFAULT_TOKEN, SandboxSettings
 
+NAME = "lanes sandbox"
+
 
 def parser() -> argparse.ArgumentParser:
     """Return what reads the arguments."""
     made = argparse.ArgumentParser(
-        prog="lanes sandbox",
+        prog=NAME,
         description="A server that behaves as HighLevel's POST /opportunities/upsert: contract, rate limits, faults.",
         epilog="example: lanes sandbox --port 8090 --latency 0.1-0.3 --known-pipeline pipe-sales",
         allow_abbrev=False,
@@ -25,14 +27,18 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--daily-limit", default=200_000, type=int, help="requests of a location in 24 hours")
     made.add_argument("--window", default="sliding", choices=("sliding", "fixed"), help="how the window goes")
     made.add_argument("--retry-after", action="store_true", help="a 429 says when to come back")
-    made.add_argument("--latency", default="0", metavar="LEAST[-MOST]", help="seconds that an answer takes")
+    made.add_argument(
+        "--latency", default=(0.0, 0.0), type=_latency, metavar="LEAST[-MOST]", help="seconds that an answer takes"
+    )
     made.add_argument(
         "--token",
         action="append",
+        type=_token,
         metavar="TOKEN[=LOCATION,...]",
         help=f"a token that is taken, and its locations (default: {DEFAULT_TOKEN}, for all)",
     )
     made.add_argument("--known-pipeline", action="append", metavar="ID", help="refuse every other pipeline with 400")
+    made.add_argument("--no-control", dest="control", action="store_false", help="serve nothing at /_sandbox/")
     return made
 
 
@@ -41,24 +47,32 @@ def read(arguments: Sequence[str]) -> SandboxSettings:
     reader = parser()
     given = reader.parse_args(arguments)
     try:
-        least, _, most = given.latency.partition("-")
         return SandboxSettings(
             host=given.host,
             port=given.port,
             burst_limit=given.burst_limit,
-            burst_window=given.burst_window,
+            burst_window_seconds=given.burst_window,
             daily_limit=given.daily_limit,
             window=given.window,
             retry_after=given.retry_after,
-            latency=(float(least), float(most or least)),
-            tokens=dict(map(_token, given.token or [DEFAULT_TOKEN])),
+            latency_seconds=given.latency,
+            tokens=dict(given.token or [(DEFAULT_TOKEN, None)]),
             known_pipelines=None if given.known_pipeline is None else frozenset(given.known_pipeline),
+            control=given.control,
         )
     except pydantic.ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        reader.error(f"--{str(problem['loc'][0]).replace('_', '-')}: {problem['msg']}")
+        option = str(problem["loc"][0]).removesuffix("_seconds").replace("_", "-")
+        reader.error(f"argument --{option}: {problem['msg'].removeprefix('Value error, ')}")
+
+
+def _latency(text: str) -> tuple[float, float]:
+    least, _, most = text.partition("-")
+    try:
+        return float(least), float(most or least)
     except ValueError:
-        reader.error(f"--latency: must be seconds like 0.2 or 0.1-0.3 (it is {given.latency!r})")
+        message = f"must be seconds like 0.2 or 0.1-0.3 (it is {text!r})"
+        raise argparse.ArgumentTypeError(message) from None
 
 
 def _token(text: str) -> tuple[str, frozenset[str] | None]:
@@ -72,6 +86,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         serve(settings, lambda url: print(f"the sandbox listens on {url}", flush=True))  # noqa: T201 - its one line
     except OSError as error:
-        sys.exit(
-            f"lanes sandbox: cannot listen on {settings.host}:{settings.port}: {error.strerror}; try another --port"
-        )
+        where = f"{settings.host}:{settings.port}"
+        sys.exit(f"{NAME}: cannot listen on {where}: {error.strerror}; try another --host or --port")

@@ -1,11 +1,11 @@
 """The contract of `POST /opportunities/upsert`, version 2021-07-28: what is refused, and with which words. Pure.
 
 Facts: HighLevel's published OpenAPI specification for the fields and the answers 200, 400, 401 and 422; the wording of
-the messages and the answer 403 were observed.
+the messages, and the answers 403 and 429, were observed.
 """
 
 import json
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +16,11 @@ VERSION = "2021-07-28"
 REQUIRED = ("pipelineId", "locationId", "contactId")
 TEXTS = ("name", "pipelineStageId", "assignedTo")
 STATUSES = ("open", "won", "lost", "abandoned", "all")
-FIELDS = frozenset((*REQUIRED, *TEXTS, "status", "monetaryValue"))
+FIELDS = (*REQUIRED, *TEXTS, "status", "monetaryValue")
 BARE_LIBRARIES = ("python-requests/", "python-urllib", "python-httpx/", "aiohttp/", "go-http-client/")
 EDGE_PAGE = "<!DOCTYPE html><html><head><title>Access denied</title></head><body>error code: 1010</body></html>"
+
+_LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +38,42 @@ class Refusal:
         return {"statusCode": self.status, "message": self.message, **error, "traceId": trace_id}
 
 
-def unauthorized(message: str) -> Refusal:
-    """Return a 401 with these words."""
-    return Refusal(401, message, "Unauthorized")
+EDGE_BLOCK = Refusal(403, html=EDGE_PAGE)
+TOO_MANY_REQUESTS = Refusal(429, "Too Many Requests")
 
 
 def check_edge(headers: Mapping[str, str]) -> Refusal | None:
     """Refuse the User-Agent of a bare library, as the edge network in front of the API does (observed)."""
     agent = headers.get("User-Agent", "").lower()
-    return Refusal(403, html=EDGE_PAGE) if not agent or agent.startswith(BARE_LIBRARIES) else None
+    return EDGE_BLOCK if not agent or agent.startswith(BARE_LIBRARIES) else None
 
 
-def check_token(settings: SandboxSettings, headers: Mapping[str, str]) -> Refusal | None:
-    """Refuse a missing or unknown token, and a missing or wrong `Version`."""
-    scheme, _, token = headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or token not in settings.tokens:
-        return unauthorized("Invalid Private Integration token" if token.startswith("pit-") else "Invalid JWT")
+def has_access(settings: SandboxSettings, headers: Mapping[str, str], location: str) -> bool:
+    """Whether the request brings a token of this location: only then does it count against the location's limits."""
+    token = _token(headers)
+    if token not in settings.tokens:
+        return False
+    locations = settings.tokens[token]
+    return locations is None or location in locations
+
+
+def check_access(settings: SandboxSettings, headers: Mapping[str, str], location: str | None) -> Refusal | None:
+    """Refuse a bad token, a bad `Version`, and a token without this location or without the scope.
+
+    `location` is None when the body names none.
+    """
+    token = _token(headers)
+    if token not in settings.tokens:
+        return _unauthorized("Invalid Private Integration token" if token.startswith("pit-") else "Invalid JWT")
     version = headers.get("Version")
     if version is None:
-        return unauthorized("version header was not found.")
+        return _unauthorized("version header was not found.")
     if version != VERSION:
-        return unauthorized("version header is invalid")
+        return _unauthorized("version header is invalid")
+    if location is not None and not has_access(settings, headers, location):
+        return Refusal(403, "The token does not have access to this location.", "Forbidden")
     if token in settings.tokens_without_scope:
-        return unauthorized("The token is not authorized for this scope.")
+        return _unauthorized("The token is not authorized for this scope.")
     return None
 
 
@@ -67,18 +82,16 @@ def parse_body(headers: Mapping[str, str], raw: bytes) -> dict[str, Any] | Refus
     if headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
         return Refusal(400, "Content-Type must be application/json", "Bad Request")
     try:
-        body = json.loads(raw)
+        body = json.loads(raw, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return Refusal(400, "Unexpected token in JSON", "Bad Request")
     return body if isinstance(body, dict) else Refusal(400, "The body must be a JSON object", "Bad Request")
 
 
-def check_location(settings: SandboxSettings, headers: Mapping[str, str], location: object) -> Refusal | None:
-    """Refuse a token that belongs to another location."""
-    locations = settings.tokens[headers["Authorization"].partition(" ")[2]]
-    if locations is not None and location not in locations:
-        return Refusal(403, "The token does not have access to this location.", "Forbidden")
-    return None
+def location_of(body: Mapping[str, Any] | Refusal) -> str | None:
+    """Return the location that a body names, if it does."""
+    location = None if isinstance(body, Refusal) else body.get("locationId")
+    return location if isinstance(location, str) and location else None
 
 
 def check_body(settings: SandboxSettings, body: Mapping[str, Any]) -> Refusal | None:
@@ -102,5 +115,20 @@ def check_body(settings: SandboxSettings, body: Mapping[str, Any]) -> Refusal | 
     return None
 
 
+def _token(headers: Mapping[str, str]) -> str:
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" else ""
+
+
+def _unauthorized(message: str) -> Refusal:
+    return Refusal(401, message, "Unauthorized")
+
+
+def _refuse_constant(name: str) -> None:
+    """JSON knows neither NaN nor Infinity; Python's reader takes them."""
+    raise ValueError(name)
+
+
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    # Compared and not converted: a whole number may be larger than any float.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -_LARGEST <= value <= _LARGEST

@@ -1,4 +1,4 @@
-"""Faults on demand: which requests are answered otherwise than they would be."""
+"""Faults on demand: which requests are answered otherwise than they would be. No input, no output."""
 
 import random
 from collections import Counter
@@ -12,49 +12,78 @@ from pydantic import BaseModel, ConfigDict, Field
 class FaultKind(StrEnum):
     """What happens to a request instead of its answer."""
 
-    STATUS = "status"  # `status` with a JSON error body
-    TIMEOUT = "timeout"  # no answer for `seconds`, then the connection is closed
-    RESET = "reset"  # the connection is reset
-    SLOW_BODY = "slow_body"  # the headers at once, then the body drop by drop over `seconds`
-    HTML = "html"  # `status` with a page of the edge network, 403 and code 1010 when it is 403
-    INVALID_JSON = "invalid_json"  # `status` with a body that is cut off
-    HUGE_BODY = "huge_body"  # `status` with a body of many megabytes
-    REDIRECT = "redirect"  # 302 to another place
+    STATUS = "status"  # an answer with this status, headers and body
+    TIMEOUT = "timeout"  # nothing for `delay_seconds`, then the connection is closed
+    RESET = "reset"  # the connection is reset (RST)
+    HANG_HEADERS = "hang_headers"  # the headers drop by drop over `delay_seconds`, never complete
+    SLOW_BODY = "slow_body"  # the headers at once, then the body drop by drop over `delay_seconds`
+    HTML_403 = "html_403"  # the page of the edge network, error code 1010
+    INVALID_JSON = "invalid_json"  # a body that is cut off
+    HUGE_BODY = "huge_body"  # a body of many megabytes
+    REDIRECT = "redirect"  # to another place on the same server
+
+
+STATUS_OF_KIND = {FaultKind.STATUS: 500, FaultKind.HTML_403: 403, FaultKind.REDIRECT: 302}
+# Nothing that ends is sent.
+SILENT = frozenset({FaultKind.TIMEOUT, FaultKind.RESET, FaultKind.HANG_HEADERS})
+
+Positive = Annotated[int, Field(gt=0)]
 
 
 class Fault(BaseModel):
     """A fault and the requests that it befalls: those that fit every filter, as long as it lasts.
 
     `first`: of each record only the first so many requests. `times`: so many requests in all. `probability`: of each
-    request. `applied`: the upsert has taken effect before the fault, as when only the answer is lost.
-    `headers` go with `status`; a 429 made so is none that the limits provoked.
+    request. `applied`: the upsert has taken effect before the fault, as when only the answer is lost. `status`: by
+    default 500 for the kind `status` and 200 where only the body is wrong. `body`: JSON, or a text as it is, instead of
+    the API's own form with `message`. `sized`: a slow body comes with a `Content-Length`, else in chunks. A 429 made so
+    is none that the limits provoked.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: FaultKind
-    status: Annotated[int, Field(ge=200, le=599)] = 500
+    status: Annotated[int, Field(ge=200, le=599)] | None = None
     message: str | list[str] = "made by the sandbox"
+    body: dict[str, Any] | list[Any] | str | None = None
     headers: dict[str, str] = Field(default_factory=dict)
+    retry_after: str | int | None = None
     location: str | None = None
+    pipeline: str | None = None
     contact_prefix: str = ""
-    first: Annotated[int, Field(gt=0)] | None = None
-    times: Annotated[int, Field(gt=0)] | None = None
+    first: Positive | None = None
+    times: Positive | None = None
     probability: Annotated[float, Field(gt=0, le=1)] = 1
-    seconds: Annotated[float, Field(ge=0)] = 30
+    delay_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30
     applied: bool = False
+    sized: bool = False
+
+    @property
+    def answer_status(self) -> int:
+        """The status of the answer, where there is one."""
+        return self.status or STATUS_OF_KIND.get(self.kind, 200)
+
+    @property
+    def answer_headers(self) -> dict[str, str]:
+        """The headers of the answer, beside those that every answer has."""
+        return self.headers if self.retry_after is None else {**self.headers, "Retry-After": str(self.retry_after)}
 
     def fits(self, body: Mapping[str, Any]) -> bool:
         """Whether a request with this body passes the filters."""
         location_fits = self.location is None or body.get("locationId") == self.location
-        return location_fits and str(body.get("contactId", "")).startswith(self.contact_prefix)
+        pipeline_fits = self.pipeline is None or body.get("pipelineId") == self.pipeline
+        return location_fits and pipeline_fits and str(body.get("contactId", "")).startswith(self.contact_prefix)
 
 
 class Faults:
-    """The faults in force, in the order in which they were asked for; the first that fits befalls a request."""
+    """The faults in force, in the order in which they were asked for; the first that fits befalls a request.
+
+    Args:
+        seed: the same seed and the same requests in the same order: the same faults.
+    """
 
     def __init__(self, seed: int = 0) -> None:
-        self._faults: list[tuple[Fault, Counter[object]]] = []
+        self._faults: list[tuple[Fault, Counter[str]]] = []
         self._chance = random.Random(seed)  # noqa: S311 - a test's dice
 
     def add(self, fault: Fault) -> None:
@@ -67,16 +96,13 @@ class Faults:
 
     def befalling(self, body: Mapping[str, Any]) -> Fault | None:
         """Return the fault that befalls a request, and count it."""
-        record = (body.get("locationId"), body.get("pipelineId"), body.get("contactId"))
-        for fault, seen in self._faults:
-            if not fault.fits(body):
-                continue
-            if fault.times is not None and seen.total() >= fault.times:
-                continue
-            if fault.first is not None and seen[record] >= fault.first:
-                continue
-            if self._chance.random() >= fault.probability:
-                continue
-            seen[record] += 1
-            return fault
+        if not self._faults:
+            return None
+        record = str([body.get(name) for name in ("locationId", "pipelineId", "contactId")])
+        for fault, befallen in self._faults:
+            lasts = fault.times is None or befallen.total() < fault.times
+            early = fault.first is None or befallen[record] < fault.first
+            if lasts and early and fault.fits(body) and self._chance.random() < fault.probability:
+                befallen[record] += 1
+                return fault
         return None

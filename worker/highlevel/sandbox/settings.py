@@ -2,19 +2,22 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Window = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0)]
 
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - opens the sandbox and nothing else
 
 
 class SandboxSettings(BaseModel):
-    """Times in seconds.
+    """Times in seconds; port 0 is any free one.
 
     `tokens` names each token's locations, None for all; those in `tokens_without_scope` lack `opportunities.write`.
     `window` tells how the burst window goes, which the API's documents leave open, as they do `retry_after`: whether a
-    429 says when to come back. `latency` is the least and the most that an answer takes.
+    429 says when to come back. `latency_seconds` is the least and the most that an answer takes. `known_pipelines`:
+    every other is refused; None knows them all. Without `control` there is nothing at `/_sandbox/`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -23,11 +26,20 @@ class SandboxSettings(BaseModel):
     port: Annotated[int, Field(ge=0, le=65535)] = 0
     tokens: dict[str, frozenset[str] | None] = {DEFAULT_TOKEN: None}
     tokens_without_scope: frozenset[str] = frozenset()
-    burst_limit: Annotated[int, Field(gt=0)] = 100
-    burst_window: Annotated[float, Field(gt=0)] = 10
-    daily_limit: Annotated[int, Field(gt=0)] = 200_000
-    daily_window: Annotated[float, Field(gt=0)] = 86_400
+    burst_limit: Count = 100
+    burst_window_seconds: Window = 10
+    daily_limit: Count = 200_000
+    daily_window_seconds: Window = 86_400
     window: Literal["sliding", "fixed"] = "sliding"
     retry_after: bool = False
-    latency: tuple[Seconds, Seconds] = (0, 0)
+    latency_seconds: tuple[Seconds, Seconds] = (0, 0)
     known_pipelines: frozenset[str] | None = None
+    control: bool = True
+
+    @field_validator("latency_seconds")
+    @classmethod
+    def _check_latency(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] > value[1]:
+            message = f"the least ({value[0]:g}) must not be more than the most ({value[1]:g})"
+            raise ValueError(message)
+        return value

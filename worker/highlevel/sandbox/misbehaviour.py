@@ -1,0 +1,83 @@
+"""Carries a fault out, on the wire."""
+
+import json
+import socket
+import struct
+from collections.abc import Mapping
+
+from worker.highlevel.sandbox.contract import EDGE_PAGE, Refusal
+from worker.highlevel.sandbox.exchange import HTML_TYPE, JSON_TYPE, Exchange
+from worker.highlevel.sandbox.faults import Fault, FaultKind
+
+HUGE_BYTES = 8 * 1024 * 1024
+DROPS = 100
+
+
+async def misbehave(
+    exchange: Exchange, fault: Fault, limit_headers: Mapping[str, str], trace_id: str, good: bytes | None
+) -> None:
+    """Answer as the fault has it.
+
+    `good` is the body that the request would have had, when it took effect.
+
+    Raises:
+        HungUpError: the client went first.
+    """
+    status = fault.answer_status
+    body = _body(fault, trace_id) if good is None else good
+    headers = {**JSON_TYPE, **limit_headers, **fault.answer_headers}
+    match fault.kind:
+        case FaultKind.TIMEOUT:
+            await exchange.pause(fault.delay_seconds)
+            exchange.connection.close()
+        case FaultKind.RESET:
+            _reset(exchange)
+        case FaultKind.HANG_HEADERS:
+            await _hang_headers(exchange, fault)
+        case FaultKind.SLOW_BODY:
+            await _drip(exchange, fault, headers, body)
+        case FaultKind.STATUS:
+            exchange.end(status, headers, _body(fault, trace_id))
+        case FaultKind.HTML_403:
+            exchange.end(status, HTML_TYPE, EDGE_PAGE.encode())
+        case FaultKind.INVALID_JSON:
+            exchange.end(status, headers, body[: len(body) // 2])
+        case FaultKind.HUGE_BODY:
+            exchange.end(status, headers, b'{"message": "%s"}' % (b"x" * HUGE_BYTES))
+        case FaultKind.REDIRECT:
+            where = f"{exchange.request.protocol}://{exchange.request.host}/moved"
+            exchange.end(status, {**headers, "Location": where}, b"")
+
+
+def _body(fault: Fault, trace_id: str) -> bytes:
+    if isinstance(fault.body, str):
+        return fault.body.encode()
+    if fault.body is not None:
+        return json.dumps(fault.body).encode()
+    return json.dumps(Refusal(fault.answer_status, fault.message).body(trace_id)).encode()
+
+
+def _reset(exchange: Exchange) -> None:
+    """Close with a pending linger of zero seconds, which TCP does with RST."""
+    stream = exchange.connection.stream
+    stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    stream.close()
+
+
+async def _hang_headers(exchange: Exchange, fault: Fault) -> None:
+    stream = exchange.connection.stream
+    stream.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    for _ in range(DROPS):
+        await exchange.pause(fault.delay_seconds / DROPS)
+        stream.write(b"x")
+    exchange.connection.close()
+
+
+async def _drip(exchange: Exchange, fault: Fault, headers: Mapping[str, str], body: bytes) -> None:
+    length = {"Content-Length": str(len(body))} if fault.sized else {}
+    exchange.begin(fault.answer_status, {**headers, **length})
+    step = -(-len(body) // DROPS)
+    for start in range(0, len(body), step):
+        exchange.connection.write(body[start : start + step])
+        await exchange.pause(fault.delay_seconds / DROPS)
+    exchange.connection.finish()
