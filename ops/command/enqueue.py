@@ -1,6 +1,7 @@
 """`lanes enqueue`: the rows of a file into the lanes."""
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 
 from ops.command.failure import Interrupted, NoRedis, Refused
 from ops.command.intake import Intake, Plan, conclude
+from ops.command.new_file import new_file
 from ops.command.progress import BytesRead
 from ops.command.refused_rows import RefusedRows
 from ops.command.session import Session, connected
@@ -144,7 +146,7 @@ def _key_prefix(prefix: str | None) -> str | None:
 @contextlib.contextmanager
 def _opened(file: str) -> Iterator[BinaryIO]:
     if file == "-":
-        yield click.get_binary_stream("stdin")
+        yield sys.stdin.buffer
         return
     with Path(file).open("rb") as source:
         yield source
@@ -152,21 +154,8 @@ def _opened(file: str) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _refused_rows(path: Path | None, form: Format) -> Iterator[RefusedRows]:
-    """Make the file of the refused rows, never over another; it goes again when none was refused."""
     if path is None:
         yield RefusedRows(None, form)
         return
-    try:
-        out = path.open("xb")
-    except FileExistsError:
-        message = f"--refused-to: {path} exists already; name a new file"
-        raise click.UsageError(message) from None
-    except OSError as error:
-        message = f"--refused-to: {path}: {error.strerror}"
-        raise click.UsageError(message) from None
-    try:
-        with out:
-            yield RefusedRows(out, form)
-    finally:
-        if not path.stat().st_size:
-            path.unlink()
+    with new_file(path) as out:
+        yield RefusedRows(out, form)

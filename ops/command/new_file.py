@@ -1,0 +1,27 @@
+"""Files that a command writes: new ones, never over another, since it may hold rows that somebody is mending."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Make a file and open it for writing; it goes again when nothing was written."""
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        message = f"{path} exists already; name a new file"
+        raise click.UsageError(message) from None
+    except OSError as error:
+        message = f"{path}: {error.strerror}"
+        raise click.UsageError(message) from None
+    try:
+        with path.open("wb") as out:
+            yield out
+    finally:
+        if not path.stat().st_size:
+            path.unlink()

@@ -1,0 +1,148 @@
+"""`lanes status`: the whole in numbers, and each lane."""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from lanes.job import Lane
+from lanes.settings import Settings
+from ops.command.failure import Refused
+from ops.command.session import Session, connected
+from ops.command.table import Column, draw, plain
+from ops.command.words import LocationId, examples, print_json, printable, say
+
+COUNTS = ("pending", "in_flight", "delivered", "dead", "retried", "throttled")
+COLUMNS = (
+    Column("location"),
+    Column("pending", right=True),
+    Column("in flight", right=True),
+    Column("delivered", right=True),
+    Column("dead", right=True, alarm="red"),
+    Column("retried", right=True),
+    Column("throttled", right=True, alarm="yellow"),
+    Column("window", right=True),
+    Column("day", right=True),
+    Column("due in", right=True),
+    Column("hold", alarm="yellow"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What one look at Redis showed: the counts, the lanes to show, and how many more there are."""
+
+    counts: dict[str, int]
+    lanes: tuple[Lane, ...]
+    more: int
+    unknown: tuple[str, ...]
+
+
+@click.command(epilog=examples("lanes status", "lanes status --top 20 --watch", "lanes status --json | jq .pending"))
+@click.argument("location_ids", metavar="[LOCATION]...", nargs=-1, type=LocationId())
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
+@click.option("--interval", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Seconds between looks.")
+@click.option("--top", type=click.IntRange(1), metavar="N", help="The N lanes with most pending jobs.")
+@connected
+def status(
+    session: Session, location_ids: tuple[str, ...], *, as_json: bool, watch: bool, interval: float, top: int | None
+) -> None:
+    """Show totals, and the lanes of all locations or of these, the longest first.
+
+    window: requests that may still count in the API's window; day: those of the last 24 hours, both with their limits.
+    due in: when the lane may send its next job; - when nothing waits or the lane is held. With --watch and --json, one
+    line of JSON for each look.
+    """
+    session.so_far = "status changes nothing"
+    if watch and not as_json and sys.stdout.isatty():
+        _watch(session, location_ids, top, interval)
+    while True:
+        picture = look(session, location_ids, top)
+        if as_json:
+            print_json({**picture.counts, "locations": [lane.as_json() for lane in picture.lanes]})
+        else:
+            _print(picture, session.settings)
+        if not watch:
+            break
+        sys.stdout.flush()
+        time.sleep(interval)
+    if picture.unknown:
+        message = "\n".join(f"{location_id}: no such lane; mistyped?" for location_id in picture.unknown)
+        raise Refused(message)
+
+
+def look(session: Session, location_ids: Sequence[str], top: int | None) -> Picture:
+    """Read the counts and the lanes."""
+    counts, lanes = session.store.counts(), session.store.lanes()
+    known = {lane.location_id for lane in lanes}
+    wanted = [lane for lane in lanes if not location_ids or lane.location_id in location_ids]
+    wanted.sort(key=lambda lane: (-lane.counts["pending"], lane.location_id))
+    shown = wanted[:top]
+    unknown = tuple(name for name in location_ids if name not in known)
+    return Picture(counts, tuple(shown), len(wanted) - len(shown), unknown)
+
+
+def _rows(lanes: Sequence[Lane], settings: Settings) -> list[tuple[object, ...]]:
+    return [
+        (
+            lane.location_id,
+            *(lane.counts[name] for name in COUNTS),
+            f"{lane.window_used}/{settings.burst_limit}",
+            f"{lane.day_used}/{settings.daily_limit}",
+            due(lane.due_in),
+            "" if lane.hold is None else f"{lane.held_by}: {lane.hold}",
+        )
+        for lane in lanes
+    ]
+
+
+def due(seconds: float | None) -> str:
+    """Return a time to wait in short words."""
+    if seconds is None:
+        return "-"
+    if seconds < 1:
+        return "now"
+    if seconds < 120:
+        return f"{seconds:.0f}s"
+    return f"{seconds / 60:.0f}m" if seconds < 7200 else f"{seconds / 3600:.0f}h"
+
+
+def _totals(counts: dict[str, int]) -> str:
+    return "  ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
+
+
+def _more(picture: Picture) -> str:
+    return f"... and {picture.more} more lanes" if picture.more else ""
+
+
+def _print(picture: Picture, settings: Settings) -> None:
+    rows = _rows(picture.lanes, settings)
+    if sys.stdout.isatty():
+        console = Console()
+        console.print(Text(_totals(picture.counts)))
+        if rows:
+            console.print(draw(COLUMNS, rows))
+    else:
+        click.echo(_totals(picture.counts))
+        if rows:
+            click.echo(plain(COLUMNS, rows))
+    if picture.more:
+        say(_more(picture))
+
+
+def _watch(session: Session, location_ids: Sequence[str], top: int | None, interval: float) -> None:
+    """Draw over the same screen until Ctrl-C; by default no more lanes than fit."""
+    console = Console()
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        while True:
+            picture = look(session, location_ids, top or max(1, console.height - 8))
+            table = draw(COLUMNS, _rows(picture.lanes, session.settings))
+            unknown = "".join(f"\n{printable(name)}: no such lane" for name in picture.unknown)
+            live.update(Group(Text(_totals(picture.counts)), table, Text(_more(picture) + unknown)), refresh=True)
+            time.sleep(interval)

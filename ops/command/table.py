@@ -1,0 +1,59 @@
+"""Tables: with colours and lines on a terminal, plain columns elsewhere, for grep and awk."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ops.command.words import printable
+
+GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A heading, and how its cells stand; `alarm` colours every cell that is not 0."""
+
+    heading: str
+    right: bool = False
+    alarm: str = ""
+
+
+def draw(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> Table:
+    """Return a table for a terminal."""
+    table = Table(header_style="bold")
+    for column in columns:
+        table.add_column(column.heading, justify="right" if column.right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(column, value) for column, value in zip(columns, row, strict=True)))
+    return table
+
+
+def _cell(column: Column, value: object) -> Text:
+    return Text(printable(value), style=column.alarm if column.alarm and value not in (0, "", "-") else "")
+
+
+def plain(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> str:
+    """Return a table as aligned columns, cut nowhere; no heading and no cell but the last holds two spaces."""
+    lines = [[column.heading.replace(" ", "_") for column in columns]]
+    lines += [[printable(value) or "-" for value in row] for row in rows]
+    widths = [max(len(line[position]) for line in lines) for position in range(len(columns))]
+    return "\n".join(
+        GAP.join(
+            cell.rjust(width) if column.right else cell.ljust(width)
+            for cell, width, column in zip(line, widths, columns, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table to stdout."""
+    if sys.stdout.isatty():
+        Console().print(draw(columns, rows))
+    else:
+        click.echo(plain(columns, rows))
