@@ -17,7 +17,7 @@ from worker.highlevel.client import HighLevelClient
 from worker.logs import configure_logs
 from worker.shift import Bench, Shift, StopFlag
 
-DEFAULT_CONCURRENCY = 32
+DEFAULT_CONCURRENCY = 64
 
 
 def make_app(settings: Settings) -> Celery:

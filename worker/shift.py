@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -58,6 +58,7 @@ class Bench:
     events: JobEvents
     hostname: str
     stop: StopFlag
+    watch: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def limits(self) -> Limits:
@@ -115,11 +116,21 @@ class Shift:
                 elif self._over or following.seconds is None or following.seconds > LINGER_SECONDS:
                     break
                 else:
-                    time.sleep(following.seconds)
-                    following = self._bench.store.release(self._seat).next
+                    following = self._watch(following.seconds)
         finally:
             self._bench.events.flush(self._bench.hostname)
         return attempts
+
+    def _watch(self, seconds: float) -> Released | Idle | None:
+        """Wait until a lane is due, and release. One idle shift of a process watches, the others queue behind it."""
+        due_at = time.monotonic() + seconds
+        if not self._bench.watch.acquire(timeout=LINGER_SECONDS):
+            return None
+        try:
+            time.sleep(max(0.0, due_at - time.monotonic()))
+            return self._bench.store.release(self._seat).next
+        finally:
+            self._bench.watch.release()
 
     @property
     def _over(self) -> bool:

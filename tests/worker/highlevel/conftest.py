@@ -1,5 +1,6 @@
 """The sandbox, and ways to knock at it."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from urllib3.util import SKIP_HEADER
 
 from worker.highlevel.sandbox import DEFAULT_TOKEN, Sandbox, SandboxSettings
 
@@ -38,17 +40,13 @@ def post(
     sandbox: Sandbox, headers: dict[str, str | None] | None = None, raw: bytes | None = None, **fields: Any
 ) -> requests.Response:
     """Send an upsert that is right but for what is given; a header that is None is left out."""
+    body = json.dumps({**BODY, **fields}).encode() if raw is None else raw
+    request = requests.Request("POST", f"{sandbox.url}/opportunities/upsert", data=body).prepare()
+    request.headers["User-Agent"] = SKIP_HEADER  # else urllib3 puts its own
+    given = {**HEADERS, **(headers or {})}
+    request.headers.update({name: value for name, value in given.items() if value is not None})
     with requests.Session() as session:
-        session.trust_env = False
-        session.headers.clear()
-        request = requests.Request("POST", f"{sandbox.url}/opportunities/upsert", json={**BODY, **fields})
-        if raw is not None:
-            request = requests.Request("POST", request.url, data=raw)
-        prepared = request.prepare()
-        for name, value in {**HEADERS, **(headers or {})}.items():
-            # urllib3 would put its own User-Agent where there is none.
-            prepared.headers[name] = value if value is not None or name != "User-Agent" else ""  # type: ignore[assignment]
-        return session.send(prepared, timeout=DEADLINE_SECONDS, allow_redirects=False)
+        return session.send(request, timeout=DEADLINE_SECONDS, allow_redirects=False)
 
 
 @pytest.fixture
