@@ -86,5 +86,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         serve(settings, lambda url: print(f"the sandbox listens on {url}", flush=True))  # noqa: T201 - its one line
     except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        sys.exit(f"{NAME}: cannot listen on {where}: {error.strerror}; try another --host or --port")
+        where, why = f"{settings.host}:{settings.port}", (error.strerror or "").partition(" (")[0]
+        sys.exit(f"{NAME}: cannot listen on {where}: {why}; try another --host or --port")

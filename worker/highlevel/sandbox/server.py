@@ -1,11 +1,11 @@
 """The sandbox over HTTP: the endpoint as the API has it, and `/_sandbox/...` beside it."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
-from tornado.netutil import bind_sockets
 
 from worker.highlevel.sandbox.contract import Refusal
 from worker.highlevel.sandbox.control import ControlEndpoints
@@ -36,12 +36,13 @@ async def run(world: World, announce: Callable[[str], None], ended: asyncio.Even
             refusal = Refusal(404, f"Cannot {request.method} {request.path}", "Not Found")
             exchange.end_json(404, refusal.body(""))
 
-    sockets = bind_sockets(settings.port, settings.host, backlog=BACKLOG)
+    host, family = (f"[{settings.host}]", socket.AF_INET6) if ":" in settings.host else (settings.host, socket.AF_INET)
+    listener = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    listener.settimeout(0)
     server = HTTPServer(receive, max_body_size=MAX_REQUEST_BYTES)
-    server.add_sockets(sockets)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    server.add_socket(listener)
     try:
-        announce(f"http://{host}:{sockets[0].getsockname()[1]}")
+        announce(f"http://{host}:{listener.getsockname()[1]}")
         await ended.wait()
     finally:
         server.stop()

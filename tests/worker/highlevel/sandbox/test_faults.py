@@ -1,0 +1,219 @@
+"""Faults: which requests they befall, what they look like on the wire, and that the client copes with each."""
+
+import socket
+import threading
+import time
+from typing import Any
+
+import pydantic
+import pytest
+
+from tests.worker.highlevel.conftest import DEADLINE_SECONDS, HEADERS, post, until
+from worker.highlevel.client import MAX_ANSWER_BYTES, HighLevelClient
+from worker.highlevel.outcomes import Answer, Kind, Outcome, classify
+from worker.highlevel.sandbox import DEFAULT_TOKEN, Fault, FaultKind, Sandbox
+from worker.highlevel.sandbox.faults import Faults
+from worker.highlevel.sandbox.misbehaviour import HUGE_BYTES
+
+RAW = b'{"pipelineId":"pipe","locationId":"loc","contactId":"contact"}'
+NEVER = 300.0
+
+
+def body(contact: str = "contact", location: str = "loc", pipeline: str = "pipe") -> dict[str, str]:
+    return {"contactId": contact, "locationId": location, "pipelineId": pipeline}
+
+
+def befallen(fault: dict[str, Any], *bodies: dict[str, str]) -> list[bool]:
+    faults = Faults()
+    faults.add(Fault(**{"kind": "status", **fault}))
+    return [faults.befalling(one) is not None for one in bodies]
+
+
+A, B = body("a-1"), body("b-1")
+
+
+@pytest.mark.parametrize(
+    ("fault", "bodies", "expected"),
+    [
+        ({}, [A, B, {}], [True, True, True]),
+        ({"times": 2}, [A, B, A, B], [True, True, False, False]),
+        ({"first": 2}, [A, A, B, A, B, B], [True, True, True, False, True, False]),
+        ({"first": 1}, [A, body("a-1", pipeline="p2"), body("a-1", "loc-2"), A], [True, True, True, False]),
+        ({"first": 2, "times": 3}, [A, A, A, B, B], [True, True, False, True, False]),
+        ({"location": "loc"}, [A, body(location="loc-2"), {}], [True, False, False]),
+        ({"pipeline": "pipe"}, [A, body(pipeline="pipe-2")], [True, False]),
+        ({"contact_prefix": "a-"}, [A, B, {}], [True, False, False]),
+        ({"contact_prefix": "a-", "times": 1}, [B, A, A], [False, True, False]),
+        ({"contact_prefix": "a-", "location": "loc-2"}, [A, body("a-1", "loc-2")], [False, True]),
+    ],
+)
+def test_which_requests_a_fault_befalls(
+    fault: dict[str, Any], bodies: list[dict[str, str]], expected: list[bool]
+) -> None:
+    assert befallen(fault, *bodies) == expected
+
+
+def test_probability_is_the_same_each_time() -> None:
+    hits = befallen({"probability": 0.25}, *[A] * 2000)
+    assert hits == befallen({"probability": 0.25}, *[A] * 2000)
+    assert 400 < sum(hits) < 600
+
+
+def test_the_first_fault_that_fits_is_the_one() -> None:
+    faults = Faults()
+    faults.add(Fault(kind=FaultKind.RESET, contact_prefix="a-", times=1))
+    faults.add(Fault(kind=FaultKind.TIMEOUT))
+    found = [faults.befalling(one) for one in (B, A, A)]
+    assert [fault and fault.kind for fault in found] == [FaultKind.TIMEOUT, FaultKind.RESET, FaultKind.TIMEOUT]
+    faults.clear()
+    assert faults.befalling(A) is None
+
+
+@pytest.mark.parametrize("wrong", [{"kind": "fire"}, {"kind": "reset", "time": 1}, {"kind": "status", "first": 0}])
+def test_a_wrong_fault_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(pydantic.ValidationError):
+        Fault(**wrong)
+
+
+def upsert(sandbox: Sandbox, timeout: float = DEADLINE_SECONDS) -> Outcome:
+    return classify(HighLevelClient(sandbox.url, "2021-07-28", timeout).upsert(RAW, DEFAULT_TOKEN), 10)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "status", "message"),
+    [
+        ({"kind": "status"}, Kind.RETRY, 500, "made by the sandbox"),
+        ({"kind": "status", "status": 503, "message": ["not", "now"]}, Kind.RETRY, 503, "not; now"),
+        ({"kind": "status", "status": 404, "message": "gone"}, Kind.REFUSED, 404, "gone"),
+        ({"kind": "status", "status": 401, "message": "Invalid JWT"}, Kind.UNAUTHORIZED, 401, "Invalid JWT"),
+        ({"kind": "status", "status": 400, "body": {"error": {"message": "of v3"}}}, Kind.REFUSED, 400, "of v3"),
+        ({"kind": "status", "status": 502, "body": "<html>bad gateway</html>"}, Kind.RETRY, 502,
+         "HTTP 502 with an HTML page"),
+        ({"kind": "status", "status": 204}, Kind.DELIVERED, 204, None),
+        ({"kind": "html_403"}, Kind.RETRY, 403, "HTTP 403 with an HTML page"),
+        ({"kind": "redirect"}, Kind.RETRY, 302, "HTTP 302 without a message"),
+        ({"kind": "invalid_json"}, Kind.DELIVERED, 200, None),
+        ({"kind": "invalid_json", "status": 500}, Kind.RETRY, 500, "HTTP 500 without a message"),
+        ({"kind": "huge_body"}, Kind.DELIVERED, 200, None),
+        ({"kind": "slow_body", "status": 500, "delay_seconds": 0}, Kind.RETRY, 500, "made by the sandbox"),
+        ({"kind": "slow_body", "status": 500, "delay_seconds": 0, "sized": True}, Kind.RETRY, 500,
+         "made by the sandbox"),
+        ({"kind": "reset"}, Kind.RETRY, None, "connection failed: ConnectionResetError"),
+        ({"kind": "timeout", "delay_seconds": 0}, Kind.RETRY, None, "connection failed: RemoteDisconnected"),
+    ],
+)  # fmt: skip
+def test_what_the_client_makes_of_each(
+    sandbox: Sandbox, fault: dict[str, Any], kind: Kind, status: int | None, message: str | None
+) -> None:
+    sandbox.fail(Fault(**fault, times=1))
+    outcome = upsert(sandbox)
+    assert (outcome.kind, outcome.status) == (kind, status)
+    assert message is None or outcome.message == message
+    assert (outcome.warning is not None) == (kind is Kind.DELIVERED)
+    [seen] = sandbox.account.requests()
+    assert (seen.fault, seen.status, seen.provoked) == (fault["kind"], status, False)
+    assert sandbox.records == {}
+    assert upsert(sandbox).kind is Kind.DELIVERED
+    assert len(sandbox.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ({"kind": "timeout"}, "no answer within 0.3 s"),
+        ({"kind": "slow_body"}, "the answer was not complete within 0.3 s"),
+    ],
+)
+def test_the_client_waits_no_longer_than_its_deadline(sandbox: Sandbox, fault: dict[str, Any], message: str) -> None:
+    # A drop every tenth of a second: each by itself comes in time.
+    sandbox.fail(Fault(**fault, times=1, delay_seconds=10))
+    started = time.monotonic()
+    assert upsert(sandbox, timeout=0.3) == Outcome(Kind.RETRY, message=message)
+    assert time.monotonic() - started < 10
+    until(lambda: sandbox.account.open == 0, "the server to see that the client is gone")
+    assert upsert(sandbox).kind is Kind.DELIVERED
+
+
+def test_an_answer_that_comes_too_late_is_never_taken_for_the_next_one(sandbox: Sandbox) -> None:
+    client = HighLevelClient(sandbox.url, "2021-07-28", 0.2)
+    sandbox.fail(Fault(kind="slow_body", applied=True, delay_seconds=10))
+    client.upsert(RAW.replace(b"contact", b"contact-1").replace(b"contact-1Id", b"contactId"), DEFAULT_TOKEN)
+    sandbox.clear_faults()
+    answer = client.upsert(RAW, DEFAULT_TOKEN)
+    assert isinstance(answer, Answer)
+    assert b'"contactId": "contact"' in answer.body
+
+
+@pytest.mark.parametrize("kind", ["status", "timeout", "reset", "slow_body", "invalid_json", "huge_body"])
+def test_applied_takes_effect_although_the_answer_is_lost(sandbox: Sandbox, kind: str) -> None:
+    sandbox.fail(Fault(kind=FaultKind(kind), applied=True, delay_seconds=0, times=1))
+    upsert(sandbox)
+    assert len(sandbox.records) == 1
+    outcome = upsert(sandbox)
+    assert (outcome.kind, outcome.new) == (Kind.DELIVERED, False)
+    assert [len(bodies) for bodies in sandbox.account.per_record().values()] == [2]
+
+
+def test_what_breaks_the_contract_takes_no_effect(sandbox: Sandbox) -> None:
+    sandbox.fail(Fault(kind="status", applied=True))
+    assert post(sandbox, status="opened").status_code == 500
+    assert sandbox.records == {}
+
+
+def test_a_huge_body_is_huge(sandbox: Sandbox) -> None:
+    sandbox.fail(Fault(kind="huge_body"))
+    assert len(post(sandbox).content) > HUGE_BYTES > 10 * MAX_ANSWER_BYTES
+
+
+def test_a_429_made_so_is_none_that_the_limits_provoked(sandbox: Sandbox) -> None:
+    daily = {"X-RateLimit-Daily-Remaining": "0", "X-RateLimit-Daily-Reset": "60000"}
+    sandbox.fail(Fault(kind="status", status=429, message="slow down", retry_after=7, times=1))
+    sandbox.fail(Fault(kind="status", status=429, headers=daily))
+    outcomes = [upsert(sandbox), upsert(sandbox)]
+    assert [outcome.kind for outcome in outcomes] == [Kind.THROTTLED, Kind.THROTTLED]
+    assert [outcome.wait for outcome in outcomes] == [7, 60]
+    assert outcomes[0].message == "slow down"
+    assert sandbox.account.throttled == 0
+
+
+def test_fails_at_first_then_succeeds(sandbox: Sandbox) -> None:
+    sandbox.fail(Fault(kind="status", status=503, first=2, contact_prefix="flaky"))
+    statuses = [post(sandbox, contactId=contact).status_code for _ in range(3) for contact in ("flaky-1", "flaky-2")]
+    assert statuses == [503, 503, 503, 503, 201, 201]
+    assert post(sandbox).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("fault", "promised"),
+    [
+        ({"kind": "hang_headers"}, b"HTTP/1.1 200 OK\r\nX-Slow: xxx"),
+        ({"kind": "slow_body", "body": "y" * 50}, b"\r\n\r\n1\r\ny\r\n1\r\ny\r\n1\r\ny"),
+        ({"kind": "slow_body", "body": "y" * 50, "sized": True}, b"Content-Length: 50\r\n\r\nyyy"),
+    ],
+)
+def test_drops_on_the_wire(sandbox: Sandbox, fault: dict[str, Any], promised: bytes) -> None:
+    sandbox.fail(Fault(**fault, delay_seconds=5))
+    host, port = sandbox.url.removeprefix("http://").split(":")
+    head = "".join(f"{name}: {value}\r\n" for name, value in {**HEADERS, "Content-Length": str(len(RAW))}.items())
+    came = b""
+    with socket.create_connection((host, int(port)), timeout=DEADLINE_SECONDS) as connection:
+        connection.sendall(f"POST /opportunities/upsert HTTP/1.1\r\nHost: {host}\r\n{head}\r\n".encode() + RAW)
+        while promised not in came:
+            piece = connection.recv(65536)
+            assert piece, came
+            came += piece
+        assert sandbox.account.open == 1
+    until(lambda: sandbox.account.open == 0, "the server to see that the client is gone")
+
+
+def test_a_sandbox_ends_although_requests_wait() -> None:
+    with Sandbox() as sandbox:
+        sandbox.fail(Fault(kind="timeout", delay_seconds=NEVER))
+        outcomes: list[Outcome] = []
+        waiting = threading.Thread(target=lambda: outcomes.append(upsert(sandbox)))
+        waiting.start()
+        until(lambda: sandbox.account.open == 1, "the request to arrive")
+    waiting.join()
+    assert [outcome.kind for outcome in outcomes] == [Kind.RETRY]
+    assert sandbox.account.open == 0
+    assert [seen.status for seen in sandbox.account.requests()] == [None]
