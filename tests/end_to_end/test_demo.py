@@ -82,7 +82,7 @@ def test_up_keeps_its_data_over_a_restart(tmp_path: Path) -> None:
         assert requests.get(f"{flower[1]}/tasks", timeout=10).status_code == 200
         command = [LANES, "--redis-url", url[1], "enqueue", str(sample), "--json", "--ids"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        job_ids += json.loads(done.stdout)["job_ids"]
+        job_ids += json.loads(done.stdout)["ids"]
         with redis.Redis.from_url(url[1]) as client:
             delivered = b"%d" % len(job_ids)
             until(partial(counts_say, client, delivered), "the rows delivered")

@@ -10,7 +10,7 @@ import pytest
 
 from lanes.job import State
 from lanes.settings import PREFIX, Settings
-from ops.command import main
+from ops.command import COMMANDS
 from ops.stack import Stack
 from producers.order import make_order
 from producers.rows import read_rows
@@ -61,7 +61,7 @@ def test_every_command_of_the_readme_exists() -> None:
     for path in re.findall(r"\.venv/bin/pytest (\S+?)`", README):
         assert (ROOT / path).exists(), path
     for name in re.findall(r"`lanes ([a-z]+)", README):
-        assert main.get_command(None, name) is not None, name
+        assert name in COMMANDS
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for target in re.findall(r"\bmake ([a-z]+)\b", README):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

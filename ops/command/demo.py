@@ -1,0 +1,178 @@
+"""`lanes demo`: everything from nothing, on embedded parts, with a sample that shows what the lanes are for."""
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from lanes.audit import audit
+from lanes.job import Lane
+from lanes.store import LaneStore, connect
+from ops.command.session import Session
+from ops.command.table import Column, draw, print_table
+from ops.command.words import examples
+from ops.processes import end_on_signals
+from ops.sample import FAILS_AT_FIRST, HOT, PIPELINE, write_sample
+from ops.stack import Stack
+from producers import EnqueueReport, OpportunityProducer
+from producers.rows import read_rows
+from worker.highlevel.sandbox import Fault, SandboxControl
+
+LOOK_SECONDS = 0.25
+LINE_EVERY_SECONDS = 3.0
+LIMIT, WINDOW = 100, 10.0
+COUNTS = ("pending", "in_flight", "delivered", "dead", "retried", "throttled")
+COLUMNS = (
+    Column("location"),
+    *(Column(name.replace("_", " "), right=True) for name in COUNTS),
+    Column("window", right=True),
+)
+
+
+@click.command(epilog=examples("lanes demo", "lanes demo --rows 250 --keep"))
+@click.option(
+    "--rows",
+    type=click.IntRange(101),
+    default=400,
+    show_default=True,
+    help="Rows of the hot location; 100 are sent in 10 seconds.",
+)
+@click.option("--keep", is_flag=True, help="Keep the folder with the data and the output of every part.")
+@click.make_pass_decorator(Session, ensure=True)
+def demo(session: Session, rows: int, *, keep: bool) -> None:
+    """Run everything on embedded parts: Redis, the sandbox, a worker, Flower; ends by itself.
+
+    A sample is enqueued in which one location has far more than its window allows, some rows are refused by the API,
+    some fail at first, and two are broken. The last line of output is JSON.
+    """
+    session.so_far = "everything that was started has ended"
+    end_on_signals()
+    folder = Path(tempfile.mkdtemp(prefix="lanes-demo-"))
+    try:
+        with Stack(folder) as stack:
+            sys.exit(Demo(stack, rows).run())
+    finally:
+        if keep:
+            click.echo(f"kept: {folder}", err=True)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class Demo:
+    """One run of the demo on a stack of its own."""
+
+    def __init__(self, stack: Stack, rows_of_hot: int) -> None:
+        self._stack = stack
+        self._rows_of_hot = rows_of_hot
+        self._console = Console(stderr=True, soft_wrap=True)
+
+    def run(self) -> int:
+        """Return the exit status: 0 when everything came out as it should."""
+        self._start()
+        report = self._enqueue()
+        self._watch()
+        return self._conclude(report)
+
+    def _start(self) -> None:
+        stack, say = self._stack, self._console.print
+        stack.start_redis()
+        say(f"Redis    {stack.redis.url}  (append-only file on)")
+        stack.start_sandbox("--latency", "0.15-0.25", "--known-pipeline", PIPELINE)
+        self._control = SandboxControl(stack.sandbox_url)
+        self._control.fail(Fault(kind="status", status=503, first=2, contact_prefix=FAILS_AT_FIRST))
+        say(f"sandbox  {stack.sandbox_url}  (behaves as HighLevel: {LIMIT} requests per {WINDOW:g} s and location)")
+        stack.start_flower()
+        say(f"Flower   {stack.flower_url}")
+        stack.start_worker()
+        say("worker   ready")
+        settings = stack.load_settings()
+        self._store = LaneStore(connect(settings.redis_url), settings.prefix)
+        self._producer = OpportunityProducer(self._store, settings)
+
+    def _enqueue(self) -> EnqueueReport:
+        sample = self._stack.folder / "sample.jsonl"
+        write_sample(sample, self._rows_of_hot)
+        with sample.open("rb") as file:
+            report = self._producer.enqueue_rows(read_rows(file, "jsonl"), service="demo")
+        for refusal in report.refused:
+            self._console.print(Text(f"sample.jsonl: {refusal}", style="yellow"))
+        self._console.print(f"accepted {report.accepted} of {report.rows} rows")
+        return report
+
+    def _watch(self) -> None:
+        """Show the lanes until nothing waits any more."""
+        started = time.monotonic()
+        line_at = started
+        with Live(console=self._console, refresh_per_second=8, transient=True) as live:
+            while True:
+                self._stack.check()
+                lanes = self._store.lanes()
+                waiting = sum(lane.counts["pending"] + lane.counts["in_flight"] for lane in lanes)
+                done = sum(lane.counts["delivered"] + lane.counts["dead"] for lane in lanes)
+                line = f"{time.monotonic() - started:5.1f} s  {done} done, {waiting} to go"
+                if self._console.is_terminal:
+                    live.update(Group(draw(COLUMNS, rows_of(lanes)), line))
+                elif time.monotonic() >= line_at or not waiting:
+                    line_at = time.monotonic() + LINE_EVERY_SECONDS
+                    self._console.print(line)
+                if not waiting:
+                    return
+                time.sleep(LOOK_SECONDS)
+
+    def _conclude(self, report: EnqueueReport) -> int:
+        account = self._control.account()
+        counts = self._store.counts()
+        hot = account["locations"][HOT]
+        used = utilisation(self._control.arrivals(HOT), LIMIT, WINDOW)
+        print_table(COLUMNS, rows_of(self._store.lanes()))
+        click.echo(
+            f"{HOT}: {hot['requests']} requests, at most {hot['most_in_window']} in any {WINDOW:g} s ({LIMIT} may), "
+            f"{used:.1%} of the rate that the window allows; 429s provoked: {account['throttled']}"
+        )
+        findings = list(audit(self._store))
+        for finding in findings:
+            self._console.print(f"audit: {finding}")
+        summary = {
+            "accepted": counts["accepted"],
+            "delivered": counts["delivered"],
+            "dead": counts["dead"],
+            "pending": counts["pending"],
+            "throttled": account["throttled"],
+            "refused_rows": len(report.refused),
+            "retried": counts["retried"],
+            "most_in_window": hot["most_in_window"],
+            "window_used": round(used, 4),
+        }
+        sound = (
+            not findings
+            and counts["accepted"] == report.accepted == counts["delivered"] + counts["dead"]
+            and account["throttled"] == 0
+            and hot["most_in_window"] <= LIMIT
+        )
+        click.echo(json.dumps(summary))
+        return 0 if sound else 1
+
+
+def utilisation(arrivals: list[float], limit: int, window: float) -> float:
+    """Return which share of the allowed rate a saturated location kept up, from when its requests arrived (seconds).
+
+    The limit has `limit` places, each free again a window after it was taken. The request `limit` places later takes
+    the same place again: at best after one window, so that window over mean time between the two is the share.
+    """
+    arrivals = sorted(arrivals)
+    again = [later - earlier for earlier, later in zip(arrivals, arrivals[limit:], strict=False)]
+    return window * len(again) / sum(again) if again else 1.0
+
+
+def rows_of(lanes: list[Lane]) -> list[tuple[object, ...]]:
+    """Return the rows of the table."""
+    return [
+        (lane.location_id, *(lane.counts[name] for name in COUNTS), f"{lane.window_used}/{LIMIT}") for lane in lanes
+    ]

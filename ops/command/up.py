@@ -1,0 +1,78 @@
+"""`lanes up`: the queue on this machine, staying up, on data that survive a restart."""
+
+import socket
+import time
+from pathlib import Path
+
+import click
+
+from ops.command.words import examples
+from ops.processes import end_on_signals
+from ops.redis_server import free_port
+from ops.sample import PIPELINE, write_sample
+from ops.stack import Stack
+
+PORTS = (6390, 8090, 5555)  # of Redis, the sandbox and Flower, where nothing else has them
+LOOK_SECONDS = 0.5
+
+
+@click.command(epilog=examples("lanes up", "lanes up --data /srv/lanes --workers 2"))
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="data",
+    show_default=True,
+    help="Where the data stay.",
+)
+@click.option("--workers", type=click.IntRange(1, 16), default=1, show_default=True, help="Celery workers to start.")
+def up(data: Path, workers: int) -> None:
+    """Start Redis, the sandbox, workers and Flower on this machine and keep them up until Ctrl-C.
+
+    Data stay in the folder and are there again at the next start. Nothing goes to the real API.
+    """
+    end_on_signals()
+    try:
+        with Stack(data.absolute(), {}, *map(_free_or_other, PORTS)) as stack:
+            _start(stack, workers)
+            while True:
+                stack.check()
+                time.sleep(LOOK_SECONDS)
+    except KeyboardInterrupt:
+        click.echo("stopped; the data stay")
+
+
+def _start(stack: Stack, workers: int) -> None:
+    stack.start_redis()
+    stack.start_sandbox("--latency", "0.15-0.25", "--known-pipeline", PIPELINE)
+    stack.start_flower("--persistent=True", f"--db={stack.folder / 'flower'}", "--state_save_interval=5000")
+    for number in range(1, workers + 1):
+        stack.start_worker(f"worker{number}")
+    sample = stack.folder / "sample.jsonl"
+    write_sample(sample, 250)
+    click.echo(_instructions(stack, sample))
+
+
+def _instructions(stack: Stack, sample: Path) -> str:
+    return f"""Everything is up; Ctrl-C ends it. Data and output of every part: {stack.folder}
+
+Open
+  {stack.flower_url}/tasks          Flower: every job under its id
+  {stack.sandbox_url}/_sandbox/account   what the sandbox saw
+
+Type, in another terminal
+  export LANES_REDIS_URL={stack.redis.url}
+  lanes enqueue {sample}
+  lanes status --watch
+  lanes dead list
+"""
+
+
+def _free_or_other(port: int) -> int:
+    """Return the port, or a free one when something listens on it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return free_port()
+        return port
