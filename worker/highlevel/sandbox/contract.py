@@ -80,12 +80,12 @@ def check_access(settings: SandboxSettings, headers: Mapping[str, str], location
 def parse_body(headers: Mapping[str, str], raw: bytes) -> dict[str, Any] | Refusal:
     """Return the body, or a 400 when it is no JSON object."""
     if headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
-        return Refusal(400, "Content-Type must be application/json", "Bad Request")
+        return Refusal(400, "Content-Type must be application/json")
     try:
         body = json.loads(raw, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        return Refusal(400, "Unexpected token in JSON", "Bad Request")
-    return body if isinstance(body, dict) else Refusal(400, "The body must be a JSON object", "Bad Request")
+        return Refusal(400, "Unexpected token in JSON")
+    return body if isinstance(body, dict) else Refusal(400, "The body must be a JSON object")
 
 
 def location_of(body: Mapping[str, Any] | Refusal) -> str | None:
@@ -111,7 +111,7 @@ def check_body(settings: SandboxSettings, body: Mapping[str, Any]) -> Refusal | 
     if messages:
         return Refusal(422, messages, "Unprocessable Entity")
     if settings.known_pipelines is not None and body["pipelineId"] not in settings.known_pipelines:
-        return Refusal(400, "The pipeline id is invalid.", "Bad Request")
+        return Refusal(400, "The pipeline id is invalid.")
     return None
 
 
