@@ -1,0 +1,96 @@
+"""The command as people run it: the installed script, in a process of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lanes.settings import PREFIX
+from lanes.store import LaneStore, connect
+from lanes.transitions import Limits, Seat
+from ops.command.root import lanes
+from producers import OpportunityProducer
+
+LANES = str(Path(sys.executable).with_name("lanes"))
+SEAT = Seat("test", lease=60, retention=3600, limits=Limits(burst=1000, window=10, daily=100_000))
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def environ(redis_url: str, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return {**kept, "LANES_REDIS_URL": redis_url, **more}
+
+
+@pytest.fixture
+def run(redis_url: str, tmp_path: Path) -> Run:
+    """Run `lanes ...` in an empty folder and return what came of it."""
+
+    def run_(
+        *arguments: str, stdin: bytes = b"", url: str = redis_url, **more: str
+    ) -> "subprocess.CompletedProcess[str]":
+        done = subprocess.run(
+            [LANES, *arguments],
+            input=stdin,
+            capture_output=True,
+            cwd=tmp_path,
+            env=environ(url, **more),
+            timeout=60,
+            check=False,
+        )
+        out, err = done.stdout.decode(), done.stderr.decode()
+        assert "Traceback" not in err
+        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+    return run_
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run `lanes ...` in this process, where many calls are to be quick."""
+    monkeypatch.chdir(tmp_path)
+
+    def call_(url: str, *arguments: str) -> Result:
+        shown = CliRunner().invoke(lanes, arguments, env={"LANES_REDIS_URL": url})
+        assert isinstance(shown.exception, SystemExit | None)
+        return shown
+
+    return call_
+
+
+@pytest.fixture
+def store(redis_url: str) -> Iterator[LaneStore]:
+    store = LaneStore(connect(redis_url))
+    yield store
+    store.client.close()
+
+
+@pytest.fixture
+def enqueue(store: LaneStore) -> Callable[..., str]:
+    """Enqueue a job and return its id."""
+    producer = OpportunityProducer(store)
+
+    def enqueue_(location: str = "loc", contact: str = "contact", **fields: object) -> str:
+        row = {"pipelineId": "pipe", "locationId": location, "contactId": contact, **fields}
+        return producer.enqueue(row).job_id
+
+    return enqueue_
+
+
+@pytest.fixture
+def bury(store: LaneStore, enqueue: Callable[..., str]) -> Callable[..., str]:
+    """Make a dead letter and return its id."""
+
+    def bury_(location: str = "loc", contact: str = "contact", *, reason: str = "refused", **fields: object) -> str:
+        job_id = enqueue(location, contact, **fields)
+        released = store.release(SEAT).next
+        assert getattr(released, "id", None) == job_id, "a test buries before it enqueues other jobs"
+        detail = '{"status": 422, "message": ["property name is \\u001b[31mbad"], "trace_id": "t1"}'
+        assert store.bury(job_id, 1, detail, SEAT.limits, reason=reason).code == "buried"
+        return job_id
+
+    return bury_

@@ -1,0 +1,139 @@
+"""What changes lanes and jobs: cancel, hold, resume, dead replay, purge and export."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lanes.store import LaneStore
+from tests.ops.command.conftest import SEAT, Run
+
+
+def state(store: LaneStore, job_id: str) -> str:
+    job = store.job(job_id)
+    assert job is not None
+    return job.state.value
+
+
+def test_cancel_names_each_job_that_it_cannot_take_back(
+    run: Run, store: LaneStore, bury: Callable[..., str], enqueue: Callable[..., str]
+) -> None:
+    dead, pending = bury(), enqueue()
+    shown = run("cancel", pending, dead, "nobody")
+    assert shown.returncode == 1
+    assert shown.stderr.splitlines() == [
+        f"{dead}: not cancelled: it is a dead letter; give it up with: lanes dead purge",
+        "nobody: no such job: mistyped, or done so long ago that it was pruned",
+        "lanes: cancelled 1 of 3 jobs",
+    ]
+    assert state(store, pending) == "cancelled"
+    assert run("cancel", pending).stderr == "cancelled 1 job\n"
+
+
+def test_hold_stops_a_lane_and_resume_lets_it_go_on(run: Run, store: LaneStore, enqueue: Callable[..., str]) -> None:
+    enqueue("one")
+    enqueue("two")
+    assert run("hold", "one", "--reason", "why not").returncode == 0
+    lane = store.lanes()[0]
+    assert (lane.hold, lane.held_by, lane.due_in) == ("why not", "operator", None)
+    assert run("resume", "one").stderr == "one goes on (it was held by operator: why not)\n"
+    assert store.lanes()[0].due_in is not None
+    assert run("resume", "one").stderr == "one was not held\n"
+    for name in ("one", "two"):
+        run("hold", name, "--reason", "r")
+    assert run("resume", "--all").returncode == 0
+    assert [lane.hold for lane in store.lanes()] == [None, None]
+    assert run("resume", "--all").stderr == "no lane is held\n"
+
+
+def test_mistyped_locations_are_told(run: Run) -> None:
+    assert "(it never had a job; mistyped?)" in run("hold", "typo", "--reason", "r").stderr
+    shown = run("resume", "nowhere")
+    assert (shown.returncode, shown.stderr) == (1, "nowhere: no such lane; mistyped?\nlanes: 1 location unknown\n")
+    for wrong in ("a b", "\x1b[31m", ""):
+        shown = run("hold", wrong, "--reason", "r")
+        assert shown.returncode == 2
+        assert "must be 1 to 64 letters, digits, - or _" in shown.stderr
+        assert "\x1b" not in shown.stderr
+
+
+def test_replay_of_some(run: Run, store: LaneStore, bury: Callable[..., str]) -> None:
+    first, second = bury("one"), bury("two")
+    shown = run("dead", "replay", first, "nobody")
+    assert shown.returncode == 1
+    assert shown.stderr.splitlines() == [
+        "nobody: no such job: mistyped, or done so long ago that it was pruned",
+        "replayed 1 dead letter",
+    ]
+    assert (state(store, first), state(store, second)) == ("pending", "dead")
+
+
+def test_replay_of_all_needs_yes_and_can_be_narrowed(run: Run, store: LaneStore, bury: Callable[..., str]) -> None:
+    one, two, three = bury("one"), bury("two"), bury("two", "other", reason="exhausted")
+    shown = run("dead", "replay", "--all")
+    assert shown.returncode == 2
+    assert "replay 3 dead letters? There is no terminal to ask on: add --yes" in " ".join(shown.stderr.split())
+    shown = run("dead", "replay", "--all", "--location", "two", "--dry-run")
+    assert (shown.returncode, shown.stdout.split()) == (0, [two, three])
+    assert [state(store, job_id) for job_id in (one, two, three)] == ["dead"] * 3
+    shown = run("dead", "replay", "--all", "--location", "two", "--reason", "exhausted", "--yes")
+    assert shown.stderr == "replayed 1 dead letter\n"
+    assert [state(store, job_id) for job_id in (one, two, three)] == ["dead", "dead", "pending"]
+    assert run("dead", "replay", "--all", "--yes").stderr == "replayed 2 dead letters\n"
+    assert run("dead", "replay", "--all", "--yes").stderr == "replayed 0 dead letters\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["x", "--all"], ["x", "--location", "l"], ["--location", "l"]])
+def test_which_dead_letters_must_be_said(run: Run, arguments: list[str]) -> None:
+    for verb in ("replay", "purge"):
+        shown = run("dead", verb, *arguments)
+        assert shown.returncode == 2
+        assert "say which: ID..., or --all" in shown.stderr
+
+
+def test_purge(run: Run, store: LaneStore, bury: Callable[..., str]) -> None:
+    one, two = bury("one"), bury("two")
+    assert run("dead", "purge", one).returncode == 2
+    assert state(store, one) == "dead"
+    assert run("dead", "purge", one, "--yes").stderr == "purged 1 dead letter\n"
+    assert state(store, one) == "cancelled"
+    assert run("dead", "purge", "--all", "--dry-run").stdout.split() == [two]
+    assert run("dead", "purge", "--all", "--yes").stderr == "purged 1 dead letter\n"
+    assert store.counts()["cancelled"] == 2
+
+
+def test_what_is_exported_is_enqueued_as_it_is(
+    run: Run, store: LaneStore, bury: Callable[..., str], tmp_path: Path
+) -> None:
+    first = bury("one", "a", name="Ünal", monetaryValue=49.5)
+    second = bury("two", "b", _options={"service": "shop"})
+    shown = run("dead", "export", "dead.jsonl", "--why-to", "why.jsonl")
+    assert (shown.returncode, shown.stdout, shown.stderr) == (0, "", "exported 2 dead letters\n")
+    rows = [json.loads(line) for line in (tmp_path / "dead.jsonl").read_text("utf-8").splitlines()]
+    assert rows[0] == {
+        "pipelineId": "pipe",
+        "locationId": "one",
+        "contactId": "a",
+        "name": "Ünal",
+        "monetaryValue": 49.5,
+    }
+    assert rows[1]["_options"] == {"service": "shop"}
+    whys = [json.loads(line) for line in (tmp_path / "why.jsonl").read_text("utf-8").splitlines()]
+    assert [(why["line"], why["id"], why["reason"]) for why in whys] == [(1, first, "refused"), (2, second, "refused")]
+    assert whys[0]["answer"].startswith("422 property name is")
+    assert json.loads(run("enqueue", "dead.jsonl", "--json").stdout)["accepted"] == 2
+    released = store.release(SEAT).next
+    assert json.loads(getattr(released, "body", b"{}")) == rows[0]
+
+
+def test_an_export_writes_over_nothing(run: Run, bury: Callable[..., str], tmp_path: Path) -> None:
+    bury("one")
+    bury("two")
+    (tmp_path / "mine.jsonl").write_text("mended\n", encoding="utf-8")
+    shown = run("dead", "export", "mine.jsonl")
+    assert shown.returncode == 2
+    assert "mine.jsonl exists already" in shown.stderr
+    assert (tmp_path / "mine.jsonl").read_text("utf-8") == "mended\n"
+    shown = run("dead", "export", "--location", "two")
+    assert [json.loads(line)["locationId"] for line in shown.stdout.splitlines()] == ["two"]

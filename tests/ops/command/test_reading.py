@@ -1,0 +1,170 @@
+"""What shows and changes nothing: status, job, dead list and show, check, and the help."""
+
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from lanes.job import COUNTS
+from lanes.store import LaneStore
+from ops.command import COMMANDS
+from producers import OpportunityProducer
+from tests.ops.command.conftest import Run
+
+
+def test_status_of_an_empty_redis(run: Run) -> None:
+    shown = run("status", "--json")
+    assert shown.returncode == 0
+    assert json.loads(shown.stdout) == {**dict.fromkeys(COUNTS, 0), "locations": []}
+    assert run("status").stdout.startswith("accepted 0  pending 0  in flight 0  delivered 0")
+
+
+def test_status_counts_the_whole_and_each_lane(run: Run, enqueue: Callable[..., str], store: LaneStore) -> None:
+    enqueue("small", "a")
+    for contact in "abc":
+        enqueue("big", contact)
+    store.hold("small", "asked the\x1b customer", "operator")
+    found = json.loads(run("status", "--json").stdout)
+    assert (found["accepted"], found["pending"]) == (4, 4)
+    assert [(lane["location_id"], lane["pending"]) for lane in found["locations"]] == [("big", 3), ("small", 1)]
+    lines = run("status").stdout.splitlines()
+    headings = "location pending in_flight delivered dead retried throttled window day due_in hold"
+    assert lines[1].split() == headings.split()
+    assert lines[2].split() == ["big", "3", "0", "0", "0", "0", "0", "0/100", "0/200000", "now", "-"]
+    assert lines[3].endswith(r"operator: asked the\x1b customer")
+
+
+def test_status_of_some_lanes_and_of_an_unknown_one(run: Run, enqueue: Callable[..., str]) -> None:
+    enqueue("one")
+    enqueue("two")
+    shown = run("status", "two", "three", "--json")
+    assert shown.returncode == 1
+    assert [lane["location_id"] for lane in json.loads(shown.stdout)["locations"]] == ["two"]
+    assert shown.stderr == "lanes: three: no such lane; mistyped?\n"
+
+
+def test_status_of_many_lanes_shows_the_longest(run: Run, store: LaneStore) -> None:
+    rows = [
+        {"pipelineId": "p", "locationId": f"loc-{n}", "contactId": f"c{k}"}
+        for n in range(2500)
+        for k in "ab"[: n % 2 + 1]
+    ]
+    assert OpportunityProducer(store).enqueue_many(rows).accepted == 3750
+    assert len(json.loads(run("status", "--json").stdout)["locations"]) == 2500
+    shown = run("status", "--top", "3")
+    assert [line.split()[1] for line in shown.stdout.splitlines()[2:]] == ["2", "2", "2"]
+    assert shown.stderr == "... and 2497 more lanes\n"
+
+
+def test_a_job_and_its_attempts(run: Run, bury: Callable[..., str]) -> None:
+    job_id = bury(name="Ünal")
+    found = json.loads(run("job", job_id, "--json").stdout)
+    assert (found["id"], found["location_id"], found["state"]) == (job_id, "loc", "dead")
+    assert [(attempt["number"], attempt["status"]) for attempt in found["attempts"]] == [(1, 422)]
+    text = run("job", job_id).stdout
+    assert f"id             {job_id}\n" in text
+    assert "status=422" in text
+    assert "\x1b" not in text
+    assert json.loads(run("dead", "show", job_id, "--json").stdout) == found
+
+
+def test_a_job_that_is_not_there(run: Run, enqueue: Callable[..., str]) -> None:
+    for command in (["job"], ["dead", "show"]):
+        shown = run(*command, "nobody")
+        assert (shown.returncode, shown.stdout) == (1, "")
+        assert shown.stderr == "lanes: no job nobody: mistyped, or done so long ago that it was pruned\n"
+    job_id = enqueue()
+    shown = run("dead", "show", job_id)
+    assert (shown.returncode, shown.stderr) == (
+        1,
+        f"lanes: {job_id} is no dead letter: it is pending; see lanes job {job_id}\n",
+    )
+
+
+def test_dead_letters_are_listed_by_location_and_reason(run: Run, bury: Callable[..., str]) -> None:
+    assert json.loads(run("dead", "list", "--json").stdout) == []
+    assert run("dead", "list").stderr == "no dead letters\n"
+    first, second, third = bury("one"), bury("two"), bury("two", "other", reason="exhausted")
+
+    def ids(*options: str) -> list[str]:
+        return [job["id"] for job in json.loads(run("dead", "list", "--json", *options).stdout)]
+
+    assert ids() == [first, second, third]
+    assert ids("--location", "two") == [second, third]
+    assert ids("--reason", "exhausted") == [third]
+    assert ids("--location", "one", "--reason", "exhausted") == []
+    assert ids("--limit", "2") == [first, second]
+    shown = run("dead", "list", "--limit", "1")
+    assert len(shown.stdout.splitlines()) == 2
+    assert "\x1b" not in shown.stdout
+    assert shown.stderr == "... and 2 more (--limit)\n"
+
+
+def test_check_finds_a_redis_sound(run: Run, bury: Callable[..., str], enqueue: Callable[..., str]) -> None:
+    assert json.loads(run("check", "--json").stdout) == {"sound": True, "jobs": 0, "findings": [], "warnings": []}
+    bury()
+    enqueue()
+    shown = run("check")
+    assert (shown.returncode, shown.stdout) == (0, "")
+    assert shown.stderr == "sound: 2 jobs looked at, 0 warnings\n"
+
+
+def test_check_finds_what_is_wrong(run: Run, enqueue: Callable[..., str], store: LaneStore) -> None:
+    job_id = enqueue()
+    store.client.delete(store.key("ready", "loc"))
+    shown = run("check")
+    assert shown.returncode == 1
+    assert any(
+        line.startswith(f"{job_id} (pending, location loc): waits in 0 places") for line in shown.stdout.splitlines()
+    )
+    assert json.loads(run("check", "--json").stdout)["sound"] is False
+
+
+def test_check_warns_of_a_redis_that_loses_things(run: Run, redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        client.config_set("appendonly", "no")
+        try:
+            shown = run("check", "--json")
+        finally:
+            client.config_set("maxmemory-policy", "noeviction")
+            client.config_set("appendonly", "yes")
+    assert shown.returncode == 0
+    assert [line.split()[0] for line in json.loads(shown.stdout)["warnings"]] == ["maxmemory-policy", "appendonly"]
+    deadline = time.monotonic() + 30
+    with redis.Redis.from_url(redis_url) as client:
+        while client.info("persistence")["aof_rewrite_in_progress"]:
+            assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("up", "demo", "sandbox")])
+def test_every_help_has_examples(run: Run, name: str) -> None:
+    shown = run(name, "-h")
+    assert shown.returncode == 0
+    assert shown.stdout.split("Examples:\n")[1].count("lanes ") >= 2
+    assert shown.stdout.startswith(f"Usage: lanes {name} ")
+
+
+def test_the_root_lists_every_command(run: Run) -> None:
+    shown = run("--help").stdout
+    for name in COMMANDS:
+        assert f"\n  {name} " in shown
+    assert run().stdout + run().stderr == shown
+
+
+@pytest.mark.parametrize("name", ["up", "demo", "sandbox"])
+def test_the_commands_that_start_parts_can_be_imported(run: Run, name: str) -> None:
+    assert "xample" in run(name, "--help").stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(run: Run, shell: str) -> None:
+    assert "_LANES_COMPLETE" in run("completion", shell).stdout
+    words = {"COMP_WORDS": "lanes st", "COMP_CWORD": "1" if shell != "fish" else "st"}
+    assert "status" in run(_LANES_COMPLETE=f"{shell}_complete", **words).stdout
+
+
+def test_version(run: Run) -> None:
+    assert run("--version").stdout == "lanes, version 0.1.0\n"
