@@ -31,7 +31,10 @@ Count = Annotated[int, Field(gt=0)]
 
 
 class Settings(BaseModel):
-    """Every setting with its default; times in seconds. The environment wins over `.env`."""
+    """Every setting with its default; times in seconds. The environment wins over `.env`.
+
+    `LANES_X_FILE` names a file that holds the value of `LANES_X`, as secrets of a container come.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -114,6 +117,7 @@ class Settings(BaseModel):
         found |= {name: value for name, value in environ.items() if name.startswith(PREFIX)}
         found = {name: value for name, value in found.items() if name not in _NOT_SETTINGS}
         known = {PREFIX + name.upper(): name for name in cls.model_fields}
+        found = _read_secret_files(found, known)
         unknown = [name for name in found if name not in known]
         if unknown:
             raise SettingsError("\n".join(_unknown(name, known) for name in unknown))
@@ -122,6 +126,25 @@ class Settings(BaseModel):
         except ValidationError as error:
             lines = [_wrong(dict(problem), found) for problem in error.errors(include_url=False)]
             raise SettingsError("\n".join(lines)) from None
+
+
+def _read_secret_files(found: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings with each `LANES_X_FILE` replaced by `LANES_X` as the file has it."""
+    values = dict(found)
+    for name, path in found.items():
+        setting = name.removesuffix("_FILE")
+        if setting == name or setting not in known or not path:
+            continue
+        if found.get(setting):
+            message = f"{name}: {setting} is set too; keep one of the two"
+            raise SettingsError(message)
+        try:
+            values[setting] = Path(path).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            message = f"{name}: {path!r} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}"
+            raise SettingsError(message) from None
+        del values[name]
+    return {name: value for name, value in values.items() if value or not name.endswith("_FILE")}
 
 
 def _unknown(name: str, known: Mapping[str, str]) -> str:
