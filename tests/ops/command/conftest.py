@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from lanes.settings import PREFIX
 from lanes.store import LaneStore, connect
@@ -50,16 +50,19 @@ def run(redis_url: str, tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Run `lanes ...` in this process, where many calls are to be quick."""
+def quick(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """As `run`, but in this process: for many calls."""
     monkeypatch.chdir(tmp_path)
 
-    def call_(url: str, *arguments: str) -> Result:
-        shown = CliRunner().invoke(lanes, arguments, env={"LANES_REDIS_URL": url})
+    def run_(
+        *arguments: str, stdin: bytes = b"", url: str = redis_url, **more: str
+    ) -> "subprocess.CompletedProcess[str]":
+        cleared = dict.fromkeys(name for name in os.environ if name.startswith(PREFIX))
+        shown = CliRunner().invoke(lanes, arguments, input=stdin, env={**cleared, "LANES_REDIS_URL": url, **more})
         assert isinstance(shown.exception, SystemExit | None)
-        return shown
+        return subprocess.CompletedProcess(arguments, shown.exit_code, shown.stdout, shown.stderr)
 
-    return call_
+    return run_
 
 
 @pytest.fixture

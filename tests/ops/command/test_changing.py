@@ -17,10 +17,10 @@ def state(store: LaneStore, job_id: str) -> str:
 
 
 def test_cancel_names_each_job_that_it_cannot_take_back(
-    run: Run, store: LaneStore, bury: Callable[..., str], enqueue: Callable[..., str]
+    quick: Run, store: LaneStore, bury: Callable[..., str], enqueue: Callable[..., str]
 ) -> None:
     dead, pending = bury(), enqueue()
-    shown = run("cancel", pending, dead, "nobody")
+    shown = quick("cancel", pending, dead, "nobody")
     assert shown.returncode == 1
     assert shown.stderr.splitlines() == [
         f"{dead}: not cancelled: it is a dead letter; give it up with: lanes dead purge",
@@ -28,39 +28,39 @@ def test_cancel_names_each_job_that_it_cannot_take_back(
         "lanes: cancelled 1 of 3 jobs",
     ]
     assert state(store, pending) == "cancelled"
-    assert run("cancel", pending).stderr == "cancelled 1 job\n"
+    assert quick("cancel", pending).stderr == "cancelled 1 job\n"
 
 
-def test_hold_stops_a_lane_and_resume_lets_it_go_on(run: Run, store: LaneStore, enqueue: Callable[..., str]) -> None:
+def test_hold_stops_a_lane_and_resume_lets_it_go_on(quick: Run, store: LaneStore, enqueue: Callable[..., str]) -> None:
     enqueue("one")
     enqueue("two")
-    assert run("hold", "one", "--reason", "why not").returncode == 0
+    assert quick("hold", "one", "--reason", "why not").returncode == 0
     lane = store.lanes()[0]
     assert (lane.hold, lane.held_by, lane.due_in) == ("why not", "operator", None)
-    assert run("resume", "one").stderr == "one goes on (it was held by operator: why not)\n"
+    assert quick("resume", "one").stderr == "one goes on (it was held by operator: why not)\n"
     assert store.lanes()[0].due_in is not None
-    assert run("resume", "one").stderr == "one was not held\n"
+    assert quick("resume", "one").stderr == "one was not held\n"
     for name in ("one", "two"):
-        run("hold", name, "--reason", "r")
-    assert run("resume", "--all").returncode == 0
+        quick("hold", name, "--reason", "r")
+    assert quick("resume", "--all").returncode == 0
     assert [lane.hold for lane in store.lanes()] == [None, None]
-    assert run("resume", "--all").stderr == "no lane is held\n"
+    assert quick("resume", "--all").stderr == "no lane is held\n"
 
 
-def test_mistyped_locations_are_told(run: Run) -> None:
-    assert "(it never had a job; mistyped?)" in run("hold", "typo", "--reason", "r").stderr
-    shown = run("resume", "nowhere")
+def test_mistyped_locations_are_told(quick: Run) -> None:
+    assert "(it never had a job; mistyped?)" in quick("hold", "typo", "--reason", "r").stderr
+    shown = quick("resume", "nowhere")
     assert (shown.returncode, shown.stderr) == (1, "nowhere: no such lane; mistyped?\nlanes: 1 location unknown\n")
     for wrong in ("a b", "\x1b[31m", ""):
-        shown = run("hold", wrong, "--reason", "r")
+        shown = quick("hold", wrong, "--reason", "r")
         assert shown.returncode == 2
         assert "must be 1 to 64 letters, digits, - or _" in shown.stderr
         assert "\x1b" not in shown.stderr
 
 
-def test_replay_of_some(run: Run, store: LaneStore, bury: Callable[..., str]) -> None:
+def test_replay_of_some(quick: Run, store: LaneStore, bury: Callable[..., str]) -> None:
     first, second = bury("one"), bury("two")
-    shown = run("dead", "replay", first, "nobody")
+    shown = quick("dead", "replay", first, "nobody")
     assert shown.returncode == 1
     assert shown.stderr.splitlines() == [
         "nobody: no such job: mistyped, or done so long ago that it was pruned",
@@ -69,37 +69,37 @@ def test_replay_of_some(run: Run, store: LaneStore, bury: Callable[..., str]) ->
     assert (state(store, first), state(store, second)) == ("pending", "dead")
 
 
-def test_replay_of_all_needs_yes_and_can_be_narrowed(run: Run, store: LaneStore, bury: Callable[..., str]) -> None:
+def test_replay_of_all_needs_yes_and_can_be_narrowed(quick: Run, store: LaneStore, bury: Callable[..., str]) -> None:
     one, two, three = bury("one"), bury("two"), bury("two", "other", reason="exhausted")
-    shown = run("dead", "replay", "--all")
+    shown = quick("dead", "replay", "--all")
     assert shown.returncode == 2
     assert "replay 3 dead letters? There is no terminal to ask on: add --yes" in " ".join(shown.stderr.split())
-    shown = run("dead", "replay", "--all", "--location", "two", "--dry-run")
+    shown = quick("dead", "replay", "--all", "--location", "two", "--dry-run")
     assert (shown.returncode, shown.stdout.split()) == (0, [two, three])
     assert [state(store, job_id) for job_id in (one, two, three)] == ["dead"] * 3
-    shown = run("dead", "replay", "--all", "--location", "two", "--reason", "exhausted", "--yes")
+    shown = quick("dead", "replay", "--all", "--location", "two", "--reason", "exhausted", "--yes")
     assert shown.stderr == "replayed 1 dead letter\n"
     assert [state(store, job_id) for job_id in (one, two, three)] == ["dead", "dead", "pending"]
-    assert run("dead", "replay", "--all", "--yes").stderr == "replayed 2 dead letters\n"
-    assert run("dead", "replay", "--all", "--yes").stderr == "replayed 0 dead letters\n"
+    assert quick("dead", "replay", "--all", "--yes").stderr == "replayed 2 dead letters\n"
+    assert quick("dead", "replay", "--all", "--yes").stderr == "replayed 0 dead letters\n"
 
 
 @pytest.mark.parametrize("arguments", [[], ["x", "--all"], ["x", "--location", "l"], ["--location", "l"]])
-def test_which_dead_letters_must_be_said(run: Run, arguments: list[str]) -> None:
+def test_which_dead_letters_must_be_said(quick: Run, arguments: list[str]) -> None:
     for verb in ("replay", "purge"):
-        shown = run("dead", verb, *arguments)
+        shown = quick("dead", verb, *arguments)
         assert shown.returncode == 2
         assert "say which: ID..., or --all" in shown.stderr
 
 
-def test_purge(run: Run, store: LaneStore, bury: Callable[..., str]) -> None:
+def test_purge(quick: Run, store: LaneStore, bury: Callable[..., str]) -> None:
     one, two = bury("one"), bury("two")
-    assert run("dead", "purge", one).returncode == 2
+    assert quick("dead", "purge", one).returncode == 2
     assert state(store, one) == "dead"
-    assert run("dead", "purge", one, "--yes").stderr == "purged 1 dead letter\n"
+    assert quick("dead", "purge", one, "--yes").stderr == "purged 1 dead letter\n"
     assert state(store, one) == "cancelled"
-    assert run("dead", "purge", "--all", "--dry-run").stdout.split() == [two]
-    assert run("dead", "purge", "--all", "--yes").stderr == "purged 1 dead letter\n"
+    assert quick("dead", "purge", "--all", "--dry-run").stdout.split() == [two]
+    assert quick("dead", "purge", "--all", "--yes").stderr == "purged 1 dead letter\n"
     assert store.counts()["cancelled"] == 2
 
 

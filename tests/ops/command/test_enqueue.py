@@ -43,9 +43,9 @@ def test_json_lines_and_csv_and_stdin(run: Run, store: LaneStore, write: Callabl
     assert store.counts()["pending"] == 7
 
 
-def test_empty_files(run: Run, write: Callable[[str, str], str]) -> None:
+def test_empty_files(quick: Run, write: Callable[[str, str], str]) -> None:
     for name, text in (("a.jsonl", ""), ("b.jsonl", "\n\n"), ("c.csv", ""), ("d.csv", "pipelineId,locationId\n")):
-        shown = run("enqueue", write(name, text))
+        shown = quick("enqueue", write(name, text))
         assert (shown.returncode, shown.stdout) == (0, "")
         assert shown.stderr == "0 of 0 rows accepted, 0 refused\n"
 
@@ -84,9 +84,9 @@ def test_options_for_all_rows(run: Run, store: LaneStore, write: Callable[[str, 
     ],
 )
 def test_wrong_options(
-    run: Run, store: LaneStore, write: Callable[[str, str], str], options: list[str], hint: str
+    quick: Run, store: LaneStore, write: Callable[[str, str], str], options: list[str], hint: str
 ) -> None:
-    shown = run("enqueue", write("a.jsonl", row(1)), *options)
+    shown = quick("enqueue", write("a.jsonl", row(1)), *options)
     assert shown.returncode == 2
     assert hint in shown.stderr
     assert store.counts()["accepted"] == 0

@@ -3,11 +3,10 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 
 from ops.redis_server import RedisServer, free_port
 from tests.ops.command.conftest import LANES, Run, environ
@@ -29,9 +28,9 @@ CONNECTED = (
 
 
 @pytest.mark.parametrize("arguments", CONNECTED, ids=" ".join)
-def test_no_redis(call: Callable[..., Result], arguments: list[str]) -> None:
-    shown = call(f"redis://127.0.0.1:{free_port()}/0", *arguments)
-    assert (shown.exit_code, shown.stdout) == (3, "")
+def test_no_redis(quick: Run, arguments: list[str]) -> None:
+    shown = quick(*arguments, url=f"redis://127.0.0.1:{free_port()}/0")
+    assert (shown.returncode, shown.stdout) == (3, "")
     assert shown.stderr.startswith("lanes: Redis cannot be reached: ")
     assert len(shown.stderr.splitlines()) == 1
 
@@ -47,11 +46,9 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.parametrize("arguments", CONNECTED, ids=" ".join)
 @pytest.mark.parametrize("user", ["", ":wrong@", "nobody:pw@"], ids=["none", "wrong password", "no rights"])
-def test_a_redis_that_lets_nobody_in(
-    call: Callable[..., Result], guarded: str, user: str, arguments: list[str]
-) -> None:
-    shown = call(f"redis://{user}{guarded}", *arguments)
-    assert (shown.exit_code, shown.stdout) == (3, "")
+def test_a_redis_that_lets_nobody_in(quick: Run, guarded: str, user: str, arguments: list[str]) -> None:
+    shown = quick(*arguments, url=f"redis://{user}{guarded}")
+    assert (shown.returncode, shown.stdout) == (3, "")
     assert len(shown.stderr.splitlines()) == 1
     assert shown.stderr.startswith("lanes: Redis refuse")
 
@@ -123,8 +120,8 @@ def test_the_option_goes_before_the_setting(run: Run, redis_url: str) -> None:
         (["hold", "loc"], "Missing option '--reason'"),
     ],
 )
-def test_wrong_use(run: Run, arguments: list[str], hint: str) -> None:
-    shown = run(*arguments)
+def test_wrong_use(quick: Run, arguments: list[str], hint: str) -> None:
+    shown = quick(*arguments)
     assert (shown.returncode, shown.stdout) == (2, "")
     assert hint in shown.stderr
 

@@ -14,32 +14,32 @@ from producers import OpportunityProducer
 from tests.ops.command.conftest import Run
 
 
-def test_status_of_an_empty_redis(run: Run) -> None:
-    shown = run("status", "--json")
+def test_status_of_an_empty_redis(quick: Run) -> None:
+    shown = quick("status", "--json")
     assert shown.returncode == 0
     assert json.loads(shown.stdout) == {**dict.fromkeys(COUNTS, 0), "locations": []}
-    assert run("status").stdout.startswith("accepted 0  pending 0  in flight 0  delivered 0")
+    assert quick("status").stdout.startswith("accepted 0  pending 0  in flight 0  delivered 0")
 
 
-def test_status_counts_the_whole_and_each_lane(run: Run, enqueue: Callable[..., str], store: LaneStore) -> None:
+def test_status_counts_the_whole_and_each_lane(quick: Run, enqueue: Callable[..., str], store: LaneStore) -> None:
     enqueue("small", "a")
     for contact in "abc":
         enqueue("big", contact)
     store.hold("small", "asked the\x1b customer", "operator")
-    found = json.loads(run("status", "--json").stdout)
+    found = json.loads(quick("status", "--json").stdout)
     assert (found["accepted"], found["pending"]) == (4, 4)
     assert [(lane["location_id"], lane["pending"]) for lane in found["locations"]] == [("big", 3), ("small", 1)]
-    lines = run("status").stdout.splitlines()
+    lines = quick("status").stdout.splitlines()
     headings = "location pending in_flight delivered dead retried throttled window day due_in hold"
     assert lines[1].split() == headings.split()
     assert lines[2].split() == ["big", "3", "0", "0", "0", "0", "0", "0/100", "0/200000", "now", "-"]
     assert lines[3].endswith(r"operator: asked the\x1b customer")
 
 
-def test_status_of_some_lanes_and_of_an_unknown_one(run: Run, enqueue: Callable[..., str]) -> None:
+def test_status_of_some_lanes_and_of_an_unknown_one(quick: Run, enqueue: Callable[..., str]) -> None:
     enqueue("one")
     enqueue("two")
-    shown = run("status", "two", "three", "--json")
+    shown = quick("status", "two", "three", "--json")
     assert shown.returncode == 1
     assert [lane["location_id"] for lane in json.loads(shown.stdout)["locations"]] == ["two"]
     assert shown.stderr == "lanes: three: no such lane; mistyped?\n"
@@ -70,43 +70,43 @@ def test_a_job_and_its_attempts(run: Run, bury: Callable[..., str]) -> None:
     assert json.loads(run("dead", "show", job_id, "--json").stdout) == found
 
 
-def test_a_job_that_is_not_there(run: Run, enqueue: Callable[..., str]) -> None:
+def test_a_job_that_is_not_there(quick: Run, enqueue: Callable[..., str]) -> None:
     for command in (["job"], ["dead", "show"]):
-        shown = run(*command, "nobody")
+        shown = quick(*command, "nobody")
         assert (shown.returncode, shown.stdout) == (1, "")
         assert shown.stderr == "lanes: no job nobody: mistyped, or done so long ago that it was pruned\n"
     job_id = enqueue()
-    shown = run("dead", "show", job_id)
+    shown = quick("dead", "show", job_id)
     assert (shown.returncode, shown.stderr) == (
         1,
         f"lanes: {job_id} is no dead letter: it is pending; see lanes job {job_id}\n",
     )
 
 
-def test_dead_letters_are_listed_by_location_and_reason(run: Run, bury: Callable[..., str]) -> None:
-    assert json.loads(run("dead", "list", "--json").stdout) == []
-    assert run("dead", "list").stderr == "no dead letters\n"
+def test_dead_letters_are_listed_by_location_and_reason(quick: Run, bury: Callable[..., str]) -> None:
+    assert json.loads(quick("dead", "list", "--json").stdout) == []
+    assert quick("dead", "list").stderr == "no dead letters\n"
     first, second, third = bury("one"), bury("two"), bury("two", "other", reason="exhausted")
 
     def ids(*options: str) -> list[str]:
-        return [job["id"] for job in json.loads(run("dead", "list", "--json", *options).stdout)]
+        return [job["id"] for job in json.loads(quick("dead", "list", "--json", *options).stdout)]
 
     assert ids() == [first, second, third]
     assert ids("--location", "two") == [second, third]
     assert ids("--reason", "exhausted") == [third]
     assert ids("--location", "one", "--reason", "exhausted") == []
     assert ids("--limit", "2") == [first, second]
-    shown = run("dead", "list", "--limit", "1")
+    shown = quick("dead", "list", "--limit", "1")
     assert len(shown.stdout.splitlines()) == 2
     assert "\x1b" not in shown.stdout
     assert shown.stderr == "... and 2 more (--limit)\n"
 
 
-def test_check_finds_a_redis_sound(run: Run, bury: Callable[..., str], enqueue: Callable[..., str]) -> None:
-    assert json.loads(run("check", "--json").stdout) == {"sound": True, "jobs": 0, "findings": [], "warnings": []}
+def test_check_finds_a_redis_sound(quick: Run, bury: Callable[..., str], enqueue: Callable[..., str]) -> None:
+    assert json.loads(quick("check", "--json").stdout) == {"sound": True, "jobs": 0, "findings": [], "warnings": []}
     bury()
     enqueue()
-    shown = run("check")
+    shown = quick("check")
     assert (shown.returncode, shown.stdout) == (0, "")
     assert shown.stderr == "sound: 2 jobs looked at, 0 warnings\n"
 
@@ -122,12 +122,12 @@ def test_check_finds_what_is_wrong(run: Run, enqueue: Callable[..., str], store:
     assert json.loads(run("check", "--json").stdout)["sound"] is False
 
 
-def test_check_warns_of_a_redis_that_loses_things(run: Run, redis_url: str) -> None:
+def test_check_warns_of_a_redis_that_loses_things(quick: Run, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
         client.config_set("appendonly", "no")
         try:
-            shown = run("check", "--json")
+            shown = quick("check", "--json")
         finally:
             client.config_set("maxmemory-policy", "noeviction")
             client.config_set("appendonly", "yes")
@@ -140,18 +140,18 @@ def test_check_warns_of_a_redis_that_loses_things(run: Run, redis_url: str) -> N
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("up", "demo", "sandbox")])
-def test_every_help_has_examples(run: Run, name: str) -> None:
-    shown = run(name, "-h")
+def test_every_help_has_examples(quick: Run, name: str) -> None:
+    shown = quick(name, "-h")
     assert shown.returncode == 0
     assert shown.stdout.split("Examples:\n")[1].count("lanes ") >= 2
     assert shown.stdout.startswith(f"Usage: lanes {name} ")
 
 
-def test_the_root_lists_every_command(run: Run) -> None:
-    shown = run("--help").stdout
+def test_the_root_lists_every_command(quick: Run) -> None:
+    shown = quick("--help").stdout
     for name in COMMANDS:
         assert f"\n  {name} " in shown
-    assert run().stdout + run().stderr == shown
+    assert quick().stdout + quick().stderr == shown
 
 
 @pytest.mark.parametrize("name", ["up", "demo", "sandbox"])
