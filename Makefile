@@ -7,7 +7,7 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.1
   --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo up test lint format bench lock clean
+.PHONY: help env demo up test lint format bench secrets lock clean
 
 help:  ## What there is to type
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{ printf "  make %-8s%s\n", $$1, $$2 }'
@@ -42,6 +42,9 @@ format: env  ## Lay the code out and mend what can be mended by itself
 
 bench: env  ## Measure what the README claims
 	@$(BIN)/python -m benchmarks
+
+secrets:  ## Make the passwords that docker-compose.yml names, in ops/secrets
+	@$(PYTHON) -m ops.make_secrets
 
 lock: env  ## Choose the newest versions that pyproject.toml allows
 	$(LOCK) --all-extras --output-file requirements.lock pyproject.toml

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pydantic
 
@@ -36,6 +37,14 @@ def parser() -> argparse.ArgumentParser:
         type=_token,
         metavar="TOKEN[=LOCATION,...]",
         help=f"a token that is taken, and its locations (default: {DEFAULT_TOKEN}, for all)",
+    )
+    made.add_argument(
+        "--token-file",
+        action="append",
+        dest="token",
+        type=_token_of_file,
+        metavar="FILE",
+        help="a file with a token that is taken for all locations",
     )
     made.add_argument("--known-pipeline", action="append", metavar="ID", help="refuse every other pipeline with 400")
     made.add_argument("--no-control", dest="control", action="store_false", help="serve nothing at /_sandbox/")
@@ -78,6 +87,18 @@ def _latency(text: str) -> tuple[float, float]:
 def _token(text: str) -> tuple[str, frozenset[str] | None]:
     token, equals, locations = text.partition("=")
     return token, frozenset(locations.split(",")) if equals else None
+
+
+def _token_of_file(path: str) -> tuple[str, None]:
+    try:
+        token = Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{path!r} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}"
+        raise argparse.ArgumentTypeError(message) from None
+    if not token:
+        message = f"{path!r} is empty: put a token into it"
+        raise argparse.ArgumentTypeError(message)
+    return token, None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
