@@ -1,1 +1,1 @@
-"""Ratios of speed and size, measured side by side."""
+"""Ratios of speed and size, measured side by side in one run: `python -m benchmarks`."""
