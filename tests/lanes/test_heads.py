@@ -1,0 +1,112 @@
+"""The head of each script says what it does; here it is compared with what the script uses."""
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from lanes.job import State
+from lanes.loader import read
+from lanes.store import LaneStore
+
+FOLDER = Path(str(files("lanes") / "scripts"))
+NAMES = sorted(path.stem for path in FOLDER.glob("*.lua"))
+INCLUDES = sorted(path.stem for path in (FOLDER / "include").glob("*.lua"))
+ROOT = Path(__file__).parents[2]
+
+
+def head_of(name: str) -> str:
+    lines = read(name)
+    end = next(number for number, line in enumerate(lines) if not line.startswith("--") or "@include" in line)
+    return "\n".join(line.removeprefix("--").strip() for line in lines[:end])
+
+
+def code_of(name: str) -> str:
+    return "\n".join(line.split("--")[0] for line in read(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_has_a_method_of_its_name(name: str) -> None:
+    assert callable(getattr(LaneStore, name))
+    assert head_of(name).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_head_lists_the_arguments_that_the_script_uses(name: str) -> None:
+    head = head_of(name)
+    listed = {int(number) for number in re.findall(r"^(\d+)\.?\.? ", head, re.MULTILINE)}
+    code = code_of(name)
+    used = {int(number) for number in re.findall(r"ARGV\[(\d+)\]", code)}
+    taken = {int(number) for number in re.findall(r"(?:reply\('\w+', |release_next\()(\d+)\)", code)}
+    if name == "release":
+        assert taken == {1}
+        assert listed == {1, 2, 3, 4, 5, 6}
+    elif name == "audit_jobs":
+        assert "ipairs(ARGV)" in code
+        assert not used
+    else:
+        assert used | taken == listed
+    assert listed == set(range(1, len(listed) + 1))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_head_names_every_code_that_the_script_returns(name: str) -> None:
+    returns = head_of(name).split("Returns: ")[1]
+    listed = set(re.findall(r"'(\w+)'", returns))
+    code = code_of(name)
+    returned = set(re.findall(r"return (?:\{ |reply\()?'(\w+)'", code)) | set(re.findall(r"verdict = '(\w+)'", code))
+    assert returned == listed
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_check_comes_before_the_first_write(name: str) -> None:
+    """A refusal of a caller's wish (conflict, known, wrong state) must not follow a write of the same script."""
+    code = code_of(name)
+    write = re.search(r"redis\.call\('(SET|HSET|ZADD|SADD|DEL|RPUSH)'", code)
+    refusals = [
+        match.start() for match in re.finditer(r"return (?:\{ )?(?:'known'|'conflict'|'unknown'|'free'|job\[1\])", code)
+    ]
+    assert write is None or all(position < write.start() for position in refusals)
+
+
+@pytest.mark.parametrize("name", NAMES + [f"include/{name}" for name in INCLUDES])
+def test_what_is_included_is_there_and_used(name: str) -> None:
+    included = re.findall(r"^-- @include (\w+)$", "\n".join(read(name)), re.MULTILINE)
+    assert set(included) <= set(INCLUDES)
+    for include in included:
+        if include != "now":
+            defined = re.findall(r"^local function (\w+)", "\n".join(read(f"include/{include}")), re.MULTILINE)
+            assert any(re.search(rf"\b{function}\(", code_of(name)) for function in defined), include
+
+
+def test_every_include_is_included() -> None:
+    text = "\n".join("\n".join(read(name)) for name in [*NAMES, *(f"include/{name}" for name in INCLUDES)])
+    assert set(re.findall(r"^-- @include (\w+)$", text, re.MULTILINE)) == set(INCLUDES)
+
+
+def edges_of_heads() -> set[tuple[str, str, str]]:
+    """Return (from, to, script) of every `Moves:` line."""
+    found = set()
+    for name in NAMES:
+        moves = re.search(r"^Moves: (.*)$", head_of(name), re.MULTILINE)
+        for part in moves[1].split(";") if moves else ():
+            sources, targets = part.split("->")
+            for source in sources.split("|"):
+                for target in targets.split("|"):
+                    words = [
+                        state for state in (*(s.value.replace("_", " ") for s in State), "nothing") if state in target
+                    ]
+                    found.add((source.strip(), words[0], name))
+    return found
+
+
+def test_the_drawn_edges_are_those_of_the_scripts() -> None:
+    page = (ROOT / "docs/states.md").read_text("utf-8")
+    table = re.findall(r"^\| ([A-Z]) \| ([\w ]+) \| ([\w ]+) \| (\w+) \|", page, re.MULTILINE)
+    assert {(source, target, script) for _, source, target, script in table} == edges_of_heads() - {
+        ("in flight", "delivered", "deliver")
+    } | {("in flight", "delivered", "deliver")}
+    drawing = page.split("```")[1]
+    assert {letter for letter, *_ in table} == set(re.findall(r"\b([A-Z]) (?:[a-z])", drawing))
+    assert all(re.search(rf"\b{letter} {script}", drawing) for letter, _, _, script in table)
