@@ -5,9 +5,10 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError
 
+from worker.highlevel.deadline import Watchdog, WatchedAdapter
 from worker.highlevel.outcomes import Answer, Failure
 
 MAX_ANSWER_BYTES = 256 * 1024
@@ -46,13 +47,14 @@ class HighLevelClient:
             "Version": api_version,
         }
         self._local = threading.local()
+        self._watchdog = Watchdog()
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = requests.Session()
             session.trust_env = False
-            adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
+            adapter = WatchedAdapter(self._watchdog)
             session.mount("https://", adapter)
             session.mount("http://", adapter)
             self._local.session = session
@@ -70,36 +72,47 @@ class HighLevelClient:
         request.body = body
         deadline = time.monotonic() + self._timeout
         try:
-            response = session.send(
-                request,
-                timeout=(min(CONNECT_SECONDS, self._timeout), self._timeout),
-                allow_redirects=False,
-                stream=True,
-                verify=True,
-                proxies={},
-            )
-            return self._read(response, deadline)
-        except requests.Timeout:
-            return Failure(f"no answer within {self._timeout:g} s")
-        except requests.exceptions.SSLError:
-            return Failure("TLS: the certificate of the API could not be verified")
-        except requests.ConnectionError as error:
-            return Failure(f"connection failed: {_cause(error)}")
-        except requests.RequestException as error:
-            return Failure(f"broken answer: {_cause(error)}")
+            with self._watchdog.limit(deadline):
+                response = session.send(
+                    request,
+                    timeout=(min(CONNECT_SECONDS, self._timeout), self._timeout),
+                    allow_redirects=False,
+                    stream=True,
+                    verify=True,
+                    proxies={},
+                )
+                answer = _read(response)
+        except (requests.RequestException, HTTPError) as error:
+            if isinstance(error, requests.Timeout) or time.monotonic() >= deadline:
+                return Failure(f"no whole answer within {self._timeout:g} s")
+            return Failure(_explain(error))
+        except ValueError:
+            # Said by http.client, with the header in its words.
+            return Failure("the token cannot be put into a header: it holds a line end or is not ASCII")
+        # An answer that was cut off at the deadline may look like a whole one.
+        return Failure(f"no whole answer within {self._timeout:g} s") if time.monotonic() >= deadline else answer
 
-    def _read(self, response: requests.Response, deadline: float) -> Answer | Failure:
-        body = bytearray()
-        for chunk in response.iter_content(CHUNK_BYTES):
-            body += chunk
-            if len(body) > MAX_ANSWER_BYTES:
-                response.close()
-                break
-            if time.monotonic() > deadline:
-                response.close()
-                return Failure(f"the answer was not complete within {self._timeout:g} s")
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, headers, bytes(body))
+
+def _read(response: requests.Response) -> Answer:
+    """Read the answer, as far as it is of use."""
+    body = bytearray()
+    while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            response.close()
+            break
+    response.raw.release_conn()
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status_code, headers, bytes(body))
+
+
+def _explain(error: Exception) -> str:
+    """Say in one line what kept a request from being answered."""
+    if isinstance(error, requests.exceptions.SSLError):
+        return "TLS: the certificate of the API could not be verified"
+    if isinstance(error, requests.ConnectionError):
+        return f"connection failed: {_cause(error)}"
+    return f"broken answer: {_cause(error)}"
 
 
 def _cause(error: BaseException) -> str:

@@ -60,7 +60,7 @@ def classify(answer: Answer | Failure, window: float) -> Outcome:
     if isinstance(answer, Failure):
         return Outcome(Kind.RETRY, message=answer.message)
     body = _parse(answer.body)
-    trace_id = _text(body.get("traceId")) or answer.headers.get("x-trace-id")
+    trace_id = _text(body.get("traceId")) or _text(answer.headers.get("x-trace-id"))
     if 200 <= answer.status < 300:
         return _delivered(answer.status, body, trace_id)
     message = _message(body) or _describe(answer)
@@ -89,7 +89,7 @@ def _kind_of_error(answer: Answer, message: str) -> Kind:
         return Kind.UNAUTHORIZED
     if answer.status == 403:
         # The edge network refusing the client is nothing that the job or its token can be blamed for (observed).
-        if _is_html(answer) or b"1010" in answer.body[:2048]:
+        if _is_html(answer) or b"error code: 1010" in answer.body[:2048]:
             return Kind.RETRY
         about_access = any(word in message.lower() for word in ("access", "scope", "authorized", "permission"))
         return Kind.UNAUTHORIZED if about_access else Kind.REFUSED
@@ -108,7 +108,7 @@ def _wait(headers: Mapping[str, str], window: float) -> float:
     if seconds is None and retry_after and (date := headers.get("date")):
         try:
             seconds = (parsedate_to_datetime(retry_after) - parsedate_to_datetime(date)).total_seconds()
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             seconds = None
     return window if seconds is None else min(max(seconds, 0.0), DAY_SECONDS)
 

@@ -100,7 +100,7 @@ def test_a_403_of_the_edge_blames_neither_job_nor_token(body: bytes, headers: di
     assert outcome(403, body, headers).kind is Kind.RETRY
 
 
-@pytest.mark.parametrize("message", ["no answer within 20 s", "connection failed: ConnectionResetError"])
+@pytest.mark.parametrize("message", ["no whole answer within 20 s", "connection failed: ConnectionResetError"])
 def test_a_failure_is_tried_again(message: str) -> None:
     assert classify(Failure(message), WINDOW) == Outcome(Kind.RETRY, message=message)
 

@@ -120,8 +120,10 @@ def test_what_the_client_makes_of_each(
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ({"kind": "timeout"}, "no answer within 0.3 s"),
-        ({"kind": "slow_body"}, "the answer was not complete within 0.3 s"),
+        ({"kind": "timeout"}, "no whole answer within 0.3 s"),
+        ({"kind": "slow_body"}, "no whole answer within 0.3 s"),
+        ({"kind": "slow_body", "sized": True}, "no whole answer within 0.3 s"),
+        ({"kind": "hang_headers"}, "no whole answer within 0.3 s"),
     ],
 )
 def test_the_client_waits_no_longer_than_its_deadline(sandbox: Sandbox, fault: dict[str, Any], message: str) -> None:
