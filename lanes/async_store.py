@@ -11,7 +11,8 @@ from lanes.errors import RedisUnavailableError
 from lanes.job import Accepted, Job, Order
 from lanes.keys import DEFAULT_PREFIX
 from lanes.loader import load
-from lanes.store import UNAVAILABLE, accepted_or_error, explain, parse_jobs, queue_job_reads, unavailable
+from lanes.redis_errors import UNAVAILABLE, explain, own_errors, unavailable
+from lanes.store import accepted_or_error, parse_jobs, queue_job_reads
 from lanes.transitions import Argument
 
 
@@ -69,9 +70,7 @@ class AsyncLaneStore:
 
     async def job(self, job_id: str) -> Job | None:
         """See `LaneStore.job`."""
-        try:
+        with own_errors():
             pipeline = self.client.pipeline(transaction=True)
             queue_job_reads(pipeline, self.prefix, [job_id])
             return parse_jobs([job_id], await pipeline.execute())[0]
-        except UNAVAILABLE as error:
-            raise unavailable(error) from error

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from lanes.job import State
+from lanes.redis_errors import own_errors
 from lanes.store import LaneStore
 
 STEP = 200
@@ -13,11 +14,12 @@ def audit(store: LaneStore) -> Iterator[str]:
 
     Each job is looked at atomically, so that a busy system does not look broken.
     """
-    yield from audit_counts(store)
-    for ids in _job_ids(store):
-        yield from store.audit_jobs(ids)
-    for name in ("leases", "dead", "expiring"):
-        yield from _audit_index(store, name)
+    with own_errors():
+        yield from audit_counts(store)
+        for ids in _job_ids(store):
+            yield from store.audit_jobs(ids)
+        for name in ("leases", "dead", "expiring"):
+            yield from _audit_index(store, name)
 
 
 def audit_counts(store: LaneStore) -> Iterator[str]:

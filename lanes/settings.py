@@ -65,9 +65,15 @@ class Settings(BaseModel):
     @field_validator("redis_url")
     @classmethod
     def _check_redis_url(cls, value: str) -> str:
-        if urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+        parts = urlsplit(value)
+        if parts.scheme not in ("redis", "rediss", "unix"):
             message = "must begin with redis://, rediss:// (TLS) or unix://"
             raise ValueError(message)
+        try:
+            _ = parts.port
+        except ValueError:
+            message = "must have a number from 0 to 65535 for its port"
+            raise ValueError(message) from None
         return value
 
     @field_validator("api_base_url")
@@ -138,13 +144,17 @@ def _read_secret_files(found: Mapping[str, str], known: Mapping[str, str]) -> di
         if found.get(setting):
             message = f"{name}: {setting} is set too; keep one of the two"
             raise SettingsError(message)
-        try:
-            values[setting] = Path(path).read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            message = f"{name}: {path!r} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}"
-            raise SettingsError(message) from None
+        values[setting] = _read_text(name, Path(path)).strip()
         del values[name]
     return {name: value for name, value in values.items() if value or not name.endswith("_FILE")}
+
+
+def _read_text(name: str, path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{name}: {str(path)!r} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}"
+        raise SettingsError(message) from None
 
 
 def _unknown(name: str, known: Mapping[str, str]) -> str:
@@ -165,7 +175,7 @@ def _wrong(problem: dict[str, object], found: Mapping[str, str]) -> str:
 
 def _read_env_file(path: Path) -> dict[str, str]:
     found = {}
-    for line in path.read_text("utf-8").splitlines():
+    for line in _read_text(".env", path).splitlines():
         match = _ENV_LINE.match(line)
         if match and match[1].startswith(PREFIX):
             value = match[2]

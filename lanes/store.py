@@ -4,33 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import redis
-from redis.exceptions import AuthenticationError, BusyLoadingError, NoScriptError, ResponseError
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import NoScriptError, ResponseError
 
 from lanes import transitions
-from lanes.errors import RedisUnavailableError, ScriptError
+from lanes.errors import RedisUnavailableError
 from lanes.job import MICROSECONDS, Accepted, Job, Lane, Order, Reclaimed, Result, Survey, read_counts
 from lanes.keys import DEFAULT_PREFIX, build
 from lanes.loader import Script, load
+from lanes.redis_errors import UNAVAILABLE, explain, own_errors, unavailable
 from lanes.transitions import Argument, Limits, Seat, microseconds
-
-UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, BusyLoadingError)
-
-
-def unavailable(error: Exception) -> RedisUnavailableError:
-    """Say in one line why Redis did not do what it was asked."""
-    if isinstance(error, AuthenticationError):
-        return RedisUnavailableError(f"Redis refused the password or user of LANES_REDIS_URL: {error}")
-    return RedisUnavailableError(f"Redis cannot be reached: {error}; is it running, and is LANES_REDIS_URL right?")
-
-
-def explain(script: Script, error: ResponseError) -> ScriptError | RedisUnavailableError:
-    """Say where a script failed, or that Redis does not take writes now."""
-    text = str(error)
-    if text.startswith(("OOM", "READONLY", "MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS", "NOPERM", "NOAUTH")):
-        return RedisUnavailableError(f"Redis refuses to take part in {script.name}: {text}")
-    return ScriptError(f"{script.name}: {script.explain(text)}")
 
 
 def accepted_or_error(reply: Any, script: Script) -> Accepted | Exception:
@@ -218,11 +200,11 @@ class LaneStore:
 
     def counts(self) -> dict[str, int]:
         """Return the number of jobs accepted and in each state, and of attempts `retried`, `throttled`, `reclaimed`."""
-        return read_counts(self._read(lambda client: client.hgetall(self.key("counts"))))
+        return read_counts(self.read(lambda client: client.hgetall(self.key("counts"))))
 
     def lanes(self) -> list[Lane]:
         """Return every lane in numbers, in the order of the location ids."""
-        names = sorted(name.decode() for name in self._read(lambda client: client.smembers(self.key("locations"))))
+        names = sorted(name.decode() for name in self.read(lambda client: client.smembers(self.key("locations"))))
         lanes: list[Lane] = []
         for start in range(0, len(names), 1000):
             lanes += self._lanes(names[start : start + 1000])
@@ -238,7 +220,7 @@ class LaneStore:
                 pipeline.zscore(self.key("due"), name)
             return pipeline.execute()
 
-        (seconds, micros), *replies = self._read(ask)
+        (seconds, micros), *replies = self.read(ask)
         now = seconds + micros / MICROSECONDS
         return [
             Lane.parse(name, replies[3 * i], replies[3 * i + 1], replies[3 * i + 2], now)
@@ -248,15 +230,14 @@ class LaneStore:
     def dead_ids(self) -> Iterator[str]:
         """Go through the ids of all dead letters, oldest first."""
         start = 0
-        while ids := self._read(lambda client, at=start: client.zrange(self.key("dead"), at, at + 499)):  # type: ignore[misc]
+        while ids := self.read(lambda client, at=start: client.zrange(self.key("dead"), at, at + 499)):  # type: ignore[misc]
             yield from (job_id.decode() for job_id in ids)
             start += len(ids)
 
-    def _read(self, ask: Callable[["redis.Redis"], Any]) -> Any:
-        try:
+    def read(self, ask: Callable[["redis.Redis"], Any]) -> Any:
+        """Ask Redis something; what goes wrong is raised as the errors of this package."""
+        with own_errors():
             return ask(self.client)
-        except UNAVAILABLE as error:
-            raise unavailable(error) from error
 
     def job(self, job_id: str) -> Job | None:
         """Return a job with its body and attempts, or None when there is none (any more)."""
@@ -270,4 +251,4 @@ class LaneStore:
             queue_job_reads(pipeline, self.prefix, job_ids)
             return pipeline.execute()
 
-        return parse_jobs(job_ids, self._read(ask))
+        return parse_jobs(job_ids, self.read(ask))

@@ -53,9 +53,9 @@ class AsyncOpportunityProducer:
                 answers = await self._store.enqueue_many(
                     [entry.order for entry in entries], self._settings.idempotency_seconds
                 )
+                note_answers(entries, answers, report)
             except RedisUnavailableError as error:
                 raise EnqueueInterruptedError(report, error) from error
-            note_answers(entries, answers, report)
         return report
 
     async def status(self, job_id: str) -> Job:

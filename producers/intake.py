@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
+from lanes.errors import RedisUnavailableError
 from lanes.job import Accepted, Order
 from producers.errors import IdempotencyConflictError, InvalidJobError, Problem
 from producers.model import EnqueueOptions
@@ -53,8 +54,16 @@ def check_rows(rows: Iterable[Row], common: EnqueueOptions, service: str | None,
 
 
 def note_answers(entries: Sequence[Entry], answers: Iterable[Accepted | Exception], report: EnqueueReport) -> None:
-    """Write down in the report what the lanes answered."""
+    """Write down in the report what the lanes answered.
+
+    Raises:
+        RedisUnavailableError: Redis did not take some of them, being full or read-only; the others are in the report.
+    """
+    not_taken: RedisUnavailableError | None = None
     for entry, answer in zip(entries, answers, strict=True):
+        if isinstance(answer, RedisUnavailableError):
+            not_taken = not_taken or answer
+            continue
         if isinstance(answer, Exception):
             report.refused.append(Refusal(entry.number, (Problem("", "", str(answer)),)))
             continue
@@ -66,6 +75,8 @@ def note_answers(entries: Sequence[Entry], answers: Iterable[Accepted | Exceptio
         report.job_ids.append(receipt.job_id)
         report.accepted += not receipt.duplicate
         report.duplicates += receipt.duplicate
+    if not_taken is not None:
+        raise not_taken
 
 
 def batches(items: Iterable[Item], size: int = BATCH) -> Iterator[list[Item]]:

@@ -69,6 +69,8 @@ def _join(common: object, own: object) -> Any:
     """Return a row's own options on top of those for all rows."""
     if isinstance(common, EnqueueOptions):
         common = common.model_dump(exclude_none=True)
+    if own is None:
+        return common
     return {**common, **own} if isinstance(common, Mapping) and isinstance(own, Mapping) else own
 
 

@@ -85,9 +85,9 @@ class OpportunityProducer:
                 answers = self._store.enqueue_many(
                     [entry.order for entry in entries], self._settings.idempotency_seconds
                 )
+                note_answers(entries, answers, report)
             except RedisUnavailableError as error:
                 raise EnqueueInterruptedError(report, error) from error
-            note_answers(entries, answers, report)
             if progress is not None:
                 progress(report)
         return report

@@ -4,7 +4,7 @@ import click
 from redis.exceptions import RedisError
 
 from lanes.errors import LanesError, RedisUnavailableError, SettingsError
-from lanes.store import UNAVAILABLE, unavailable
+from lanes.redis_errors import UNAVAILABLE, unavailable
 
 
 class Failure(click.ClickException):

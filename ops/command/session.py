@@ -27,11 +27,7 @@ class Session:
     def settings(self) -> Settings:
         """The settings of the environment or `.env`, with the Redis that the option names."""
         environ = os.environ if self.redis_url is None else {**os.environ, "LANES_REDIS_URL": self.redis_url}
-        try:
-            return Settings.load(environ)
-        except (OSError, UnicodeError) as error:
-            message = f".env cannot be read: {error}"
-            raise SettingsError(message) from error
+        return Settings.load(environ)
 
     @functools.cached_property
     def store(self) -> LaneStore:

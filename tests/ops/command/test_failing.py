@@ -97,7 +97,7 @@ def test_an_env_file_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"LANES_SERVICE=\xff\n")
     shown = run("status")
     assert (shown.returncode, len(shown.stderr.splitlines())) == (2, 1)
-    assert shown.stderr.startswith("lanes: .env cannot be read")
+    assert shown.stderr.startswith("lanes: .env: '.env' cannot be read")
 
 
 def test_the_option_goes_before_the_setting(run: Run, redis_url: str) -> None:
