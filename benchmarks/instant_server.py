@@ -1,4 +1,4 @@
-"""A server that answers every upsert at once, so that the client is measured: `python -m benchmarks.instant_server`
+"""A server that answers every upsert at once, so that the client is measured: `python -m benchmarks.instant_server`.
 
 HTTP/1.1 with kept connections. Every POST gets the same 201, every GET the tally of the POSTs so far.
 """

@@ -1,12 +1,14 @@
 """Every Redis key, built here and nowhere else.
 
 The scripts build their keys from the same table: `lua_prelude` writes it out as Lua functions, so a key has one
-spelling. No script declares KEYS: a release learns only while it runs which lane it takes, and a cell lives on one
-primary (never on a cluster that would need to know the slots beforehand).
+spelling; each script gets those that it names, because Redis runs the prelude at every call. No script declares KEYS: a
+release learns only while it runs which lane it takes, and a cell lives on one primary (never on a cluster that would
+need to know the slots beforehand).
 
 Times are integers in microseconds since the epoch, by the clock of Redis.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -73,10 +75,11 @@ def build(prefix: str, name: str, *values: str) -> str:
     return prefix + key.template.format(**dict(zip(key.fields, values, strict=True)))
 
 
-def lua_prelude(prefix: str) -> str:
-    """Return the table as Lua: `key.due` is a string, `key.lane(location)` a function."""
+def lua_prelude(prefix: str, names: Iterable[str] = KEYS) -> str:
+    """Return the keys of these names as Lua: `key.due` is a string, `key.lane(location)` a function."""
     lines = ["local key = {}"]
-    for name, key in KEYS.items():
+    for name in names:
+        key = KEYS[name]
         if not key.fields:
             lines.append(f"key.{name} = '{prefix}{key.template}'")
             continue

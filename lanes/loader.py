@@ -7,9 +7,10 @@ from hashlib import sha1
 from importlib.resources import files
 
 from lanes.errors import ScriptError
-from lanes.keys import lua_prelude
+from lanes.keys import KEYS, lua_prelude
 
 _INCLUDE = re.compile(r"^-- @include (\w+)$")
+_KEY = re.compile(r"\bkey\.(\w+)")
 _LINE_IN_ERROR = re.compile(r"user_script:(\d+):")
 _TEST_CLOCK = "local now = tonumber(redis.call('GET', '{prefix}test-clock'))"
 
@@ -46,9 +47,8 @@ def load(name: str, prefix: str, *, test_clock: bool = False) -> Script:
 
     With `test_clock` the time is what the key `<prefix>test-clock` says, and not the clock of Redis.
     """
-    prelude = lua_prelude(prefix).splitlines()
-    lines = list(prelude)
-    origins = [f"keys.py:{number}" for number in range(1, len(prelude) + 1)]
+    lines: list[str] = []
+    origins: list[str] = []
     included: set[str] = set()
 
     def append(part: str) -> None:
@@ -70,4 +70,10 @@ def load(name: str, prefix: str, *, test_clock: bool = False) -> Script:
     except FileNotFoundError as error:
         message = f"no such script: {error.filename}"
         raise ScriptError(message) from error
-    return Script(name, "\n".join(lines) + "\n", tuple(origins))
+    used = set(_KEY.findall("\n".join(lines)))
+    if unknown := used - KEYS.keys():
+        message = f"{name}: no such key: {', '.join(sorted(unknown))}; lanes/keys.py has them all"
+        raise ScriptError(message)
+    prelude = lua_prelude(prefix, [key for key in KEYS if key in used]).splitlines()
+    origins[:0] = [f"keys.py:{number}" for number in range(1, len(prelude) + 1)]
+    return Script(name, "\n".join([*prelude, *lines]) + "\n", tuple(origins))

@@ -1,7 +1,7 @@
 """The producer for services that run an event loop."""
 
 import asyncio
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import Any, Self
 
 from lanes.async_store import AsyncLaneStore, connect
@@ -9,7 +9,7 @@ from lanes.errors import RedisUnavailableError
 from lanes.job import Job
 from lanes.settings import Settings
 from producers.errors import EnqueueInterruptedError, UnknownJobError, WaitTimeoutError
-from producers.intake import batches, check_rows, note_answers, number_rows
+from producers.intake import BATCH, Item, batches, check_rows, note_answers, number_rows
 from producers.model import EnqueueOptions, check
 from producers.order import Opportunity, make_order
 from producers.producer import POLL_FIRST_SECONDS, POLL_MOST_SECONDS
@@ -44,16 +44,14 @@ class AsyncOpportunityProducer:
     ) -> EnqueueReport:
         """See `OpportunityProducer.enqueue_many`; takes asynchronous iterables too."""
         common = check(EnqueueOptions, options)
-        if isinstance(opportunities, AsyncIterable):
-            opportunities = [opportunity async for opportunity in opportunities]
         report = EnqueueReport()
-        for batch in batches(number_rows(opportunities)):
-            entries = check_rows(batch, common, self._settings.service, report)
+        first = 1
+        async for values in _batches(opportunities):
+            batch = check_rows(list(number_rows(values, first)), common, self._settings.service)
+            first += len(values)
             try:
-                answers = await self._store.enqueue_many(
-                    [entry.order for entry in entries], self._settings.idempotency_seconds
-                )
-                note_answers(entries, answers, report)
+                answers = await self._store.enqueue_many(batch.orders, self._settings.idempotency_seconds)
+                note_answers(batch, answers, report)
             except RedisUnavailableError as error:
                 raise EnqueueInterruptedError(report, error) from error
         return report
@@ -97,3 +95,19 @@ class AsyncOpportunityProducer:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+async def _batches(values: Iterable[Item] | AsyncIterable[Item]) -> AsyncIterator[list[Item]]:
+    """Cut an iterable of either kind into lists."""
+    if not isinstance(values, AsyncIterable):
+        for batch in batches(values):
+            yield batch
+        return
+    gathered: list[Item] = []
+    async for value in values:
+        gathered.append(value)
+        if len(gathered) == BATCH:
+            yield gathered
+            gathered = []
+    if gathered:
+        yield gathered

@@ -45,9 +45,10 @@ class IdempotencyConflictError(ProducerError):
 
 
 class EnqueueInterruptedError(ProducerError, RedisUnavailableError):
-    """Redis went away in the middle of many rows; `report` tells what was accepted before.
+    """Redis went away in the middle of many rows; `report` tells what became of those that it answered for.
 
-    The rows after `report.rows` less than a batch back may have got in too: enqueue them again with idempotency keys.
+    Up to one batch (500 rows) behind `report.last_row` may have got in too: enqueue them again with idempotency keys,
+    so that none is sent twice.
     """
 
     def __init__(self, report: "EnqueueReport", cause: RedisUnavailableError) -> None:

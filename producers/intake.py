@@ -13,6 +13,7 @@ from producers.order import make_order
 from producers.receipt import EnqueueReport, Refusal, make_receipt
 
 BATCH = 500
+Answers = list[Accepted | Exception]
 Item = TypeVar("Item")
 
 
@@ -33,50 +34,62 @@ class Entry:
     order: Order
 
 
-def number_rows(values: Iterable[object]) -> Iterator[Row]:
-    """Number rows from 1 on."""
-    return (Row(number, value) for number, value in enumerate(values, 1))
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that were checked and go to Redis together, and the number of the last of them."""
+
+    entries: list[Entry]
+    refused: list[Refusal]
+    last_row: int
+
+    @property
+    def orders(self) -> list[Order]:
+        """What Redis gets."""
+        return [entry.order for entry in self.entries]
 
 
-def check_rows(rows: Iterable[Row], common: EnqueueOptions, service: str | None, report: EnqueueReport) -> list[Entry]:
-    """Return the good rows as orders; the others go to the report."""
-    entries = []
+def number_rows(values: Iterable[object], first: int = 1) -> Iterator[Row]:
+    """Number rows, by default from 1 on."""
+    return (Row(number, value) for number, value in enumerate(values, first))
+
+
+def check_rows(rows: Sequence[Row], common: EnqueueOptions, service: str | None) -> Batch:
+    """Return the good rows as orders, the others with what is wrong with them."""
+    entries: list[Entry] = []
+    refused: list[Refusal] = []
     for row in rows:
-        report.rows += 1
         if row.problems:
-            report.refused.append(Refusal(row.number, row.problems))
+            refused.append(Refusal(row.number, row.problems))
             continue
         try:
             entries.append(Entry(row.number, make_order(row.value, common, service=service)))
         except InvalidJobError as error:
-            report.refused.append(Refusal(row.number, error.problems))
-    return entries
+            refused.append(Refusal(row.number, error.problems))
+    return Batch(entries, refused, rows[-1].number if rows else 0)
 
 
-def note_answers(entries: Sequence[Entry], answers: Iterable[Accepted | Exception], report: EnqueueReport) -> None:
-    """Write down in the report what the lanes answered.
+def note_answers(batch: Batch, answers: Answers, report: EnqueueReport) -> None:
+    """Write down in the report what became of a batch.
 
     Raises:
-        RedisUnavailableError: Redis did not take some of them, being full or read-only; the others are in the report.
+        RedisUnavailableError: Redis did not take some of it, being full or read-only; the rest is in the report.
     """
+    refused = list(batch.refused)
     not_taken: RedisUnavailableError | None = None
-    for entry, answer in zip(entries, answers, strict=True):
+    for entry, answer in zip(batch.entries, answers, strict=True):
         if isinstance(answer, RedisUnavailableError):
             not_taken = not_taken or answer
-            continue
-        if isinstance(answer, Exception):
-            report.refused.append(Refusal(entry.number, (Problem("", "", str(answer)),)))
-            continue
-        try:
-            receipt = make_receipt(entry.order, answer)
-        except IdempotencyConflictError as error:
-            report.refused.append(Refusal(entry.number, (Problem("_options.idempotency_key", "", str(error)),)))
-            continue
-        report.job_ids.append(receipt.job_id)
-        report.accepted += not receipt.duplicate
-        report.duplicates += receipt.duplicate
+        elif isinstance(answer, Exception):
+            refused.append(Refusal(entry.number, (Problem("", "", str(answer)),)))
+        else:
+            try:
+                report.add(make_receipt(entry.order, answer))
+            except IdempotencyConflictError as error:
+                refused.append(Refusal(entry.number, (Problem("_options.idempotency_key", "", str(error)),)))
+    report.refused += sorted(refused, key=lambda refusal: refusal.row)
     if not_taken is not None:
         raise not_taken
+    report.last_row = batch.last_row
 
 
 def batches(items: Iterable[Item], size: int = BATCH) -> Iterator[list[Item]]:

@@ -1,17 +1,17 @@
 """The body of an upsert and its options, checked where they enter."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
 from pydantic.alias_generators import to_camel
 
 from producers.errors import InvalidJobError, Problem
 
 MAX_BODY_BYTES = 64 * 1024
+EXACT = 2**53
 _SHOWN = 60
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -50,10 +50,14 @@ class UpsertOpportunity(BaseModel):
     @classmethod
     def _check_monetary_value(cls, value: object) -> object:
         # 1e400 is what JSON makes of a number too large; an int may be too large for a float.
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) > EXACT:
             message = "must be between -2**53 and 2**53, where numbers are exact"
             raise ValueError(message)
         return value
+
+    @field_serializer("monetary_value")
+    def _write_monetary_value(self, value: float | None) -> int | float | None:
+        return int(value) if value is not None and value.is_integer() and abs(value) <= EXACT else value
 
     @property
     def record(self) -> str:
@@ -62,11 +66,7 @@ class UpsertOpportunity(BaseModel):
 
     def to_json(self) -> bytes:
         """Return the body as it is sent: the API's names, no field that was not set, whole numbers without a point."""
-        body = self.model_dump(by_alias=True, exclude_none=True)
-        value = body.get("monetaryValue")
-        if value is not None and value.is_integer():
-            body["monetaryValue"] = int(value)
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
 class EnqueueOptions(BaseModel):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import uuid
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -53,7 +53,7 @@ def make_order(
             [Problem("", shorten(f"{len(encoded)} bytes"), f"must be at most {MAX_BODY_BYTES} bytes")]
         )
     return Order(
-        id=job_id or uuid.uuid4().hex,
+        id=job_id or os.urandom(16).hex(),
         location_id=body.location_id,
         record=body.record,
         body=encoded,

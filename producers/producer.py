@@ -79,17 +79,15 @@ class OpportunityProducer:
         """`enqueue_many` for rows that bring their own numbers, as those of a file do (`producers.rows`)."""
         common = check(EnqueueOptions, options)
         report = EnqueueReport()
-        for batch in batches(rows):
-            entries = check_rows(batch, common, self._settings.service, report)
+        for values in batches(rows):
+            batch = check_rows(values, common, self._settings.service)
             try:
-                answers = self._store.enqueue_many(
-                    [entry.order for entry in entries], self._settings.idempotency_seconds
-                )
-                note_answers(entries, answers, report)
+                note_answers(batch, self._store.enqueue_many(batch.orders, self._settings.idempotency_seconds), report)
             except RedisUnavailableError as error:
                 raise EnqueueInterruptedError(report, error) from error
-            if progress is not None:
-                progress(report)
+            finally:
+                if progress is not None:
+                    progress(report)
         return report
 
     def status(self, job_id: str) -> Job:

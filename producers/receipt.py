@@ -28,16 +28,28 @@ class Refusal:
 
 @dataclass(slots=True)
 class EnqueueReport:
-    """What became of many rows: how many were read, accepted, known already, and refused, each with its problems.
+    """What became of many rows: how many were accepted, known already, and refused, each with its problems.
 
-    `job_ids` holds those of the accepted and the known rows, in order.
+    `job_ids` holds those of the accepted and the known rows, in order. `last_row` is the number of the newest row of
+    which it and every row before it are in the report.
     """
 
-    rows: int = 0
     accepted: int = 0
     duplicates: int = 0
     job_ids: list[str] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
+    last_row: int = 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows are in the report."""
+        return self.accepted + self.duplicates + len(self.refused)
+
+    def add(self, receipt: Receipt) -> None:
+        """Write down a row that the lanes have."""
+        self.job_ids.append(receipt.job_id)
+        self.accepted += not receipt.duplicate
+        self.duplicates += receipt.duplicate
 
 
 def make_receipt(order: Order, answer: Accepted) -> Receipt:

@@ -42,13 +42,14 @@ def enqueue_rows(store: LaneStore, settings: Settings, task_id: str, rows: Any) 
         `accepted`, `duplicates` (counts), `job_ids`, and `refused` (one line a row).
     """
     rows = rows if isinstance(rows, list) else [rows]
-    report = EnqueueReport()
+    batch = check_rows(list(number_rows(rows)), EnqueueOptions(), settings.service)
     entries = [
         Entry(entry.number, replace(entry.order, id=task_id if len(rows) == 1 else f"{task_id}-{entry.number}"))
-        for entry in check_rows(number_rows(rows), EnqueueOptions(), settings.service, report)
+        for entry in batch.entries
     ]
-    answers = store.enqueue_many([entry.order for entry in entries], settings.idempotency_seconds)
-    note_answers(entries, answers, report)
+    batch = replace(batch, entries=entries)
+    report = EnqueueReport()
+    note_answers(batch, store.enqueue_many(batch.orders, settings.idempotency_seconds), report)
     return {
         "accepted": report.accepted,
         "duplicates": report.duplicates,

@@ -33,13 +33,12 @@ class Intake:
 
     def __init__(self, session: Session, plan: Plan, kept: RefusedRows, progress: BytesRead) -> None:
         self.report = EnqueueReport()
+        self.told = 0
         self._session = session
         self._plan = plan
         self._kept = kept
         self._progress = progress
-        self.told = 0
-        self._last_line = 0
-        self._settled_line = 0
+        self._settled = 0
 
     def enqueue(self, source: BinaryIO) -> None:
         """Enqueue every good row."""
@@ -48,20 +47,22 @@ class Intake:
 
     def check(self, source: BinaryIO) -> None:
         """Check every row; `accepted` counts those that would be enqueued."""
-        report = EnqueueReport()
-        for batch in batches(self._rows(source)):
-            report.accepted += len(check_rows(batch, self._plan.common, self._session.settings.service, report))
-            self._settle(report)
+        for rows in batches(self._rows(source)):
+            batch = check_rows(rows, self._plan.common, self._session.settings.service)
+            self.report.accepted += len(batch.entries)
+            self.report.refused += batch.refused
+            self.report.last_row = batch.last_row
+            self._settle(self.report)
 
     def how_to_go_on(self) -> str:
         """Say what is in for certain when it was cut off, and how to enqueue the rest."""
         done = f"{counted(self.report.accepted + self.report.duplicates, 'row')} accepted"
-        if self._settled_line:
-            done += f", all up to line {self._settled_line} seen to"
+        if self.report.last_row:
+            done += f", all up to line {self.report.last_row} seen to"
         if self._plan.key_prefix is not None:
             return f"{done}; to go on, run the same command again: rows that are in count as duplicates"
         return (
-            f"{done}; to go on, add --from-line {self._settled_line + 1}; some of the rows behind it may be in already "
+            f"{done}; to go on, add --from-line {self.report.last_row + 1}; rows behind it may be in already "
             "and would be sent twice, which --idempotency-prefix would prevent"
         )
 
@@ -69,18 +70,14 @@ class Intake:
         for row in read_rows(source, self._plan.form):
             self._kept.note(row)
             if row.number >= self._plan.from_line:
-                self._last_line = row.last_line
                 yield _with_key(row, self._plan.key_prefix)
 
     def _settle(self, report: EnqueueReport) -> None:
-        """Write down what a batch came to. The producer goes on filling its report, so a copy is kept."""
-        new = sorted(report.refused[len(self.report.refused) :], key=lambda refusal: refusal.row)
-        self._kept.settle(refusal.row for refusal in new)
-        self._settled_line = self._last_line
-        kept = self.report
-        kept.rows, kept.accepted, kept.duplicates = report.rows, report.accepted, report.duplicates
-        kept.job_ids += report.job_ids[len(kept.job_ids) :]
-        kept.refused += new
+        """Tell what a batch came to."""
+        self.report = report
+        new = report.refused[self._settled :]
+        self._settled += len(new)
+        self._kept.settle((refusal.row for refusal in new), report.last_row)
         self._progress.look(f"{counted(report.accepted, 'row')} accepted, {len(report.refused)} refused")
         for refusal in new[: max(0, self._plan.max_errors - self.told)]:
             self._progress.say(f"{printable(self._plan.name)}:{refusal.row}: {_tell(refusal)}")

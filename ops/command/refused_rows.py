@@ -1,5 +1,6 @@
 """The refused rows, written as they were, byte for byte: `--refused-to`."""
 
+import shutil
 from collections.abc import Iterable
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
@@ -39,18 +40,21 @@ class RefusedRows:
             self._header = self._transcript.text(1, lines)
         self._last_lines[row.number] = row.last_line
 
-    def settle(self, refused: Iterable[int]) -> None:
-        """Write these rows; every other row so far is done with."""
-        if self._out is None or self._transcript is None or not self._last_lines:
+    def settle(self, refused: Iterable[int], last_row: int) -> None:
+        """Write these rows; every row up to `last_row` is done with."""
+        if self._out is None or self._transcript is None:
             return
-        for number in sorted(refused):
+        for number in refused:
             if self._header:
                 self._out.write(self._header)
                 self._header = b""
             self._transcript.copy(number, self._last_lines[number], self._out)
         self._out.flush()
-        self._transcript.forget(max(self._last_lines.values()))
-        self._last_lines.clear()
+        done = [number for number in self._last_lines if number <= last_row]
+        if done:
+            self._transcript.forget(self._last_lines[done[-1]])
+        for number in done:
+            del self._last_lines[number]
 
 
 class Transcript:
@@ -58,9 +62,13 @@ class Transcript:
 
     def __init__(self, source: BinaryIO) -> None:
         self._source = source
-        self._kept = SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 - lives as long as the command reads
+        self._kept = self._new_store()
         self._first = 1
         self._starts = [0]
+
+    @staticmethod
+    def _new_store() -> "SpooledTemporaryFile[bytes]":
+        return SpooledTemporaryFile(IN_MEMORY_BYTES)
 
     def readline(self, limit: int = -1) -> bytes:
         """Read as the source does."""
@@ -91,12 +99,15 @@ class Transcript:
         self._kept.seek(0, 2)
 
     def forget(self, last: int) -> None:
-        """Let go of all lines if none was read behind this one."""
-        if last == self._first + len(self._starts) - 2:
-            self._kept.seek(0)
-            self._kept.truncate()
-            self._first = last + 1
-            self._starts = [0]
+        """Let go of the lines up to this one."""
+        _, end = self._span(last, last)
+        kept = self._new_store()
+        self._kept.seek(end)
+        shutil.copyfileobj(self._kept, kept)
+        self._kept.close()
+        self._kept = kept
+        self._starts = [start - end for start in self._starts[last + 1 - self._first :]] or [0]
+        self._first = last + 1
 
     def _span(self, first: int, last: int) -> tuple[int, int]:
         behind = last + 1 - self._first
