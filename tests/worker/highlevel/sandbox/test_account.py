@@ -146,7 +146,7 @@ def test_reset_forgets_everything_but_the_request_that_is_open(sandbox: Sandbox)
     sandbox.fail(Fault(kind="timeout", delay_seconds=1))
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(post, sandbox)
-        until(lambda: sandbox.account.open == 1, "the request to arrive")
+        until(lambda: [seen.fault for seen in sandbox.account.requests()] == ["timeout"], "the request to hang")
         before = sandbox.account
         sandbox.reset()
         assert post(sandbox).headers["X-RateLimit-Remaining"] == "99"
