@@ -30,11 +30,11 @@ _OPPORTUNITY = {
     "traceId": "0c52e980-41f6-4be7-8c4c-1b2c1a2f9a3f",
 }
 _LIMITS = {
-    "X-RateLimit-Max": 100,
-    "X-RateLimit-Remaining": 99,
+    "X-RateLimit-Max": 1_000_000,
+    "X-RateLimit-Remaining": 999_999,
     "X-RateLimit-Interval-Milliseconds": 10_000,
-    "X-RateLimit-Limit-Daily": 200_000,
-    "X-RateLimit-Daily-Remaining": 199_999,
+    "X-RateLimit-Limit-Daily": 1_000_000_000,
+    "X-RateLimit-Daily-Remaining": 999_999_999,
     "X-RateLimit-Daily-Reset": 86_000_000,
 }
 

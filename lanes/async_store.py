@@ -12,7 +12,7 @@ from lanes.job import Accepted, Job, Order
 from lanes.keys import DEFAULT_PREFIX
 from lanes.loader import load
 from lanes.redis_errors import UNAVAILABLE, explain, own_errors, unavailable
-from lanes.store import accepted_or_error, parse_jobs, queue_job_reads
+from lanes.store import carried, carriers_of, parse_enqueues, parse_jobs, queue_enqueues, queue_job_reads
 from lanes.transitions import Argument
 
 
@@ -48,21 +48,18 @@ class AsyncLaneStore:
 
     async def enqueue(self, order: Order, idempotency_seconds: float) -> Accepted:
         """See `LaneStore.enqueue`."""
-        arguments = transitions.enqueue_arguments(order, idempotency_seconds)
-        return transitions.accepted(await self._run("enqueue", *arguments))
+        arguments = transitions.enqueue_arguments([order], idempotency_seconds)
+        return transitions.accepted(await self._run("enqueue", *arguments))[0]
 
     async def enqueue_many(self, orders: Sequence[Order], idempotency_seconds: float) -> list[Accepted | Exception]:
         """See `LaneStore.enqueue_many`."""
         script = load("enqueue", self.prefix)
         try:
             pipeline = self.client.pipeline(transaction=False)
-            pipeline.script_load(script.text)
-            for order in orders:
-                pipeline.evalsha(script.sha, 0, *transitions.enqueue_arguments(order, idempotency_seconds))
-            replies = (await pipeline.execute(raise_on_error=False))[1:]
+            queue_enqueues(pipeline, script, orders, idempotency_seconds)
+            return parse_enqueues(script, orders, await pipeline.execute(raise_on_error=False))
         except UNAVAILABLE as error:
             raise unavailable(error) from error
-        return [accepted_or_error(reply, script) for reply in replies]
 
     async def cancel(self, job_id: str, retention: float) -> str:
         """See `LaneStore.cancel`."""
@@ -70,7 +67,14 @@ class AsyncLaneStore:
 
     async def job(self, job_id: str) -> Job | None:
         """See `LaneStore.job`."""
+        jobs = await self._read_jobs([job_id])
+        carriers = carriers_of(jobs)
+        return carried(jobs, dict(zip(carriers, await self._read_jobs(carriers), strict=True)))[0]
+
+    async def _read_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
+        if not job_ids:
+            return []
         with own_errors():
             pipeline = self.client.pipeline(transaction=True)
-            queue_job_reads(pipeline, self.prefix, [job_id])
-            return parse_jobs([job_id], await pipeline.execute())[0]
+            queue_job_reads(pipeline, self.prefix, job_ids)
+            return parse_jobs(job_ids, await pipeline.execute())

@@ -1,7 +1,7 @@
 """What a job is, what states it has, and what became of its attempts."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -77,6 +77,8 @@ class Job:
 
     `body` is None once the job is delivered, cancelled or expired: content is not kept longer than it is needed.
     `attempt` numbers the newest release; `failures` counts those that used up one of the allowed attempts.
+    `merged_into` is the job that carries this one: what became of that became of this, so `state`, `reason`, `ended_at`
+    and `attempts` are the carrier's.
     """
 
     id: str
@@ -91,6 +93,8 @@ class Job:
     expires_at: float | None
     service: str | None
     reason: str | None
+    priority: int
+    merged_into: str | None
     body: dict[str, Any] | None
     attempts: tuple[Attempt, ...]
 
@@ -119,8 +123,22 @@ class Job:
             expires_at=time(b"expires_at"),
             service=text(b"service"),
             reason=text(b"reason"),
+            priority=int(fields.get(b"priority", 0)),
+            merged_into=text(b"merged_into"),
             body=None if body is None else json.loads(body),
             attempts=tuple(Attempt.parse(line) for line in attempts),
+        )
+
+    def carried_by(self, carrier: "Job") -> "Job":
+        """Return this job with what became of the one that it was merged into."""
+        return replace(
+            self,
+            state=carrier.state,
+            attempt=carrier.attempt,
+            failures=carrier.failures,
+            ended_at=carrier.ended_at,
+            reason=carrier.reason,
+            attempts=carrier.attempts,
         )
 
     @property
@@ -147,6 +165,8 @@ class Job:
             "not_before": self.not_before,
             "expires_at": self.expires_at,
             "service": self.service,
+            "priority": self.priority,
+            "merged_into": self.merged_into,
             "opportunity_id": self.opportunity_id,
             "new": self.new,
             "body": self.body,
@@ -167,6 +187,9 @@ class Order:
     service: str | None = None
     idempotency_key: str | None = None
     fingerprint: str = ""
+    priority: int = 0
+    merge: bool = False
+    event_time: float | None = None
 
 
 class Acceptance(StrEnum):
@@ -187,7 +210,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A job that the caller must send now, before its lease ends. `body` is the JSON to send."""
+    """A job that the caller must send now, before its lease ends. `body` is the JSON to send.
+
+    `carries` counts the jobs that were merged into it.
+    """
 
     id: str
     location_id: str
@@ -195,6 +221,7 @@ class Released:
     failures: int
     accepted_at: float
     released_at: float
+    carries: int
     body: bytes
 
 
@@ -243,7 +270,8 @@ def read_counts(fields: dict[bytes, bytes]) -> dict[str, int]:
 class Lane:
     """A location's lane in numbers. Times in seconds; `due_in` is None when nothing will be released by itself.
 
-    `window_used` counts requests that the server may still have in its window, `day_used` those of the last 24 hours.
+    `window_used` counts requests that the server may still have in its window, those of others too; `day_used` those of
+    its day. `burst`, `daily` and `weight` are None unless they were set for the location.
     """
 
     location_id: str
@@ -253,19 +281,29 @@ class Lane:
     due_in: float | None
     day_used: int
     window_used: int
+    burst: int | None = None
+    daily: int | None = None
+    weight: int | None = None
 
     @classmethod
     def parse(cls, location_id: str, fields: dict[bytes, bytes], slots: int, due: float | None, now: float) -> "Lane":
         """Read a lane from its hash, its slots and its place in the due set."""
         hold, by = fields.get(b"hold"), fields.get(b"held_by")
+
+        def own(name: bytes) -> int | None:
+            return int(fields[name]) if name in fields else None
+
         return cls(
             location_id=location_id,
             counts=read_counts(fields),
             hold=None if hold is None else hold.decode(),
             held_by=None if by is None else by.decode(),
             due_in=None if due is None else max(0.0, due / MICROSECONDS - now),
-            day_used=int(fields.get(b"day_used", 0)),
+            day_used=int(fields.get(b"released", 0)) - int(fields.get(b"day_base", 0)),
             window_used=slots,
+            burst=own(b"burst"),
+            daily=own(b"daily"),
+            weight=own(b"weight"),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -278,4 +316,7 @@ class Lane:
             "due_in": self.due_in,
             "day_used": self.day_used,
             "window_used": self.window_used,
+            "burst": self.burst,
+            "daily": self.daily,
+            "weight": self.weight,
         }

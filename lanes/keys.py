@@ -53,18 +53,24 @@ KEYS: dict[str, Key] = {
     "wake": Key("wake", Kind.CHANNEL, "a message when some lane became due earlier than every other"),
     # One of each per location.
     "lane": Key("lane:{location}", Kind.HASH, "jobs per state, next sequence number, budget, hold"),
-    "ready": Key("ready:{location}", Kind.ZSET, "job id -> sequence number: may be sent now, budget permitting"),
+    "ready": Key("ready:{location}", Kind.ZSET, "job id -> rank: may be sent now, budget permitting"),
     "later": Key("later:{location}", Kind.ZSET, "job id -> time: waits for its backoff or its not-before"),
     "heads": Key("heads:{location}", Kind.HASH, "record -> the one job of it that is ready, later or in flight"),
     "behind": Key("behind:{location}:{record}", Kind.LIST, "job ids of the record, in order, behind its head"),
     "slots": Key("slots:{location}", Kind.ZSET, "job id:attempt -> time at which the server's window forgot it"),
-    "day": Key("day:{location}", Kind.HASH, "quarter of an hour -> requests released in it"),
+    "sent": Key(
+        "sent:{location}", Kind.ZSET, "number of a request -> time of its release; while others share the budget"
+    ),
+    "others": Key("others:{location}", Kind.ZSET, "a request of somebody else -> time at which the window forgets it"),
+    "day": Key("day:{location}", Kind.HASH, "quarter of an hour -> requests released before it"),
+    "events": Key("events:{location}:{record}", Kind.HASH, "field -> event time of what was said of it last"),
     "idempotency": Key("idempotency:{location}:{key}", Kind.STRING, "job id and fingerprint of its body"),
     # One of each per seat: a thread or process of a worker that sends one job at a time.
     "seat": Key("seat:{worker}", Kind.STRING, "job id:attempt that it was given last; gone when the lease ends"),
     # One of each per job.
     "job": Key("job:{id}", Kind.HASH, "the job but for its body and its attempts"),
     "body": Key("body:{id}", Kind.STRING, "the JSON that is sent; gone once the job is delivered"),
+    "carried": Key("carried:{id}", Kind.SET, "ids of the jobs that were merged into it"),
     "attempts": Key("attempts:{id}", Kind.LIST, "one line per ended attempt: number outcome start end detail"),
 }
 

@@ -41,6 +41,7 @@ class Settings(BaseModel):
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="where the lanes are")
     prefix: str = Field(DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9:_.-]{1,32}$", description="what every key begins with")
     service: str | None = Field(None, max_length=64, description="name of the calling service, kept with its jobs")
+    merge: bool = Field(default=False, description="whether an upsert joins a waiting one of the same opportunity")
     idempotency_seconds: Seconds = Field(86_400, description="how long an idempotency key is known")
     retention_seconds: Seconds = Field(86_400, description="how long a delivered, cancelled or expired job can be read")
 

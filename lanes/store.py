@@ -1,6 +1,6 @@
 """The transitions, one method each, over a synchronous Redis client."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import redis
@@ -12,12 +12,29 @@ from lanes.job import MICROSECONDS, Accepted, Job, Lane, Order, Reclaimed, Resul
 from lanes.keys import DEFAULT_PREFIX, build
 from lanes.loader import Script, load
 from lanes.redis_errors import UNAVAILABLE, explain, own_errors, unavailable
-from lanes.transitions import Argument, Limits, Seat, microseconds
+from lanes.transitions import Argument, Limits, Report, Seat, microseconds
+
+# Orders that one call of the script takes: many share its beginning, and no other client waits for long.
+ORDERS_IN_A_CALL = 50
 
 
-def accepted_or_error(reply: Any, script: Script) -> Accepted | Exception:
-    """Read one reply of a pipeline of enqueues."""
-    return explain(script, reply) if isinstance(reply, ResponseError) else transitions.accepted(reply)
+def queue_enqueues(pipeline: Any, script: Script, orders: Sequence[Order], idempotency_seconds: float) -> None:
+    """Put the enqueues of many orders into a pipeline; `parse_enqueues` reads the replies."""
+    pipeline.script_load(script.text)
+    for start in range(0, len(orders), ORDERS_IN_A_CALL):
+        some = orders[start : start + ORDERS_IN_A_CALL]
+        pipeline.evalsha(script.sha, 0, *transitions.enqueue_arguments(some, idempotency_seconds))
+
+
+def parse_enqueues(script: Script, orders: Sequence[Order], replies: Sequence[Any]) -> list[Accepted | Exception]:
+    """Read the replies to `queue_enqueues`: one answer for each order, an error where Redis refused its call."""
+    answers: list[Accepted | Exception] = []
+    for start, reply in zip(range(0, len(orders), ORDERS_IN_A_CALL), replies[1:], strict=True):
+        if isinstance(reply, ResponseError):
+            answers += [explain(script, reply)] * len(orders[start : start + ORDERS_IN_A_CALL])
+        else:
+            answers += transitions.accepted(reply)
+    return answers
 
 
 def queue_job_reads(pipeline: Any, prefix: str, job_ids: Sequence[str]) -> None:
@@ -35,6 +52,18 @@ def parse_jobs(job_ids: Sequence[str], replies: Sequence[Any]) -> list[Job | Non
         if replies[3 * index]
         else None
         for index, job_id in enumerate(job_ids)
+    ]
+
+
+def carriers_of(jobs: Sequence[Job | None]) -> list[str]:
+    """Return the ids of the jobs that some of these were merged into, each once."""
+    return sorted({job.merged_into for job in jobs if job and job.merged_into})
+
+
+def carried(jobs: Sequence[Job | None], carriers: Mapping[str, Job | None]) -> list[Job | None]:
+    """Return the jobs, those that were merged with what became of their carriers, as far as these are still there."""
+    return [
+        job.carried_by(carrier) if job and (carrier := carriers.get(job.merged_into or "")) else job for job in jobs
     ]
 
 
@@ -82,84 +111,43 @@ class LaneStore:
 
     def enqueue(self, order: Order, idempotency_seconds: float) -> Accepted:
         """Put a job into its lane, or find the job that the same id or idempotency key made earlier."""
-        return transitions.accepted(self._run("enqueue", *transitions.enqueue_arguments(order, idempotency_seconds)))
+        arguments = transitions.enqueue_arguments([order], idempotency_seconds)
+        return transitions.accepted(self._run("enqueue", *arguments))[0]
 
     def enqueue_many(self, orders: Sequence[Order], idempotency_seconds: float) -> list[Accepted | Exception]:
         """Put jobs into their lanes in one round trip; the answers come in the order of the orders."""
         script = self.script("enqueue")
         try:
             pipeline = self.client.pipeline(transaction=False)
-            pipeline.script_load(script.text)
-            for order in orders:
-                pipeline.evalsha(script.sha, 0, *transitions.enqueue_arguments(order, idempotency_seconds))
-            replies = pipeline.execute(raise_on_error=False)[1:]
+            queue_enqueues(pipeline, script, orders, idempotency_seconds)
+            return parse_enqueues(script, orders, pipeline.execute(raise_on_error=False))
         except UNAVAILABLE as error:
             raise unavailable(error) from error
-        return [accepted_or_error(reply, script) for reply in replies]
 
     def release(self, seat: Seat) -> Result:
         """Release the next job of the lane whose turn it is."""
-        return transitions.result(self._run("release", *transitions.release_arguments(seat)))
+        arguments = (*transitions.seat_arguments(seat), *transitions.limits_arguments(seat.limits))
+        return transitions.result(self._run("release", *arguments))
 
-    def _report(
-        self,
-        name: str,
-        job_id: str,
-        attempt: int,
-        detail: str,
-        limits: Limits,
-        *own: Argument,
-        take: Seat | None,
-    ) -> Result:
-        following = () if take is None else transitions.release_arguments(take)
-        window = microseconds(limits.window)
-        return transitions.result(self._run(name, job_id, attempt, detail, window, *own, *following))
+    def _report(self, name: str, report: Report, *own: Argument, take: Seat | None) -> Result:
+        following = () if take is None else transitions.seat_arguments(take)
+        return transitions.result(self._run(name, *transitions.report_arguments(report), *own, *following))
 
-    def deliver(
-        self,
-        job_id: str,
-        attempt: int,
-        detail: str,
-        limits: Limits,
-        *,
-        retention: float,
-        take: Seat | None = None,
-    ) -> Result:
+    def deliver(self, report: Report, *, retention: float, take: Seat | None = None) -> Result:
         """Report that the API took the job; with `take`, release the next one in the same call."""
-        return self._report("deliver", job_id, attempt, detail, limits, round(retention * 1000), take=take)
+        return self._report("deliver", report, round(retention * 1000), take=take)
 
-    def retry(
-        self,
-        job_id: str,
-        attempt: int,
-        detail: str,
-        limits: Limits,
-        *,
-        delay: float,
-        take: Seat | None = None,
-    ) -> Result:
+    def retry(self, report: Report, *, delay: float, take: Seat | None = None) -> Result:
         """Report a failure that may pass; the job waits `delay` seconds."""
-        return self._report("retry", job_id, attempt, detail, limits, microseconds(delay), take=take)
+        return self._report("retry", report, microseconds(delay), take=take)
 
-    def throttle(
-        self, job_id: str, attempt: int, detail: str, limits: Limits, *, wait: float, take: Seat | None = None
-    ) -> Result:
+    def throttle(self, report: Report, *, wait: float, take: Seat | None = None) -> Result:
         """Report a 429; the lane waits `wait` seconds."""
-        return self._report("throttle", job_id, attempt, detail, limits, microseconds(wait), take=take)
+        return self._report("throttle", report, microseconds(wait), take=take)
 
-    def bury(
-        self,
-        job_id: str,
-        attempt: int,
-        detail: str,
-        limits: Limits,
-        *,
-        reason: str,
-        hold: str = "",
-        take: Seat | None = None,
-    ) -> Result:
+    def bury(self, report: Report, *, reason: str, hold: str = "", take: Seat | None = None) -> Result:
         """Report a failure for good; with `hold`, the lane stops behind the job, for that reason."""
-        return self._report("bury", job_id, attempt, detail, limits, reason, hold, take=take)
+        return self._report("bury", report, reason, hold, take=take)
 
     def reclaim(self, most: int, max_attempts: int) -> list[Reclaimed]:
         """Take back jobs whose lease has ended, at most `most`."""
@@ -171,7 +159,10 @@ class LaneStore:
         return [job_id.decode() for job_id in reply[::2]]
 
     def cancel(self, job_id: str, retention: float) -> str:
-        """Withdraw a pending job; return `cancelled`, `unknown`, or the state that it is in instead."""
+        """Withdraw a pending job; return `cancelled`, `unknown`, `carries`, or the state that it is in instead.
+
+        A job that others were merged into is not withdrawn: they are none of its owner's.
+        """
         return cast("bytes", self._run("cancel", job_id, round(retention * 1000))).decode()
 
     def replay(self, job_id: str) -> str:
@@ -190,6 +181,11 @@ class LaneStore:
         """Let a held lane go on; return `resumed`, or `free` when it was not held."""
         return cast("bytes", self._run("resume", location_id)).decode()
 
+    def limit(self, location_id: str, burst: int | None, daily: int | None, weight: int | None) -> str:
+        """Give a location budgets and a weight of its own; None stands for the common one."""
+        values = ("" if value is None else value for value in (burst, daily, weight))
+        return cast("bytes", self._run("limit", location_id, *values)).decode()
+
     def survey(self, most: int, limits: Limits) -> Survey:
         """Count what could be sent now, up to `most`, and tell when to ask again."""
         return transitions.survey(self._run("survey", most, limits.burst))
@@ -205,26 +201,27 @@ class LaneStore:
     def lanes(self) -> list[Lane]:
         """Return every lane in numbers, in the order of the location ids."""
         names = sorted(name.decode() for name in self.read(lambda client: client.smembers(self.key("locations"))))
+        seconds, micros = self.read(lambda client: client.time())
+        now = seconds * MICROSECONDS + micros
         lanes: list[Lane] = []
         for start in range(0, len(names), 1000):
-            lanes += self._lanes(names[start : start + 1000])
+            lanes += self._lanes(names[start : start + 1000], now)
         return lanes
 
-    def _lanes(self, names: Sequence[str]) -> list[Lane]:
+    def _lanes(self, names: Sequence[str], now: int) -> list[Lane]:
         def ask(client: "redis.Redis") -> list[Any]:
             pipeline = client.pipeline(transaction=False)
-            pipeline.time()
             for name in names:
                 pipeline.hgetall(self.key("lane", name))
-                pipeline.zcard(self.key("slots", name))
+                pipeline.zcount(self.key("slots", name), now, "+inf")
+                pipeline.zcount(self.key("others", name), now, "+inf")
                 pipeline.zscore(self.key("due"), name)
             return pipeline.execute()
 
-        (seconds, micros), *replies = self.read(ask)
-        now = seconds + micros / MICROSECONDS
+        replies = self.read(ask)
         return [
-            Lane.parse(name, replies[3 * i], replies[3 * i + 1], replies[3 * i + 2], now)
-            for i, name in enumerate(names)
+            Lane.parse(name, fields, ours + others, due, now / MICROSECONDS)
+            for name, fields, ours, others, due in zip(names, *(replies[i::4] for i in range(4)), strict=True)
         ]
 
     def dead_ids(self) -> Iterator[str]:
@@ -244,8 +241,12 @@ class LaneStore:
         return self.jobs([job_id])[0]
 
     def jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
-        """Return jobs in one round trip, in the order asked for."""
+        """Return jobs in the order asked for, those that were merged with what became of their carriers."""
+        jobs = self._read_jobs(job_ids)
+        carriers = carriers_of(jobs)
+        return carried(jobs, dict(zip(carriers, self._read_jobs(carriers), strict=True))) if carriers else jobs
 
+    def _read_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
         def ask(client: "redis.Redis") -> list[Any]:
             pipeline = client.pipeline(transaction=True)
             queue_job_reads(pipeline, self.prefix, job_ids)

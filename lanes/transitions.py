@@ -3,7 +3,7 @@
 Nothing here talks to Redis, so that the synchronous and the asynchronous faces share it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,28 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What an answer of the API told of a location's budgets, None where it did not say; times in seconds.
+
+    `left` of `burst` requests in `window` are free, `day_left` of `daily` until the day begins anew in `day_resets_in`.
+    """
+
+    burst: int | None = None
+    left: int | None = None
+    window: float | None = None
+    daily: int | None = None
+    day_left: int | None = None
+    day_resets_in: float | None = None
+
+    def as_argument(self) -> str:
+        """Return it as `include/learn.lua` reads it."""
+        window = None if self.window is None else microseconds(self.window)
+        day_resets_in = None if self.day_resets_in is None else microseconds(self.day_resets_in)
+        values = (self.burst, self.left, window, self.daily, self.day_left, day_resets_in)
+        return " ".join("-" if value is None else str(value) for value in values)
+
+
+@dataclass(frozen=True, slots=True)
 class Seat:
     """Who releases and under which terms: the worker's name, its lease and retention in seconds, the limits."""
 
@@ -31,42 +53,66 @@ class Seat:
     limits: Limits
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What every outcome says of its attempt: which one it was, its JSON detail, and what the answer told."""
+
+    job_id: str
+    attempt: int
+    detail: str
+    limits: Limits
+    told: Told | None = None
+
+
 def microseconds(seconds: float) -> int:
     """Return whole microseconds."""
     return round(seconds * MICROSECONDS)
 
 
-def enqueue_arguments(order: Order, idempotency_seconds: float) -> list[Argument]:
+def enqueue_arguments(orders: Iterable[Order], idempotency_seconds: float) -> list[Argument]:
     """Return the ARGV of `enqueue.lua`."""
-    return [
-        order.id,
-        order.location_id,
-        order.record,
-        order.body,
-        "" if order.not_before is None else microseconds(order.not_before),
-        "" if order.expires_at is None else microseconds(order.expires_at),
-        order.service or "",
-        order.idempotency_key or "",
-        order.fingerprint,
-        round(idempotency_seconds * 1000),
-    ]
+    arguments: list[Argument] = [round(idempotency_seconds * 1000)]
+    for order in orders:
+        arguments += (
+            order.id,
+            order.location_id,
+            order.record,
+            order.body,
+            _time(order.not_before),
+            _time(order.expires_at),
+            order.service or "",
+            order.idempotency_key or "",
+            order.fingerprint,
+            order.priority,
+            int(order.merge),
+            _time(order.event_time),
+        )
+    return arguments
 
 
-def accepted(reply: Sequence[bytes]) -> Accepted:
+def _time(seconds: float | None) -> int | str:
+    return "" if seconds is None else microseconds(seconds)
+
+
+def accepted(reply: Sequence[bytes]) -> list[Accepted]:
     """Read the reply of `enqueue.lua`."""
-    return Accepted(Acceptance(reply[0].decode()), reply[1].decode())
+    return [Accepted(Acceptance(reply[i].decode()), reply[i + 1].decode()) for i in range(0, len(reply), 2)]
 
 
-def release_arguments(seat: Seat) -> list[Argument]:
-    """Return the arguments of a release: the ARGV of `release.lua`, and the last ones of each outcome."""
-    return [
-        seat.worker,
-        microseconds(seat.lease),
-        seat.limits.burst,
-        microseconds(seat.limits.window),
-        seat.limits.daily,
-        round(seat.retention * 1000),
-    ]
+def seat_arguments(seat: Seat) -> list[Argument]:
+    """Return what a release knows of its seat: ARGV 1 to 3 of `release.lua`, and the last ones of an outcome."""
+    return [seat.worker, microseconds(seat.lease), round(seat.retention * 1000)]
+
+
+def limits_arguments(limits: Limits) -> list[Argument]:
+    """Return ARGV 4 to 6 of a release or an outcome."""
+    return [limits.burst, microseconds(limits.window), limits.daily]
+
+
+def report_arguments(report: Report) -> list[Argument]:
+    """Return ARGV 1 to 7 of an outcome."""
+    told = "" if report.told is None else report.told.as_argument()
+    return [report.job_id, report.attempt, report.detail, *limits_arguments(report.limits), told]
 
 
 def result(reply: Sequence[Any]) -> Result:
@@ -76,7 +122,7 @@ def result(reply: Sequence[Any]) -> Result:
         return Result(code, None)
     if not reply[1]:
         return Result(code, Idle(seconds_until(reply[2])))
-    job_id, location, attempt, failures, accepted_at, released_at, *body = reply[1:]
+    job_id, location, attempt, failures, accepted_at, released_at, carries, *body = reply[1:]
     return Result(
         code,
         Released(
@@ -86,6 +132,7 @@ def result(reply: Sequence[Any]) -> Result:
             failures,
             accepted_at / MICROSECONDS,
             released_at / MICROSECONDS,
+            carries,
             body[0] if body and body[0] else b"",
         ),
     )

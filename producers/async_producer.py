@@ -36,7 +36,7 @@ class AsyncOpportunityProducer:
 
     async def enqueue(self, opportunity: Opportunity, **options: Any) -> Receipt:
         """See `OpportunityProducer.enqueue`."""
-        order = make_order(opportunity, options or None, service=self._settings.service)
+        order = make_order(opportunity, options or None, service=self._settings.service, merge=self._settings.merge)
         return make_receipt(order, await self._store.enqueue(order, self._settings.idempotency_seconds))
 
     async def enqueue_many(
@@ -47,7 +47,7 @@ class AsyncOpportunityProducer:
         report = EnqueueReport()
         first = 1
         async for values in _batches(opportunities):
-            batch = check_rows(list(number_rows(values, first)), common, self._settings.service)
+            batch = check_rows(list(number_rows(values, first)), common, self._settings)
             first += len(values)
             try:
                 answers = await self._store.enqueue_many(batch.orders, self._settings.idempotency_seconds)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from lanes.errors import RedisUnavailableError
 from lanes.job import Accepted, Order
+from lanes.settings import Settings
 from producers.errors import IdempotencyConflictError, InvalidJobError, Problem
 from producers.model import EnqueueOptions
 from producers.order import make_order
@@ -53,7 +54,7 @@ def number_rows(values: Iterable[object], first: int = 1) -> Iterator[Row]:
     return (Row(number, value) for number, value in enumerate(values, first))
 
 
-def check_rows(rows: Sequence[Row], common: EnqueueOptions, service: str | None) -> Batch:
+def check_rows(rows: Sequence[Row], common: EnqueueOptions, settings: Settings) -> Batch:
     """Return the good rows as orders, the others with what is wrong with them."""
     entries: list[Entry] = []
     refused: list[Refusal] = []
@@ -62,7 +63,9 @@ def check_rows(rows: Sequence[Row], common: EnqueueOptions, service: str | None)
             refused.append(Refusal(row.number, row.problems))
             continue
         try:
-            entries.append(Entry(row.number, make_order(row.value, common, service=service)))
+            entries.append(
+                Entry(row.number, make_order(row.value, common, service=settings.service, merge=settings.merge))
+            )
         except InvalidJobError as error:
             refused.append(Refusal(row.number, error.problems))
     return Batch(entries, refused, rows[-1].number if rows else 0)

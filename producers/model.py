@@ -70,7 +70,18 @@ class UpsertOpportunity(BaseModel):
 
 
 class EnqueueOptions(BaseModel):
-    """What may be said of a job besides its body; in a row of a file, under `_options`."""
+    """What may be said of a job besides its body; in a row of a file, under `_options`.
+
+    Args:
+        idempotency_key: the same key and body again gives the same job back, within `LANES_IDEMPOTENCY_SECONDS`.
+        not_before: when it may be sent at the earliest.
+        expires_at: from when on it is not sent any more.
+        service: who enqueued it.
+        priority: 0 to 9; the higher goes first within its lane, but never past an older job of its own opportunity.
+        merge: join a job of the same opportunity that waits and was never sent: of each field the newer value is sent,
+            in one request, and both jobs are delivered by it. By default as `LANES_MERGE` says.
+        event_time: when the service learned what the body says; what a later event said is never overwritten.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -78,6 +89,9 @@ class EnqueueOptions(BaseModel):
     not_before: AwareDatetime | None = None
     expires_at: AwareDatetime | None = None
     service: Annotated[str, Field(pattern=r"^[!-~]{1,64}$")] | None = None
+    priority: Annotated[int, Field(ge=0, le=9)] = 0
+    merge: bool | None = None
+    event_time: AwareDatetime | None = None
 
     @field_validator("expires_at")
     @classmethod

@@ -20,12 +20,13 @@ def make_order(
     options: EnqueueOptions | Mapping[str, Any] | None = None,
     *,
     service: str | None = None,
+    merge: bool = False,
     job_id: str | None = None,
 ) -> Order:
     """Check an upsert (a model or a mapping) and its options and return it as an order with an id of its own.
 
-    A mapping may carry its options under `_options`; they go before those given beside it. `service` is used where
-    the options name none.
+    A mapping may carry its options under `_options`; they go before those given beside it. `service` and `merge`
+    are used where the options do not say.
 
     Raises:
         InvalidJobError: with every problem of the body and the options.
@@ -62,6 +63,9 @@ def make_order(
         service=options.service or service,
         idempotency_key=options.idempotency_key,
         fingerprint=_fingerprint(encoded) if options.idempotency_key else "",
+        priority=options.priority,
+        merge=merge if options.merge is None else options.merge,
+        event_time=_timestamp(options.event_time),
     )
 
 

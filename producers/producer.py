@@ -49,14 +49,13 @@ class OpportunityProducer:
 
         Args:
             opportunity: an `UpsertOpportunity`, or a mapping with its fields.
-            **options: the fields of `EnqueueOptions`: `idempotency_key`, `not_before` and `expires_at` (aware
-                datetimes), `service`.
+            **options: the fields of `EnqueueOptions`.
 
         Raises:
             InvalidJobError: a field or option is wrong.
             IdempotencyConflictError: the key was used for another body.
         """
-        order = make_order(opportunity, options or None, service=self._settings.service)
+        order = make_order(opportunity, options or None, service=self._settings.service, merge=self._settings.merge)
         return make_receipt(order, self._store.enqueue(order, self._settings.idempotency_seconds))
 
     def enqueue_many(
@@ -80,7 +79,7 @@ class OpportunityProducer:
         common = check(EnqueueOptions, options)
         report = EnqueueReport()
         for values in batches(rows):
-            batch = check_rows(values, common, self._settings.service)
+            batch = check_rows(values, common, self._settings)
             try:
                 note_answers(batch, self._store.enqueue_many(batch.orders, self._settings.idempotency_seconds), report)
             except RedisUnavailableError as error:
@@ -102,7 +101,7 @@ class OpportunityProducer:
         return job
 
     def cancel(self, job_id: str) -> bool:
-        """Take a job back. Returns False when it is too late: it is on its way, or done.
+        """Take a job back. Returns False when it is too late: it is on its way, done, or merged with another.
 
         Raises:
             UnknownJobError: no job has this id (any more).

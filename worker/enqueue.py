@@ -42,7 +42,7 @@ def enqueue_rows(store: LaneStore, settings: Settings, task_id: str, rows: Any) 
         `accepted`, `duplicates` (counts), `job_ids`, and `refused` (one line a row).
     """
     rows = rows if isinstance(rows, list) else [rows]
-    batch = check_rows(list(number_rows(rows)), EnqueueOptions(), settings.service)
+    batch = check_rows(list(number_rows(rows)), EnqueueOptions(), settings)
     entries = [
         Entry(entry.number, replace(entry.order, id=task_id if len(rows) == 1 else f"{task_id}-{entry.number}"))
         for entry in batch.entries

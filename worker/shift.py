@@ -17,7 +17,7 @@ from lanes.errors import RedisUnavailableError
 from lanes.job import Idle, Reason, Released, Result
 from lanes.settings import Settings
 from lanes.store import LaneStore
-from lanes.transitions import Limits, Seat
+from lanes.transitions import Limits, Report, Seat, Told
 from worker.backoff import Backoff
 from worker.events import JobEvents
 from worker.highlevel.client import HighLevelClient
@@ -160,25 +160,26 @@ class Shift:
             self._bench.hostname,
             self._bench.settings,
         )
-        attempt = (job.id, job.attempt, describe(outcome, seconds, hostname), self._limits)
+        told = Told(*outcome.rate_limits) if outcome.rate_limits else None
+        report = Report(job.id, job.attempt, describe(outcome, seconds, hostname), self._limits, told)
         take = None if self._over else self._seat
         age = job.released_at - job.accepted_at + seconds
         call: Callable[[], Result]
         match outcome.kind:
             case Kind.DELIVERED:
-                call = partial(store.deliver, *attempt, retention=settings.retention_seconds, take=take)
+                call = partial(store.deliver, report, retention=settings.retention_seconds, take=take)
                 events.succeeded(job, outcome, seconds, hostname)
             case Kind.THROTTLED:
-                call = partial(store.throttle, *attempt, wait=outcome.wait or self._limits.window, take=take)
+                call = partial(store.throttle, report, wait=outcome.wait or self._limits.window, take=take)
                 events.retried(job, outcome, hostname)
             case Kind.RETRY if not self._backoff.exhausted(job.failures + 1, age):
                 delay = self._backoff.delay(job.failures + 1, self._chance)
-                call = partial(store.retry, *attempt, delay=delay, take=take)
+                call = partial(store.retry, report, delay=delay, take=take)
                 events.retried(job, outcome, hostname)
             case _:
                 reason = Reason.EXHAUSTED if outcome.kind is Kind.RETRY else Reason(outcome.kind.value)
                 hold = (outcome.message or "") if outcome.kind is Kind.UNAUTHORIZED else ""
-                call = partial(store.bury, *attempt, reason=reason, hold=hold, take=take)
+                call = partial(store.bury, report, reason=reason, hold=hold, take=take)
                 events.failed(job, outcome, hostname)
         result = self._insist(job, call)
         if result is None:

@@ -3,7 +3,7 @@
 -- Returns: lines that each tell one thing that is wrong
 local wrong = {}
 for _, id in ipairs(ARGV) do
-  local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record')
+  local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'merged_into')
   local state, location, record = job[1], job[2], job[3]
   if not state then
     if redis.call('EXISTS', key.body(id)) == 1 then table.insert(wrong, id .. ': a body without a job') end
@@ -33,7 +33,9 @@ for _, id in ipairs(ARGV) do
       check(head == (leased == 1), 'done, but still the head of its record')
     end
     check(body == (state == 'pending' or state == 'in_flight' or state == 'dead'), 'body and state disagree')
-    check(body or redis.call('PTTL', key.job(id)) > 0, 'done, but kept for ever')
+    local carrier = job[4]
+    check(body or carrier or redis.call('PTTL', key.job(id)) > 0, 'done, but kept for ever')
+    check(not carrier or redis.call('SISMEMBER', key.carried(carrier), id) == 1, 'merged into a job that does not carry it')
   end
 end
 return wrong

@@ -4,10 +4,13 @@
 --   1 id
 --   2 attempt
 --   3 detail      JSON of the attempt
---   4 window      us
---   5 reason      refused | exhausted | unauthorized
---   6 hold        why the lane is held from now on, or ''
---   7.. as ARGV 1.. of release, or nothing
+--   4 burst       requests of a location in a window
+--   5 window      us
+--   6 daily       requests of a location in a day
+--   7 told        what the answer told of the budgets, as learn reads it, or ''
+--   8 reason      refused | exhausted | unauthorized
+--   9 hold        why the lane is held from now on, or ''
+--   10.. as ARGV 1 to 3 of release, or nothing
 -- Returns: { 'buried' | 'stale' | 'unknown', what release returns behind its code }
 -- @include now
 -- @include fence
@@ -15,11 +18,11 @@
 -- @include kill_job
 -- @include hold_lane
 -- @include reply
-local job = fence(ARGV[1], ARGV[2], tonumber(ARGV[4]))
-if not job then return reply('unknown', 7) end
-if stale(job, ARGV[5], ARGV[3]) then return reply('stale', 7) end
-if ARGV[6] ~= '' then hold_lane(job.location, ARGV[6], 'authorization') end
-end_attempt(job, ARGV[5], ARGV[3])
-kill_job(job.id, job.location, 'in_flight', ARGV[5])
+local job = fence(ARGV[1], ARGV[2], ARGV[7])
+if not job then return reply('unknown', 10) end
+if stale(job, ARGV[8], ARGV[3]) then return reply('stale', 10) end
+if ARGV[9] ~= '' then hold_lane(job.location, ARGV[9], 'authorization') end
+end_attempt(job, ARGV[8], ARGV[3])
+kill_job(job.id, job.location, 'in_flight', ARGV[8])
 advance(job.location, job.record)
-return reply('buried', 7)
+return reply('buried', 10)

@@ -3,14 +3,15 @@
 -- ARGV:
 --   1 id
 --   2 retention   ms for which the job can still be read
--- Returns: 'cancelled', or why not: 'unknown', or the state that the job is in
+-- Returns: 'cancelled', or why not: 'unknown', 'carries' when other jobs were merged into it, or the state that it is in
 -- @include now
 -- @include count
 -- @include withdraw
 -- @include forget
-local job = redis.call('HMGET', key.job(ARGV[1]), 'state', 'location', 'record')
+local job = redis.call('HMGET', key.job(ARGV[1]), 'state', 'location', 'record', 'carries')
 if not job[1] then return 'unknown' end
 if job[1] ~= 'pending' then return job[1] end
+if job[4] then return 'carries' end
 withdraw(job[2], job[3], ARGV[1])
 redis.call('HSET', key.job(ARGV[1]), 'state', 'cancelled', 'ended_at', now)
 count(job[2], 'pending', 'cancelled')

@@ -4,19 +4,22 @@
 --   1 id
 --   2 attempt
 --   3 detail      JSON of the attempt
---   4 window      us
---   5 retention   ms for which the job can still be read
---   6.. as ARGV 1.. of release, to take the next job in the same call, or nothing
+--   4 burst       requests of a location in a window
+--   5 window      us
+--   6 daily       requests of a location in a day
+--   7 told        what the answer told of the budgets, as learn reads it, or ''
+--   8 retention   ms for which the job can still be read
+--   9.. as ARGV 1 to 3 of release, to take the next job in the same call, or nothing
 -- Returns: { 'delivered' | 'stale' | 'unknown', what release returns behind its code }
 -- @include now
 -- @include fence
 -- @include stale
 -- @include reply
-local job = fence(ARGV[1], ARGV[2], tonumber(ARGV[4]))
-if not job then return reply('unknown', 6) end
+local job = fence(ARGV[1], ARGV[2], ARGV[7])
+if not job then return reply('unknown', 9) end
 if job.state == 'delivered' then
   stale(job, 'delivered', ARGV[3])
-  return reply('stale', 6)
+  return reply('stale', 9)
 end
 if job.state == 'pending' then withdraw(job.location, job.record, job.id) end
 if job.state == 'dead' then redis.call('ZREM', key.dead, job.id) end
@@ -24,6 +27,6 @@ end_attempt(job, 'delivered', ARGV[3])
 redis.call('HSET', key.job(job.id), 'state', 'delivered', 'ended_at', now)
 redis.call('HDEL', key.job(job.id), 'reason')
 count(job.location, job.state, 'delivered')
-forget(job.id, ARGV[5])
+forget(job.id, ARGV[8], job.carries)
 if job.leased then advance(job.location, job.record) end
-return reply('delivered', 6)
+return reply('delivered', 9)

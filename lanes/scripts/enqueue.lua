@@ -1,43 +1,103 @@
--- enqueue: a job enters its lane.
--- Moves: nothing -> pending
+-- enqueue: jobs enter their lanes, one after the other.
+-- Moves: nothing -> pending | merged where it joins a waiting job of its record, or brings nothing new
 -- ARGV:
---   1 id           the producer's choice; the same id again is the same job
---   2 location
---   3 record       the opportunity that it writes, within the location
---   4 body         JSON, as it will be sent
---   5 not_before   time in us before which it is not sent, or ''
---   6 expires_at   time in us from which it is not sent any more, or ''
---   7 service      name of the calling service, or ''
---   8 key          idempotency key, or ''
---   9 fingerprint  of the body, compared when the key is known
---  10 window       ms for which the key is known
--- Returns: { 'accepted' | 'known' | 'conflict', id of the job }
+--   1 window       ms for which idempotency keys and event times are known
+--   2.. per job, in this order:
+--     id           the producer's choice; the same id again is the same job
+--     location
+--     record       the opportunity that it writes, within the location
+--     body         JSON, as it will be sent
+--     not_before   time in us before which it is not sent, or ''
+--     expires_at   time in us from which it is not sent any more, or ''
+--     service      name of the calling service, or ''
+--     key          idempotency key, or ''
+--     fingerprint  of the body, compared when the key is known
+--     priority     0 to 9; the higher goes first within its lane
+--     merge        1 to join a waiting job of the record, else 0
+--     event_time   time in us at which the service learned what the body says, or ''
+-- Returns: { 'accepted' | 'known' | 'conflict', id of the job, ... } two values a job
 -- @include now
 -- @include count
 -- @include append
-local id, location, record = ARGV[1], ARGV[2], ARGV[3]
-if redis.call('EXISTS', key.job(id)) == 1 then return { 'known', id } end
-local idempotency = ARGV[8] ~= '' and key.idempotency(location, ARGV[8])
-if idempotency then
-  local known = redis.call('GET', idempotency)
-  if known then
-    local job, fingerprint = string.match(known, '^(%S+) (%S+)$')
-    if fingerprint == ARGV[9] then return { 'known', job } end
-    return { 'conflict', job }
+-- @include schedule
+-- @include overtaken
+-- @include merge
+local FIELDS = 12
+local window = ARGV[1]
+local due = {}      -- location -> the earliest time at which one of the jobs may be sent
+local tallies = {}  -- location -> state -> jobs that entered it
+
+local function tally(location, state)
+  local states = tallies[location] or {}
+  states[state] = (states[state] or 0) + 1
+  tallies[location] = states
+end
+
+-- known_as(order): the answer for an order that was there before, or nil; and the name of its idempotency key, if any.
+local function known_as(order)
+  if redis.call('EXISTS', key.job(order.id)) == 1 then return { 'known', order.id } end
+  if order.key == '' then return nil end
+  local name = key.idempotency(order.location, order.key)
+  local known = redis.call('GET', name)
+  if not known then return nil, name end
+  local job, fingerprint = string.match(known, '^(%S+) (%S+)$')
+  return { fingerprint == order.fingerprint and 'known' or 'conflict', job }
+end
+
+-- wait_in_lane(order): the order becomes a pending job.
+local function wait_in_lane(order)
+  local id, location = order.id, order.location
+  local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
+  if seq == 1 then redis.call('SADD', key.locations, location) end
+  local fields = { 'state', 'pending', 'location', location, 'record', order.record, 'seq', seq, 'accepted_at', now }
+  local function note(name, value)
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
   end
+  if order.not_before then note('not_before', order.not_before) end
+  if order.expires_at then
+    note('expires_at', order.expires_at)
+    redis.call('ZADD', key.expiring, order.expires_at, id)
+  end
+  if order.service ~= '' then note('service', order.service) end
+  if order.priority > 0 then note('priority', order.priority) end
+  if order.event_time then note('event_time', order.event_time) end
+  redis.call('SET', key.body(id), order.body)
+  redis.call('HSET', key.job(id), unpack(fields))
+  local at = append(location, order.record, id, seq, order.not_before, order.priority)
+  if at then due[location] = math.min(at, due[location] or at) end
+  tally(location, 'pending')
 end
-redis.call('SET', key.body(id), ARGV[4])
-local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
-if seq == 1 then redis.call('SADD', key.locations, location) end
-redis.call('HSET', key.job(id), 'state', 'pending', 'location', location, 'record', record, 'seq', seq, 'accepted_at', now)
-if ARGV[5] ~= '' then redis.call('HSET', key.job(id), 'not_before', ARGV[5]) end
-if ARGV[6] ~= '' then
-  redis.call('HSET', key.job(id), 'expires_at', ARGV[6])
-  redis.call('ZADD', key.expiring, ARGV[6], id)
+
+local function accept(order)
+  local carrier = overtaken(order)
+  if not carrier and order.merge then carrier = merge(order) end
+  if order.event_time then note_event_time(order, carrier or order.id, window) end
+  tally(order.location, 'accepted')
+  if not carrier then return wait_in_lane(order) end
+  be_carried(order, carrier)
+  tally(order.location, 'merged')
 end
-if ARGV[7] ~= '' then redis.call('HSET', key.job(id), 'service', ARGV[7]) end
-if idempotency then redis.call('SET', idempotency, id .. ' ' .. ARGV[9], 'PX', ARGV[10]) end
-count(location, nil, 'accepted')
-count(location, nil, 'pending')
-append(location, record, id, seq, tonumber(ARGV[5]))
-return { 'accepted', id }
+
+local answers = {}
+for at = 2, #ARGV, FIELDS do
+  local order = {
+    id = ARGV[at], location = ARGV[at + 1], record = ARGV[at + 2], body = ARGV[at + 3],
+    not_before = tonumber(ARGV[at + 4]), expires_at = tonumber(ARGV[at + 5]), service = ARGV[at + 6], key = ARGV[at + 7],
+    fingerprint = ARGV[at + 8], priority = tonumber(ARGV[at + 9]), merge = ARGV[at + 10] == '1',
+    event_time = tonumber(ARGV[at + 11]),
+  }
+  local answer, idempotency = known_as(order)
+  if not answer then
+    answer = { 'accepted', order.id }
+    accept(order)
+    if idempotency then redis.call('SET', idempotency, order.id .. ' ' .. order.fingerprint, 'PX', window) end
+  end
+  answers[#answers + 1] = answer[1]
+  answers[#answers + 1] = answer[2]
+end
+for location, states in pairs(tallies) do
+  for state, jobs in pairs(states) do count(location, nil, state, jobs) end
+  if due[location] then schedule(location, due[location]) end
+end
+return answers

@@ -7,11 +7,11 @@
 -- @include now
 -- @include count
 -- @include forget
-local job = redis.call('HMGET', key.job(ARGV[1]), 'state', 'location')
+local job = redis.call('HMGET', key.job(ARGV[1]), 'state', 'location', 'carries')
 if not job[1] then return 'unknown' end
 if job[1] ~= 'dead' then return job[1] end
 redis.call('ZREM', key.dead, ARGV[1])
 redis.call('HSET', key.job(ARGV[1]), 'state', 'cancelled', 'ended_at', now, 'reason', 'purged')
 count(job[2], 'dead', 'cancelled')
-forget(ARGV[1], ARGV[2])
+forget(ARGV[1], ARGV[2], job[3])
 return 'purged'

@@ -11,7 +11,7 @@ local reclaimed = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.leases, '-inf', now, 'LIMIT', 0, ARGV[1])) do
   redis.call('ZREM', key.leases, id)
   local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'attempt', 'released_at', 'worker', 'seq',
-    'expires_at')
+    'expires_at', 'priority')
   local location, record = job[2], job[3]
   if job[1] == 'in_flight' then
     redis.call('RPUSH', key.attempts(id), string.format('%s lost %s %.0f %s', job[4], job[5], now,
@@ -27,7 +27,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.leases, '-inf', now, 'LIMIT'
       if job[8] then redis.call('ZADD', key.expiring, job[8], id) end
       count(location, 'in_flight', 'pending')
       count(location, nil, 'reclaimed')
-      place(location, id, tonumber(job[7]), nil)
+      schedule(location, place(location, id, tonumber(job[7]), nil, tonumber(job[9])))
     end
     for _, value in ipairs({ id, location, tonumber(job[4]), verdict }) do table.insert(reclaimed, value) end
   elseif record then

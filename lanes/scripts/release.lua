@@ -3,11 +3,11 @@
 -- ARGV:
 --   1 worker      who sends it
 --   2 lease       us
---   3 burst       requests of a location in a window
---   4 window      us
---   5 daily       requests of a location in a day
---   6 retention   ms for which an expired job can still be read
--- Returns: { 'released', id, location, attempt, failures, accepted_at, released_at, body }
+--   3 retention   ms for which an expired job can still be read
+--   4 burst       requests of a location in a window
+--   5 window      us
+--   6 daily       requests of a location in a day
+-- Returns: { 'released', id, location, attempt, failures, accepted_at, released_at, carries, body }
 --       or { 'released', '', us until a lane is due, or -1 }
 -- @include now
 -- @include reply

@@ -6,8 +6,9 @@
 -- @include now
 -- @include count
 -- @include append
+-- @include schedule
 local id = ARGV[1]
-local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record')
+local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'priority')
 if not job[1] then return 'unknown' end
 if job[1] ~= 'dead' then return job[1] end
 redis.call('ZREM', key.dead, id)
@@ -15,5 +16,6 @@ local seq = redis.call('HINCRBY', key.lane(job[2]), 'seq', 1)
 redis.call('HSET', key.job(id), 'state', 'pending', 'seq', seq, 'failures', 0)
 redis.call('HDEL', key.job(id), 'reason', 'ended_at', 'not_before', 'expires_at')
 count(job[2], 'dead', 'pending')
-append(job[2], job[3], id, seq, nil)
+local at = append(job[2], job[3], id, seq, nil, tonumber(job[4]) or 0)
+if at then schedule(job[2], at) end
 return 'replayed'

@@ -4,24 +4,27 @@
 --   1 id
 --   2 attempt
 --   3 detail      JSON of the attempt
---   4 window      us
---   5 wait        us for which the lane releases nothing
---   6.. as ARGV 1.. of release, or nothing
+--   4 burst       requests of a location in a window
+--   5 window      us
+--   6 daily       requests of a location in a day
+--   7 told        what the answer told of the budgets, as learn reads it, or ''
+--   8 wait        us for which the lane releases nothing
+--   9.. as ARGV 1 to 3 of release, or nothing
 -- Returns: { 'throttled' | 'stale' | 'unknown', what release returns behind its code }
 -- @include now
 -- @include fence
 -- @include stale
 -- @include reply
-local job = fence(ARGV[1], ARGV[2], tonumber(ARGV[4]))
-if not job then return reply('unknown', 6) end
+local job = fence(ARGV[1], ARGV[2], ARGV[7])
+if not job then return reply('unknown', 9) end
 local paused_until = tonumber(redis.call('HGET', key.lane(job.location), 'paused_until')) or 0
-redis.call('HSET', key.lane(job.location), 'paused_until', math.max(paused_until, now + tonumber(ARGV[5])))
+redis.call('HSET', key.lane(job.location), 'paused_until', math.max(paused_until, now + tonumber(ARGV[8])))
 count(job.location, nil, 'throttled')
-if stale(job, 'throttled', ARGV[3]) then return reply('stale', 6) end
+if stale(job, 'throttled', ARGV[3]) then return reply('stale', 9) end
 end_attempt(job, 'throttled', ARGV[3])
 redis.call('HSET', key.job(job.id), 'state', 'pending')
 local expires_at = redis.call('HGET', key.job(job.id), 'expires_at')
 if expires_at then redis.call('ZADD', key.expiring, expires_at, job.id) end
 count(job.location, 'in_flight', 'pending')
-place(job.location, job.id, job.seq, nil)
-return reply('throttled', 6)
+schedule(job.location, place(job.location, job.id, job.seq, nil, job.priority))
+return reply('throttled', 9)

@@ -48,7 +48,7 @@ class Intake:
     def check(self, source: BinaryIO) -> None:
         """Check every row; `accepted` counts those that would be enqueued."""
         for rows in batches(self._rows(source)):
-            batch = check_rows(rows, self._plan.common, self._session.settings.service)
+            batch = check_rows(rows, self._plan.common, self._session.settings)
             self.report.accepted += len(batch.entries)
             self.report.refused += batch.refused
             self.report.last_row = batch.last_row

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 
 from lanes.audit import audit
 from lanes.job import Acceptance, Released, Result, State
+from lanes.transitions import Report
 from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
 
 LOCATIONS = ("red", "blue")
@@ -147,21 +148,22 @@ class LanesMachine(RuleBasedStateMachine):
         leased = known.leased and known.attempt == job.attempt
         window = self.charged[job.location_id]
         window[:] = [(at, min(end, self.store.now)) if at == job.released_at else (at, end) for at, end in window]
+        report = Report(job.id, job.attempt, "{}", LIMITS)
         if outcome == "deliver":
-            result = self.store.deliver(job.id, job.attempt, "{}", LIMITS, retention=10**6, take=following)
+            result = self.store.deliver(report, retention=10**6, take=following)
             expected = "stale" if known.state is State.DELIVERED else "delivered"
             known.state = State.DELIVERED
         elif outcome == "retry":
-            result = self.store.retry(job.id, job.attempt, "{}", LIMITS, delay=7, take=following)
+            result = self.store.retry(report, delay=7, take=following)
             expected = "retried" if current else "stale"
             known.state = State.PENDING if current else known.state
         elif outcome == "throttle":
-            result = self.store.throttle(job.id, job.attempt, "{}", LIMITS, wait=3, take=following)
+            result = self.store.throttle(report, wait=3, take=following)
             expected = "throttled" if current else "stale"
             known.state = State.PENDING if current else known.state
         else:
             hold = "no" if outcome == "unauthorized" else ""
-            result = self.store.bury(job.id, job.attempt, "{}", LIMITS, reason="refused", hold=hold, take=following)
+            result = self.store.bury(report, reason="refused", hold=hold, take=following)
             expected = "buried" if current else "stale"
             known.state = State.DEAD if current else known.state
         assert result.code == expected

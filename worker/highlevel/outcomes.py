@@ -6,10 +6,12 @@ Facts: HighLevel's published specification (2021-07-28) for 200, 400, 401 and 42
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
+
+from worker.highlevel.rate_limits import RateLimits, read_rate_limits
 
 MAX_MESSAGE = 500
 DAY_SECONDS = 86_400.0
@@ -43,7 +45,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an attempt came to. `wait` is in seconds and goes with `throttled` alone."""
+    """What an attempt came to. `wait` is in seconds and goes with `throttled` alone.
+
+    `rate_limits` is what the answer told of the location's budgets, whatever else it said.
+    """
 
     kind: Kind
     status: int | None = None
@@ -53,12 +58,17 @@ class Outcome:
     new: bool | None = None
     warning: str | None = None
     wait: float | None = None
+    rate_limits: RateLimits | None = None
 
 
 def classify(answer: Answer | Failure, window: float) -> Outcome:
     """Return what an answer means. `window` is the burst window in seconds, the wait after a 429 that names none."""
     if isinstance(answer, Failure):
         return Outcome(Kind.RETRY, message=answer.message)
+    return replace(_classify(answer, window), rate_limits=read_rate_limits(answer.headers))
+
+
+def _classify(answer: Answer, window: float) -> Outcome:
     body = _parse(answer.body)
     trace_id = _text(body.get("traceId")) or _text(answer.headers.get("x-trace-id"))
     if 200 <= answer.status < 300:

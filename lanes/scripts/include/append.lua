@@ -1,9 +1,10 @@
 -- @include place
--- append(location, record, id, seq, at): the job joins the lane: behind the others of its record, or as their head.
-local function append(location, record, id, seq, at)
-  if redis.call('HSETNX', key.heads(location), record, id) == 1 then
-    place(location, id, seq, at)
-  else
-    redis.call('RPUSH', key.behind(location, record), id)
-  end
+-- @include promote
+-- append(location, record, id, seq, at, priority): the job joins the lane: as the head of its record, and then the time
+-- from which it may be sent is returned, or behind the others of its record.
+local function append(location, record, id, seq, at, priority)
+  if redis.call('HSETNX', key.heads(location), record, id) == 1 then return place(location, id, seq, at, priority) end
+  redis.call('RPUSH', key.behind(location, record), id)
+  if priority > 0 then promote(location, record, priority) end
+  return nil
 end

@@ -1,14 +1,24 @@
--- fence(id, attempt, window): what the report of an attempt may still change. The request of the attempt has been
--- answered or given up: its slot is free one window (microseconds) from now. Returns nil for an unknown job, else
---   state, location, record, released_at  of the job
+-- @include lane
+-- @include learn
+-- fence(id, attempt, told): what the report of an attempt may still change, after its request has been answered or
+-- given up: its slot is free one window from now, and what the answer told of the budgets is learned. Returns nil for an
+-- unknown job, else
+--   state, location, record, released_at, seq, priority, carries  of the job
+--   number   of the attempt's request among all of its location
 --   current  the job is in flight under this attempt
+--   lane     what stands in its lane
 --   leased   this attempt holds the record, although a stale success may have delivered the job meanwhile
-local function fence(id, attempt, window)
-  local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'released_at', 'attempt', 'seq')
+local function fence(id, attempt, told)
+  local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'released_at', 'attempt', 'seq', 'priority',
+    'carries', 'number')
   if not job[1] then return nil end
-  redis.call('ZADD', key.slots(job[2]), now + window, id .. ':' .. attempt)
   local newest = job[5] == attempt
   local leased = newest and redis.call('ZSCORE', key.leases, id) ~= false
-  return { id = id, attempt = attempt, state = job[1], location = job[2], record = job[3], released_at = job[4] or '0',
-           seq = tonumber(job[6]), leased = leased, current = leased and job[1] == 'in_flight' }
+  local found = { id = id, attempt = attempt, state = job[1], location = job[2], record = job[3],
+                  released_at = job[4] or '0', seq = tonumber(job[6]), priority = tonumber(job[7]), carries = job[8],
+                  number = newest and tonumber(job[9]), leased = leased, current = leased and job[1] == 'in_flight' }
+  found.lane = read_lane(found.location)
+  redis.call('ZADD', key.slots(found.location), now + found.lane.window, id .. ':' .. attempt)
+  learn(found, found.lane, told)
+  return found
 end

@@ -1,11 +1,15 @@
--- @include schedule
--- place(location, id, seq, at): the head of a record waits in `ready`, in order, or in `later` until `at`.
-local function place(location, id, seq, at)
+-- rank(seq, priority): where in `ready` a job stands: before all of lower priority, in order among its own.
+local function rank(seq, priority)
+  return seq - (priority or 0) * 1e14
+end
+
+-- place(location, id, seq, at, priority): the head of a record waits in `ready`, in order, or in `later` until `at`. Returns
+-- the time from which it may be sent, for `schedule`.
+local function place(location, id, seq, at, priority)
   if at and at > now then
     redis.call('ZADD', key.later(location), at, id)
-  else
-    redis.call('ZADD', key.ready(location), seq, id)
-    at = now
+    return at
   end
-  schedule(location, at)
+  redis.call('ZADD', key.ready(location), rank(seq, priority), id)
+  return now
 end

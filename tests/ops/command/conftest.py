@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from lanes.settings import PREFIX
 from lanes.store import LaneStore, connect
-from lanes.transitions import Limits, Seat
+from lanes.transitions import Limits, Report, Seat
 from ops.command.root import lanes
 from producers import OpportunityProducer
 
@@ -93,7 +93,7 @@ def bury(store: LaneStore, enqueue: Callable[..., str]) -> Callable[..., str]:
         released = store.release(SEAT).next
         assert getattr(released, "id", None) == job_id, "a test buries before it enqueues other jobs"
         detail = '{"status": 422, "message": ["property name is \\u001b[31mbad"], "trace_id": "t1"}'
-        assert store.bury(job_id, 1, detail, SEAT.limits, reason=reason).code == "buried"
+        assert store.bury(Report(job_id, 1, detail, SEAT.limits), reason=reason).code == "buried"
         return job_id
 
     return bury_

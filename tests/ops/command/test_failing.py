@@ -38,7 +38,7 @@ def test_no_redis(quick: Run, arguments: list[str]) -> None:
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis with a password; `reader` may read and nothing else, `nobody` may do nothing."""
-    reader = ["--user", *["reader", "on", ">pw", "~*", "&*", "-@all", "+@read", "+ping", "+info"]]
+    reader = ["--user", *["reader", "on", ">pw", "~*", "&*", "-@all", "+@read", "+ping", "+info", "+time"]]
     users = (*reader, "--user", *["nobody", "on", ">pw", "-@all"])
     with RedisServer(tmp_path_factory.mktemp("guarded"), options=("--requirepass", "secret", *users)) as server:
         yield server.url.removeprefix("redis://")

@@ -1,0 +1,47 @@
+-- value_end(json, at): where the value that begins at `at` of an object ends: the position of the comma or brace behind it.
+local function value_end(json, at)
+  local depth = 0
+  while true do
+    at = string.find(json, '[]["{},]', at)
+    local character = string.sub(json, at, at)
+    if character == '"' then
+      repeat
+        at = string.find(json, '["\\]', at + 1)
+        local escape = string.sub(json, at, at) == '\\'
+        if escape then at = at + 1 end
+      until not escape
+    elseif character == '{' or character == '[' then
+      depth = depth + 1
+    elseif depth == 0 then
+      return at
+    elseif character ~= ',' then
+      depth = depth - 1
+    end
+    at = at + 1
+  end
+end
+
+-- fields(json): the fields of an object as a producer writes it (no white space, no escapes in names): their names in
+-- order, and their values as they stand there, so that a number keeps every digit.
+local function fields(json)
+  local names, values, at = {}, {}, 2
+  while string.sub(json, at, at) == '"' do
+    local name_end = string.find(json, '"', at + 1, true)
+    local finish = value_end(json, name_end + 2)
+    local name = string.sub(json, at + 1, name_end - 1)
+    names[#names + 1] = name
+    values[name] = string.sub(json, name_end + 2, finish - 1)
+    at = finish + 1
+  end
+  return names, values
+end
+
+-- join_fields(names, values): the object again.
+local function join_fields(names, values)
+  local parts = {}
+  for _, name in ipairs(names) do parts[#parts + 1] = '"' .. name .. '":' .. values[name] end
+  return '{' .. table.concat(parts, ',') .. '}'
+end
+
+-- Fields that say which opportunity is meant, and not what becomes of it.
+local IDENTITY = { pipelineId = true, locationId = true, contactId = true, id = true }

@@ -1,0 +1,37 @@
+-- @include fields
+-- overtaken(order): takes out of the order what a later event of its record has said already; returns the job
+-- that it adds nothing to, if nothing is left. Only orders with an event time know of each other.
+local function overtaken(order)
+  if not order.event_time then return nil end
+  local known = redis.call('HGETALL', key.events(order.location, order.record))
+  if #known == 0 then return nil end
+  local times = {}
+  for i = 1, #known, 2 do times[known[i]] = known[i + 1] end
+  local newest = redis.call('HGET', key.job(times['@job']), 'merged_into') or times['@job']
+  local state = redis.call('HGET', key.job(newest), 'state')
+  -- What was taken back, or never sent, has overtaken nothing.
+  if not state or state == 'cancelled' or state == 'expired' then return nil end
+  local names, values = fields(order.body)
+  local kept, left = {}, 0
+  for _, name in ipairs(names) do
+    local later = not IDENTITY[name] and tonumber(times[name] or 0) > order.event_time
+    if not later then kept[#kept + 1] = name end
+    if not later and not IDENTITY[name] then left = left + 1 end
+  end
+  if #kept < #names then order.body = join_fields(kept, values) end
+  if left > 0 or tonumber(times['@time']) <= order.event_time then return nil end
+  return newest
+end
+
+-- note_event_time(order, id, window): from now on, older events of the record do not overwrite what this one said. Under
+-- '@job' stands the job that has the newest event, under '@time' the time of that event.
+local function note_event_time(order, id, window)
+  local events = key.events(order.location, order.record)
+  for _, name in ipairs((fields(order.body))) do
+    if not IDENTITY[name] then redis.call('HSET', events, name, string.format('%.0f', order.event_time)) end
+  end
+  if order.event_time >= (tonumber(redis.call('HGET', events, '@time')) or 0) then
+    redis.call('HSET', events, '@time', string.format('%.0f', order.event_time), '@job', id)
+  end
+  redis.call('PEXPIRE', events, window)
+end
