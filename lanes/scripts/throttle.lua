@@ -15,7 +15,7 @@
 -- @include fence
 -- @include stale
 -- @include reply
-local job = fence(ARGV[1], ARGV[2], ARGV[7])
+local job = fence(ARGV[1], ARGV[2], ARGV[7], true)
 if not job then return reply('unknown', 9) end
 local paused_until = tonumber(redis.call('HGET', key.lane(job.location), 'paused_until')) or 0
 redis.call('HSET', key.lane(job.location), 'paused_until', math.max(paused_until, now + tonumber(ARGV[8])))

@@ -21,12 +21,17 @@ local function taken(slots)
   return first and redis.call('ZCOUNT', slots, after, '+inf') or 0, tonumber(first)
 end
 
--- burst_until(lane): nil when the window has room for a request, else the time at which to ask again.
+-- burst_until(lane): nil when the window has room for a request, else the time at which to ask again. While others share the
+-- budget, ours go out evenly, the faster the more room there is: so there are always answers that tell of the others, and
+-- always slots of ours that become free when theirs grow.
 local function burst_until(lane)
   local ours, until_at = taken(key.slots(lane.location))
   if lane.shared_until <= now then return ours >= lane.burst and until_at or nil end
+  if lane.paced_until > now then return lane.paced_until end
   local others, others_until_at = taken(key.others(lane.location))
-  if ours + others < math.max(1, lane.burst - SHARED_MARGIN) then return nil end
+  local share = math.max(1, lane.burst - SHARED_MARGIN - others)
+  lane.pause = math.floor(lane.window / math.max(share, 2 * share - ours))
+  if ours < share then return nil end
   return math.min(until_at or math.huge, others_until_at or math.huge)
 end
 
@@ -74,6 +79,7 @@ local function charge_budget(lane, attempt, slot_until)
   redis.call('ZADD', key.slots(lane.location), slot_until, attempt)
   redis.call('ZREMRANGEBYSCORE', key.slots(lane.location), '-inf', now - REMEMBERED)
   if lane.shared_until > now then
+    redis.call('HSET', key.lane(lane.location), 'paced_until', now + lane.pause)
     local sent = key.sent(lane.location)
     redis.call('ZADD', sent, now, number)
     redis.call('ZREMRANGEBYSCORE', sent, '-inf', now - 2 * lane.window)

@@ -1,6 +1,6 @@
 -- @include lane
 -- @include learn
--- fence(id, attempt, told): what the report of an attempt may still change, after its request has been answered or
+-- fence(id, attempt, told, throttled): what the report of an attempt may still change, after its request has been answered or
 -- given up: its slot is free one window from now, and what the answer told of the budgets is learned. Returns nil for an
 -- unknown job, else
 --   state, location, record, released_at, seq, priority, carries  of the job
@@ -8,7 +8,7 @@
 --   current  the job is in flight under this attempt
 --   lane     what stands in its lane
 --   leased   this attempt holds the record, although a stale success may have delivered the job meanwhile
-local function fence(id, attempt, told)
+local function fence(id, attempt, told, throttled)
   local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'released_at', 'attempt', 'seq', 'priority',
     'carries', 'number')
   if not job[1] then return nil end
@@ -19,6 +19,6 @@ local function fence(id, attempt, told)
                   number = newest and tonumber(job[9]), leased = leased, current = leased and job[1] == 'in_flight' }
   found.lane = read_lane(found.location)
   redis.call('ZADD', key.slots(found.location), now + found.lane.window, id .. ':' .. attempt)
-  learn(found, found.lane, told)
+  learn(found, found.lane, told, throttled)
   return found
 end

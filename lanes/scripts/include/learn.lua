@@ -38,12 +38,12 @@ end
 -- learn_window(lane, since, used): `used` requests stood in the window when a request came that was sent at `since`. More
 -- than all of ours that can have stood there are a proof of others. From then on, for a while, ours are counted by the times
 -- at which they were sent.
-local function learn_window(lane, since, used)
+local function learn_window(lane, since, used, throttled)
   if now - since > REMEMBERED then return end
   local after = '(' .. string.format('%.0f', since)
   local most = redis.call('ZCOUNT', key.slots(lane.location), after, '+inf')
   local shared = lane.shared_until > now
-  if used > most then
+  if throttled or used > most then
     lane.shared_since, lane.shared_until = shared and lane.shared_since or now, now + SHARED_FOR
     redis.call('HSET', key.lane(lane.location), 'shared_since', lane.shared_since, 'shared_until', lane.shared_until)
   elseif not shared then
@@ -56,12 +56,12 @@ local function learn_window(lane, since, used)
   set_others(lane, math.max(0, used - ours))
 end
 
-local function learn(job, lane, told)
+local function learn(job, lane, told, throttled)
   if told == '' then return end
   local burst, left, window, daily, day_left, day_resets = string.match(told, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
   burst, left, daily, day_left = tonumber(burst), tonumber(left), tonumber(daily), tonumber(day_left)
   learn_limits(lane, burst, tonumber(window), daily)
   if not job.number then return end
-  if burst and left then learn_window(lane, tonumber(job.released_at), burst - left) end
+  if burst and left then learn_window(lane, tonumber(job.released_at), burst - left, throttled) end
   if daily and day_left then learn_day(lane, job.number, daily - day_left, tonumber(day_resets)) end
 end
