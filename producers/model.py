@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -53,6 +54,9 @@ class UpsertOpportunity(BaseModel):
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) > EXACT:
             message = "must be between -2**53 and 2**53, where numbers are exact"
             raise ValueError(message)
+        if isinstance(value, Decimal) and value.is_finite() and Decimal(repr(float(value))) != value:
+            message = "must have no more digits than a number in JSON keeps, about 15"
+            raise ValueError(message)
         return value
 
     @field_serializer("monetary_value")
@@ -95,6 +99,8 @@ def check(model: type[Model], values: object, path: str = "") -> Model:
     Raises:
         InvalidJobError: with every problem, each naming its field, value and what would be right.
     """
+    if isinstance(values, Mapping) and not isinstance(values, dict):
+        values = dict(values)  # a strict model takes no other mapping
     try:
         return model.model_validate(values)
     except ValidationError as error:
