@@ -35,6 +35,7 @@ class UpsertOpportunity(BaseModel):
         extra="forbid",
         frozen=True,
         strict=True,
+        revalidate_instances="always",  # `model_copy(update=...)` checks nothing
         hide_input_in_errors=True,
     )
 
