@@ -7,12 +7,13 @@ import redis
 from redis.exceptions import NoScriptError, ResponseError
 
 from lanes import transitions
-from lanes.errors import RedisUnavailableError
 from lanes.job import MICROSECONDS, Accepted, Job, Lane, Order, Reclaimed, Result, Survey, read_counts
 from lanes.keys import DEFAULT_PREFIX, build
 from lanes.loader import Script, load
-from lanes.redis_errors import UNAVAILABLE, explain, own_errors, unavailable
+from lanes.redis_errors import UNAVAILABLE, explain, own_errors, unavailable, url_errors
 from lanes.transitions import Argument, Limits, Seat, microseconds
+
+MOST_CONNECTIONS = 10_000  # one a thread; as many clients as Redis takes by default
 
 
 def accepted_or_error(reply: Any, script: Script) -> Accepted | Exception:
@@ -39,14 +40,17 @@ def parse_jobs(job_ids: Sequence[str], replies: Sequence[Any]) -> list[Job | Non
 
 
 def connect(url: str, **options: Any) -> "redis.Redis":
-    """Return a client with bounded waits: a Redis that is away is an error within seconds, not a hang."""
-    try:
-        return redis.Redis.from_url(
-            url, **{"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30, **options}
-        )
-    except ValueError as error:
-        message = f"LANES_REDIS_URL is not a Redis URL: {error}"
-        raise RedisUnavailableError(message) from None
+    """Return a client with bounded waits: a Redis that is away is an error within seconds, not a hang.
+
+    Raises:
+        SettingsError: the URL is no URL of a Redis.
+    """
+    waits = {"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30}
+    with url_errors():
+        client = redis.Redis.from_url(url, **{"max_connections": MOST_CONNECTIONS, **waits, **options})
+        pool = client.connection_pool
+        pool.connection_class(**pool.connection_kwargs)  # made to see it refuse what it does not know, not to be used
+    return client
 
 
 class LaneStore:
