@@ -7,24 +7,31 @@ import redis.asyncio
 from redis.exceptions import NoScriptError, ResponseError
 
 from lanes import transitions
-from lanes.errors import RedisUnavailableError
 from lanes.job import Accepted, Job, Order
 from lanes.keys import DEFAULT_PREFIX
 from lanes.loader import load
-from lanes.redis_errors import UNAVAILABLE, explain, own_errors, unavailable
-from lanes.store import carried, carriers_of, parse_enqueues, parse_jobs, queue_enqueues, queue_job_reads
+from lanes.redis_errors import UNAVAILABLE, explain, unavailable, url_errors
+from lanes.store import carried, carriers_of, parse_enqueues, queue_enqueues
 from lanes.transitions import Argument
+
+MOST_CONNECTIONS = 50
 
 
 def connect(url: str, **options: Any) -> "redis.asyncio.Redis":
-    """Return a client with bounded waits: a Redis that is away is an error within seconds, not a hang."""
-    try:
-        return redis.asyncio.Redis.from_url(
-            url, **{"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30, **options}
+    """Return a client with bounded waits: a Redis that is away is an error within seconds, not a hang.
+
+    Any number of tasks may use it at once: they wait for each other's connections.
+
+    Raises:
+        SettingsError: the URL is no URL of a Redis.
+    """
+    waits = {"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30, "timeout": 20}
+    with url_errors():
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            url, **{"max_connections": MOST_CONNECTIONS, **waits, **options}
         )
-    except ValueError as error:
-        message = f"LANES_REDIS_URL is not a Redis URL: {error}"
-        raise RedisUnavailableError(message) from None
+        pool.connection_class(**pool.connection_kwargs)  # made to see it refuse what it does not know, not to be used
+    return redis.asyncio.Redis.from_pool(pool)
 
 
 class AsyncLaneStore:
@@ -69,12 +76,7 @@ class AsyncLaneStore:
         """See `LaneStore.job`."""
         jobs = await self._read_jobs([job_id])
         carriers = carriers_of(jobs)
-        return carried(jobs, dict(zip(carriers, await self._read_jobs(carriers), strict=True)))[0]
+        return carried(jobs, dict(zip(carriers, await self._read_jobs(carriers), strict=True)) if carriers else {})[0]
 
     async def _read_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
-        if not job_ids:
-            return []
-        with own_errors():
-            pipeline = self.client.pipeline(transaction=True)
-            queue_job_reads(pipeline, self.prefix, job_ids)
-            return parse_jobs(job_ids, await pipeline.execute())
+        return transitions.jobs(job_ids, await self._run("read_jobs", *job_ids))

@@ -16,7 +16,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from lanes.errors import RedisUnavailableError, ScriptError
+from lanes.errors import RedisUnavailableError, ScriptError, SettingsError
 from lanes.loader import Script
 
 UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, BusyLoadingError)
@@ -54,3 +54,13 @@ def own_errors() -> Iterator[None]:
         raise unavailable(error) from error
     except ResponseError as error:
         raise (refuses(error) or ScriptError(str(error))) from error
+
+
+@contextlib.contextmanager
+def url_errors() -> Iterator[None]:
+    """Raise what a client says to a URL that it cannot use as an error of the setting; the URL may hold a password."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        message = f"LANES_REDIS_URL is no URL of a Redis, or an option in it is unknown: {error}"
+        raise SettingsError(message) from None

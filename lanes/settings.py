@@ -26,7 +26,8 @@ _ENV_LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\
 # Read by other parts of the project, not settings of a service or worker.
 _NOT_SETTINGS = frozenset({"LANES_REQUIRE_REAL_PARTS"})
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# Redis counts in milliseconds; ten years are for ever.
+Seconds = Annotated[float, Field(ge=0.001, le=315_360_000)]
 Count = Annotated[int, Field(gt=0)]
 
 

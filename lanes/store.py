@@ -7,15 +7,16 @@ import redis
 from redis.exceptions import NoScriptError, ResponseError
 
 from lanes import transitions
-from lanes.errors import RedisUnavailableError
 from lanes.job import MICROSECONDS, Accepted, Job, Lane, Order, Reclaimed, Result, Survey, read_counts
 from lanes.keys import DEFAULT_PREFIX, build
 from lanes.loader import Script, load
-from lanes.redis_errors import UNAVAILABLE, explain, own_errors, unavailable
+from lanes.redis_errors import UNAVAILABLE, explain, own_errors, unavailable, url_errors
 from lanes.transitions import Argument, Limits, Report, Seat, microseconds
 
 # Orders that one call of the script takes: many share its beginning, and no other client waits for long.
 ORDERS_IN_A_CALL = 50
+
+MOST_CONNECTIONS = 10_000  # one a thread; as many clients as Redis takes by default
 
 
 def queue_enqueues(pipeline: Any, script: Script, orders: Sequence[Order], idempotency_seconds: float) -> None:
@@ -37,24 +38,6 @@ def parse_enqueues(script: Script, orders: Sequence[Order], replies: Sequence[An
     return answers
 
 
-def queue_job_reads(pipeline: Any, prefix: str, job_ids: Sequence[str]) -> None:
-    """Put the reads of some jobs into a pipeline; `parse_jobs` reads the replies."""
-    for job_id in job_ids:
-        pipeline.hgetall(build(prefix, "job", job_id))
-        pipeline.get(build(prefix, "body", job_id))
-        pipeline.lrange(build(prefix, "attempts", job_id), 0, -1)
-
-
-def parse_jobs(job_ids: Sequence[str], replies: Sequence[Any]) -> list[Job | None]:
-    """Read the replies to `queue_job_reads`; None for a job that is not there (any more)."""
-    return [
-        Job.parse(job_id, replies[3 * index], replies[3 * index + 1], replies[3 * index + 2])
-        if replies[3 * index]
-        else None
-        for index, job_id in enumerate(job_ids)
-    ]
-
-
 def carriers_of(jobs: Sequence[Job | None]) -> list[str]:
     """Return the ids of the jobs that some of these were merged into, each once."""
     return sorted({job.merged_into for job in jobs if job and job.merged_into})
@@ -68,14 +51,17 @@ def carried(jobs: Sequence[Job | None], carriers: Mapping[str, Job | None]) -> l
 
 
 def connect(url: str, **options: Any) -> "redis.Redis":
-    """Return a client with bounded waits: a Redis that is away is an error within seconds, not a hang."""
-    try:
-        return redis.Redis.from_url(
-            url, **{"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30, **options}
-        )
-    except ValueError as error:
-        message = f"LANES_REDIS_URL is not a Redis URL: {error}"
-        raise RedisUnavailableError(message) from None
+    """Return a client with bounded waits: a Redis that is away is an error within seconds, not a hang.
+
+    Raises:
+        SettingsError: the URL is no URL of a Redis.
+    """
+    waits = {"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30}
+    with url_errors():
+        client = redis.Redis.from_url(url, **{"max_connections": MOST_CONNECTIONS, **waits, **options})
+        pool = client.connection_pool
+        pool.connection_class(**pool.connection_kwargs)  # made to see it refuse what it does not know, not to be used
+    return client
 
 
 class LaneStore:
@@ -242,14 +228,10 @@ class LaneStore:
 
     def jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
         """Return jobs in the order asked for, those that were merged with what became of their carriers."""
-        jobs = self._read_jobs(job_ids)
+        jobs = self.read_jobs(job_ids)
         carriers = carriers_of(jobs)
-        return carried(jobs, dict(zip(carriers, self._read_jobs(carriers), strict=True))) if carriers else jobs
+        return carried(jobs, dict(zip(carriers, self.read_jobs(carriers), strict=True))) if carriers else jobs
 
-    def _read_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
-        def ask(client: "redis.Redis") -> list[Any]:
-            pipeline = client.pipeline(transaction=True)
-            queue_job_reads(pipeline, self.prefix, job_ids)
-            return pipeline.execute()
-
-        return parse_jobs(job_ids, self.read(ask))
+    def read_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
+        """Return jobs as they stand, in the order asked for; None for one that is not there (any more)."""
+        return transitions.jobs(job_ids, self._run("read_jobs", *job_ids))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lanes.job import MICROSECONDS, Acceptance, Accepted, Idle, Order, Reclaimed, Released, Result, Survey
+from lanes.job import MICROSECONDS, Acceptance, Accepted, Idle, Job, Order, Reclaimed, Released, Result, Survey
 
 Argument = str | bytes | int
 
@@ -136,6 +136,14 @@ def result(reply: Sequence[Any]) -> Result:
             body[0] if body and body[0] else b"",
         ),
     )
+
+
+def jobs(job_ids: Sequence[str], reply: Sequence[Any]) -> list[Job | None]:
+    """Read the reply of `read_jobs.lua`."""
+    return [
+        Job.parse(job_id, dict(zip(fields[::2], fields[1::2], strict=True)), body, attempts) if fields else None
+        for job_id, (fields, body, attempts) in zip(job_ids, reply, strict=True)
+    ]
 
 
 def reclaimed(reply: Sequence[Any]) -> list[Reclaimed]:

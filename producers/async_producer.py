@@ -12,7 +12,7 @@ from producers.errors import EnqueueInterruptedError, UnknownJobError, WaitTimeo
 from producers.intake import BATCH, Item, batches, check_rows, note_answers, number_rows
 from producers.model import EnqueueOptions, check
 from producers.order import Opportunity, make_order
-from producers.producer import POLL_FIRST_SECONDS, POLL_MOST_SECONDS
+from producers.producer import POLL_FIRST_SECONDS, POLL_MOST_SECONDS, settings_for
 from producers.receipt import EnqueueReport, Receipt, make_receipt
 
 
@@ -26,7 +26,7 @@ class AsyncOpportunityProducer:
     @classmethod
     def from_url(cls, redis_url: str) -> Self:
         """See `OpportunityProducer.from_url`."""
-        return cls.from_settings(Settings.load().model_copy(update={"redis_url": redis_url}))
+        return cls.from_settings(settings_for(redis_url))
 
     @classmethod
     def from_settings(cls, settings: Settings | None = None) -> Self:

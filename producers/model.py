@@ -1,7 +1,9 @@
 """The body of an upsert and its options, checked where they enter."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -13,6 +15,7 @@ from producers.errors import InvalidJobError, Problem
 MAX_BODY_BYTES = 64 * 1024
 EXACT = 2**53
 _SHOWN = 60
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -34,6 +37,7 @@ class UpsertOpportunity(BaseModel):
         extra="forbid",
         frozen=True,
         strict=True,
+        revalidate_instances="always",  # `model_copy(update=...)` checks nothing
         hide_input_in_errors=True,
     )
 
@@ -52,6 +56,9 @@ class UpsertOpportunity(BaseModel):
         # 1e400 is what JSON makes of a number too large; an int may be too large for a float.
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) > EXACT:
             message = "must be between -2**53 and 2**53, where numbers are exact"
+            raise ValueError(message)
+        if isinstance(value, Decimal) and value.is_finite() and Decimal(repr(float(value))) != value:
+            message = "must have no more digits than a number in JSON keeps, about 15"
             raise ValueError(message)
         return value
 
@@ -93,6 +100,14 @@ class EnqueueOptions(BaseModel):
     merge: bool | None = None
     event_time: AwareDatetime | None = None
 
+    @field_validator("not_before", "expires_at", "event_time", mode="before")
+    @classmethod
+    def _check_time(cls, value: object) -> object:
+        if not isinstance(value, datetime | None) and not (isinstance(value, str) and _DATE.match(value)):
+            message = "must be a time with a zone, like 2026-05-01T09:00:00Z"
+            raise ValueError(message)
+        return value
+
     @field_validator("expires_at")
     @classmethod
     def _check_expires_at(cls, value: datetime | None, info: Any) -> datetime | None:
@@ -109,6 +124,8 @@ def check(model: type[Model], values: object, path: str = "") -> Model:
     Raises:
         InvalidJobError: with every problem, each naming its field, value and what would be right.
     """
+    if isinstance(values, Mapping) and not isinstance(values, dict):
+        values = dict(values)  # a strict model takes no other mapping
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -35,12 +35,11 @@ def make_order(
         opportunity = dict(opportunity)
         options = _join(options, opportunity.pop(OPTIONS_FIELD))
     problems: list[Problem] = []
-    body = opportunity if isinstance(opportunity, UpsertOpportunity) else None
-    if body is None:
-        try:
-            body = check(UpsertOpportunity, opportunity)
-        except InvalidJobError as error:
-            problems.extend(error.problems)
+    body: UpsertOpportunity | None = None
+    try:
+        body = check(UpsertOpportunity, opportunity)
+    except InvalidJobError as error:
+        problems.extend(error.problems)
     if not isinstance(options, EnqueueOptions):
         try:
             options = check(EnqueueOptions, {} if options is None else options, OPTIONS_FIELD)
@@ -75,6 +74,8 @@ def _join(common: object, own: object) -> Any:
         common = common.model_dump(exclude_none=True)
     if own is None:
         return common
+    if isinstance(own, EnqueueOptions):
+        own = own.model_dump(exclude_none=True)
     return {**common, **own} if isinstance(common, Mapping) and isinstance(own, Mapping) else own
 
 

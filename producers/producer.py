@@ -1,10 +1,11 @@
 """The producer for services that run threads."""
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
-from lanes.errors import RedisUnavailableError
+from lanes.errors import RedisUnavailableError, SettingsError
 from lanes.job import Job
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
@@ -17,6 +18,18 @@ from producers.receipt import EnqueueReport, Receipt, make_receipt
 Progress = Callable[[EnqueueReport], None]
 POLL_FIRST_SECONDS = 0.02
 POLL_MOST_SECONDS = 1.0
+
+
+def settings_for(redis_url: str) -> Settings:
+    """Return the settings of the environment or `.env`, but for the Redis that they name.
+
+    Raises:
+        SettingsError: the URL or another setting is wrong.
+    """
+    if not redis_url:
+        message = "the URL of Redis must not be empty; it looks like redis://127.0.0.1:6379/0"
+        raise SettingsError(message)
+    return Settings.load({**os.environ, "LANES_REDIS_URL": redis_url, "LANES_REDIS_URL_FILE": ""})
 
 
 class OpportunityProducer:
@@ -32,12 +45,20 @@ class OpportunityProducer:
 
     @classmethod
     def from_url(cls, redis_url: str) -> Self:
-        """Return a producer for the Redis at this URL; every other setting comes from the environment."""
-        return cls._of(Settings.load().model_copy(update={"redis_url": redis_url}))
+        """Return a producer for the Redis at this URL; every other setting comes from the environment or `.env`.
+
+        Raises:
+            SettingsError: the URL or another setting is wrong.
+        """
+        return cls._of(settings_for(redis_url))
 
     @classmethod
     def from_settings(cls, settings: Settings | None = None) -> Self:
-        """Return a producer as the settings say, by default those of the environment or `.env`."""
+        """Return a producer as the settings say, by default those of the environment or `.env`.
+
+        Raises:
+            SettingsError: a setting is wrong.
+        """
         return cls._of(settings or Settings.load())
 
     @classmethod

@@ -7,7 +7,7 @@ import csv
 import json
 import math
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
@@ -18,6 +18,7 @@ from producers.model import shorten
 from producers.order import OPTIONS_FIELD
 
 MAX_ROW_BYTES = 256 * 1024
+MAX_ROW_LINES = 200  # of a CSV row, so that a quote that is never closed costs no more
 NUMBERS = frozenset({"monetaryValue", "monetary_value"})
 Format = Literal["jsonl", "csv"]
 Line = tuple[int, str | Problem]
@@ -99,10 +100,13 @@ class _TwiceError(ValueError):
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = _repeated([name for name, _ in pairs])[0]
         raise _TwiceError(twice, [value for name, value in pairs if name == twice])
     return found
+
+
+def _repeated(names: list[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +141,8 @@ def _csv_rows(lines: Iterator[Line]) -> Iterator[FileRow]:
         if header is None:
             header = [] if isinstance(cells, Problem) else [name.strip() for name in cells]
             wrong = _wrong_header(header, first)
-        elif wrong is not None:
-            yield FileRow(first, None, (wrong,), last)
         elif not isinstance(cells, Problem):
-            yield _csv_row(first, last, header, cells)
+            yield _csv_row(first, last, header, cells) if wrong is None else FileRow(first, None, (wrong,), last)
 
 
 def _wrong_header(header: list[str], line: int) -> Problem | None:
@@ -149,11 +151,10 @@ def _wrong_header(header: list[str], line: int) -> Problem | None:
         return Problem("", "", f"cannot be understood: the header, line {line}, is broken")
     if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
         return Problem("", shorten(header[0]), "must have commas between its cells, as the header, too")
-    for position, name in enumerate(header, 1):
-        if not name:
-            return Problem("", "", f"cannot be understood: column {position} has no name in the header")
-        if header.count(name) > 1:
-            return Problem(shorten(name)[1:-1], "", "must stand in the header only once")
+    if "" in header:
+        return Problem("", "", f"cannot be understood: column {header.index('') + 1} has no name in the header")
+    if twice := _repeated(header):
+        return Problem(shorten(twice[0])[1:-1], "", "must stand in the header only once")
     return None
 
 
@@ -200,7 +201,7 @@ def _row_lines(first: str, lines: _Lines, more: list[Line]) -> Iterator[str]:
     yield first
     size = len(first)
     for number, line in lines:
-        if isinstance(line, Problem) or size + len(line) > MAX_ROW_BYTES:
+        if isinstance(line, Problem) or size + len(line) > MAX_ROW_BYTES or len(more) == MAX_ROW_LINES:
             lines.give_back([(number, line)])
             return
         size += len(line)

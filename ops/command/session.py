@@ -7,7 +7,6 @@ from typing import Any, Concatenate
 
 import click
 
-from lanes.errors import SettingsError
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
 from producers import OpportunityProducer
@@ -33,11 +32,7 @@ class Session:
     def store(self) -> LaneStore:
         """The lanes, on a Redis that has just answered."""
         client = connect(self.settings.redis_url)
-        try:
-            client.ping()
-        except TypeError as error:
-            message = f"LANES_REDIS_URL: an option in it is unknown: {error}"
-            raise SettingsError(message) from error
+        client.ping()
         return LaneStore(client, self.settings.prefix)
 
     @functools.cached_property

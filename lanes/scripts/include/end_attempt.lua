@@ -1,11 +1,10 @@
 -- @include budget
 -- @include schedule
--- end_attempt(job, outcome, detail): writes the attempt down and ends its lease. `detail` is JSON. The slot that the
+-- end_attempt(job, outcome, detail): writes the attempt down, whose lease `fence` has ended. `detail` is JSON. The slot that the
 -- attempt gives back may let the lane go on earlier than was thought.
 local function end_attempt(job, outcome, detail)
   redis.call('RPUSH', key.attempts(job.id),
     string.format('%s %s %s %.0f %s', job.attempt, outcome, job.released_at, now, detail))
-  if job.leased then redis.call('ZREM', key.leases, job.id) end
   if job.lane.blocked_until > now and redis.call('ZSCORE', key.due, job.location) then
     local until_at = burst_until(job.lane) or now
     if until_at < job.lane.blocked_until then

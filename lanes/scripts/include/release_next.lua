@@ -55,14 +55,21 @@ local function take_turn(lane)
   return ready[1]
 end
 
--- given(worker): the job that this worker was given and never reported on, because the answer of that call was lost: a
+-- take_seat(worker, id, attempt, lease): the worker has this job in hand, until its lease ends.
+local function take_seat(worker, id, attempt, lease)
+  redis.call('SET', key.seat(worker), id .. ':' .. attempt, 'PX', math.ceil(lease / 1000))
+end
+
+-- given(worker, lease): the job that this worker was given and never reported on, because the answer of that call was lost: a
 -- worker sends one job at a time, so when it asks for another it does not know of this one. The same attempt goes out.
-local function given(worker)
-  local id, attempt = string.match(redis.call('GET', key.seat(worker)) or '', '^(.+):(%d+)$')
+-- GETDEL is a write that a full Redis allows, and with it all that follow.
+local function given(worker, lease)
+  local id, attempt = string.match(redis.call('GETDEL', key.seat(worker)) or '', '^(.+):(%d+)$')
   if not id then return nil end
   local job = redis.call('HMGET', key.job(id), 'state', 'attempt', 'location', 'failures', 'accepted_at', 'released_at',
     'carries')
   if job[1] ~= 'in_flight' or job[2] ~= attempt then return nil end
+  take_seat(worker, id, attempt, lease)
   return { id, job[3], tonumber(attempt), tonumber(job[4]) or 0, tonumber(job[5]), tonumber(job[6]), tonumber(job[7]) or 0,
            redis.call('GET', key.body(id)) }
 end
@@ -77,7 +84,7 @@ local function send_out(id, job, lane, worker, lease)
   redis.call('HSET', key.job(id), 'state', 'in_flight', 'attempt', attempt, 'released_at', now, 'worker', worker,
     'number', number)
   count(lane.location, 'pending', 'in_flight')
-  redis.call('SET', key.seat(worker), id .. ':' .. attempt, 'PX', math.ceil(lease / 1000))
+  take_seat(worker, id, attempt, lease)
   return { id, lane.location, attempt, tonumber(job[4]) or 0, tonumber(job[5]), now, tonumber(job[6]) or 0,
            redis.call('GET', key.body(id)) }
 end
@@ -85,7 +92,7 @@ end
 local function release_next(from)
   local worker, lease, retention = ARGV[from], tonumber(ARGV[from + 1]), tonumber(ARGV[from + 2])
   if not worker then return {} end
-  local lost = given(worker)
+  local lost = given(worker, lease)
   if lost then return lost end
   for _ = 1, LANES_LOOKED_AT do
     local first = redis.call('ZRANGE', key.due, 0, 0, 'WITHSCORES')

@@ -80,8 +80,8 @@ JSON_ROWS: list[tuple[str | bytes, str]] = [
         f'{{{OK},"_options":{{"not_before":"2026-01-01T00:00:00"}}}}',
         "_options.not_before: should have timezone info (it is '2026-01-01T00:00:00')",
     ),
-    (f'{{{OK},"_options":{{"expires_at":"tomorrow"}}}}', "_options.expires_at: should be a valid datetime"),
-    (f'{{{OK},"_options":{{"expires_at":NaN}}}}', "_options.expires_at: should be a valid datetime"),
+    (f'{{{OK},"_options":{{"expires_at":"tomorrow"}}}}', "_options.expires_at: must be a time with a zone"),
+    (f'{{{OK},"_options":{{"expires_at":NaN}}}}', "_options.expires_at: must be a time with a zone"),
     (
         f'{{{OK},"_options":{{"not_before":"2026-01-02T00:00:00Z","expires_at":"2026-01-01T00:00:00Z"}}}}',
         "_options.expires_at: must be later than not_before (it is '2026-01-01T00:00:00Z')",

@@ -1,0 +1,65 @@
+"""What may be said of a job besides its body."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from producers import EnqueueOptions
+from producers.model import check
+from tests.producers.conftest import problems_of
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"idempotency_key": ""}, "must be 1 to 128 printable ASCII characters, no spaces (it is '')"),
+        ({"idempotency_key": "a b"}, "must be 1 to 128 printable ASCII characters, no spaces (it is 'a b')"),
+        ({"idempotency_key": "a\n"}, r"must be 1 to 128 printable ASCII characters, no spaces (it is 'a\n')"),
+        ({"idempotency_key": "é"}, "must be 1 to 128 printable ASCII characters, no spaces (it is 'é')"),
+        ({"idempotency_key": "k" * 129}, "must be 1 to 128 printable ASCII characters, no spaces (it is 'kkk"),
+        ({"idempotency_key": 4711}, "should be a valid string (it is 4711)"),
+        ({"service": "a b"}, "must be 1 to 64 printable ASCII characters, no spaces (it is 'a b')"),
+        ({"service": ""}, "must be 1 to 64 printable ASCII characters, no spaces (it is '')"),
+        ({"service": "s" * 65}, "must be 1 to 64 printable ASCII characters, no spaces (it is 'sss"),
+        ({"not_before": "tomorrow"}, "must be a time with a zone"),
+        ({"not_before": True}, "must be a time with a zone"),
+        ({"not_before": float("nan")}, "must be a time with a zone"),
+        ({"not_before": datetime(2030, 1, 1)}, "should have timezone info"),  # noqa: DTZ001 - naive is what is tested
+        ({"expires_at": "2030-01-01T00:00:00"}, "should have timezone info (it is '2030-01-01T00:00:00')"),
+        ({"expires_at": "2030-01-01"}, "should have timezone info (it is '2030-01-01')"),
+        ({"expires_at": NOON, "not_before": NOON}, "must be later than not_before"),
+        ({"expires_at": NOON - timedelta(seconds=1), "not_before": NOON}, "must be later than not_before"),
+        ({"not_before": 1_700_000_000}, "must be a time with a zone, like 2026-05-01T09:00:00Z (it is 1700000000)"),
+        ({"event_time": "1700000000"}, "must be a time with a zone, like 2026-05-01T09:00:00Z (it is '1700000000')"),
+        ({"priority": 10}, "should be less than or equal to 9 (it is 10)"),
+        ({"priority": -1}, "should be greater than or equal to 0 (it is -1)"),
+        ({"priority": "high"}, "should be a valid integer, unable to parse string as an integer (it is 'high')"),
+        ({"merge": "perhaps"}, "should be a valid boolean, unable to interpret input (it is 'perhaps')"),
+        ({"servic": "x"}, "no such field; did you mean service?"),
+        ({"idempotencyKey": "x"}, "no such field; did you mean idempotency_key?"),
+        ({"delay": 5}, "no such field; known: "),
+    ],
+    ids=str,
+)
+def test_a_wrong_option_is_refused_by_its_name(options: dict[str, object], told: str) -> None:
+    for path in ("", "_options"):
+        (line,) = problems_of(EnqueueOptions, options, path)
+        assert line.startswith(f"{'_options.' if path else ''}{next(iter(options))}: {told}")
+
+
+def test_options_that_are_right() -> None:
+    options = check(
+        EnqueueOptions,
+        {
+            "idempotency_key": "!" + "~" * 127,
+            "not_before": NOON.astimezone(timezone(timedelta(hours=5))),
+            "expires_at": "2030-01-01T14:00:01+02:00",
+            "service": "s" * 64,
+        },
+    )
+    assert options.not_before == NOON
+    assert options.expires_at == NOON + timedelta(seconds=1)
+    assert check(EnqueueOptions, {}) == EnqueueOptions()
+    assert check(EnqueueOptions, {"idempotency_key": None, "not_before": None}) == EnqueueOptions()

@@ -1,0 +1,76 @@
+"""The public API as a service uses it: mypy checks this file; nothing runs it.
+
+A line with an `ignore` is a mistake that must stay one: mypy tells when it no longer is.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from typing import Any, assert_type
+
+from lanes import Settings
+from producers import (
+    AsyncOpportunityProducer,
+    EnqueueInterruptedError,
+    EnqueueReport,
+    InvalidJobError,
+    Job,
+    OpportunityProducer,
+    Problem,
+    Receipt,
+    Refusal,
+    State,
+    UpsertOpportunity,
+)
+
+MODEL = UpsertOpportunity(pipeline_id="p", location_id="l", contact_id="c", status="won", monetary_value=12)
+ROW = {"pipelineId": "p", "locationId": "l", "contactId": "c", "monetaryValue": 12.5}
+
+
+def rows() -> Iterator[UpsertOpportunity | dict[str, Any]]:
+    yield MODEL
+    yield ROW
+
+
+async def later() -> AsyncIterator[UpsertOpportunity]:
+    yield MODEL
+
+
+def note(so_far: EnqueueReport) -> None:
+    assert_type(so_far.rows, int)
+
+
+def threads(settings: Settings) -> None:
+    assert_type(OpportunityProducer.from_url("redis://localhost"), OpportunityProducer)
+    with OpportunityProducer.from_settings(settings) as producer:
+        receipt = producer.enqueue(MODEL, idempotency_key="k", not_before=datetime.now(UTC))
+        assert_type(receipt, Receipt)
+        assert_type(receipt.duplicate, bool)
+        assert_type(producer.enqueue(ROW).job_id, str)
+        report = producer.enqueue_many(rows(), service="s", progress=note)
+        assert_type(report.refused, list[Refusal])
+        job = producer.wait(receipt.job_id, timeout=1)
+        assert_type(job, Job)
+        assert_type(job.state, State)
+        assert_type(job.opportunity_id, str | None)
+        assert_type(producer.cancel(job.id), bool)
+        producer.enqueue("text")  # type: ignore[arg-type]
+        producer.enqueue_many(later())  # type: ignore[arg-type]
+        producer.wait(receipt.job_id)  # type: ignore[call-arg]
+        receipt.job_id = "other"  # type: ignore[misc]
+    UpsertOpportunity(pipeline_id="p", location_id="l", contact_id="c", status="opened")  # type: ignore[arg-type]
+
+
+async def tasks() -> None:
+    async with AsyncOpportunityProducer.from_settings() as producer:
+        assert_type(producer, AsyncOpportunityProducer)
+        assert_type(await producer.enqueue(MODEL), Receipt)
+        assert_type(await producer.enqueue_many(rows()), EnqueueReport)
+        assert_type(await producer.enqueue_many(later()), EnqueueReport)
+        assert_type(await producer.status("job"), Job)
+
+
+def errors(caught: InvalidJobError | EnqueueInterruptedError) -> None:
+    if isinstance(caught, InvalidJobError):
+        assert_type(caught.problems, tuple[Problem, ...])
+    else:
+        assert_type(caught.report, EnqueueReport)
