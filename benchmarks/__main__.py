@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from benchmarks import accuracy, drain, enqueue, memory, neighbour
+from benchmarks import accuracy, drain, enqueue, memory, merge, neighbour, scale, shared
 from benchmarks.figures import BenchmarkError, Findings, table
 from benchmarks.plan import Plan, tell
 from lanes.errors import LanesError
@@ -25,6 +25,9 @@ BENCHMARKS: dict[str, Callable[[Plan], Findings]] = {
     "enqueue": enqueue.measure,
     "drain": drain.measure,
     "memory": memory.measure,
+    "scale": scale.measure,
+    "merge": merge.measure,
+    "shared": shared.measure,
 }
 Found = dict[str, Findings]
 

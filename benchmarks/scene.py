@@ -1,10 +1,11 @@
 """A Redis, the sandbox with limits and latencies, and waiting for what happens there."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.figures import BenchmarkError
 from benchmarks.plan import Limit
@@ -14,6 +15,7 @@ from worker.highlevel.sandbox import SandboxControl
 
 DEADLINE_SECONDS = 600.0
 POLL_SECONDS = 0.1
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +68,11 @@ def end(stack: Stack, children: Sequence[Child]) -> None:
     for child in children:
         child.stop()
         stack.children.remove(child)
+
+
+def paced(items: Iterable[Item], per_second: float) -> Iterator[Item]:
+    """Yield items at this rate at most; after a delay it catches up."""
+    began = time.monotonic()
+    for number, item in enumerate(items):
+        time.sleep(max(0.0, began + number / per_second - time.monotonic()))
+        yield item

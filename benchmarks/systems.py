@@ -48,7 +48,7 @@ class System:
             environ |= {"BARE_LIMIT": str(limit.requests), "BARE_WINDOW_SECONDS": str(limit.seconds)}
         return [stack.start(f"worker-{number}", command, **environ) for number, command in enumerate(self.workers, 1)]
 
-    def start_ready(self, stack: Stack, api_url: str, limit: Limit) -> list[Child]:
+    def start_ready(self, stack: Stack, api_url: str, limit: Limit | None = None) -> list[Child]:
         """Start its workers, and wait until each process of them has said that it takes work."""
         workers = self.start(stack, api_url, limit)
         for worker in workers:

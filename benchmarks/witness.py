@@ -77,11 +77,9 @@ def sliding_counts(arrivals: Iterable[float], window: float) -> tuple[list[float
     return xs, ys
 
 
-def mean_use(arrivals: Iterable[float], window: float, until: float) -> float:
-    """Return the mean count of the last `window` seconds, from one window after the first arrival to `until`."""
-    times = sorted(arrivals)
-    begin = times[0] + window
-    held = sum(max(0.0, min(at + window, until) - max(at, begin)) for at in times)
+def mean_count(arrivals: Iterable[float], window: float, begin: float, until: float) -> float:
+    """Return the mean count of the last `window` seconds between two times."""
+    held = sum(max(0.0, min(at + window, until) - max(at, begin)) for at in arrivals)
     return held / (until - begin)
 
 

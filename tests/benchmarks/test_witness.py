@@ -6,7 +6,7 @@ from benchmarks.plan import Limit
 from benchmarks.witness import (
     Request,
     check_each_delivered_once,
-    mean_use,
+    mean_count,
     percentile,
     safe_rule_seconds,
     sliding_counts,
@@ -41,9 +41,10 @@ def test_a_request_leaves_the_window_before_another_comes_at_the_same_instant() 
     assert max(sliding_counts([0.0, 10.0], 10)[1]) == 1
 
 
-def test_mean_use_is_that_of_full_windows() -> None:
-    assert mean_use([0.0, 10.0, 20.0, 30.0], 10, until=30.0) == 1
-    assert mean_use([0.0, 15.0], 10, until=20.0) == 0.5
+def test_the_mean_count_is_that_between_two_times() -> None:
+    assert mean_count([0.0, 10.0, 20.0, 30.0], 10, begin=10.0, until=30.0) == 1
+    assert mean_count([0.0, 15.0], 10, begin=10.0, until=20.0) == 0.5
+    assert mean_count([0.0, 0.0], 10, begin=5.0, until=10.0) == 2
 
 
 def test_percentiles_are_values() -> None:
