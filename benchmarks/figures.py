@@ -34,7 +34,7 @@ class Figure:
     """One thing measured, with its unit: every run of every side. The first side is ours.
 
     Raises:
-        ValueError: an aim names a side that is not there.
+        ValueError: a side has no runs, or an aim names a side that is not there.
     """
 
     benchmark: str
@@ -43,6 +43,9 @@ class Figure:
     aims: Sequence[Aim] = ()
 
     def __post_init__(self) -> None:
+        if missing := [side for side, runs in self.sides.items() if not runs]:
+            message = f"{self.measured}: nothing was measured of {', '.join(missing)}"
+            raise ValueError(message)
         for aim in self.aims:
             if aim.beside is not None and aim.beside not in self.sides:
                 message = f"{self.measured}: an aim beside {aim.beside!r}, which was not measured"

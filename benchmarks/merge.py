@@ -13,7 +13,6 @@ from benchmarks.plan import Plan, Storm, tell
 from benchmarks.scene import Scene, end, open_scene, until
 from lanes.store import LaneStore, connect
 from producers import OpportunityProducer
-from producers.model import EnqueueOptions
 
 LATENCY = (0.05, 0.15)
 MERGED, WITHOUT = "merge=True", "without"
@@ -30,9 +29,6 @@ class Passage:
 def measure(plan: Plan) -> Findings:
     """Send the same storm with and without merging, in turn."""
     options: dict[str, dict[str, Any]] = {MERGED: {"merge": True}, WITHOUT: {}}
-    if "merge" not in EnqueueOptions.model_fields:
-        tell("merge: these producers have no option `merge`; measured without it alone")
-        del options[MERGED]
     rows = make_storm(plan.storm)
     passages: dict[str, list[Passage]] = {name: [] for name in options}
     for run in range(1, plan.long_runs + 1):
@@ -89,7 +85,7 @@ def _play(scene: Scene, storm: Storm, rows: list[Body], options: dict[str, Any])
 
 
 def _figures(passages: dict[str, list[Passage]]) -> list[Figure]:
-    aims = [Aim(most=1, beside=WITHOUT)] if len(passages) > 1 else []
+    aims = [Aim(most=1, beside=WITHOUT)]
     return [
         Figure(
             "merge", "requests sent", {name: [one.requests for one in found] for name, found in passages.items()}, aims

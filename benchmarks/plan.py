@@ -125,7 +125,7 @@ class Plan:
             hot=45,
             shared=30,
             neighbours=Neighbours(hot_jobs=45, small_locations=4, small_jobs=3),
-            backlog=Backlog(jobs=2_000, lanes=100, few=100, sample=200, watched=2),
+            backlog=Backlog(jobs=4_000, lanes=100, few=100, sample=200, watched=3.2),
             storm=Storm(records=8, locations=2, updates=8),
         )
 

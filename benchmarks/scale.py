@@ -65,7 +65,12 @@ def measure(plan: Plan) -> Findings:
         status = [_time_status(stack, pending) for _ in range(1 if plan.brief else LOOKS)]
         recovered = recovery.recover(stack, backlog.watched)
     figures = [*_cost_figures(backlog, few, many), *_size_figures(fill, status), *recovery.figures(recovered)]
-    counts = {"accepted": backlog.jobs, "pending": pending, "sampled": len(many) * (backlog.sample // BATCHES)}
+    counts = {
+        "accepted": backlog.jobs,
+        "pending": pending,
+        "sampled": len(many) * (backlog.sample // BATCHES),
+        "sent_twice": recovered.sent_twice,
+    }
     return Findings(figures, counts, [recovery.chart(recovered)])
 
 

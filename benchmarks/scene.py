@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from benchmarks.figures import BenchmarkError
 from benchmarks.plan import Limit
-from ops.processes import Child
+from ops.processes import STOP_SECONDS, Child
 from ops.stack import Stack
 from worker.highlevel.sandbox import SandboxControl
 
@@ -66,7 +66,8 @@ def end(stack: Stack, children: Sequence[Child]) -> None:
     for child in children:
         child.ask_to_end()
     for child in children:
-        child.stop()
+        child.wait(STOP_SECONDS)
+        child.kill()
         stack.children.remove(child)
 
 

@@ -5,6 +5,7 @@ time at 30 to 60 % of the budget, with gaps at random. What is throttled it lets
 """
 
 import random
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,8 @@ CONTACT = "other-"
 
 
 def main() -> None:
-    """Send until the process is ended."""
+    """Send until SIGTERM, then wait for the last answers."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     url, location, *numbers = sys.argv[1:]
     budget, window, seed = (int(number) for number in numbers)
     chance = random.Random(seed)

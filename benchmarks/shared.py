@@ -74,8 +74,7 @@ def _play(scene: Scene, jobs: int, seed: int) -> Passage:
         for contact in contacts:
             send(make_body(SHARED, contact))
     until(stack, lambda: system.left(stack) == 0, [*workers, other])
-    other.kill()
-    stack.children.remove(other)
+    end(stack, [other])
     end(stack, workers)
     requests = witness.ask(scene.control)
     ours = [request for request in requests if not request.contact.startswith(CONTACT)]

@@ -6,12 +6,14 @@ import time
 from benchmarks.figures import BenchmarkError
 from lanes.job import Released
 from lanes.store import LaneStore
-from lanes.transitions import Limits, Seat
+from lanes.transitions import Limits, Report, Seat, Told
 
 PLENTY = 1_000_000_000
 LIMITS = Limits(burst=PLENTY, window=10, daily=PLENTY)
 RETENTION_SECONDS = 86_400
 SEAT = Seat("benchmark#1", lease=45, retention=RETENTION_SECONDS, limits=LIMITS)
+# What every answer tells, as the instant server has it.
+TOLD = Told(burst=1_000_000, left=999_999, window=10, daily=PLENTY, day_left=PLENTY - 1, day_resets_in=86_000)
 # What a worker notes of a delivered attempt.
 DETAIL = json.dumps(
     {
@@ -39,7 +41,8 @@ def deliver_jobs(store: LaneStore, count: int) -> float:
             message = f"only {number - 1} of {count} jobs were released"
             raise BenchmarkError(message)
         take = SEAT if number < count else None
-        result = store.deliver(job.id, job.attempt, DETAIL, LIMITS, retention=RETENTION_SECONDS, take=take)
+        report = Report(job.id, job.attempt, DETAIL, LIMITS, TOLD)
+        result = store.deliver(report, retention=RETENTION_SECONDS, take=take)
         if result.code != "delivered":
             message = f"a delivery was answered with {result.code}"
             raise BenchmarkError(message)

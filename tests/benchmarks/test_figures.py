@@ -40,6 +40,11 @@ def test_an_aim_is_met_or_plainly_missed(aim: Aim, ours: list[float], theirs: li
     assert not lines[2 if aim.beside is None else 1].endswith(verdict)
 
 
+def test_a_side_without_runs_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="nothing was measured of Celery"):
+        Figure("drain", "upserts/s", {"lanes": [1.0], "Celery": []})
+
+
 def test_an_aim_beside_nobody_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="was not measured"):
         Figure("drain", "upserts/s", {"lanes": [1.0]}, [Aim(least=2, beside="Celery")])

@@ -56,6 +56,10 @@ def test_nothing_was_lost_or_sent_twice(answer: Any) -> None:
     assert counts["accuracy"]["requests"] == [counts["accuracy"]["jobs"]]
     assert len(counts["drain"]["requests"]) == 5
     assert all(seen == [counts["drain"]["jobs"]] for seen in counts["drain"]["requests"].values())
+    assert counts["scale"]["accepted"] == counts["scale"]["pending"] + counts["scale"]["sampled"]
+    assert counts["merge"]["requests"]["without"] == [counts["merge"]["updates"]]
+    assert counts["merge"]["requests"]["merge=True"] < counts["merge"]["requests"]["without"]
+    assert counts["shared"]["delivered"] == [counts["shared"]["jobs"]]
 
 
 def test_the_limit_was_kept(answer: Any) -> None:
