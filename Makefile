@@ -7,10 +7,10 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.1
   --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo up test lint format bench secrets lock clean
+.PHONY: help env demo up test lint format bench bench-quick secrets lock clean
 
 help:  ## What there is to type
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{ printf "  make %-8s%s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{ printf "  make %-13s%s\n", $$1, $$2 }'
 
 env: $(STAMP)  ## Make .venv with everything, from the lock
 $(STAMP): requirements-dev.lock pyproject.toml
@@ -40,8 +40,11 @@ format: env  ## Lay the code out and mend what can be mended by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: env  ## Measure what the README claims
-	@$(BIN)/python -m benchmarks
+bench: env  ## Measure what the README claims, and draw it
+	@$(BIN)/python -m benchmarks --plots benchmarks/plots
+
+bench-quick: env  ## Run every benchmark small; it shows that all works and measures nothing
+	@$(BIN)/python -m benchmarks --quick
 
 secrets:  ## Make the passwords that docker-compose.yml names, in ops/secrets
 	@$(PYTHON) -m ops.make_secrets

@@ -4,53 +4,85 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import click
 
-from benchmarks import drain, enqueue, memory
+from benchmarks import accuracy, drain, enqueue, memory, merge, neighbour, scale, shared
 from benchmarks.figures import BenchmarkError, Findings, table
-from benchmarks.plan import Plan
+from benchmarks.plan import Plan, tell
 from lanes.errors import LanesError
 from lanes.store import connect
 from ops.processes import end_on_signals
 from ops.redis_server import RedisServer
 
 BENCHMARKS: dict[str, Callable[[Plan], Findings]] = {
+    "neighbour": neighbour.measure,
+    "accuracy": accuracy.measure,
     "enqueue": enqueue.measure,
-    "memory": memory.measure,
     "drain": drain.measure,
+    "memory": memory.measure,
+    "scale": scale.measure,
+    "merge": merge.measure,
+    "shared": shared.measure,
 }
+Found = dict[str, Findings]
 
 
 @click.command()
 @click.option("--runs", type=click.IntRange(1), default=5, show_default=True, help="Runs of each; medians are shown.")
-@click.option("--only", type=click.Choice(list(BENCHMARKS)), help="Run one of them.")
+@click.option("--only", type=click.Choice(list(BENCHMARKS)), multiple=True, help="Run this one; may be repeated.")
 @click.option("--quick", is_flag=True, help="Small sizes, one run: shows that it works, measures nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def main(runs: int, only: str | None, quick: bool, as_json: bool) -> None:
-    """Measure speed and size beside plain Celery, in turn, on the same Redis."""
+@click.option(
+    "--plots",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Draw each benchmark into a PNG in this folder.",
+)
+def main(runs: int, only: Sequence[str], quick: bool, as_json: bool, plots: Path | None) -> None:
+    """Measure the lanes beside plain Celery and dramatiq, in turn, on the same machine."""
     end_on_signals()
-    chosen = [only] if only else list(BENCHMARKS)
     try:
         with tempfile.TemporaryDirectory(prefix="lanes-benchmarks-") as folder:
             plan = Plan.quick(Path(folder)) if quick else Plan.full(Path(folder), runs)
             machine = describe_machine(Path(folder))
-            findings = {name: BENCHMARKS[name](plan) for name in chosen}
+            found = {name: BENCHMARKS[name](plan) for name in BENCHMARKS if not only or name in only}
     except (BenchmarkError, LanesError) as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         raise click.Abort from None
-    figures = [figure for found in findings.values() for figure in found.figures]
-    if as_json:
-        counts = {name: found.counts for name, found in findings.items()}
-        answer = {"machine": machine, "runs": plan.runs, "quick": quick, "counts": counts}
-        click.echo(json.dumps({**answer, "figures": [figure.as_json() for figure in figures]}, indent=2))
-        return
     facts = ", ".join(f"{name} {value}" for name, value in machine.items())
-    click.echo(f"{facts}; medians of runs: {plan.runs}\n\n{table(figures)}")
+    if plots is not None:
+        draw_all(found, f"{facts}; {'quick, measures nothing' if quick else 'medians'}", plots)
+    if as_json:
+        click.echo(json.dumps(_as_json(found, machine, plan, quick=quick), indent=2))
+        return
+    figures = [figure for findings in found.values() for figure in findings.figures]
+    click.echo(f"{facts}; medians of runs: {plan.runs}, of long ones: {plan.long_runs}\n\n{table(figures)}")
+
+
+def draw_all(found: Found, caption: str, folder: Path) -> None:
+    """Draw every benchmark; matplotlib is loaded only for this."""
+    from benchmarks.plots import draw  # noqa: PLC0415 - it takes a second
+
+    for name, findings in found.items():
+        if path := draw(name, findings, caption, folder):
+            tell(f"drawn: {path}")
+
+
+def _as_json(found: Found, machine: dict[str, str], plan: Plan, *, quick: bool) -> dict[str, Any]:
+    return {
+        "machine": machine,
+        "runs": plan.runs,
+        "long_runs": plan.long_runs,
+        "quick": quick,
+        "counts": {name: findings.counts for name, findings in found.items()},
+        "figures": [figure.as_json() for findings in found.values() for figure in findings.figures],
+    }
 
 
 def describe_machine(folder: Path) -> dict[str, str]:
@@ -62,6 +94,7 @@ def describe_machine(folder: Path) -> dict[str, str]:
         "Python": platform.python_version(),
         "Redis": redis_version,
         "Celery": version("celery"),
+        "dramatiq": version("dramatiq"),
     }
 
 

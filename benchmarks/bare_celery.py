@@ -1,21 +1,15 @@
 """What the lanes are measured against: Celery alone, one task per upsert, with late acks and task events.
 
-`celery -A benchmarks.bare_celery worker` drains it. Its addresses come from the environment.
+`celery -A benchmarks.bare_celery worker` drains it.
 """
 
 import os
-import threading
 from typing import Any
 
-import requests
 from celery import Celery
+from celery.signals import worker_ready
 
-REDIS_URL = "BARE_REDIS_URL"
-API_URL = "BARE_API_URL"
-TIMEOUT_SECONDS = 20
-HEADERS = {"Authorization": "Bearer benchmark", "Version": "2021-07-28", "Accept": "application/json"}
-
-_sessions = threading.local()
+from benchmarks.upsert import REDIS_URL, post
 
 
 def make_app(redis_url: str) -> Celery:
@@ -32,20 +26,15 @@ def make_app(redis_url: str) -> Celery:
     return app
 
 
-def post(body: dict[str, Any]) -> None:
-    """Send one upsert over this thread's own kept connection; raise for anything but success."""
-    session: requests.Session | None = getattr(_sessions, "session", None)
-    if session is None:
-        session = _sessions.session = requests.Session()
-        session.trust_env = False
-        session.headers.update(HEADERS)
-    url = os.environ[API_URL] + "/opportunities/upsert"
-    session.post(url, json=body, timeout=TIMEOUT_SECONDS).raise_for_status()
-
-
 def register(app: Celery) -> Any:
     """Return `post` as a task of the app."""
     return app.task(name="upsert")(post)
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def say_ready(**_: Any) -> None:
+    """Celery says so itself only on a level on which it also writes two lines for each task."""
+    print("worker ready.", flush=True)
 
 
 app = make_app(os.environ.get(REDIS_URL, "redis://"))

@@ -1,41 +1,36 @@
-"""How fast one worker drains a backlog, and with how much processor time, beside Celery with one task per upsert."""
+"""How fast a backlog is drained through a server without latency, and with how much processor time per upsert."""
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
 
-from benchmarks import bare_celery
-from benchmarks.bodies import make_bodies
+from benchmarks import commands, systems
+from benchmarks.api_server import ApiServer
+from benchmarks.bodies import Body, make_bodies
 from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
-from benchmarks.instant_server import Tally, look
 from benchmarks.plan import Plan, tell
-from benchmarks.processor_time import processor_seconds
+from benchmarks.scene import until
+from benchmarks.store_loop import PLENTY, deliver_jobs
+from benchmarks.systems import System, spent
 from lanes.store import LaneStore, connect
-from ops.processes import Child
-from ops.redis_server import free_port
 from ops.stack import Stack
 from producers import OpportunityProducer
 
-AIM = Aim(ratio=2)
-THREADS = 64  # as many as our worker has by itself
-PROCESSES = 2
-BURST_LIMIT = "1000000"
-POLL_SECONDS = 0.01
-DEADLINE_SECONDS = 600.0
-ROOT = str(Path(__file__).parents[1])
-Bodies = list[dict[str, object]]
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One way to drain: how the backlog comes into Redis, what drains it, and how many jobs it still has in hand."""
-
-    name: str
-    fill: Callable[[Stack, Bodies], None]
-    worker: list[str]
-    left: Callable[[Stack], int]
+OURS = systems.lanes("lanes", commands.LANES)
+TWO = systems.lanes("lanes, 2 workers", *(commands.as_node(commands.LANES, name) for name in ("one", "two")))
+CELERY = (
+    systems.celery(f"Celery, {commands.SLOTS} threads", commands.CELERY_THREADS),
+    systems.celery("Celery, 2 processes", commands.CELERY_PROCESSES),
+)
+DRAMATIQ = (
+    systems.dramatiq("dramatiq, defaults: 2 x 8 threads", commands.DRAMATIQ_DEFAULT),
+    systems.dramatiq(f"dramatiq, 2 x {commands.SLOTS // 2} threads", commands.DRAMATIQ_SLOTS),
+)
+REQUESTS = {"post": "Session.post alone", "prepared": "prepared requests alone"}
+CELERY_RATE, DRAMATIQ_RATE, DRAMATIQ_COST = 2, 1, 0.8
+BEGIN_POLL_SECONDS = 0.01
+SETTINGS = {"LANES_BURST_LIMIT": str(PLENTY), "LANES_DAILY_LIMIT": str(PLENTY)}
+ALONE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,118 +42,105 @@ class Drain:
     requests: int
 
 
+Drains = Mapping[str, Sequence[Drain]]
+
+
 def measure(plan: Plan) -> Findings:
     """Let each side drain the same upserts, in turn."""
     bodies = make_bodies(plan.drain)
-    drains: dict[str, list[Drain]] = {side.name: [] for side in SIDES}
+    sides = (OURS, CELERY[0], DRAMATIQ[0]) if plan.brief else (OURS, TWO, *CELERY, *DRAMATIQ)
+    drains: dict[str, list[Drain]] = {}
+    store: list[float] = []
     for run in range(1, plan.runs + 1):
-        for number, side in enumerate(SIDES):
+        for number, side in enumerate(sides):
             tell(f"drain: run {run} of {plan.runs}: {side.name}, {len(bodies)} jobs")
-            drains[side.name].append(drain(plan.folder / f"drain-{run}-{number}", side, bodies))
-    ours = drains.pop(OURS.name)
-    requests = {name: [one.requests for one in found] for name, found in [(OURS.name, ours), *drains.items()]}
-    return Findings(_figures(ours, drains), {"jobs": len(bodies), "requests": requests})
+            drains.setdefault(side.name, []).append(drain(plan.folder / f"drain-{run}-{number}", side, bodies))
+        for kind, name in REQUESTS.items():
+            tell(f"drain: run {run} of {plan.runs}: {name}, {len(bodies)} requests")
+            drains.setdefault(name, []).append(send_alone(plan.folder / f"drain-{run}-{kind}", kind, len(bodies)))
+        tell(f"drain: run {run} of {plan.runs}: release and deliver without HTTP, {plan.store} jobs")
+        store.append(drain_store(plan.folder / f"drain-{run}-store", plan.store))
+    requests = {name: [one.requests for one in found] for name, found in drains.items()}
+    without = Figure("drain", "jobs/s without HTTP, release and deliver in one process", {"lanes": store})
+    return Findings([*_figures(drains), without], {"jobs": len(bodies), "requests": requests})
 
 
-def _figures(ours: list[Drain], others: dict[str, list[Drain]]) -> list[Figure]:
-    """Return both figures beside each of the others; the aim stands beside the fastest of them."""
-    fastest = max(others, key=lambda name: median(one.rate for one in others[name]))
-    rates, costs = [one.rate for one in ours], [one.milliseconds for one in ours]
-    figures = [
-        Figure("drain", "upserts/s", rates, name, [one.rate for one in found], AIM if name == fastest else None)
-        for name, found in others.items()
+def _figures(drains: Drains) -> list[Figure]:
+    """Return rates of what has a queue, and costs of all; an aim stands beside the best of a kind."""
+    rates = Figure(
+        "drain",
+        "upserts/s",
+        {name: [one.rate for one in found] for name, found in drains.items() if name not in REQUESTS.values()},
+    )
+    costs = Figure(
+        "drain", "CPU ms per upsert", {n: [one.milliseconds for one in found] for n, found in drains.items()}
+    )
+    celery = [side.name for side in CELERY if side.name in drains]
+    dramatiq = [side.name for side in DRAMATIQ if side.name in drains]
+    rate_aims = [
+        Aim(least=CELERY_RATE, beside=rates.best(celery, largest=True)),
+        Aim(least=DRAMATIQ_RATE, beside=rates.best(dramatiq, largest=True)),
     ]
-    return figures + [
-        Figure("drain", "CPU ms per upsert", costs, name, [one.milliseconds for one in found])
-        for name, found in others.items()
-    ]
+    cost_aims = [Aim(most=DRAMATIQ_COST, beside=costs.best(dramatiq, largest=False))]
+    return [replace(rates, aims=rate_aims), replace(costs, aims=cost_aims)]
 
 
-def drain(folder: Path, side: Side, bodies: Bodies) -> Drain:
-    """Fill an empty Redis, start a worker, and measure from the first request that the server sees to the last.
+def drain(folder: Path, side: System, bodies: Sequence[Body]) -> Drain:
+    """Fill an empty Redis, start the workers, and measure from the first request that the server sees to the last.
 
     Raises:
-        BenchmarkError: the server saw another number of requests than there are jobs, or jobs are left.
+        BenchmarkError: the server saw another number of requests than there are jobs.
     """
-    port = free_port()
-    server_url = f"http://127.0.0.1:{port}"
-    settings = {"LANES_API_BASE_URL": server_url, "LANES_BURST_LIMIT": BURST_LIMIT}
-    with Stack(folder, settings) as stack:
+    with Stack(folder, SETTINGS) as stack:
         stack.start_redis()
-        server = stack.start("server", ["benchmarks.instant_server", str(port)], PYTHONPATH=ROOT)
-        _until(stack, lambda: look(server_url) is not None, server)
-        side.fill(stack, bodies)
-        addresses = {bare_celery.REDIS_URL: stack.redis.url, bare_celery.API_URL: server_url}
-        worker = stack.start("worker", side.worker, PYTHONPATH=ROOT, **addresses)
+        server = ApiServer.start(stack)
+        with side.sending(stack) as send:
+            for body in bodies:
+                send(body)
+        workers = side.start(stack, server.url)
         before = 0.0
 
         def begun() -> bool:
             nonlocal before
-            spent = processor_seconds(worker.pid)
-            if _count(server_url):
+            spent_so_far = spent(workers)
+            if server.tally.count:
                 return True
-            before = spent
+            before = spent_so_far
             return False
 
-        _until(stack, begun, worker, server)
-        _until(stack, lambda: _count(server_url) >= len(bodies) and side.left(stack) == 0, worker, server)
-        spent = processor_seconds(worker.pid) - before
-        tally = look(server_url) or Tally()
+        needed = [*workers, server.child]
+        until(stack, begun, needed, BEGIN_POLL_SECONDS)
+        until(stack, lambda: server.tally.count >= len(bodies) and side.left(stack) == 0, needed)
+        processor = spent(workers) - before
+        tally = server.tally
     if tally.count != len(bodies):
         message = f"{side.name}: the server saw {tally.count} requests for {len(bodies)} jobs"
         raise BenchmarkError(message)
-    return Drain(tally.rate, 1000 * spent / tally.count, tally.count)
+    return Drain(tally.rate, 1000 * processor / tally.count, tally.count)
 
 
-def _count(server_url: str) -> int:
-    return (look(server_url) or Tally()).count
+def send_alone(folder: Path, kind: str, count: int) -> Drain:
+    """Send without any queue, one request after the other in a process of its own.
 
-
-def _until(stack: Stack, so: Callable[[], bool], *needed: Child) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not so():
-        stack.check(*needed)
-        if time.monotonic() > deadline:
-            message = f"not drained within {DEADLINE_SECONDS:g} s:\n" + "\n".join(child.tail() for child in needed)
+    Raises:
+        BenchmarkError: it failed.
+    """
+    with Stack(folder) as stack:
+        server = ApiServer.start(stack)
+        command = ["benchmarks.bare_requests", kind, server.url, str(count)]
+        child = stack.start("requests", command, PYTHONPATH=systems.ROOT)
+        if child.wait(ALONE_SECONDS) != 0 or server.tally.count != count:
+            message = f"bare requests: {server.tally.count} of {count} arrived:\n{child.tail()}"
             raise BenchmarkError(message)
-        time.sleep(POLL_SECONDS)
+        tally = server.tally
+        return Drain(tally.rate, 1000 * float(child.tail(1)) / count, tally.count)
 
 
-def _fill_lanes(stack: Stack, bodies: Bodies) -> None:
-    with OpportunityProducer.from_settings(stack.load_settings()) as producer:
-        producer.enqueue_many(bodies)
-
-
-def _lanes_left(stack: Stack) -> int:
-    with connect(stack.redis.url) as client:
-        counts = LaneStore(client).counts()
-    return counts["accepted"] - counts["delivered"]
-
-
-def _fill_celery(stack: Stack, bodies: Bodies) -> None:
-    app = bare_celery.make_app(stack.redis.url)
-    task = bare_celery.register(app)
-    for body in bodies:
-        task.apply_async((body,))
-    app.close()
-
-
-def _messages_left(stack: Stack) -> int:
-    """Return how many messages wait or are not acknowledged."""
-    with connect(stack.redis.url) as client:
-        return int(client.llen("celery")) + int(client.hlen("unacked"))
-
-
-def _bare_worker(pool: str, concurrency: int) -> list[str]:
-    options = ["--pool", pool, "--concurrency", str(concurrency)]
-    return ["celery", "-A", "benchmarks.bare_celery", "worker", *options]
-
-
-OURS = Side("lanes", _fill_lanes, ["celery", "-A", "worker", "worker"], _lanes_left)
-SIDES = (
-    OURS,
-    Side(f"one task per upsert, {THREADS} threads", _fill_celery, _bare_worker("threads", THREADS), _messages_left),
-    Side(
-        f"one task per upsert, {PROCESSES} processes", _fill_celery, _bare_worker("prefork", PROCESSES), _messages_left
-    ),
-)
+def drain_store(folder: Path, count: int) -> float:
+    """Return how many jobs a second one process releases and reports as delivered, with nothing in between."""
+    with Stack(folder, SETTINGS) as stack:
+        stack.start_redis()
+        with OpportunityProducer.from_settings(stack.load_settings()) as producer:
+            producer.enqueue_many(make_bodies(count))
+        with connect(stack.redis.url) as client:
+            return count / deliver_jobs(LaneStore(client), count)

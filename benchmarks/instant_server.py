@@ -1,6 +1,7 @@
-"""A server that answers every upsert at once, so that the client is measured: `python -m benchmarks.instant_server`.
+"""A server that costs next to nothing, so that the client is measured: `... -m benchmarks.instant_server PORT SECONDS`.
 
-HTTP/1.1 with kept connections. Every POST gets the same 201, every GET the tally of the POSTs so far.
+HTTP/1.1 with kept connections. Every POST gets the same 201, at once or after a latency; every GET the tally of the
+POSTs so far.
 """
 
 import asyncio
@@ -85,8 +86,9 @@ def look(url: str) -> Tally | None:
 class InstantProtocol(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: Tally, latency: float) -> None:
         self._tally = tally
+        self._latency = latency
         self._buffer = b""
         self._needed = 0
 
@@ -114,17 +116,21 @@ class InstantProtocol(asyncio.Protocol):
     def _respond(self) -> None:
         if self._buffer.startswith(b"POST "):
             self._tally.note()
-            self._transport.write(CREATED)
+            if self._latency:
+                asyncio.get_running_loop().call_later(self._latency, self._transport.write, CREATED)
+            else:
+                self._transport.write(CREATED)
         else:
             self._transport.write(self._tally.answer())
 
 
-async def serve(port: int) -> None:
-    """Serve this machine until the process is ended."""
+async def serve(port: int, latency: float) -> None:
+    """Serve this machine until the process is ended; each upsert takes `latency` seconds."""
     tally = Tally()
-    server = await asyncio.get_running_loop().create_server(lambda: InstantProtocol(tally), "127.0.0.1", port)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: InstantProtocol(tally, latency), "127.0.0.1", port, backlog=1024)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    asyncio.run(serve(int(sys.argv[1]), float(sys.argv[2])))

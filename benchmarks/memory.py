@@ -1,54 +1,63 @@
-"""How much of Redis's memory a waiting job takes beside its body, and a Celery message with the same body."""
+"""How much of Redis's memory a waiting job takes beside its body, and a message of others with the same body."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import redis
 
-from benchmarks import bare_celery
-from benchmarks.bodies import make_bodies
+from benchmarks.bodies import Body, make_bodies
 from benchmarks.figures import Aim, Figure, Findings
 from benchmarks.plan import Plan, tell
+from benchmarks.systems import to_celery, to_dramatiq
 from lanes.store import LaneStore, connect
 from ops.stack import Stack
 from producers import OpportunityProducer, UpsertOpportunity
 
 AIM = Aim(most=700)
-Bodies = list[dict[str, object]]
-Fill = Callable[[Bodies], None]
+LANES, CELERY, DRAMATIQ = "lanes", "message of apply_async", "message of dramatiq's send"
+Fill = Callable[[Sequence[Body]], object]
 
 
 def measure(plan: Plan) -> Findings:
     """Fill an empty Redis with each in turn, once: two fills of the same kind differ by less than a hundredth."""
     bodies = make_bodies(plan.memory)
+    sides: dict[str, list[float]] = {}
+    pending = 0
     with Stack(plan.folder / "memory") as stack:
         stack.start_redis()
-        app = bare_celery.make_app(stack.redis.url)
-        task = bare_celery.register(app)
-        with OpportunityProducer.from_settings(stack.load_settings()) as producer, connect(stack.redis.url) as client:
-
-            def fill_lanes(rows: Bodies) -> None:
-                producer.enqueue_many(rows)
-
-            def fill_celery(rows: Bodies) -> None:
-                for row in rows:
-                    task.apply_async((row,))
-
-            tell(f"memory: lanes, {len(bodies)} jobs")
-            ours = _bytes_per_job(client, fill_lanes, bodies)
-            pending = LaneStore(client).counts()["pending"]
-            tell(f"memory: Celery, {len(bodies)} messages")
-            theirs = _bytes_per_job(client, fill_celery, bodies)
-            messages = client.llen("celery")
-        app.close()
-    figure = Figure("memory", "bytes per waiting job beside its body", [ours], "message of apply_async", [theirs], AIM)
+        with _fills(stack) as fills, connect(stack.redis.url) as client:
+            for name, fill in fills.items():
+                tell(f"memory: {name}, {len(bodies)} jobs")
+                sides[name] = [_bytes_per_job(client, fill, bodies)]
+                pending = pending or LaneStore(client).counts()["pending"]
+            messages = client.hlen("dramatiq:default.msgs")
+    figure = Figure("memory", "bytes per waiting job beside its body", sides, [AIM])
     return Findings([figure], {"pending": pending, "messages": messages})
 
 
-def _bytes_per_job(client: "redis.Redis", fill: Fill, bodies: Bodies) -> float:
+@contextmanager
+def _fills(stack: Stack) -> Iterator[dict[str, Fill]]:
+    def each(send: Callable[[Body], object]) -> Fill:
+        return lambda bodies: [send(body) for body in bodies]
+
+    with (
+        OpportunityProducer.from_settings(stack.load_settings()) as producer,
+        to_celery(stack) as apply_async,
+        to_dramatiq(stack) as send,
+    ):
+        yield {LANES: producer.enqueue_many, CELERY: each(apply_async), DRAMATIQ: each(send)}
+
+
+def _bytes_per_job(client: "redis.Redis", fill: Fill, bodies: Sequence[Body]) -> float:
     """Return what Redis grows by for each job, less its body's length; scripts and connections are there before."""
     fill(bodies[:500])
     client.flushall()
     before = client.info("memory")["used_memory"]
     fill(bodies)
-    content = sum(len(UpsertOpportunity.model_validate(body).to_json()) for body in bodies)
-    return float(client.info("memory")["used_memory"] - before - content) / len(bodies)
+    grown: int = client.info("memory")["used_memory"] - before
+    return grown / len(bodies) - mean_content(bodies)
+
+
+def mean_content(bodies: Sequence[Body]) -> float:
+    """Return the mean length of the JSON that is sent, in bytes."""
+    return sum(len(UpsertOpportunity.model_validate(body).to_json()) for body in bodies) / len(bodies)

@@ -5,7 +5,15 @@ from benchmarks.figures import Aim, Figure, rounded, table
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0123, "0.01"), (0.59, "0.59"), (1.847, "1.85"), (17.26, "17.3"), (568.4, "568"), (13_642.0, "13,600")],
+    [
+        (0, "0"),
+        (0.0123, "0.01"),
+        (0.59, "0.59"),
+        (1.847, "1.85"),
+        (17.26, "17.3"),
+        (568.4, "568"),
+        (13_642.0, "13,600"),
+    ],
 )
 def test_figures_show_what_can_be_believed(value: float, text: str) -> None:
     assert rounded(value) == text
@@ -14,31 +22,69 @@ def test_figures_show_what_can_be_believed(value: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("aim", "ours", "theirs", "verdict"),
     [
-        (Aim(ratio=2), [200.0], [100.0], "met"),
-        (Aim(ratio=2), [199.0], [100.0], "missed"),
+        (Aim(least=2, beside="Celery"), [200.0], [100.0], "met"),
+        (Aim(least=2, beside="Celery"), [199.0], [100.0], "missed"),
+        (Aim(most=0.8, beside="Celery"), [80.0], [100.0], "met"),
+        (Aim(most=0.8, beside="Celery"), [81.0], [100.0], "missed"),
         (Aim(most=700), [700.0], [1300.0], "met"),
         (Aim(most=700), [701.0], [1300.0], "missed"),
-        (None, [1.0], [1300.0], ""),
+        (Aim(least=99), [98.9], [1300.0], "missed"),
+        (Aim(most=0), [0.0], [0.0], "met"),
     ],
 )
-def test_an_aim_is_met_or_plainly_missed(aim: Aim | None, ours: list[float], theirs: list[float], verdict: str) -> None:
-    figure = Figure("drain", "upserts/s", ours, "Celery", theirs, aim)
-    assert figure.verdict == verdict
-    assert table([figure]).splitlines()[1].endswith(f"{aim}: {verdict}" if aim else "Celery")
+def test_an_aim_is_met_or_plainly_missed(aim: Aim, ours: list[float], theirs: list[float], verdict: str) -> None:
+    figure = Figure("drain", "upserts/s", {"lanes": ours, "Celery": theirs}, [aim])
+    assert figure.verdict(aim) == verdict
+    lines = table([figure]).splitlines()
+    assert lines[1 if aim.beside is None else 2].endswith(f"{aim}: {verdict}")
+    assert not lines[2 if aim.beside is None else 1].endswith(verdict)
+
+
+def test_a_side_without_runs_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="nothing was measured of Celery"):
+        Figure("drain", "upserts/s", {"lanes": [1.0], "Celery": []})
+
+
+def test_an_aim_beside_nobody_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="was not measured"):
+        Figure("drain", "upserts/s", {"lanes": [1.0]}, [Aim(least=2, beside="Celery")])
 
 
 def test_a_ratio_is_that_of_the_medians() -> None:
-    figure = Figure("drain", "upserts/s", [100.0, 30.0, 20.0], "Celery", [10.0, 15.0, 90.0])
-    assert figure.ratio == 2.0
-    assert figure.as_json()["runs"] == {"lanes": [100.0, 30.0, 20.0], "celery": [10.0, 15.0, 90.0]}
+    figure = Figure("drain", "upserts/s", {"lanes": [100.0, 30.0, 20.0], "Celery": [10.0, 15.0, 90.0], "none": [0.0]})
+    assert figure.ratio("Celery") == 2.0
+    assert figure.ratio("lanes") is None
+    assert figure.ratio("none") is None
+    sides = figure.as_json()["sides"]
+    assert sides["lanes"] == {
+        "median": 30.0,
+        "least": 20.0,
+        "most": 100.0,
+        "runs": [100.0, 30.0, 20.0],
+        "ratio": None,
+    }
+    assert sides["Celery"]["ratio"] == 2.0
+
+
+def test_an_aim_stands_beside_the_best() -> None:
+    figure = Figure("drain", "upserts/s", {"lanes": [5.0], "few": [1.0], "many": [3.0]})
+    assert figure.best(["few", "many"], largest=True) == "many"
+    assert figure.best(["few", "many"], largest=False) == "few"
 
 
 def test_numbers_end_under_their_heading() -> None:
     heading, *lines = table(
         [
-            Figure("enqueue", "jobs/s", [12_345.0], "apply_async", [789.0], Aim(ratio=10)),
-            Figure("drain", "CPU ms per upsert", [0.6], "one task per upsert", [1.85]),
+            Figure(
+                "enqueue",
+                "jobs/s",
+                {"lanes": [12_345.0], "apply_async": [789.0]},
+                [Aim(least=10, beside="apply_async")],
+            ),
+            Figure("drain", "CPU ms per upsert", {"lanes": [0.6, 0.7], "one task per upsert": [1.85, 1.9]}),
         ]
     ).splitlines()
-    end = heading.index("ratio") + len("ratio")
-    assert [line[:end].endswith("x") for line in lines] == [True, True]
+    end = heading.index("lanes to it") + len("lanes to it")
+    assert [line[:end].rstrip().endswith("x") for line in lines] == [False, True, False, True]
+    assert [line[:end].endswith("x") for line in lines] == [False, True, False, True]
+    assert "1.85 - 1.90" in lines[3]

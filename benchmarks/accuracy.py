@@ -1,0 +1,75 @@
+"""How well one hot location's limit is used, and kept: several workers, answers that take uneven times."""
+
+from benchmarks import systems, witness
+from benchmarks.bodies import make_body
+from benchmarks.charts import Chart, Curve
+from benchmarks.figures import Aim, Figure, Findings
+from benchmarks.plan import Limit, Plan, tell
+from benchmarks.scene import end, open_scene, until
+from benchmarks.witness import Request
+from worker.highlevel.sandbox.account import most_in_window, utilisation
+
+WORKERS = 3
+LATENCY = (0.05, 0.5)
+SHARE_AIM = 99
+HOT = "hot"
+LANES = "lanes"
+Runs = list[list[Request]]
+
+
+def measure(plan: Plan) -> Findings:
+    """Let the workers drain one lane, and read the sandbox's account of it."""
+    workers = 1 if plan.brief else WORKERS
+    runs: Runs = []
+    for run in range(1, plan.long_runs + 1):
+        tell(f"accuracy: run {run} of {plan.long_runs}: {workers} workers, one location, {plan.hot} jobs")
+        runs.append(_run(plan, run, workers))
+    counts = {"jobs": plan.hot, "requests": [len(requests) for requests in runs]}
+    return Findings(_figures(runs, plan.limit), counts, [_chart(runs[-1], plan.limit)])
+
+
+def _run(plan: Plan, run: int, count: int) -> list[Request]:
+    """Fill the lane, then start the workers.
+
+    Raises:
+        BenchmarkError: something was not delivered, or twice.
+    """
+    system = systems.named_lanes(count)
+    contacts = [f"contact-{number}" for number in range(plan.hot)]
+    with open_scene(plan.folder / f"accuracy-{run}", plan.limit, LATENCY) as scene:
+        stack = scene.stack
+        workers = system.start_ready(stack, scene.control.url, plan.limit)
+        with system.sending(stack) as send:
+            for contact in contacts:
+                send(make_body(HOT, contact))
+        until(stack, lambda: scene.delivered >= plan.hot and system.left(stack) == 0, workers)
+        end(stack, workers)
+        requests = witness.ask(scene.control)
+    witness.check_each_delivered_once(LANES, requests, contacts)
+    return requests
+
+
+def _figures(runs: Runs, limit: Limit) -> list[Figure]:
+    arrivals = [[request.arrived_at for request in requests] for requests in runs]
+    most = [float(most_in_window(times, limit.seconds)) for times in arrivals]
+    throttled = [float(sum(request.throttled for request in requests)) for requests in runs]
+    safe = [100 * witness.safe_rule_seconds(requests, limit) / witness.span(requests) for requests in runs]
+    share = [100 * utilisation(times, limit.requests, limit.seconds) for times in arrivals]
+    return [
+        Figure("accuracy", f"most requests in any {limit.seconds} s", {LANES: most}, [Aim(most=limit.requests)]),
+        Figure("accuracy", "429s", {LANES: throttled}, [Aim(most=0)]),
+        Figure("accuracy", "% of the pace that the safe rule permits", {LANES: safe}, [Aim(least=SHARE_AIM)]),
+        Figure("accuracy", "% of the pace of the limit itself", {LANES: share}),
+    ]
+
+
+def _chart(requests: list[Request], limit: Limit) -> Chart:
+    xs, ys = witness.sliding_counts((request.arrived_at for request in requests), limit.seconds)
+    return Chart(
+        f"Requests of one location in the last {limit.seconds} s, as the server counts them",
+        "seconds from the first request",
+        f"requests in the last {limit.seconds} s",
+        [Curve("lanes", xs, ys, steps=True)],
+        level=limit.requests,
+        level_label=f"limit: {limit.requests}",
+    )

@@ -1,0 +1,99 @@
+"""A storm of updates: each record updated again and again, faster than its location's limit lets through."""
+
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import systems, witness
+from benchmarks.bodies import Body, make_body
+from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
+from benchmarks.plan import Plan, Storm, tell
+from benchmarks.scene import Scene, end, open_scene, until
+from lanes.store import LaneStore, connect
+from producers import OpportunityProducer
+
+LATENCY = (0.05, 0.15)
+MERGED, WITHOUT = "merge=True", "without"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Requests sent, and seconds from the first enqueue to the last answer."""
+
+    requests: int
+    seconds: float
+
+
+def measure(plan: Plan) -> Findings:
+    """Send the same storm with and without merging, in turn."""
+    options: dict[str, dict[str, Any]] = {MERGED: {"merge": True}, WITHOUT: {}}
+    rows = make_storm(plan.storm)
+    passages: dict[str, list[Passage]] = {name: [] for name in options}
+    for run in range(1, plan.long_runs + 1):
+        for name, chosen in options.items():
+            tell(f"merge: run {run} of {plan.long_runs}: {name}, {len(rows)} updates of {plan.storm.records} records")
+            folder = plan.folder / f"merge-{run}-{len(chosen)}"
+            with open_scene(folder, plan.storm_limit, LATENCY) as scene:
+                passages[name].append(_play(scene, plan.storm, rows, chosen))
+    counts = {"updates": len(rows), "requests": {name: [one.requests for one in ran] for name, ran in passages.items()}}
+    return Findings(_figures(passages), counts)
+
+
+def make_storm(storm: Storm) -> list[Body]:
+    """Return the updates in a random order, the same each time; the value of a record counts its updates."""
+    order = [record for record in range(storm.records) for _ in range(storm.updates)]
+    random.Random(1).shuffle(order)
+    values: Counter[int] = Counter()
+    rows = []
+    for record in order:
+        values[record] += 1
+        rows.append(make_body(f"loc-{record % storm.locations}", f"contact-{record}", values[record]))
+    return rows
+
+
+def _play(scene: Scene, storm: Storm, rows: list[Body], options: dict[str, Any]) -> Passage:
+    """Let a worker run, and enqueue all at once.
+
+    Raises:
+        BenchmarkError: the sandbox does not end with the last value of each record, or the counts do not add up.
+    """
+    stack = scene.stack
+    system = systems.named_lanes(1)
+    workers = system.start_ready(stack, scene.control.url)
+    with OpportunityProducer.from_settings(stack.load_settings()) as producer:
+        started = time.monotonic()
+        producer.enqueue_many(rows, **options)
+        until(stack, lambda: system.left(stack) == 0, workers)
+    end(stack, workers)
+    requests = witness.ask(scene.control)
+    with connect(stack.redis.url) as client:
+        counts = LaneStore(client).counts()
+    values = {record["contactId"]: record["monetaryValue"] for record in scene.control.records()}
+    delivered = sum(request.succeeded for request in requests)
+    wrong = sum(value != storm.updates for value in values.values())
+    if wrong or len(values) != storm.records:
+        message = f"{len(values)} of {storm.records} records arrived, {wrong} without their last value"
+        raise BenchmarkError(message)
+    if counts["accepted"] != len(rows) or delivered != len(rows) - counts["merged"]:
+        message = f"{delivered} upserts took effect, the counts are {counts}"
+        raise BenchmarkError(message)
+    if not options:
+        witness.check_each_delivered_once(WITHOUT, requests, (str(row["contactId"]) for row in rows))
+    return Passage(len(requests), max(request.answered_at for request in requests) - started)
+
+
+def _figures(passages: dict[str, list[Passage]]) -> list[Figure]:
+    aims = [Aim(most=1, beside=WITHOUT)]
+    return [
+        Figure(
+            "merge", "requests sent", {name: [one.requests for one in found] for name, found in passages.items()}, aims
+        ),
+        Figure(
+            "merge",
+            "s until all is delivered",
+            {name: [one.seconds for one in found] for name, found in passages.items()},
+            aims,
+        ),
+    ]
