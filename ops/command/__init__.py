@@ -12,6 +12,7 @@ COMMANDS = {
     "dead": "List, show, send again, export and give up dead letters.",
     "hold": "Stop the lane of a location.",
     "resume": "Let held lanes go on.",
+    "limit": "Give a location budgets and a weight of its own.",
     "check": "Audit a live Redis: is every job in exactly one place?",
     "sandbox": "Run a server that behaves as HighLevel does.",
     "up": "Run everything on this machine, and keep it up.",

@@ -32,4 +32,8 @@ def refusal(answer: str) -> str:
         return "no such job: mistyped, or done so long ago that it was pruned"
     if answer == "dead":
         return "not cancelled: it is a dead letter; give it up with: lanes dead purge"
+    if answer == "carries":
+        return "not cancelled: other jobs were merged into it, and are not yours to take back"
+    if answer == "merged":
+        return "not cancelled: it was merged into another job, which delivers it too"
     return f"not cancelled: it is {answer.replace('_', ' ')}"

@@ -2,8 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,6 +30,8 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option("--dry-run", is_flag=True, help="Check every row and enqueue none; needs no Redis."),
             click.option("--service", metavar="NAME", help="Kept with each job: who enqueued it."),
+            click.option("--merge/--no-merge", default=None, help="Join waiting jobs of the same opportunity, or not."),
+            click.option("--priority", type=click.IntRange(0, 9), help="0 to 9: the higher goes first in its lane."),
             click.option(
                 "--not-before", type=Moment(), metavar="TIME", help="Send no job earlier (ISO 8601 and zone)."
             ),
@@ -82,7 +83,7 @@ def enqueue(session: Session, file: str, *, form: Format | None, dry_run: bool, 
     duplicate: after an interruption, run the same command again. The keys go by line numbers, so add rows at the end;
     a changed row under an old key is refused, never taken for the old one.
     """
-    common = _common(given["service"], given["not_before"], given["expires_at"])
+    common = _common({name: given[name] for name in ("service", "not_before", "expires_at", "merge", "priority")})
     plan = Plan(
         name="stdin" if file == "-" else file,
         form=form or _guess(file),
@@ -128,10 +129,9 @@ def _guess(file: str) -> Format:
     return form
 
 
-def _common(service: str | None, not_before: datetime | None, expires_at: datetime | None) -> EnqueueOptions:
-    given = {"service": service, "not_before": not_before, "expires_at": expires_at}
+def _common(given: Mapping[str, object]) -> EnqueueOptions:
     try:
-        return check(EnqueueOptions, given)
+        return check(EnqueueOptions, {name: value for name, value in given.items() if value is not None})
     except InvalidJobError as error:
         raise click.UsageError("; ".join(f"--{str(p).replace('_', '-', 1)}" for p in error.problems)) from None
 

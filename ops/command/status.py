@@ -93,8 +93,8 @@ def _rows(lanes: Sequence[Lane], settings: Settings) -> list[tuple[object, ...]]
         (
             lane.location_id,
             *(lane.counts[name] for name in COUNTS),
-            f"{lane.window_used}/{settings.burst_limit}",
-            f"{lane.day_used}/{settings.daily_limit}",
+            f"{lane.window_used}/{lane.burst or settings.burst_limit}",
+            f"{lane.day_used}/{lane.daily or settings.daily_limit}",
             due(lane.due_in),
             "" if lane.hold is None else f"{lane.held_by}: {lane.hold}",
         )

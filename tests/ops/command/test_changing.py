@@ -31,6 +31,38 @@ def test_cancel_names_each_job_that_it_cannot_take_back(
     assert quick("cancel", pending).stderr == "cancelled 1 job\n"
 
 
+@pytest.mark.usefixtures("store")
+def test_what_was_merged_is_not_cancelled_and_tells_who_carries_it(quick: Run, tmp_path: Path) -> None:
+    row = {"pipelineId": "p", "locationId": "loc", "contactId": "c"}
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({**row, "name": name}) + "\n" for name in "ab"))
+    shown = quick("enqueue", "a.jsonl", "--merge", "--priority", "3", "--ids")
+    carrier, merged = shown.stdout.split()
+    assert quick("cancel", carrier, merged).stderr.splitlines() == [
+        f"{carrier}: not cancelled: other jobs were merged into it, and are not yours to take back",
+        f"{merged}: not cancelled: it was merged into another job, which delivers it too",
+        "lanes: cancelled 0 of 2 jobs",
+    ]
+    job = json.loads(quick("job", merged, "--json").stdout)
+    assert (job["state"], job["merged_into"]) == ("pending", carrier)
+    assert json.loads(quick("job", carrier, "--json").stdout)["body"] == {**row, "name": "b"}
+    assert json.loads(quick("status", "--json").stdout)["merged"] == 1
+
+
+def test_a_location_gets_limits_of_its_own(quick: Run, store: LaneStore, enqueue: Callable[..., str]) -> None:
+    enqueue("one")
+    assert quick("limit", "one").stderr == "one: burst 100, daily 200000, weight 1\n"
+    assert quick("limit", "one", "--burst", "7", "--weight", "2").stderr == "one: burst 7, daily 200000, weight 2\n"
+    assert quick("limit", "one", "--daily", "9").stderr == "one: burst 7, daily 9, weight 2\n"
+    assert (store.lanes()[0].burst, store.lanes()[0].daily, store.lanes()[0].weight) == (7, 9, 2)
+    assert " 0/7 " in quick("status").stdout
+    assert quick("limit", "one", "--common").stderr == "one: burst 100, daily 200000, weight 1\n"
+    assert store.lanes()[0].burst is None
+    assert "(it never had a job; mistyped?)" in quick("limit", "typo").stderr
+    assert [lane.location_id for lane in store.lanes()] == ["one"]
+    for wrong in (["one", "--burst", "0"], ["one", "--weight", "101"], ["one", "--common", "--burst", "5"], ["a b"]):
+        assert quick("limit", *wrong).returncode == 2
+
+
 def test_hold_stops_a_lane_and_resume_lets_it_go_on(quick: Run, store: LaneStore, enqueue: Callable[..., str]) -> None:
     enqueue("one")
     enqueue("two")

@@ -23,6 +23,7 @@ CONNECTED = (
     ["dead", "export"],
     ["hold", "x", "--reason", "r"],
     ["resume", "--all"],
+    ["limit", "x"],
     ["check"],
 )
 

@@ -1,0 +1,55 @@
+"""`lanes limit`: budgets and a weight of a location's own."""
+
+from typing import Any
+
+import click
+
+from ops.command.session import Session, connected
+from ops.command.words import LocationId, examples, say
+
+MOST = 10**9
+MOST_WEIGHT = 100
+
+
+@click.command(
+    epilog=examples(
+        "lanes limit ve9EPM428h8vShlRW1KT --burst 60 --daily 100000",
+        "lanes limit ve9EPM428h8vShlRW1KT --weight 3",
+        "lanes limit ve9EPM428h8vShlRW1KT --common",
+        "lanes limit ve9EPM428h8vShlRW1KT",
+    )
+)
+@click.argument("location_id", metavar="LOCATION", type=LocationId())
+@click.option("--burst", type=click.IntRange(1, MOST), metavar="N", help="Requests in a window.")
+@click.option("--daily", type=click.IntRange(1, MOST), metavar="N", help="Requests in a day.")
+@click.option(
+    "--weight",
+    type=click.IntRange(1, MOST_WEIGHT),
+    metavar="N",
+    help="Turns that its lane has where others have one, when workers are short.",
+)
+@click.option(
+    "--common", is_flag=True, help="Nothing of its own any more: as LANES_BURST_LIMIT and LANES_DAILY_LIMIT say."
+)
+@connected
+def limit(session: Session, location_id: str, *, common: bool, **given: Any) -> None:
+    """Give a location budgets and a weight of its own; what is not named stays. Without options, show them.
+
+    They hold from the next request on. The API's own limits go before them: a location never sends more than the API
+    says that it may.
+    """
+    changed = {name: value for name, value in given.items() if value is not None}
+    if common and changed:
+        message = "--common takes away what the other options would set; say one or the other"
+        raise click.UsageError(message)
+    lanes = {lane.location_id: lane for lane in session.store.lanes()}
+    known = lanes.get(location_id)
+    own = {name: None if known is None or common else getattr(known, name) for name in ("burst", "daily", "weight")}
+    own |= changed
+    if common or changed:
+        session.store.limit(location_id, **own)
+    settings = session.settings
+    defaults = {"burst": settings.burst_limit, "daily": settings.daily_limit, "weight": 1}
+    shown = ", ".join(f"{name} {defaults[name] if own[name] is None else own[name]}" for name in own)
+    note = "" if known else " (it never had a job; mistyped?)"
+    say(f"{location_id}: {shown}{note}")
