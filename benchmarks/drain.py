@@ -19,7 +19,7 @@ from ops.stack import Stack
 from producers import OpportunityProducer
 
 AIM = Aim(ratio=2)
-THREADS = 64  # as many as our worker has by itself
+THREADS = 64  # as many as our worker has by itself on two cores
 PROCESSES = 2
 BURST_LIMIT = "1000000"
 POLL_SECONDS = 0.01

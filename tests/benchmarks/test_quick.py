@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from benchmarks.bodies import LOCATIONS, make_bodies
-from benchmarks.drain import THREADS
-from worker.app import DEFAULT_CONCURRENCY
+from benchmarks.drain import PROCESSES, THREADS
+from lanes.settings import Settings
 
 BENCH = [sys.executable, "-m", "benchmarks"]
 
@@ -68,4 +68,4 @@ def test_bodies_differ_by_contact_and_go_round_the_locations() -> None:
 
 
 def test_celery_gets_as_many_threads_as_our_worker_has() -> None:
-    assert DEFAULT_CONCURRENCY == THREADS
+    assert PROCESSES * Settings.model_fields["shift_threads"].default == THREADS
