@@ -83,6 +83,7 @@ class Bench:
         )
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _seats = threading.local()
 
 
@@ -257,7 +258,7 @@ def describe(outcome: Outcome, seconds: float, worker: str) -> str:
         "seconds": round(seconds, 4),
         "worker": worker,
     }
-    return json.dumps({name: value for name, value in detail.items() if value is not None}, separators=(",", ":"))
+    return _encode({name: value for name, value in detail.items() if value is not None})
 
 
 def _log(job: Released, outcome: Outcome, code: str, seconds: float) -> None:
