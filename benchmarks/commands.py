@@ -2,7 +2,8 @@
 
 Command = tuple[str, ...]
 
-SLOTS = 64  # requests at a time, the same for every side: as many threads as our worker has by itself
+PROCESSES = 2  # that send, on two cores: as many as our worker has by itself
+SLOTS = 64  # requests at a time, the same for every side: as many as our worker has by itself on two cores
 
 LANES: Command = ("celery", "-A", "worker", "worker")
 
@@ -12,7 +13,7 @@ CELERY_THREADS: Command = (
 )
 CELERY_PROCESSES: Command = (
     *("celery", "-A", "benchmarks.bare_celery", "worker"),
-    *("--pool", "prefork", "--concurrency", "2"),
+    *("--pool", "prefork", "--concurrency", str(PROCESSES)),
 )
 CELERY_BACKOFF: Command = (
     *("celery", "-A", "benchmarks.backoff_celery", "worker"),
@@ -27,11 +28,11 @@ CELERY_LIMITER: Command = (
 DRAMATIQ_DEFAULT: Command = ("dramatiq", "benchmarks.bare_dramatiq:broker")
 DRAMATIQ_SLOTS: Command = (
     *("dramatiq", "benchmarks.bare_dramatiq:broker"),
-    *("--processes", "2", "--threads", str(SLOTS // 2)),
+    *("--processes", str(PROCESSES), "--threads", str(SLOTS // 2)),
 )
 DRAMATIQ_LIMITER: Command = (
     *("dramatiq", "benchmarks.limited_dramatiq:broker"),
-    *("--processes", "2", "--threads", str(SLOTS // 2)),
+    *("--processes", str(PROCESSES), "--threads", str(SLOTS // 2)),
 )
 
 

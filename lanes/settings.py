@@ -62,6 +62,7 @@ class Settings(BaseModel):
     lease_seconds: Seconds = Field(45, description="until a job is taken back from a silent worker")
     http_timeout_seconds: Seconds = Field(20, description="for a whole request, connecting included")
     shift_seconds: Seconds = Field(5, description="how long a shift goes on before Celery has its slot back")
+    shift_threads: int = Field(32, ge=1, description="requests at once of one process of a worker (pool prefork)")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that workers log")
 
     @field_validator("redis_url")

@@ -1,23 +1,34 @@
 """The Celery app: its settings, its two tasks, and the dispatcher in every worker."""
 
+import os
 import sys
 import threading
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init, worker_shutting_down
+from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
 
 from lanes.errors import SettingsError
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
-from worker.dispatcher import DispatcherStep, ShiftTask
+from worker.bell import Bell
+from worker.crew import Crew
+from worker.dispatcher import SHIFT_TASK, DispatcherStep, ShiftTask
 from worker.enqueue import EnqueueTask, enqueue_rows
 from worker.events import JobEvents, NoEvents
 from worker.highlevel.client import HighLevelClient
 from worker.logs import configure_logs
-from worker.shift import Bench, Shift, StopFlag
+from worker.shift import Bench, StopFlag, work
 
-DEFAULT_CONCURRENCY = 64
+
+def default_concurrency() -> int:
+    """Return a process for each core that sends, and one for other tasks."""
+    return usable_cores() + 1
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def make_app(settings: Settings) -> Celery:
@@ -31,8 +42,8 @@ def make_app(settings: Settings) -> Celery:
         task_ignore_result=True,
         task_default_queue="lanes",
         worker_direct=True,
-        worker_pool="threads",
-        worker_concurrency=DEFAULT_CONCURRENCY,
+        worker_pool="prefork",
+        worker_concurrency=default_concurrency(),
         worker_prefetch_multiplier=1,
         worker_send_task_events=True,
         worker_enable_prefetch_count_reduction=False,
@@ -63,6 +74,8 @@ settings = load_settings()
 configure_logs(settings.log_level)
 app = make_app(settings)
 stop = StopFlag()
+bell = Bell()
+_crew: Crew | None = None
 _bench: Bench | None = None
 _lock = threading.Lock()
 
@@ -79,14 +92,16 @@ def bench(hostname: str) -> Bench:
                 JobEvents(app) if app.conf.worker_send_task_events else NoEvents(app),
                 hostname,
                 stop,
+                bell,
+                _crew,
             )
         return _bench
 
 
-@app.task(name="work_shift", base=ShiftTask, bind=True, acks_late=False)
-def work_shift(self: Any) -> int:
-    """Send due jobs, one after the other, for a few seconds."""
-    return Shift(bench(self.request.hostname)).work()
+@app.task(name=SHIFT_TASK, base=ShiftTask, bind=True, acks_late=False)
+def work_shift(self: Any) -> None:
+    """Send due jobs for a few seconds."""
+    work(bench(self.request.hostname))
 
 
 @app.task(name="producers.enqueue", base=EnqueueTask, bind=True, acks_late=True, reject_on_worker_lost=True)
@@ -98,11 +113,19 @@ def enqueue(self: Any, rows: Any) -> dict[str, Any]:
 @worker_shutting_down.connect
 def _release_nothing_more(**_: Any) -> None:
     stop.set()
+    bell.ring()
 
 
 @worker_process_init.connect
 def _start_anew(**_: Any) -> None:
-    """After a fork: nothing that the parent had open is used."""
-    global _bench, _lock
-    _bench, _lock = None, threading.Lock()
+    """After a fork: nothing that the parent had open is used. A process has one shift at a time, hence a crew."""
+    global _bench, _crew, _lock
+    _bench, _crew, _lock = None, Crew(settings.shift_threads), threading.Lock()
     configure_logs(settings.log_level)
+
+
+@worker_process_shutdown.connect
+def _finish_requests(**_: Any) -> None:
+    """Wait for the hands that a shift left in the middle of a request."""
+    if _crew is not None:
+        _crew.close()

@@ -21,11 +21,12 @@ from lanes.errors import LanesError
 log = structlog.get_logger()
 
 LOOK_AGAIN_SECONDS = 0.02
-FULL_SECONDS = 0.05
+GIVE_WAY_SECONDS = 0.01
 HOUSEKEEPING_SECONDS = 1.0
 NEVER_BEGAN_SECONDS = 15.0
 AWAY_SECONDS = 1.0
 SWEEP = 200
+SHIFT_TASK = "work_shift"
 
 
 class ShiftBook:
@@ -49,17 +50,19 @@ class ShiftBook:
     @property
     def starting(self) -> int:
         """Shifts that were sent and have not begun; one that never begins (its message was lost) is forgotten."""
+        return len(self._waiting())
+
+    @property
+    def shifts(self) -> int:
+        """Shifts that were sent and have not ended."""
+        reserved = {request.id for request in list(worker_state.requests.values()) if request.name == SHIFT_TASK}
+        return len(reserved | self._waiting())
+
+    def _waiting(self) -> set[str]:
         with self._lock:
             too_old = time.monotonic() - NEVER_BEGAN_SECONDS
             self._sent = {shift_id: at for shift_id, at in self._sent.items() if at > too_old}
-            return len(self._sent)
-
-    def free(self, slots: int) -> int:
-        """How many of the worker's slots no shift and no other task has. One is kept for other tasks."""
-        taken = set(worker_state.requests)
-        with self._lock:
-            taken.update(self._sent)
-        return max(1, slots - 1) - len(taken)
+            return set(self._sent)
 
 
 book = ShiftBook()
@@ -92,7 +95,7 @@ class Dispatcher:
         self._hostname = hostname
         shared = bench(hostname)
         self._settings, self._limits = shared.settings, shared.limits
-        self._store, self._events = shared.store, shared.events
+        self._store, self._events, self._bell = shared.store, shared.events, shared.bell
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, name="dispatcher", daemon=True),
@@ -126,11 +129,18 @@ class Dispatcher:
             book.changed.clear()
 
     def _dispatch(self) -> float:
-        """Start as many shifts as there are free slots and due jobs; return the longest time to wait then."""
+        """Start as many shifts as there are free slots and due jobs; return the longest time to wait then.
+
+        The shifts that are on come first: a hand that watches takes what has just become due, and no shift is started
+        for it. One slot is kept for other tasks, and no more: they queue behind the shifts, never before them.
+        """
         self._keep_house()
-        free = book.free(self._pool.num_processes)
+        shifts = book.shifts
+        if shifts:
+            self._stopping.wait(GIVE_WAY_SECONDS)
+        free = max(1, self._pool.num_processes - 1) - shifts
         if free <= 0:
-            return FULL_SECONDS
+            return LOOK_AGAIN_SECONDS
         starting = book.starting
         survey = self._store.survey(free + starting, self._limits)
         for _ in range(min(free, survey.due - starting)):
@@ -173,6 +183,7 @@ class Dispatcher:
                     channel.subscribe(self._store.key("wake"))
                     while not self._stopping.is_set():
                         if channel.get_message(timeout=HOUSEKEEPING_SECONDS):
+                            self._bell.ring()
                             book.changed.set()
             except (redis.RedisError, OSError) as error:
                 log.warning("wake_channel_lost", error=str(error))

@@ -2,6 +2,7 @@
 carries an opportunity's content.
 """
 
+import sys
 import threading
 import time
 from typing import Any
@@ -13,8 +14,7 @@ from lanes.job import Reclaimed, Released
 from worker.highlevel.outcomes import Outcome
 
 TASK_NAME = "upsert_opportunity"
-FLUSH_SECONDS = 0.25
-BATCH = 64
+FLUSH_SECONDS = 0.1
 
 
 class JobEvents:
@@ -34,7 +34,7 @@ class JobEvents:
                     hostname=hostname,
                     app=self._app,
                     buffer_group={"task"},
-                    buffer_limit=BATCH,
+                    buffer_limit=sys.maxsize,  # a thread that sends what is buffered holds up all others
                 )
             return self._dispatcher
 

@@ -1,6 +1,7 @@
-"""The shift: a worker slot that releases and sends due jobs, one after the other, for a few seconds."""
+"""The shift: a slot of the worker that releases and sends due jobs for a few seconds, with one hand or a crew."""
 
 import json
+import math
 import mmap
 import random
 import threading
@@ -19,13 +20,15 @@ from lanes.settings import Settings
 from lanes.store import LaneStore
 from lanes.transitions import Limits, Report, Seat, Told
 from worker.backoff import Backoff
-from worker.events import JobEvents
+from worker.bell import Bell
+from worker.crew import Alone, Crew
+from worker.events import FLUSH_SECONDS, JobEvents
 from worker.highlevel.client import HighLevelClient
 from worker.highlevel.outcomes import Answer, Failure, Kind, Outcome, classify
 
 log = structlog.get_logger()
 
-LINGER_SECONDS = 0.1
+LINGER_SECONDS = 1.0
 REPORT_PAUSE_SECONDS = 0.2
 REPORT_PAUSE_MOST_SECONDS = 2.0
 
@@ -58,6 +61,8 @@ class Bench:
     events: JobEvents
     hostname: str
     stop: StopFlag
+    bell: Bell
+    crew: Crew | None = None
     watch: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -78,6 +83,7 @@ class Bench:
         )
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _seats = threading.local()
 
 
@@ -90,51 +96,86 @@ def seat_name(hostname: str) -> str:
     return name
 
 
-class Shift:
-    """One shift. `work()` returns the number of attempts it made."""
+def work(bench: Bench) -> None:
+    """Work one shift: send jobs until none has been due for a while, the shift is over, or the worker stops."""
+    seconds = bench.settings.shift_seconds
+    if bench.crew is None:
+        lend_hand(bench, Alone(seconds))
+    else:
+        bench.crew.open(seconds)
+        bench.crew.hire(partial(lend_hand, bench, bench.crew))
+        bench.crew.rest()
+        bench.events.flush(bench.hostname)
 
-    def __init__(self, bench: Bench) -> None:
+
+def lend_hand(bench: Bench, crew: Crew | Alone) -> None:
+    """Let this thread send."""
+    Hand(bench, crew).work()
+
+
+class Hand:
+    """One thread that releases and sends jobs, one after the other. Times in seconds.
+
+    A hand for which nothing is due watches for the next job, unless another of its process does so already. Whoever
+    gets a job while nobody watches hires another hand, so that somebody watches or all are at work.
+    """
+
+    def __init__(self, bench: Bench, crew: Crew | Alone) -> None:
         self._bench = bench
+        self._crew = crew
         self._limits = bench.limits
         self._backoff = bench.backoff
         settings = bench.settings
         self._seat = Seat(seat_name(bench.hostname), settings.lease_seconds, settings.retention_seconds, self._limits)
         self._token = settings.api_token.get_secret_value() if settings.api_token else ""
-        self._ends_at = time.monotonic() + settings.shift_seconds
         self._chance = random.Random()  # noqa: S311 - jitter, not a secret
-
-    def work(self) -> int:
-        """Send jobs until none is due, the shift is over, or the worker stops."""
-        attempts = 0
-        following: Released | Idle | None = Idle(0.0)
-        try:
-            while following is not None:
-                if isinstance(following, Released):
-                    attempts += 1
-                    following = self._send(following)
-                    self._bench.events.flush(self._bench.hostname, soon=True)
-                elif self._over or following.seconds is None or following.seconds > LINGER_SECONDS:
-                    break
-                else:
-                    following = self._watch(following.seconds)
-        finally:
-            self._bench.events.flush(self._bench.hostname)
-        return attempts
-
-    def _watch(self, seconds: float) -> Released | Idle | None:
-        """Wait until a lane is due, and release. One idle shift of a process watches, the others queue behind it."""
-        due_at = time.monotonic() + seconds
-        if not self._bench.watch.acquire(timeout=LINGER_SECONDS):
-            return None
-        try:
-            time.sleep(max(0.0, due_at - time.monotonic()))
-            return self._bench.store.release(self._seat).next
-        finally:
-            self._bench.watch.release()
 
     @property
     def _over(self) -> bool:
-        return bool(self._bench.stop) or time.monotonic() >= self._ends_at
+        return bool(self._bench.stop) or time.monotonic() >= self._crew.ends_at
+
+    def work(self) -> None:
+        """Send jobs while there are any and the time is not over."""
+        bench = self._bench
+        following: Released | Idle | None = None
+        try:
+            if not self._over:
+                following = bench.store.release(self._seat).next
+            while following is not None:
+                if isinstance(following, Released):
+                    if not bench.watch.locked():
+                        self._crew.hire(partial(lend_hand, bench, self._crew))
+                    following = self._send(following)
+                    bench.events.flush(bench.hostname, soon=True)
+                else:
+                    following = self._watch(following.seconds)
+        except RedisUnavailableError as error:
+            log.warning("hand_rests", error=str(error))
+        finally:
+            bench.events.flush(bench.hostname, soon=not self._over)
+
+    def _watch(self, seconds: float | None) -> Released | Idle | None:
+        """Wait until a lane is due, or the bell rings, and release. None when another watches or nothing comes."""
+        bench = self._bench
+        if not bench.watch.acquire(blocking=False):
+            return None
+        try:
+            now = time.monotonic()
+            due_at, leaves_at = now + (math.inf if seconds is None else seconds), now + LINGER_SECONDS
+            while True:
+                rung = bench.bell.wait(min(due_at - now, leaves_at - now, FLUSH_SECONDS))
+                bench.events.flush(bench.hostname, soon=True)
+                if self._over:
+                    if rung:
+                        bench.bell.ring()  # somebody else's
+                    return None
+                now = time.monotonic()
+                if rung or now >= due_at:
+                    return bench.store.release(self._seat).next
+                if now >= leaves_at:
+                    return None
+        finally:
+            bench.watch.release()
 
     def _send(self, job: Released) -> Released | Idle | None:
         """Send one job and report what came of it; return what the same call released."""
@@ -218,7 +259,7 @@ def describe(outcome: Outcome, seconds: float, worker: str) -> str:
         "seconds": round(seconds, 4),
         "worker": worker,
     }
-    return json.dumps({name: value for name, value in detail.items() if value is not None}, separators=(",", ":"))
+    return _encode({name: value for name, value in detail.items() if value is not None})
 
 
 def _log(job: Released, outcome: Outcome, code: str, seconds: float) -> None:

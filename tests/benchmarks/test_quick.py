@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.bodies import LOCATIONS, make_bodies
-from benchmarks.commands import SLOTS
-from worker.app import DEFAULT_CONCURRENCY
+from benchmarks.commands import PROCESSES, SLOTS
+from lanes.settings import Settings
 
 FIRST = {"neighbour", "enqueue", "accuracy"}
 TWO_PARTS = (FIRST, BENCHMARKS.keys() - FIRST)
@@ -102,4 +102,4 @@ def test_bodies_differ_by_contact_and_go_round_the_locations() -> None:
 
 
 def test_others_get_as_many_slots_as_our_worker_has() -> None:
-    assert DEFAULT_CONCURRENCY == SLOTS
+    assert PROCESSES * Settings.model_fields["shift_threads"].default == SLOTS

@@ -80,6 +80,8 @@ def _watched_pool(pool: type[HTTPConnectionPool], connection: type[HTTPConnectio
     """Return a pool whose connections are known to the watchdog from their first byte on, TLS included."""
 
     class Connection(connection):  # type: ignore[misc, valid-type]
+        _parts: list[bytes] | None = None
+
         def _new_conn(self) -> socket.socket:
             opened: socket.socket = super()._new_conn()
             watchdog.opened(opened)
@@ -88,5 +90,17 @@ def _watched_pool(pool: type[HTTPConnectionPool], connection: type[HTTPConnectio
         def connect(self) -> None:
             super().connect()
             watchdog.opened(self.sock)
+
+        def request(self, *arguments: Any, **options: Any) -> None:
+            self._parts = []
+            super().request(*arguments, **options)
+            parts, self._parts = self._parts, None
+            super().send(b"".join(parts))
+
+        def send(self, data: bytes) -> None:
+            if self._parts is None:
+                super().send(data)
+            else:
+                self._parts.append(data)
 
     return type(pool.__name__, (pool,), {"ConnectionCls": Connection})

@@ -164,5 +164,7 @@ def _text(value: object) -> str | None:
     """Return a non-empty string as one line of printable characters, cut to a length that a list can show."""
     if not isinstance(value, str) or not value.strip():
         return None
-    line = "".join(character if character.isprintable() else " " for character in value.strip())
+    line = value.strip()
+    if not line.isprintable():
+        line = "".join(character if character.isprintable() else " " for character in line)
     return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 1] + "…"
