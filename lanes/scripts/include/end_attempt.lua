@@ -5,11 +5,11 @@
 local function end_attempt(job, outcome, detail)
   redis.call('RPUSH', key.attempts(job.id),
     string.format('%s %s %s %.0f %s', job.attempt, outcome, job.released_at, now, detail))
-  if job.lane.blocked_until > now and redis.call('ZSCORE', key.due, job.location) then
+  if job.lane.blocked_until > now then
     local until_at = burst_until(job.lane) or now
     if until_at < job.lane.blocked_until then
       redis.call('HSET', key.lane(job.location), 'blocked_until', until_at)
-      schedule(job.location, until_at)
+      if redis.call('ZSCORE', key.due, job.location) then schedule(job.location, until_at) end
     end
   end
 end

@@ -1,0 +1,112 @@
+"""Workers in virtual time that never run short: they release whatever is due, and answer as a test says."""
+
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+from lanes.job import Idle, Order, Released
+from lanes.transitions import Limits, Report, Seat, Told
+from tests.lanes.conftest import ClockedStore
+
+LEASE = 30.0
+LATENCY = 0.25
+# What a call takes: no two come in the same microsecond.
+TICK = 0.00001
+
+seats = count()
+
+
+def take(store: ClockedStore, limits: Limits) -> Released | Idle:
+    """Let a seat that nobody had before release a job."""
+    found = store.release(Seat(f"seat{next(seats)}", LEASE, 3600, limits)).next
+    assert found is not None
+    return found
+
+
+def take_job(store: ClockedStore, limits: Limits) -> Released:
+    """Release a job where there must be one."""
+    found = take(store, limits)
+    assert isinstance(found, Released)
+    return found
+
+
+def take_all(store: ClockedStore, limits: Limits) -> list[Released]:
+    """Release all that may go out now."""
+    jobs: list[Released] = []
+    while isinstance(found := take(store, limits), Released):
+        jobs.append(found)
+    return jobs
+
+
+def wait(store: ClockedStore, limits: Limits) -> float:
+    """Return how long nothing can be released."""
+    found = take(store, limits)
+    assert isinstance(found, Idle)
+    assert found.seconds is not None
+    return found.seconds
+
+
+def deliver(store: ClockedStore, job: Released, limits: Limits, told: Told | None = None) -> None:
+    """Report that the API took a job."""
+    assert store.deliver(Report(job.id, job.attempt, "{}", limits, told), retention=3600).code == "delivered"
+
+
+def fill(store: ClockedStore, location: str, jobs: int, **options: object) -> None:
+    """Put jobs of different records into a lane."""
+    names = (f"{location}-{next(seats)}" for _ in range(jobs))
+    store.enqueue_many([Order(name, location, name, b"{}", **options) for name in names], 60)  # type: ignore[arg-type]
+
+
+@dataclass
+class Crew:
+    """Runs events in the order of their times. `calls` counts the releases that were asked for."""
+
+    store: ClockedStore
+    limits: Limits
+    answer: Callable[[Report, Released], None]
+    sent: list[tuple[float, int, Released]] = field(default_factory=list)
+    calls: int = 0
+    _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _order: "count[int]" = field(default_factory=count)
+    _wakes_at: float = float("inf")
+
+    def at(self, seconds: float, do: Callable[[], None]) -> None:
+        """Let something happen at a time."""
+        heapq.heappush(self._events, (seconds, next(self._order), do))
+
+    def run(self, seconds: float) -> None:
+        """Let so much time pass."""
+        end = self.store.now + seconds
+        self.at(self.store.now, lambda: None)
+        while self._events and self._events[0][0] <= end:
+            at, _, do = heapq.heappop(self._events)
+            self.store.pass_time(max(0.0, at - self.store.now))
+            do()
+            self._release()
+
+    def _release(self) -> None:
+        while True:
+            self.calls += 1
+            self.store.pass_time(TICK)
+            job = take(self.store, self.limits)
+            if isinstance(job, Released):
+                self.sent.append((self.store.now, self.calls, job))
+                report = Report(job.id, job.attempt, "{}", self.limits)
+                self.at(self.store.now + LATENCY, lambda report=report, job=job: self.answer(report, job))  # type: ignore[misc]
+            elif job.seconds != 0:
+                self._sleep(job.seconds)
+                return
+
+    def _sleep(self, seconds: float | None) -> None:
+        if seconds is None:
+            return
+        wakes_at = self.store.now + seconds
+        if wakes_at < self._wakes_at or self._wakes_at <= self.store.now:
+            self._wakes_at = wakes_at
+            self.at(wakes_at, lambda: None)
+
+
+def locations(jobs: Sequence[Released]) -> list[str]:
+    """Return whose turns these were."""
+    return [job.location_id for job in jobs]

@@ -1,0 +1,213 @@
+"""No location waits for another, and no record for another: in virtual time, to the call."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from lanes.job import Idle, Released
+from lanes.loader import read
+from lanes.transitions import Limits, Report
+from tests.lanes.conftest import START, ClockedStore, Orders
+from tests.lanes.crew import LATENCY, TICK, Crew, deliver, fill, take, take_all, take_job
+
+LIMITS = Limits(burst=20, window=10, daily=100_000)
+SECONDS = 35.0
+LOOKED_AT = int(re.findall(r"LANES_LOOKED_AT = (\d+)", "\n".join(read("include/release_next")))[0])
+
+Trouble = Callable[[ClockedStore], None]
+
+
+def saturated(store: ClockedStore) -> None:
+    fill(store, "bad", 3000)
+
+
+def held(store: ClockedStore) -> None:
+    fill(store, "bad", 3000)
+    store.hold("bad", "to look at it", "operator")
+
+
+def throttled(store: ClockedStore) -> None:
+    fill(store, "bad", 3000)
+
+
+def in_backoff(store: ClockedStore) -> None:
+    store.limit("bad", 200, None, None)
+    fill(store, "bad", 60)
+
+
+def out_of_budget(store: ClockedStore) -> None:
+    store.limit("bad", None, 7, None)
+    fill(store, "bad", 3000)
+
+
+def too_old(store: ClockedStore) -> None:
+    store.limit("bad", 1, None, None)
+    fill(store, "bad", 300, expires_at=store.now + 12)
+
+
+def silent(store: ClockedStore) -> None:
+    fill(store, "bad", 3000)
+
+
+def crew_for(store: ClockedStore, trouble: Trouble | None) -> Crew:
+    """Return workers whom the API answers well but for the lane in trouble."""
+
+    def answer(report: Report, job: Released) -> None:
+        if job.location_id != "bad":
+            deliver(store, job, LIMITS)
+        elif trouble is throttled:
+            store.throttle(report, wait=3)
+        elif trouble is in_backoff:
+            store.retry(report, delay=1 + int(job.id.removeprefix("bad-")) % 17 / 8)
+        elif trouble is not silent:
+            deliver(store, job, LIMITS)
+
+    return Crew(store, LIMITS, answer)
+
+
+def now_and_then(store: ClockedStore, crew: Crew) -> None:
+    """A job every 0.7 seconds, at which the window always has room."""
+    for number in range(45):
+        crew.at(START + 1 + 0.7 * number, lambda: fill(store, "good", 1))
+
+
+def all_at_once(store: ClockedStore, _: Crew) -> None:
+    """Jobs for some windows."""
+    fill(store, "good", 70)
+
+
+Load = Callable[[ClockedStore, Crew], None]
+
+
+def sent_of_good(store: ClockedStore, load: Load, trouble: Trouble | None) -> list[float]:
+    """Return when the jobs of the good lane went out, beside a lane in trouble or alone."""
+    store.client.flushall()
+    store.pass_time(START - store.now)
+    crew = crew_for(store, trouble)
+    if trouble is not None:
+        trouble(store)
+    load(store, crew)
+    crew.run(SECONDS)
+    return [at for at, _, job in crew.sent if job.location_id == "good"]
+
+
+@pytest.mark.parametrize("load", [now_and_then, all_at_once])
+@pytest.mark.parametrize("trouble", [saturated, held, throttled, in_backoff, out_of_budget, too_old, silent])
+def test_a_lane_in_trouble_makes_no_other_wait(store: ClockedStore, load: Load, trouble: Trouble) -> None:
+    """All that it has is its turns: one call before each job of the good lane, or one that finds nothing."""
+    alone, beside = sent_of_good(store, load, None), sent_of_good(store, load, trouble)
+    turns = 1 if load is now_and_then else LIMITS.burst
+    windows = 1 if load is now_and_then else 1 + (len(alone) - 1) // LIMITS.burst
+    later = [round((after - before) / TICK) for after, before in zip(beside, alone, strict=True)]
+    assert len(alone) >= 40
+    assert max(later) <= windows * (turns + 1)
+
+
+def test_many_blocked_lanes_that_are_due_at_once_cost_a_call_for_each_so_many_looked_at(store: ClockedStore) -> None:
+    limits = Limits(burst=1, window=10, daily=1000)
+    blocked = 200
+    for number in range(blocked):
+        fill(store, f"full{number:03}", 2)
+    assert len(take_all(store, limits)) == blocked
+    store.pass_time(10 + 30)
+    for number in range(blocked):
+        store.limit(f"full{number:03}", None, 1, None)
+    store.pass_time(TICK)
+    fill(store, "good", 1)
+    store.pass_time(TICK)
+    calls = 1
+    while not isinstance(found := take(store, limits), Released):
+        assert found.seconds == 0
+        calls += 1
+    assert found.location_id == "good"
+    assert calls == 1 + blocked // LOOKED_AT
+    fill(store, "better", 1)
+    assert take_job(store, limits).location_id == "better"
+
+
+def test_a_job_in_backoff_holds_back_its_own_record_only(store: ClockedStore, order: Orders) -> None:
+    jobs = [order(record=record) for record in ("p/a", "p/a", "p/b", "p/c")]
+    store.enqueue_many(jobs, 60)
+    first = take_job(store, LIMITS)
+    store.retry(Report(first.id, first.attempt, "{}", LIMITS), delay=3600)
+    assert [job.id for job in take_all(store, LIMITS)] == [jobs[2].id, jobs[3].id]
+    store.pass_time(3600)
+    again = take_job(store, LIMITS)
+    assert (again.id, again.attempt) == (jobs[0].id, 2)
+    assert take_all(store, LIMITS) == []
+    deliver(store, again, LIMITS)
+    assert [job.id for job in take_all(store, LIMITS)] == [jobs[1].id]
+
+
+def deliver_first(store: ClockedStore, job: Released) -> None:
+    deliver(store, job, LIMITS)
+
+
+def bury_first(store: ClockedStore, job: Released) -> None:
+    store.bury(Report(job.id, job.attempt, "{}", LIMITS), reason="refused")
+
+
+def lose_first(store: ClockedStore, _: Released) -> None:
+    store.pass_time(30)
+    assert store.reclaim(10, 1)[0].buried
+
+
+def cancel_first(store: ClockedStore, job: Released) -> None:
+    store.retry(Report(job.id, job.attempt, "{}", LIMITS), delay=3600)
+    assert store.cancel(job.id, 3600) == "cancelled"
+
+
+def expire_first(store: ClockedStore, job: Released) -> None:
+    store.retry(Report(job.id, job.attempt, "{}", LIMITS), delay=3600)
+    store.pass_time(100)
+    assert store.expire(10, 3600) == [job.id]
+
+
+@pytest.mark.parametrize("end", [deliver_first, bury_first, lose_first, cancel_first, expire_first])
+def test_a_job_goes_on_when_the_one_before_it_is_done_with(
+    store: ClockedStore, order: Orders, end: Callable[[ClockedStore, Released], None]
+) -> None:
+    first, second = order(expires_at=store.now + 100), order()
+    store.enqueue_many([first, second], 60)
+    job = take_job(store, LIMITS)
+    assert isinstance(take(store, LIMITS), Idle)
+    end(store, job)
+    assert [job.id for job in take_all(store, LIMITS)] == [second.id]
+
+
+def test_a_lane_whose_limit_was_lowered_hides_no_work_of_others(store: ClockedStore) -> None:
+    """More of its slots are taken than it has now: it offers nothing, and not less."""
+    fill(store, "bad", 50)
+    take_all(store, LIMITS)
+    store.limit("bad", 1, None, None)
+    fill(store, "good", 10)
+    assert store.survey(100, LIMITS).due == 10
+
+
+def test_a_resumed_lane_goes_on_as_soon_as_its_window_has_room(store: ClockedStore) -> None:
+    """What was answered while it was held counts, too."""
+    fill(store, "loc", LIMITS.burst + 1)
+    jobs = take_all(store, LIMITS)
+    store.hold("loc", "to look at it", "operator")
+    store.pass_time(LATENCY)
+    for job in jobs:
+        deliver(store, job, LIMITS)
+    store.resume("loc")
+    store.pass_time(LIMITS.window)
+    assert len(take_all(store, LIMITS)) == 1
+
+
+def test_a_limit_that_is_raised_does_not_forget_jobs_in_backoff(store: ClockedStore) -> None:
+    """They were put off to the end of the day, since nothing could go out before."""
+    store.limit("loc", None, 1, None)
+    fill(store, "loc", 3)
+    first = take_job(store, LIMITS)
+    fill(store, "loc", 1, not_before=store.now + 60)
+    for job_id in store.client.zrange(store.key("ready", "loc"), 0, -1):
+        store.cancel(job_id.decode(), 3600)
+    deliver(store, first, LIMITS)
+    assert take_all(store, LIMITS) == []
+    store.limit("loc", None, None, None)
+    store.pass_time(60)
+    assert len(take_all(store, LIMITS)) == 1
