@@ -131,10 +131,10 @@ def test_an_urgent_job_takes_those_before_it_of_its_record_along(store: ClockedS
 
 
 def test_a_promoted_job_stays_urgent_through_its_backoff(store: ClockedStore, order: Orders) -> None:
-    first, plain, urgent = order(record="p/a"), order(record="p/b"), order(record="p/a", priority=9)
-    store.enqueue(first, 60)
+    plain, first = order(record="p/a", not_before=store.now + 5), order(record="p/b")
+    store.enqueue_many([plain, first], 60)
     job = take_job(store, LIMITS)
-    store.enqueue_many([plain, urgent], 60)
+    store.enqueue(order(record="p/b", priority=9), 60)
     store.retry(Report(job.id, job.attempt, "{}", LIMITS), delay=5)
     store.pass_time(5)
     assert [job.id for job in take_all(store, LIMITS)] == [first.id, plain.id]

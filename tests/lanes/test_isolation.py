@@ -198,15 +198,13 @@ def test_a_resumed_lane_goes_on_as_soon_as_its_window_has_room(store: ClockedSto
     assert len(take_all(store, LIMITS)) == 1
 
 
-def test_a_limit_that_is_raised_does_not_forget_jobs_in_backoff(store: ClockedStore) -> None:
+def test_a_limit_that_is_raised_does_not_forget_jobs_in_backoff(store: ClockedStore, order: Orders) -> None:
     """They were put off to the end of the day, since nothing could go out before."""
     store.limit("loc", None, 1, None)
-    fill(store, "loc", 3)
-    first = take_job(store, LIMITS)
-    fill(store, "loc", 1, not_before=store.now + 60)
-    for job_id in store.client.zrange(store.key("ready", "loc"), 0, -1):
-        store.cancel(job_id.decode(), 3600)
-    deliver(store, first, LIMITS)
+    cancelled = order(record="p/b")
+    store.enqueue_many([order(record="p/a"), cancelled, order(record="p/c", not_before=store.now + 60)], 60)
+    deliver(store, take_job(store, LIMITS), LIMITS)
+    store.cancel(cancelled.id, 3600)
     assert take_all(store, LIMITS) == []
     store.limit("loc", None, None, None)
     store.pass_time(60)
