@@ -19,7 +19,7 @@ local function fence(id, attempt, told, throttled)
                   released_at = job[4] or '0', seq = tonumber(job[6]), priority = tonumber(job[7]), carries = job[8],
                   number = newest and tonumber(job[9]), leased = leased, current = leased and job[1] == 'in_flight' }
   found.lane = read_lane(found.location)
-  redis.call('ZADD', key.slots(found.location), now + found.lane.window, id .. ':' .. attempt)
   learn(found, found.lane, told, throttled)
+  redis.call('ZADD', key.slots(found.location), now + found.lane.window, id .. ':' .. attempt)
   return found
 end

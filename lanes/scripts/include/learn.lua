@@ -1,3 +1,4 @@
+-- @include lane
 -- @include budget
 -- learn(job, lane, told): what the API's answer told of the location's budgets corrects our account of them, because others
 -- may spend them too. `told` is text: the limit of the window, what is left of it, the window in us, the limit of the day,
@@ -6,11 +7,17 @@
 local SHARED_FOR = 60 * 1000000
 local SAME_DAY = 60 * 1000000
 
--- learn_limits(lane, ...): the limits themselves, when they are not those that are known.
-local function learn_limits(lane, burst, window, daily)
-  if burst and burst ~= lane.api_burst then redis.call('HSET', key.lane(lane.location), 'api_burst', burst) end
-  if window and window ~= lane.api_window then redis.call('HSET', key.lane(lane.location), 'api_window', window) end
-  if daily and daily ~= lane.api_daily then redis.call('HSET', key.lane(lane.location), 'api_daily', daily) end
+-- learn_limits(lane, told): the limits themselves, when they are not those that are known; they hold from this report on.
+local function learn_limits(lane, told)
+  local changed = false
+  for name, value in pairs(told) do
+    if value ~= lane[name] then
+      redis.call('HSET', key.lane(lane.location), name, value)
+      changed = true
+    end
+  end
+  if not changed then return end
+  for name, value in pairs(read_lane(lane.location)) do lane[name] = value end
 end
 
 -- learn_day(lane, number, used, resets_in): the day's requests, those of others among them.
@@ -60,7 +67,7 @@ local function learn(job, lane, told, throttled)
   if told == '' then return end
   local burst, left, window, daily, day_left, day_resets = string.match(told, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
   burst, left, daily, day_left = tonumber(burst), tonumber(left), tonumber(daily), tonumber(day_left)
-  learn_limits(lane, burst, tonumber(window), daily)
+  learn_limits(lane, { api_burst = burst, api_window = tonumber(window), api_daily = daily })
   if not job.number then return end
   if burst and left then learn_window(lane, tonumber(job.released_at), burst - left, throttled) end
   if daily and day_left then learn_day(lane, job.number, daily - day_left, tonumber(day_resets)) end
