@@ -1,0 +1,139 @@
+"""What answers teach of somebody else who spends a location's window, and what they do not."""
+
+from dataclasses import dataclass
+from itertools import pairwise, permutations
+
+import pytest
+
+from lanes.transitions import Limits, Report, Told
+from tests.lanes.conftest import ClockedStore
+from tests.lanes.crew import LEASE, deliver, fill, take_all, take_job, wait
+
+LIMITS = Limits(burst=100, window=10, daily=100_000)
+MARGIN = 2
+SHARED_FOR = 60
+
+
+def told(used: int) -> Told:
+    """The server counted so many requests in its window."""
+    return Told(burst=LIMITS.burst, left=LIMITS.burst - used, window=LIMITS.window)
+
+
+def alone(store: ClockedStore, ours: int) -> bool:
+    """Whether all slots but those that ours have taken go out at once: none is left free, and nothing is paced."""
+    return ours + len(take_all(store, LIMITS)) == LIMITS.burst
+
+
+@pytest.mark.parametrize(("used", "explained"), [(0, True), (1, True), (3, True), (4, False), (60, False)])
+def test_more_than_our_slots_is_proof_of_somebody_else(store: ClockedStore, used: int, explained: bool) -> None:
+    fill(store, "loc", 200)
+    job, *_ = [take_job(store, LIMITS) for _ in range(3)]
+    deliver(store, job, LIMITS, told(used))
+    assert alone(store, 3) is explained
+
+
+def test_a_429_is_proof_of_somebody_else(store: ClockedStore) -> None:
+    fill(store, "loc", 200)
+    job = take_job(store, LIMITS)
+    store.throttle(Report(job.id, job.attempt, "{}", LIMITS, told(1)), wait=1)
+    store.pass_time(1)
+    assert not alone(store, 1)
+
+
+def test_every_order_of_arrivals_and_answers_is_explained(store: ClockedStore) -> None:
+    fill(store, "loc", 300)
+    for arrivals in permutations(range(1, 4)):
+        for answers in permutations(range(3)):
+            jobs = [take_job(store, LIMITS) for _ in range(3)]
+            for number in answers:
+                store.pass_time(0.1)
+                deliver(store, jobs[number], LIMITS, told(arrivals[number]))
+            store.pass_time(11)
+    assert alone(store, 0)
+
+
+def test_what_others_took_is_theirs_until_the_window_forgets_it(store: ClockedStore) -> None:
+    fill(store, "loc", 200)
+    deliver(store, take_job(store, LIMITS), LIMITS, told(41))
+    take_job(store, LIMITS)
+    assert wait(store, LIMITS) == pytest.approx(LIMITS.window / (2 * (LIMITS.burst - MARGIN - 40) - 1), abs=1e-5)
+    store.pass_time(LEASE + LIMITS.window)
+    take_job(store, LIMITS)
+    assert wait(store, LIMITS) == pytest.approx(LIMITS.window / (2 * (LIMITS.burst - MARGIN)), abs=1e-5)
+
+
+def test_while_somebody_else_is_there_ours_go_out_evenly_and_leave_some_free(store: ClockedStore) -> None:
+    fill(store, "loc", 300)
+    deliver(store, take_job(store, LIMITS), LIMITS, told(41))
+    share = LIMITS.burst - MARGIN - 40
+    end = store.now + LIMITS.window - 0.001
+    times = []
+    while store.now < end:
+        times += [job.released_at for job in take_all(store, LIMITS)]
+        store.pass_time(min(wait(store, LIMITS), end - store.now))
+    assert 1 + len(times) == share
+    pauses = [later - before for before, later in pairwise(times)]
+    # Faster while there is room, never all at once.
+    assert min(pauses) >= LIMITS.window / (2 * share) - 1e-5
+    assert max(pauses) <= LIMITS.window / share + 1e-5
+    assert pauses[0] < 0.6 * pauses[-1]
+
+
+def test_it_is_forgotten_a_minute_after_the_last_proof(store: ClockedStore) -> None:
+    fill(store, "loc", 300)
+    deliver(store, take_job(store, LIMITS), LIMITS, told(41))
+    store.pass_time(30)
+    job = take_job(store, LIMITS)
+    deliver(store, job, LIMITS, told(41))
+    store.pass_time(SHARED_FOR - 0.5)
+    assert len(take_all(store, LIMITS)) == 1
+    store.pass_time(0.5)
+    assert alone(store, 1)
+
+
+@pytest.mark.parametrize(("seconds", "learned"), [(0.0, True), (2.0, True), (2.001, False), (9.0, False)])
+def test_an_answer_that_took_too_long_tells_of_a_window_long_gone(
+    store: ClockedStore, seconds: float, learned: bool
+) -> None:
+    fill(store, "loc", 200)
+    job = take_job(store, LIMITS)
+    store.pass_time(seconds)
+    deliver(store, job, LIMITS, told(41))
+    assert alone(store, 1) is not learned
+
+
+def test_a_stale_report_teaches_nothing(store: ClockedStore) -> None:
+    fill(store, "loc", 1)
+    lost = take_job(store, LIMITS)
+    store.pass_time(LEASE)
+    store.reclaim(10, 5)
+    again = take_job(store, LIMITS)
+    assert (again.id, again.attempt) == (lost.id, 2)
+    fill(store, "loc", 200)
+    everything = Told(LIMITS.burst, 0, LIMITS.window, LIMITS.daily, 0, 3600.0)
+    report = Report(lost.id, lost.attempt, "{}", LIMITS, everything)
+    assert store.retry(report, delay=1).code == "stale"
+    assert store.lanes()[0].day_used == 2
+    assert alone(store, 2)
+
+
+@dataclass(frozen=True)
+class Garbled(Told):
+    """What no answer can have told."""
+
+    text: str = ""
+
+    def as_argument(self) -> str:
+        """Return the text as it is."""
+        return self.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["-", "nothing", "1 2 3", "- - - - - -", "a b c d e f", "100 x 10000000 x 5 -", "- 3 - - 3 5", "1 1 1 1 1 1 1 1"],
+)
+def test_what_cannot_be_read_changes_nothing(store: ClockedStore, text: str) -> None:
+    fill(store, "loc", 200)
+    deliver(store, take_job(store, LIMITS), LIMITS, Garbled(text=text))
+    assert store.lanes()[0].day_used == 1
+    assert alone(store, 1)
