@@ -1,0 +1,152 @@
+"""What the headers of an answer tell of the budgets, and that every kind of answer carries it."""
+
+import pytest
+
+from worker.highlevel.outcomes import Answer, Failure, Kind, classify
+from worker.highlevel.rate_limits import RateLimits, read_rate_limits
+
+MAX = "x-ratelimit-max"
+LEFT = "x-ratelimit-remaining"
+WINDOW = "x-ratelimit-interval-milliseconds"
+DAILY = "x-ratelimit-limit-daily"
+DAY_LEFT = "x-ratelimit-daily-remaining"
+RESET = "x-ratelimit-daily-reset"
+
+NAMES = (MAX, LEFT, WINDOW, DAILY, DAY_LEFT, RESET)
+# S: the documented values; O: the reset.
+ALL = {MAX: "100", LEFT: "97", WINDOW: "10000", DAILY: "200000", DAY_LEFT: "199990", RESET: "3600000"}
+TOLD = RateLimits(100, 97, 10.0, 200_000, 199_990, 3600.0)
+FIELDS = dict(zip(NAMES, RateLimits._fields, strict=True))
+
+
+def without(*names: str) -> dict[str, str]:
+    return {name: value for name, value in ALL.items() if name not in names}
+
+
+def test_all_six_are_read() -> None:
+    assert read_rate_limits(ALL) == TOLD
+
+
+def test_other_headers_do_not_matter() -> None:
+    assert read_rate_limits({"content-type": "application/json", **ALL, "x-ratelimit": "1"}) == TOLD
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_that_is_missing_is_not_known_and_the_others_are(name: str) -> None:
+    assert read_rate_limits(without(name)) == TOLD._replace(**{FIELDS[name]: None})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"content-type": "application/json"},
+        without(MAX, DAILY),
+        {LEFT: "3"},
+        {**ALL, MAX: "many", DAILY: ""},
+        {name.title(): value for name, value in ALL.items()},  # the client gives names in lower case
+    ],
+)
+def test_without_either_limit_nothing_is_told(headers: dict[str, str]) -> None:
+    assert read_rate_limits(headers) is None
+
+
+@pytest.mark.parametrize("headers", [without(DAILY, DAY_LEFT, RESET), without(MAX, LEFT, WINDOW)])
+def test_one_budget_may_be_told_alone(headers: dict[str, str]) -> None:
+    expected = {FIELDS[name]: None for name in NAMES if name not in headers}
+    assert read_rate_limits(headers) == TOLD._replace(**expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        " ",
+        "many",
+        "-1",
+        "+1",
+        "1.5",
+        "1e2",
+        "1_0",
+        "0x10",
+        "NaN",
+        "Infinity",
+        " 50",
+        "50 ",
+        "50, 50",
+        "\u0665\u0660",
+        "\u00b2",
+        "10000000000",
+        "9" * 5000,
+    ],
+)
+def test_what_is_no_number_that_can_be_is_not_known(name: str, value: str) -> None:
+    assert read_rate_limits({**ALL, name: value}) == TOLD._replace(**{FIELDS[name]: None})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        (MAX, "0", None),
+        (MAX, "97", 97),
+        (MAX, "1000000000", 10**9),
+        (MAX, "1000000001", None),
+        (LEFT, "0", 0),
+        (LEFT, "100", 100),
+        (LEFT, "101", None),
+        (LEFT, "0007", 7),
+        (WINDOW, "0", None),
+        (WINDOW, "1", 0.001),
+        (WINDOW, "86400000", 86_400.0),
+        (WINDOW, "86400001", None),
+        (DAILY, "0", None),
+        (DAILY, "1000000000", 10**9),
+        (DAY_LEFT, "0", 0),
+        (DAY_LEFT, "200000", 200_000),
+        (DAY_LEFT, "200001", None),
+        (RESET, "0", None),
+        (RESET, "1", 0.001),
+        (RESET, "86400000", 86_400.0),
+        (RESET, "86400001", None),
+    ],
+)
+def test_the_bounds_of_each(name: str, value: str, read: float | None) -> None:
+    told = read_rate_limits({**ALL, name: value})
+    assert told is not None
+    assert told._asdict() == TOLD._asdict() | {FIELDS[name]: read}
+
+
+@pytest.mark.parametrize(
+    ("limit", "left", "field"), [(MAX, LEFT, "left"), (DAILY, DAY_LEFT, "day_left")], ids=["window", "day"]
+)
+def test_more_left_than_there_is_is_not_believed(limit: str, left: str, field: str) -> None:
+    for value, read in (("7", 7), ("8", None)):
+        told = read_rate_limits({**ALL, limit: "7", left: value})
+        assert told is not None
+        assert getattr(told, field) == read
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (200, Kind.DELIVERED),
+        (201, Kind.DELIVERED),
+        (400, Kind.REFUSED),
+        (401, Kind.UNAUTHORIZED),
+        (422, Kind.REFUSED),
+        (429, Kind.THROTTLED),
+        (500, Kind.RETRY),
+        (503, Kind.RETRY),
+    ],
+)
+@pytest.mark.parametrize(("headers", "told"), [(ALL, TOLD), ({}, None), ({MAX: "x"}, None)])
+def test_every_answer_carries_what_it_told(
+    status: int, kind: Kind, headers: dict[str, str], told: RateLimits | None
+) -> None:
+    outcome = classify(Answer(status, headers, b"{}"), 10.0)
+    assert (outcome.kind, outcome.rate_limits) == (kind, told)
+
+
+def test_where_there_was_no_answer_nothing_was_told() -> None:
+    assert classify(Failure("no whole answer within 20 s"), 10.0).rate_limits is None
