@@ -85,7 +85,7 @@ def _play(scene: Scene, system: System, quiet: Quiet, chance: random.Random) -> 
 
 def _shifts(workers: list[Child]) -> int:
     """Return how many shifts the workers have been given, as their logs say."""
-    return sum(len(SHIFT_RECEIVED.findall(worker.log.read_text("utf-8", "replace"))) for worker in workers)
+    return sum(len(SHIFT_RECEIVED.findall(worker.output)) for worker in workers)
 
 
 def _figures(passages: dict[str, list[Passage]]) -> list[Figure]:
