@@ -36,21 +36,25 @@ def test_the_next_of_the_record_stands_behind_it(store: ClockedStore, order: Ord
 
 
 def test_options_are_kept_with_the_job(store: ClockedStore, order: Orders) -> None:
-    options = {
-        "expires_at": START + 9,
-        "service": "crm",
-        "event_time": START - 5,
-        "priority": 2,
-        "not_before": START - 1,
-    }
+    urgent = order(expires_at=START + 9, service="crm", priority=2, not_before=START - 1)
     with watch(store) as changed:
-        store.enqueue(order(idempotency_key="k", fingerprint="f", **options), KNOWN)
-    kept = {"expires_at": "t+9", "service": "crm", "event_time": "t-5", "priority": "2", "not_before": "t-1"}
-    assert changed == enters("job1", body='{"n":1}', **kept) | {
+        store.enqueue(urgent, KNOWN)
+    assert changed == enters("job1", body='{"n":1}', priority="2", service="crm") | {
+        **of("job:job1", expires_at="t+9", not_before="t-1"),
         f"heads:loc.{RECORD}": "job1",
         "ready:loc.job1": "-199999999999999",
         "due.loc": "t+0",
         "expiring.job1": "t+9",
+    }
+
+
+def test_a_key_and_an_event_time_are_known_for_a_while(store: ClockedStore, order: Orders) -> None:
+    with watch(store) as changed:
+        store.enqueue(order(idempotency_key="k", fingerprint="f", event_time=START - 5), KNOWN)
+    assert changed == enters("job1", body='{"n":1}', event_time="t-5") | {
+        f"heads:loc.{RECORD}": "job1",
+        "ready:loc.job1": "1",
+        "due.loc": "t+0",
         "idempotency:loc:k": "job1 f",
         "idempotency:loc:k ttl": "120 min",
         f"events:loc:{RECORD}.n": "t-5",
