@@ -4,6 +4,7 @@ Times read as seconds since the start of the test: `t+30`. What lives for a whil
 name and `ttl`.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ KEPT = 3600  # seconds for which what is done can be read
 KNOWN = 7200  # seconds for which idempotency keys and event times are known
 LEASE = 60
 
+_JSON = re.compile(r"\{.*\}$")
 _TIME = re.compile(r"(?<!\d)1[78]\d{14}(?!\d)")
 
 
@@ -49,12 +51,16 @@ def _values(client: Any, key: bytes) -> dict[str, str]:
     if kind == b"string":
         return {"": client.get(key).decode()}
     if kind == b"list":
-        return {"": ", ".join(each.decode() for each in client.lrange(key, 0, -1))}
+        return {"": ", ".join(_JSON.sub(_sorted, each.decode()) for each in client.lrange(key, 0, -1))}
     if kind == b"set":
         return {each.decode(): "in" for each in client.smembers(key)}
     if kind == b"zset":
         return {each.decode(): f"{score:.0f}" for each, score in client.zrange(key, 0, -1, withscores=True)}
     return {field.decode(): value.decode() for field, value in client.hgetall(key).items()}
+
+
+def _sorted(found: re.Match[str]) -> str:
+    return json.dumps(json.loads(found[0]), sort_keys=True, separators=(",", ":"))
 
 
 def _seconds(found: re.Match[str]) -> str:
