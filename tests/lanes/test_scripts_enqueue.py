@@ -138,8 +138,12 @@ def test_the_same_idempotency_key_makes_no_second_job(
 
 
 def test_an_idempotency_key_is_known_in_its_location_only(store: ClockedStore, order: Orders) -> None:
-    for location in ("loc", "elsewhere"):
-        assert store.enqueue(order(location, idempotency_key="k"), KNOWN).acceptance is Acceptance.ACCEPTED
+    answers = [store.enqueue(order(location, idempotency_key="k"), KNOWN) for location in ("loc", "elsewhere", "loc")]
+    assert answers == [
+        Accepted(Acceptance.ACCEPTED, "job1"),
+        Accepted(Acceptance.ACCEPTED, "job2"),
+        Accepted(Acceptance.KNOWN, "job1"),
+    ]
 
 
 def test_orders_of_one_call_know_of_each_other(store: ClockedStore, order: Orders) -> None:
