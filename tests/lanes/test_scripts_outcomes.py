@@ -167,6 +167,18 @@ def test_the_next_of_the_record_waits_where_it_has_to(store: ClockedStore, order
     }
 
 
+def test_an_answer_shows_a_blocked_lane_that_it_may_go_on_earlier(store: ClockedStore, order: Orders) -> None:
+    store.enqueue_many([order(record=record) for record in "abc"], KNOWN)
+    first, _ = send(store, "w1"), send(store, "w2")
+    store.release(seat("w3"))
+    with watch(store) as changed:
+        store.deliver(report(first), retention=KEPT)
+    assert {name: changed[name] for name in ("lane:loc.blocked_until", "due.loc")} == {
+        "lane:loc.blocked_until": "t+70 -> t+10",
+        "due.loc": "t+70 -> t+10",
+    }
+
+
 def test_a_report_on_no_job_changes_nothing(store: ClockedStore, order: Orders, outcome: str) -> None:
     in_hand(store, order)
     nobody = Report("nobody", 1, "{}", seat().limits)
