@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from benchmarks import accuracy, drain, enqueue, memory, merge, neighbour, scale, shared
+from benchmarks import accuracy, dispatch, drain, enqueue, memory, merge, neighbour, scale, shared
 from benchmarks.figures import BenchmarkError, Findings, table
 from benchmarks.plan import Plan, tell
 from lanes.errors import LanesError
@@ -22,6 +22,7 @@ from ops.redis_server import RedisServer
 BENCHMARKS: dict[str, Callable[[Plan], Findings]] = {
     "neighbour": neighbour.measure,
     "accuracy": accuracy.measure,
+    "dispatch": dispatch.measure,
     "enqueue": enqueue.measure,
     "drain": drain.measure,
     "memory": memory.measure,

@@ -15,6 +15,7 @@ _, window = limit_of_environment()
 
 @app.task(
     name="upsert",
+    shared=False,
     autoretry_for=(ThrottledError,),
     retry_backoff=True,
     retry_backoff_max=window,

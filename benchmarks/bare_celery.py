@@ -27,8 +27,8 @@ def make_app(redis_url: str) -> Celery:
 
 
 def register(app: Celery) -> Any:
-    """Return `post` as a task of the app."""
-    return app.task(name="upsert")(post)
+    """Return `post` as a task of this app alone: a shared one would take the place of other apps' tasks of its name."""
+    return app.task(name="upsert", shared=False)(post)
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

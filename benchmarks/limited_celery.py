@@ -22,7 +22,7 @@ limit = RateLimitItemPerSecond(most, window)
 limiter = MovingWindowRateLimiter(RedisStorage(os.environ.get(REDIS_URL, "redis://localhost")))
 
 
-@app.task(name="upsert", bind=True, max_retries=None)  # type: ignore[untyped-decorator]
+@app.task(name="upsert", bind=True, shared=False, max_retries=None)  # type: ignore[untyped-decorator]
 def upsert(self: Any, body: dict[str, Any]) -> None:
     """Send one upsert, when there is a place for it."""
     location = body["locationId"]

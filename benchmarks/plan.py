@@ -62,6 +62,15 @@ class Storm:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """Seconds without a job, single jobs at either distance, jobs of a trickle."""
+
+    idle: float
+    samples: int
+    trickle: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What to measure with: a folder for what the parts write, how often, how many jobs, under which limit.
 
@@ -84,6 +93,7 @@ class Plan:
     neighbours: Neighbours
     backlog: Backlog
     storm: Storm
+    quiet: Quiet
 
     @classmethod
     def full(cls, folder: Path, runs: int) -> "Plan":
@@ -105,6 +115,7 @@ class Plan:
             neighbours=Neighbours(hot_jobs=400, small_locations=20, small_jobs=10),
             backlog=Backlog(jobs=1_000_000, lanes=10_000, few=1_000, sample=3_000, watched=20),
             storm=Storm(records=200, locations=4, updates=20),
+            quiet=Quiet(idle=10, samples=12, trickle=100),
         )
 
     @classmethod
@@ -127,6 +138,7 @@ class Plan:
             neighbours=Neighbours(hot_jobs=45, small_locations=4, small_jobs=3),
             backlog=Backlog(jobs=4_000, lanes=100, few=100, sample=200, watched=3.2),
             storm=Storm(records=8, locations=2, updates=8),
+            quiet=Quiet(idle=0.5, samples=1, trickle=10),
         )
 
 

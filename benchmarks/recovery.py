@@ -12,7 +12,6 @@ from benchmarks.plan import tell
 from benchmarks.scene import end, until
 from benchmarks.watch import SECOND, Look, Watch, per_second
 from lanes.store import LaneStore, connect
-from ops import redis_server
 from ops.stack import Stack
 
 WORKERS = 2
@@ -53,8 +52,7 @@ def recover(stack: Stack, watched: float) -> Recovery:
         time.sleep(AWAY_SECONDS)
         count = server.tally.count
         started_at = time.monotonic()
-        redis_server.START_SECONDS = LOAD_SECONDS  # its own patience is for a Redis that is nearly empty
-        stack.redis.start()
+        stack.redis.start(LOAD_SECONDS)
         loaded_at = time.monotonic()
         tell(f"scale: loaded within {loaded_at - started_at:.1f} s")
         until(stack, lambda: server.tally.count > count, workers, poll=0.02)

@@ -57,7 +57,7 @@ class System:
 
 
 def _times_ready(worker: Child) -> int:
-    return len(READY.findall(worker.log.read_text("utf-8", "replace")))
+    return len(READY.findall(worker.output))
 
 
 def spent(workers: Sequence[Child]) -> float:

@@ -7,8 +7,9 @@ import redis
 from redis.exceptions import NoScriptError, ResponseError
 
 from lanes import transitions
-from lanes.job import MICROSECONDS, Accepted, Job, Lane, Order, Reclaimed, Result, Survey, read_counts
+from lanes.job import MICROSECONDS, Accepted, Job, Order, Reclaimed, Result, Survey
 from lanes.keys import DEFAULT_PREFIX, build
+from lanes.lane import Lane, read_counts
 from lanes.loader import Script, load
 from lanes.redis_errors import UNAVAILABLE, explain, own_errors, unavailable, url_errors
 from lanes.transitions import Argument, Limits, Report, Seat, microseconds
@@ -216,6 +217,11 @@ class LaneStore:
         while ids := self.read(lambda client, at=start: client.zrange(self.key("dead"), at, at + 499)):  # type: ignore[misc]
             yield from (job_id.decode() for job_id in ids)
             start += len(ids)
+
+    def carried_ids(self, job_id: str) -> list[str]:
+        """Return the ids of the jobs that were merged into this one."""
+        found = self.read(lambda client: client.smembers(self.key("carried", job_id)))
+        return sorted(carried_id.decode() for carried_id in found)
 
     def read(self, ask: Callable[["redis.Redis"], Any]) -> Any:
         """Ask Redis something; what goes wrong is raised as the errors of this package."""

@@ -42,6 +42,7 @@ class Child:
         self.name = name
         self.log = log
         with log.open("ab") as output:
+            self._begins_at = output.tell()
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -87,9 +88,14 @@ class Child:
         self.kill()
         return self._process.returncode if status is None else status
 
+    @property
+    def output(self) -> str:
+        """All that it wrote."""
+        return self.log.read_bytes()[self._begins_at :].decode("utf-8", "replace")
+
     def tail(self, lines: int = 15) -> str:
         """Return the end of its output."""
-        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
+        return "\n".join(self.output.splitlines()[-lines:])
 
 
 def end_on_signals() -> None:

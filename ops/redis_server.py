@@ -64,8 +64,8 @@ class RedisServer:
         """Where it listens: this machine only."""
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def start(self) -> None:
-        """Start it, and wait until it has loaded its data and answers.
+    def start(self, patience: float = START_SECONDS) -> None:
+        """Start it, and wait until it has loaded its data and answers; give it so many seconds for that.
 
         Raises:
             NoRedisServerError: it ended instead; the message holds the end of its log.
@@ -74,7 +74,7 @@ class RedisServer:
         here = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
         command = [find_redis_server(), str(CONFIGURATION), *here, *self._options]
         child = self._child = Child("redis", command, self.folder / "redis.log")
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + patience
         with redis.Redis(port=self.port, socket_timeout=5) as client:
             while True:
                 try:

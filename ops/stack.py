@@ -98,7 +98,7 @@ class Stack:
         child = self.start(
             name, ["celery", "-A", "worker", "worker", "--hostname", hostname, "--loglevel", "info", *options]
         )
-        self.until(lambda: " ready." in child.tail(50), child)
+        self.until(lambda: " ready." in child.output, child)
         return child
 
     def start_flower(self, *options: str) -> Child:

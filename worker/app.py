@@ -20,15 +20,13 @@ from worker.highlevel.client import HighLevelClient
 from worker.logs import configure_logs
 from worker.shift import Bench, StopFlag, work
 
+MOST_SENDERS = 4  # processes; a container may see many cores of which it has no share
+
 
 def default_concurrency() -> int:
-    """Return a process for each core that sends, and one for other tasks."""
-    return usable_cores() + 1
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return a process that sends for each core, as far as they are of use, and one for other tasks."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_SENDERS) + 1
 
 
 def make_app(settings: Settings) -> Celery:

@@ -124,7 +124,7 @@ class Dispatcher:
                 self._app.connection_for_write().connection_errors,
             ) as error:
                 log.warning("dispatcher_waits", error=str(error))
-                pause = AWAY_SECONDS
+                pause = _away()
             book.changed.wait(pause)
             book.changed.clear()
 
@@ -187,7 +187,12 @@ class Dispatcher:
                             book.changed.set()
             except (redis.RedisError, OSError) as error:
                 log.warning("wake_channel_lost", error=str(error))
-                self._stopping.wait(AWAY_SECONDS)
+                self._stopping.wait(_away())
+
+
+def _away() -> float:
+    """Return for how long to leave Redis alone; not all workers come back at once."""
+    return AWAY_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
 
 
 class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]

@@ -5,6 +5,7 @@ carries an opportunity's content.
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from celery import Celery
@@ -40,24 +41,39 @@ class JobEvents:
 
     def started(self, job: Released, hostname: str) -> None:
         """A job was released to a worker."""
-        sender = self._sender(hostname)
         if job.attempt == 1:
-            arguments = f"('{job.location_id}',)"
-            sender.send("task-received", uuid=job.id, name=TASK_NAME, args=arguments, kwargs="{}", retries=0)
-        sender.send("task-started", uuid=job.id, retries=job.attempt - 1)
+            self._received(job.id, job, hostname)
+        self._sender(hostname).send("task-started", uuid=job.id, retries=job.attempt - 1)
 
-    def succeeded(self, job: Released, outcome: Outcome, seconds: float, hostname: str) -> None:
-        """The API took the job."""
+    def _received(self, job_id: str, job: Released, hostname: str) -> None:
+        arguments = f"('{job.location_id}',)"
+        self._sender(hostname).send(
+            "task-received", uuid=job_id, name=TASK_NAME, args=arguments, kwargs="{}", retries=0
+        )
+
+    def succeeded(
+        self, job: Released, outcome: Outcome, seconds: float, hostname: str, carried: Iterable[str] = ()
+    ) -> None:
+        """The API took the job, and with it those that were merged into it."""
         result = f"opportunity={outcome.opportunity_id} new={outcome.new}"
-        self._sender(hostname).send("task-succeeded", uuid=job.id, result=result, runtime=seconds)
+        sender = self._sender(hostname)
+        sender.send("task-succeeded", uuid=job.id, result=result, runtime=seconds)
+        for job_id in carried:
+            self._received(job_id, job, hostname)
+            sender.send("task-succeeded", uuid=job_id, result=f"{result} carried by {job.id}", runtime=seconds)
 
     def retried(self, job: Released, outcome: Outcome, hostname: str) -> None:
         """The job waits for another attempt."""
         self._sender(hostname).send("task-retried", uuid=job.id, exception=_explain(outcome), traceback="")
 
-    def failed(self, job: Released, outcome: Outcome, hostname: str) -> None:
-        """The job is a dead letter."""
-        self._sender(hostname).send("task-failed", uuid=job.id, exception=_explain(outcome), traceback="")
+    def failed(self, job: Released, outcome: Outcome, hostname: str, carried: Iterable[str] = ()) -> None:
+        """The job is a dead letter, and with it those that were merged into it."""
+        sender = self._sender(hostname)
+        sender.send("task-failed", uuid=job.id, exception=_explain(outcome), traceback="")
+        for job_id in carried:
+            self._received(job_id, job, hostname)
+            exception = f"{_explain(outcome)}, carried by {job.id}"
+            sender.send("task-failed", uuid=job_id, exception=exception, traceback="")
 
     def lost(self, job: Reclaimed, hostname: str) -> None:
         """The worker that had the job fell silent: it is tried again, or was given up."""

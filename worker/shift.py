@@ -1,5 +1,6 @@
 """The shift: a slot of the worker that releases and sends due jobs for a few seconds, with one hand or a crew."""
 
+import contextlib
 import json
 import math
 import mmap
@@ -209,7 +210,7 @@ class Hand:
         match outcome.kind:
             case Kind.DELIVERED:
                 call = partial(store.deliver, report, retention=settings.retention_seconds, take=take)
-                events.succeeded(job, outcome, seconds, hostname)
+                events.succeeded(job, outcome, seconds, hostname, self._carried(job))
             case Kind.THROTTLED:
                 call = partial(store.throttle, report, wait=outcome.wait or self._limits.window, take=take)
                 events.retried(job, outcome, hostname)
@@ -221,12 +222,20 @@ class Hand:
                 reason = Reason.EXHAUSTED if outcome.kind is Kind.RETRY else Reason(outcome.kind.value)
                 hold = (outcome.message or "") if outcome.kind is Kind.UNAUTHORIZED else ""
                 call = partial(store.bury, report, reason=reason, hold=hold, take=take)
-                events.failed(job, outcome, hostname)
+                events.failed(job, outcome, hostname, self._carried(job))
         result = self._insist(job, call)
         if result is None:
             return None
         _log(job, outcome, result.code, seconds)
         return result.next
+
+    def _carried(self, job: Released) -> list[str]:
+        """Return the ids of those that were merged into a job, for Flower; none while Redis is away."""
+        if not job.carries:
+            return []
+        with contextlib.suppress(RedisUnavailableError):
+            return self._bench.store.carried_ids(job.id)
+        return []
 
     def _insist(self, job: Released, call: Callable[[], Result]) -> Result | None:
         """Report even if Redis is away for a while: what the API took must not be sent again without need.
@@ -243,7 +252,7 @@ class Hand:
                     log.exception("report_lost", job=job.id, location=job.location_id, attempt=job.attempt)
                     return None
                 log.warning("report_delayed", job=job.id, error=str(error))
-                time.sleep(pause)
+                time.sleep(pause * self._chance.uniform(0.5, 1.5))  # not all come back at once
                 pause = min(2 * pause, REPORT_PAUSE_MOST_SECONDS)
 
 

@@ -34,7 +34,8 @@ for _, id in ipairs(ARGV) do
     end
     check(body == (state == 'pending' or state == 'in_flight' or state == 'dead'), 'body and state disagree')
     local carrier = job[4]
-    check(body or carrier or redis.call('PTTL', key.job(id)) > 0, 'done, but kept for ever')
+    local carried_on = carrier and redis.call('PTTL', key.job(carrier)) == -1
+    check(body or carried_on or redis.call('PTTL', key.job(id)) > 0, 'done, but kept for ever')
     check(not carrier or redis.call('SISMEMBER', key.carried(carrier), id) == 1, 'merged into a job that does not carry it')
   end
 end

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from lanes.audit import audit
-from lanes.job import Lane
+from lanes.lane import Lane
 from lanes.store import LaneStore, connect
 from ops.command.session import Session
 from ops.command.table import Column, draw, print_table

@@ -2,7 +2,7 @@
 
 import click
 
-from lanes.job import Lane
+from lanes.lane import Lane
 from ops.command.failure import Refused
 from ops.command.session import Session, connected
 from ops.command.words import LocationId, counted, examples, printable, say

@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from lanes.job import Lane
+from lanes.lane import Lane
 from lanes.settings import Settings
 from ops.command.failure import Refused
 from ops.command.session import Session, connected

@@ -1,4 +1,5 @@
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -30,10 +31,15 @@ def answer(plots: Path) -> Any:
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for command in commands
     ]
     answers = []
-    for process in running:
-        output, said = process.communicate(timeout=240)
-        assert process.returncode == 0, said
-        answers.append(json.loads(output))
+    try:
+        for process in running:
+            output, said = process.communicate(timeout=240)
+            assert process.returncode == 0, said
+            answers.append(json.loads(output))
+    finally:
+        for process in running:
+            process.send_signal(signal.SIGINT)  # which ends all that it started
+            process.communicate()
     one, other = answers
     figures = one["figures"] + other["figures"]
     return {**one, "counts": one["counts"] | other["counts"], "figures": figures}

@@ -54,8 +54,22 @@ def test_states_runtimes_retries_and_failures(make_stack: Callable[..., Stack]) 
 
     page = requests.get(f"{stack.flower_url}/task/{delivered}", timeout=10).text
     assert delivered in page
-    for text in (json.dumps(tasks), page, metrics, stack.children[-1].tail(10_000)):
+    for text in (json.dumps(tasks), page, metrics, stack.children[-1].output):
         assert SECRET not in text
+
+
+def test_jobs_that_were_merged_end_with_the_one_that_carries_them(make_stack: Callable[..., Stack]) -> None:
+    stack = open_flower(make_stack)
+    producer = producer_of(stack)
+    first, *others = (producer.enqueue(row("loc", "contact", name=name), merge=True).job_id for name in "abc")
+    producer.enqueue(row("loc", "contact", status="lost"))
+    stack.start_worker()
+    until(lambda: all_done(store_of(stack)), "every job done")
+    until(lambda: all(tasks_of(stack).get(job, {}).get("state") == "SUCCESS" for job in others), "Flower to see them")
+    assert SandboxControl(stack.sandbox_url).account()["requests"] == 2
+    tasks = tasks_of(stack)
+    assert all(tasks[job]["result"].endswith(f"carried by {first}") for job in others)
+    assert all(tasks[job]["args"] == "('loc',)" for job in others)
 
 
 def test_a_row_from_the_rest_api_of_flower(make_stack: Callable[..., Stack]) -> None:

@@ -31,7 +31,7 @@ def test_a_worker_that_starts_before_redis_waits_for_it(make_stack: Callable[...
     stack = make_stack()
     stack.redis.kill()
     worker = stack.start("worker", ["celery", "-A", "worker", "worker"])
-    until(lambda: "Cannot connect" in worker.tail(50), "the worker to say that it waits")
+    until(lambda: "Cannot connect" in worker.output, "the worker to say that it waits")
     stack.redis.start()
     job_id = producer_of(stack).enqueue(row("loc", "contact")).job_id
     until(lambda: (job := store_of(stack).job(job_id)) and job.state.value == "delivered", "the job delivered")

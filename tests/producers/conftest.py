@@ -48,6 +48,11 @@ def until(so: Callable[[], object], what: str) -> None:
         assert time.monotonic() < deadline, f"not within {DEADLINE_SECONDS:g} s: {what}"
 
 
+def connections(store: LaneStore) -> set[str]:
+    """Return the ids of all connections that Redis has."""
+    return {client["id"] for client in store.client.client_list()}
+
+
 class Producer(Protocol):
     """What both faces can do, seen from code that waits for each answer."""
 

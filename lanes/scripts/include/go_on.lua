@@ -1,9 +1,7 @@
 -- @include schedule
--- go_on(location): the lane, which may have waited for something else, is due when its first job is.
+-- go_on(location): what kept the lane from going on is over: it may release the first of its jobs when that may be sent.
 local function go_on(location)
-  local at = now
-  if redis.call('ZCARD', key.ready(location)) == 0 then
-    at = tonumber(redis.call('ZRANGE', key.later(location), 0, 0, 'WITHSCORES')[2])
-  end
-  if at then schedule(location, at) end
+  if redis.call('ZCARD', key.ready(location)) > 0 then return schedule(location, now) end
+  local at = redis.call('ZRANGE', key.later(location), 0, 0, 'WITHSCORES')[2]
+  if at then schedule(location, tonumber(at)) end
 end

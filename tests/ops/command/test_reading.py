@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from lanes.job import COUNTS
+from lanes.lane import COUNTS
 from lanes.store import LaneStore
 from ops.command import COMMANDS
 from producers import OpportunityProducer

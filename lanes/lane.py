@@ -1,0 +1,69 @@
+"""A lane in numbers, and the counts of all."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lanes.job import MICROSECONDS, State
+
+COUNTS = ("accepted", *(state.value for state in State), "retried", "throttled", "reclaimed")
+
+
+def read_counts(fields: dict[bytes, bytes]) -> dict[str, int]:
+    """Return every count, 0 where nothing was counted yet."""
+    return {name: int(fields.get(name.encode(), 0)) for name in COUNTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A location's lane in numbers. Times in seconds; `due_in` is None when nothing will be released by itself.
+
+    `window_used` counts requests that the server may still have in its window, those of others too; `day_used` those of
+    its day. `burst`, `daily` and `weight` are None unless they were set for the location.
+    """
+
+    location_id: str
+    counts: dict[str, int]
+    hold: str | None
+    held_by: str | None
+    due_in: float | None
+    day_used: int
+    window_used: int
+    burst: int | None = None
+    daily: int | None = None
+    weight: int | None = None
+
+    @classmethod
+    def parse(cls, location_id: str, fields: dict[bytes, bytes], slots: int, due: float | None, now: float) -> "Lane":
+        """Read a lane from its hash, its slots and its place in the due set."""
+        hold, by = fields.get(b"hold"), fields.get(b"held_by")
+
+        def own(name: bytes) -> int | None:
+            return int(fields[name]) if name in fields else None
+
+        return cls(
+            location_id=location_id,
+            counts=read_counts(fields),
+            hold=None if hold is None else hold.decode(),
+            held_by=None if by is None else by.decode(),
+            due_in=None if due is None else max(0.0, due / MICROSECONDS - now),
+            day_used=int(fields.get(b"released", 0)) - int(fields.get(b"day_base", 0)),
+            window_used=slots,
+            burst=own(b"burst"),
+            daily=own(b"daily"),
+            weight=own(b"weight"),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the lane as plain values."""
+        return {
+            "location_id": self.location_id,
+            **self.counts,
+            "hold": self.hold,
+            "held_by": self.held_by,
+            "due_in": self.due_in,
+            "day_used": self.day_used,
+            "window_used": self.window_used,
+            "burst": self.burst,
+            "daily": self.daily,
+            "weight": self.weight,
+        }

@@ -1,0 +1,94 @@
+"""Shifts are started for jobs that are due and slots that are free: no more, no fewer, whatever the pool."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lanes.keys import DEFAULT_PREFIX
+from ops.processes import Child
+from ops.stack import Stack
+from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from worker.app import app
+from worker.highlevel.sandbox import SandboxControl
+
+POOLS = {
+    "prefork": (["--concurrency", "3"], 4),  # two processes that send, with two threads each
+    "threads": (["--pool", "threads", "--concurrency", "5"], 4),
+    "gevent": (["--pool", "gevent", "--concurrency", "5"], 4),
+    "solo": (["--pool", "solo"], 2),
+}
+
+
+def fill(stack: Stack, jobs: int) -> None:
+    """Make more lanes due than there are slots."""
+    producer_of(stack).enqueue_many(row(f"loc-{number % 20}", f"contact-{number}") for number in range(jobs))
+
+
+def most_open(stack: Stack) -> int:
+    most: int = SandboxControl(stack.sandbox_url).account()["most_open"]
+    return most
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_the_capacity_of_a_pool_is_used_and_not_exceeded(make_stack: Callable[..., Stack], pool: str) -> None:
+    options, slots = POOLS[pool]
+    stack = make_stack("--latency", "0.3", shift_threads=2, shift_seconds=1)
+    store = store_of(stack)
+    fill(stack, 40)
+    stack.start_worker("one", *options)
+    until(lambda: all_done(store), "every job delivered")
+    assert most_open(stack) == slots
+    assert store.counts()["delivered"] == 40
+
+
+def test_capacity_comes_and_goes_with_the_workers(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack("--latency", "0.3", shift_threads=2, shift_seconds=1, lease_seconds=3, http_timeout_seconds=2)
+    store = store_of(stack)
+    fill(stack, 150)
+    one = stack.start_worker("one", *POOLS["prefork"][0])
+    until(lambda: most_open(stack) == 4, "the slots of one worker at work")
+    stack.start_worker("two", *POOLS["prefork"][0])
+    until(lambda: most_open(stack) == 8, "the slots of both at work")
+    one.kill()
+    until(lambda: all_done(store), "every job delivered")
+    assert most_open(stack) == 8
+    assert store.counts()["delivered"] == 150
+
+
+def test_shifts_do_not_pile_up_in_celery(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack("--latency", "0.1", shift_threads=2, shift_seconds=1)
+    store = store_of(stack)
+    fill(stack, 300)
+    stack.start_worker("one", *POOLS["prefork"][0])
+    longest = 0
+
+    def done() -> bool:
+        nonlocal longest
+        with_messages = store.client.scan_iter(f"{DEFAULT_PREFIX}celery:*", _type="list")
+        longest = max(longest, sum(store.client.llen(name) for name in with_messages))
+        return all_done(store)
+
+    until(done, "every job delivered")
+    assert longest <= 2
+
+
+def test_a_lane_that_trickles_starts_few_shifts(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack("--latency", "0.02")
+    producer, store = producer_of(stack), store_of(stack)
+    worker = stack.start_worker("one")
+    for number in range(60):
+        producer.enqueue(row("hot", f"contact-{number}"))
+        time.sleep(0.1)
+    until(lambda: all_done(store), "every job delivered")
+    assert 1 <= shifts_of(stack, worker) <= 12
+
+
+def shifts_of(stack: Stack, worker: Child) -> int:
+    """Return how many shifts a worker has started."""
+    assert worker.status is None
+    app.conf.broker_url = stack.redis.url
+    with app.connection_for_write() as connection:
+        replies: dict[str, Any] = app.control.inspect(connection=connection, timeout=5).stats()
+    return sum(int(one["total"].get("work_shift", 0)) for one in replies.values())
