@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from math import ceil
 from typing import Any
 
-from lanes.job import COUNTS, MICROSECONDS, Released
+from lanes.job import MICROSECONDS, Released
+from lanes.lane import COUNTS
 from lanes.transitions import Limits, Report, Seat, Told
 from tests.lanes.conftest import START, ClockedStore
 
