@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from ops.stack import Stack
 from producers import OpportunityProducer
 
 DEADLINE_SECONDS = 120.0
+
+# The clients of the test that runs: they are closed with it, not whenever the garbage collector finds them.
+clients = ExitStack()
 
 
 def until(so: Callable[[], object], what: str) -> None:
@@ -39,16 +43,17 @@ def make_stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
         return stack
 
     yield make
+    clients.close()
     for stack in stacks:
         stack.stop()
 
 
 def store_of(stack: Stack) -> LaneStore:
-    return LaneStore(connect(stack.redis.url))
+    return LaneStore(clients.enter_context(connect(stack.redis.url)))
 
 
 def producer_of(stack: Stack) -> OpportunityProducer:
-    return OpportunityProducer.from_settings(stack.load_settings())
+    return clients.enter_context(OpportunityProducer.from_settings(stack.load_settings()))
 
 
 def all_done(store: LaneStore) -> bool:

@@ -31,6 +31,7 @@ def test_every_python_example_runs(make_stack: Callable[..., Stack], monkeypatch
     names: dict[str, Any] = {"datetime": datetime, "UTC": UTC, "timedelta": timedelta, "rows": rows}
     for example in blocks("python"):
         exec(compile(example, "README.md", "exec"), names)
+    names["producer"].close()
     assert names["job"].state is State.DELIVERED
     assert names["job"].new is not None
     assert names["report"].accepted == 1

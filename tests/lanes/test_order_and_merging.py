@@ -255,12 +255,10 @@ class OrderMachine(RuleBasedStateMachine):
         self.agree()
 
 
-def test_records_keep_their_order_and_merging_loses_nothing(redis_url: str) -> None:
-    class Machine(OrderMachine):
-        store = ClockedStore(redis_url)
-
+def test_records_keep_their_order_and_merging_loses_nothing(store: ClockedStore) -> None:
+    OrderMachine.store = store
     run_state_machine_as_test(
-        Machine,
+        OrderMachine,
         settings=settings(
             max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),

@@ -248,14 +248,11 @@ class LanesMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("steps", [40])
-def test_lanes_keep_their_promises(redis_url: str, steps: int) -> None:
+def test_lanes_keep_their_promises(store: ClockedStore, steps: int) -> None:
     """The machine on the test's own Redis."""
-
-    class Machine(LanesMachine):
-        store = ClockedStore(redis_url)
-
+    LanesMachine.store = store
     run_state_machine_as_test(
-        Machine,
+        LanesMachine,
         settings=settings(
             max_examples=150,
             stateful_step_count=steps,
