@@ -160,7 +160,8 @@ def test_a_day_that_passed_unused_is_one_day_and_the_next_ends_in_time(store: Cl
     limits = Limits(burst=50, window=10, daily=1000)
     deliver(store, take_job(store, limits), limits, told_of_day(4, 3600))
     store.pass_time(3600 + 2 * DAY + 100)
-    assert len(take_all(store, limits)) == 5
+    for _ in range(5):
+        deliver(store, take_job(store, limits), limits)
     assert wait(store, limits) == pytest.approx(DAY - 100, abs=1)
 
 

@@ -62,6 +62,16 @@ def test_what_others_took_is_theirs_until_the_window_forgets_it(store: ClockedSt
     assert wait(store, LIMITS) == pytest.approx(LIMITS.window / (2 * (LIMITS.burst - MARGIN)), abs=1e-5)
 
 
+def test_what_others_gave_back_is_free(store: ClockedStore) -> None:
+    fill(store, "loc", 200)
+    deliver(store, take_job(store, LIMITS), LIMITS, told(41))
+    store.pass_time(1)
+    deliver(store, take_job(store, LIMITS), LIMITS, told(2 + 10))
+    store.pass_time(1)
+    take_job(store, LIMITS)
+    assert wait(store, LIMITS) == pytest.approx(LIMITS.window / (2 * (LIMITS.burst - MARGIN - 10) - 2), abs=1e-5)
+
+
 def test_while_somebody_else_is_there_ours_go_out_evenly_and_leave_some_free(store: ClockedStore) -> None:
     fill(store, "loc", 300)
     deliver(store, take_job(store, LIMITS), LIMITS, told(41))
