@@ -10,7 +10,7 @@ local QUARTER = 900 * 1000000
 local QUARTERS = 97
 local DAY = 86400 * 1000000
 -- While others share the budget, so many requests of a window stay free for those that they make before we hear of it.
-local SHARED_MARGIN = 2
+local SHARED_MARGIN = 3
 -- Free slots are remembered for a while: an answer tells of the time at which its request was sent.
 local REMEMBERED = 2 * 1000000
 
@@ -30,7 +30,7 @@ local function burst_until(lane)
   if lane.paced_until > now then return lane.paced_until end
   local others, others_until_at = taken(key.others(lane.location))
   local share = math.max(1, lane.burst - SHARED_MARGIN - others)
-  lane.pause = math.floor(lane.window / math.max(share, 2 * share - ours))
+  lane.pause = math.floor(lane.window / math.max(share, math.min(1.5 * share, share + 8 * (share - ours))))
   if ours < share then return nil end
   return math.min(until_at or math.huge, others_until_at or math.huge)
 end
