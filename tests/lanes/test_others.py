@@ -10,7 +10,8 @@ from tests.lanes.conftest import ClockedStore
 from tests.lanes.crew import LEASE, deliver, fill, take_all, take_job, wait
 
 LIMITS = Limits(burst=100, window=10, daily=100_000)
-MARGIN = 2
+MARGIN = 3
+FASTER = 1.5  # at most, while there is room
 SHARED_FOR = 60
 
 
@@ -56,10 +57,10 @@ def test_what_others_took_is_theirs_until_the_window_forgets_it(store: ClockedSt
     fill(store, "loc", 200)
     deliver(store, take_job(store, LIMITS), LIMITS, told(41))
     take_job(store, LIMITS)
-    assert wait(store, LIMITS) == pytest.approx(LIMITS.window / (2 * (LIMITS.burst - MARGIN - 40) - 1), abs=1e-5)
+    assert wait(store, LIMITS) == pytest.approx(LIMITS.window / (FASTER * (LIMITS.burst - MARGIN - 40)), abs=1e-5)
     store.pass_time(LEASE + LIMITS.window)
     take_job(store, LIMITS)
-    assert wait(store, LIMITS) == pytest.approx(LIMITS.window / (2 * (LIMITS.burst - MARGIN)), abs=1e-5)
+    assert wait(store, LIMITS) == pytest.approx(LIMITS.window / (FASTER * (LIMITS.burst - MARGIN)), abs=1e-5)
 
 
 def test_what_others_gave_back_is_free(store: ClockedStore) -> None:
@@ -69,7 +70,7 @@ def test_what_others_gave_back_is_free(store: ClockedStore) -> None:
     deliver(store, take_job(store, LIMITS), LIMITS, told(2 + 10))
     store.pass_time(1)
     take_job(store, LIMITS)
-    assert wait(store, LIMITS) == pytest.approx(LIMITS.window / (2 * (LIMITS.burst - MARGIN - 10) - 2), abs=1e-5)
+    assert wait(store, LIMITS) == pytest.approx(LIMITS.window / (FASTER * (LIMITS.burst - MARGIN - 10)), abs=1e-5)
 
 
 def test_while_somebody_else_is_there_ours_go_out_evenly_and_leave_some_free(store: ClockedStore) -> None:
@@ -84,9 +85,9 @@ def test_while_somebody_else_is_there_ours_go_out_evenly_and_leave_some_free(sto
     assert 1 + len(times) == share
     pauses = [later - before for before, later in pairwise(times)]
     # Faster while there is room, never all at once.
-    assert min(pauses) >= LIMITS.window / (2 * share) - 1e-5
+    assert min(pauses) >= LIMITS.window / (FASTER * share) - 1e-5
     assert max(pauses) <= LIMITS.window / share + 1e-5
-    assert pauses[0] < 0.6 * pauses[-1]
+    assert pauses[0] < pauses[-1]
 
 
 def test_it_is_forgotten_a_minute_after_the_last_proof(store: ClockedStore) -> None:
