@@ -4,8 +4,9 @@ After each step the audit of `lanes check` must find nothing, and a plain model 
 the order of deliveries per record, and on the limit in any window.
 """
 
-from collections import defaultdict
-from dataclasses import dataclass
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,7 +21,9 @@ from hypothesis.stateful import (
 )
 
 from lanes.audit import audit
-from lanes.job import Acceptance, Released, Result, State
+from lanes.job import Acceptance, Attempt, Order, Reason, Released, Result, State
+from lanes.letter import Letter, Moved
+from lanes.letters import replay
 from lanes.transitions import Report
 from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
 
@@ -40,6 +43,9 @@ class Known:
     attempt: int = 0
     leased: bool = False
     lease_ends: float = 0
+    place: int = 0
+    died: bool = False
+    purged: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,32 @@ class LanesMachine(RuleBasedStateMachine):
         self.sent: list[Sent] = []
         self.busy: dict[str, Released] = {}
         self.charged: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        self.newest: dict[tuple[str, str], str] = {}
+
+    def add(self, job_id: str, known: Known) -> None:
+        """A new job, younger than all others."""
+        known.place = len(self.jobs)
+        self.jobs[job_id] = known
+
+    def end(self, job_id: str, state: State) -> None:
+        """The job is done with, or died: what is known of its record changes."""
+        known = self.jobs[job_id]
+        known.state = state
+        record = (known.location, known.record)
+        if state in (State.DEAD, State.EXPIRED):
+            known.died = True
+            return
+        known.died = False
+        if record not in self.mourning():
+            self.newest.pop(record, None)
+        elif state is State.DELIVERED:
+            other = self.newest.get(record)
+            if other is None or self.jobs[other].place < known.place:
+                self.newest[record] = job_id
+
+    def mourning(self) -> dict[tuple[str, str], int]:
+        """How many jobs of each record died at some time and are not done with."""
+        return Counter((known.location, known.record) for known in self.jobs.values() if known.died)
 
     @rule(
         location=st.sampled_from(LOCATIONS),
@@ -82,7 +114,7 @@ class LanesMachine(RuleBasedStateMachine):
         )
         assert self.store.enqueue(order, 60).acceptance is Acceptance.ACCEPTED
         assert self.store.enqueue(order, 60).acceptance is Acceptance.KNOWN
-        self.jobs[order.id] = Known(location, record)
+        self.add(order.id, Known(location, record))
 
     @rule(location=st.sampled_from(LOCATIONS))
     def enqueue_some(self, location: str) -> None:
@@ -119,7 +151,7 @@ class LanesMachine(RuleBasedStateMachine):
                 if job.state is State.EXPIRED:
                     assert job.expires_at is not None
                     assert job.expires_at <= self.store.now
-                    known.state = State.EXPIRED
+                    self.end(job_id, State.EXPIRED)
 
     @rule(worker=st.sampled_from(WORKERS))
     def release(self, worker: str) -> None:
@@ -152,7 +184,8 @@ class LanesMachine(RuleBasedStateMachine):
         if outcome == "deliver":
             result = self.store.deliver(report, retention=10**6, take=following)
             expected = "stale" if known.state is State.DELIVERED else "delivered"
-            known.state = State.DELIVERED
+            if expected == "delivered":
+                self.end(job.id, State.DELIVERED)
         elif outcome == "retry":
             result = self.store.retry(report, delay=7, take=following)
             expected = "retried" if current else "stale"
@@ -165,7 +198,8 @@ class LanesMachine(RuleBasedStateMachine):
             hold = "no" if outcome == "unauthorized" else ""
             result = self.store.bury(report, reason="refused", hold=hold, take=following)
             expected = "buried" if current else "stale"
-            known.state = State.DEAD if current else known.state
+            if current:
+                self.end(job.id, State.DEAD)
         assert result.code == expected
         if leased:
             known.leased = False
@@ -191,33 +225,115 @@ class LanesMachine(RuleBasedStateMachine):
             over = known.leased and known.lease_ends <= self.store.now
             assert (job_id in reclaimed) == (over and known.state is State.IN_FLIGHT)
             if job_id in reclaimed:
-                known.state = State.DEAD if reclaimed[job_id].buried else State.PENDING
+                known.state = State.PENDING
+                if reclaimed[job_id].buried:
+                    self.end(job_id, State.DEAD)
             if over:
                 known.leased = False
 
     @rule()
     def expire(self) -> None:
         """Jobs that are too old leave."""
-        for job_id in self.store.expire(100, 10**6):
+        for job_id in self.store.expire(100):
             assert self.jobs[job_id].state is State.PENDING
-            self.jobs[job_id].state = State.EXPIRED
+            self.end(job_id, State.EXPIRED)
 
     @precondition(lambda self: self.jobs)
-    @rule(data=st.data(), verb=st.sampled_from(("cancel", "replay", "purge")))
-    def act(self, data: st.DataObject, verb: str) -> None:
-        """A person or a service acts on any job."""
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        """A service takes any job back."""
         job_id = data.draw(st.sampled_from(sorted(self.jobs)))
         known = self.jobs[job_id]
-        if verb == "cancel":
-            answer, needs, becomes = self.store.cancel(job_id, 10**6), State.PENDING, State.CANCELLED
-        elif verb == "replay":
-            answer, needs, becomes = self.store.replay(job_id), State.DEAD, State.PENDING
+        answer = self.store.cancel(job_id, 10**6)
+        assert answer == ("cancelled" if known.state is State.PENDING else known.state.value)
+        if known.state is State.PENDING:
+            self.end(job_id, State.CANCELLED)
+
+    def queue(self, known: Known) -> list[str]:
+        """The jobs of a record, in order."""
+        head = self.store.client.hget(self.store.key("heads", known.location), known.record)
+        behind = self.store.client.lrange(self.store.key("behind", known.location, known.record), 0, -1)
+        return [job_id.decode() for job_id in [*([head] if head else []), *behind]]
+
+    @precondition(lambda self: any(known.died for known in self.jobs.values()))
+    @rule(data=st.data(), even=st.sampled_from((False, False, True)))
+    def replay(self, data: st.DataObject, even: bool) -> None:
+        """A person sends a letter again: before what is newer and was never sent, never behind what is newer and was."""
+        job_id = data.draw(st.sampled_from(sorted(job_id for job_id, known in self.jobs.items() if known.died)))
+        known = self.jobs[job_id]
+        queue = self.queue(known)
+        newer = [other for other in queue if self.jobs[other].place > known.place]
+        delivered = self.newest.get((known.location, known.record))
+        moved = replay(self.store, [job_id], even_if_newer=even)[0]
+        if known.state not in (State.DEAD, State.EXPIRED):
+            assert moved == Moved(job_id, known.state.value)
+        elif not even and delivered and self.jobs[delivered].place > known.place:
+            assert moved == Moved(job_id, "overtaken", delivered)
+        elif not even and newer and self.jobs[newer[0]].attempt:
+            assert moved == Moved(job_id, "overtaken", newer[0])
         else:
-            answer, needs, becomes = self.store.purge(job_id, 10**6), State.DEAD, State.CANCELLED
-        done = {"cancel": "cancelled", "replay": "replayed", "purge": "purged"}[verb]
-        assert answer == (done if known.state is needs else known.state.value)
-        if known.state is needs:
-            known.state = becomes
+            assert moved == Moved(job_id, "replayed")
+            known.state = State.PENDING
+            at = queue.index(newer[0]) if newer and not even else len(queue)
+            assert self.queue(known) == [*queue[:at], job_id, *queue[at:]]
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data(), seen=st.booleans())
+    def purge(self, data: st.DataObject, seen: bool) -> None:
+        """A person gives any job up."""
+        job_id = data.draw(st.sampled_from(sorted(self.jobs)))
+        known, job = self.jobs[job_id], self.store.job(job_id)
+        assert job is not None
+        if seen and known.state in (State.DEAD, State.EXPIRED):
+            assert self.store.purge(job_id, 10**6, 1.0) == "changed"
+        last_change = max(job.ended_at or 0, job.edited_at or 0) if seen else None
+        answer = self.store.purge(job_id, 10**6, last_change)
+        dead = known.state in (State.DEAD, State.EXPIRED)
+        assert answer == ("purged" if dead else known.state.value)
+        if dead:
+            self.end(job_id, State.CANCELLED)
+            known.purged = True
+
+    @precondition(lambda self: any(known.died for known in self.jobs.values()))
+    @rule(data=st.data())
+    def edit(self, data: st.DataObject) -> None:
+        """A person edits a letter, twice with the same idea of what stands there."""
+        job_id = data.draw(st.sampled_from(sorted(job_id for job_id, known in self.jobs.items() if known.died)))
+        known = self.jobs[job_id]
+        body = self.store.client.get(self.store.key("body", job_id))
+        assert body is not None
+        order = Order(job_id, known.location, known.record, b'{"edited":%d}' % data.draw(st.integers(0, 10**9)))
+        elsewhere = replace(order, record="pipe/nobody")
+        dead = known.state in (State.DEAD, State.EXPIRED)
+        assert self.store.edit(job_id, body, elsewhere) == ("elsewhere" if dead else known.state.value)
+        assert self.store.edit(job_id, body, order) == ("edited" if dead else known.state.value)
+        if dead and body != order.body:
+            assert self.store.edit(job_id, body, order) == "changed"
+            job = self.store.job(job_id)
+            assert job is not None
+            assert job.body == json.loads(order.body)
+            assert job.original == {"n": int(job_id.removeprefix("job"))}
+
+    @rule(data=st.data(), reason=st.sampled_from(("refused", "expired")), anew=st.booleans())
+    def restore(self, data: st.DataObject, reason: str, anew: bool) -> None:
+        """A letter of an export comes back, or any job is taken for one; the second time changes nothing."""
+        state = State.EXPIRED if reason == "expired" else State.DEAD
+        if anew or not self.jobs:
+            order = self.orders(data.draw(st.sampled_from(LOCATIONS)), data.draw(st.sampled_from(RECORDS)))
+            self.add(order.id, Known(order.location_id, order.record, State.CANCELLED, purged=True))
+        else:
+            job_id = data.draw(st.sampled_from(sorted(self.jobs)))
+            known = self.jobs[job_id]
+            order = Order(job_id, known.location, known.record, b'{"n":%d}' % int(job_id.removeprefix("job")))
+        known = self.jobs[order.id]
+        attempts = tuple(Attempt(number, "refused", 1.0, 2.0) for number in range(1, known.attempt + 1))
+        letter = Letter(order, Reason(reason), self.store.now, self.store.now, attempts)
+        back = known.state is State.CANCELLED and known.purged
+        assert self.store.restore(letter) == ("restored" if back else known.state.value)
+        if back:
+            self.end(order.id, state)
+            known.purged = False
+            assert self.store.restore(letter) == state.value
 
     @rule(location=st.sampled_from(LOCATIONS), stop=st.booleans())
     def hold(self, location: str, stop: bool) -> None:
@@ -235,6 +351,14 @@ class LanesMachine(RuleBasedStateMachine):
         assert counts["accepted"] == len(self.jobs)
         for state in State:
             assert counts[state] == sum(1 for known in self.jobs.values() if known.state is state), state
+        mourning = self.mourning()
+        for location in LOCATIONS:
+            kept = self.store.client.hgetall(self.store.key("letters", location))
+            expected = {record: number for (place, record), number in mourning.items() if place == location}
+            assert {record.decode(): int(number) for record, number in kept.items()} == expected
+            newest = self.store.client.hgetall(self.store.key("newest", location))
+            noted = {record: job_id for (place, record), job_id in self.newest.items() if place == location}
+            assert {record.decode(): note.split()[2].decode() for record, note in newest.items()} == noted
         lanes = self.store.lanes()
         for name in ("accepted", *State):
             assert sum(lane.counts[name] for lane in lanes) == counts[name]
