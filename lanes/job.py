@@ -81,8 +81,8 @@ class Attempt:
 class Job:
     """A job as it stands in Redis. Times in seconds since the epoch by the clock of Redis, None where not set.
 
-    `body` is None once the job is delivered or cancelled: content is not kept longer than it is needed. `original` is the
-    body as it was accepted, when a person edited it since, at `edited_at`. `event_time` is the service's, if it told one.
+    `body` is None once the job is delivered or cancelled: content is not kept longer than it is needed. `original` is
+    the body as it was accepted, when a person edited it since, at `edited_at`. `event_time` is the service's.
     `attempt` numbers the newest release; `failures` counts those that used up one of the allowed attempts.
     `merged_into` is the job that carries this one: what became of that became of this, so `state`, `reason`, `ended_at`
     and `attempts` are the carrier's.

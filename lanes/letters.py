@@ -73,9 +73,12 @@ def read_letters(store: LaneStore, span: Span, step: int = STEP) -> Iterator[lis
         yield [job for job in store.read_jobs(ids) if job is not None and job.is_letter]
 
 
-def replay(store: LaneStore, job_ids: Sequence[str], *, even_if_newer: bool = False) -> list[Moved]:
-    """Send letters again, in this order (see `LaneStore.replay`)."""
-    replies = store.run_many("replay", ((job_id, int(even_if_newer)) for job_id in job_ids))
+def replay(
+    store: LaneStore, job_ids: Sequence[str], *, even_if_newer: bool = False, rehearsal: bool = False
+) -> list[Moved]:
+    """Send letters again, in this order (see `LaneStore.replay`); with `rehearsal`, only tell what would be."""
+    flags = (int(even_if_newer), int(rehearsal))
+    replies = store.run_many("replay", ((job_id, *flags) for job_id in job_ids))
     return [transitions.replayed(job_id, reply) for job_id, reply in zip(job_ids, replies, strict=True)]
 
 

@@ -159,7 +159,7 @@ class LaneStore:
         One that would overwrite what a newer job of its record has written stays, and the answer is `overtaken`, unless
         it is to be sent `even_if_newer`. `lanes.letters` does many at once and tells who has overtaken them.
         """
-        return transitions.replayed(job_id, self._run("replay", job_id, int(even_if_newer))).answer
+        return transitions.replayed(job_id, self._run("replay", job_id, int(even_if_newer), 0)).answer
 
     def purge(self, job_id: str, retention: float, seen: float | None = None) -> str:
         """Give a dead letter up; return `purged`, `unknown`, or the state that it is in instead.

@@ -3,7 +3,8 @@
 -- Moves: dead | expired -> pending
 -- ARGV:
 --   1 id
---   2 even   1 to send it as the last word of its record, even if that overwrites something newer; else 0
+--   2 even       1 to send it as the last word of its record, even if that overwrites something newer; else 0
+--   3 rehearsal  1 to change nothing and only tell what would be answered; else 0
 -- Returns: { 'replayed', '' }, or why not: { 'unknown', '' }, { the state that the job is in, '' }, or
 --   { 'overtaken', id of a newer job of its record that is delivered or on its way }
 -- @include now
@@ -20,6 +21,7 @@ local location, record, priority = job[2], job[3], tonumber(job[4]) or 0
 local newer, before
 if ARGV[2] ~= '1' then newer, before = overtaker(location, record, id) end
 if newer then return { 'overtaken', newer } end
+if ARGV[3] == '1' then return { 'replayed', '' } end
 redis.call('ZREM', key.dead, id)
 redis.call('HSETNX', key.job(id), 'born', job[5])
 redis.call('HSET', key.job(id), 'state', 'pending', 'failures', 0)

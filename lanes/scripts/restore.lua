@@ -23,11 +23,13 @@ local id, location, record = ARGV[1], ARGV[2], ARGV[3]
 local job = redis.call('HMGET', key.job(id), 'state', 'reason', 'location', 'record')
 local purged = job[1] == 'cancelled' and job[2] == 'purged' and job[3] == location and job[4] == record
 if job[1] and not purged then return job[1] end
+-- A clock that is ahead of ours must not hide a letter from those who go through all that died until now.
+local accepted_at, ended_at = math.min(now, tonumber(ARGV[7])), math.min(now, tonumber(ARGV[8]))
 local state = 'dead'
 if ARGV[6] == 'expired' then state = 'expired' end
 redis.call('SET', key.body(id), ARGV[4])
 if ARGV[5] ~= '' then redis.call('SET', key.original(id), ARGV[5]) end
-redis.call('HSET', key.job(id), 'state', state, 'reason', ARGV[6], 'ended_at', ARGV[8])
+redis.call('HSET', key.job(id), 'state', state, 'reason', ARGV[6], 'ended_at', ended_at)
 if purged then
   redis.call('PERSIST', key.job(id))
   redis.call('PERSIST', key.attempts(id))
@@ -36,7 +38,7 @@ if purged then
 else
   local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
   if seq == 1 then redis.call('SADD', key.locations, location) end
-  redis.call('HSET', key.job(id), 'location', location, 'record', record, 'seq', seq, 'accepted_at', ARGV[7], 'failures', 0)
+  redis.call('HSET', key.job(id), 'location', location, 'record', record, 'seq', seq, 'accepted_at', accepted_at, 'failures', 0)
   if ARGV[9] ~= '' then redis.call('HSET', key.job(id), 'event_time', ARGV[9]) end
   if ARGV[10] ~= '' then redis.call('HSET', key.job(id), 'service', ARGV[10]) end
   if ARGV[11] ~= '0' then redis.call('HSET', key.job(id), 'priority', ARGV[11]) end
@@ -45,6 +47,6 @@ else
   count(location, nil, 'accepted')
 end
 mourn(id, location, record)
-redis.call('ZADD', key.dead, ARGV[8], id)
+redis.call('ZADD', key.dead, ended_at, id)
 count(location, job[1], state)
 return 'restored'

@@ -22,6 +22,8 @@ from hypothesis.stateful import (
 
 from lanes.audit import audit
 from lanes.job import Acceptance, Order, Released, State
+from lanes.letter import Moved
+from lanes.letters import replay
 from lanes.transitions import Limits, Report, Seat
 from tests.lanes.conftest import ClockedStore
 
@@ -43,6 +45,20 @@ class Group:
     fields: dict[str, tuple[object, float]]
     carries: list[str] = field(default_factory=list)
     started: bool = False
+
+    @property
+    def times(self) -> list[float]:
+        """When the services learned what it says."""
+        return [self.time, *(time for _, time in self.fields.values())]
+
+    @property
+    def age(self) -> tuple[float, int]:
+        """Of two groups with other times the one with the newer word is newer, else the one that came later."""
+        return max(self.times), int(self.id.removeprefix("job"))
+
+    def is_newer(self, other: "Group") -> bool:
+        """Whether something that it says is newer than something that the other says."""
+        return self.age > (min(other.times), int(other.id.removeprefix("job")))
 
     @property
     def body(self) -> dict[str, object]:
@@ -79,6 +95,8 @@ class OrderMachine(RuleBasedStateMachine):
         self.fate: dict[str, State] = {}
         self.carrier: dict[str, str] = {}
         self.dead: dict[str, Group] = {}
+        self.mourned: dict[str, Group] = {}
+        self.newest: dict[str, Group] = {}
         self.api: dict[str, dict[str, object]] = {record: {} for record in RECORDS}
         self.lost: list[Released] = []
         self.old: list[Released] = []
@@ -175,6 +193,18 @@ class OrderMachine(RuleBasedStateMachine):
         """A job is done with; the next of its record may go."""
         assert self.waiting[group.record].pop(0) is group
         self.fate[group.id] = fate
+        if fate is State.DEAD:
+            self.mourned[group.id] = group
+        else:
+            self.note_delivered(group)
+
+    def note_delivered(self, group: Group) -> None:
+        """While its record has jobs that died and are not done with, the newest that was delivered is known."""
+        self.mourned.pop(group.id, None)
+        if not any(other.record == group.record for other in self.mourned.values()):
+            self.newest.pop(group.record, None)
+        elif group.record not in self.newest or group.age > self.newest[group.record].age:
+            self.newest[group.record] = group
 
     @rule(taken=st.booleans())
     def die(self, taken: bool) -> None:
@@ -212,16 +242,24 @@ class OrderMachine(RuleBasedStateMachine):
             assert self.store.deliver(report, retention=10**6).code == "delivered"
             self.waiting[group.record].remove(group)
             self.fate[group.id] = State.DELIVERED
+            self.note_delivered(group)
 
     @precondition(lambda self: self.dead)
     @rule(data=st.data())
     def replay(self, data: st.DataObject) -> None:
-        """A person sends a dead letter again: behind all that waits."""
-        job_id = data.draw(st.sampled_from(sorted(self.dead)))
-        if self.fate[job_id] is State.DEAD:
-            assert self.store.replay(job_id) == "replayed"
-            self.waiting[self.dead[job_id].record].append(self.dead.pop(job_id))
-            self.fate[job_id] = State.PENDING
+        """A person sends a dead letter again: before all that is newer, unless some of that was sent."""
+        letter = self.dead[data.draw(st.sampled_from(sorted(self.dead)))]
+        queue, newest = self.waiting[letter.record], self.newest.get(letter.record)
+        at = next((at for at, other in enumerate(queue) if other.is_newer(letter)), len(queue))
+        moved = replay(self.store, [letter.id])[0]
+        if newest is not None and newest.is_newer(letter):
+            assert moved == Moved(letter.id, "overtaken", newest.id)
+        elif at < len(queue) and queue[at].started:
+            assert moved == Moved(letter.id, "overtaken", queue[at].id)
+        else:
+            assert moved == Moved(letter.id, "replayed")
+            queue.insert(at, self.dead.pop(letter.id))
+            self.fate[letter.id] = State.PENDING
 
     @rule(seconds=st.sampled_from((1.0, 4.0)))
     def pass_time(self, seconds: float) -> None:
