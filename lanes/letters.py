@@ -50,16 +50,16 @@ def read_ids(store: LaneStore, span: Span, step: int = STEP) -> Iterator[list[st
     """Go through the ids of a span in batches, oldest first; letters that come and go meanwhile disturb nothing."""
     first, last = _bounds(span)
     passed: tuple[float, bytes] = (first, b"")
-    size = step
+    size = step + 1  # the one that was passed last is found again
     while True:
         found = store.read(
             lambda client, at=passed[0], most=size: client.zrangebyscore(  # type: ignore[misc]
                 store.key("dead"), at, last, start=0, num=most, withscores=True
             )
         )
-        ahead = [(score, job_id) for job_id, score in found if (score, job_id) > passed]
+        ahead = [(score, job_id) for job_id, score in found if (score, job_id) > passed][:step]
         if ahead:
-            passed, size = ahead[-1], step
+            passed, size = ahead[-1], step + 1
             yield [job_id.decode() for _, job_id in ahead]
         elif len(found) < size:
             return

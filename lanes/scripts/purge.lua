@@ -13,6 +13,8 @@ if not job[1] then return 'unknown' end
 if job[1] ~= 'dead' and job[1] ~= 'expired' then return job[1] end
 local changed_at = math.max(tonumber(job[6]), tonumber(job[7]) or 0)
 if ARGV[3] ~= '' and tonumber(ARGV[3]) ~= changed_at then return 'changed' end
+-- The first write is one that a full Redis allows, and with it all that follow: a purge makes room.
+redis.call('ZREM', key.dead, ARGV[1])
 redis.call('HSET', key.job(ARGV[1]), 'state', 'cancelled', 'ended_at', now, 'reason', 'purged')
 count(job[2], job[1], 'cancelled')
 forget(ARGV[1], ARGV[2], { location = job[2], record = job[3], carries = job[4], died = job[5] })

@@ -1,12 +1,12 @@
 -- replay: a dead letter, or an expired job, gets a second life: it joins its lane, its attempts kept, none counted: before newer jobs
--- of its record that wait unsent, else as the youngest of the lane.
+-- of its record that wait, else as the youngest of the lane.
 -- Moves: dead | expired -> pending
 -- ARGV:
 --   1 id
 --   2 even       1 to send it as the last word of its record, even if that overwrites something newer; else 0
 --   3 rehearsal  1 to change nothing and only tell what would be answered; else 0
 -- Returns: { 'replayed', '' }, or why not: { 'unknown', '' }, { the state that the job is in, '' }, or
---   { 'overtaken', id of a newer job of its record that is delivered or on its way }
+--   { 'overtaken', id of a newer job of its record that is delivered or may be }
 -- @include now
 -- @include count
 -- @include append

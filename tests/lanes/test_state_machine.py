@@ -47,6 +47,7 @@ class Known:
     place: int = 0
     died: bool = False
     purged: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class LanesMachine(RuleBasedStateMachine):
             assert job.attempt == known.attempt + 1
             in_flight = [other for other in self.jobs.values() if other.leased]
             assert (known.location, known.record) not in {(other.location, other.record) for other in in_flight}
-            known.state, known.attempt, known.leased = State.IN_FLIGHT, job.attempt, True
+            known.state, known.attempt, known.leased, known.lost = State.IN_FLIGHT, job.attempt, True, False
             known.lease_ends = self.store.now + 30
             self.charged[job.location_id].append((self.store.now, self.store.now + 30))
         self.busy[worker] = job
@@ -226,7 +227,7 @@ class LanesMachine(RuleBasedStateMachine):
             over = known.leased and known.lease_ends <= self.store.now
             assert (job_id in reclaimed) == (over and known.state is State.IN_FLIGHT)
             if job_id in reclaimed:
-                known.state = State.PENDING
+                known.state, known.lost = State.PENDING, True
                 if reclaimed[job_id].buried:
                     self.end(job_id, State.DEAD)
             if over:
@@ -260,7 +261,7 @@ class LanesMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(known.died for known in self.jobs.values()))
     @rule(data=st.data(), even=st.sampled_from((False, False, True)))
     def replay(self, data: st.DataObject, even: bool) -> None:
-        """A person sends a letter again: before what is newer and unsent, not behind what is newer and was sent."""
+        """A person sends a letter again: before what is newer, unless that may be delivered."""
         job_id = data.draw(st.sampled_from(sorted(job_id for job_id, known in self.jobs.items() if known.died)))
         known = self.jobs[job_id]
         queue = self.queue(known)
@@ -271,7 +272,7 @@ class LanesMachine(RuleBasedStateMachine):
             assert moved == Moved(job_id, known.state.value)
         elif not even and delivered and self.jobs[delivered].place > known.place:
             assert moved == Moved(job_id, "overtaken", delivered)
-        elif not even and newer and self.jobs[newer[0]].attempt:
+        elif not even and newer and (self.jobs[newer[0]].state is not State.PENDING or self.jobs[newer[0]].lost):
             assert moved == Moved(job_id, "overtaken", newer[0])
         else:
             assert moved == Moved(job_id, "replayed")

@@ -1,7 +1,7 @@
 -- @include newest
 -- overtaker(location, record, id): the newer job that this letter would overwrite if it were sent now: one that was delivered, or
--- that was sent already and may have been; nil if there is none. And the first newer job of the record that waits unsent:
--- the letter can go before it.
+-- is in flight, or may yet be reported as delivered, since its worker was lost; nil if there is none. And the first newer
+-- job of the record that waits: the letter can go before it.
 local function overtaker(location, record, id)
   local letter = age(id)
   local delivered, delivered_id = newest_delivered(location, record)
@@ -10,7 +10,8 @@ local function overtaker(location, record, id)
   table.insert(waiting, 1, redis.call('HGET', key.heads(location), record) or nil)
   for _, other in ipairs(waiting) do
     if is_newer(age(other), letter) then
-      if redis.call('HGET', key.job(other), 'attempt') then return other end
+      local last = redis.call('LINDEX', key.attempts(other), -1) or ''
+      if redis.call('HGET', key.job(other), 'state') ~= 'pending' or string.find(last, '^%d+ lost ') then return other end
       return nil, other
     end
   end

@@ -8,6 +8,8 @@ local function stand_before(location, record, other, id, priority)
   redis.call('HSET', key.job(id), 'seq', place_of[1])
   if urgency > 0 then redis.call('HSET', key.job(id), 'priority', urgency) end
   if redis.call('HGET', key.heads(location), record) == other then
+    local at = redis.call('ZSCORE', key.later(location), other)
+    if at then redis.call('HSET', key.job(other), 'not_before', at) end
     redis.call('ZREM', key.ready(location), other)
     redis.call('ZREM', key.later(location), other)
     redis.call('LPUSH', key.behind(location, record), other)
