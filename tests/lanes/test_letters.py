@@ -1,4 +1,4 @@
-"""Dead letters: what a replay may overwrite, what an edit keeps, what a restore makes, and how many are read at once."""
+"""Dead letters: what a replay may overwrite, what an edit keeps, what a restore makes, and how they are read."""
 
 import json
 from collections.abc import Sequence
@@ -165,9 +165,7 @@ def test_an_older_job_that_is_delivered_later_overtakes_nothing(store: ClockedSt
 
 
 @pytest.mark.parametrize(("told", "answer"), [(50, "overtaken"), (150, "replayed")])
-def test_the_time_of_an_event_goes_before_that_of_its_acceptance(
-    store: ClockedStore, order: Orders, told: float, answer: str
-) -> None:
+def test_the_time_of_an_event_goes_before_that_of_its_acceptance(store: ClockedStore, told: float, answer: str) -> None:
     body = b'{"locationId":"loc","name":"n"}'
     letter = Order("letter", "loc", "pipe/contact", body, event_time=store.now - 100)
     store.enqueue(letter, 3600)
@@ -210,7 +208,7 @@ def test_an_edit_keeps_the_first_body_and_sees_what_it_changes(store: ClockedSto
     assert store.client.exists(store.key("body", first.id), store.key("original", first.id)) == 0
 
 
-def test_a_restore_puts_a_letter_back_once(store: ClockedStore, order: Orders) -> None:
+def test_a_restore_puts_a_letter_back_once(store: ClockedStore) -> None:
     attempts = (Attempt(3, "refused", store.now - 60, store.now - 59, {"status": 422, "message": "no"}),)
     letter = Letter(
         Order("old", "loc", "pipe/contact", b'{"n":7}', service="shop", priority=4, event_time=store.now - 99),
@@ -281,18 +279,6 @@ def seed(store: LaneStore, number: int, instants: int) -> Span:
             ],
         )
     return Span(now)
-
-
-def test_any_number_of_letters_is_read_in_batches(redis_url: str) -> None:
-    store = WatchedStore(redis_url)
-    span = seed(store, 100_000, 100_000)
-    batches = letters.read_letters(store, span)
-    next(batches)
-    assert store.batches == [letters.STEP], "more was read than was asked for"
-    seen = letters.STEP + sum(len(batch) for batch in batches)
-    assert seen == letters.count(store, span) == 100_000
-    assert max(store.batches) == letters.STEP
-    assert len(store.batches) == 100_000 / letters.STEP
 
 
 def test_letters_that_died_in_the_same_instant_are_all_read(redis_url: str) -> None:

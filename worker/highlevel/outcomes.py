@@ -53,13 +53,13 @@ class Outcome:
     kind: Kind
     status: int | None = None
     message: str | None = None
-    code: str | None = None
     trace_id: str | None = None
     opportunity_id: str | None = None
     new: bool | None = None
     warning: str | None = None
     wait: float | None = None
     rate_limits: RateLimits | None = None
+    code: str | None = None
 
 
 def classify(answer: Answer | Failure, window: float) -> Outcome:
@@ -76,8 +76,8 @@ def _classify(answer: Answer, window: float) -> Outcome:
         return _delivered(answer.status, body, trace_id)
     message = _message(body) or _describe(answer)
     if answer.status == 429:
-        return Outcome(Kind.THROTTLED, 429, message, _code(body), trace_id, wait=_wait(answer.headers, window))
-    return Outcome(_kind_of_error(answer, message), answer.status, message, _code(body), trace_id)
+        return Outcome(Kind.THROTTLED, 429, message, trace_id, wait=_wait(answer.headers, window), code=_code(body))
+    return Outcome(_kind_of_error(answer, message), answer.status, message, trace_id, code=_code(body))
 
 
 def _delivered(status: int, body: Mapping[str, Any], trace_id: str | None) -> Outcome:

@@ -1,4 +1,4 @@
-"""What people do with dead letters: find, group, mend, keep in files, put back, drop."""
+"""What people do with dead letters: find, group, mend, replay."""
 
 import json
 from collections.abc import Callable
@@ -13,47 +13,8 @@ from lanes.store import LaneStore
 from lanes.transitions import Report
 from ops.command.words import Duration
 from tests.ops.command.conftest import SEAT, Run
+from tests.ops.command.letters import Bury, body_of, expire, pipeline, state
 from tests.ops.command.test_terminal import on_terminal
-
-Bury = Callable[..., str]
-
-
-@pytest.fixture
-def die(store: LaneStore, enqueue: Callable[..., str]) -> Bury:
-    """Make a dead letter with an answer of choice and return its id."""
-
-    def die_(location: str, contact: str, detail: dict[str, Any], *, reason: str = "refused", **fields: object) -> str:
-        job_id = enqueue(location, contact, **fields)
-        released = store.release(SEAT).next
-        assert getattr(released, "id", None) == job_id
-        report = Report(job_id, 1, json.dumps({"seconds": 0.25, "worker": "w@h", **detail}), SEAT.limits)
-        assert store.bury(report, reason=reason).code == "buried"
-        return job_id
-
-    return die_
-
-
-def pipeline(number: int) -> dict[str, Any]:
-    return {"status": 422, "message": "The pipeline id is invalid.", "code": "BAD_PIPELINE", "trace_id": f"t{number}"}
-
-
-def body_of(store: LaneStore, job_id: str) -> dict[str, Any]:
-    job = store.job(job_id)
-    assert job is not None
-    assert job.body is not None
-    return job.body
-
-
-def state(store: LaneStore, job_id: str) -> str:
-    job = store.job(job_id)
-    assert job is not None
-    return job.state.value
-
-
-def expire(store: LaneStore, enqueue: Callable[..., str], location: str = "late") -> str:
-    job_id = enqueue(location, "late", _options={"expires_at": "2020-01-01T00:00:00Z"})
-    assert store.expire(10) == [job_id]
-    return job_id
 
 
 def test_each_filter_narrows_the_list_and_what_is_replayed_purged_and_exported(
@@ -176,7 +137,7 @@ def test_an_edit_by_fields(quick: Run, store: LaneStore, die: Bury) -> None:
         (["--file", "nowhere.json"], 2, "'nowhere.json' does not exist"),
     ],
 )
-def test_an_edit_that_is_refused_changes_nothing(
+def test_an_edit_that_is_refused_changes_nothing(  # noqa: PLR0917 - fixtures
     quick: Run, store: LaneStore, die: Bury, arguments: list[str], status: int, line: str
 ) -> None:
     job_id = die("one", "a", pipeline(1))
@@ -213,101 +174,6 @@ def test_an_edit_by_hand_may_be_tried_again(redis_url: str, store: LaneStore, di
     assert body_of(store, job_id)["name"] == "new"
 
 
-NASTY = 'a "quoted", \n second line\r\n;\t=1+1 Ünal \\ end '
-
-
-@pytest.mark.parametrize("file", ["letters.jsonl", "letters.csv"])
-def test_what_is_exported_comes_back_as_it_was(
-    run: Run, store: LaneStore, die: Bury, enqueue: Any, tmp_path: Path, file: str
-) -> None:
-    options = {"service": "shop", "priority": 3, "event_time": "2026-05-01T07:00:00.123456Z"}
-    ids = [
-        die("one", "a", pipeline(1), name=NASTY, monetaryValue=0.1 + 0.2, _options=options),
-        die("one", "b", {"status": 400, "message": ["x", "y"]}, name=""),
-        die("two", "c", pipeline(2), status="won", monetaryValue=12, reason="exhausted"),
-        expire(store, enqueue),
-    ]
-    run("dead", "edit", ids[2], "--set", "name=Deal")
-    before = [job.as_json() for job in store.jobs(ids) if job]
-    assert run("dead", "export", file).stderr == "exported 4 dead letters\n"
-    assert (tmp_path / file).stat().st_mode & 0o777 == 0o600
-    again = run("dead", "import", file)
-    assert (again.returncode, again.stderr) == (
-        0,
-        "imported 0 dead letters of 4 rows; there already: 3 dead, 1 expired\n",
-    )
-    for gone in (lambda: run("dead", "purge", "--all", "--yes"), store.client.flushall):
-        gone()
-        assert run("dead", "import", file, "--dry-run").stderr == "4 of 4 rows would be imported; nothing was changed\n"
-        assert run("dead", "import", file).stderr == "imported 4 dead letters of 4 rows\n"
-        after = [job.as_json() for job in store.jobs(ids) if job]
-        unkept = ("edited_at", "failures", "expires_at")
-        assert [{**job, **dict.fromkeys(unkept)} for job in after] == [
-            {**job, **dict.fromkeys(unkept)} for job in before
-        ]
-        assert list(audit(store)) == []
-        counts = store.counts()
-        assert (counts["accepted"], counts["dead"], counts["expired"], counts["cancelled"]) == (4, 3, 1, 0)
-
-
-def test_an_import_replays_and_twice_makes_nothing_twice(
-    run: Run, store: LaneStore, die: Bury, enqueue: Any, tmp_path: Path
-) -> None:
-    fine, stale = die("one", "a", pipeline(1)), die("one", "b", pipeline(2))
-    newer = enqueue("one", "b")
-    job = store.release(SEAT).next
-    store.deliver(Report(newer, getattr(job, "attempt", 0), "{}", SEAT.limits), retention=3600)
-    run("dead", "export", "all.jsonl")
-    shown = run("dead", "import", "all.jsonl", "--replay", "--json")
-    assert shown.returncode == 1
-    assert shown.stderr.splitlines()[0].startswith(f"{stale}: overtaken by {newer}, which is newer")
-    assert json.loads(shown.stdout) == {"rows": 2, "restored": 0, "replayed": 1, "refused": 1, "known": {"dead": 2}}
-    assert (state(store, fine), state(store, stale)) == ("pending", "dead")
-    assert json.loads(run("dead", "import", "all.jsonl", "--replay", "--json").stdout)["replayed"] == 0
-    assert run("dead", "import", "all.jsonl", "--replay", "--even-if-newer").returncode == 0
-    assert state(store, stale) == "pending"
-    assert store.counts()["accepted"] == 3
-
-
-def test_bad_rows_are_told_one_line_each(run: Run, store: LaneStore, die: Bury, tmp_path: Path) -> None:
-    good = die("one", "a", pipeline(1))
-    row = json.loads(run("dead", "export").stdout)
-    run("dead", "purge", good, "--yes")
-    attempt = row["_letter"]["attempts"][0]
-
-    def with_letter(**values: object) -> dict[str, object]:
-        return {**row, "_letter": {**row["_letter"], **values}}
-
-    wrong: list[object] = [
-        "broken",
-        {name: value for name, value in row.items() if name != "_letter"},
-        {**row, "_letter": 7},
-        {**row, "status": "opened"},
-        with_letter(reason="boredom"),
-        with_letter(reason="purged"),
-        with_letter(id="two words"),
-        with_letter(ended_at=-1),
-        with_letter(ended_at=None),
-        with_letter(attempts=[{**attempt, "outcome": "x y"}]),
-        with_letter(attempts=[{**attempt, "seconds": "long"}]),
-        with_letter(attempts=7),
-        with_letter(original=7),
-        with_letter(extra=1),
-    ]
-    lines = [each if isinstance(each, str) else json.dumps(each) for each in [*wrong, row]]
-    (tmp_path / "bad.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    shown = run("dead", "import", "bad.jsonl")
-    assert shown.returncode == 1
-    told = shown.stderr.splitlines()
-    assert [line.split(": ")[0] for line in told[:-1]] == [f"bad.jsonl:{n}" for n in range(1, len(wrong) + 1)]
-    assert told[-1] == f"imported 1 dead letter of {len(lines)} rows; {len(wrong)} refused"
-    assert state(store, good) == "dead"
-    assert (
-        run("dead", "import", "bad.jsonl", "--max-errors", "2").stderr.splitlines()[2]
-        == f"... and {len(wrong) - 2} more"
-    )
-
-
 def test_replay_names_what_is_newer(quick: Run, store: LaneStore, die: Bury, enqueue: Any) -> None:
     stale, fine = die("one", "a", pipeline(1)), die("one", "b", pipeline(2))
     newer = enqueue("one", "a")
@@ -322,72 +188,6 @@ def test_replay_names_what_is_newer(quick: Run, store: LaneStore, die: Bury, enq
         assert (shown.returncode, shown.stderr.splitlines()) == (1, [line, last])
     assert (state(store, stale), state(store, fine)) == ("dead", "pending")
     assert quick("dead", "replay", stale, "--even-if-newer").stderr == "replayed 1 dead letter\n"
-
-
-def prunable(store: LaneStore, die: Bury) -> list[str]:
-    ids = [die("one", contact, pipeline(1)) for contact in "abcde"]
-    for days, job_id in zip((90, 60, 30, 2, 1), ids, strict=True):
-        store.client.zincrby(store.key("dead"), -days * 86400e6, job_id)
-    return ids
-
-
-def test_prune_drops_by_age_and_number_what_is_in_the_file(
-    run: Run, store: LaneStore, die: Bury, tmp_path: Path
-) -> None:
-    ids = prunable(store, die)
-    prune = ("dead", "prune", "--older-than", "45d", "--keep", "4")
-    assert run(*prune, "--dry-run").stderr == "would drop 2 dead letters; nothing was changed\n"
-    assert store.counts()["dead"] == 5
-    assert run(*prune, "--to", "dropped.jsonl").stderr == "dropped 2 dead letters\n"
-    file = tmp_path / "dropped.jsonl"
-    assert file.stat().st_mode & 0o777 == 0o600
-    assert [state(store, job_id) for job_id in ids] == ["cancelled"] * 2 + ["dead"] * 3
-    assert run(*prune, "--to", "dropped.jsonl").stderr == "dropped 0 dead letters\n"
-    with file.open("a") as cut_off:
-        cut_off.write('{"pipelineId": "pi')
-    assert run("dead", "prune", "--keep", "1", "--to", "dropped.jsonl").stderr == "dropped 2 dead letters\n"
-    shown = run("dead", "import", "dropped.jsonl")
-    assert (shown.returncode, shown.stderr.splitlines()[-1]) == (1, "imported 4 dead letters of 5 rows; 1 refused")
-    assert [state(store, job_id) for job_id in ids] == ["dead"] * 5
-    assert list(audit(store)) == []
-
-
-def test_prune_adds_to_a_csv_file_with_one_header(run: Run, store: LaneStore, die: Bury) -> None:
-    prunable(store, die)
-    for keep in ("3", "1"):
-        assert run("dead", "prune", "--keep", keep, "--to", "dropped.csv").stderr == "dropped 2 dead letters\n"
-    assert run("dead", "import", "dropped.csv").stderr == "imported 4 dead letters of 4 rows\n"
-
-
-def test_prune_needs_to_know_what_and_where_to(run: Run, store: LaneStore, die: Bury, tmp_path: Path) -> None:
-    ids = prunable(store, die)
-    for wrong in ([], ["--keep", "1"], ["--keep", "1", "--to", "f", "--no-file"], ["--to", "f"], ["--no-file"]):
-        assert run("dead", "prune", *wrong).returncode == 2
-    for wrong in ("nowhere/dropped.jsonl", "."):
-        assert run("dead", "prune", "--keep", "1", "--to", wrong).returncode == 2
-    assert "There is no terminal to ask on" in run("dead", "prune", "--keep", "1", "--no-file").stderr
-    assert [state(store, job_id) for job_id in ids] == ["dead"] * 5
-    assert not (tmp_path / "f").exists()
-    assert run("dead", "prune", "--keep", "1", "--no-file", "--yes").stderr == "dropped 4 dead letters\n"
-
-
-def test_what_cannot_be_written_is_not_dropped(run: Run, store: LaneStore, die: Bury) -> None:
-    ids = prunable(store, die)
-    shown = run("dead", "prune", "--keep", "0", "--to", "/dev/full")
-    assert shown.returncode == 1
-    assert "No space left on device" in shown.stderr
-    assert [state(store, job_id) for job_id in ids] == ["dead"] * 5
-
-
-def test_two_prunes_do_not_write_into_one_file(run: Run, store: LaneStore, die: Bury, tmp_path: Path) -> None:
-    import fcntl
-
-    prunable(store, die)
-    with (tmp_path / "f.jsonl").open("w") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
-        shown = run("dead", "prune", "--keep", "1", "--to", "f.jsonl")
-    assert (shown.returncode, "another prune writes there now" in shown.stderr) == (2, True)
-    assert store.counts()["dead"] == 5
 
 
 def test_every_reason_can_be_told(quick: Run, die: Bury) -> None:
