@@ -2,17 +2,22 @@
 
 import fcntl
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lanes import letters
 from lanes.audit import audit
+from lanes.job import Order, Reason
+from lanes.letter import Letter
 from lanes.store import LaneStore
 from lanes.transitions import Report
-from tests.ops.command.conftest import SEAT, Run
+from tests.ops.command.conftest import LANES, SEAT, Run, environ
 from tests.ops.command.letters import Bury, expire, pipeline, state
 
+ROW = b'{"pipelineId":"pipe","locationId":"loc","contactId":"%d"}'
 NASTY = 'a "quoted", \n second line\r\n;\t=1+1 Ünal \\ end '
 
 
@@ -163,6 +168,26 @@ def test_what_cannot_be_written_is_not_dropped(run: Run, store: LaneStore, die: 
     assert shown.returncode == 1
     assert "No space left on device" in shown.stderr
     assert [state(store, job_id) for job_id in ids] == ["dead"] * 5
+
+
+def test_a_prune_that_is_killed_loses_nothing(run: Run, store: LaneStore, redis_url: str, tmp_path: Path) -> None:
+    many = 20_000
+    orders = (Order(f"job{number}", "loc", f"pipe/{number}", ROW % number) for number in range(many))
+    letters.restore(store, [Letter(order, Reason.REFUSED, 1.0, 2.0, ()) for order in orders])
+    file = tmp_path / "dropped.jsonl"
+    command = [LANES, "dead", "prune", "--keep", "0", "--to", file]
+    with subprocess.Popen(command, cwd=tmp_path, env=environ(redis_url), stderr=subprocess.DEVNULL) as process:
+        while store.counts()["dead"] == many:
+            assert process.poll() is None
+        process.kill()
+    written = {json.loads(line)["_letter"]["id"] for line in file.read_bytes().split(b"\n")[:-1]}
+    dead = {job_id for ids in letters.read_ids(store, letters.until_now(store)) for job_id in ids}
+    assert {f"job{number}" for number in range(many)} == written | dead
+    assert 0 < len(dead) < many
+    assert run("dead", "prune", "--keep", "0", "--to", file.name).stderr != "dropped 0 dead letters\n"
+    shown = run("dead", "import", file.name, "--max-errors", "0")
+    assert f"imported {many} dead letters" in shown.stderr
+    assert list(audit(store)) == []
 
 
 def test_two_prunes_do_not_write_into_one_file(run: Run, store: LaneStore, die: Bury, tmp_path: Path) -> None:
