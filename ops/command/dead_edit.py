@@ -54,7 +54,7 @@ def edit(
     letter = find(session, job_id)
     read = session.store.read(lambda client: client.get(session.store.key("body", job_id)))
     if not letter.is_letter or read is None:
-        raise Refused(_refusal(job_id, letter.state.value))
+        raise Refused(_refusal(job_id, "merged" if letter.merged_into else letter.state.value))
     body = json.loads(read)
     if file is not None:
         order = _checked(job_id, _parse(_text_of(file)))
