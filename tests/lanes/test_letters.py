@@ -1,17 +1,15 @@
 """Dead letters: what a replay may overwrite, what an edit keeps, what a restore makes, and how they are read."""
 
 import json
-from collections.abc import Sequence
 
 import pytest
 
 from lanes import letters
 from lanes.audit import audit
-from lanes.errors import RedisUnavailableError
-from lanes.job import Attempt, Job, Order, Reason, Released, State
+from lanes.job import Attempt, Order, Reason, Released, State
 from lanes.letter import Letter, Moved
 from lanes.letters import Span
-from lanes.store import LaneStore, connect
+from lanes.store import LaneStore
 from lanes.transitions import Limits, Report, Seat
 from tests.lanes.conftest import ClockedStore, Orders
 
@@ -250,70 +248,3 @@ def test_a_letter_from_a_clock_that_is_ahead_is_seen(store: ClockedStore, order:
     job = store.job("job1")
     assert job is not None
     assert (job.accepted_at, job.ended_at) == (store.now, store.now)
-
-
-class WatchedStore(LaneStore):
-    """Counts the jobs of each call."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(connect(url))
-        self.batches: list[int] = []
-        self.asked = 0
-
-    def read_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
-        """Read jobs."""
-        self.batches.append(len(job_ids))
-        return super().read_jobs(job_ids)
-
-
-def seed(store: LaneStore, number: int, instants: int) -> Span:
-    """Make letters that died at so many different instants, and return the span of them all."""
-    now = letters.until_now(store).until
-    for start in range(0, number, 5000):
-        some = range(start, min(start + 5000, number))
-        letters.restore(
-            store,
-            [
-                Letter(Order(f"j{n:06}", f"loc{n % 3}", f"p/{n}", b"{}"), Reason.REFUSED, 1.0, 1.0 + n % instants, ())
-                for n in some
-            ],
-        )
-    return Span(now)
-
-
-def test_letters_that_died_in_the_same_instant_are_all_read(redis_url: str) -> None:
-    store = WatchedStore(redis_url)
-    span = seed(store, 700, 3)
-    ids = [job_id for batch in letters.read_ids(store, span, step=10) for job_id in batch]
-    assert (len(ids), len(set(ids))) == (700, 700)
-
-
-def test_what_moves_while_it_is_read_is_met_once(redis_url: str) -> None:
-    """Replayed letters leave the order in which they stand, and may die again at once."""
-    store = WatchedStore(redis_url)
-    span, seen = seed(store, 100, 7), []
-    for batch in letters.read_ids(store, span, step=10):
-        seen += batch
-        assert [moved.answer for moved in letters.replay(store, batch)] == ["replayed"] * len(batch)
-        for _ in batch:
-            bury(store)
-    assert sorted(seen) == [f"j{n:06}" for n in range(100)]
-
-
-def test_a_full_redis_lets_letters_be_purged_and_nothing_be_added(redis_url: str) -> None:
-    store = LaneStore(connect(redis_url))
-    seed(store, 3, 3)
-    body = store.client.get(store.key("body", "j000000"))
-    store.client.config_set("maxmemory", 1)
-    try:
-        letter = Letter(Order("new", "loc", "p/c", b"{}"), Reason.REFUSED, 1.0, 1.0, ())
-        with pytest.raises(RedisUnavailableError, match="OOM"):
-            letters.restore(store, [letter])
-        with pytest.raises(RedisUnavailableError, match="OOM"):
-            store.edit("j000000", b"{}", Order("j000000", "loc0", "p/0", b'{"a":1}'))
-        assert store.client.get(store.key("body", "j000000")) == body
-        assert store.purge("j000000", 60) == "purged"
-    finally:
-        store.client.config_set("maxmemory", 0)
-    assert store.counts()["dead"] == 2
-    assert list(audit(store)) == []

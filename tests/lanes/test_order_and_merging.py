@@ -8,7 +8,6 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -26,6 +25,7 @@ from lanes.letter import Moved
 from lanes.letters import replay
 from lanes.transitions import Limits, Report, Seat
 from tests.lanes.conftest import ClockedStore
+from tests.lanes.upserts import Group
 
 LIMITS = Limits(burst=10_000, window=10, daily=10**6)
 RECORDS = ("a", "b")
@@ -33,42 +33,6 @@ FIELDS = ("name", "status", "monetaryValue")
 LEASE = 30.0
 # What a scanner of JSON could stumble over.
 NASTY = '"}],{\\'
-
-
-@dataclass
-class Group:
-    """One request to be: the job that carries it, and each field's value with its time."""
-
-    id: str
-    record: str
-    time: float
-    fields: dict[str, tuple[object, float]]
-    carries: list[str] = field(default_factory=list)
-    started: bool = False
-    lost: bool = False
-
-    @property
-    def times(self) -> list[float]:
-        """When the services learned what it says."""
-        return [self.time, *(time for _, time in self.fields.values())]
-
-    @property
-    def age(self) -> tuple[float, int]:
-        """Of two groups with other times the one with the newer word is newer, else the one that came later."""
-        return max(self.times), int(self.id.removeprefix("job"))
-
-    def is_newer(self, other: "Group") -> bool:
-        """Whether something that it says is newer than something that the other says."""
-        return self.age > (min(other.times), int(other.id.removeprefix("job")))
-
-    @property
-    def body(self) -> dict[str, object]:
-        """What is to be sent."""
-        return identity(self.record) | {name: value for name, (value, _) in self.fields.items()}
-
-
-def identity(record: str) -> dict[str, object]:
-    return {"pipelineId": "p", "locationId": "loc", "contactId": record}
 
 
 @dataclass
@@ -304,22 +268,3 @@ def test_records_keep_their_order_and_merging_loses_nothing(redis_url: str) -> N
             max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
-
-
-@pytest.mark.parametrize("reverse", [False, True], ids=["in order", "backwards"])
-@pytest.mark.parametrize("merge", [False, True], ids=["apart", "merged"])
-def test_an_older_event_never_overwrites_a_newer_one(store: ClockedStore, merge: bool, reverse: bool) -> None:
-    """However late it comes: before, while and after the newer one is sent."""
-    events = [(n, {"status": f"s{n}"} if n % 2 else {"name": f"n{n}", "status": f"s{n}"}) for n in range(1, 7)]
-    api: dict[str, object] = {}
-    for number, (time, values) in enumerate(reversed(events) if reverse else events):
-        body = json.dumps(identity("a") | values, separators=(",", ":")).encode()
-        store.enqueue(Order(f"j{number}", "loc", "a", body, merge=merge, event_time=store.now - 100 + time), 3600)
-        if number % 2:
-            job = store.release(Seat("w", LEASE, 3600, LIMITS)).next
-            while isinstance(job, Released):
-                api |= json.loads(job.body)
-                report = Report(job.id, job.attempt, "{}", LIMITS)
-                job = store.deliver(report, retention=3600, take=Seat("w", LEASE, 3600, LIMITS)).next
-    assert api == identity("a") | {"name": "n6", "status": "s6"}
-    assert store.counts()["pending"] == 0

@@ -175,7 +175,7 @@ def test_a_prune_that_is_killed_loses_nothing(run: Run, store: LaneStore, redis_
     orders = (Order(f"job{number}", "loc", f"pipe/{number}", ROW % number) for number in range(many))
     letters.restore(store, [Letter(order, Reason.REFUSED, 1.0, 2.0, ()) for order in orders])
     file = tmp_path / "dropped.jsonl"
-    command = [LANES, "dead", "prune", "--keep", "0", "--to", file]
+    command = [LANES, "dead", "prune", "--keep", "0", "--to", str(file)]
     with subprocess.Popen(command, cwd=tmp_path, env=environ(redis_url), stderr=subprocess.DEVNULL) as process:
         while store.counts()["dead"] == many:
             assert process.poll() is None
