@@ -38,7 +38,8 @@ for _, id in ipairs(ARGV) do
     check(body == (state == 'pending' or state == 'in_flight' or letter), 'body and state disagree')
     check(body or redis.call('EXISTS', key.original(id)) == 0, 'an original without a body')
     local carrier = job[4]
-    check(body or carrier or redis.call('PTTL', key.job(id)) > 0, 'done, but kept for ever')
+    local carried_on = carrier and redis.call('PTTL', key.job(carrier)) == -1
+    check(body or carried_on or redis.call('PTTL', key.job(id)) > 0, 'done, but kept for ever')
     check(not carrier or redis.call('SISMEMBER', key.carried(carrier), id) == 1, 'merged into a job that does not carry it')
   end
 end

@@ -40,7 +40,7 @@ local function known_as(order)
   local name = key.idempotency(order.location, order.key)
   local known = redis.call('GET', name)
   if not known then return nil, name end
-  local job, fingerprint = string.match(known, '^(%S+) (%S+)$')
+  local job, fingerprint = string.match(known, '^(%S+) (%S*)$')
   return { fingerprint == order.fingerprint and 'known' or 'conflict', job }
 end
 
@@ -72,11 +72,15 @@ end
 local function accept(order)
   local carrier = overtaken(order)
   if not carrier and order.merge then carrier = merge(order) end
-  if order.event_time then note_event_time(order, carrier or order.id, window) end
   tally(order.location, 'accepted')
-  if not carrier then return wait_in_lane(order) end
-  be_carried(order, carrier)
-  tally(order.location, 'merged')
+  if carrier then
+    be_carried(order, carrier)
+    tally(order.location, 'merged')
+  else
+    wait_in_lane(order)
+  end
+  -- Last: it may begin with a write that a full Redis allows, and the others after it would be allowed, too.
+  if order.event_time then note_event_time(order, carrier or order.id, window) end
 end
 
 local answers = {}

@@ -6,6 +6,6 @@
 -- Returns: 'held'
 -- @include now
 -- @include hold_lane
-redis.call('SADD', key.locations, ARGV[1])
 hold_lane(ARGV[1], ARGV[2], ARGV[3])
+redis.call('SADD', key.locations, ARGV[1])
 return 'held'

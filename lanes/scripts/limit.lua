@@ -6,7 +6,7 @@
 --   4 weight   turns that the lane has where others have one, or ''
 -- Returns: 'limited'
 -- @include now
--- @include schedule
+-- @include go_on
 local location = ARGV[1]
 redis.call('SADD', key.locations, location)
 for i, name in ipairs({ 'burst', 'daily', 'weight' }) do
@@ -18,5 +18,5 @@ for i, name in ipairs({ 'burst', 'daily', 'weight' }) do
 end
 -- The lane may go on earlier than was thought.
 redis.call('HDEL', key.lane(location), 'blocked_until')
-if redis.call('ZCARD', key.ready(location)) > 0 then schedule(location, now) end
+go_on(location)
 return 'limited'

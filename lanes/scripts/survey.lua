@@ -12,7 +12,8 @@ local due = 0
 for _, location in ipairs(redis.call('ZRANGEBYSCORE', key.due, '-inf', now, 'LIMIT', 0, most)) do
   local jobs = redis.call('ZCARD', key.ready(location)) + redis.call('ZCOUNT', key.later(location), '-inf', now)
   local own = tonumber(redis.call('HGET', key.lane(location), 'burst')) or burst
-  due = due + math.min(jobs, own - redis.call('ZCOUNT', key.slots(location), '(' .. string.format('%.0f', now), '+inf'))
+  local free = own - redis.call('ZCOUNT', key.slots(location), '(' .. string.format('%.0f', now), '+inf')
+  due = due + math.min(jobs, math.max(free, 0))
   if due >= most then return { most, 0 } end
 end
 return { math.max(due, 1), 0 }

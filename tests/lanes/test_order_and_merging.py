@@ -99,7 +99,6 @@ class OrderMachine(RuleBasedStateMachine):
         group = self.waiting[order.record][-1] if self.waiting[order.record] else None
         if carrier is None and order.merge and group is not None and not group.started:
             carrier = group.id
-            group.carries.append(order.id)
             for name, value in values.items():
                 held = group.fields.get(name)
                 if held is None or held[1] <= (time or self.store.now):
@@ -115,6 +114,8 @@ class OrderMachine(RuleBasedStateMachine):
             self.fate[order.id] = State.PENDING
         else:
             self.carrier[order.id] = carrier
+            groups = [*self.waiting[order.record], *self.dead.values()]
+            next((group.carries for group in groups if group.id == carrier), []).append(order.id)
 
     # What workers do.
 

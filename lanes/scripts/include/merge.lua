@@ -18,7 +18,7 @@ local function waiting(order)
   local due = math.max(now, tonumber(job[3]) or 0)
   local over = job[4] and tonumber(job[4]) <= now
   if job[1] ~= 'pending' or job[2] or over or (order.not_before or 0) > due then return nil end
-  return { id = id, expires_at = job[4], time = tonumber(job[5]) or tonumber(job[6]), times = read_times(job[7]),
+  return { id = id, time = tonumber(job[5]) or tonumber(job[6]), times = read_times(job[7]),
            priority = tonumber(job[8]) or 0 }
 end
 
@@ -38,17 +38,22 @@ local function merge(order)
   for name, at in pairs(job.times) do texts[#texts + 1] = name .. '=' .. string.format('%.0f', at) end
   redis.call('SET', key.body(job.id), join_fields(names, values))
   redis.call('HSET', key.job(job.id), 'times', table.concat(texts, ' '))
-  redis.call('HINCRBY', key.job(job.id), 'carries', 1)
-  -- It must not be withdrawn before the last of those that it carries may be.
-  if job.expires_at and not order.expires_at then
-    redis.call('HDEL', key.job(job.id), 'expires_at')
-    redis.call('ZREM', key.expiring, job.id)
-  elseif job.expires_at and order.expires_at > tonumber(job.expires_at) then
-    redis.call('HSET', key.job(job.id), 'expires_at', order.expires_at)
-    redis.call('ZADD', key.expiring, order.expires_at, job.id)
-  end
   if order.priority > job.priority then promote(order.location, order.record, order.priority) end
   return job.id
+end
+
+-- outlast(carrier, expires_at): a job must not be withdrawn before the last of those that it carries may be.
+local function outlast(carrier, expires_at)
+  local job = redis.call('HMGET', key.job(carrier), 'state', 'expires_at')
+  if job[1] ~= 'pending' and job[1] ~= 'in_flight' or not job[2] then return end
+  if expires_at and expires_at <= tonumber(job[2]) then return end
+  if expires_at then
+    redis.call('HSET', key.job(carrier), 'expires_at', expires_at)
+    if job[1] == 'pending' then redis.call('ZADD', key.expiring, expires_at, carrier) end
+  else
+    redis.call('HDEL', key.job(carrier), 'expires_at')
+    redis.call('ZREM', key.expiring, carrier)
+  end
 end
 
 -- be_carried(order, carrier): the order becomes a job that is delivered, or not, with the carrier, and is forgotten with it.
@@ -57,6 +62,8 @@ local function be_carried(order, carrier)
     'accepted_at', now, 'merged_into', carrier)
   if order.service ~= '' then redis.call('HSET', key.job(order.id), 'service', order.service) end
   redis.call('SADD', key.carried(carrier), order.id)
+  redis.call('HINCRBY', key.job(carrier), 'carries', 1)
+  outlast(carrier, order.expires_at)
   local left = redis.call('PTTL', key.job(carrier))
   if left > 0 then
     redis.call('PEXPIRE', key.job(order.id), left)

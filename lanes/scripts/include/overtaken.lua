@@ -8,9 +8,10 @@ local function overtaken(order)
   local times = {}
   for i = 1, #known, 2 do times[known[i]] = known[i + 1] end
   local newest = redis.call('HGET', key.job(times['@job']), 'merged_into') or times['@job']
-  local state = redis.call('HGET', key.job(newest), 'state')
-  -- What was taken back, or never sent, has overtaken nothing.
-  if not state or state == 'cancelled' or state == 'expired' then return nil end
+  local job = redis.call('HMGET', key.job(newest), 'state', 'expires_at')
+  local over = job[1] == 'pending' and job[2] and tonumber(job[2]) <= now
+  -- What was taken back, or is never sent, has overtaken nothing.
+  if not job[1] or job[1] == 'cancelled' or job[1] == 'expired' or over then return nil end
   local names, values = fields(order.body)
   local kept, left = {}, 0
   for _, name in ipairs(names) do

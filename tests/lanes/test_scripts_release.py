@@ -1,0 +1,166 @@
+"""release: what it changes of the whole of Redis; and survey, which tells what it could release."""
+
+import pytest
+
+from lanes.job import Idle, Released, Survey
+from lanes.transitions import Limits
+from tests.lanes.conftest import START, ClockedStore, Orders
+from tests.lanes.whole_state import KNOWN, LIMITS, of, report, seat, send, watch
+
+RECORD = "pipe/contact"
+
+
+def goes_out(job_id: str, *, at: int = 0) -> dict[str, str]:
+    """What the first release of a lane brings, wherever the job waited."""
+    lane = of("lane:loc", in_flight="1", pending="1 -> 0", released="1", day_base="0", day_quarter="2000000")
+    job = {"state": "pending -> in_flight", "attempt": "1", "number": "1", "released_at": f"t{at:+}", "worker": "w1"}
+    return (
+        lane
+        | of(f"job:{job_id}", **job)
+        | {
+            "day:loc.2000000": "0",
+            f"leases.{job_id}": f"t{at + 60:+}",
+            f"slots:loc.{job_id}:1": f"t{at + 70:+}",
+            "seat:w1": f"{job_id}:1",
+            "seat:w1 ttl": "1 min",
+        }
+    )
+
+
+def test_a_ready_job_goes_out(store: ClockedStore, order: Orders) -> None:
+    store.enqueue(order(expires_at=START + 100), KNOWN)
+    with watch(store) as changed:
+        job = store.release(seat()).next
+    assert job == Released("job1", "loc", 1, 0, START, START, 0, b'{"n":1}')
+    assert changed == goes_out("job1") | {
+        "ready:loc.job1": "1 -> gone",
+        "due.loc": "t+0 -> gone",
+        "expiring.job1": "t+100 -> gone",
+    }
+
+
+def test_the_lane_stays_due_for_its_next_job_behind_the_other_lanes(store: ClockedStore, order: Orders) -> None:
+    store.enqueue_many([order(record="a"), order(record="b")], KNOWN)
+    store.pass_time(3)
+    with watch(store) as changed:
+        assert send(store).id == "job1"
+    assert changed == goes_out("job1", at=3) | {
+        "ready:loc.job1": "1 -> gone",
+        "due.loc": "t+0 -> t+3",
+        "lane:loc.pending": "2 -> 1",
+    }
+
+
+def test_a_job_whose_wait_is_over_goes_out(store: ClockedStore, order: Orders) -> None:
+    store.enqueue_many([order(record="a", not_before=START + 5), order(record="b", not_before=START + 50)], KNOWN)
+    store.pass_time(5)
+    with watch(store) as changed:
+        assert send(store).id == "job1"
+    assert changed == goes_out("job1", at=5) | {
+        "later:loc.job1": "t+5 -> gone",
+        "due.loc": "t+5 -> t+50",
+        "lane:loc.pending": "2 -> 1",
+    }
+
+
+def test_the_urgent_goes_first_then_the_oldest(store: ClockedStore, order: Orders) -> None:
+    store.limit("loc", burst=9, daily=None, weight=None)
+    store.enqueue_many(
+        [order(record=f"r{number}", priority=priority) for number, priority in enumerate((0, 1, 9, 1))], KNOWN
+    )
+    assert [send(store, f"w{number}").id for number in range(4)] == ["job3", "job2", "job4", "job1"]
+
+
+def test_a_job_whose_time_is_over_expires_instead(store: ClockedStore, order: Orders) -> None:
+    store.enqueue(order(expires_at=START + 5), KNOWN)
+    store.enqueue(order(), KNOWN)
+    store.pass_time(5)
+    with watch(store) as changed:
+        assert send(store).id == "job2"
+    assert changed == goes_out("job2", at=5) | {
+        "body:job1": '{"n":1} -> gone',
+        **of("job:job1", state="pending -> expired", ended_at="t+5"),
+        "job:job1 ttl": "60 min",
+        "expiring.job1": "t+5 -> gone",
+        "ready:loc.job1": "1 -> gone",
+        "behind:loc:pipe/contact": "job2 -> gone",
+        "heads:loc.pipe/contact": "job1 -> job2",
+        "due.loc": "t+0 -> gone",
+        **of("lane:loc", pending="2 -> 0", expired="1"),
+    }
+
+
+def test_a_worker_that_asks_again_gets_the_same_attempt(store: ClockedStore, order: Orders) -> None:
+    """The answer that gave it the job was lost: it works on one job at a time."""
+    store.enqueue_many([order(record="a"), order(record="b")], KNOWN)
+    first = send(store)
+    with watch(store) as changed:
+        assert send(store) == first
+    assert changed == {}
+
+
+def test_a_spent_burst_blocks_the_lane_until_its_first_slot_is_free(store: ClockedStore, order: Orders) -> None:
+    store.enqueue_many([order(record=record) for record in "abc"], KNOWN)
+    for worker in ("w1", "w2"):
+        send(store, worker)
+    with watch(store) as changed:
+        assert store.release(seat("w3")).next == Idle(70)
+    assert changed == {"due.loc": "t+0 -> t+70", "lane:loc.blocked_until": "t+70"}
+
+
+def test_a_spent_day_blocks_the_lane_until_its_oldest_quarter_of_an_hour_is_forgotten(
+    store: ClockedStore, order: Orders
+) -> None:
+    day = seat(limits=Limits(burst=9, window=10, daily=1))
+    store.enqueue_many([order(record=record) for record in "ab"], KNOWN)
+    store.deliver(report(send(store)), retention=60)
+    with watch(store) as changed:
+        assert store.release(day).next == Idle(97 * 900)
+    blocked = {"due.loc": "t+0 -> t+87300", "lane:loc.blocked_until": "t+87300"}
+    assert changed == blocked | {"seat:w1": "job1:1 -> gone", "seat:w1 ttl": "1 min -> gone"}
+
+
+def test_a_held_lane_releases_nothing(store: ClockedStore, order: Orders) -> None:
+    store.enqueue(order(), KNOWN)
+    store.hold("loc", "why", "operator")
+    with watch(store) as changed:
+        assert store.release(seat()).next == Idle(None)
+    assert changed == {}
+
+
+@pytest.mark.parametrize(("weight", "records"), [(1, ["a1", "b1", "a2", "b2"]), (2, ["a1", "a2", "b1", "a3"])])
+def test_a_lane_has_as_many_turns_as_its_weight(
+    store: ClockedStore, order: Orders, weight: int, records: list[str]
+) -> None:
+    store.limit("a", burst=9, daily=None, weight=weight)
+    store.limit("b", burst=9, daily=None, weight=None)
+    for location in "ab":
+        store.enqueue_many([order(location, f"{location}{number}") for number in (1, 2, 3)], KNOWN)
+        store.pass_time(1)
+    sent = []
+    for number in range(4):
+        sent.append(send(store, f"w{number}").id)
+        store.pass_time(1)
+    assert [job.record for job in store.read_jobs(sent) if job] == records
+
+
+def test_survey_counts_what_could_be_sent_now(store: ClockedStore, order: Orders) -> None:
+    assert store.survey(9, LIMITS) == Survey(0, None)
+    store.enqueue(order("a", not_before=START + 5), KNOWN)
+    assert store.survey(9, LIMITS) == Survey(0, 5)
+    store.pass_time(5)
+    store.enqueue_many([order("b", f"r{number}") for number in range(4)], KNOWN)
+    with watch(store) as changed:
+        assert store.survey(9, LIMITS) == Survey(3, 0)
+        assert store.survey(2, LIMITS) == Survey(2, 0)
+    assert changed == {}
+
+
+def test_a_lane_above_its_limit_takes_nothing_from_the_survey_of_others(store: ClockedStore, order: Orders) -> None:
+    wide = Limits(burst=9, window=10, daily=1000)
+    store.enqueue_many([order("a", f"r{number}") for number in range(6)], KNOWN)
+    for number in range(5):
+        store.release(seat(f"w{number}", wide))
+    store.limit("a", burst=1, daily=None, weight=None)
+    store.enqueue_many([order("b", f"r{number}") for number in range(4)], KNOWN)
+    assert store.survey(9, wide).due == 4

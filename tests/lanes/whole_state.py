@@ -1,0 +1,103 @@
+"""The whole of a Redis in plain words, and what a call changed of it.
+
+Times read as seconds since the start of the test: `t+30`. What lives for a while has its minutes, rounded up, under its
+name and `ttl`.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil
+from typing import Any
+
+from lanes.job import COUNTS, MICROSECONDS, Released
+from lanes.transitions import Limits, Report, Seat, Told
+from tests.lanes.conftest import START, ClockedStore
+
+LIMITS = Limits(burst=2, window=10, daily=1000)
+KEPT = 3600  # seconds for which what is done can be read
+KNOWN = 7200  # seconds for which idempotency keys and event times are known
+LEASE = 60
+
+_JSON = re.compile(r"\{.*\}$")
+_TIME = re.compile(r"(?<!\d)1[78]\d{14}(?!\d)")
+
+
+def whole_state(store: ClockedStore) -> dict[str, str]:
+    """Return every value in Redis, each under the name of its key, a point and its field or member.
+
+    The counts of all lanes together must add up to those of the cell, which are then left out.
+    """
+    state: dict[str, str] = {}
+    totals = dict.fromkeys(COUNTS, 0)
+    for key in sorted(store.client.scan_iter(match=f"{store.prefix}*")):
+        name = key.decode().removeprefix(store.prefix)
+        if name in ("test-clock", "counts"):
+            continue
+        for field, value in _values(store.client, key).items():
+            state[f"{name}.{field}" if field else name] = _TIME.sub(_seconds, value)
+            if name.startswith("lane:") and field in totals:
+                totals[field] += int(value)
+        life = store.client.pttl(key)
+        if life > 0:
+            state[f"{name} ttl"] = f"{ceil(life / 60_000)} min"
+    assert store.counts() == totals
+    return state
+
+
+def _values(client: Any, key: bytes) -> dict[str, str]:
+    kind = client.type(key)
+    if kind == b"string":
+        return {"": client.get(key).decode()}
+    if kind == b"list":
+        return {"": ", ".join(_JSON.sub(_sorted, each.decode()) for each in client.lrange(key, 0, -1))}
+    if kind == b"set":
+        return {each.decode(): "in" for each in client.smembers(key)}
+    if kind == b"zset":
+        return {each.decode(): f"{score:.0f}" for each, score in client.zrange(key, 0, -1, withscores=True)}
+    return {field.decode(): value.decode() for field, value in client.hgetall(key).items()}
+
+
+def _sorted(found: re.Match[str]) -> str:
+    return json.dumps(json.loads(found[0]), sort_keys=True, separators=(",", ":"))
+
+
+def _seconds(found: re.Match[str]) -> str:
+    return f"t{int(found[0]) / MICROSECONDS - START:+.7g}"
+
+
+@contextmanager
+def watch(store: ClockedStore) -> Iterator[dict[str, str]]:
+    """Yield what the block changed, filled in at its end: `new`, `old -> new` or `old -> gone` for each value."""
+    before = whole_state(store)
+    changed: dict[str, str] = {}
+    yield changed
+    after = whole_state(store)
+    for name in sorted(before.keys() | after.keys()):
+        if name not in before:
+            changed[name] = after[name]
+        elif before[name] != after.get(name):
+            changed[name] = f"{before[name]} -> {after.get(name, 'gone')}"
+
+
+def of(key: str, **values: str) -> dict[str, str]:
+    """Return values as `watch` names them: those of several fields or members of one key."""
+    return {f"{key}.{name}": value for name, value in values.items()}
+
+
+def seat(worker: str = "w1", limits: Limits = LIMITS) -> Seat:
+    """Return a worker's seat."""
+    return Seat(worker, LEASE, KEPT, limits)
+
+
+def send(store: ClockedStore, worker: str = "w1") -> Released:
+    """Release the next job."""
+    job = store.release(seat(worker)).next
+    assert isinstance(job, Released)
+    return job
+
+
+def report(job: Released, told: Told | None = None) -> Report:
+    """Return the report of an attempt."""
+    return Report(job.id, job.attempt, '{"status":200}', LIMITS, told)
