@@ -25,7 +25,7 @@ from lanes.letter import Moved
 from lanes.letters import replay
 from lanes.transitions import Limits, Report, Seat
 from tests.lanes.conftest import ClockedStore
-from tests.lanes.upserts import Group
+from tests.lanes.upserts import Group, identity
 
 LIMITS = Limits(burst=10_000, window=10, daily=10**6)
 RECORDS = ("a", "b")

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from math import ceil
 from typing import Any
 
-from lanes.job import COUNTS, MICROSECONDS, Released
+from lanes.job import MICROSECONDS, Released
+from lanes.lane import COUNTS
 from lanes.transitions import Limits, Report, Seat, Told
 from tests.lanes.conftest import START, ClockedStore
 
@@ -84,6 +85,16 @@ def watch(store: ClockedStore) -> Iterator[dict[str, str]]:
 def of(key: str, **values: str) -> dict[str, str]:
     """Return values as `watch` names them: those of several fields or members of one key."""
     return {f"{key}.{name}": value for name, value in values.items()}
+
+
+def mourned(job_id: str = "job1", record: str = "pipe/contact") -> dict[str, str]:
+    """Return what is noted of the first death of a job, the only one of its record."""
+    return {f"job:{job_id}.died": "1", "lane:loc.letters": "1", f"letters:loc.{record}": "1"}
+
+
+def buried(job_id: str = "job1", record: str = "pipe/contact") -> dict[str, str]:
+    """Return what is gone of that once the job is done with."""
+    return {f"job:{job_id}.died": "1 -> gone", "lane:loc.letters": "1 -> 0", f"letters:loc.{record}": "1 -> gone"}
 
 
 def seat(worker: str = "w1", limits: Limits = LIMITS) -> Seat:
