@@ -26,11 +26,12 @@ class State(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a job is a dead letter, or was cancelled by hand."""
+    """Why a job is a dead letter, or expired, or was cancelled by hand."""
 
     REFUSED = "refused"
     EXHAUSTED = "exhausted"
     UNAUTHORIZED = "unauthorized"
+    EXPIRED = "expired"
     PURGED = "purged"
 
 
@@ -60,6 +61,11 @@ class Attempt:
             json.loads(detail),
         )
 
+    def line(self) -> str:
+        """Return it as `parse` reads it."""
+        started, ended = (round(at * MICROSECONDS) for at in (self.started_at, self.ended_at))
+        return f"{self.number} {self.outcome} {started} {ended} {json.dumps(self.detail)}"
+
     def as_json(self) -> dict[str, Any]:
         """Return the attempt as plain values."""
         return {
@@ -75,7 +81,8 @@ class Attempt:
 class Job:
     """A job as it stands in Redis. Times in seconds since the epoch by the clock of Redis, None where not set.
 
-    `body` is None once the job is delivered, cancelled or expired: content is not kept longer than it is needed.
+    `body` is None once the job is delivered or cancelled: content is not kept longer than it is needed. `original` is
+    the body as it was accepted, when a person edited it since, at `edited_at`. `event_time` is the service's.
     `attempt` numbers the newest release; `failures` counts those that used up one of the allowed attempts.
     `merged_into` is the job that carries this one: what became of that became of this, so `state`, `reason`, `ended_at`
     and `attempts` are the carrier's.
@@ -97,10 +104,20 @@ class Job:
     merged_into: str | None
     body: dict[str, Any] | None
     attempts: tuple[Attempt, ...]
+    original: dict[str, Any] | None = None
+    edited_at: float | None = None
+    event_time: float | None = None
 
     @classmethod
-    def parse(cls, job_id: str, fields: dict[bytes, bytes], body: bytes | None, attempts: list[bytes]) -> "Job":
-        """Read a job from its hash, its body and its attempts."""
+    def parse(
+        cls,
+        job_id: str,
+        fields: dict[bytes, bytes],
+        body: bytes | None,
+        attempts: list[bytes],
+        original: bytes | None = None,
+    ) -> "Job":
+        """Read a job from its hash, its body, its attempts and its body before it was edited."""
 
         def text(name: bytes) -> str | None:
             value = fields.get(name)
@@ -127,6 +144,9 @@ class Job:
             merged_into=text(b"merged_into"),
             body=None if body is None else json.loads(body),
             attempts=tuple(Attempt.parse(line) for line in attempts),
+            original=None if original is None else json.loads(original),
+            edited_at=time(b"edited_at"),
+            event_time=time(b"event_time"),
         )
 
     def carried_by(self, carrier: "Job") -> "Job":
@@ -140,6 +160,11 @@ class Job:
             reason=carrier.reason,
             attempts=carrier.attempts,
         )
+
+    @property
+    def is_letter(self) -> bool:
+        """Whether it is among the dead letters: dead or expired, kept until a person decides."""
+        return self.state in (State.DEAD, State.EXPIRED)
 
     @property
     def opportunity_id(self) -> str | None:
@@ -164,12 +189,15 @@ class Job:
             "ended_at": self.ended_at,
             "not_before": self.not_before,
             "expires_at": self.expires_at,
+            "event_time": self.event_time,
             "service": self.service,
             "priority": self.priority,
             "merged_into": self.merged_into,
             "opportunity_id": self.opportunity_id,
             "new": self.new,
             "body": self.body,
+            "original": self.original,
+            "edited_at": self.edited_at,
             "attempts": [attempt.as_json() for attempt in self.attempts],
         }
 

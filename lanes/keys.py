@@ -49,7 +49,7 @@ KEYS: dict[str, Key] = {
     "due": Key("due", Kind.ZSET, "location -> time from which it may release a job"),
     "leases": Key("leases", Kind.ZSET, "job id -> end of the lease of its current attempt"),
     "expiring": Key("expiring", Kind.ZSET, "pending job id -> time after which it must not be sent"),
-    "dead": Key("dead", Kind.ZSET, "dead job id -> time of death"),
+    "dead": Key("dead", Kind.ZSET, "id of a dead or expired job -> time of its end"),
     "wake": Key("wake", Kind.CHANNEL, "a message when some lane became due earlier than every other"),
     # One of each per location.
     "lane": Key("lane:{location}", Kind.HASH, "jobs per state, next sequence number, budget, hold"),
@@ -63,6 +63,8 @@ KEYS: dict[str, Key] = {
     ),
     "others": Key("others:{location}", Kind.ZSET, "a request of somebody else -> time at which the window forgets it"),
     "day": Key("day:{location}", Kind.HASH, "quarter of an hour -> requests released before it"),
+    "letters": Key("letters:{location}", Kind.HASH, "record -> its jobs that died at some time and are not done with"),
+    "newest": Key("newest:{location}", Kind.HASH, "record with such jobs -> its newest delivered one: time, order, id"),
     "events": Key("events:{location}:{record}", Kind.HASH, "field -> event time of what was said of it last"),
     "idempotency": Key("idempotency:{location}:{key}", Kind.STRING, "job id and fingerprint of its body"),
     # One of each per seat: a thread or process of a worker that sends one job at a time.
@@ -70,6 +72,7 @@ KEYS: dict[str, Key] = {
     # One of each per job.
     "job": Key("job:{id}", Kind.HASH, "the job but for its body and its attempts"),
     "body": Key("body:{id}", Kind.STRING, "the JSON that is sent; gone once the job is delivered"),
+    "original": Key("original:{id}", Kind.STRING, "the body as it was accepted, once a person edited it"),
     "carried": Key("carried:{id}", Kind.SET, "ids of the jobs that were merged into it"),
     "attempts": Key("attempts:{id}", Kind.LIST, "one line per ended attempt: number outcome start end detail"),
 }

@@ -44,7 +44,7 @@ class Settings(BaseModel):
     service: str | None = Field(None, max_length=64, description="name of the calling service, kept with its jobs")
     merge: bool = Field(default=False, description="whether an upsert joins a waiting one of the same opportunity")
     idempotency_seconds: Seconds = Field(86_400, description="how long an idempotency key is known")
-    retention_seconds: Seconds = Field(86_400, description="how long a delivered, cancelled or expired job can be read")
+    retention_seconds: Seconds = Field(86_400, description="how long a delivered or cancelled job can be read")
 
     api_base_url: str = Field("https://services.leadconnectorhq.com", description="where the API is")
     api_version: Literal["2021-07-28"] = Field("2021-07-28", description="the API version that is spoken")

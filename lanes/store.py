@@ -1,6 +1,6 @@
 """The transitions, one method each, over a synchronous Redis client."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import redis
@@ -10,6 +10,7 @@ from lanes import transitions
 from lanes.job import MICROSECONDS, Accepted, Job, Order, Reclaimed, Result, Survey
 from lanes.keys import DEFAULT_PREFIX, build
 from lanes.lane import Lane, read_counts
+from lanes.letter import Letter
 from lanes.loader import Script, load
 from lanes.redis_errors import UNAVAILABLE, explain, own_errors, unavailable, url_errors
 from lanes.transitions import Argument, Limits, Report, Seat, microseconds
@@ -140,9 +141,9 @@ class LaneStore:
         """Take back jobs whose lease has ended, at most `most`."""
         return transitions.reclaimed(self._run("reclaim", most, max_attempts))
 
-    def expire(self, most: int, retention: float) -> list[str]:
+    def expire(self, most: int) -> list[str]:
         """Withdraw pending jobs whose time is over, at most `most`; return their ids."""
-        reply = self._run("expire", most, round(retention * 1000))
+        reply = self._run("expire", most)
         return [job_id.decode() for job_id in reply[::2]]
 
     def cancel(self, job_id: str, retention: float) -> str:
@@ -152,13 +153,53 @@ class LaneStore:
         """
         return cast("bytes", self._run("cancel", job_id, round(retention * 1000))).decode()
 
-    def replay(self, job_id: str) -> str:
-        """Send a dead letter again; return `replayed`, `unknown`, or the state that it is in instead."""
-        return cast("bytes", self._run("replay", job_id)).decode()
+    def replay(self, job_id: str, *, even_if_newer: bool = False) -> str:
+        """Send a dead letter again; return `replayed`, `unknown`, or the state that it is in instead.
 
-    def purge(self, job_id: str, retention: float) -> str:
-        """Give a dead letter up; return `purged`, `unknown`, or the state that it is in instead."""
-        return cast("bytes", self._run("purge", job_id, round(retention * 1000))).decode()
+        One that would overwrite what a newer job of its record has written stays, and the answer is `overtaken`, unless
+        it is to be sent `even_if_newer`. `lanes.letters` does many at once and tells who has overtaken them.
+        """
+        return transitions.replayed(job_id, self._run("replay", job_id, int(even_if_newer), 0)).answer
+
+    def purge(self, job_id: str, retention: float, seen: float | None = None) -> str:
+        """Give a dead letter up; return `purged`, `unknown`, or the state that it is in instead.
+
+        With `seen`, the time of its last change, one that changed again since stays, and the answer is `changed`.
+        """
+        return cast("bytes", self._run("purge", *transitions.purge_arguments(job_id, retention, seen))).decode()
+
+    def edit(self, job_id: str, read: bytes, order: Order) -> str:
+        """Give a dead letter the body of an order, if its body is still what was `read`; the first one is kept.
+
+        Return `edited`, `unknown`, `changed`, `elsewhere` when the order is for another record, or the state that it is
+        in instead.
+        """
+        arguments = (job_id, read, order.body, order.location_id, order.record)
+        return cast("bytes", self._run("edit", *arguments)).decode()
+
+    def restore(self, letter: Letter) -> str:
+        """Put a letter back; return `restored`, or the state of the job that is there already."""
+        return cast("bytes", self._run("restore", *transitions.restore_arguments(letter))).decode()
+
+    def run_many(self, name: str, calls: Iterable[Sequence[Argument]]) -> list[Any]:
+        """Call a script many times, each call atomic by itself, in one round trip.
+
+        Raises:
+            ScriptError, RedisUnavailableError: a call failed; others of them may have been carried out.
+        """
+        script = self.script(name)
+        pipeline = self.client.pipeline(transaction=False)
+        pipeline.script_load(script.text)
+        for arguments in calls:
+            pipeline.evalsha(script.sha, 0, *arguments)
+        try:
+            replies = pipeline.execute(raise_on_error=False)[1:]
+        except UNAVAILABLE as error:
+            raise unavailable(error) from error
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise explain(script, reply) from reply
+        return replies
 
     def hold(self, location_id: str, reason: str, by: str) -> str:
         """Stop a lane."""
@@ -210,13 +251,6 @@ class LaneStore:
             Lane.parse(name, fields, ours + others, due, now / MICROSECONDS)
             for name, fields, ours, others, due in zip(names, *(replies[i::4] for i in range(4)), strict=True)
         ]
-
-    def dead_ids(self) -> Iterator[str]:
-        """Go through the ids of all dead letters, oldest first."""
-        start = 0
-        while ids := self.read(lambda client, at=start: client.zrange(self.key("dead"), at, at + 499)):  # type: ignore[misc]
-            yield from (job_id.decode() for job_id in ids)
-            start += len(ids)
 
     def carried_ids(self, job_id: str) -> list[str]:
         """Return the ids of the jobs that were merged into this one."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lanes.job import MICROSECONDS, Acceptance, Accepted, Idle, Job, Order, Reclaimed, Released, Result, Survey
+from lanes.letter import Letter, Moved
 
 Argument = str | bytes | int
 
@@ -141,8 +142,40 @@ def result(reply: Sequence[Any]) -> Result:
 def jobs(job_ids: Sequence[str], reply: Sequence[Any]) -> list[Job | None]:
     """Read the reply of `read_jobs.lua`."""
     return [
-        Job.parse(job_id, dict(zip(fields[::2], fields[1::2], strict=True)), body, attempts) if fields else None
-        for job_id, (fields, body, attempts) in zip(job_ids, reply, strict=True)
+        Job.parse(job_id, dict(zip(fields[::2], fields[1::2], strict=True)), body, attempts, original)
+        if fields
+        else None
+        for job_id, (fields, body, attempts, original) in zip(job_ids, reply, strict=True)
+    ]
+
+
+def replayed(job_id: str, reply: Sequence[bytes]) -> Moved:
+    """Read the reply of `replay.lua`."""
+    return Moved(job_id, reply[0].decode(), reply[1].decode() or None)
+
+
+def purge_arguments(job_id: str, retention: float, seen: float | None) -> list[Argument]:
+    """Return the ARGV of `purge.lua`."""
+    return [job_id, round(retention * 1000), _time(seen)]
+
+
+def restore_arguments(letter: Letter) -> list[Argument]:
+    """Return the ARGV of `restore.lua`."""
+    order = letter.order
+    return [
+        order.id,
+        order.location_id,
+        order.record,
+        order.body,
+        letter.original or b"",
+        letter.reason,
+        microseconds(letter.accepted_at),
+        microseconds(letter.ended_at),
+        _time(order.event_time),
+        order.service or "",
+        order.priority,
+        max((attempt.number for attempt in letter.attempts), default=0),
+        *(attempt.line() for attempt in letter.attempts),
     ]
 
 

@@ -229,13 +229,13 @@ def _csv_row(first: int, last: int, header: list[str], cells: list[str]) -> File
         if name.startswith(f"{OPTIONS_FIELD}."):
             options[name.removeprefix(f"{OPTIONS_FIELD}.")] = cell
         else:
-            value[name] = _number(cell) if name in NUMBERS else cell
+            value[name] = number(cell) if name in NUMBERS else cell
     if options:
         value[OPTIONS_FIELD] = options
     return FileRow(first, value, (), last)
 
 
-def _number(cell: str) -> float | int | str:
+def number(cell: str) -> float | int | str:
     """Return the number in a cell, or the cell itself, for the model to refuse it by name."""
     if not _NUMBER.fullmatch(cell.strip()):
         return cell

@@ -172,7 +172,7 @@ class Dispatcher:
             log.warning("job_reclaimed", job=job.id, location=job.location_id, attempt=job.attempt, buried=job.buried)
             self._events.lost(job, self._hostname)
             self._events.flush(self._hostname)
-        for job_id in self._store.expire(SWEEP, self._settings.retention_seconds):
+        for job_id in self._store.expire(SWEEP):
             log.info("job_expired", job=job_id)
 
     def _listen(self) -> None:

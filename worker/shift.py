@@ -261,6 +261,7 @@ def describe(outcome: Outcome, seconds: float, worker: str) -> str:
     detail: dict[str, Any] = {
         "status": outcome.status,
         "message": outcome.message,
+        "code": outcome.code,
         "trace_id": outcome.trace_id,
         "opportunity_id": outcome.opportunity_id,
         "new": outcome.new,

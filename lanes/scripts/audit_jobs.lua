@@ -3,7 +3,7 @@
 -- Returns: lines that each tell one thing that is wrong
 local wrong = {}
 for _, id in ipairs(ARGV) do
-  local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'merged_into')
+  local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'merged_into', 'died')
   local state, location, record = job[1], job[2], job[3]
   if not state then
     if redis.call('EXISTS', key.body(id)) == 1 then table.insert(wrong, id .. ': a body without a job') end
@@ -20,7 +20,10 @@ for _, id in ipairs(ARGV) do
     end
     local waits = state == 'pending' and 1 or 0
     check(ready + later + behind == waits, 'waits in ' .. (ready + later + behind) .. ' places, not ' .. waits)
-    check((state == 'dead' and 1 or 0) == dead, 'dead letters and state disagree')
+    local letter = state == 'dead' or state == 'expired'
+    check((letter and 1 or 0) == dead, 'dead letters and state disagree')
+    check(job[5] or not letter, 'a dead letter that never died')
+    check(not job[5] or redis.call('HEXISTS', key.letters(location), record) == 1, 'its record knows of no dead letter')
     if state == 'pending' then
       check(leased == 0, 'pending, with a lease')
       check(head == (behind == 0), 'head of its record and place disagree')
@@ -32,7 +35,8 @@ for _, id in ipairs(ARGV) do
     else
       check(head == (leased == 1), 'done, but still the head of its record')
     end
-    check(body == (state == 'pending' or state == 'in_flight' or state == 'dead'), 'body and state disagree')
+    check(body == (state == 'pending' or state == 'in_flight' or letter), 'body and state disagree')
+    check(body or redis.call('EXISTS', key.original(id)) == 0, 'an original without a body')
     local carrier = job[4]
     local carried_on = carrier and redis.call('PTTL', key.job(carrier)) == -1
     check(body or carried_on or redis.call('PTTL', key.job(id)) > 0, 'done, but kept for ever')

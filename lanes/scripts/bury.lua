@@ -23,6 +23,6 @@ if not job then return reply('unknown', 10) end
 if stale(job, ARGV[8], ARGV[3]) then return reply('stale', 10) end
 if ARGV[9] ~= '' then hold_lane(job.location, ARGV[9], 'authorization') end
 end_attempt(job, ARGV[8], ARGV[3])
-kill_job(job.id, job.location, 'in_flight', ARGV[8])
+kill_job(job.id, job.location, job.record, 'in_flight', ARGV[8])
 advance(job.location, job.record)
 return reply('buried', 10)

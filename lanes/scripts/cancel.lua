@@ -8,12 +8,12 @@
 -- @include count
 -- @include withdraw
 -- @include forget
-local job = redis.call('HMGET', key.job(ARGV[1]), 'state', 'location', 'record', 'carries')
+local job = redis.call('HMGET', key.job(ARGV[1]), 'state', 'location', 'record', 'carries', 'died')
 if not job[1] then return 'unknown' end
 if job[1] ~= 'pending' then return job[1] end
 if job[4] then return 'carries' end
 withdraw(job[2], job[3], ARGV[1])
 redis.call('HSET', key.job(ARGV[1]), 'state', 'cancelled', 'ended_at', now)
 count(job[2], 'pending', 'cancelled')
-forget(ARGV[1], ARGV[2])
+forget(ARGV[1], ARGV[2], { location = job[2], record = job[3], died = job[5] })
 return 'cancelled'

@@ -13,6 +13,8 @@
 -- Returns: { 'delivered' | 'stale' | 'unknown', what release returns behind its code }
 -- @include now
 -- @include fence
+-- @include forget
+-- @include newest
 -- @include stale
 -- @include reply
 local job = fence(ARGV[1], ARGV[2], ARGV[7])
@@ -22,11 +24,11 @@ if job.state == 'delivered' then
   return reply('stale', 9)
 end
 if job.state == 'pending' then withdraw(job.location, job.record, job.id) end
-if job.state == 'dead' then redis.call('ZREM', key.dead, job.id) end
 end_attempt(job, 'delivered', ARGV[3])
 redis.call('HSET', key.job(job.id), 'state', 'delivered', 'ended_at', now)
 redis.call('HDEL', key.job(job.id), 'reason')
 count(job.location, job.state, 'delivered')
-forget(job.id, ARGV[8], job.carries)
+forget(job.id, ARGV[8], job)
+note_delivered(job)
 if job.leased then advance(job.location, job.record) end
 return reply('delivered', 9)

@@ -1,15 +1,14 @@
--- expire: pending jobs whose time is over leave their lanes unsent.
+-- expire: pending jobs whose time is over leave their lanes unsent, and are kept with the dead letters.
 -- Moves: pending -> expired
 -- ARGV:
---   1 most        jobs in one call
---   2 retention   ms for which an expired job can still be read
+--   1 most   jobs in one call
 -- Returns: { id, location, ... } two values a job
 -- @include now
 -- @include expire_job
 local expired = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.expiring, '-inf', now, 'LIMIT', 0, ARGV[1])) do
-  local job = redis.call('HMGET', key.job(id), 'location', 'record', 'carries')
-  expire_job(id, job[1], job[2], ARGV[2], job[3])
+  local job = redis.call('HMGET', key.job(id), 'location', 'record')
+  expire_job(id, job[1], job[2])
   table.insert(expired, id)
   table.insert(expired, job[1])
 end

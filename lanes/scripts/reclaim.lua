@@ -20,7 +20,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.leases, '-inf', now, 'LIMIT'
     local verdict = 'reclaimed'
     if failures >= tonumber(ARGV[2]) then
       verdict = 'buried'
-      kill_job(id, location, 'in_flight', 'exhausted')
+      kill_job(id, location, record, 'in_flight', 'exhausted')
       advance(location, record)
     else
       redis.call('HSET', key.job(id), 'state', 'pending')

@@ -1,21 +1,39 @@
--- replay: a dead letter gets a second life: it joins its lane as the youngest job, its attempts kept, none counted.
--- Moves: dead -> pending
+-- replay: a dead letter, or an expired job, gets a second life: it joins its lane, its attempts kept, none counted: before newer jobs
+-- of its record that wait, else as the youngest of the lane.
+-- Moves: dead | expired -> pending
 -- ARGV:
 --   1 id
--- Returns: 'replayed', or why not: 'unknown', or the state that the job is in
+--   2 even       1 to send it as the last word of its record, even if that overwrites something newer; else 0
+--   3 rehearsal  1 to change nothing and only tell what would be answered; else 0
+-- Returns: { 'replayed', '' }, or why not: { 'unknown', '' }, { the state that the job is in, '' }, or
+--   { 'overtaken', id of a newer job of its record that is delivered or may be }
 -- @include now
 -- @include count
 -- @include append
+-- @include overtaker
 -- @include schedule
+-- @include stand_before
 local id = ARGV[1]
-local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'priority')
-if not job[1] then return 'unknown' end
-if job[1] ~= 'dead' then return job[1] end
+local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'priority', 'seq')
+if not job[1] then return { 'unknown', '' } end
+if job[1] ~= 'dead' and job[1] ~= 'expired' then return { job[1], '' } end
+local location, record, priority = job[2], job[3], tonumber(job[4]) or 0
+local newer, before
+if ARGV[2] ~= '1' then newer, before = overtaker(location, record, id) end
+if newer then return { 'overtaken', newer } end
+if ARGV[3] == '1' then return { 'replayed', '' } end
 redis.call('ZREM', key.dead, id)
-local seq = redis.call('HINCRBY', key.lane(job[2]), 'seq', 1)
-redis.call('HSET', key.job(id), 'state', 'pending', 'seq', seq, 'failures', 0)
+redis.call('HSETNX', key.job(id), 'born', job[5])
+redis.call('HSET', key.job(id), 'state', 'pending', 'failures', 0)
 redis.call('HDEL', key.job(id), 'reason', 'ended_at', 'not_before', 'expires_at')
-count(job[2], 'dead', 'pending')
-local at = append(job[2], job[3], id, seq, nil, tonumber(job[4]) or 0)
-if at then schedule(job[2], at) end
-return 'replayed'
+count(location, job[1], 'pending')
+local at
+if before then
+  at = stand_before(location, record, before, id, priority)
+else
+  local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
+  redis.call('HSET', key.job(id), 'seq', seq)
+  at = append(location, record, id, seq, nil, priority)
+end
+if at then schedule(location, at) end
+return { 'replayed', '' }

@@ -9,7 +9,7 @@ COMMANDS = {
     "status": "Show what waits, what is done and what is dead, in total and per location.",
     "job": "Show a job with its attempts.",
     "cancel": "Take jobs back that are not on their way yet.",
-    "dead": "List, show, send again, export and give up dead letters.",
+    "dead": "List, show, mend, send again, export and give up dead letters.",
     "hold": "Stop the lane of a location.",
     "resume": "Let held lanes go on.",
     "limit": "Give a location budgets and a weight of its own.",

@@ -1,19 +1,29 @@
 """`lanes dead`: the dead letters."""
 
 import sys
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
 import click
 
-from ops.command.dead_letters import Choice, choice_options, choose, last_answer
-from ops.command.dead_moves import Move, carry_out
-from ops.command.export import write_rows
+from lanes import letters
+from lanes.letter import Moved
+from lanes.store import LaneStore
+from ops.command.dead_edit import edit
+from ops.command.dead_groups import group, print_groups
+from ops.command.dead_import import import_
+from ops.command.dead_letters import choice_options, choose, last_answer, take_choice, why
+from ops.command.dead_moves import Move, Wish, carry_out
+from ops.command.dead_prune import prune
+from ops.command.enqueue import guess
+from ops.command.export import write_letters, write_rows
 from ops.command.failure import Refused
 from ops.command.job import find, show
 from ops.command.session import Session, connected
 from ops.command.table import Column, print_table
-from ops.command.words import PrintableWord, examples, moment, print_json, say
+from ops.command.words import PrintableWord, counted, examples, moment, print_json, print_json_array, say
+from producers.rows import Format
 
 COLUMNS = (
     Column("id"),
@@ -26,24 +36,40 @@ COLUMNS = (
 LISTED = 50
 
 
-@click.group(epilog=examples("lanes dead list --reason refused", "lanes dead replay --all --dry-run"))
+@click.group(epilog=examples("lanes dead list --group", "lanes dead replay --all --dry-run"))
 def dead() -> None:
-    """List, show, send again, export and give up dead letters: jobs that are not sent again by themselves.
+    """List, show, mend, send again, export and give up dead letters: jobs that are not sent again by themselves.
 
-    They are kept until they are replayed or purged.
+    Expired jobs are among them, with the reason expired. All are kept until they are replayed, purged or pruned.
     """
 
 
-@dead.command("list", epilog=examples("lanes dead list", "lanes dead list --location loc --json | jq -r '.[].id'"))
+@dead.command(
+    "list",
+    epilog=examples(
+        "lanes dead list --group",
+        "lanes dead list --status 422 --message 'pipeline id' --newer-than 12h",
+        "lanes dead list --location loc --json | jq -r '.[].id'",
+    ),
+)
 @choice_options
+@click.option("--group", "grouped", is_flag=True, help="Count together what died of the same thing.")
 @click.option("--limit", type=click.IntRange(1), help=f"How many at most; by default {LISTED}, in JSON all.")
-@click.option("--json", "as_json", is_flag=True, help="Print them as a JSON array of jobs.")
+@click.option("--json", "as_json", is_flag=True, help="Print them as a JSON array of jobs, or of groups.")
 @connected
-def list_(session: Session, *, location: str | None, reason: str | None, limit: int | None, as_json: bool) -> None:
-    """List dead letters, the oldest death first."""
-    jobs = choose(session.store, Choice(location, reason))
+def list_(session: Session, *, grouped: bool, limit: int | None, as_json: bool, **given: Any) -> None:
+    """List dead letters, the oldest death first, or the groups of them, the largest first."""
+    session.so_far = "list changes nothing"
+    jobs = choose(session.store, take_choice(given))
+    if grouped:
+        groups = group(jobs)[:limit]
+        if as_json:
+            print_json([each.as_json() for each in groups])
+        else:
+            print_groups(groups)
+        return
     if as_json:
-        print_json([job.as_json() for job in islice(jobs, limit)])
+        print_json_array(job.as_json() for job in islice(jobs, limit))
         return
     shown = list(islice(jobs, limit or LISTED))
     if not shown:
@@ -64,12 +90,17 @@ def list_(session: Session, *, location: str | None, reason: str | None, limit: 
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @connected
 def show_(session: Session, job_id: str, *, as_json: bool) -> None:
-    """Show a dead letter: its body, and every attempt with the API's answer."""
+    """Show a dead letter: why it died, its body, and every attempt with the API's answer.
+
+    The body as it was accepted stands beside it when it was edited.
+    """
     found = find(session, job_id)
-    if not Choice().takes(found):
+    if not found.is_letter:
         message = f"{job_id} is no dead letter: it is {found.state.value.replace('_', ' ')}; see lanes job {job_id}"
         raise Refused(message)
     show(found, as_json=as_json)
+    if not as_json:
+        click.echo(f"{'why':<15}{why(found)}")
 
 
 def _move_options(function: Any) -> Any:
@@ -77,7 +108,7 @@ def _move_options(function: Any) -> Any:
         click.option("--yes", is_flag=True, help="Do not ask."),
         click.option("--dry-run", is_flag=True, help="Print the ids of those that it would be, and change nothing."),
         choice_options,
-        click.option("--all", "everything", is_flag=True, help="All, or all of --location and --reason."),
+        click.option("--all", "everything", is_flag=True, help="All, or all that the filters take."),
         click.argument("job_ids", metavar="ID...", nargs=-1, type=PrintableWord()),
     ):
         function = option(function)
@@ -86,56 +117,87 @@ def _move_options(function: Any) -> Any:
 
 @dead.command(
     epilog=examples(
-        "lanes dead replay 0f8c4f0e6d2b4f4a", "lanes dead replay --all --location loc --reason unauthorized"
+        "lanes dead replay 0f8c4f0e6d2b4f4a", "lanes dead replay --all --location loc --reason unauthorized --dry-run"
     )
 )
 @_move_options
+@click.option("--even-if-newer", is_flag=True, help="Also what overwrites something newer, and as the last word.")
 @connected
-def replay(session: Session, **given: Any) -> None:
-    """Send dead letters again: each joins its lane as the youngest job, its attempts kept and none counted.
+def replay(session: Session, *, even_if_newer: bool, **given: Any) -> None:
+    """Send dead letters again, at the pace of their lanes: their attempts are kept and none is counted.
 
-    In the order in which they died. With --all it asks first; where there is no terminal, it needs --yes.
+    A letter goes before newer jobs of its opportunity that wait. It is refused as overtaken, and the newer job named,
+    when that one was delivered or is on its way. With --all it asks first; where there is no terminal, it needs --yes.
     """
-    carry_out(
-        session, Move("replay", "replayed", lambda store, job_id: store.replay(job_id), asks_for_ids=False), given
-    )
+
+    def call(store: LaneStore, job_ids: Sequence[str]) -> list[Moved]:
+        return letters.replay(store, job_ids, even_if_newer=even_if_newer)
+
+    def rehearse(store: LaneStore, job_ids: Sequence[str]) -> list[Moved]:
+        return letters.replay(store, job_ids, even_if_newer=even_if_newer, rehearsal=True)
+
+    choice = take_choice(given)
+    carry_out(session, Move("replay", "replayed", call, rehearse, asks_for_ids=False), Wish(**given, choice=choice))
 
 
-@dead.command(epilog=examples("lanes dead purge 0f8c4f0e6d2b4f4a", "lanes dead purge --all --reason refused --dry-run"))
+@dead.command(epilog=examples("lanes dead purge 0f8c4f0e6d2b4f4a", "lanes dead purge --all --older-than 90d --dry-run"))
 @_move_options
 @connected
 def purge(session: Session, **given: Any) -> None:
     """Give dead letters up: they count as cancelled, and their bodies are gone at once.
 
-    It asks first; where there is no terminal, it needs --yes. To keep the rows, see: lanes dead export.
+    It asks first; where there is no terminal, it needs --yes. To keep them in a file: lanes dead export, or
+    lanes dead prune.
     """
     retention = session.settings.retention_seconds
-    carry_out(
-        session, Move("purge", "purged", lambda store, job_id: store.purge(job_id, retention), asks_for_ids=True), given
-    )
+
+    def call(store: LaneStore, job_ids: Sequence[str]) -> list[Moved]:
+        return letters.purge(store, job_ids, retention)
+
+    def rehearse(store: LaneStore, job_ids: Sequence[str]) -> list[Moved]:
+        return [
+            Moved(job_id, "unknown" if job is None else "purged" if job.is_letter else job.state.value)
+            for job_id, job in zip(job_ids, store.read_jobs(job_ids), strict=True)
+        ]
+
+    choice = take_choice(given)
+    carry_out(session, Move("purge", "purged", call, rehearse, asks_for_ids=True), Wish(**given, choice=choice))
 
 
 @dead.command(
     epilog=examples(
-        "lanes dead export refused.jsonl --reason refused --why-to refused.why.jsonl",
-        "lanes enqueue refused.jsonl          # once it is mended; then: lanes dead purge",
-        "lanes dead export - --location loc | jq .contactId",
+        "lanes dead export dead.jsonl --reason refused       # back with: lanes dead import dead.jsonl",
+        "lanes dead export refused.jsonl --rows --why-to why.jsonl --reason refused",
+        "lanes enqueue refused.jsonl                         # once it is mended; then: lanes dead purge",
     )
 )
 @click.argument("file", metavar="[FILE|-]", default="-", type=click.Path(dir_okay=False, allow_dash=True))
 @choice_options
+@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="By default as the extension says.")
+@click.option("--rows", is_flag=True, help="Only what lanes enqueue takes, as JSON Lines: to be mended and enqueued.")
 @click.option(
     "--why-to",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Write beside it, line by line: id, reason, attempts and the API's last answer.",
+    help="With --rows: write beside it, line by line: id, reason, attempts and the API's last answer.",
 )
 @connected
-def export(session: Session, file: str, *, location: str | None, reason: str | None, why_to: str | None) -> None:
-    """Write dead letters to a new file, or to stdout, as JSON Lines that `lanes enqueue` takes as they are.
+def export(session: Session, file: str, *, form: Format | None, rows: bool, why_to: str | None, **given: Any) -> None:
+    """Write dead letters whole, with their attempts, to a new file or to stdout, as JSON Lines or CSV.
 
-    They stay dead letters: once the rows are enqueued again, purge them.
+    They stay dead letters. What was written can be imported.
     """
-    written = write_rows(session, choose(session.store, Choice(location, reason)), file, why_to)
+    if (why_to and not rows) or (rows and form == "csv"):
+        message = "--why-to goes with --rows, and --rows with JSON Lines"
+        raise click.UsageError(message)
+    jobs = choose(session.store, take_choice(given))
+    if rows:
+        written = write_rows(session, jobs, file, why_to)
+    else:
+        written = write_letters(session, jobs, file, form or guess(file))
     sys.stdout.flush()
-    say(f"exported {written} dead letter{'' if written == 1 else 's'}")
+    say(f"exported {counted(written, 'dead letter')}")
+
+
+for command in (edit, import_, prune):
+    dead.add_command(command)

@@ -1,69 +1,94 @@
-"""Replay and purge: many dead letters, one by one, with progress, and never more than was asked for."""
+"""Replay and purge: many dead letters in batches, with progress, and never more than was asked for."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import click
 
+from lanes.letter import Moved
+from lanes.letters import STEP, Span
 from lanes.store import LaneStore
-from ops.command.dead_letters import Choice, choose, ids_of
+from ops.command.dead_letters import Choice, choose_in_batches, count_chosen
 from ops.command.failure import Refused
 from ops.command.progress import Steps
 from ops.command.session import Session
 from ops.command.words import counted, say
+from producers.intake import batches
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What to do with each: its verb, what the lanes answer when it was done, and the call."""
+    """What to do with each: its verb, the lanes' answer when it was done, the call, and the call that only tells."""
 
     verb: str
     done: str
-    call: Callable[[LaneStore, str], str]
+    call: Callable[[LaneStore, Sequence[str]], list[Moved]]
+    rehearse: Callable[[LaneStore, Sequence[str]], list[Moved]]
     asks_for_ids: bool
 
 
-def carry_out(session: Session, move: Move, given: Mapping[str, Any]) -> None:
-    """Do it to the ids given, or to all of a choice."""
-    job_ids: tuple[str, ...] = given["job_ids"]
-    choice = Choice(given["location"], given["reason"])
-    _check(job_ids, choice, everything=given["everything"])
-    chosen = list(dict.fromkeys(job_ids)) if job_ids else ids_of(choose(session.store, choice))
-    if given["dry_run"]:
-        _rehearse(session, chosen, move)
-        return
-    if chosen and not given["yes"] and (not job_ids or move.asks_for_ids):
-        _ask(f"{move.verb} {counted(len(chosen), 'dead letter')}{choice}?")
-    refused = _move(session, chosen, move)
-    for job_id, answer in refused.items():
-        say(f"{job_id}: {_why_not(answer)}")
-    say(f"{move.done} {counted(len(chosen) - len(refused), 'dead letter')}")
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which letters: the ids given, or all of a choice; and whether to ask or only to tell."""
+
+    job_ids: tuple[str, ...]
+    everything: bool
+    choice: Choice
+    yes: bool
+    dry_run: bool
+
+    def check(self) -> None:
+        """Refuse what nobody can mean."""
+        if bool(self.job_ids) == self.everything or (self.job_ids and self.choice != Choice()):
+            message = "say which: ID..., or --all, which --location, --reason and other filters narrow"
+            raise click.UsageError(message)
+
+    def in_batches(self, store: LaneStore, span: Span) -> Iterator[list[str]]:
+        """Go through the ids."""
+        if self.job_ids:
+            yield from batches(dict.fromkeys(self.job_ids), STEP)
+            return
+        for batch in choose_in_batches(store, self.choice, span):
+            yield [job.id for job in batch]
+
+    def count(self, store: LaneStore, span: Span) -> int:
+        """Return how many they are."""
+        return len(set(self.job_ids)) if self.job_ids else count_chosen(store, self.choice, span)
+
+
+def carry_out(session: Session, move: Move, wish: Wish) -> None:
+    """Do it to the ids given, or to all of a choice; or only tell what it would do."""
+    wish.check()
+    span = wish.choice.span(session.store)
+    total = wish.count(session.store, span)
+    if not wish.dry_run and total and not wish.yes and (not wish.job_ids or move.asks_for_ids):
+        ask(f"{move.verb} {counted(total, 'dead letter')}{wish.choice}?")
+    call = move.rehearse if wish.dry_run else move.call
+    done = refused = 0
+    with Steps(move.verb, total) as progress:
+        for ids in wish.in_batches(session.store, span):
+            for moved in call(session.store, ids) if ids else ():
+                if moved.answer != move.done:
+                    refused += 1
+                    progress.say(f"{moved.job_id}: {why_not(moved)}")
+                    continue
+                done += 1
+                if wish.dry_run:
+                    click.echo(moved.job_id)
+            if not wish.dry_run:
+                session.so_far = f"{move.done} {done} of {counted(total, 'dead letter')}"
+            progress.reach(done + refused)
+    if wish.dry_run:
+        say(f"would {move.verb} {counted(done, 'dead letter')}; nothing was changed")
+    else:
+        say(f"{move.done} {counted(done, 'dead letter')}")
     if refused:
         raise click.exceptions.Exit(Refused.exit_code)
 
 
-def _check(job_ids: tuple[str, ...], choice: Choice, *, everything: bool) -> None:
-    if bool(job_ids) == everything or (job_ids and choice != Choice()):
-        message = "say which: ID..., or --all, which --location and --reason narrow"
-        raise click.UsageError(message)
-
-
-def _rehearse(session: Session, chosen: list[str], move: Move) -> None:
-    jobs = dict(zip(chosen, session.store.jobs(chosen), strict=True)) if chosen else {}
-    good = [job_id for job_id, job in jobs.items() if Choice().takes(job)]
-    for job_id in good:
-        click.echo(job_id)
-    say(f"would {move.verb} {counted(len(good), 'dead letter')}; nothing was changed")
-    for job_id, job in jobs.items():
-        if job_id not in good:
-            say(f"{job_id}: {_why_not('unknown' if job is None else job.state.value)}")
-    if len(good) < len(chosen):
-        raise click.exceptions.Exit(Refused.exit_code)
-
-
-def _ask(question: str) -> None:
+def ask(question: str) -> None:
+    """Ask on the terminal; where there is none, the command is wrong without --yes."""
     if not sys.stdin.isatty():
         message = f"{question} There is no terminal to ask on: add --yes, or look first with --dry-run"
         raise click.UsageError(message)
@@ -72,20 +97,12 @@ def _ask(question: str) -> None:
         raise Refused(message)
 
 
-def _move(session: Session, chosen: list[str], move: Move) -> dict[str, str]:
-    """Return those that were not moved, with the answer."""
-    refused: dict[str, str] = {}
-    with Steps(move.verb, len(chosen)) as progress:
-        for number, job_id in enumerate(chosen, 1):
-            answer = move.call(session.store, job_id)
-            if answer != move.done:
-                refused[job_id] = answer
-            session.so_far = f"{move.done} {number - len(refused)} of {counted(len(chosen), 'dead letter')}"
-            progress.reach(number)
-    return refused
-
-
-def _why_not(answer: str) -> str:
-    if answer == "unknown":
+def why_not(moved: Moved) -> str:
+    """Say why a letter was not moved."""
+    if moved.answer == "overtaken":
+        return f"overtaken by {moved.newer}, which is newer: it would overwrite that; --even-if-newer replays it anyhow"
+    if moved.answer == "unknown":
         return "no such job: mistyped, or done so long ago that it was pruned"
-    return f"no dead letter: it is {answer.replace('_', ' ')}"
+    if moved.answer == "changed":
+        return "it changed in this moment, and was left alone"
+    return f"no dead letter: it is {moved.answer.replace('_', ' ')}"

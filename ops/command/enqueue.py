@@ -86,7 +86,7 @@ def enqueue(session: Session, file: str, *, form: Format | None, dry_run: bool, 
     common = _common({name: given[name] for name in ("service", "not_before", "expires_at", "merge", "priority")})
     plan = Plan(
         name="stdin" if file == "-" else file,
-        form=form or _guess(file),
+        form=form or guess(file),
         common=common,
         key_prefix=_key_prefix(given["idempotency_prefix"]),
         from_line=given["from_line"],
@@ -94,7 +94,7 @@ def enqueue(session: Session, file: str, *, form: Format | None, dry_run: bool, 
     )
     if not dry_run:
         session.producer  # noqa: B018 - a Redis that is away is told before anything is read
-    with _opened(file) as source, _refused_rows(given["refused_to"], plan.form) as kept:
+    with opened(file) as source, _refused_rows(given["refused_to"], plan.form) as kept:
         with BytesRead(source, None if file == "-" else Path(file).stat().st_size) as progress:
             intake = Intake(session, plan, kept, progress)
             ending = _take_in(intake, kept.watch(source), dry_run=dry_run)
@@ -119,7 +119,8 @@ def _take_in(intake: Intake, source: BinaryIO, *, dry_run: bool) -> NoRedis | In
     return None
 
 
-def _guess(file: str) -> Format:
+def guess(file: str) -> Format:
+    """Return the format of a file by its extension; JSON Lines for stdin or stdout."""
     if file == "-":
         return "jsonl"
     form = FORMATS.get(Path(file).suffix.lower())
@@ -144,7 +145,8 @@ def _key_prefix(prefix: str | None) -> str | None:
 
 
 @contextlib.contextmanager
-def _opened(file: str) -> Iterator[BinaryIO]:
+def opened(file: str) -> Iterator[BinaryIO]:
+    """Open a file, or stdin."""
     if file == "-":
         yield sys.stdin.buffer
         return

@@ -1,4 +1,4 @@
-"""Dead letters as rows that can be mended and enqueued again."""
+"""Dead letters into files: as letters that can be imported, or as rows that can be mended and enqueued again."""
 
 import contextlib
 import json
@@ -9,20 +9,31 @@ from typing import Any, BinaryIO
 
 from lanes.job import Job
 from ops.command.dead_letters import last_answer
+from ops.command.letter_rows import LetterWriter
 from ops.command.new_file import new_file
 from ops.command.session import Session
-from ops.command.words import counted, say
+from ops.command.words import counted
 from producers.order import OPTIONS_FIELD
+from producers.rows import Format
+
+
+def write_letters(session: Session, jobs: Iterable[Job], file: str, form: Format) -> int:
+    """Write each letter whole; return how many."""
+    written = 0
+    with _opened(file) as out:
+        writer = LetterWriter(out, form)
+        for job in jobs:
+            writer.write(job)
+            written += 1
+            session.so_far = f"exported {counted(written, 'dead letter')}"
+    return written
 
 
 def write_rows(session: Session, jobs: Iterable[Job], file: str, why_to: str | None) -> int:
-    """Write a row for each job, and to the other file, if any, why it died; return how many."""
+    """Write the row of each letter, and to the other file, if any, why it died; return how many."""
     written = 0
     with _opened(file) as rows, _opened(why_to) if why_to else contextlib.nullcontext() as reasons:
         for job in jobs:
-            if job.body is None:
-                say(f"{job.id}: left out, it has no body any more")
-                continue
             rows.write(_line(row_of(job)))
             written += 1
             if reasons is not None:

@@ -15,8 +15,8 @@ from ops.command.words import PrintableWord, examples, moment, print_json, print
 def job(session: Session, job_id: str, *, as_json: bool) -> None:
     """Show a job: its state, its body while it is kept, and every attempt with the API's answer.
 
-    A job that is done can be read for LANES_RETENTION_SECONDS (by default a day); a dead letter until it is replayed or
-    purged.
+    A job that is done can be read for LANES_RETENTION_SECONDS (by default a day); a dead letter, or an
+    expired job, until it is replayed or purged.
     """
     show(find(session, job_id), as_json=as_json)
 
@@ -47,5 +47,7 @@ def show(found: Job, *, as_json: bool) -> None:
 
 def tell(attempt: Attempt) -> str:
     """Return an attempt as one line."""
-    detail = " ".join(f"{name}={printable(value)}" for name, value in attempt.detail.items() if value is not None)
-    return f"{attempt.number}  {moment(attempt.started_at)}  {attempt.outcome}  {detail}".rstrip()
+    seconds = attempt.detail.get("seconds", attempt.ended_at - attempt.started_at)
+    known = {name: value for name, value in attempt.detail.items() if value is not None and name != "seconds"}
+    detail = " ".join(f"{name}={printable(value)}" for name, value in known.items())
+    return f"{attempt.number}  {moment(attempt.started_at)}  {seconds:.3f}s  {attempt.outcome}  {detail}".rstrip()

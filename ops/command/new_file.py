@@ -12,7 +12,7 @@ import click
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """Make a file and open it for writing; it goes again when nothing was written."""
     try:
-        path.touch(exist_ok=False)
+        path.touch(mode=0o600, exist_ok=False)
     except FileExistsError:
         message = f"{path} exists already; name a new file"
         raise click.UsageError(message) from None

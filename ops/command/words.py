@@ -2,8 +2,9 @@
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 from pydantic import TypeAdapter, ValidationError
@@ -29,6 +30,15 @@ def printable(text: object) -> str:
 def print_json(value: Any) -> None:
     """Print a value to stdout, in ASCII, on one line."""
     click.echo(json.dumps(value))
+
+
+def print_json_array(values: Iterable[Any]) -> None:
+    """Print values to stdout as one JSON array, each as soon as it is there: any number of them in little memory."""
+    opening = "["
+    for value in values:
+        click.echo(f"{opening}{json.dumps(value)}", nl=False)
+        opening = ", "
+    click.echo("[]" if opening == "[" else "]")
 
 
 def say(line: str) -> None:
@@ -57,6 +67,25 @@ class PrintableWord(click.ParamType[str]):
         if not text.strip() or not text.isprintable():
             self.fail(f"must be printable text (it is {printable(repr(text))})", param, ctx)
         return text
+
+
+class Duration(click.ParamType[float]):
+    """A span of time like 30m, 12h or 7d, in seconds."""
+
+    name = "age"
+    _SHAPE = re.compile(r"(\d{1,9})([smhdw])")
+    _SECONDS: ClassVar = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the span."""
+        if isinstance(value, (int, float)):
+            return float(value)
+        found = self._SHAPE.fullmatch(value)
+        if found is None:
+            self.fail(
+                f"must be a number and s, m, h, d or w, like 30m or 7d (it is {printable(repr(value))})", param, ctx
+            )
+        return float(found[1]) * self._SECONDS[found[2]]
 
 
 class LocationId(click.ParamType[str]):

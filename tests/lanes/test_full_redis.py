@@ -130,7 +130,7 @@ GOES_ON: dict[str, Callable[[ClockedStore], object]] = {
     "bury and hold": lambda store: store.bury(IN_HAND, reason="unauthorized", hold="no access"),
     "reclaim": lambda store: store.reclaim(9, 3),
     "reclaim the last": lambda store: store.reclaim(9, 1),
-    "expire": lambda store: store.expire(9, KEPT),
+    "expire": lambda store: store.expire(9),
     "cancel": lambda store: store.cancel("ready", KEPT),
     "replay": lambda store: store.replay("dead"),
     "purge": lambda store: store.purge("dead", KEPT),

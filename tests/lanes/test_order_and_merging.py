@@ -8,7 +8,6 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -22,8 +21,11 @@ from hypothesis.stateful import (
 
 from lanes.audit import audit
 from lanes.job import Acceptance, Order, Released, State
+from lanes.letter import Moved
+from lanes.letters import replay
 from lanes.transitions import Limits, Report, Seat
 from tests.lanes.conftest import ClockedStore
+from tests.lanes.upserts import Group, identity
 
 LIMITS = Limits(burst=10_000, window=10, daily=10**6)
 RECORDS = ("a", "b")
@@ -31,27 +33,6 @@ FIELDS = ("name", "status", "monetaryValue")
 LEASE = 30.0
 # What a scanner of JSON could stumble over.
 NASTY = '"}],{\\'
-
-
-@dataclass
-class Group:
-    """One request to be: the job that carries it, and each field's value with its time."""
-
-    id: str
-    record: str
-    time: float
-    fields: dict[str, tuple[object, float]]
-    carries: list[str] = field(default_factory=list)
-    started: bool = False
-
-    @property
-    def body(self) -> dict[str, object]:
-        """What is to be sent."""
-        return identity(self.record) | {name: value for name, (value, _) in self.fields.items()}
-
-
-def identity(record: str) -> dict[str, object]:
-    return {"pipelineId": "p", "locationId": "loc", "contactId": record}
 
 
 @dataclass
@@ -79,6 +60,8 @@ class OrderMachine(RuleBasedStateMachine):
         self.fate: dict[str, State] = {}
         self.carrier: dict[str, str] = {}
         self.dead: dict[str, Group] = {}
+        self.mourned: dict[str, Group] = {}
+        self.newest: dict[str, Group] = {}
         self.api: dict[str, dict[str, object]] = {record: {} for record in RECORDS}
         self.lost: list[Released] = []
         self.old: list[Released] = []
@@ -147,7 +130,7 @@ class OrderMachine(RuleBasedStateMachine):
         assert body == group.body
         assert job.carries == len(group.carries)
         assert self.fate[job.id] is State.PENDING
-        group.started = True
+        group.started, group.lost = True, False
         self.fate[job.id] = State.IN_FLIGHT
         self.old.append(job)
         return job, group
@@ -176,6 +159,18 @@ class OrderMachine(RuleBasedStateMachine):
         """A job is done with; the next of its record may go."""
         assert self.waiting[group.record].pop(0) is group
         self.fate[group.id] = fate
+        if fate is State.DEAD:
+            self.mourned[group.id] = group
+        else:
+            self.note_delivered(group)
+
+    def note_delivered(self, group: Group) -> None:
+        """While its record has jobs that died and are not done with, the newest that was delivered is known."""
+        self.mourned.pop(group.id, None)
+        if not any(other.record == group.record for other in self.mourned.values()):
+            self.newest.pop(group.record, None)
+        elif group.record not in self.newest or group.age > self.newest[group.record].age:
+            self.newest[group.record] = group
 
     @rule(taken=st.booleans())
     def die(self, taken: bool) -> None:
@@ -194,6 +189,7 @@ class OrderMachine(RuleBasedStateMachine):
         assert {job.id for job in self.store.reclaim(100, 1000)} == {job.id for job in self.lost}
         for job in self.lost:
             self.fate[job.id] = State.PENDING
+            self.waiting[json.loads(job.body)["contactId"]][0].lost = True
         self.lost.clear()
 
     @precondition(lambda self: self.old)
@@ -213,16 +209,24 @@ class OrderMachine(RuleBasedStateMachine):
             assert self.store.deliver(report, retention=10**6).code == "delivered"
             self.waiting[group.record].remove(group)
             self.fate[group.id] = State.DELIVERED
+            self.note_delivered(group)
 
     @precondition(lambda self: self.dead)
     @rule(data=st.data())
     def replay(self, data: st.DataObject) -> None:
-        """A person sends a dead letter again: behind all that waits."""
-        job_id = data.draw(st.sampled_from(sorted(self.dead)))
-        if self.fate[job_id] is State.DEAD:
-            assert self.store.replay(job_id) == "replayed"
-            self.waiting[self.dead[job_id].record].append(self.dead.pop(job_id))
-            self.fate[job_id] = State.PENDING
+        """A person sends a dead letter again: before all that is newer, unless some of that may be delivered."""
+        letter = self.dead[data.draw(st.sampled_from(sorted(self.dead)))]
+        queue, newest = self.waiting[letter.record], self.newest.get(letter.record)
+        at = next((at for at, other in enumerate(queue) if other.is_newer(letter)), len(queue))
+        moved = replay(self.store, [letter.id])[0]
+        if newest is not None and newest.is_newer(letter):
+            assert moved == Moved(letter.id, "overtaken", newest.id)
+        elif at < len(queue) and (queue[at].lost or self.fate[queue[at].id] is State.IN_FLIGHT):
+            assert moved == Moved(letter.id, "overtaken", queue[at].id)
+        else:
+            assert moved == Moved(letter.id, "replayed")
+            queue.insert(at, self.dead.pop(letter.id))
+            self.fate[letter.id] = State.PENDING
 
     @rule(seconds=st.sampled_from((1.0, 4.0)))
     def pass_time(self, seconds: float) -> None:
@@ -263,22 +267,3 @@ def test_records_keep_their_order_and_merging_loses_nothing(store: ClockedStore)
             max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
-
-
-@pytest.mark.parametrize("reverse", [False, True], ids=["in order", "backwards"])
-@pytest.mark.parametrize("merge", [False, True], ids=["apart", "merged"])
-def test_an_older_event_never_overwrites_a_newer_one(store: ClockedStore, merge: bool, reverse: bool) -> None:
-    """However late it comes: before, while and after the newer one is sent."""
-    events = [(n, {"status": f"s{n}"} if n % 2 else {"name": f"n{n}", "status": f"s{n}"}) for n in range(1, 7)]
-    api: dict[str, object] = {}
-    for number, (time, values) in enumerate(reversed(events) if reverse else events):
-        body = json.dumps(identity("a") | values, separators=(",", ":")).encode()
-        store.enqueue(Order(f"j{number}", "loc", "a", body, merge=merge, event_time=store.now - 100 + time), 3600)
-        if number % 2:
-            job = store.release(Seat("w", LEASE, 3600, LIMITS)).next
-            while isinstance(job, Released):
-                api |= json.loads(job.body)
-                report = Report(job.id, job.attempt, "{}", LIMITS)
-                job = store.deliver(report, retention=3600, take=Seat("w", LEASE, 3600, LIMITS)).next
-    assert api == identity("a") | {"name": "n6", "status": "s6"}
-    assert store.counts()["pending"] == 0

@@ -6,7 +6,7 @@ import pytest
 
 from lanes.job import Attempt, Reclaimed, State
 from tests.lanes.conftest import START, ClockedStore, Orders
-from tests.lanes.whole_state import KEPT, KNOWN, of, report, send, watch
+from tests.lanes.whole_state import KEPT, KNOWN, mourned, of, report, send, watch
 
 RECORD = "pipe/contact"
 LOST = {"attempts:job1": '1 lost t+0 t+60 {"message":"the lease ended without a report","worker":"w1"}'}
@@ -45,7 +45,7 @@ def test_a_job_whose_last_lease_has_ended_dies_and_its_record_goes_on(store: Clo
     store.pass_time(60)
     with watch(store) as changed:
         assert store.reclaim(9, 1) == [Reclaimed("job1", "loc", 1, buried=True)]
-    assert changed == LOST | {
+    assert changed == LOST | mourned() | {
         **of("job:job1", state="in_flight -> dead", failures="1", reason="exhausted", ended_at="t+60"),
         **of("lane:loc", in_flight="1 -> 0", dead="1"),
         "dead.job1": "t+60",
@@ -89,21 +89,24 @@ def test_a_call_takes_back_no_more_than_it_is_told_the_oldest_first(store: Clock
 
 def gone(job_id: str, place: dict[str, str]) -> dict[str, str]:
     """What becomes of a job that expires."""
-    return place | {
-        f"body:{job_id}": f'{{"n":{job_id[-1]}}} -> gone',
-        **of(f"job:{job_id}", state="pending -> expired", ended_at="t+5"),
-        f"job:{job_id} ttl": "60 min",
-        f"expiring.{job_id}": "t+5 -> gone",
-        **of("lane:loc", pending="2 -> 1", expired="1"),
-    }
+    return (
+        place
+        | mourned(job_id)
+        | {
+            **of(f"job:{job_id}", state="pending -> expired", reason="expired", ended_at="t+5"),
+            f"dead.{job_id}": "t+5",
+            f"expiring.{job_id}": "t+5 -> gone",
+            **of("lane:loc", pending="2 -> 1", expired="1"),
+        }
+    )
 
 
 def test_a_head_that_expires_lets_its_record_go_on(store: ClockedStore, order: Orders) -> None:
     store.enqueue_many([order(expires_at=START + 5), order()], KNOWN)
     store.pass_time(5)
     with watch(store) as changed:
-        assert store.expire(9, KEPT) == ["job1"]
-        assert store.expire(9, KEPT) == []
+        assert store.expire(9) == ["job1"]
+        assert store.expire(9) == []
     place = {
         "ready:loc.job1": "1 -> gone",
         "ready:loc.job2": "2",
@@ -117,7 +120,7 @@ def test_a_job_behind_another_expires_where_it_stands(store: ClockedStore, order
     store.enqueue_many([order(), order(expires_at=START + 5)], KNOWN)
     store.pass_time(5)
     with watch(store) as changed:
-        assert store.expire(9, KEPT) == ["job2"]
+        assert store.expire(9) == ["job2"]
     assert changed == gone("job2", {f"behind:loc:{RECORD}": "job2 -> gone"})
 
 
@@ -126,10 +129,10 @@ def test_what_is_on_its_way_does_not_expire(store: ClockedStore, order: Orders) 
     job = send(store)
     store.pass_time(50)
     with watch(store) as changed:
-        assert store.expire(9, KEPT) == []
+        assert store.expire(9) == []
     assert changed == {}
     store.retry(report(job), delay=100)
-    assert store.expire(9, KEPT) == ["job1"]
+    assert store.expire(9) == ["job1"]
 
 
 def test_read_jobs_reads_jobs_whole(store: ClockedStore, order: Orders) -> None:

@@ -144,14 +144,14 @@ def test_what_was_never_sent_has_overtaken_nothing(store: ClockedStore, state: s
     else:
         store.pass_time(8)
     if state == "expired":
-        store.expire(9, KEPT)
+        store.expire(9)
     store.enqueue(upsert("b", {"status": "open"}, event_time=START - 9), KNOWN)
     assert store.client.get(store.key("body", "b")) == b'{"contactId":"c","status":"open"}'
     assert send(store).id == "b"
 
 
 @pytest.mark.parametrize("how", ["merged", "overtaken"])
-@pytest.mark.parametrize("fate", ["delivered", "expired"])
+@pytest.mark.parametrize("fate", ["delivered", "purged"])
 def test_a_carrier_is_forgotten_with_all_that_it_carries(store: ClockedStore, how: str, fate: str) -> None:
     ends = START + 8
     store.enqueue(upsert("a", {"status": "won"}, event_time=START - 5, expires_at=ends), KNOWN)
@@ -161,6 +161,10 @@ def test_a_carrier_is_forgotten_with_all_that_it_carries(store: ClockedStore, ho
     store.enqueue(late, KNOWN)
     assert store.cancel("a", KEPT) == "carries"
     kept = {"job:a ttl", "carried:a ttl", "job:b ttl"}
+    if fate == "purged":
+        store.pass_time(8)
+        store.expire(9)
+        assert store.client.pttl(store.key("job", "b")) == -1
     with watch(store) as changed:
         if fate == "delivered":
             job = send(store)
@@ -168,8 +172,7 @@ def test_a_carrier_is_forgotten_with_all_that_it_carries(store: ClockedStore, ho
             store.deliver(report(job), retention=KEPT)
             kept.add("attempts:a ttl")
         else:
-            store.pass_time(8)
-            store.expire(9, KEPT)
+            assert store.purge("a", KEPT) == "purged"
     ttls = {name: value for name, value in changed.items() if value == "60 min"}
     assert ttls == dict.fromkeys(kept, "60 min")
     assert list(audit(store)) == []

@@ -7,7 +7,7 @@ import pytest
 from lanes.job import Released, Result
 from lanes.transitions import Report
 from tests.lanes.conftest import START, ClockedStore, Orders
-from tests.lanes.whole_state import KEPT, KNOWN, of, report, seat, send, watch
+from tests.lanes.whole_state import KEPT, KNOWN, buried, mourned, of, report, seat, send, watch
 
 RECORD = "pipe/contact"
 OUTCOMES: dict[str, Callable[[ClockedStore, Report], Result]] = {
@@ -132,7 +132,7 @@ def test_bury_keeps_body_and_attempts_and_lets_the_record_go_on(store: ClockedSt
     store.enqueue(order(), KNOWN)
     with watch(store) as changed:
         assert store.bury(report(job), reason="refused").code == "buried"
-    assert changed == ends("refused", "dead") | advances("job2") | {
+    assert changed == ends("refused", "dead") | advances("job2") | mourned() | {
         **of("job:job1", ended_at="t+2", reason="refused"),
         "dead.job1": "t+2",
         "ready:loc.job2": "2",
@@ -147,7 +147,7 @@ def test_bury_with_a_reason_to_hold_stops_the_lane_behind_the_job(store: Clocked
     store.enqueue(order(record="other"), KNOWN)
     with watch(store) as changed:
         assert store.bury(report(job), reason="unauthorized", hold="no access").code == "buried"
-    assert changed == ends("unauthorized", "dead") | advances("job2") | {
+    assert changed == ends("unauthorized", "dead") | advances("job2") | mourned() | {
         **of("job:job1", ended_at="t+2", reason="unauthorized"),
         "dead.job1": "t+2",
         "ready:loc.job2": "2",
@@ -238,6 +238,7 @@ LATE_SUCCESS: dict[str, dict[str, str]] = {
         **of("job:job1", state="dead -> delivered", reason="exhausted -> gone"),
         "lane:loc.dead": "1 -> 0",
         "dead.job1": "t+62 -> gone",
+        **buried(),
     },
     "cancelled": {"job:job1.state": "cancelled -> delivered", "lane:loc.cancelled": "1 -> 0"},
 }

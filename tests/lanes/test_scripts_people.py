@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.lanes.conftest import START, ClockedStore, Orders
-from tests.lanes.whole_state import KEPT, KNOWN, of, report, seat, send, watch
+from tests.lanes.whole_state import KEPT, KNOWN, buried, of, report, seat, send, watch
 
 RECORD = "pipe/contact"
 VERBS: dict[str, Callable[[ClockedStore, str], str]] = {
@@ -73,7 +73,7 @@ def test_replay_sends_a_dead_letter_again_as_the_youngest_without_its_old_terms(
     with watch(store) as changed:
         assert store.replay("job1") == "replayed"
     assert changed == {
-        **of("job:job1", state="dead -> pending", seq="1 -> 2", failures="0"),
+        **of("job:job1", state="dead -> pending", seq="1 -> 2", born="1", failures="0"),
         **of("job:job1", reason="refused -> gone", ended_at="t+0 -> gone"),
         **of("job:job1", not_before="t+0 -> gone", expires_at="t+60 -> gone"),
         "dead.job1": "t+0 -> gone",
@@ -84,15 +84,33 @@ def test_replay_sends_a_dead_letter_again_as_the_youngest_without_its_old_terms(
     }
 
 
-def test_a_replayed_job_stands_behind_the_others_of_its_record_and_urges_them_on(
+def test_a_replayed_job_stands_before_the_newer_ones_of_its_record(store: ClockedStore, order: Orders) -> None:
+    bury(store, order)
+    store.enqueue(order(priority=4, not_before=START + 30), KNOWN)
+    with watch(store) as changed:
+        assert store.replay("job1") == "replayed"
+    assert changed == {
+        **of("job:job1", state="dead -> pending", seq="1 -> 2", born="1", failures="0", priority="4"),
+        **of("job:job1", reason="refused -> gone", ended_at="t+0 -> gone"),
+        "dead.job1": "t+0 -> gone",
+        f"heads:loc.{RECORD}": "job2 -> job1",
+        f"behind:loc:{RECORD}": "job2",
+        "later:loc.job2": "t+30 -> gone",
+        "ready:loc.job1": "-399999999999998",
+        "due.loc": "t+30 -> t+3",
+        **of("lane:loc", dead="1 -> 0", pending="1 -> 2"),
+    }
+
+
+def test_a_replay_that_shall_be_the_last_word_stands_behind_the_others_of_its_record_and_urges_them_on(
     store: ClockedStore, order: Orders
 ) -> None:
     bury(store, order, priority=4)
     store.enqueue(order(), KNOWN)
     with watch(store) as changed:
-        assert store.replay("job1") == "replayed"
+        assert store.replay("job1", even_if_newer=True) == "replayed"
     assert changed == {
-        **of("job:job1", state="dead -> pending", seq="1 -> 3", failures="0"),
+        **of("job:job1", state="dead -> pending", seq="1 -> 3", born="1", failures="0"),
         **of("job:job1", reason="refused -> gone", ended_at="t+0 -> gone"),
         "dead.job1": "t+0 -> gone",
         f"behind:loc:{RECORD}": "job1",
@@ -115,6 +133,7 @@ def test_purge_gives_a_dead_letter_up_with_all_that_it_carries(store: ClockedSto
         "attempts:job1 ttl": "60 min",
         "carried:job1 ttl": "60 min",
         "job:job2 ttl": "60 min",
+        **buried(),
         **of("lane:loc", dead="1 -> 0", cancelled="1"),
     }
 
@@ -128,7 +147,7 @@ def test_purge_gives_a_dead_letter_up_with_all_that_it_carries(store: ClockedSto
         ("delivered", ("cancel", "replay", "purge")),
         ("dead", ("cancel",)),
         ("cancelled", ("cancel", "replay", "purge")),
-        ("expired", ("cancel", "replay", "purge")),
+        ("expired", ("cancel",)),
     ],
 )
 def test_a_job_in_another_state_is_left_alone(
@@ -146,7 +165,7 @@ def test_a_job_in_another_state_is_left_alone(
         store.cancel("job1", KEPT)
     if state == "expired":
         store.pass_time(60)
-        store.expire(9, KEPT)
+        store.expire(9)
     with watch(store) as changed:
         assert {VERBS[verb](store, "job1") for verb in verbs} == {state}
     assert changed == {}

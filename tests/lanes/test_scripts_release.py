@@ -5,7 +5,7 @@ import pytest
 from lanes.job import Idle, Released, Survey
 from lanes.transitions import Limits
 from tests.lanes.conftest import START, ClockedStore, Orders
-from tests.lanes.whole_state import KNOWN, LIMITS, of, report, seat, send, watch
+from tests.lanes.whole_state import KNOWN, LIMITS, mourned, of, report, seat, send, watch
 
 RECORD = "pipe/contact"
 
@@ -78,9 +78,9 @@ def test_a_job_whose_time_is_over_expires_instead(store: ClockedStore, order: Or
     with watch(store) as changed:
         assert send(store).id == "job2"
     assert changed == goes_out("job2", at=5) | {
-        "body:job1": '{"n":1} -> gone',
-        **of("job:job1", state="pending -> expired", ended_at="t+5"),
-        "job:job1 ttl": "60 min",
+        **mourned(),
+        **of("job:job1", state="pending -> expired", reason="expired", ended_at="t+5"),
+        "dead.job1": "t+5",
         "expiring.job1": "t+5 -> gone",
         "ready:loc.job1": "1 -> gone",
         "behind:loc:pipe/contact": "job2 -> gone",

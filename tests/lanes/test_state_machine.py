@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -23,23 +22,10 @@ from lanes.audit import audit
 from lanes.job import Acceptance, Released, Result, State
 from lanes.transitions import Report
 from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
+from tests.lanes.letter_rules import LOCATIONS, RECORDS, Known, LetterRules
 
-LOCATIONS = ("red", "blue")
-RECORDS = ("pipe/a", "pipe/b", "pipe/c")
 WORKERS = ("w1", "w2", "w3")
 MOST_FAILURES = 3
-
-
-@dataclass
-class Known:
-    """What the model knows of a job."""
-
-    location: str
-    record: str
-    state: State = State.PENDING
-    attempt: int = 0
-    leased: bool = False
-    lease_ends: float = 0
 
 
 @dataclass(frozen=True)
@@ -50,10 +36,8 @@ class Sent:
     job: Released
 
 
-class LanesMachine(RuleBasedStateMachine):
+class LanesMachine(LetterRules):
     """The rules are the store's methods."""
-
-    store: ClockedStore
 
     @initialize()
     def begin(self) -> None:
@@ -65,6 +49,7 @@ class LanesMachine(RuleBasedStateMachine):
         self.sent: list[Sent] = []
         self.busy: dict[str, Released] = {}
         self.charged: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        self.newest: dict[tuple[str, str], str] = {}
 
     @rule(
         location=st.sampled_from(LOCATIONS),
@@ -82,7 +67,7 @@ class LanesMachine(RuleBasedStateMachine):
         )
         assert self.store.enqueue(order, 60).acceptance is Acceptance.ACCEPTED
         assert self.store.enqueue(order, 60).acceptance is Acceptance.KNOWN
-        self.jobs[order.id] = Known(location, record)
+        self.add(order.id, Known(location, record))
 
     @rule(location=st.sampled_from(LOCATIONS))
     def enqueue_some(self, location: str) -> None:
@@ -104,7 +89,7 @@ class LanesMachine(RuleBasedStateMachine):
             assert job.attempt == known.attempt + 1
             in_flight = [other for other in self.jobs.values() if other.leased]
             assert (known.location, known.record) not in {(other.location, other.record) for other in in_flight}
-            known.state, known.attempt, known.leased = State.IN_FLIGHT, job.attempt, True
+            known.state, known.attempt, known.leased, known.lost = State.IN_FLIGHT, job.attempt, True, False
             known.lease_ends = self.store.now + 30
             self.charged[job.location_id].append((self.store.now, self.store.now + 30))
         self.busy[worker] = job
@@ -119,7 +104,7 @@ class LanesMachine(RuleBasedStateMachine):
                 if job.state is State.EXPIRED:
                     assert job.expires_at is not None
                     assert job.expires_at <= self.store.now
-                    known.state = State.EXPIRED
+                    self.end(job_id, State.EXPIRED)
 
     @rule(worker=st.sampled_from(WORKERS))
     def release(self, worker: str) -> None:
@@ -152,7 +137,8 @@ class LanesMachine(RuleBasedStateMachine):
         if outcome == "deliver":
             result = self.store.deliver(report, retention=10**6, take=following)
             expected = "stale" if known.state is State.DELIVERED else "delivered"
-            known.state = State.DELIVERED
+            if expected == "delivered":
+                self.end(job.id, State.DELIVERED)
         elif outcome == "retry":
             result = self.store.retry(report, delay=7, take=following)
             expected = "retried" if current else "stale"
@@ -165,7 +151,8 @@ class LanesMachine(RuleBasedStateMachine):
             hold = "no" if outcome == "unauthorized" else ""
             result = self.store.bury(report, reason="refused", hold=hold, take=following)
             expected = "buried" if current else "stale"
-            known.state = State.DEAD if current else known.state
+            if current:
+                self.end(job.id, State.DEAD)
         assert result.code == expected
         if leased:
             known.leased = False
@@ -191,33 +178,29 @@ class LanesMachine(RuleBasedStateMachine):
             over = known.leased and known.lease_ends <= self.store.now
             assert (job_id in reclaimed) == (over and known.state is State.IN_FLIGHT)
             if job_id in reclaimed:
-                known.state = State.DEAD if reclaimed[job_id].buried else State.PENDING
+                known.state, known.lost = State.PENDING, True
+                if reclaimed[job_id].buried:
+                    self.end(job_id, State.DEAD)
             if over:
                 known.leased = False
 
     @rule()
     def expire(self) -> None:
         """Jobs that are too old leave."""
-        for job_id in self.store.expire(100, 10**6):
+        for job_id in self.store.expire(100):
             assert self.jobs[job_id].state is State.PENDING
-            self.jobs[job_id].state = State.EXPIRED
+            self.end(job_id, State.EXPIRED)
 
     @precondition(lambda self: self.jobs)
-    @rule(data=st.data(), verb=st.sampled_from(("cancel", "replay", "purge")))
-    def act(self, data: st.DataObject, verb: str) -> None:
-        """A person or a service acts on any job."""
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        """A service takes any job back."""
         job_id = data.draw(st.sampled_from(sorted(self.jobs)))
         known = self.jobs[job_id]
-        if verb == "cancel":
-            answer, needs, becomes = self.store.cancel(job_id, 10**6), State.PENDING, State.CANCELLED
-        elif verb == "replay":
-            answer, needs, becomes = self.store.replay(job_id), State.DEAD, State.PENDING
-        else:
-            answer, needs, becomes = self.store.purge(job_id, 10**6), State.DEAD, State.CANCELLED
-        done = {"cancel": "cancelled", "replay": "replayed", "purge": "purged"}[verb]
-        assert answer == (done if known.state is needs else known.state.value)
-        if known.state is needs:
-            known.state = becomes
+        answer = self.store.cancel(job_id, 10**6)
+        assert answer == ("cancelled" if known.state is State.PENDING else known.state.value)
+        if known.state is State.PENDING:
+            self.end(job_id, State.CANCELLED)
 
     @rule(location=st.sampled_from(LOCATIONS), stop=st.booleans())
     def hold(self, location: str, stop: bool) -> None:

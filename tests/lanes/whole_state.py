@@ -87,6 +87,16 @@ def of(key: str, **values: str) -> dict[str, str]:
     return {f"{key}.{name}": value for name, value in values.items()}
 
 
+def mourned(job_id: str = "job1", record: str = "pipe/contact") -> dict[str, str]:
+    """Return what is noted of the first death of a job, the only one of its record."""
+    return {f"job:{job_id}.died": "1", "lane:loc.letters": "1", f"letters:loc.{record}": "1"}
+
+
+def buried(job_id: str = "job1", record: str = "pipe/contact") -> dict[str, str]:
+    """Return what is gone of that once the job is done with."""
+    return {f"job:{job_id}.died": "1 -> gone", "lane:loc.letters": "1 -> 0", f"letters:loc.{record}": "1 -> gone"}
+
+
 def seat(worker: str = "w1", limits: Limits = LIMITS) -> Seat:
     """Return a worker's seat."""
     return Seat(worker, LEASE, KEPT, limits)

@@ -59,6 +59,7 @@ class Outcome:
     warning: str | None = None
     wait: float | None = None
     rate_limits: RateLimits | None = None
+    code: str | None = None
 
 
 def classify(answer: Answer | Failure, window: float) -> Outcome:
@@ -75,8 +76,8 @@ def _classify(answer: Answer, window: float) -> Outcome:
         return _delivered(answer.status, body, trace_id)
     message = _message(body) or _describe(answer)
     if answer.status == 429:
-        return Outcome(Kind.THROTTLED, 429, message, trace_id, wait=_wait(answer.headers, window))
-    return Outcome(_kind_of_error(answer, message), answer.status, message, trace_id)
+        return Outcome(Kind.THROTTLED, 429, message, trace_id, wait=_wait(answer.headers, window), code=_code(body))
+    return Outcome(_kind_of_error(answer, message), answer.status, message, trace_id, code=_code(body))
 
 
 def _delivered(status: int, body: Mapping[str, Any], trace_id: str | None) -> Outcome:
@@ -151,6 +152,12 @@ def _message(body: Mapping[str, Any]) -> str | None:
     if isinstance(message, list):
         message = "; ".join(str(part) for part in message)
     return _text(message) or _text(error)
+
+
+def _code(body: Mapping[str, Any]) -> str | None:
+    """Return the error code of either envelope, like `OPPORTUNITY_NO_DUPLICATE` (observed)."""
+    error = body.get("error")
+    return _text(body.get("code")) or (_text(error.get("code")) if isinstance(error, dict) else None)
 
 
 def _describe(answer: Answer) -> str:

@@ -1,10 +1,7 @@
--- @include count
 -- @include withdraw
--- @include forget
--- expire_job(id, location, record, retention, carries): a pending job whose time is over leaves its lane unsent.
-local function expire_job(id, location, record, retention, carries)
+-- @include kill_job
+-- expire_job(id, location, record): a pending job whose time is over leaves its lane unsent.
+local function expire_job(id, location, record)
   withdraw(location, record, id)
-  redis.call('HSET', key.job(id), 'state', 'expired', 'ended_at', now)
-  count(location, 'pending', 'expired')
-  forget(id, retention, carries)
+  kill_job(id, location, record, 'pending', 'expired')
 end

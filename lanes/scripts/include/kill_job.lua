@@ -1,7 +1,9 @@
 -- @include count
--- kill_job(id, location, from, reason): the job becomes a dead letter; body and attempts stay until a person decides.
-local function kill_job(id, location, from, reason)
-  redis.call('HSET', key.job(id), 'state', 'dead', 'ended_at', now, 'reason', reason)
-  redis.call('ZADD', key.dead, now, id)
-  count(location, from, 'dead')
+-- @include mourn
+-- kill_job(id, location, record, from, reason): the job is not sent again; body and attempts stay until a person decides.
+local function kill_job(id, location, record, from, reason)
+  local state = reason == 'expired' and 'expired' or 'dead'
+  redis.call('HSET', key.job(id), 'state', state, 'ended_at', now, 'reason', reason)
+  mourn(id, location, record)
+  count(location, from, state)
 end

@@ -4,7 +4,7 @@
 -- @include expire_job
 -- release_next(from): moves the first job of the lane whose turn it is from `ready` to in flight, when ARGV holds from
 -- the position `from` on:
---   worker  lease (us)  retention (ms)
+--   worker  lease (us)
 -- Returns { id, location, attempt, failures, accepted_at, released_at, carries, body }, or { '', us until a lane is due or -1 },
 -- or {} when ARGV asks for nothing.
 local LANES_LOOKED_AT = 32
@@ -90,7 +90,7 @@ local function send_out(id, job, lane, worker, lease)
 end
 
 local function release_next(from)
-  local worker, lease, retention = ARGV[from], tonumber(ARGV[from + 1]), tonumber(ARGV[from + 2])
+  local worker, lease = ARGV[from], tonumber(ARGV[from + 1])
   if not worker then return {} end
   local lost = given(worker, lease)
   if lost then return lost end
@@ -103,7 +103,7 @@ local function release_next(from)
     if id then
       local job = redis.call('HMGET', key.job(id), 'expires_at', 'record', 'attempt', 'failures', 'accepted_at', 'carries')
       if not job[1] or tonumber(job[1]) > now then return send_out(id, job, lane, worker, lease) end
-      expire_job(id, lane.location, job[2], retention, job[6])
+      expire_job(id, lane.location, job[2])
     end
   end
   return { '', 0 }

@@ -1,10 +1,12 @@
 """The command as people run it: the installed script, in a process of its own."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -97,3 +99,18 @@ def bury(store: LaneStore, enqueue: Callable[..., str]) -> Callable[..., str]:
         return job_id
 
     return bury_
+
+
+@pytest.fixture
+def die(store: LaneStore, enqueue: Callable[..., str]) -> Callable[..., str]:
+    """Make a dead letter with an answer of choice and return its id."""
+
+    def die_(location: str, contact: str, detail: dict[str, Any], *, reason: str = "refused", **fields: object) -> str:
+        job_id = enqueue(location, contact, **fields)
+        released = store.release(SEAT).next
+        assert getattr(released, "id", None) == job_id
+        report = Report(job_id, 1, json.dumps({"seconds": 0.25, "worker": "w@h", **detail}), SEAT.limits)
+        assert store.bury(report, reason=reason).code == "buried"
+        return job_id
+
+    return die_

@@ -140,7 +140,7 @@ def test_what_is_exported_is_enqueued_as_it_is(
 ) -> None:
     first = bury("one", "a", name="Ünal", monetaryValue=49.5)
     second = bury("two", "b", _options={"service": "shop"})
-    shown = run("dead", "export", "dead.jsonl", "--why-to", "why.jsonl")
+    shown = run("dead", "export", "dead.jsonl", "--rows", "--why-to", "why.jsonl")
     assert (shown.returncode, shown.stdout, shown.stderr) == (0, "", "exported 2 dead letters\n")
     rows = [json.loads(line) for line in (tmp_path / "dead.jsonl").read_text("utf-8").splitlines()]
     assert rows[0] == {

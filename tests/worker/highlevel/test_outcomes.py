@@ -272,3 +272,18 @@ def test_a_hostile_body_changes_nothing_but_the_words(body: bytes, status: int, 
 @pytest.mark.parametrize("status", [200, 400, 429, 500])
 def test_the_trace_id_is_kept(body: Any, headers: dict[str, str], trace_id: str | None, status: int) -> None:
     assert outcome(status, body, headers).trace_id == trace_id
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (error(400, "no", code="OPPORTUNITY_NO_DUPLICATE"), "OPPORTUNITY_NO_DUPLICATE"),
+        (v3("no"), "X"),
+        (error(400, "no", error="Bad Request"), None),
+        (error(400, "no", code=7), None),
+        (b"", None),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 429, 500])
+def test_the_error_code_is_kept(body: Any, code: str | None, status: int) -> None:
+    assert outcome(status, body).code == code

@@ -1,0 +1,52 @@
+-- restore: a letter that was exported is a dead letter again: one that was purged comes back as it was, with the body of the export;
+-- one that is not known any more is accepted anew. The same letter again changes nothing.
+-- Moves: nothing | cancelled -> dead | expired
+-- ARGV:
+--   1 id
+--   2 location
+--   3 record
+--   4 body         JSON
+--   5 original     the body before it was edited, or ''
+--   6 reason       refused | exhausted | unauthorized | expired
+--   7 accepted_at  time in us
+--   8 ended_at     time in us of its death
+--   9 event_time   time in us, or ''
+--   10 service     or ''
+--   11 priority    0 to 9
+--   12 attempt     number of its newest attempt, 0 if it had none
+--   13.. attempts  one line each, as they are kept
+-- Returns: 'restored', or the state of the job that is there already
+-- @include now
+-- @include count
+-- @include mourn
+local id, location, record = ARGV[1], ARGV[2], ARGV[3]
+local job = redis.call('HMGET', key.job(id), 'state', 'reason', 'location', 'record')
+local purged = job[1] == 'cancelled' and job[2] == 'purged' and job[3] == location and job[4] == record
+if job[1] and not purged then return job[1] end
+-- A clock that is ahead of ours must not hide a letter from those who go through all that died until now.
+local accepted_at, ended_at = math.min(now, tonumber(ARGV[7])), math.min(now, tonumber(ARGV[8]))
+local state = 'dead'
+if ARGV[6] == 'expired' then state = 'expired' end
+redis.call('SET', key.body(id), ARGV[4])
+if ARGV[5] ~= '' then redis.call('SET', key.original(id), ARGV[5]) end
+redis.call('HSET', key.job(id), 'state', state, 'reason', ARGV[6], 'ended_at', ended_at)
+if purged then
+  redis.call('PERSIST', key.job(id))
+  redis.call('PERSIST', key.attempts(id))
+  redis.call('PERSIST', key.carried(id))
+  for _, carried in ipairs(redis.call('SMEMBERS', key.carried(id))) do redis.call('PERSIST', key.job(carried)) end
+else
+  local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
+  if seq == 1 then redis.call('SADD', key.locations, location) end
+  redis.call('HSET', key.job(id), 'location', location, 'record', record, 'seq', seq, 'accepted_at', accepted_at, 'failures', 0)
+  if ARGV[9] ~= '' then redis.call('HSET', key.job(id), 'event_time', ARGV[9]) end
+  if ARGV[10] ~= '' then redis.call('HSET', key.job(id), 'service', ARGV[10]) end
+  if ARGV[11] ~= '0' then redis.call('HSET', key.job(id), 'priority', ARGV[11]) end
+  if ARGV[12] ~= '0' then redis.call('HSET', key.job(id), 'attempt', ARGV[12]) end
+  for at = 13, #ARGV do redis.call('RPUSH', key.attempts(id), ARGV[at]) end
+  count(location, nil, 'accepted')
+end
+mourn(id, location, record)
+redis.call('ZADD', key.dead, ended_at, id)
+count(location, job[1], state)
+return 'restored'

@@ -1,0 +1,173 @@
+"""Dead letters as rows, out and in again: the body's own fields, options under `_options`, the rest under `_letter`."""
+
+import csv
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from io import StringIO
+from typing import Annotated, Any, BinaryIO, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from lanes.job import Attempt, Job, Reason
+from lanes.letter import Letter
+from producers.errors import InvalidJobError, Problem
+from producers.model import UpsertOpportunity, check, shorten
+from producers.order import OPTIONS_FIELD, make_order
+from producers.rows import FileRow, Format
+
+LETTER_FIELD = "_letter"
+OPTIONS = ("service", "priority", "event_time")
+IN_JSON = ("attempts", "original", "body")
+
+Time = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
+
+
+class AttemptTag(BaseModel):
+    """One attempt; whatever else was noted of it is kept."""
+
+    model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
+
+    number: Annotated[int, Field(ge=1, le=10**9)]
+    outcome: Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
+    started_at: Time
+    ended_at: Time
+    status: int | None = None
+    seconds: Time | None = None
+
+    def as_attempt(self) -> Attempt:
+        """Return it as the lanes have it."""
+        own = {"number", "outcome", "started_at", "ended_at"}
+        detail = self.model_dump(exclude_unset=True, exclude=own)
+        return Attempt(self.number, self.outcome, self.started_at, self.ended_at, detail)
+
+
+class LetterTag(BaseModel):
+    """What makes a row a dead letter. Times in seconds since the epoch."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    id: Annotated[str, Field(pattern=r"^[!-~]{1,255}$")]
+    reason: Literal[Reason.REFUSED, Reason.EXHAUSTED, Reason.UNAUTHORIZED, Reason.EXPIRED]
+    accepted_at: Time
+    ended_at: Time
+    attempts: list[AttemptTag] = []
+    original: dict[str, Any] | None = None
+    body: dict[str, Any] | None = None
+
+    @field_validator(*IN_JSON, mode="before")
+    @classmethod
+    def _read_json(cls, value: object) -> object:
+        """In a cell of CSV they are text."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            message = "must be JSON"
+            raise ValueError(message) from None
+
+
+def letter_row(job: Job) -> dict[str, Any]:
+    """Return a letter as a row of JSON Lines."""
+    event_time = None if job.event_time is None else datetime.fromtimestamp(job.event_time, UTC).isoformat()
+    options = {"service": job.service, "priority": job.priority or None, "event_time": event_time}
+    options = {name: value for name, value in options.items() if value is not None}
+    letter: dict[str, Any] = {
+        "id": job.id,
+        "reason": job.reason,
+        "accepted_at": job.accepted_at,
+        "ended_at": job.ended_at,
+        "attempts": [attempt.as_json() for attempt in job.attempts],
+    }
+    if job.original is not None:
+        letter["original"] = job.original
+    return {**(job.body or {}), **({OPTIONS_FIELD: options} if options else {}), LETTER_FIELD: letter}
+
+
+def read_letter(row: FileRow) -> Letter:
+    """Return the letter in a row.
+
+    Raises:
+        InvalidJobError: with every problem of the row.
+    """
+    if row.problems or not isinstance(row.value, Mapping):
+        raise InvalidJobError(row.problems or [Problem("", shorten(row.value), "must be an object of named fields")])
+    body = dict(row.value)
+    tag = body.pop(LETTER_FIELD, {})
+    cells = {name: body.pop(name) for name in list(body) if name.startswith(f"{LETTER_FIELD}.")}
+    if cells:
+        tag = {name.removeprefix(f"{LETTER_FIELD}."): value for name, value in cells.items()}
+    if not tag:
+        raise InvalidJobError([Problem(LETTER_FIELD, "", "is required; rows of no dead letter go in by lanes enqueue")])
+    found = check(LetterTag, tag, LETTER_FIELD)
+    if found.body is not None:
+        body = {**found.body, **({OPTIONS_FIELD: body[OPTIONS_FIELD]} if OPTIONS_FIELD in body else {})}
+    return Letter(
+        order=make_order(body, job_id=found.id),
+        reason=Reason(found.reason),
+        accepted_at=found.accepted_at,
+        ended_at=found.ended_at,
+        attempts=tuple(each.as_attempt() for each in found.attempts),
+        original=None if found.original is None else _compact(found.original).encode(),
+    )
+
+
+class LetterWriter:
+    """Writes letters to a file as JSON Lines or CSV; what it writes, `read_letter` reads to the last digit."""
+
+    def __init__(self, out: BinaryIO, form: Format, *, header: bool = True) -> None:
+        self._out = out
+        self._form = form
+        self._header = header and form == "csv"
+        self._fields = [field.alias or name for name, field in UpsertOpportunity.model_fields.items()]
+
+    def write(self, job: Job) -> None:
+        """Write one."""
+        row = letter_row(job)
+        if self._form == "jsonl":
+            self._out.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
+            return
+        options = [f"{OPTIONS_FIELD}.{name}" for name in OPTIONS]
+        tags = [f"{LETTER_FIELD}.{name}" for name in ("id", "reason", "accepted_at", "ended_at", *IN_JSON)]
+        if self._header:
+            self._out.write(_csv_line([*self._fields, *options, *tags]))
+            self._header = False
+        self._out.write(_csv_line(self._cells(row)))
+
+    def _cells(self, row: Mapping[str, Any]) -> list[str]:
+        """Return the cells; a body that cells cannot tell from another goes into a cell of its own, as JSON."""
+        letter, options = row[LETTER_FIELD], row.get(OPTIONS_FIELD, {})
+        body = {name: value for name, value in row.items() if name not in (LETTER_FIELD, OPTIONS_FIELD)}
+        plain = all(name in self._fields and _is_plain(value) for name, value in body.items())
+        shown = body if plain else {}
+        return [
+            *(_cell(shown.get(name)) for name in self._fields),
+            *(_cell(options.get(name)) for name in OPTIONS),
+            *(_cell(letter[name]) for name in ("id", "reason", "accepted_at", "ended_at")),
+            _compact(letter["attempts"]),
+            _compact(letter["original"]) if "original" in letter else "",
+            "" if plain else _compact(body),
+        ]
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, str):
+        return bool(value) and value.isprintable()
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _csv_line(cells: list[str]) -> bytes:
+    line = StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue().encode("utf-8", "backslashreplace")

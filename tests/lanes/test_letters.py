@@ -1,0 +1,250 @@
+"""Dead letters: what a replay may overwrite, what an edit keeps, what a restore makes, and how they are read."""
+
+import json
+
+import pytest
+
+from lanes import letters
+from lanes.audit import audit
+from lanes.job import Attempt, Order, Reason, Released, State
+from lanes.letter import Letter, Moved
+from lanes.letters import Span
+from lanes.store import LaneStore
+from lanes.transitions import Limits, Report, Seat
+from tests.lanes.conftest import ClockedStore, Orders
+
+LIMITS = Limits(burst=10_000, window=10, daily=10**6)
+SEAT = Seat("w1", 30, 3600, LIMITS)
+
+
+def report(job: Released) -> Report:
+    return Report(job.id, job.attempt, "{}", LIMITS)
+
+
+def release(store: LaneStore) -> Released:
+    job = store.release(SEAT).next
+    assert isinstance(job, Released)
+    return job
+
+
+def bury(store: LaneStore) -> str:
+    job = release(store)
+    store.bury(report(job), reason="refused")
+    return job.id
+
+
+def deliver(store: LaneStore) -> str:
+    job = release(store)
+    assert store.deliver(report(job), retention=3600).code == "delivered"
+    return job.id
+
+
+def state(store: LaneStore, job_id: str) -> State:
+    job = store.job(job_id)
+    assert job is not None
+    return job.state
+
+
+def drain(store: ClockedStore) -> list[str]:
+    """Deliver all that waits; return the ids in order."""
+    found = []
+    while isinstance(job := store.release(SEAT).next, Released):
+        store.deliver(report(job), retention=3600)
+        found.append(job.id)
+    return found
+
+
+def test_an_expired_job_is_a_letter_with_a_state_of_its_own(store: ClockedStore, order: Orders) -> None:
+    kept, gone = order(record="a", expires_at=store.now + 5), order(record="b", expires_at=store.now + 5)
+    store.enqueue_many([kept, gone], 60)
+    store.pass_time(6)
+    assert sorted(store.expire(10)) == sorted([kept.id, gone.id])
+    assert (store.counts()["expired"], store.counts()["dead"]) == (2, 0)
+    job = store.job(kept.id)
+    assert job is not None
+    assert (job.state, job.reason, job.body) == (State.EXPIRED, Reason.EXPIRED, {"n": 1})
+    assert store.client.pttl(store.key("job", kept.id)) == -1
+    assert [job.id for batch in letters.read_letters(store, Span(store.now)) for job in batch] == sorted(
+        [kept.id, gone.id]
+    )
+    assert store.purge(gone.id, 3600) == "purged"
+    assert store.replay(kept.id) == "replayed"
+    assert drain(store) == [kept.id]
+    assert {name: number for name, number in store.counts().items() if number} == {
+        "accepted": 2,
+        "delivered": 1,
+        "cancelled": 1,
+    }
+    assert list(audit(store)) == []
+
+
+def test_a_replay_goes_before_what_is_newer_and_unsent_and_takes_its_place(store: ClockedStore, order: Orders) -> None:
+    letter, other, newer, last = order(record="a"), order(record="b"), order(record="a"), order(record="c")
+    store.enqueue_many([letter], 60)
+    bury(store)
+    store.enqueue_many([other, newer, last], 60)
+    assert letters.replay(store, [letter.id], rehearsal=True) == [Moved(letter.id, "replayed")]
+    assert state(store, letter.id) is State.DEAD
+    assert store.replay(letter.id) == "replayed"
+    assert list(audit(store)) == []
+    assert drain(store) == [other.id, letter.id, newer.id, last.id]
+
+
+def test_an_urgent_newer_job_makes_the_letter_urgent(store: ClockedStore, order: Orders) -> None:
+    letter, other = order(record="a"), order(record="b")
+    store.enqueue(letter, 60)
+    bury(store)
+    store.enqueue_many([other, order(record="a", priority=9)], 60)
+    store.replay(letter.id)
+    assert drain(store) == [letter.id, "job3", other.id]
+
+
+def test_letters_of_one_record_keep_their_order_in_whichever_they_are_replayed(
+    store: ClockedStore, order: Orders
+) -> None:
+    store.enqueue_many([order() for _ in range(4)], 60)
+    for _ in range(4):
+        bury(store)
+    assert [moved.answer for moved in letters.replay(store, ["job3", "job1", "job4", "job2"])] == ["replayed"] * 4
+    assert drain(store) == ["job1", "job2", "job3", "job4"]
+
+
+def test_what_was_delivered_is_not_overwritten_unless_asked_for(store: ClockedStore, order: Orders) -> None:
+    letter, newer = order(), order()
+    store.enqueue_many([letter, newer], 60)
+    bury(store)
+    deliver(store)
+    overtaken = [Moved(letter.id, "overtaken", newer.id)]
+    assert letters.replay(store, [letter.id]) == overtaken
+    assert letters.replay(store, [letter.id], rehearsal=True) == overtaken
+    assert state(store, letter.id) is State.DEAD
+    assert letters.replay(store, [letter.id], even_if_newer=True) == [Moved(letter.id, "replayed")]
+    bury(store)
+    assert letters.replay(store, [letter.id]) == overtaken, "forgotten when it was replayed and died again"
+    assert store.purge(letter.id, 3600) == "purged"
+    assert store.client.exists(store.key("letters", "loc"), store.key("newest", "loc")) == 0
+    assert store.client.hget(store.key("lane", "loc"), "letters") == b"0"
+
+
+def test_what_may_have_been_delivered_is_not_overwritten(store: ClockedStore, order: Orders) -> None:
+    """A newer job in flight, and one whose worker was lost: the API may have it, and the worker may tell so yet."""
+    letter, newer = order(), order()
+    store.enqueue_many([letter, newer], 60)
+    bury(store)
+    release(store)
+    overtaken = [Moved(letter.id, "overtaken", newer.id)]
+    assert letters.replay(store, [letter.id]) == overtaken
+    store.pass_time(31)
+    store.reclaim(10, 5)
+    assert letters.replay(store, [letter.id]) == overtaken
+    assert letters.replay(store, [letter.id], even_if_newer=True)[0].answer == "replayed"
+    assert drain(store) == [newer.id, letter.id]
+
+
+def test_a_newer_job_keeps_its_backoff_behind_the_letter(store: ClockedStore, order: Orders) -> None:
+    letter, newer = order(), order()
+    store.enqueue_many([letter, newer], 60)
+    bury(store)
+    store.retry(report(release(store)), delay=50)
+    assert store.replay(letter.id) == "replayed"
+    assert drain(store) == [letter.id]
+    store.pass_time(50)
+    assert drain(store) == [newer.id]
+
+
+def test_an_older_job_that_is_delivered_later_overtakes_nothing(store: ClockedStore, order: Orders) -> None:
+    store.enqueue_many([order(), order()], 60)
+    bury(store)
+    bury(store)
+    store.replay("job1")
+    deliver(store)
+    assert store.replay("job2") == "replayed"
+    assert drain(store) == ["job2"]
+
+
+@pytest.mark.parametrize(("told", "answer"), [(50, "overtaken"), (150, "replayed")])
+def test_the_time_of_an_event_goes_before_that_of_its_acceptance(store: ClockedStore, told: float, answer: str) -> None:
+    body = b'{"locationId":"loc","name":"n"}'
+    letter = Order("letter", "loc", "pipe/contact", body, event_time=store.now - 100)
+    store.enqueue(letter, 3600)
+    bury(store)
+    other = Order("other", "loc", "pipe/contact", b'{"locationId":"loc","status":"s"}', event_time=store.now - told)
+    store.enqueue(other, 3600)
+    deliver(store)
+    assert store.replay("letter") == answer
+
+
+def test_deliveries_are_noted_only_while_their_record_has_letters(store: ClockedStore, order: Orders) -> None:
+    store.enqueue_many([order(record="dead"), order(record="dead"), order(record="well")], 60)
+    bury(store)
+    assert set(drain(store)) == {"job2", "job3"}
+    assert store.client.hkeys(store.key("newest", "loc")) == [b"dead"]
+
+
+def test_an_edit_keeps_the_first_body_and_sees_what_it_changes(store: ClockedStore, order: Orders) -> None:
+    first = order()
+    store.enqueue(first, 60)
+    mended = Order(first.id, "loc", first.record, b'{"n":"mended"}')
+    assert store.edit(first.id, first.body, mended) == "pending"
+    assert store.edit("nobody", first.body, mended) == "unknown"
+    bury(store)
+    store.pass_time(1)
+    seen = store.job(first.id)
+    assert seen is not None
+    assert store.edit(first.id, b"{}", mended) == "changed"
+    assert store.edit(first.id, first.body, Order(first.id, "loc", "pipe/other", b"{}")) == "elsewhere"
+    assert store.edit(first.id, first.body, Order(first.id, "other", first.record, b"{}")) == "elsewhere"
+    assert store.edit(first.id, first.body, mended) == "edited"
+    assert store.edit(first.id, mended.body, Order(first.id, "loc", first.record, b'{"n":"again"}')) == "edited"
+    job = store.job(first.id)
+    assert job is not None
+    assert (job.body, job.original, job.edited_at) == ({"n": "again"}, {"n": 1}, store.now)
+    assert letters.purge_seen(store, [seen], 3600) == [Moved(first.id, "changed")]
+    store.replay(first.id)
+    assert json.loads(release(store).body) == {"n": "again"}
+    store.deliver(Report(first.id, 2, "{}", LIMITS), retention=3600)
+    assert store.client.exists(store.key("body", first.id), store.key("original", first.id)) == 0
+
+
+def test_a_restore_puts_a_letter_back_once(store: ClockedStore) -> None:
+    attempts = (Attempt(3, "refused", store.now - 60, store.now - 59, {"status": 422, "message": "no"}),)
+    letter = Letter(
+        Order("old", "loc", "pipe/contact", b'{"n":7}', service="shop", priority=4, event_time=store.now - 99),
+        *(Reason.REFUSED, store.now - 100, store.now - 50, attempts, b'{"n":6}'),
+    )
+    assert letters.restore(store, [letter, letter]) == [Moved("old", "restored"), Moved("old", "dead")]
+    job = store.job("old")
+    assert job is not None
+    assert (job.state, job.reason, job.service, job.priority, job.attempt) == (State.DEAD, "refused", "shop", 4, 3)
+    assert (job.accepted_at, job.ended_at, job.event_time) == (store.now - 100, store.now - 50, store.now - 99)
+    assert (job.body, job.original, job.attempts) == ({"n": 7}, {"n": 6}, attempts)
+    assert store.counts()["accepted"] == store.counts()["dead"] == 1
+    assert list(audit(store)) == []
+    store.replay("old")
+    assert release(store).attempt == 4
+    assert store.restore(letter) == "in_flight"
+    store.deliver(Report("old", 4, "{}", LIMITS), retention=3600)
+    assert store.restore(letter) == "delivered"
+
+
+def test_what_was_purged_comes_back_with_the_jobs_that_it_carries(store: ClockedStore) -> None:
+    def part(job_id: str, body: bytes) -> Order:
+        return Order(job_id, "loc", "pipe/contact", body, merge=True)
+
+    store.enqueue_many([part("carrier", b'{"name":"a"}'), part("carried", b'{"status":"b"}')], 60)
+    bury(store)
+    store.purge("carrier", 3600)
+    assert store.client.pttl(store.key("job", "carried")) > 0
+    letter = Letter(part("carrier", b'{"name":"a"}'), Reason.REFUSED, store.now, store.now, ())
+    assert store.restore(letter) == "restored"
+    for name, job_id in (("job", "carrier"), ("job", "carried"), ("carried", "carrier"), ("attempts", "carrier")):
+        assert store.client.pttl(store.key(name, job_id)) == -1
+    assert (store.counts()["accepted"], store.counts()["dead"], store.counts()["merged"]) == (2, 1, 1)
+    assert list(audit(store)) == []
+
+
+def test_a_letter_from_a_clock_that_is_ahead_is_seen(store: ClockedStore, order: Orders) -> None:
+    store.restore(Letter(order(), Reason.REFUSED, store.now + 10**6, store.now + 10**6, ()))
+    job = store.job("job1")
+    assert job is not None
+    assert (job.accepted_at, job.ended_at) == (store.now, store.now)
