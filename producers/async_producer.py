@@ -11,7 +11,7 @@ from lanes.settings import Settings
 from producers.errors import EnqueueInterruptedError, UnknownJobError, WaitTimeoutError
 from producers.intake import BATCH, Item, batches, check_rows, note_answers, number_rows
 from producers.model import EnqueueOptions, check
-from producers.order import Opportunity, make_order
+from producers.order import Opportunity, order_for
 from producers.producer import POLL_FIRST_SECONDS, POLL_MOST_SECONDS, settings_for
 from producers.receipt import EnqueueReport, Receipt, make_receipt
 
@@ -36,7 +36,7 @@ class AsyncOpportunityProducer:
 
     async def enqueue(self, opportunity: Opportunity, **options: Any) -> Receipt:
         """See `OpportunityProducer.enqueue`."""
-        order = make_order(opportunity, options or None, service=self._settings.service, merge=self._settings.merge)
+        order = order_for(self._settings, opportunity, options or None)
         return make_receipt(order, await self._store.enqueue(order, self._settings.idempotency_seconds))
 
     async def enqueue_many(

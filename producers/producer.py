@@ -12,7 +12,7 @@ from lanes.store import LaneStore, connect
 from producers.errors import EnqueueInterruptedError, UnknownJobError, WaitTimeoutError
 from producers.intake import Row, batches, check_rows, note_answers, number_rows
 from producers.model import EnqueueOptions, check
-from producers.order import Opportunity, make_order
+from producers.order import Opportunity, order_for
 from producers.receipt import EnqueueReport, Receipt, make_receipt
 
 Progress = Callable[[EnqueueReport], None]
@@ -76,7 +76,7 @@ class OpportunityProducer:
             InvalidJobError: a field or option is wrong.
             IdempotencyConflictError: the key was used for another body.
         """
-        order = make_order(opportunity, options or None, service=self._settings.service, merge=self._settings.merge)
+        order = order_for(self._settings, opportunity, options or None)
         return make_receipt(order, self._store.enqueue(order, self._settings.idempotency_seconds))
 
     def enqueue_many(

@@ -152,5 +152,5 @@ def test_the_sandbox_refuses_what_the_specification_refuses(
     specification: Specification, change: dict[str, Any]
 ) -> None:
     body = {**BODY, **change}
-    refusal = contract.check_body(SandboxSettings(), body)
+    refusal = contract.check_body(SandboxSettings(), body, VERSION)
     assert (refusal is None) == fits(specification.request, body)

@@ -38,6 +38,8 @@ async def misbehave(
             await _drip(exchange, fault, headers, body)
         case FaultKind.STATUS:
             exchange.end(status, headers, _body(fault, trace_id))
+        case FaultKind.SCRIPTED:
+            exchange.end(status, fault.answer_headers, fault.raw)
         case FaultKind.HTML_403:
             exchange.end(status, HTML_TYPE, EDGE_PAGE.encode())
         case FaultKind.INVALID_JSON:
