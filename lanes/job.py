@@ -41,8 +41,8 @@ class Attempt:
     """One request for a job, ended. Times in seconds since the epoch by the clock of Redis.
 
     `outcome` is `delivered`, `retry`, `throttled`, a `Reason`, or `lost` when its lease ended without a report.
-    `detail` holds what the worker noted: `status`, `message`, `code`, `trace_id`, `seconds`, `worker`, `opportunity_id`,
-    `new`, `warning`.
+    `detail` holds what the worker noted: `status`, `message`, `code`, `trace_id`, `seconds`, `worker`,
+    `opportunity_id`, `new`, `warning`.
     """
 
     number: int

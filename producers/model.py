@@ -164,7 +164,9 @@ def check(
         return model.model_validate(values)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
-        raise InvalidJobError([_problem(model, dict(problem), values, path, elsewhere) for problem in problems]) from None
+        raise InvalidJobError(
+            [_problem(model, dict(problem), values, path, elsewhere) for problem in problems]
+        ) from None
 
 
 def _problem(

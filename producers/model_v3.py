@@ -60,7 +60,7 @@ class UpsertOpportunityV3(Upsert):
 
     @property
     def record(self) -> str:
-        """The opportunity's id; without one, the pipeline and the followers, which the specification calls `contactId`."""
+        """The opportunity's id; without one, the pipeline and the followers (specified as `contactId`)."""
         if self.id is not None:
             return self.id
         followers = " ".join(sorted(set(self.followers)))

@@ -76,9 +76,7 @@ def make_order(
     )
 
 
-def order_for(
-    settings: Settings, opportunity: object, options: EnqueueOptions | Mapping[str, Any] | None
-) -> Order:
+def order_for(settings: Settings, opportunity: object, options: EnqueueOptions | Mapping[str, Any] | None) -> Order:
     """`make_order` with what the settings say of service, merging and API versions."""
     return make_order(
         opportunity, options, service=settings.service, merge=settings.merge, version_of=settings.version_of

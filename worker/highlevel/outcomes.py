@@ -47,8 +47,8 @@ class Failure:
 class Outcome:
     """What an attempt came to. `wait` is in seconds and goes with `throttled` alone.
 
-    `code` is the API's own for an error, such as `OPPORTUNITY_NO_DUPLICATE`. `rate_limits` is what the answer told of the
-    location's budgets, whatever else it said.
+    `code` is the API's own for an error, such as `OPPORTUNITY_NO_DUPLICATE`. `rate_limits` is what the answer told of
+    the location's budgets, whatever else it said.
     """
 
     kind: Kind
@@ -174,7 +174,7 @@ def _describe(answer: Answer) -> str:
 
 
 def _is_html(answer: Answer) -> bool:
-    return "html" in answer.headers.get("content-type", "").lower() or answer.body[:256].lstrip().lower().startswith(b"<")
+    return "html" in answer.headers.get("content-type", "").lower() or answer.body[:256].lstrip().startswith(b"<")
 
 
 def _text(value: object) -> str | None:

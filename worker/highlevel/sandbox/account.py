@@ -35,7 +35,8 @@ class Seen:
 
     `fault` names the fault that befell it; `provoked` is a 429 of the limits themselves; `open_beside` tells that
     another request of the same record was open when it came; `applied` numbers the upserts in the order in which they
-    took effect; `version` is the header `Version`. The body is kept as it came: the account of a hundred thousand requests stays small.
+    took effect; `version` is the header `Version`. The body is kept as it came: the account of a hundred thousand
+    requests stays small.
     """
 
     number: int

@@ -34,11 +34,12 @@ Positive = Annotated[int, Field(gt=0)]
 class Fault(BaseModel):
     """A fault and the requests that it befalls: those that fit every filter, as long as it lasts.
 
-    `first`: of each record only the first so many requests. `times`: so many requests in all. `probability`: of each
-    request. `contact_prefix`: where no contact is named, of the opportunity's id. `applied`: the upsert has taken effect before the fault, as when only the answer is lost. `status`: by
-    default 500 for the kind `status` and 200 where only the body is wrong. `body`: JSON, or a text as it is, instead of
-    the API's own form with `message`; `raw`: the bytes of a scripted answer, in JSON as base64. `sized`: a slow body comes with a `Content-Length`, else in chunks. A 429 made so
-    is none that the limits provoked.
+    `contact_prefix`: of the contact, or, where none is named, of the opportunity's id. `first`: of each record only the
+    first so many requests. `times`: so many requests in all. `probability`: of each request. `applied`: the upsert has
+    taken effect before the fault, as when only the answer is lost. `status`: by default 500 for the kind `status` and
+    200 where only the body is wrong. `body`: JSON, or a text as it is, instead of the API's own form with `message`.
+    `raw`: the bytes of a scripted answer, in JSON as base64. `sized`: a slow body comes with a `Content-Length`, else
+    in chunks. A 429 made so is none that the limits provoked.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
