@@ -16,11 +16,13 @@ from producers.errors import (
 from producers.model import EnqueueOptions, UpsertOpportunity
 from producers.model_v3 import UpsertOpportunityV3
 from producers.producer import OpportunityProducer
+from producers.protocols import AsyncProducer, Producer
 from producers.receipt import EnqueueReport, Receipt, Refusal
 
 __all__ = [
     "ApiVersion",
     "AsyncOpportunityProducer",
+    "AsyncProducer",
     "EnqueueInterruptedError",
     "EnqueueOptions",
     "EnqueueReport",
@@ -30,6 +32,7 @@ __all__ = [
     "LanesError",
     "OpportunityProducer",
     "Problem",
+    "Producer",
     "ProducerError",
     "Receipt",
     "RedisUnavailableError",

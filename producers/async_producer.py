@@ -13,13 +13,14 @@ from producers.intake import BATCH, Item, batches, check_rows, note_answers, num
 from producers.model import EnqueueOptions, check
 from producers.order import Opportunity, order_for
 from producers.producer import POLL_FIRST_SECONDS, POLL_MOST_SECONDS, settings_for
+from producers.protocols import AsyncStore
 from producers.receipt import EnqueueReport, Receipt, make_receipt
 
 
 class AsyncOpportunityProducer:
     """`OpportunityProducer` with awaitable methods; see there. Belongs to the event loop that first uses it."""
 
-    def __init__(self, store: AsyncLaneStore, settings: Settings | None = None) -> None:
+    def __init__(self, store: AsyncStore, settings: Settings | None = None) -> None:
         self._store = store
         self._settings = settings or Settings.load()
 
@@ -81,14 +82,13 @@ class AsyncOpportunityProducer:
                 return job
             left = deadline - loop.time()
             if left <= 0:
-                message = f"job {job_id} is still {job.state} after {timeout:g} s; it goes on"
-                raise WaitTimeoutError(message)
+                raise WaitTimeoutError(job, timeout)
             await asyncio.sleep(min(pause, left))
             pause = min(pause * 1.5, POLL_MOST_SECONDS)
 
     async def close(self) -> None:
         """Give the connections back."""
-        await self._store.client.aclose()
+        await self._store.close()
 
     async def __aenter__(self) -> Self:
         return self
