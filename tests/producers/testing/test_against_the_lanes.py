@@ -27,16 +27,17 @@ V3_BODIES = st.fixed_dictionaries(
         "followers": st.sampled_from([[], ["u"]]),
         "isRemoveAllFollowers": st.just(value=False),
         "followersActionType": st.just("add"),
+        "id": st.sampled_from(["o1", "o1", "o1", None]),
     },
-    optional={"id": st.sampled_from(["o1", "o2"]), "name": st.sampled_from(["x", "y"])},
+    optional={"name": st.sampled_from(["x", "y"])},
 )
 OPTIONS = st.fixed_dictionaries(
     {"merge": st.booleans()},
     optional={
         "priority": st.integers(0, 2),
-        "idempotency_key": st.sampled_from(["k1", "k2"]),
-        "not_before": st.just(FAR),
-        "expires_at": st.just(FAR + timedelta(hours=1)),
+        "idempotency_key": st.sampled_from(["k1", "k2", None, None]),
+        "not_before": st.sampled_from([FAR, None, None, None]),
+        "expires_at": st.sampled_from([FAR + timedelta(hours=1), None]),
     },
 )
 
@@ -44,9 +45,10 @@ OPTIONS = st.fixed_dictionaries(
 def calls(bodies: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[list[Call]]:
     return st.lists(
         st.tuples(st.just("enqueue"), st.tuples(bodies, OPTIONS))
-        | st.tuples(st.just("cancel"), st.integers(0, 5))
+        | st.tuples(st.just("cancel"), st.integers(0, 7))
         | st.tuples(st.just("send"), st.sampled_from([Delivered("opp", new=False), Dead("no such user", 422, "CODE")])),
-        max_size=20,
+        min_size=8,
+        max_size=25,
     )
 
 
@@ -122,7 +124,7 @@ class Pair:
 
 
 QUICK = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 
