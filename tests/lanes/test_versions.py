@@ -40,12 +40,12 @@ def event(store: ClockedStore, number: int, time: float, **body: Any) -> None:
 
 def test_the_version_travels_through_every_way_back_to_the_lane(store: ClockedStore) -> None:
     store.enqueue(order(1), 3600)
-    for attempt, leave in enumerate((store.retry, store.throttle), 1):
-        assert release(store).version == "v3"
-        report = Report("job1", attempt, "{}", LIMITS)
-        waits = {"delay": 1.0} if attempt == 1 else {"wait": 1.0}
-        leave(report, **waits)  # type: ignore[arg-type]
-        store.pass_time(20)
+    assert release(store).version == "v3"
+    store.retry(Report("job1", 1, "{}", LIMITS), delay=1)
+    store.pass_time(20)
+    assert release(store).version == "v3"
+    store.throttle(Report("job1", 2, "{}", LIMITS), wait=1)
+    store.pass_time(20)
     assert release(store).version == "v3"
     store.pass_time(31)
     assert [lost.id for lost in store.reclaim(10, 12)] == ["job1"]
@@ -76,7 +76,7 @@ def test_a_move_to_another_pipeline_joins_nothing(store: ClockedStore) -> None:
 
 
 def test_what_is_to_be_done_with_followers_is_never_replaced(store: ClockedStore) -> None:
-    action = {"followers": ["u1"], "isRemoveAllFollowers": True, "followersActionType": "add"}
+    action: dict[str, Any] = {"followers": ["u1"], "isRemoveAllFollowers": True, "followersActionType": "add"}
     store.enqueue_many([order(1, **action, name="a"), order(2, name="b", status="won")], 3600)
     assert body_of(store, "job1") == {
         "id": "opp",
