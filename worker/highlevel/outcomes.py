@@ -126,7 +126,8 @@ def _wait(headers: Mapping[str, str], window: float) -> float:
             seconds = (parsedate_to_datetime(retry_after) - parsedate_to_datetime(date)).total_seconds()
         except (TypeError, ValueError, OverflowError):
             seconds = None
-    return window if seconds is None else min(max(seconds, 0.0), DAY_SECONDS)
+    # "At once" is no answer to a 429: the same request would go round and round.
+    return min(seconds, DAY_SECONDS) if seconds is not None and seconds > 0 else window
 
 
 def _number(text: str | None) -> float | None:
