@@ -151,9 +151,12 @@ def api_names(model: type[BaseModel]) -> list[str]:
 
 
 def check(
-    model: type[Model], values: object, path: str = "", elsewhere: Mapping[str, Collection[str]] = MappingProxyType({})
+    model: type[Model],
+    values: object,
+    path: str = "",
+    elsewhere: Mapping[ApiVersion, Collection[str]] = MappingProxyType({}),
 ) -> Model:
-    """Return `values` as the model. `elsewhere` names models that have other fields, to be told of.
+    """Return `values` as the model. `elsewhere` holds the fields of other versions, to be told of.
 
     Raises:
         InvalidJobError: with every problem, each naming its field, value and what would be right.
@@ -174,7 +177,7 @@ def _problem(
     problem: dict[str, Any],
     values: object,
     path: str,
-    elsewhere: Mapping[str, Collection[str]],
+    elsewhere: Mapping[ApiVersion, Collection[str]],
 ) -> Problem:
     location = ".".join(str(part) for part in problem["loc"])
     value: object = problem.get("input")

@@ -13,6 +13,7 @@ MODELS: dict[ApiVersion, type[UpsertOpportunity] | type[UpsertOpportunityV3]] = 
     ApiVersion.V3: UpsertOpportunityV3,
 }
 _NAMES = {version: {*model.model_fields, *api_names(model)} for version, model in MODELS.items()}
+_ELSEWHERE = {version: {other: names for other, names in _NAMES.items() if other != version} for version in MODELS}
 
 
 def location_of(opportunity: object) -> str | None:
@@ -35,4 +36,4 @@ def check_body(opportunity: object, version: ApiVersion) -> AnyUpsert:
     model = MODELS[version]
     if isinstance(opportunity, Upsert) and not isinstance(opportunity, model):
         opportunity = opportunity.model_dump(by_alias=True, exclude_none=True, warnings=False)
-    return check(model, opportunity, elsewhere={other: names for other, names in _NAMES.items() if other != version})
+    return check(model, opportunity, elsewhere=_ELSEWHERE[version])

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.worker.highlevel.outcome_cases import CASES, WINDOW, Case
+from tests.worker.highlevel.outcome_case import Case
+from tests.worker.highlevel.outcome_cases import CASES, WINDOW
 from worker.highlevel.outcomes import Answer, Failure, Kind, Outcome, classify
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.worker.highlevel.conftest import BODY
-from tests.worker.highlevel.outcome_cases import CASES, WINDOW, Case
+from tests.worker.highlevel.outcome_case import Case
+from tests.worker.highlevel.outcome_cases import CASES, WINDOW
 from worker.highlevel.client import HighLevelClient
 from worker.highlevel.outcomes import Answer, classify
 from worker.highlevel.sandbox import DEFAULT_TOKEN, Fault, FaultKind, Sandbox, SandboxControl, SandboxSettings
