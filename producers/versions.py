@@ -13,7 +13,7 @@ MODELS: dict[ApiVersion, type[UpsertOpportunity] | type[UpsertOpportunityV3]] = 
     ApiVersion.V3: UpsertOpportunityV3,
 }
 _NAMES = {version: {*model.model_fields, *api_names(model)} for version, model in MODELS.items()}
-_ELSEWHERE = {version: {other: names for other, names in _NAMES.items() if other != version} for version in MODELS}
+_ELSEWHERE = {version: {other: theirs - names for other, theirs in _NAMES.items()} for version, names in _NAMES.items()}
 
 
 def location_of(opportunity: object) -> str | None:

@@ -4,9 +4,11 @@ Held against the real lanes by a test. Left out: leases, retries, budgets and ho
 long jobs and keys are remembered; and event times, except in merging.
 """
 
+import heapq
 import json
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +20,9 @@ from producers.testing.ending import Dead, Ending
 KEPT = frozenset(
     {"pipelineId", "locationId", "contactId", "id", "followers", "isRemoveAllFollowers", "followersActionType"}
 )
+
+
+Record = tuple[str, str]
 
 
 @dataclass
@@ -38,6 +43,8 @@ class MemoryLanes:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._entries: dict[str, Entry] = {}
+        self._records: dict[Record, list[Entry]] = defaultdict(list)  # those that wait, in order
+        self._mortal: dict[str, Entry] = {}  # those that wait and expire
         self._keys: dict[tuple[str, str], tuple[str, str]] = {}
         self._ahead = 0.0
 
@@ -111,20 +118,21 @@ class MemoryLanes:
         """Return the jobs that could be sent now, one after the other; of a location in the order of the lanes."""
         with self._lock:
             self._expire()
-            waiting = [entry for entry in self._entries.values() if entry.job.state is State.PENDING]
+            heads: list[tuple[int, int, Job, list[Entry]]] = []
+            for waiting in self._records.values():
+                self._add_head(heads, waiting)
             found: list[Job] = []
-            while heads := self._heads(waiting):
-                first = min(heads, key=lambda entry: (-entry.job.priority, entry.place))
-                found.append(first.job)
-                waiting.remove(first)
+            while heads:
+                *_, job, behind = heapq.heappop(heads)
+                found.append(job)
+                self._add_head(heads, behind)
             return found
 
-    def _heads(self, waiting: list[Entry]) -> list[Entry]:
-        """Return the oldest of each record, unless it is too early for it."""
-        heads: dict[tuple[str, str], Entry] = {}
-        for entry in waiting:
-            heads.setdefault((entry.job.location_id, entry.job.record), entry)
-        return [entry for entry in heads.values() if (entry.job.not_before or 0) <= self.now]
+    def _add_head(self, heads: list[tuple[int, int, Job, list[Entry]]], waiting: list[Entry]) -> None:
+        """Let the oldest job of a record stand among the heads, unless it is too early for it."""
+        if waiting and (waiting[0].job.not_before or 0) <= self.now:
+            first, *behind = waiting
+            heapq.heappush(heads, (-first.job.priority, first.place, first.job, behind))
 
     def finish(self, job_id: str, ending: Ending) -> None:
         """End a pending job as if a worker had sent it.
@@ -147,13 +155,18 @@ class MemoryLanes:
             self._end(entry, ending.state, ending.reason.value if isinstance(ending, Dead) else None)
 
     def _end(self, entry: Entry, state: State, reason: str | None = None) -> None:
+        waiting = self._records[_record(entry.job)]
+        waiting.remove(entry)
+        if not waiting:
+            del self._records[_record(entry.job)]
+        self._mortal.pop(entry.job.id, None)
         body = entry.job.body if state is State.DEAD else None
         entry.job = replace(entry.job, state=state, reason=reason, ended_at=self.now, body=body)
 
     def _expire(self) -> None:
-        for entry in self._entries.values():
-            if entry.job.state is State.PENDING and (entry.job.expires_at or self.now + 1) <= self.now:
-                self._end(entry, State.EXPIRED)
+        now = self.now
+        for entry in [entry for entry in self._mortal.values() if (entry.job.expires_at or now + 1) <= now]:
+            self._end(entry, State.EXPIRED)
 
     def _accept(self, order: Order) -> None:
         job = Job(
@@ -177,21 +190,24 @@ class MemoryLanes:
         )
         entry = Entry(job, len(self._entries), order.event_time or self.now, json.loads(order.body))
         carrier = self._carrier(order, entry) if order.merge else None
+        self._entries[order.id] = entry
         if carrier is not None:
             self._merge(entry, carrier)
+        else:
+            self._records[_record(job)].append(entry)
+            if job.expires_at is not None:
+                self._mortal[job.id] = entry
         self._promote(job)
-        self._entries[order.id] = entry
 
     def _promote(self, urgent: Job) -> None:
         """Let those that stand before a job, or carry it, be as urgent as it is."""
-        for entry in self._entries.values():
-            if entry.job.state is State.PENDING and _same_record(entry.job, urgent):
+        if urgent.priority > 0:
+            for entry in self._records[_record(urgent)]:
                 entry.job = replace(entry.job, priority=max(entry.job.priority, urgent.priority))
 
     def _carrier(self, order: Order, newcomer: Entry) -> Entry | None:
         """Return the youngest job of the record, when it can still be joined."""
-        record = [entry for entry in self._entries.values() if _same_record(entry.job, newcomer.job)]
-        waiting = [entry for entry in record if entry.job.state is State.PENDING]
+        waiting = self._records.get(_record(newcomer.job))
         if not waiting:
             return None
         youngest = waiting[-1]
@@ -224,8 +240,8 @@ class MemoryLanes:
         )
 
 
-def _same_record(one: Job, other: Job) -> bool:
-    return (one.location_id, one.record) == (other.location_id, other.record)
+def _record(job: Job) -> Record:
+    return job.location_id, job.record
 
 
 def _pipeline(job: Job) -> object:

@@ -1,7 +1,7 @@
 """Producers that record: the real ones, with lanes in memory behind them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from lanes.job import Accepted, Job, Order
 from lanes.settings import Settings
@@ -91,6 +91,10 @@ class RecordingProducer(_Recorded, OpportunityProducer):
         self._lanes, self._rules = MemoryLanes(), []
         super().__init__(self._lanes, settings or Settings())
 
+    @classmethod
+    def _of(cls, settings: Settings) -> Self:
+        return cls(settings)
+
     def wait(self, job_id: str, timeout: float) -> Job:
         """Run what is due, and return the job if it is done by that."""
         self.run()
@@ -103,6 +107,11 @@ class AsyncRecordingProducer(_Recorded, AsyncOpportunityProducer):
     def __init__(self, settings: Settings | None = None) -> None:
         self._lanes, self._rules = MemoryLanes(), []
         super().__init__(_AwaitableLanes(self._lanes), settings or Settings())
+
+    @classmethod
+    def from_settings(cls, settings: Settings | None = None) -> Self:
+        """See `OpportunityProducer.from_settings`; its Redis is not asked for."""
+        return cls(settings or Settings.load())
 
     async def wait(self, job_id: str, timeout: float) -> Job:  # noqa: ASYNC109 - the same signature as the other face
         """Run what is due, and return the job if it is done by that."""

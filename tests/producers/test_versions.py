@@ -152,6 +152,13 @@ def test_what_another_version_could_carry_is_told_with_that_version() -> None:
     assert problems(OK3, OLD)[0] == "contactId: is required"
 
 
+def test_a_field_by_both_of_its_names_is_no_matter_of_versions() -> None:
+    for row, version in ((OK, OLD), (OK3, V3)):
+        assert problems({**row, "pipeline_id": "other"}, version) == [
+            "pipeline_id: no such field; did you mean pipelineId?"
+        ]
+
+
 def test_a_model_of_another_version_is_held_against_the_one_that_counts() -> None:
     theirs = UpsertOpportunityV3.model_validate({**OK3, "monetaryValue": 12})
     assert [line.split(":")[0] for line in problems(theirs, OLD)] == [

@@ -5,8 +5,8 @@
 -- release_next(from): moves the first job of the lane whose turn it is from `ready` to in flight, when ARGV holds from
 -- the position `from` on:
 --   worker  lease (us)  retention (ms)
--- Returns { id, location, attempt, failures, accepted_at, released_at, carries, version, body }, or { '', us until a lane is due or -1 },
--- or {} when ARGV asks for nothing.
+-- Returns { id, location, attempt, failures, accepted_at, released_at, carries, version, body }, or { '', us until a lane
+-- is due or -1 }, or {} when ARGV asks for nothing.
 local LANES_LOOKED_AT = 32
 
 -- ripen(location): jobs whose backoff or not-before is over go from `later` to `ready`.

@@ -207,6 +207,24 @@ def test_versions_of_the_api() -> None:
         producer.enqueue(OK)
 
 
+def test_many_jobs_are_no_matter_of_minutes() -> None:
+    producer = RecordingProducer()
+    producer.ends(Delivered())
+    options: dict[str, Any] = {"merge": True, "priority": 1, "expires_at": datetime.now(UTC) + timedelta(hours=1)}
+    report = producer.enqueue_many(({**OK, "contactId": f"c{n}"} for n in range(10_000)), **options)
+    assert (report.accepted, len(producer.run())) == (10_000, 10_000)
+
+
+def test_it_is_made_as_the_real_ones_are() -> None:
+    for made in (
+        RecordingProducer.from_url("redis://nowhere"),
+        RecordingProducer.from_settings(Settings(service="s")),
+        AsyncRecordingProducer.from_url("redis://nowhere"),
+        AsyncRecordingProducer.from_settings(Settings(service="s")),
+    ):
+        assert made.jobs == []
+
+
 def test_the_environment_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LANES_REDIS_URL", "nowhere")
     monkeypatch.setenv("LANES_API_VERSION", "v9")
