@@ -68,6 +68,10 @@ class AsyncLaneStore:
         except UNAVAILABLE as error:
             raise unavailable(error) from error
 
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self.client.aclose()
+
     async def cancel(self, job_id: str, retention: float) -> str:
         """See `LaneStore.cancel`."""
         return cast("bytes", await self._run("cancel", job_id, round(retention * 1000))).decode()

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from lanes.versions import DEFAULT_VERSION
+
 MICROSECONDS = 1_000_000
 
 
@@ -40,7 +42,8 @@ class Attempt:
     """One request for a job, ended. Times in seconds since the epoch by the clock of Redis.
 
     `outcome` is `delivered`, `retry`, `throttled`, a `Reason`, or `lost` when its lease ended without a report.
-    `detail` holds what the worker noted: `status`, `message`, `trace_id`, `seconds`, `worker`, `opportunity_id`, `new`.
+    `detail` holds what the worker noted: `status`, `message`, `code`, `trace_id`, `seconds`, `worker`,
+    `opportunity_id`, `new`, `warning`.
     """
 
     number: int
@@ -85,7 +88,7 @@ class Job:
     the body as it was accepted, when a person edited it since, at `edited_at`. `event_time` is the service's.
     `attempt` numbers the newest release; `failures` counts those that used up one of the allowed attempts.
     `merged_into` is the job that carries this one: what became of that became of this, so `state`, `reason`, `ended_at`
-    and `attempts` are the carrier's.
+    and `attempts` are the carrier's. `version` is that of the API that its body was checked for, and is sent with.
     """
 
     id: str
@@ -102,6 +105,7 @@ class Job:
     reason: str | None
     priority: int
     merged_into: str | None
+    version: str
     body: dict[str, Any] | None
     attempts: tuple[Attempt, ...]
     original: dict[str, Any] | None = None
@@ -142,6 +146,7 @@ class Job:
             reason=text(b"reason"),
             priority=int(fields.get(b"priority", 0)),
             merged_into=text(b"merged_into"),
+            version=text(b"version") or DEFAULT_VERSION,
             body=None if body is None else json.loads(body),
             attempts=tuple(Attempt.parse(line) for line in attempts),
             original=None if original is None else json.loads(original),
@@ -158,6 +163,7 @@ class Job:
             failures=carrier.failures,
             ended_at=carrier.ended_at,
             reason=carrier.reason,
+            version=carrier.version,
             attempts=carrier.attempts,
         )
 
@@ -168,13 +174,34 @@ class Job:
 
     @property
     def opportunity_id(self) -> str | None:
-        """The id that the API gave to the opportunity, once delivered."""
-        return self.attempts[-1].detail.get("opportunity_id") if self.attempts else None
+        """The id that the API gave to the opportunity, once delivered; None where its answer did not hold one."""
+        return self._delivery.get("opportunity_id")
 
     @property
     def new(self) -> bool | None:
         """Whether the delivery created the opportunity (True) or updated it (False); None where not known."""
-        return self.attempts[-1].detail.get("new") if self.attempts else None
+        return self._delivery.get("new")
+
+    @property
+    def warning(self) -> str | None:
+        """What was odd about the answer that delivered it."""
+        return self._delivery.get("warning")
+
+    @property
+    def message(self) -> str | None:
+        """What the API, or the network, said to the last attempt; of a dead letter, why it died."""
+        return None if self._delivery or not self.attempts else self.attempts[-1].detail.get("message")
+
+    @property
+    def code(self) -> str | None:
+        """The API's own code for the error of the last attempt, such as `OPPORTUNITY_NO_DUPLICATE`."""
+        return None if self._delivery or not self.attempts else self.attempts[-1].detail.get("code")
+
+    @property
+    def _delivery(self) -> dict[str, Any]:
+        """What the attempt that delivered it noted: the first that did, whatever a later one came to."""
+        delivered = (attempt.detail for attempt in self.attempts if attempt.outcome == State.DELIVERED)
+        return next(delivered, {})
 
     def as_json(self) -> dict[str, Any]:
         """Return the job as plain values, as `lanes job ID --json` prints it."""
@@ -193,8 +220,10 @@ class Job:
             "service": self.service,
             "priority": self.priority,
             "merged_into": self.merged_into,
+            "api_version": self.version,
             "opportunity_id": self.opportunity_id,
             "new": self.new,
+            "warning": self.warning,
             "body": self.body,
             "original": self.original,
             "edited_at": self.edited_at,
@@ -218,6 +247,7 @@ class Order:
     priority: int = 0
     merge: bool = False
     event_time: float | None = None
+    version: str = DEFAULT_VERSION
 
 
 class Acceptance(StrEnum):
@@ -240,7 +270,7 @@ class Accepted:
 class Released:
     """A job that the caller must send now, before its lease ends. `body` is the JSON to send.
 
-    `carries` counts the jobs that were merged into it.
+    `carries` counts the jobs that were merged into it; `version` is that of the API that the body is for.
     """
 
     id: str
@@ -250,6 +280,7 @@ class Released:
     accepted_at: float
     released_at: float
     carries: int
+    version: str
     body: bytes
 
 

@@ -20,8 +20,10 @@ from pydantic import (
 
 from lanes.errors import SettingsError
 from lanes.keys import DEFAULT_PREFIX
+from lanes.versions import DEFAULT_VERSION, ApiVersion
 
 PREFIX = "LANES_"
+_LOCATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ENV_LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
 # Read by other parts of the project, not settings of a service or worker.
 _NOT_SETTINGS = frozenset({"LANES_REQUIRE_REAL_PARTS"})
@@ -47,7 +49,10 @@ class Settings(BaseModel):
     retention_seconds: Seconds = Field(86_400, description="how long a delivered or cancelled job can be read")
 
     api_base_url: str = Field("https://services.leadconnectorhq.com", description="where the API is")
-    api_version: Literal["2021-07-28"] = Field("2021-07-28", description="the API version that is spoken")
+    api_version: ApiVersion = Field(DEFAULT_VERSION, description="the API version that is spoken")
+    api_versions: Mapping[str, ApiVersion] | None = Field(
+        None, description="where a location has another one: `locA=v3,locB=2021-07-28`"
+    )
     api_token: SecretStr | None = Field(None, description="token for locations that have none of their own")
     secret_key: SecretStr | None = Field(None, description="encrypts what is stored of tokens")
 
@@ -92,6 +97,11 @@ class Settings(BaseModel):
             raise ValueError(message)
         return value.rstrip("/")
 
+    @field_validator("api_versions", mode="before")
+    @classmethod
+    def _read_api_versions(cls, value: object) -> object:
+        return _read_versions(value) if isinstance(value, str) else value
+
     @field_validator("api_token")
     @classmethod
     def _check_api_token(cls, value: SecretStr | None) -> SecretStr | None:
@@ -114,6 +124,10 @@ class Settings(BaseModel):
             raise ValueError(message)
         return self
 
+    def version_of(self, location_id: str) -> ApiVersion:
+        """Return the API version that a location has."""
+        return (self.api_versions or {}).get(location_id, self.api_version)
+
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> Self:
         """Return the settings of the environment and of `env_file`, where there is one.
@@ -135,6 +149,21 @@ class Settings(BaseModel):
         except ValidationError as error:
             lines = [_wrong(dict(problem), found) for problem in error.errors(include_url=False)]
             raise SettingsError("\n".join(lines)) from None
+
+
+def _read_versions(text: str) -> dict[str, str]:
+    """Read pairs with commas or line ends between them."""
+    known = " or ".join(ApiVersion)
+    versions: dict[str, str] = {}
+    for pair in filter(None, re.split(r"[,\s]+", text)):
+        location, _, version = pair.partition("=")
+        if not _LOCATION.fullmatch(location) or version not in list(ApiVersion):
+            message = f"must be like locA=v3,locB=2021-07-28, each version {known}; {pair!r} is not"
+            raise ValueError(message)
+        if versions.setdefault(location, version) != version:
+            message = f"must name a location once; {location} has two versions"
+            raise ValueError(message)
+    return versions
 
 
 def _read_secret_files(found: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:

@@ -112,6 +112,10 @@ class LaneStore:
         except UNAVAILABLE as error:
             raise unavailable(error) from error
 
+    def close(self) -> None:
+        """Give the connections back."""
+        self.client.close()
+
     def release(self, seat: Seat) -> Result:
         """Release the next job of the lane whose turn it is."""
         arguments = (*transitions.seat_arguments(seat), *transitions.limits_arguments(seat.limits))

@@ -9,6 +9,7 @@ from typing import Any
 
 from lanes.job import MICROSECONDS, Acceptance, Accepted, Idle, Job, Order, Reclaimed, Released, Result, Survey
 from lanes.letter import Letter, Moved
+from lanes.versions import DEFAULT_VERSION
 
 Argument = str | bytes | int
 
@@ -87,6 +88,7 @@ def enqueue_arguments(orders: Iterable[Order], idempotency_seconds: float) -> li
             order.priority,
             int(order.merge),
             _time(order.event_time),
+            "" if order.version == DEFAULT_VERSION else order.version,
         )
     return arguments
 
@@ -123,7 +125,7 @@ def result(reply: Sequence[Any]) -> Result:
         return Result(code, None)
     if not reply[1]:
         return Result(code, Idle(seconds_until(reply[2])))
-    job_id, location, attempt, failures, accepted_at, released_at, carries, *body = reply[1:]
+    job_id, location, attempt, failures, accepted_at, released_at, carries, version, *body = reply[1:]
     return Result(
         code,
         Released(
@@ -134,6 +136,7 @@ def result(reply: Sequence[Any]) -> Result:
             accepted_at / MICROSECONDS,
             released_at / MICROSECONDS,
             carries,
+            version.decode() or DEFAULT_VERSION,
             body[0] if body and body[0] else b"",
         ),
     )

@@ -1,7 +1,8 @@
 """What services import: put upserts into the lanes and ask what became of them. Needs redis and pydantic only."""
 
-from lanes.errors import RedisUnavailableError
+from lanes.errors import LanesError, RedisUnavailableError, SettingsError
 from lanes.job import Job, State
+from lanes.versions import ApiVersion
 from producers.async_producer import AsyncOpportunityProducer
 from producers.errors import (
     EnqueueInterruptedError,
@@ -13,25 +14,33 @@ from producers.errors import (
     WaitTimeoutError,
 )
 from producers.model import EnqueueOptions, UpsertOpportunity
+from producers.model_v3 import UpsertOpportunityV3
 from producers.producer import OpportunityProducer
+from producers.protocols import AsyncProducer, Producer
 from producers.receipt import EnqueueReport, Receipt, Refusal
 
 __all__ = [
+    "ApiVersion",
     "AsyncOpportunityProducer",
+    "AsyncProducer",
     "EnqueueInterruptedError",
     "EnqueueOptions",
     "EnqueueReport",
     "IdempotencyConflictError",
     "InvalidJobError",
     "Job",
+    "LanesError",
     "OpportunityProducer",
     "Problem",
+    "Producer",
     "ProducerError",
     "Receipt",
     "RedisUnavailableError",
     "Refusal",
+    "SettingsError",
     "State",
     "UnknownJobError",
     "UpsertOpportunity",
+    "UpsertOpportunityV3",
     "WaitTimeoutError",
 ]

@@ -11,15 +11,16 @@ from lanes.settings import Settings
 from producers.errors import EnqueueInterruptedError, UnknownJobError, WaitTimeoutError
 from producers.intake import BATCH, Item, batches, check_rows, note_answers, number_rows
 from producers.model import EnqueueOptions, check
-from producers.order import Opportunity, make_order
+from producers.order import Opportunity, order_for
 from producers.producer import POLL_FIRST_SECONDS, POLL_MOST_SECONDS, settings_for
+from producers.protocols import AsyncStore
 from producers.receipt import EnqueueReport, Receipt, make_receipt
 
 
 class AsyncOpportunityProducer:
     """`OpportunityProducer` with awaitable methods; see there. Belongs to the event loop that first uses it."""
 
-    def __init__(self, store: AsyncLaneStore, settings: Settings | None = None) -> None:
+    def __init__(self, store: AsyncStore, settings: Settings | None = None) -> None:
         self._store = store
         self._settings = settings or Settings.load()
 
@@ -36,7 +37,7 @@ class AsyncOpportunityProducer:
 
     async def enqueue(self, opportunity: Opportunity, **options: Any) -> Receipt:
         """See `OpportunityProducer.enqueue`."""
-        order = make_order(opportunity, options or None, service=self._settings.service, merge=self._settings.merge)
+        order = order_for(self._settings, opportunity, options or None)
         return make_receipt(order, await self._store.enqueue(order, self._settings.idempotency_seconds))
 
     async def enqueue_many(
@@ -81,14 +82,13 @@ class AsyncOpportunityProducer:
                 return job
             left = deadline - loop.time()
             if left <= 0:
-                message = f"job {job_id} is still {job.state} after {timeout:g} s; it goes on"
-                raise WaitTimeoutError(message)
+                raise WaitTimeoutError(job, timeout)
             await asyncio.sleep(min(pause, left))
             pause = min(pause * 1.5, POLL_MOST_SECONDS)
 
     async def close(self) -> None:
         """Give the connections back."""
-        await self._store.client.aclose()
+        await self._store.close()
 
     async def __aenter__(self) -> Self:
         return self

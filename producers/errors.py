@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lanes.errors import LanesError, RedisUnavailableError
+from lanes.job import Job
 
 if TYPE_CHECKING:
     from producers.receipt import EnqueueReport
 
 
 class ProducerError(LanesError):
-    """Base of the errors of this package. Redis being away is `lanes.RedisUnavailableError`."""
+    """Base of the errors of this package.
+
+    Redis being away is `RedisUnavailableError`, a wrong setting `SettingsError`; `LanesError` is the base of all.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +69,8 @@ class UnknownJobError(ProducerError):
 
 
 class WaitTimeoutError(ProducerError):
-    """The job was not done within the time."""
+    """The job was not done within the time, and goes on; `job` is how it stood then."""
+
+    def __init__(self, job: Job, timeout: float) -> None:
+        super().__init__(f"job {job.id} is still {job.state} after {timeout:g} s; it goes on")
+        self.job = job

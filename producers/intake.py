@@ -10,7 +10,7 @@ from lanes.job import Accepted, Order
 from lanes.settings import Settings
 from producers.errors import IdempotencyConflictError, InvalidJobError, Problem
 from producers.model import EnqueueOptions
-from producers.order import make_order
+from producers.order import order_for
 from producers.receipt import EnqueueReport, Refusal, make_receipt
 
 BATCH = 500
@@ -63,9 +63,7 @@ def check_rows(rows: Sequence[Row], common: EnqueueOptions, settings: Settings) 
             refused.append(Refusal(row.number, row.problems))
             continue
         try:
-            entries.append(
-                Entry(row.number, make_order(row.value, common, service=settings.service, merge=settings.merge))
-            )
+            entries.append(Entry(row.number, order_for(settings, row.value, common)))
         except InvalidJobError as error:
             refused.append(Refusal(row.number, error.problems))
     return Batch(entries, refused, rows[-1].number if rows else 0)

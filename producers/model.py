@@ -1,15 +1,17 @@
 """The body of an upsert and its options, checked where they enter."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, TypeVar
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
 from pydantic.alias_generators import to_camel
 
+from lanes.versions import ApiVersion
 from producers.errors import InvalidJobError, Problem
 
 MAX_BODY_BYTES = 64 * 1024
@@ -21,14 +23,15 @@ Model = TypeVar("Model", bound=BaseModel)
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Text = Annotated[str, Field(max_length=2048)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Status = Literal["open", "won", "lost", "abandoned", "all"]
 
 
-class UpsertOpportunity(BaseModel):
-    """The body of `POST /opportunities/upsert`, version 2021-07-28 (HighLevel's published OpenAPI specification).
+class Upsert(BaseModel):
+    """What the bodies of all versions share.
 
-    Fields go by their Python names or by the API's own (`pipeline_id` or `pipelineId`). The API knows a record by
-    contact and pipeline within the location: another upsert for the same three overwrites it. A field that is not set
-    is not sent, and so left as it is.
+    Fields go by their Python names or by the API's own (`pipeline_id` or `pipelineId`). A field that is not set is not
+    sent, and so left as it is.
     """
 
     model_config = ConfigDict(
@@ -41,18 +44,11 @@ class UpsertOpportunity(BaseModel):
         hide_input_in_errors=True,
     )
 
-    pipeline_id: Id
-    location_id: Id
-    contact_id: Id
-    name: Text | None = None
-    status: Literal["open", "won", "lost", "abandoned", "all"] | None = None
-    pipeline_stage_id: Id | None = None
-    monetary_value: float | None = Field(None, allow_inf_nan=False)
-    assigned_to: Id | None = None
+    version: ClassVar[ApiVersion]
 
-    @field_validator("monetary_value", mode="before")
+    @field_validator("monetary_value", "forecast_probability", mode="before", check_fields=False)
     @classmethod
-    def _check_monetary_value(cls, value: object) -> object:
+    def _check_number(cls, value: object) -> object:
         # 1e400 is what JSON makes of a number too large; an int may be too large for a float.
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) > EXACT:
             message = "must be between -2**53 and 2**53, where numbers are exact"
@@ -62,18 +58,46 @@ class UpsertOpportunity(BaseModel):
             raise ValueError(message)
         return value
 
-    @field_serializer("monetary_value")
-    def _write_monetary_value(self, value: float | None) -> int | float | None:
+    @field_serializer("monetary_value", "forecast_probability", check_fields=False)
+    def _write_number(self, value: float | None) -> int | float | None:
         return int(value) if value is not None and value.is_integer() and abs(value) <= EXACT else value
 
     @property
     def record(self) -> str:
-        """What it writes, within its location (the API's match key, observed: contact and pipeline)."""
-        return f"{self.pipeline_id}/{self.contact_id}"
+        """What it writes, within its location."""
+        raise NotImplementedError
+
+    @property
+    def unmergeable(self) -> str | None:
+        """Why it may neither join another upsert of its record nor have an event time; None when it may."""
+        return None
 
     def to_json(self) -> bytes:
         """Return the body as it is sent: the API's names, no field that was not set, whole numbers without a point."""
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+class UpsertOpportunity(Upsert):
+    """The body of `POST /opportunities/upsert`, version 2021-07-28 (HighLevel's published OpenAPI specification).
+
+    The API knows a record by contact and pipeline within the location: another upsert for the same three overwrites it.
+    """
+
+    version = ApiVersion.V2021_07_28
+
+    pipeline_id: Id
+    location_id: Id
+    contact_id: Id
+    name: Text | None = None
+    status: Status | None = None
+    pipeline_stage_id: Id | None = None
+    monetary_value: Number | None = None
+    assigned_to: Id | None = None
+
+    @property
+    def record(self) -> str:
+        """The API's match key (observed): pipeline and contact."""
+        return f"{self.pipeline_id}/{self.contact_id}"
 
 
 class EnqueueOptions(BaseModel):
@@ -88,6 +112,9 @@ class EnqueueOptions(BaseModel):
         merge: join a job of the same opportunity that waits and was never sent: of each field the newer value is sent,
             in one request, and both jobs are delivered by it. By default as `LANES_MERGE` says.
         event_time: when the service learned what the body says; what a later event said is never overwritten.
+
+    In version v3, an upsert that names no opportunity by `id`, or changes its followers, joins no other, and takes no
+    event time: of each of them nothing may be left out.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -118,8 +145,18 @@ class EnqueueOptions(BaseModel):
         return value
 
 
-def check(model: type[Model], values: object, path: str = "") -> Model:
-    """Return `values` as the model.
+def api_names(model: type[BaseModel]) -> list[str]:
+    """Return the fields of a model as the API, or a row, names them."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def check(
+    model: type[Model],
+    values: object,
+    path: str = "",
+    elsewhere: Mapping[ApiVersion, Collection[str]] = MappingProxyType({}),
+) -> Model:
+    """Return `values` as the model. `elsewhere` holds the fields of other versions, to be told of.
 
     Raises:
         InvalidJobError: with every problem, each naming its field, value and what would be right.
@@ -130,10 +167,18 @@ def check(model: type[Model], values: object, path: str = "") -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
-        raise InvalidJobError([_problem(model, dict(problem), values, path) for problem in problems]) from None
+        raise InvalidJobError(
+            [_problem(model, dict(problem), values, path, elsewhere) for problem in problems]
+        ) from None
 
 
-def _problem(model: type[BaseModel], problem: dict[str, Any], values: object, path: str) -> Problem:
+def _problem(
+    model: type[BaseModel],
+    problem: dict[str, Any],
+    values: object,
+    path: str,
+    elsewhere: Mapping[ApiVersion, Collection[str]],
+) -> Problem:
     location = ".".join(str(part) for part in problem["loc"])
     value: object = problem.get("input")
     if isinstance(values, Mapping) and location in values:
@@ -141,7 +186,10 @@ def _problem(model: type[BaseModel], problem: dict[str, Any], values: object, pa
     name = ".".join(part for part in (path, *map(_name, problem["loc"])) if part)
     kind = problem["type"]
     if kind == "extra_forbidden":
-        names = [field.alias or name for name, field in model.model_fields.items()]
+        names = api_names(model)
+        if others := [version for version, fields in elsewhere.items() if location in fields]:
+            own = f" in API version {model.version}" if issubclass(model, Upsert) else ""
+            return Problem(name, "", f"no such field{own}; {' and '.join(others)} has it: see LANES_API_VERSION")
         close = get_close_matches(location, names, n=1, cutoff=0.6)
         return Problem(
             name,

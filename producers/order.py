@@ -3,16 +3,19 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from lanes.job import Order
+from lanes.settings import Settings
+from lanes.versions import DEFAULT_VERSION, ApiVersion
 from producers.errors import InvalidJobError, Problem
-from producers.model import MAX_BODY_BYTES, EnqueueOptions, UpsertOpportunity, check, shorten
+from producers.model import MAX_BODY_BYTES, EnqueueOptions, check, shorten
+from producers.versions import AnyUpsert, check_body, location_of
 
 OPTIONS_FIELD = "_options"
-Opportunity = UpsertOpportunity | Mapping[str, Any]
+Opportunity = AnyUpsert | Mapping[str, Any]
 
 
 def make_order(
@@ -21,12 +24,13 @@ def make_order(
     *,
     service: str | None = None,
     merge: bool = False,
+    version_of: Callable[[str], ApiVersion] | None = None,
     job_id: str | None = None,
 ) -> Order:
     """Check an upsert (a model or a mapping) and its options and return it as an order with an id of its own.
 
     A mapping may carry its options under `_options`; they go before those given beside it. `service` and `merge`
-    are used where the options do not say.
+    are used where the options do not say. `version_of` tells the API version of a location, by default 2021-07-28.
 
     Raises:
         InvalidJobError: with every problem of the body and the options.
@@ -35,9 +39,10 @@ def make_order(
         opportunity = dict(opportunity)
         options = _join(options, opportunity.pop(OPTIONS_FIELD))
     problems: list[Problem] = []
-    body: UpsertOpportunity | None = None
+    body: AnyUpsert | None = None
+    version = version_of(location_of(opportunity) or "") if version_of else DEFAULT_VERSION
     try:
-        body = check(UpsertOpportunity, opportunity)
+        body = check_body(opportunity, version)
     except InvalidJobError as error:
         problems.extend(error.problems)
     if not isinstance(options, EnqueueOptions):
@@ -45,6 +50,8 @@ def make_order(
             options = check(EnqueueOptions, {} if options is None else options, OPTIONS_FIELD)
         except InvalidJobError as error:
             problems.extend(error.problems)
+    if body is not None and isinstance(options, EnqueueOptions):
+        problems.extend(_misplaced(body, options))
     if problems or body is None or not isinstance(options, EnqueueOptions):
         raise InvalidJobError(problems)
     encoded = body.to_json()
@@ -63,9 +70,23 @@ def make_order(
         idempotency_key=options.idempotency_key,
         fingerprint=_fingerprint(encoded) if options.idempotency_key else "",
         priority=options.priority,
-        merge=merge if options.merge is None else options.merge,
+        merge=(merge if options.merge is None else options.merge) and body.unmergeable is None,
         event_time=_timestamp(options.event_time),
+        version=version,
     )
+
+
+def order_for(settings: Settings, opportunity: object, options: EnqueueOptions | Mapping[str, Any] | None) -> Order:
+    """`make_order` with what the settings say of service, merging and API versions."""
+    return make_order(
+        opportunity, options, service=settings.service, merge=settings.merge, version_of=settings.version_of
+    )
+
+
+def _misplaced(body: AnyUpsert, options: EnqueueOptions) -> Iterator[Problem]:
+    """Yield the options that would leave something of the body out, where nothing may be."""
+    if body.unmergeable and options.event_time is not None:
+        yield Problem(f"{OPTIONS_FIELD}.event_time", "", f"cannot be kept: {body.unmergeable}")
 
 
 def _join(common: object, own: object) -> Any:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Self
 
 from lanes.errors import RedisUnavailableError, SettingsError
@@ -12,10 +12,10 @@ from lanes.store import LaneStore, connect
 from producers.errors import EnqueueInterruptedError, UnknownJobError, WaitTimeoutError
 from producers.intake import Row, batches, check_rows, note_answers, number_rows
 from producers.model import EnqueueOptions, check
-from producers.order import Opportunity, make_order
+from producers.order import Opportunity, order_for
+from producers.protocols import Progress, Store
 from producers.receipt import EnqueueReport, Receipt, make_receipt
 
-Progress = Callable[[EnqueueReport], None]
 POLL_FIRST_SECONDS = 0.02
 POLL_MOST_SECONDS = 1.0
 
@@ -39,7 +39,7 @@ class OpportunityProducer:
     made again with the same idempotency key without making a second job.
     """
 
-    def __init__(self, store: LaneStore, settings: Settings | None = None) -> None:
+    def __init__(self, store: Store, settings: Settings | None = None) -> None:
         self._store = store
         self._settings = settings or Settings.load()
 
@@ -76,7 +76,7 @@ class OpportunityProducer:
             InvalidJobError: a field or option is wrong.
             IdempotencyConflictError: the key was used for another body.
         """
-        order = make_order(opportunity, options or None, service=self._settings.service, merge=self._settings.merge)
+        order = order_for(self._settings, opportunity, options or None)
         return make_receipt(order, self._store.enqueue(order, self._settings.idempotency_seconds))
 
     def enqueue_many(
@@ -112,6 +112,8 @@ class OpportunityProducer:
 
     def status(self, job_id: str) -> Job:
         """Return the job with its state, its attempts and what the API answered.
+
+        Delivered, it tells `opportunity_id`, and whether that was `new`; dead, the API's `message` and `code`.
 
         Raises:
             UnknownJobError: no job has this id (any more).
@@ -151,14 +153,13 @@ class OpportunityProducer:
                 return job
             left = deadline - time.monotonic()
             if left <= 0:
-                message = f"job {job_id} is still {job.state} after {timeout:g} s; it goes on"
-                raise WaitTimeoutError(message)
+                raise WaitTimeoutError(job, timeout)
             time.sleep(min(pause, left))
             pause = min(pause * 1.5, POLL_MOST_SECONDS)
 
     def close(self) -> None:
         """Give the connections back."""
-        self._store.client.close()
+        self._store.close()
 
     def __enter__(self) -> Self:
         return self

@@ -19,7 +19,10 @@ from producers.order import OPTIONS_FIELD
 
 MAX_ROW_BYTES = 256 * 1024
 MAX_ROW_LINES = 200  # of a CSV row, so that a quote that is never closed costs no more
-NUMBERS = frozenset({"monetaryValue", "monetary_value"})
+# Fields of which a CSV cell holds something else than text; a list has ; between its ids, and ; alone is an empty one.
+NUMBERS = frozenset({"monetaryValue", "monetary_value", "forecastProbability", "forecast_probability"})
+FLAGS = frozenset({"isRemoveAllFollowers", "is_remove_all_followers"})
+LISTS = frozenset({"followers"})
 Format = Literal["jsonl", "csv"]
 Line = tuple[int, str | Problem]
 _NUMBER = re.compile(r"[+-]?[0-9]{1,400}(\.[0-9]*)?([eE][+-]?[0-9]+)?")
@@ -229,10 +232,20 @@ def _csv_row(first: int, last: int, header: list[str], cells: list[str]) -> File
         if name.startswith(f"{OPTIONS_FIELD}."):
             options[name.removeprefix(f"{OPTIONS_FIELD}.")] = cell
         else:
-            value[name] = number(cell) if name in NUMBERS else cell
+            value[name] = _read_cell(name, cell)
     if options:
         value[OPTIONS_FIELD] = options
     return FileRow(first, value, (), last)
+
+
+def _read_cell(name: str, cell: str) -> object:
+    if name in NUMBERS:
+        return number(cell)
+    if name in FLAGS:
+        return {"true": True, "false": False}.get(cell.strip().lower(), cell)
+    if name in LISTS:
+        return [part.strip() for part in cell.split(";") if part.strip()]
+    return cell
 
 
 def number(cell: str) -> float | int | str:

@@ -189,7 +189,7 @@ class Hand:
         elif not self._token:
             outcome = Outcome(Kind.UNAUTHORIZED, message="there is no token for this location: set LANES_API_TOKEN")
         else:
-            answer = self._bench.client.upsert(job.body, self._token)
+            answer = self._bench.client.upsert(job.body, self._token, job.version)
             outcome = classify(answer, self._limits.window)
         seconds = time.monotonic() - started
         return self._report(job, outcome, seconds)
@@ -274,6 +274,8 @@ def describe(outcome: Outcome, seconds: float, worker: str) -> str:
 
 def _log(job: Released, outcome: Outcome, code: str, seconds: float) -> None:
     level = {Kind.DELIVERED: log.debug, Kind.RETRY: log.info}.get(outcome.kind, log.warning)
+    if outcome.warning:
+        level = log.warning
     level(
         f"job_{code}",
         job=job.id,
@@ -283,4 +285,5 @@ def _log(job: Released, outcome: Outcome, code: str, seconds: float) -> None:
         milliseconds=round(seconds * 1000),
         trace_id=outcome.trace_id,
         **({} if outcome.kind is Kind.DELIVERED else {"outcome": outcome.kind.value}),
+        **({"warning": outcome.warning} if outcome.warning else {}),
     )

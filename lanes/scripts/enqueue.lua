@@ -15,6 +15,7 @@
 --     priority     0 to 9; the higher goes first within its lane
 --     merge        1 to join a waiting job of the record, else 0
 --     event_time   time in us at which the service learned what the body says, or ''
+--     version      of the API that the body is for, or '' for the default one
 -- Returns: { 'accepted' | 'known' | 'conflict', id of the job, ... } two values a job
 -- @include now
 -- @include count
@@ -22,7 +23,7 @@
 -- @include schedule
 -- @include overtaken
 -- @include merge
-local FIELDS = 12
+local FIELDS = 13
 local window = ARGV[1]
 local due = {}      -- location -> the earliest time at which one of the jobs may be sent
 local tallies = {}  -- location -> state -> jobs that entered it
@@ -62,6 +63,7 @@ local function wait_in_lane(order)
   if order.service ~= '' then note('service', order.service) end
   if order.priority > 0 then note('priority', order.priority) end
   if order.event_time then note('event_time', order.event_time) end
+  if order.version ~= '' then note('version', order.version) end
   redis.call('SET', key.body(id), order.body)
   redis.call('HSET', key.job(id), unpack(fields))
   local at = append(location, order.record, id, seq, order.not_before, order.priority)
@@ -89,7 +91,7 @@ for at = 2, #ARGV, FIELDS do
     id = ARGV[at], location = ARGV[at + 1], record = ARGV[at + 2], body = ARGV[at + 3],
     not_before = tonumber(ARGV[at + 4]), expires_at = tonumber(ARGV[at + 5]), service = ARGV[at + 6], key = ARGV[at + 7],
     fingerprint = ARGV[at + 8], priority = tonumber(ARGV[at + 9]), merge = ARGV[at + 10] == '1',
-    event_time = tonumber(ARGV[at + 11]),
+    event_time = tonumber(ARGV[at + 11]), version = ARGV[at + 12],
   }
   local answer, idempotency = known_as(order)
   if not answer then

@@ -76,8 +76,9 @@ def enqueue(session: Session, file: str, *, form: Format | None, dry_run: bool, 
     """Put the rows of FILE, or of stdin (-), into the lanes: JSON Lines, or CSV with a header of field names.
 
     A row has the fields of the API: pipelineId, locationId, contactId, name, status, pipelineStageId, monetaryValue,
-    assignedTo; options stand under _options, in CSV in columns like _options.expires_at. Each wrong row is printed
-    with its line, field and value; the others are enqueued.
+    assignedTo; in version v3 (LANES_API_VERSION) instead of contactId id, followers (in CSV a;b), and others. Options
+    stand under _options, in CSV in columns like _options.expires_at. Each wrong row is printed with its line, field and
+    value; the others are enqueued.
 
     With --idempotency-prefix, a row that is already in (for LANES_IDEMPOTENCY_SECONDS, by default a day) counts as a
     duplicate: after an interruption, run the same command again. The keys go by line numbers, so add rows at the end;

@@ -1,6 +1,8 @@
 """What the README shows runs, and what it lists is what there is."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +38,21 @@ def test_every_python_example_runs(make_stack: Callable[..., Stack], monkeypatch
     assert names["job"].new is not None
     assert names["report"].accepted == 1
     assert len(names["report"].refused) == 1
+
+
+SERVICE = """
+def order_paid(producer, contact):
+    row = {"pipelineId": "pipe", "locationId": "loc", "contactId": contact, "status": "won"}
+    return producer.wait(producer.enqueue(row).job_id, timeout=5).opportunity_id
+"""
+
+
+def test_the_test_of_a_service_passes(tmp_path: Path) -> None:
+    [example] = [block for block in blocks("python") if "def test_" in block]
+    (tmp_path / "test_service.py").write_text(SERVICE + example, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert "1 passed" in done.stdout, done.stdout
 
 
 def test_the_row_of_a_file_is_one(tmp_path: Path) -> None:

@@ -42,6 +42,12 @@ async def main():
 
 
 asyncio.run(main())
+
+from producers.testing import Delivered, RecordingProducer
+
+recording = RecordingProducer()
+recording.ends(Delivered())
+states.append(recording.wait(recording.enqueue(row).job_id, 0).state)
 print(json.dumps(states))
 """
 
@@ -99,21 +105,22 @@ def test_a_service_enqueues_where_every_other_package_is_missing(redis_url: str,
         "click",
         "rich",
         "flower",
+        "pytest",
         "worker",
         "ops",
     }
     done = run(SERVICE, json.dumps(sorted(missing)), redis_url, folder=tmp_path)
     assert done.stderr == ""
-    assert json.loads(done.stdout) == ["pending"] * 4
+    assert json.loads(done.stdout) == ["pending"] * 4 + ["delivered"]
 
 
-@pytest.mark.parametrize("module", ["worker.app", "ops.command.root"])
+@pytest.mark.parametrize("module", ["worker.app", "ops.command.root", "producers.testing.fixtures"])
 def test_a_missing_package_is_missing_indeed(redis_url: str, tmp_path: Path, module: str) -> None:
     code = SERVICE.replace("from producers import", f"import {module}\nfrom producers import")
     missing = modules_to_miss() - {"worker", "ops"}
     done = run(code, json.dumps(sorted(missing)), redis_url, folder=tmp_path)
     assert done.returncode == 1
-    assert re.search(r"ModuleNotFoundError: No module named '(celery|click|rich)", done.stderr)
+    assert re.search(r"ModuleNotFoundError: No module named '(celery|click|rich|pytest)", done.stderr)
 
 
 @pytest.mark.parametrize("package", sorted(OURS))

@@ -9,21 +9,38 @@ from typing import Any, assert_type
 
 from lanes import Settings
 from producers import (
+    ApiVersion,
     AsyncOpportunityProducer,
+    AsyncProducer,
     EnqueueInterruptedError,
     EnqueueReport,
     InvalidJobError,
     Job,
     OpportunityProducer,
     Problem,
+    Producer,
     Receipt,
     Refusal,
     State,
     UpsertOpportunity,
+    UpsertOpportunityV3,
+    WaitTimeoutError,
 )
+from producers.testing import AsyncRecordingProducer, Dead, Delivered, RecordingProducer
 
 MODEL = UpsertOpportunity(pipeline_id="p", location_id="l", contact_id="c", status="won", monetary_value=12)
 ROW = {"pipelineId": "p", "locationId": "l", "contactId": "c", "monetaryValue": 12.5}
+
+
+V3 = UpsertOpportunityV3(
+    id="o",
+    pipeline_id="p",
+    location_id="l",
+    followers=["u"],
+    is_remove_all_followers=False,
+    followers_action_type="add",
+    forecast_probability=20,
+)
 
 
 def rows() -> Iterator[UpsertOpportunity | dict[str, Any]]:
@@ -52,6 +69,8 @@ def threads(settings: Settings) -> None:
         assert_type(job, Job)
         assert_type(job.state, State)
         assert_type(job.opportunity_id, str | None)
+        assert_type(job.message, str | None)
+        assert_type(producer.enqueue(V3), Receipt)
         assert_type(producer.cancel(job.id), bool)
         producer.enqueue("text")  # type: ignore[arg-type]
         producer.enqueue_many(later())  # type: ignore[arg-type]
@@ -67,6 +86,35 @@ async def tasks() -> None:
         assert_type(await producer.enqueue_many(rows()), EnqueueReport)
         assert_type(await producer.enqueue_many(later()), EnqueueReport)
         assert_type(await producer.status("job"), Job)
+
+
+def versions() -> None:
+    assert_type(Settings(api_version=ApiVersion.V3).version_of("l"), ApiVersion)
+    UpsertOpportunityV3(followers="u")  # type: ignore[arg-type]
+
+
+def any_producer(producer: Producer) -> None:
+    assert_type(producer.enqueue(MODEL).job_id, str)
+
+
+async def any_async_producer(producer: AsyncProducer) -> None:
+    assert_type(await producer.wait("job", 1), Job)
+
+
+async def test_kit(real: OpportunityProducer, real_async: AsyncOpportunityProducer) -> None:
+    recording, later_ = RecordingProducer(), AsyncRecordingProducer()
+    recording.ends(Delivered("o", new=True))
+    later_.ends(Dead("no", 422), contactId="c")
+    for one in (real, recording):
+        any_producer(one)
+    for other in (real_async, later_):
+        await any_async_producer(other)
+    any_producer(later_)  # type: ignore[arg-type]
+    recording.ends("delivered")  # type: ignore[arg-type]
+
+
+def timed_out(caught: WaitTimeoutError) -> None:
+    assert_type(caught.job, Job)
 
 
 def errors(caught: InvalidJobError | EnqueueInterruptedError) -> None:

@@ -34,7 +34,7 @@ class HighLevelClient:
 
     Args:
         base_url: for example `https://services.leadconnectorhq.com`.
-        api_version: the `Version` header.
+        api_version: the `Version` header where an upsert names none of its own.
         timeout: seconds for a whole request: connecting, sending, and reading the answer to its end.
     """
 
@@ -57,11 +57,12 @@ class HighLevelClient:
             line = self._local.line = Line(OneUrlAdapter(self._watchdog), request)
         return line
 
-    def upsert(self, body: bytes, token: str) -> Answer | Failure:
+    def upsert(self, body: bytes, token: str, version: str | None = None) -> Answer | Failure:
         """Send one upsert and return what came of it; never raises for what the network or the API does."""
         line = self._line()
         request = line.request
         request.headers["Authorization"] = f"Bearer {token}"
+        request.headers["Version"] = version or self._headers["Version"]
         request.headers["Content-Length"] = str(len(body))
         request.body = body
         deadline = time.monotonic() + self._timeout

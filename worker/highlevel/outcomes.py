@@ -1,6 +1,6 @@
 """What an answer of the API means. Pure: values in, one small value out.
 
-Facts: HighLevel's published specification (2021-07-28) for 200, 400, 401 and 422; all else was observed.
+Facts: HighLevel's published specification (2021-07-28 and v3) for 200, 400, 401 and 422; all else was observed.
 """
 
 import json
@@ -47,7 +47,8 @@ class Failure:
 class Outcome:
     """What an attempt came to. `wait` is in seconds and goes with `throttled` alone.
 
-    `rate_limits` is what the answer told of the location's budgets, whatever else it said.
+    `code` is the API's own for an error, such as `OPPORTUNITY_NO_DUPLICATE`. `rate_limits` is what the answer told of
+    the location's budgets, whatever else it said.
     """
 
     kind: Kind
@@ -74,10 +75,14 @@ def _classify(answer: Answer, window: float) -> Outcome:
     trace_id = _text(body.get("traceId")) or _text(answer.headers.get("x-trace-id"))
     if 200 <= answer.status < 300:
         return _delivered(answer.status, body, trace_id)
-    message = _message(body) or _describe(answer)
+    message, code = _message(body), _code(body)
     if answer.status == 429:
-        return Outcome(Kind.THROTTLED, 429, message, trace_id, wait=_wait(answer.headers, window), code=_code(body))
-    return Outcome(_kind_of_error(answer, message), answer.status, message, trace_id, code=_code(body))
+        wait = _wait(answer.headers, window)
+        return Outcome(Kind.THROTTLED, 429, message or _describe(answer), trace_id, wait=wait, code=code)
+    # A page of the edge network says so by its body; an answer of the API's is one under any content type.
+    edge = not message and (_is_html(answer) or b"error code: 1010" in answer.body[:2048])
+    message = message or _describe(answer)
+    return Outcome(_kind_of_error(answer.status, message, edge=edge), answer.status, message, trace_id, code=code)
 
 
 def _delivered(status: int, body: Mapping[str, Any], trace_id: str | None) -> Outcome:
@@ -95,17 +100,17 @@ def _delivered(status: int, body: Mapping[str, Any], trace_id: str | None) -> Ou
     )
 
 
-def _kind_of_error(answer: Answer, message: str) -> Kind:
-    if answer.status == 401:
+def _kind_of_error(status: int, message: str, *, edge: bool) -> Kind:
+    if status == 401:
         return Kind.UNAUTHORIZED
-    if answer.status == 403:
+    if status == 403:
         # The edge network refusing the client is nothing that the job or its token can be blamed for (observed).
-        if _is_html(answer) or b"error code: 1010" in answer.body[:2048]:
+        if edge:
             return Kind.RETRY
         about_access = any(word in message.lower() for word in ("access", "scope", "authorized", "permission"))
         return Kind.UNAUTHORIZED if about_access else Kind.REFUSED
     # A redirect is never followed: a token would go where it leads. Whoever put it there may take it away again.
-    if answer.status < 400 or answer.status >= 500 or answer.status == 408:
+    if status < 400 or status >= 500 or status == 408:
         return Kind.RETRY
     return Kind.REFUSED
 
@@ -121,10 +126,11 @@ def _wait(headers: Mapping[str, str], window: float) -> float:
             seconds = (parsedate_to_datetime(retry_after) - parsedate_to_datetime(date)).total_seconds()
         except (TypeError, ValueError, OverflowError):
             seconds = None
-    if seconds is None:
-        # What the window has left is learned from the same answer; then the lane's own account says when to go on.
-        return window / 10 if headers.get("x-ratelimit-remaining", "").strip() == "0" else window
-    return min(max(seconds, 0.0), DAY_SECONDS)
+    # "At once" is no answer to a 429: the same request would go round and round.
+    if seconds is not None and seconds > 0:
+        return min(seconds, DAY_SECONDS)
+    # What the window has left is learned from the same answer; then the lane's own account says when to go on.
+    return window / 10 if headers.get("x-ratelimit-remaining", "").strip() == "0" else window
 
 
 def _number(text: str | None) -> float | None:
@@ -137,7 +143,10 @@ def _number(text: str | None) -> float | None:
 
 def _parse(body: bytes) -> Mapping[str, Any]:
     try:
-        parsed = json.loads(body)
+        try:
+            parsed = json.loads(body)
+        except UnicodeDecodeError:  # a broken character is no reason to lose the rest of what was said
+            parsed = json.loads(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return {}
     return parsed if isinstance(parsed, dict) else {}
@@ -163,11 +172,13 @@ def _code(body: Mapping[str, Any]) -> str | None:
 def _describe(answer: Answer) -> str:
     if _is_html(answer):
         return f"HTTP {answer.status} with an HTML page"
+    if answer.headers.get("content-type", "").lower().startswith("text/plain"):
+        return _text(answer.body.decode("utf-8", "replace")) or f"HTTP {answer.status} without a message"
     return f"HTTP {answer.status} without a message"
 
 
 def _is_html(answer: Answer) -> bool:
-    return "html" in answer.headers.get("content-type", "") or answer.body[:256].lstrip().lower().startswith(b"<")
+    return "html" in answer.headers.get("content-type", "").lower() or answer.body[:256].lstrip().startswith(b"<")
 
 
 def _text(value: object) -> str | None:

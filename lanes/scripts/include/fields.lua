@@ -43,5 +43,7 @@ local function join_fields(names, values)
   return '{' .. table.concat(parts, ',') .. '}'
 end
 
--- Fields that say which opportunity is meant, and not what becomes of it.
-local IDENTITY = { pipelineId = true, locationId = true, contactId = true, id = true }
+-- Fields that no other upsert replaces or takes away: they say which opportunity is meant, or what to do with its
+-- followers.
+local KEPT = { pipelineId = true, locationId = true, contactId = true, id = true,
+               followers = true, isRemoveAllFollowers = true, followersActionType = true }

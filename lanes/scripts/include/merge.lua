@@ -8,32 +8,35 @@ local function read_times(text)
 end
 
 -- waiting(order): the youngest job of the record, when it can still be altered: it waits, was never sent, and is not due
--- before the order is. A later one of the record can only stand behind it.
+-- before the order is, and is for the same version of the API. A later one of the record can only stand behind it.
 local function waiting(order)
   local id = redis.call('LINDEX', key.behind(order.location, order.record), -1)
     or redis.call('HGET', key.heads(order.location), order.record)
   if not id then return nil end
   local job = redis.call('HMGET', key.job(id), 'state', 'attempt', 'not_before', 'expires_at', 'event_time', 'accepted_at',
-    'times', 'priority')
+    'times', 'priority', 'version')
   local due = math.max(now, tonumber(job[3]) or 0)
   local over = job[4] and tonumber(job[4]) <= now
   if job[1] ~= 'pending' or job[2] or over or (order.not_before or 0) > due then return nil end
+  if (job[9] or '') ~= order.version then return nil end
   return { id = id, time = tonumber(job[5]) or tonumber(job[6]), times = read_times(job[7]),
            priority = tonumber(job[8]) or 0 }
 end
 
 -- merge(order): the order joins the waiting job of its record, if there is one: of each field the value with the later
--- time stands (the order's, when both are the same). Returns the id of that job, or nil.
+-- time stands (the order's, when both are the same). One that moves the opportunity to another pipeline joins none. Returns
+-- the id of that job, or nil.
 local function merge(order)
   local job = waiting(order)
   if not job then return nil end
   local names, values = fields(redis.call('GET', key.body(job.id)))
   local added, brought = fields(order.body)
+  if values.pipelineId ~= brought.pipelineId then return nil end
   local time, texts = order.event_time or now, {}
   for _, name in ipairs(added) do
     local held = values[name] and (job.times[name] or job.time)
     if not held then names[#names + 1] = name end
-    if not IDENTITY[name] and (not held or held <= time) then values[name], job.times[name] = brought[name], time end
+    if not KEPT[name] and (not held or held <= time) then values[name], job.times[name] = brought[name], time end
   end
   for name, at in pairs(job.times) do texts[#texts + 1] = name .. '=' .. string.format('%.0f', at) end
   redis.call('SET', key.body(job.id), join_fields(names, values))

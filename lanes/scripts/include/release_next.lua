@@ -5,8 +5,8 @@
 -- release_next(from): moves the first job of the lane whose turn it is from `ready` to in flight, when ARGV holds from
 -- the position `from` on:
 --   worker  lease (us)
--- Returns { id, location, attempt, failures, accepted_at, released_at, carries, body }, or { '', us until a lane is due or -1 },
--- or {} when ARGV asks for nothing.
+-- Returns { id, location, attempt, failures, accepted_at, released_at, carries, version, body }, or { '', us until a lane
+-- is due or -1 }, or {} when ARGV asks for nothing.
 local LANES_LOOKED_AT = 32
 
 -- ripen(location): jobs whose backoff or not-before is over go from `later` to `ready`.
@@ -67,11 +67,11 @@ local function given(worker, lease)
   local id, attempt = string.match(redis.call('GETDEL', key.seat(worker)) or '', '^(.+):(%d+)$')
   if not id then return nil end
   local job = redis.call('HMGET', key.job(id), 'state', 'attempt', 'location', 'failures', 'accepted_at', 'released_at',
-    'carries')
+    'carries', 'version')
   if job[1] ~= 'in_flight' or job[2] ~= attempt then return nil end
   take_seat(worker, id, attempt, lease)
   return { id, job[3], tonumber(attempt), tonumber(job[4]) or 0, tonumber(job[5]), tonumber(job[6]), tonumber(job[7]) or 0,
-           redis.call('GET', key.body(id)) }
+           job[8] or '', redis.call('GET', key.body(id)) }
 end
 
 -- send_out(id, job, lane, worker, lease): the job is in flight from now on.
@@ -86,7 +86,7 @@ local function send_out(id, job, lane, worker, lease)
   count(lane.location, 'pending', 'in_flight')
   take_seat(worker, id, attempt, lease)
   return { id, lane.location, attempt, tonumber(job[4]) or 0, tonumber(job[5]), now, tonumber(job[6]) or 0,
-           redis.call('GET', key.body(id)) }
+           job[7] or '', redis.call('GET', key.body(id)) }
 end
 
 local function release_next(from)
@@ -101,7 +101,8 @@ local function release_next(from)
     local lane = read_lane(first[1])
     local id = take_turn(lane)
     if id then
-      local job = redis.call('HMGET', key.job(id), 'expires_at', 'record', 'attempt', 'failures', 'accepted_at', 'carries')
+      local job = redis.call('HMGET', key.job(id), 'expires_at', 'record', 'attempt', 'failures', 'accepted_at', 'carries',
+        'version')
       if not job[1] or tonumber(job[1]) > now then return send_out(id, job, lane, worker, lease) end
       expire_job(id, lane.location, job[2])
     end

@@ -60,6 +60,14 @@ def test_each_request_has_its_own_body_and_token(record: Callable[..., Recorder]
     ]
 
 
+def test_each_request_has_its_own_version(record: Callable[..., Recorder]) -> None:
+    server = record()
+    client = client_of(server.url)
+    for version in ("v3", None, "v9"):
+        client.upsert(b"{}", TOKEN, version)
+    assert [seen.headers["Version"] for seen in server.seen] == ["v3", VERSION, "v9"]
+
+
 @pytest.mark.parametrize("status", [200, 201, 302, 401, 403, 422, 429, 500])
 def test_one_connection_per_thread_is_kept_whatever_is_answered(record: Callable[..., Recorder], status: int) -> None:
     server = record(status=status, body=b"x" * 1000)

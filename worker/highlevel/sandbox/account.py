@@ -9,15 +9,23 @@ from typing import Any, NamedTuple
 
 
 class RecordKey(NamedTuple):
-    """What an upsert writes (observed: the API's match key is contact and pipeline within the location)."""
+    """What an upsert writes: contact and pipeline (observed), or the opportunity that it names, within the location."""
 
     location_id: str
     pipeline_id: str
     contact_id: str
+    opportunity_id: str = ""
+
+    @property
+    def names_one(self) -> bool:
+        """Whether there is one opportunity that it is the key of."""
+        return bool(self.opportunity_id or (self.pipeline_id and self.contact_id))
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> "RecordKey":
         """Return the key of a body, whatever stands in it."""
+        if body.get("id"):
+            return cls(str(body.get("locationId", "")), "", "", str(body["id"]))
         return cls(*(str(body.get(name, "")) for name in ("locationId", "pipelineId", "contactId")))
 
 
@@ -27,7 +35,8 @@ class Seen:
 
     `fault` names the fault that befell it; `provoked` is a 429 of the limits themselves; `open_beside` tells that
     another request of the same record was open when it came; `applied` numbers the upserts in the order in which they
-    took effect. The body is kept as it came: the account of a hundred thousand requests stays small.
+    took effect; `version` is the header `Version`. The body is kept as it came: the account of a hundred thousand
+    requests stays small.
     """
 
     number: int
@@ -40,6 +49,7 @@ class Seen:
     provoked: bool = False
     open_beside: bool = False
     applied: int | None = None
+    version: str | None = None
 
     @property
     def location_id(self) -> str:
@@ -77,6 +87,7 @@ class Seen:
             "provoked": self.provoked,
             "open_beside": self.open_beside,
             "applied": self.applied,
+            "version": self.version,
             "body": self.body,
         }
 
@@ -93,8 +104,7 @@ class Account:
 
     def arrive(self, key: RecordKey, raw: bytes, now: float) -> Seen:
         """Write down that a request came."""
-        names_record = bool(key.pipeline_id and key.contact_id)
-        open_beside = names_record and self._open_records[key] > 0
+        open_beside = key.names_one and self._open_records[key] > 0
         seen = Seen(len(self._seen) + 1, key, now, raw, open_beside=open_beside)
         self._open_records[key] += 1
         self._seen.append(seen)

@@ -1,4 +1,4 @@
-"""The contract of `POST /opportunities/upsert`, version 2021-07-28: what is refused, and with which words. Pure.
+"""The contract of `POST /opportunities/upsert`, version by version: what is refused, and with which words. Pure.
 
 Facts: HighLevel's published OpenAPI specification for the fields and the answers 200, 400, 401 and 422; the wording of
 the messages, and the answers 403 and 429, were observed.
@@ -8,19 +8,71 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from worker.highlevel.sandbox.settings import SandboxSettings
 
-VERSION = "2021-07-28"
-REQUIRED = ("pipelineId", "locationId", "contactId")
-TEXTS = ("name", "pipelineStageId", "assignedTo")
 STATUSES = ("open", "won", "lost", "abandoned", "all")
-FIELDS = (*REQUIRED, *TEXTS, "status", "monetaryValue")
+ACTIONS = ("add", "remove")
 BARE_LIBRARIES = ("python-requests/", "python-urllib", "python-httpx/", "aiohttp/", "go-http-client/")
 EDGE_PAGE = "<!DOCTYPE html><html><head><title>Access denied</title></head><body>error code: 1010</body></html>"
 
 _LARGEST = sys.float_info.max
+
+
+class Kind(StrEnum):
+    """What a field holds."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    FLAG = "flag"
+    TEXTS = "texts"
+    STATUS = "status"
+    ACTION = "action"
+
+
+COMMON = {
+    "name": Kind.TEXT,
+    "status": Kind.STATUS,
+    "pipelineStageId": Kind.TEXT,
+    "monetaryValue": Kind.NUMBER,  # in v3 specified as an object, with a number for its example
+    "assignedTo": Kind.TEXT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A version's body: every field with what it holds, those that must be there first."""
+
+    required: Mapping[str, Kind]
+    optional: Mapping[str, Kind]
+
+    @property
+    def fields(self) -> dict[str, Kind]:
+        """Every field."""
+        return {**self.required, **self.optional}
+
+
+CONTRACTS = {
+    "2021-07-28": Contract(dict.fromkeys(("pipelineId", "locationId", "contactId"), Kind.TEXT), COMMON),
+    "v3": Contract(
+        {
+            "pipelineId": Kind.TEXT,
+            "locationId": Kind.TEXT,
+            "followers": Kind.TEXTS,
+            "isRemoveAllFollowers": Kind.FLAG,
+            "followersActionType": Kind.ACTION,
+        },
+        {
+            **COMMON,
+            "id": Kind.TEXT,
+            "forecastExpectedCloseDate": Kind.TEXT,
+            "forecastProbability": Kind.NUMBER,
+            "lostReasonId": Kind.TEXT,
+        },
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +120,7 @@ def check_access(settings: SandboxSettings, headers: Mapping[str, str], location
     version = headers.get("Version")
     if version is None:
         return _unauthorized("version header was not found.")
-    if version != VERSION:
+    if version not in CONTRACTS:
         return _unauthorized("version header is invalid")
     if location is not None and not has_access(settings, headers, location):
         return Refusal(403, "The token does not have access to this location.", "Forbidden")
@@ -94,25 +146,49 @@ def location_of(body: Mapping[str, Any] | Refusal) -> str | None:
     return location if isinstance(location, str) and location else None
 
 
-def check_body(settings: SandboxSettings, body: Mapping[str, Any]) -> Refusal | None:
+def check_body(settings: SandboxSettings, body: Mapping[str, Any], version: str) -> Refusal | None:
     """Refuse what does not fit the contract (422), and a pipeline that there is not (400)."""
-    messages = [f"property {name} should not exist" for name in body if name not in FIELDS]
-    for name in REQUIRED:
-        value = body.get(name)
-        if value is None or value == "":
+    contract = CONTRACTS[version]
+    fields = contract.fields
+    messages = [f"property {name} should not exist" for name in body if name not in fields]
+    for name, kind in contract.required.items():
+        if body.get(name) in (None, ""):
             messages.append(f"{name} should not be empty")
-        if not isinstance(value, str):
-            messages.append(f"{name} must be a string")
-    messages += [f"{name} must be a string" for name in TEXTS if not isinstance(body.get(name, ""), str)]
-    if "status" in body and body["status"] not in STATUSES:
-        messages.append(f"status must be one of the following values: {', '.join(STATUSES)}")
-    if "monetaryValue" in body and not _is_number(body["monetaryValue"]):
-        messages.append("monetaryValue must be a number conforming to the specified constraints")
+        if not _holds(kind, body.get(name)):
+            messages.append(_WORDS[kind].format(name))
+    wrong = (name for name in contract.optional if name in body and not _holds(fields[name], body[name]))
+    messages += [_WORDS[fields[name]].format(name) for name in wrong]
     if messages:
         return Refusal(422, messages, "Unprocessable Entity")
     if settings.known_pipelines is not None and body["pipelineId"] not in settings.known_pipelines:
         return Refusal(400, "The pipeline id is invalid.")
     return None
+
+
+_WORDS = {
+    Kind.TEXT: "{} must be a string",
+    Kind.NUMBER: "{} must be a number conforming to the specified constraints",
+    Kind.FLAG: "{} must be a boolean value",
+    Kind.TEXTS: "each value in {} must be a string",
+    Kind.STATUS: "{} must be one of the following values: " + ", ".join(STATUSES),
+    Kind.ACTION: "{} must be one of the following values: " + ", ".join(ACTIONS),
+}
+
+
+def _holds(kind: Kind, value: object) -> bool:
+    match kind:
+        case Kind.TEXT:
+            return isinstance(value, str)
+        case Kind.NUMBER:
+            return _is_number(value)
+        case Kind.FLAG:
+            return isinstance(value, bool)
+        case Kind.TEXTS:
+            return isinstance(value, list) and all(isinstance(part, str) for part in value)
+        case Kind.STATUS:
+            return value in STATUSES
+        case Kind.ACTION:
+            return value in ACTIONS
 
 
 def _token(headers: Mapping[str, str]) -> str:

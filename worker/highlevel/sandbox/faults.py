@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 class FaultKind(StrEnum):
     """What happens to a request instead of its answer."""
 
-    STATUS = "status"  # an answer with this status, headers and body
+    STATUS = "status"  # an answer with this status, and with these headers and this body beside those of every answer
+    SCRIPTED = "scripted"  # this status, these headers and no others, these bytes
     TIMEOUT = "timeout"  # nothing for `delay_seconds`, then the connection is closed
     RESET = "reset"  # the connection is reset (RST)
     HANG_HEADERS = "hang_headers"  # the headers drop by drop over `delay_seconds`, never complete
@@ -33,19 +34,21 @@ Positive = Annotated[int, Field(gt=0)]
 class Fault(BaseModel):
     """A fault and the requests that it befalls: those that fit every filter, as long as it lasts.
 
-    `first`: of each record only the first so many requests. `times`: so many requests in all. `probability`: of each
-    request. `applied`: the upsert has taken effect before the fault, as when only the answer is lost. `status`: by
-    default 500 for the kind `status` and 200 where only the body is wrong. `body`: JSON, or a text as it is, instead of
-    the API's own form with `message`. `sized`: a slow body comes with a `Content-Length`, else in chunks. A 429 made so
-    is none that the limits provoked.
+    `contact_prefix`: of the contact, or, where none is named, of the opportunity's id. `first`: of each record only the
+    first so many requests. `times`: so many requests in all. `probability`: of each request. `applied`: the upsert has
+    taken effect before the fault, as when only the answer is lost. `status`: by default 500 for the kind `status` and
+    200 where only the body is wrong. `body`: JSON, or a text as it is, instead of the API's own form with `message`.
+    `raw`: the bytes of a scripted answer, in JSON as base64. `sized`: a slow body comes with a `Content-Length`, else
+    in chunks. A 429 made so is none that the limits provoked.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
 
     kind: FaultKind
     status: Annotated[int, Field(ge=200, le=599)] | None = None
     message: str | list[str] = "made by the sandbox"
     body: dict[str, Any] | list[Any] | str | None = None
+    raw: bytes = b""
     headers: dict[str, str] = Field(default_factory=dict)
     retry_after: str | int | None = None
     location: str | None = None
@@ -72,7 +75,8 @@ class Fault(BaseModel):
         """Whether a request with this body passes the filters."""
         location_fits = self.location is None or body.get("locationId") == self.location
         pipeline_fits = self.pipeline is None or body.get("pipelineId") == self.pipeline
-        return location_fits and pipeline_fits and str(body.get("contactId", "")).startswith(self.contact_prefix)
+        record = str(body.get("contactId") or body.get("id") or "")
+        return location_fits and pipeline_fits and record.startswith(self.contact_prefix)
 
 
 class Faults:
@@ -98,7 +102,7 @@ class Faults:
         """Return the fault that befalls a request, and count it."""
         if not self._faults:
             return None
-        record = str([body.get(name) for name in ("locationId", "pipelineId", "contactId")])
+        record = str([body.get(name) for name in ("locationId", "pipelineId", "contactId", "id")])
         for fault, befallen in self._faults:
             lasts = fault.times is None or befallen.total() < fault.times
             early = fault.first is None or befallen[record] < fault.first

@@ -25,7 +25,8 @@ async def misbehave(
     """
     status = fault.answer_status
     body = _body(fault, trace_id) if good is None else good
-    headers = {**JSON_TYPE, **limit_headers, **fault.answer_headers}
+    scripted = fault.kind is FaultKind.SCRIPTED
+    headers = fault.answer_headers if scripted else {**JSON_TYPE, **limit_headers, **fault.answer_headers}
     match fault.kind:
         case FaultKind.TIMEOUT:
             await exchange.pause(fault.delay_seconds)
@@ -36,7 +37,7 @@ async def misbehave(
             await _hang_headers(exchange, fault)
         case FaultKind.SLOW_BODY:
             await _drip(exchange, fault, headers, body)
-        case FaultKind.STATUS:
+        case FaultKind.STATUS | FaultKind.SCRIPTED:
             exchange.end(status, headers, _body(fault, trace_id))
         case FaultKind.HTML_403:
             exchange.end(status, HTML_TYPE, EDGE_PAGE.encode())
@@ -50,6 +51,8 @@ async def misbehave(
 
 
 def _body(fault: Fault, trace_id: str) -> bytes:
+    if fault.kind is FaultKind.SCRIPTED:
+        return fault.raw
     if isinstance(fault.body, str):
         return fault.body.encode()
     if fault.body is not None:

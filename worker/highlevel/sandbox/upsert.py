@@ -88,6 +88,7 @@ class UpsertEndpoint:
         location = contract.location_of(body)
         account = world.account
         seen = account.arrive(RecordKey.of(fields), request.body, now)
+        seen.version = request.headers.get("Version")
         refusal = contract.check_edge(request.headers)
         visit = Visit(exchange, account, seen, fields, refusal)
         if refusal is None:
@@ -124,13 +125,13 @@ class UpsertEndpoint:
 
     async def _befall(self, visit: Visit, fault: Fault) -> None:
         visit.seen.fault = fault.kind.value
-        works = fault.applied and contract.check_body(self._world.settings, visit.body) is None
+        works = fault.applied and self._refuse_body(visit) is None
         good = self._apply(visit) if works else None
         visit.seen.status = None if fault.kind in SILENT else fault.answer_status
         await misbehave(visit.exchange, fault, visit.headers, visit.trace_id, good)
 
     def _conclude(self, visit: Visit) -> None:
-        refusal = visit.refusal or contract.check_body(self._world.settings, visit.body)
+        refusal = visit.refusal or self._refuse_body(visit)
         headers = {**JSON_TYPE, **visit.headers}
         if refusal is None:
             status = 200 if visit.seen.key in self._world.records else 201
@@ -143,6 +144,10 @@ class UpsertEndpoint:
         visit.seen.status = status
         visit.account.leave(visit.seen, time.monotonic())
         visit.exchange.end(status, headers, body)
+
+    def _refuse_body(self, visit: Visit) -> Refusal | None:
+        """Hold the body against the version that the request speaks, which was found to be known."""
+        return contract.check_body(self._world.settings, visit.body, visit.seen.version or "")
 
     def _apply(self, visit: Visit) -> bytes:
         """Let the upsert take effect, and return the body that says so."""

@@ -45,14 +45,14 @@ UNAUTHORIZED = "Unauthorized"
         ({"Authorization": "Bearer gone"}, error(401, "Invalid JWT", UNAUTHORIZED)),
         ({"Authorization": "Bearer pit-gone"}, error(401, "Invalid Private Integration token", UNAUTHORIZED)),
         ({"Version": None}, error(401, "version header was not found.", UNAUTHORIZED)),
-        ({"Version": "v3"}, error(401, "version header is invalid", UNAUTHORIZED)),
+        ({"Version": "v4"}, error(401, "version header is invalid", UNAUTHORIZED)),
         ({"Authorization": OTHER}, error(403, "The token does not have access to this location.", "Forbidden")),
         ({"Authorization": SCOPELESS}, error(401, "The token is not authorized for this scope.", UNAUTHORIZED)),
         ({"Content-Type": None}, error(400, "Content-Type must be application/json")),
         ({"Content-Type": "text/plain"}, error(400, "Content-Type must be application/json")),
         # the order of the checks
         ({"Authorization": None, "Version": None}, error(401, "Invalid JWT", UNAUTHORIZED)),
-        ({"Authorization": OTHER, "Version": "v3"}, error(401, "version header is invalid", UNAUTHORIZED)),
+        ({"Authorization": OTHER, "Version": "v4"}, error(401, "version header is invalid", UNAUTHORIZED)),
         ({"Authorization": SCOPELESS, "Content-Type": None}, error(401, "The token is not authorized for this scope.",
          UNAUTHORIZED)),
     ],
@@ -131,13 +131,13 @@ def test_an_unknown_pipeline(strict: Sandbox) -> None:
 def test_monetary_values_that_are_numbers(value: str) -> None:
     body = parse_body(HEADERS, json.dumps({**BODY, "monetaryValue": 0}).replace(": 0", f": {value}").encode())
     assert isinstance(body, dict)
-    assert check_body(SandboxSettings(), body) is None
+    assert check_body(SandboxSettings(), body, "2021-07-28") is None
 
 
 def test_monetary_value_beyond_numbers() -> None:
     body = parse_body(HEADERS, b'{"monetaryValue": 1e400}')
     assert isinstance(body, dict)
-    refusal = check_body(SandboxSettings(), body)
+    refusal = check_body(SandboxSettings(), body, "2021-07-28")
     assert refusal
     assert NUMBER in refusal.message
 

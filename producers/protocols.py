@@ -1,0 +1,118 @@
+"""What a producer can do, as types: for services that take any producer, the real one or that of the test kit."""
+
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+from lanes.job import Accepted, Job, Order
+from producers.order import Opportunity
+from producers.receipt import EnqueueReport, Receipt
+
+Progress = Callable[[EnqueueReport], None]
+
+
+class Producer(Protocol):
+    """`OpportunityProducer` and `testing.RecordingProducer`."""
+
+    def enqueue(self, opportunity: Opportunity, **options: Any) -> Receipt:
+        """See `OpportunityProducer.enqueue`."""
+        ...
+
+    def enqueue_many(
+        self, opportunities: Iterable[Opportunity], *, progress: Progress | None = None, **options: Any
+    ) -> EnqueueReport:
+        """See `OpportunityProducer.enqueue_many`."""
+        ...
+
+    def status(self, job_id: str) -> Job:
+        """See `OpportunityProducer.status`."""
+        ...
+
+    def cancel(self, job_id: str) -> bool:
+        """See `OpportunityProducer.cancel`."""
+        ...
+
+    def wait(self, job_id: str, timeout: float) -> Job:
+        """See `OpportunityProducer.wait`."""
+        ...
+
+    def close(self) -> None:
+        """See `OpportunityProducer.close`."""
+        ...
+
+
+class AsyncProducer(Protocol):
+    """`AsyncOpportunityProducer` and `testing.AsyncRecordingProducer`."""
+
+    async def enqueue(self, opportunity: Opportunity, **options: Any) -> Receipt:
+        """See `OpportunityProducer.enqueue`."""
+        ...
+
+    async def enqueue_many(
+        self, opportunities: Iterable[Opportunity] | AsyncIterable[Opportunity], **options: Any
+    ) -> EnqueueReport:
+        """See `AsyncOpportunityProducer.enqueue_many`."""
+        ...
+
+    async def status(self, job_id: str) -> Job:
+        """See `OpportunityProducer.status`."""
+        ...
+
+    async def cancel(self, job_id: str) -> bool:
+        """See `OpportunityProducer.cancel`."""
+        ...
+
+    async def wait(self, job_id: str, timeout: float) -> Job:  # noqa: ASYNC109 - the signature of the other face
+        """See `OpportunityProducer.wait`."""
+        ...
+
+    async def close(self) -> None:
+        """See `OpportunityProducer.close`."""
+        ...
+
+
+class Store(Protocol):
+    """What a producer needs of the lanes: `lanes.LaneStore`, or lanes in memory."""
+
+    def enqueue(self, order: Order, idempotency_seconds: float) -> Accepted:
+        """See `LaneStore.enqueue`."""
+        ...
+
+    def enqueue_many(self, orders: Sequence[Order], idempotency_seconds: float) -> list[Accepted | Exception]:
+        """See `LaneStore.enqueue_many`."""
+        ...
+
+    def cancel(self, job_id: str, retention: float) -> str:
+        """See `LaneStore.cancel`."""
+        ...
+
+    def job(self, job_id: str) -> Job | None:
+        """See `LaneStore.job`."""
+        ...
+
+    def close(self) -> None:
+        """Give the connections back."""
+        ...
+
+
+class AsyncStore(Protocol):
+    """What an asynchronous producer needs of the lanes."""
+
+    async def enqueue(self, order: Order, idempotency_seconds: float) -> Accepted:
+        """See `LaneStore.enqueue`."""
+        ...
+
+    async def enqueue_many(self, orders: Sequence[Order], idempotency_seconds: float) -> list[Accepted | Exception]:
+        """See `LaneStore.enqueue_many`."""
+        ...
+
+    async def cancel(self, job_id: str, retention: float) -> str:
+        """See `LaneStore.cancel`."""
+        ...
+
+    async def job(self, job_id: str) -> Job | None:
+        """See `LaneStore.job`."""
+        ...
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        ...

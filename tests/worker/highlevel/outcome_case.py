@@ -1,0 +1,48 @@
+"""One answer of the API, and what it means."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from worker.highlevel.client import MAX_ANSWER_BYTES
+from worker.highlevel.outcomes import MAX_MESSAGE, Answer, Kind, Outcome
+
+JSON = {"content-type": "application/json"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """An answer as the server sends it, and what of its outcome is said here; the rest may be anything."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    expected: dict[str, Any]
+
+    @property
+    def answer(self) -> Answer:
+        """What the client makes of it: the body cut at the client's limit, a header's value without outer space."""
+        headers = {name: value.strip() for name, value in self.headers.items()}
+        return Answer(self.status, headers, self.body[: MAX_ANSWER_BYTES + 1])
+
+    def __str__(self) -> str:
+        shown = self.body[:30].decode("ascii", "backslashreplace")
+        return f"{self.status} {shown} {list(self.headers.values())}"[:80]
+
+    def check(self, found: Outcome) -> None:
+        """Compare an outcome with the row."""
+        assert {name: getattr(found, name) for name in self.expected} == self.expected
+        for text in (found.message, found.code, found.trace_id, found.opportunity_id, found.warning):
+            assert text is None or (text.isprintable() and 0 < len(text) <= MAX_MESSAGE)
+            json.dumps(text).encode()
+            (text or "").encode()
+        assert found.status == self.status
+        assert (found.wait is not None) == (found.kind is Kind.THROTTLED)
+        assert (found.message is None) == (found.kind is Kind.DELIVERED)
+        assert found.warning is None or found.kind is Kind.DELIVERED
+
+
+def case(status: int, body: object = b"", headers: dict[str, str] | None = None, **expected: Any) -> Case:
+    """Return a case; a body that is not bytes is sent as JSON."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Case(status, JSON if headers is None else headers, raw, expected)
