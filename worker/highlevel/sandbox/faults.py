@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -37,7 +37,7 @@ class Fault(BaseModel):
     request. `applied`: the upsert has taken effect before the fault, as when only the answer is lost. `status`: by
     default 500 for the kind `status` and 200 where only the body is wrong. `body`: JSON, or a text as it is, instead of
     the API's own form with `message`. `sized`: a slow body comes with a `Content-Length`, else in chunks. A 429 made so
-    is none that the limits provoked.
+    is none that the limits provoked. `endpoint`: upserts, or requests for tokens.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +48,7 @@ class Fault(BaseModel):
     body: dict[str, Any] | list[Any] | str | None = None
     headers: dict[str, str] = Field(default_factory=dict)
     retry_after: str | int | None = None
+    endpoint: Literal["upsert", "token"] = "upsert"
     location: str | None = None
     pipeline: str | None = None
     contact_prefix: str = ""
@@ -94,7 +95,7 @@ class Faults:
         """Lift all faults."""
         self._faults.clear()
 
-    def befalling(self, body: Mapping[str, Any]) -> Fault | None:
+    def befalling(self, body: Mapping[str, Any], endpoint: str = "upsert") -> Fault | None:
         """Return the fault that befalls a request, and count it."""
         if not self._faults:
             return None
@@ -102,7 +103,8 @@ class Faults:
         for fault, befallen in self._faults:
             lasts = fault.times is None or befallen.total() < fault.times
             early = fault.first is None or befallen[record] < fault.first
-            if lasts and early and fault.fits(body) and self._chance.random() < fault.probability:
+            fits = fault.endpoint == endpoint and fault.fits(body)
+            if lasts and early and fits and self._chance.random() < fault.probability:
                 befallen[record] += 1
                 return fault
         return None
