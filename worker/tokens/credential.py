@@ -64,10 +64,10 @@ class Credential:
         return cls(**{**values, "kind": Kind(values["kind"])})
 
 
-def redact(text: str | None, secrets: Iterable[str]) -> str | None:
+def redact(text: str, secrets: Iterable[str]) -> str:
     """Return text of others without these secrets, should it repeat them."""
     for secret in secrets:
-        if text and secret:
+        if secret:
             text = text.replace(secret, HIDDEN)
     return text
 

@@ -100,7 +100,7 @@ def understand(answer: Answer | Failure, secrets: tuple[str, ...], *, pair: bool
     if isinstance(answer, Failure):
         return answer
     outcome = classify(answer, 0)
-    message = redact(outcome.message, secrets) or f"HTTP {answer.status}"
+    message = redact(outcome.message or f"HTTP {answer.status}", secrets)
     if answer.status in (400, 401, 422) or (answer.status == 403 and outcome.kind is not Kind.RETRY):
         return Refusal(answer.status, message)
     if outcome.kind is not Kind.DELIVERED:

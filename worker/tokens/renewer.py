@@ -8,7 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -17,7 +17,7 @@ from lanes.settings import Settings
 from lanes.token_store import AGENCY, Stored, TokenStore
 from worker.highlevel.outcomes import Failure
 from worker.tokens import renewal
-from worker.tokens.credential import Credential, Kind
+from worker.tokens.credential import Credential, Kind, redact
 from worker.tokens.oauth import Grant, OAuthClient, Refusal
 from worker.tokens.vault import Vault
 
@@ -124,7 +124,10 @@ class Renewer:
             return Refusal(0, "its app is not known: set LANES_OAUTH_CLIENT_ID and LANES_OAUTH_CLIENT_SECRET")
         if time.monotonic() + self._client.timeout > work.until:
             return Failure("too late: another may renew it by now")
-        return self._client.refresh(credential.refresh_token, client_id, client_secret, user_type)
+        answer = self._client.refresh(credential.refresh_token, client_id, client_secret, user_type)
+        if isinstance(answer, Refusal):
+            return replace(answer, message=redact(answer.message, (credential.access_token,)))
+        return answer
 
     def _mint(self, work: Work) -> Grant | Refusal | Failure:
         company_id = work.credential.company_id

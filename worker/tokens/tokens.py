@@ -108,17 +108,21 @@ class Tokens:
             if stored.version != token.version:
                 return replace(outcome, kind=Kind.AGAIN, wait=0.0)
             if not stored.sealed:
-                return outcome
+                return self._final(location_id, outcome)
             credential = self._vault.open(location_id, stored.sealed)
+            if not renewal.mendable(credential, outcome, stored.read_at):
+                return self._final(location_id, outcome)
         except RedisUnavailableError:
             return replace(outcome, kind=Kind.AGAIN, wait=REDIS_AWAY_SECONDS)
         except VaultError:
             return outcome
-        if not renewal.mendable(credential, outcome, stored.read_at):
-            return outcome
         self._rejected[location_id] = token.version
         self._renewer.renew(location_id, token.version)
         return replace(outcome, kind=Kind.AGAIN, wait=self._wait(location_id))
+
+    def _final(self, location_id: str, outcome: Outcome) -> Outcome:
+        """Return a refusal that only a person can mend; in a lane that is held for it, no more dead letters."""
+        return replace(outcome, kind=Kind.AGAIN, wait=0.0) if held_for_token(self._lanes, location_id) else outcome
 
     def held(self, token: Token) -> None:
         """A lane was held because of this token: let it go on if another was stored just before that."""
@@ -136,14 +140,15 @@ class Tokens:
         asked_at = time.monotonic()
         stored = self._store.read(location_id)
         if not stored.sealed:
-            missing = "there is no token for this location: lanes token set, or LANES_API_TOKEN"
-            instead = None if self._default else Outcome(Kind.UNAUTHORIZED, message=missing)
-            return self._know(Known(Token(location_id, 0, self._default, instead), self._look_again_at(asked_at)))
+            token = Token(location_id, 0, self._default)
+            if not self._default:
+                return self._none(token, "there is no token for this location: lanes token set, or LANES_API_TOKEN")
+            return self._know(Known(token, self._look_again_at(asked_at)))
         try:
             credential = self._vault.open(location_id, stored.sealed)
         except VaultError as error:
             log.error("token_unreadable", token=location_id, error=str(error))  # noqa: TRY400 - it says it all
-            return Token(location_id, stored.version, instead=Outcome(Kind.UNAUTHORIZED, message=str(error)))
+            return self._none(Token(location_id, stored.version), str(error))
         rejected = self._rejected.get(location_id) == stored.version
         if rejected or not renewal.usable(credential, stored.read_at):
             return self._without(location_id, stored, credential)
@@ -161,13 +166,14 @@ class Tokens:
         """Return what to do while there is no token that is of use."""
         token = Token(location_id, stored.version)
         if not credential.renewable:
-            message = "the stored token was refused"
-            return replace(token, instead=Outcome(Kind.UNAUTHORIZED, message=message))
+            return self._none(token, "the stored token was refused")
         if stored.lock.startswith(REFUSED):
-            message = f"the token could not be renewed: {stored.lock.removeprefix(REFUSED)}"
-            return replace(token, instead=Outcome(Kind.UNAUTHORIZED, message=message))
+            return self._none(token, f"the token could not be renewed: {stored.lock.removeprefix(REFUSED)}")
         self._renewer.renew(location_id, stored.version)
         return self._later(token, "the token is being renewed", self._wait(location_id))
+
+    def _none(self, token: Token, message: str) -> Token:
+        return replace(token, instead=self._final(token.location_id, Outcome(Kind.UNAUTHORIZED, message=message)))
 
     def _later(self, token: Token, message: str, wait: float) -> Token:
         return replace(token, instead=Outcome(Kind.AGAIN, message=message, wait=wait))
@@ -194,5 +200,10 @@ class Tokens:
 
 def resume_if_unauthorized(lanes: LaneStore, location_id: str) -> bool:
     """Let a lane go on that was held for its token, and none that a person or an outage holds; tell whether it does."""
+    return held_for_token(lanes, location_id) and lanes.resume(location_id) == "resumed"
+
+
+def held_for_token(lanes: LaneStore, location_id: str) -> bool:
+    """Whether a lane is held for its token."""
     held_by = lanes.read(lambda client: client.hget(lanes.key("lane", location_id), "held_by"))
-    return held_by == HELD_BY_TOKEN.encode() and lanes.resume(location_id) == "resumed"
+    return bool(held_by == HELD_BY_TOKEN.encode())
