@@ -1,5 +1,6 @@
 """Makes the secrets that `docker-compose.yml` names, once: `make secrets`."""
 
+import base64
 import secrets
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ def make(folder: Path = FOLDER) -> list[str]:
         "redis_url": f"redis://:{redis_password}@redis:6379/0\n",
         "flower.py": f'basic_auth = ["operator:{flower_password}"]\n',
         "api_token": "",
+        "secret_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() + "\n",
     }
     if (folder / "redis_auth").exists() != (folder / "redis_url").exists():
         sys.exit(f"{folder}: redis_auth and redis_url belong together, and one is missing: remove both, or restore it")

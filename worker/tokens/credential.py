@@ -79,7 +79,7 @@ def read_credential(text: str, now: float) -> Credential:
         CredentialError: it is neither.
     """
     text = text.strip()
-    if not text.startswith("{"):
+    if not text.startswith(("{", "[")):
         return Credential(Kind.PRIVATE, _secret("the token", text))
     return from_fields(read_object(text), now)
 
