@@ -176,13 +176,14 @@ def import_(session: Session, file: Any, *, dry_run: bool, replay: bool) -> None
             fields = read_object(_decoded(line))
             name, credential = name_of(fields), from_fields(fields, now)
             LocationId().convert(name.removeprefix(AGENCY), None, None)
+            if not dry_run:
+                book.put(name, credential)
         except (CredentialError, click.UsageError) as error:
             say(f"{printable(file.name)}:{number}: {error}")
             refused += 1
             continue
         stored += 1
         if not dry_run:
-            book.put(name, credential)
             session.so_far = f"{counted(stored, 'token')} stored; to go on, run the same command again"
             _go_on(session, book, name, replay=replay)
     say(f"{counted(stored, 'token')} {'would be stored' if dry_run else 'stored'}, {refused} refused")

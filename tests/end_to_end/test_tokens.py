@@ -75,7 +75,7 @@ def test_tokens_that_expire_in_mid_run(make_stack: Callable[..., Stack]) -> None
 
     until(every_token_was_renewed_twice, "each token renewed twice")
     until(lambda: all_done(store), "every job delivered")
-    assert {job.state for job in store.jobs(ids) if job} == {State.DELIVERED}
+    assert {(job.state, job.failures) for job in store.jobs(ids) if job} == {(State.DELIVERED, 0)}
     asked = control.oauth()
     assert {one["stood"] for one in asked} == {"current", "grace"}
     answered = Counter((one["location_id"], one["generation"]) for one in asked if one["fault"] != "reset")

@@ -6,7 +6,7 @@ from typing import Any
 
 from lanes.store import LaneStore
 from lanes.token_store import AGENCY, TokenStore
-from worker.tokens.credential import Credential, Kind
+from worker.tokens.credential import Credential, CredentialError, Kind
 from worker.tokens.tokens import resume_if_unauthorized
 from worker.tokens.vault import Vault, VaultError
 
@@ -52,7 +52,14 @@ class TokenBook:
         self._store = TokenStore(lanes)
 
     def put(self, name: str, credential: Credential) -> None:
-        """Store a credential in the place of whatever stands there."""
+        """Store a credential in the place of whatever stands there.
+
+        Raises:
+            CredentialError: an agency's own token was to be minted.
+        """
+        if name.startswith(AGENCY) and credential.kind is Kind.AGENCY:
+            message = "an agency's own token is not minted: it must be a pair"
+            raise CredentialError(message)
         self._store.store_token(name, self._vault.seal(name, credential))
 
     def waking(self, name: str) -> list[str]:
@@ -68,7 +75,11 @@ class TokenBook:
 
     def resume(self, name: str) -> list[str]:
         """Let the lanes go on that were held for want of this credential; return them."""
-        return [location for location in self.waking(name) if resume_if_unauthorized(self._lanes, location)]
+        locations = self.waking(name)
+        for location in locations:
+            if location != name:  # what was refused was to mint
+                self._store.forgive(location)
+        return [location for location in locations if resume_if_unauthorized(self._lanes, location)]
 
     def entries(self) -> Iterator[Entry]:
         """Go through all, in the order of their names."""

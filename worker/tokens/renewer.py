@@ -26,7 +26,7 @@ log = structlog.get_logger()
 THREADS = 16
 # A lock's note that begins so says that only a person can help.
 REFUSED = "refused: "
-REFUSED_SECONDS = 15.0
+REFUSED_SECONDS = 10.0
 SPARE_SECONDS = 2.0
 PERSIST_PAUSE_SECONDS = 0.2
 STOPPING_SECONDS = 15.0

@@ -158,7 +158,9 @@ class Tokens:
         if credential.renewable and credential.expires_at is not None:
             here = asked_at - stored.read_at
             known.ends_at = credential.expires_at + here
-            renew_at = renewal.renew_at(credential, self._chance.random())
+            # The same in every process, and another for each token.
+            chance = random.Random(f"{location_id} {stored.version}").random()  # noqa: S311 - jitter, not a secret
+            renew_at = renewal.renew_at(credential, chance)
             known.renew_at = None if renew_at is None else renew_at + here
         return self._know(known)
 

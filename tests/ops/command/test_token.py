@@ -160,6 +160,18 @@ def test_the_token_of_an_agency_resumes_its_locations(token: Token, store: LaneS
     assert {lane.location_id for lane in store.lanes() if lane.hold} == {"three"}
 
 
+def test_a_refusal_to_mint_is_forgiven_with_the_token_of_the_agency(token: Token, store: LaneStore) -> None:
+    token("set", "one", "--from-agency", "company")
+    tokens = TokenStore(store)
+    tokens.lock("one", "holder", 60)
+    tokens.unlock_token("one", "holder", "refused: no such agency", 60)
+    assert "refused: no such agency" in token("list").stdout
+    token("set", "--agency", "company", stdin=json.dumps(PAIR))
+    assert tokens.read("one").lock == ""
+    shown = token("set", "--agency", "company", stdin='{"agency": "other"}')
+    assert (shown.returncode, shown.stderr) == (1, "lanes: an agency's own token is not minted: it must be a pair\n")
+
+
 def test_import(token: Token, tmp_path: Path, store: LaneStore) -> None:
     rows = [
         {"locationId": "one", "token": "pit-1"},

@@ -8,9 +8,10 @@ import pytest
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
 from lanes.token_store import TokenStore
+from tests.worker.highlevel.conftest import until
 from worker.highlevel.sandbox import Sandbox, SandboxControl, SandboxSettings
 from worker.tokens.credential import Credential, from_fields
-from worker.tokens.tokens import Tokens
+from worker.tokens.tokens import Token, Tokens
 from worker.tokens.vault import Vault, new_key
 
 KEY = new_key()
@@ -81,3 +82,14 @@ def desk(lanes: LaneStore, sandbox: Sandbox) -> Iterator[Desk]:
     desk = Desk(lanes, sandbox)
     yield desk
     desk.close()
+
+
+def until_usable(tokens: Tokens, location: str) -> Token:
+    found: list[Token] = []
+
+    def usable() -> bool:
+        found.append(tokens.of(location))
+        return found[-1].instead is None
+
+    until(usable, "a token")
+    return found[-1]

@@ -8,7 +8,7 @@ import pytest
 
 from lanes.store import LaneStore, connect
 from tests.worker.highlevel.conftest import until
-from tests.worker.tokens.conftest import Desk
+from tests.worker.tokens.conftest import Desk, until_usable
 from worker.highlevel.outcomes import Kind as OutcomeKind
 from worker.highlevel.outcomes import Outcome
 from worker.highlevel.sandbox import Fault, Sandbox
@@ -25,17 +25,6 @@ def private(secret: str) -> Credential:
 
 def commands(lanes: LaneStore) -> int:
     return int(lanes.client.info("commandstats").get("cmdstat_hget", {}).get("calls", 0))
-
-
-def until_usable(tokens: Tokens, location: str) -> Token:
-    found: list[Token] = []
-
-    def usable() -> bool:
-        found.append(tokens.of(location))
-        return found[-1].instead is None
-
-    until(usable, "a token")
-    return found[-1]
 
 
 def test_a_location_without_a_token_of_its_own_has_that_of_the_settings(desk: Desk) -> None:
@@ -251,49 +240,3 @@ def test_a_hold_that_came_just_after_a_new_token_is_taken_back(desk: Desk, lanes
     lanes.hold("loc", "to look at it", "anna")
     tokens.held(old)
     assert lanes.client.hget(lanes.key("lane", "loc"), "hold") == b"to look at it"
-
-
-def test_a_minted_token_after_the_agency_was_renewed(desk: Desk) -> None:
-    pair = desk.control.grant(company="agency")
-    desk.put("agency:agency", Credential(Kind.OAUTH, pair["access_token"], pair["refresh_token"]))
-    desk.control.revoke(company="agency", access_only=True)
-    desk.put("loc", Credential(Kind.AGENCY, company_id="agency"))
-    token = until_usable(desk.tokens(), "loc")
-    assert [(one["grant"], one["status"]) for one in desk.control.oauth()] == [
-        ("location", 401),
-        ("refresh_token", 200),
-        ("location", 200),
-    ]
-    assert desk.stored("loc").access_token == token.secret
-    assert desk.stored("loc").expires_at is not None
-
-
-def test_an_agency_without_a_token(desk: Desk) -> None:
-    desk.put("loc", Credential(Kind.AGENCY, company_id="nobody"))
-    tokens = desk.tokens()
-
-    def told() -> bool:
-        instead = tokens.of("loc").instead
-        return "lanes token set --agency nobody" in str(instead and instead.message)
-
-    until(told, "what is missing")
-
-
-def test_a_lock_of_a_process_that_died_ends_by_itself(desk: Desk) -> None:
-    desk.put_pair("loc", access_token="")
-    desk.store.lock("loc", "dead", 0.3)
-    tokens = desk.tokens()
-    assert tokens.of("loc").instead is not None
-    assert desk.control.oauth() == []
-    until_usable(tokens, "loc")
-
-
-def test_a_holder_whose_lock_ran_out_does_not_overwrite_a_newer_pair(desk: Desk) -> None:
-    desk.control.fail(Fault(kind="slow_body", endpoint="token", delay_seconds=1, applied=True, times=1))
-    desk.put_pair("loc", access_token="")
-    tokens = desk.tokens()
-    tokens.of("loc")
-    until(desk.control.oauth, "the request for a pair")
-    desk.put("loc", private("by a person"))
-    tokens.close()
-    assert desk.stored("loc").access_token == "by a person"
