@@ -80,6 +80,17 @@ def test_a_holder_is_no_note() -> None:
     assert Stored(1, b"x", "0123456789abcdef", 0.0).note == ""
 
 
+def test_a_full_redis_takes_a_new_credential(tokens: TokenStore, store: ClockedStore) -> None:
+    version = tokens.store_token("loc", b"old")
+    store.client.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(RedisUnavailableError, match="refuses"):
+            tokens.lock("loc", "holder", 60)
+        assert tokens.store_token("loc", b"new", replaces=version) > version
+    finally:
+        store.client.config_set("maxmemory", 0)
+
+
 def test_a_redis_that_is_away_is_told() -> None:
     tokens = TokenStore(LaneStore(connect("redis://127.0.0.1:1/0")))
     for call in (lambda: tokens.read("a"), lambda: tokens.store_token("a", b"x"), lambda: tokens.lock("a", "h", 1)):
