@@ -50,6 +50,9 @@ KEYS: dict[str, Key] = {
     "leases": Key("leases", Kind.ZSET, "job id -> end of the lease of its current attempt"),
     "expiring": Key("expiring", Kind.ZSET, "pending job id -> time after which it must not be sent"),
     "dead": Key("dead", Kind.ZSET, "id of a dead or expired job -> time of its end"),
+    "tokens": Key(
+        "tokens", Kind.HASH, "location, or agency:company -> version (time of storing) and its encrypted credential"
+    ),
     "wake": Key("wake", Kind.CHANNEL, "a message when some lane became due earlier than every other"),
     # One of each per location.
     "lane": Key("lane:{location}", Kind.HASH, "jobs per state, next sequence number, budget, hold"),
@@ -67,6 +70,8 @@ KEYS: dict[str, Key] = {
     "newest": Key("newest:{location}", Kind.HASH, "record with such jobs -> its newest delivered one: time, order, id"),
     "events": Key("events:{location}:{record}", Kind.HASH, "field -> event time of what was said of it last"),
     "idempotency": Key("idempotency:{location}:{key}", Kind.STRING, "job id and fingerprint of its body"),
+    # One per name in `tokens` that is being renewed.
+    "token_lock": Key("token_lock:{name}", Kind.STRING, "who renews it, or why nobody does for the moment"),
     # One of each per seat: a thread or process of a worker that sends one job at a time.
     "seat": Key("seat:{worker}", Kind.STRING, "job id:attempt that it was given last; gone when the lease ends"),
     # One of each per job.

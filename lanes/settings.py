@@ -1,5 +1,6 @@
 """Settings, from environment variables or a file `.env`, with the prefix `LANES_`."""
 
+import base64
 import os
 import re
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from lanes.versions import DEFAULT_VERSION, ApiVersion
 
 PREFIX = "LANES_"
 _LOCATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
+SECRET_KEY_BYTES = 32
 _ENV_LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
 # Read by other parts of the project, not settings of a service or worker.
 _NOT_SETTINGS = frozenset({"LANES_REQUIRE_REAL_PARTS"})
@@ -54,7 +56,12 @@ class Settings(BaseModel):
         None, description="where a location has another one: `locA=v3,locB=2021-07-28`"
     )
     api_token: SecretStr | None = Field(None, description="token for locations that have none of their own")
-    secret_key: SecretStr | None = Field(None, description="encrypts what is stored of tokens")
+    secret_key: SecretStr | None = Field(
+        None,
+        description="encrypts the stored tokens; of several (`new,old`) the first encrypts and all decrypt",
+    )
+    oauth_client_id: str | None = Field(None, description="the app whose OAuth tokens are renewed")
+    oauth_client_secret: SecretStr | None = Field(None, description="its secret")
 
     burst_limit: Count = Field(100, description="requests of a location in one window")
     burst_window_seconds: Seconds = Field(10, description="the window")
@@ -113,6 +120,19 @@ class Settings(BaseModel):
             message = "must be printable ASCII without spaces"
             raise ValueError(message)
         return SecretStr(token) if token else None
+
+    @field_validator("secret_key")
+    @classmethod
+    def _check_secret_key(cls, value: SecretStr | None) -> SecretStr | None:
+        for key in value.get_secret_value().split(",") if value else ():
+            try:
+                size = len(base64.b64decode(key.strip(), altchars=b"-_", validate=True))
+            except ValueError:
+                size = 0
+            if size != SECRET_KEY_BYTES:
+                message = "each key must be 32 random bytes in URL-safe base64; make one with: lanes token new-key"
+                raise ValueError(message)
+        return value
 
     @model_validator(mode="after")
     def _check_lease(self) -> Self:
@@ -201,7 +221,7 @@ def _wrong(problem: dict[str, object], found: Mapping[str, str]) -> str:
     if not isinstance(location, tuple) or not location:
         return message
     name = PREFIX + str(location[0]).upper()
-    secret = name.endswith(("TOKEN", "KEY", "URL"))
+    secret = name.endswith(("TOKEN", "KEY", "URL", "SECRET"))
     return f"{name}: {message}" + ("" if secret else f" (it is {found.get(name, '')!r})")
 
 

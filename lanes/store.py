@@ -97,6 +97,10 @@ class LaneStore:
         except ResponseError as error:
             raise explain(script, error) from error
 
+    def run(self, name: str, *arguments: Argument) -> Any:
+        """Run a script for a store that keeps other things beside the lanes."""
+        return self._run(name, *arguments)
+
     def enqueue(self, order: Order, idempotency_seconds: float) -> Accepted:
         """Put a job into its lane, or find the job that the same id or idempotency key made earlier."""
         arguments = transitions.enqueue_arguments([order], idempotency_seconds)
@@ -136,6 +140,13 @@ class LaneStore:
     def throttle(self, report: Report, *, wait: float, take: Seat | None = None) -> Result:
         """Report a 429; the lane waits `wait` seconds."""
         return self._report("throttle", report, microseconds(wait), take=take)
+
+    def defer(self, report: Report, *, wait: float, sent: bool, take: Seat | None = None) -> Result:
+        """Report that the job must go out again, with no attempt spent; the lane waits `wait` seconds.
+
+        `sent` tells whether a request was made.
+        """
+        return self._report("defer", report, microseconds(wait), int(sent), take=take)
 
     def bury(self, report: Report, *, reason: str, hold: str = "", take: Seat | None = None) -> Result:
         """Report a failure for good; with `hold`, the lane stops behind the job, for that reason."""

@@ -1,10 +1,16 @@
 """Makes the secrets that `docker-compose.yml` names, once: `make secrets`."""
 
+import base64
 import secrets
 import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).with_name("secrets")
+
+TO_FILL = {
+    "api_token": "; put the API token of HighLevel into it",
+    "oauth_client_secret": "; to renew OAuth tokens, put the secret of your app into it",
+}
 
 
 def make(folder: Path = FOLDER) -> list[str]:
@@ -16,6 +22,8 @@ def make(folder: Path = FOLDER) -> list[str]:
         "redis_url": f"redis://:{redis_password}@redis:6379/0\n",
         "flower.py": f'basic_auth = ["operator:{flower_password}"]\n',
         "api_token": "",
+        "secret_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() + "\n",
+        "oauth_client_secret": "",
     }
     if (folder / "redis_auth").exists() != (folder / "redis_url").exists():
         sys.exit(f"{folder}: redis_auth and redis_url belong together, and one is missing: remove both, or restore it")
@@ -28,7 +36,7 @@ def make(folder: Path = FOLDER) -> list[str]:
         # The containers' users are others than the owner: what they may read, others on this machine must not reach.
         path.touch(mode=0o644)
         path.write_text(content, encoding="utf-8")
-        lines.append(f"{path}: made" + ("; put the API token of HighLevel into it" if not content else ""))
+        lines.append(f"{path}: made" + TO_FILL.get(name, ""))
     return lines
 
 

@@ -19,6 +19,7 @@ from worker.events import JobEvents, NoEvents
 from worker.highlevel.client import HighLevelClient
 from worker.logs import configure_logs
 from worker.shift import Bench, StopFlag, work
+from worker.tokens.tokens import Tokens
 
 MOST_SENDERS = 4  # processes; a container may see many cores of which it has no share
 
@@ -83,10 +84,12 @@ def bench(hostname: str) -> Bench:
     global _bench  # noqa: PLW0603 - one per process
     with _lock:
         if _bench is None:
+            store = LaneStore(connect(settings.redis_url), settings.prefix)
             _bench = Bench(
                 settings,
-                LaneStore(connect(settings.redis_url), settings.prefix),
+                store,
                 HighLevelClient(settings.api_base_url, settings.api_version, settings.http_timeout_seconds),
+                Tokens(settings, store, lambda: bool(stop)),
                 JobEvents(app) if app.conf.worker_send_task_events else NoEvents(app),
                 hostname,
                 stop,
@@ -127,3 +130,5 @@ def _finish_requests(**_: Any) -> None:
     """Wait for the hands that a shift left in the middle of a request."""
     if _crew is not None:
         _crew.close()
+    if _bench is not None:
+        _bench.tokens.close()

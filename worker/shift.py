@@ -25,7 +25,8 @@ from worker.bell import Bell
 from worker.crew import Alone, Crew
 from worker.events import FLUSH_SECONDS, JobEvents
 from worker.highlevel.client import HighLevelClient
-from worker.highlevel.outcomes import Answer, Failure, Kind, Outcome, classify
+from worker.highlevel.outcomes import Kind, Outcome, classify
+from worker.tokens.tokens import Tokens
 
 log = structlog.get_logger()
 
@@ -59,6 +60,7 @@ class Bench:
     settings: Settings
     store: LaneStore
     client: HighLevelClient
+    tokens: Tokens
     events: JobEvents
     hostname: str
     stop: StopFlag
@@ -128,7 +130,6 @@ class Hand:
         self._backoff = bench.backoff
         settings = bench.settings
         self._seat = Seat(seat_name(bench.hostname), settings.lease_seconds, settings.retention_seconds, self._limits)
-        self._token = settings.api_token.get_secret_value() if settings.api_token else ""
         self._chance = random.Random()  # noqa: S311 - jitter, not a secret
 
     @property
@@ -183,16 +184,19 @@ class Hand:
         events, hostname = self._bench.events, self._bench.hostname
         events.started(job, hostname)
         started = time.monotonic()
-        answer: Answer | Failure
+        token = self._bench.tokens.of(job.location_id)
         if not job.body:
             outcome = Outcome(Kind.REFUSED, message="the stored body is missing")
-        elif not self._token:
-            outcome = Outcome(Kind.UNAUTHORIZED, message="there is no token for this location: set LANES_API_TOKEN")
+        elif token.instead is not None:
+            outcome = token.instead
         else:
-            answer = self._bench.client.upsert(job.body, self._token, job.version)
-            outcome = classify(answer, self._limits.window)
+            answer = self._bench.client.upsert(job.body, token.secret, job.version)
+            outcome = self._bench.tokens.after(token, classify(answer, self._limits.window))
         seconds = time.monotonic() - started
-        return self._report(job, outcome, seconds)
+        following = self._report(job, outcome, seconds)
+        if outcome.kind is Kind.UNAUTHORIZED:
+            self._bench.tokens.held(token)
+        return following
 
     def _report(self, job: Released, outcome: Outcome, seconds: float) -> Released | Idle | None:
         """Tell the lanes and Flower what the attempt came to."""
@@ -213,6 +217,10 @@ class Hand:
                 events.succeeded(job, outcome, seconds, hostname, self._carried(job))
             case Kind.THROTTLED:
                 call = partial(store.throttle, report, wait=outcome.wait or self._limits.window, take=take)
+                events.retried(job, outcome, hostname)
+            case Kind.AGAIN:
+                sent = outcome.status is not None
+                call = partial(store.defer, report, wait=outcome.wait or 0, sent=sent, take=take)
                 events.retried(job, outcome, hostname)
             case Kind.RETRY if not self._backoff.exhausted(job.failures + 1, age):
                 delay = self._backoff.delay(job.failures + 1, self._chance)
@@ -273,7 +281,7 @@ def describe(outcome: Outcome, seconds: float, worker: str) -> str:
 
 
 def _log(job: Released, outcome: Outcome, code: str, seconds: float) -> None:
-    level = {Kind.DELIVERED: log.debug, Kind.RETRY: log.info}.get(outcome.kind, log.warning)
+    level = {Kind.DELIVERED: log.debug, Kind.RETRY: log.info, Kind.AGAIN: log.info}.get(outcome.kind, log.warning)
     if outcome.warning:
         level = log.warning
     level(

@@ -9,7 +9,7 @@
 --   6 daily       requests of a location in a day
 --   7 told        what the answer told of the budgets, as learn reads it, or ''
 --   8 reason      refused | exhausted | unauthorized
---   9 hold        why the lane is held from now on, or ''
+--   9 hold        why the lane is held from now on, unless it is held already, or ''
 --   10.. as ARGV 1 to 3 of release, or nothing
 -- Returns: { 'buried' | 'stale' | 'unknown', what release returns behind its code }
 -- @include now
@@ -21,7 +21,7 @@
 local job = fence(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 10) end
 if stale(job, ARGV[8], ARGV[3]) then return reply('stale', 10) end
-if ARGV[9] ~= '' then hold_lane(job.location, ARGV[9], 'authorization') end
+if ARGV[9] ~= '' and not job.lane.held then hold_lane(job.location, ARGV[9], 'authorization') end
 end_attempt(job, ARGV[8], ARGV[3])
 kill_job(job.id, job.location, job.record, 'in_flight', ARGV[8])
 advance(job.location, job.record)

@@ -13,6 +13,7 @@ COMMANDS = {
     "hold": "Stop the lane of a location.",
     "resume": "Let held lanes go on.",
     "limit": "Give a location budgets and a weight of its own.",
+    "token": "Store, list and remove the tokens of locations.",
     "check": "Audit a live Redis: is every job in exactly one place?",
     "sandbox": "Run a server that behaves as HighLevel does.",
     "up": "Run everything on this machine, and keep it up.",

@@ -120,7 +120,7 @@ class LanesMachine(LetterRules):
     @precondition(lambda self: self.sent)
     @rule(
         data=st.data(),
-        outcome=st.sampled_from(("deliver", "deliver", "retry", "throttle", "bury", "unauthorized")),
+        outcome=st.sampled_from(("deliver", "deliver", "retry", "throttle", "defer", "unsent", "bury", "unauthorized")),
         take=st.booleans(),
     )
     def report(self, data: st.DataObject, outcome: str, take: bool) -> None:
@@ -132,6 +132,8 @@ class LanesMachine(LetterRules):
         current = known.state is State.IN_FLIGHT and known.attempt == job.attempt
         leased = known.leased and known.attempt == job.attempt
         window = self.charged[job.location_id]
+        if outcome == "unsent" and current:
+            window[:] = [(at, end) for at, end in window if at != job.released_at]
         window[:] = [(at, min(end, self.store.now)) if at == job.released_at else (at, end) for at, end in window]
         report = Report(job.id, job.attempt, "{}", LIMITS)
         if outcome == "deliver":
@@ -146,6 +148,10 @@ class LanesMachine(LetterRules):
         elif outcome == "throttle":
             result = self.store.throttle(report, wait=3, take=following)
             expected = "throttled" if current else "stale"
+            known.state = State.PENDING if current else known.state
+        elif outcome in ("defer", "unsent"):
+            result = self.store.defer(report, wait=3, sent=outcome == "defer", take=following)
+            expected = "deferred" if current else "stale"
             known.state = State.PENDING if current else known.state
         else:
             hold = "no" if outcome == "unauthorized" else ""

@@ -69,11 +69,11 @@ class HighLevelClient:
         try:
             with self._watchdog.limit(deadline):
                 timeout = (min(CONNECT_SECONDS, self._timeout), self._timeout)
-                answer = _read(line.adapter.send(request, stream=True, timeout=timeout, verify=True))
+                answer = read_answer(line.adapter.send(request, stream=True, timeout=timeout, verify=True))
         except (requests.RequestException, HTTPError) as error:
             if isinstance(error, requests.Timeout) or time.monotonic() >= deadline:
                 return Failure(f"no whole answer within {self._timeout:g} s")
-            return Failure(_explain(error))
+            return Failure(explain_failure(error))
         except ValueError:
             # Said by http.client, with the header in its words.
             return Failure("the token cannot be put into a header: it holds a line end or is not ASCII")
@@ -121,7 +121,7 @@ class Line:
     request: requests.PreparedRequest
 
 
-def _read(response: requests.Response) -> Answer:
+def read_answer(response: requests.Response) -> Answer:
     """Read the answer, as far as it is of use."""
     body = response.raw.read(MAX_ANSWER_BYTES + 1, decode_content=True)
     if len(body) > MAX_ANSWER_BYTES:
@@ -131,7 +131,7 @@ def _read(response: requests.Response) -> Answer:
     return Answer(response.status_code, headers, body)
 
 
-def _explain(error: Exception) -> str:
+def explain_failure(error: Exception) -> str:
     """Say in one line what kept a request from being answered."""
     if isinstance(error, requests.exceptions.SSLError):
         return "TLS: the certificate of the API could not be verified"

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     THROTTLED = "throttled"
     REFUSED = "refused"
     UNAUTHORIZED = "unauthorized"
+    AGAIN = "again"  # no answer means this: it is for whoever looks after the location's token
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an attempt came to. `wait` is in seconds and goes with `throttled` alone.
+    """What an attempt came to. `wait` is in seconds and goes with `throttled` and `again`.
 
     `code` is the API's own for an error, such as `OPPORTUNITY_NO_DUPLICATE`. `rate_limits` is what the answer told of
     the location's budgets, whatever else it said.

@@ -17,7 +17,7 @@ SPECIFICATIONS = Path(__file__).resolve().parents[4] / "shared" / "highlevel"
 DEADLINE_SECONDS = 60.0
 
 # The published specification does not come with the project; without it there is nothing to compare with.
-collect_ignore = [] if SPECIFICATIONS.is_dir() else ["test_contract.py"]
+collect_ignore = [] if SPECIFICATIONS.is_dir() else ["test_contract.py", "test_oauth_contract.py"]
 
 BODY = {"pipelineId": "pipe", "locationId": "loc", "contactId": "contact"}
 HEADERS = {

@@ -47,6 +47,12 @@ def parser() -> argparse.ArgumentParser:
         help="a file with a token that is taken for all locations",
     )
     made.add_argument("--known-pipeline", action="append", metavar="ID", help="refuse every other pipeline with 400")
+    made.add_argument(
+        "--token-seconds", default=86_399.0, type=float, help="how long the OAuth tokens that it gives out live"
+    )
+    made.add_argument(
+        "--grace-seconds", default=30.0, type=float, help="how long a spent refresh token gives the same pair again"
+    )
     made.add_argument("--no-control", dest="control", action="store_false", help="serve nothing at /_sandbox/")
     return made
 
@@ -68,6 +74,8 @@ def read(arguments: Sequence[str]) -> SandboxSettings:
             tokens=dict(given.token or [(DEFAULT_TOKEN, None)]),
             known_pipelines=None if given.known_pipeline is None else frozenset(given.known_pipeline),
             control=given.control,
+            token_seconds=given.token_seconds,
+            grace_seconds=given.grace_seconds,
         )
     except pydantic.ValidationError as error:
         problem = error.errors(include_url=False)[0]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from worker.highlevel.sandbox.issuer import Issuer
 from worker.highlevel.sandbox.settings import SandboxSettings
 
 STATUSES = ("open", "won", "lost", "abandoned", "all")
@@ -100,33 +101,37 @@ def check_edge(headers: Mapping[str, str]) -> Refusal | None:
     return EDGE_BLOCK if not agent or agent.startswith(BARE_LIBRARIES) else None
 
 
-def has_access(settings: SandboxSettings, headers: Mapping[str, str], location: str) -> bool:
+def has_access(issuer: Issuer, headers: Mapping[str, str], location: str) -> bool:
     """Whether the request brings a token of this location: only then does it count against the location's limits."""
-    token = _token(headers)
-    if token not in settings.tokens:
-        return False
-    locations = settings.tokens[token]
+    locations = issuer.locations_of(bearer(headers))
     return locations is None or location in locations
 
 
-def check_access(settings: SandboxSettings, headers: Mapping[str, str], location: str | None) -> Refusal | None:
+def check_access(
+    settings: SandboxSettings, issuer: Issuer, headers: Mapping[str, str], location: str | None
+) -> Refusal | None:
     """Refuse a bad token, a bad `Version`, and a token without this location or without the scope.
 
     `location` is None when the body names none.
     """
-    token = _token(headers)
-    if token not in settings.tokens:
+    token = bearer(headers)
+    if not issuer.knows(token):
         return _unauthorized("Invalid Private Integration token" if token.startswith("pit-") else "Invalid JWT")
-    version = headers.get("Version")
-    if version is None:
-        return _unauthorized("version header was not found.")
-    if version not in CONTRACTS:
-        return _unauthorized("version header is invalid")
-    if location is not None and not has_access(settings, headers, location):
+    if refusal := check_version(headers):
+        return refusal
+    if location is not None and not has_access(issuer, headers, location):
         return Refusal(403, "The token does not have access to this location.", "Forbidden")
     if token in settings.tokens_without_scope:
         return _unauthorized("The token is not authorized for this scope.")
     return None
+
+
+def check_version(headers: Mapping[str, str]) -> Refusal | None:
+    """Refuse a bad `Version`."""
+    version = headers.get("Version")
+    if version is None:
+        return _unauthorized("version header was not found.")
+    return None if version in CONTRACTS else _unauthorized("version header is invalid")
 
 
 def parse_body(headers: Mapping[str, str], raw: bytes) -> dict[str, Any] | Refusal:
@@ -191,7 +196,8 @@ def _holds(kind: Kind, value: object) -> bool:
             return value in ACTIONS
 
 
-def _token(headers: Mapping[str, str]) -> str:
+def bearer(headers: Mapping[str, str]) -> str:
+    """Return the token that a request brings, empty when it brings none."""
     scheme, _, token = headers.get("Authorization", "").partition(" ")
     return token if scheme.lower() == "bearer" else ""
 

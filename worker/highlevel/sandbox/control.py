@@ -9,6 +9,7 @@ import requests
 
 from worker.highlevel.sandbox.exchange import Exchange
 from worker.highlevel.sandbox.faults import Fault
+from worker.highlevel.sandbox.issuer import Owner
 from worker.highlevel.sandbox.upsert import World
 
 ANSWER_SECONDS = 30
@@ -30,6 +31,10 @@ class ControlEndpoints:
             ("POST", "faults"): self._add_fault,
             ("DELETE", "faults"): self._clear_faults,
             ("POST", "reset"): self._reset,
+            ("POST", "grants"): self._grant,
+            ("DELETE", "grants"): self._revoke,
+            ("GET", "grants"): self._tell_secrets,
+            ("GET", "oauth"): self._asked,
         }
 
     def receive(self, exchange: Exchange, name: str) -> bool:
@@ -79,6 +84,30 @@ class ControlEndpoints:
         del query, body
         self._world.reset()
         return 200, {}
+
+    def _grant(self, query: Query, body: bytes) -> Answer:
+        del body
+        owner = Owner(query.get("company", ""), query.get("location", ""))
+        if "code" in query:
+            return 200, {"code": self._world.issuer.new_code(owner)}
+        return 200, self._world.issuer.issue(owner)._asdict()
+
+    def _revoke(self, query: Query, body: bytes) -> Answer:
+        del body
+        if "token" in query:
+            self._world.issuer.revoke_token(query["token"])
+        else:
+            owner = Owner(query.get("company", ""), query.get("location", ""))
+            self._world.issuer.revoke(owner, access_only="access_only" in query)
+        return 200, {}
+
+    def _tell_secrets(self, query: Query, body: bytes) -> Answer:
+        del query, body
+        return 200, list(self._world.issuer.secrets())
+
+    def _asked(self, query: Query, body: bytes) -> Answer:
+        del query, body
+        return 200, [asked.to_dict() for asked in self._world.asked]
 
 
 class SandboxControl:
@@ -134,6 +163,35 @@ class SandboxControl:
     def clear_faults(self) -> None:
         """Lift all faults."""
         self._call("DELETE", "faults")
+
+    def grant(self, location: str = "", company: str = "") -> dict[str, Any]:
+        """Give out an OAuth pair for a location, or for an agency: `access_token`, `refresh_token`, `expires_in`."""
+        pair: dict[str, Any] = self._call("POST", "grants", params={"location": location, "company": company})
+        return pair
+
+    def grant_code(self, location: str = "", company: str = "") -> str:
+        """Give out a code, to be exchanged for a first pair."""
+        params = {"location": location, "company": company, "code": "1"}
+        return str(self._call("POST", "grants", params=params)["code"])
+
+    def revoke(self, location: str = "", company: str = "", *, access_only: bool = False) -> None:
+        """Take back every token that was given out for them; with `access_only`, not the refresh token."""
+        only = {"access_only": "1"} if access_only else {}
+        self._call("DELETE", "grants", params={"location": location, "company": company, **only})
+
+    def revoke_token(self, token: str) -> None:
+        """Take back one access token, one of the settings too."""
+        self._call("DELETE", "grants", params={"token": token})
+
+    def secrets(self) -> list[str]:
+        """Return every token that was ever given out."""
+        found: list[str] = self._call("GET", "grants")
+        return found
+
+    def oauth(self) -> list[dict[str, Any]]:
+        """Return every request for a token (see `Asked`)."""
+        asked: list[dict[str, Any]] = self._call("GET", "oauth")
+        return asked
 
     def reset(self) -> None:
         """Let it forget everything, faults too."""

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -39,7 +39,7 @@ class Fault(BaseModel):
     taken effect before the fault, as when only the answer is lost. `status`: by default 500 for the kind `status` and
     200 where only the body is wrong. `body`: JSON, or a text as it is, instead of the API's own form with `message`.
     `raw`: the bytes of a scripted answer, in JSON as base64. `sized`: a slow body comes with a `Content-Length`, else
-    in chunks. A 429 made so is none that the limits provoked.
+    in chunks. A 429 made so is none that the limits provoked. `endpoint`: upserts, or requests for tokens.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
@@ -51,6 +51,7 @@ class Fault(BaseModel):
     raw: bytes = b""
     headers: dict[str, str] = Field(default_factory=dict)
     retry_after: str | int | None = None
+    endpoint: Literal["upsert", "token"] = "upsert"
     location: str | None = None
     pipeline: str | None = None
     contact_prefix: str = ""
@@ -98,7 +99,7 @@ class Faults:
         """Lift all faults."""
         self._faults.clear()
 
-    def befalling(self, body: Mapping[str, Any]) -> Fault | None:
+    def befalling(self, body: Mapping[str, Any], endpoint: str = "upsert") -> Fault | None:
         """Return the fault that befalls a request, and count it."""
         if not self._faults:
             return None
@@ -106,7 +107,8 @@ class Faults:
         for fault, befallen in self._faults:
             lasts = fault.times is None or befallen.total() < fault.times
             early = fault.first is None or befallen[record] < fault.first
-            if lasts and early and fault.fits(body) and self._chance.random() < fault.probability:
+            fits = fault.endpoint == endpoint and fault.fits(body)
+            if lasts and early and fits and self._chance.random() < fault.probability:
                 befallen[record] += 1
                 return fault
         return None

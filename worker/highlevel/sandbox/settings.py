@@ -17,7 +17,9 @@ class SandboxSettings(BaseModel):
     `tokens` names each token's locations, None for all; those in `tokens_without_scope` lack `opportunities.write`.
     `window` tells how the burst window goes, which the API's documents leave open, as they do `retry_after`: whether a
     429 says when to come back. `latency_seconds` is the least and the most that an answer takes. `known_pipelines`:
-    every other is refused; None knows them all. Without `control` there is nothing at `/_sandbox/`.
+    every other is refused; None knows them all. Without `control` there is nothing at `/_sandbox/`. OAuth access tokens
+    live for `token_seconds`; a spent refresh token gives the same pair again for `grace_seconds`; `oauth_client` is the
+    id and the secret of the one app that there is, None for any.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +37,9 @@ class SandboxSettings(BaseModel):
     latency_seconds: tuple[Seconds, Seconds] = (0, 0)
     known_pipelines: frozenset[str] | None = None
     control: bool = True
+    token_seconds: Window = 86_399
+    grace_seconds: Seconds = 30
+    oauth_client: tuple[str, str] | None = None
 
     @field_validator("latency_seconds")
     @classmethod

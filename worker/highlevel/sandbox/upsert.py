@@ -19,8 +19,10 @@ from worker.highlevel.sandbox.account import Account, RecordKey, Seen
 from worker.highlevel.sandbox.contract import Refusal
 from worker.highlevel.sandbox.exchange import HTML_TYPE, JSON_TYPE, Exchange, HungUpError
 from worker.highlevel.sandbox.faults import SILENT, Fault, Faults
+from worker.highlevel.sandbox.issuer import Issuer
 from worker.highlevel.sandbox.limits import LocationLimits, limit_headers, retry_after_header
 from worker.highlevel.sandbox.misbehaviour import misbehave
+from worker.highlevel.sandbox.oauth import Asked
 from worker.highlevel.sandbox.records import Records
 from worker.highlevel.sandbox.settings import SandboxSettings
 
@@ -37,6 +39,8 @@ class World:
         self.faults = Faults()
         self.account = Account()
         self.records = Records()
+        self.issuer = Issuer(self.settings)
+        self.asked: list[Asked] = []
         self.limits: dict[str, LocationLimits] = defaultdict(partial(LocationLimits, self.settings))
 
 
@@ -92,7 +96,7 @@ class UpsertEndpoint:
         refusal = contract.check_edge(request.headers)
         visit = Visit(exchange, account, seen, fields, refusal)
         if refusal is None:
-            visit.refusal = contract.check_access(world.settings, request.headers, location)
+            visit.refusal = contract.check_access(world.settings, world.issuer, request.headers, location)
             if location is not None:
                 self._charge(visit, location)
         if visit.refusal is None and isinstance(body, Refusal):
@@ -102,7 +106,7 @@ class UpsertEndpoint:
     def _charge(self, visit: Visit, location: str) -> None:
         """Count the request where its token belongs, whatever it is answered; the headers tell what is left."""
         settings, limits, now = self._world.settings, self._world.limits[location], visit.seen.arrived_at
-        counts = contract.has_access(settings, visit.exchange.request.headers, location)
+        counts = contract.has_access(self._world.issuer, visit.exchange.request.headers, location)
         usage = limits.take(now) if counts else limits.look(now)
         visit.headers |= limit_headers(settings, usage)
         if visit.refusal is None and not usage.allowed:

@@ -1,0 +1,36 @@
+-- defer: the job goes back to its place and out again, with no attempt spent: its location's token is missing or has just
+-- been renewed. With a wait, the whole lane waits.
+-- Moves: in flight -> pending (ready)
+-- ARGV:
+--   1 id
+--   2 attempt
+--   3 detail      JSON of the attempt
+--   4 burst       requests of a location in a window
+--   5 window      us
+--   6 daily       requests of a location in a day
+--   7 told        what the answer told of the budgets, as learn reads it, or ''
+--   8 wait        us for which the lane releases nothing
+--   9 sent        '1' when a request was made, else its slot is free at once and no attempt is written down
+--   10.. as ARGV 1 to 3 of release, or nothing
+-- Returns: { 'deferred' | 'stale' | 'unknown', what release returns behind its code }
+-- @include now
+-- @include fence
+-- @include stale
+-- @include reply
+local job = fence(ARGV[1], ARGV[2], ARGV[7])
+if not job then return reply('unknown', 10) end
+if stale(job, 'again', ARGV[3]) then return reply('stale', 10) end
+local paused_until = tonumber(redis.call('HGET', key.lane(job.location), 'paused_until')) or 0
+redis.call('HSET', key.lane(job.location), 'paused_until', math.max(paused_until, now + tonumber(ARGV[8])))
+if ARGV[9] == '1' then
+  end_attempt(job, 'again', ARGV[3])
+else
+  redis.call('ZREM', key.slots(job.location), job.id .. ':' .. job.attempt)
+  redis.call('ZREM', key.sent(job.location), job.number)
+end
+redis.call('HSET', key.job(job.id), 'state', 'pending')
+local expires_at = redis.call('HGET', key.job(job.id), 'expires_at')
+if expires_at then redis.call('ZADD', key.expiring, expires_at, job.id) end
+count(job.location, 'in_flight', 'pending')
+schedule(job.location, place(job.location, job.id, job.seq, nil, job.priority))
+return reply('deferred', 10)

@@ -1,0 +1,14 @@
+-- unlock_token: whoever tried to renew a credential, and did not, lets others try: at once, or after a while.
+-- ARGV:
+--   1 name     as in store_token
+--   2 holder   who holds the lock
+--   3 note     why it was not renewed, for those who look meanwhile
+--   4 wait     ms until somebody may try again
+-- Returns: 'unlocked' | 'lost', the latter when the lock was another's by then
+if redis.call('GET', key.token_lock(ARGV[1])) ~= ARGV[2] then return 'lost' end
+if tonumber(ARGV[4]) > 0 then
+  redis.call('SET', key.token_lock(ARGV[1]), ARGV[3], 'PX', ARGV[4])
+else
+  redis.call('DEL', key.token_lock(ARGV[1]))
+end
+return 'unlocked'

@@ -1,0 +1,277 @@
+"""`lanes token`: the tokens of locations."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lanes.job import Reason
+from lanes.settings import Settings
+from lanes.token_store import AGENCY
+from ops.command.dead_letters import Choice, choose, ids_of
+from ops.command.failure import Refused
+from ops.command.session import Session, connected
+from ops.command.table import Column, print_table
+from ops.command.words import LocationId, counted, examples, moment, print_json, printable, say
+from worker.tokens.book import Entry, TokenBook
+from worker.tokens.credential import (
+    Credential,
+    CredentialError,
+    Kind,
+    from_fields,
+    name_of,
+    read_credential,
+    read_object,
+)
+from worker.tokens.vault import Vault, VaultError, new_key
+
+COLUMNS = (
+    Column("location"),
+    Column("kind"),
+    Column("fingerprint"),
+    Column("expires"),
+    Column("age", right=True),
+    Column("note", alarm="red"),
+)
+LONGEST_SECRET = 64 * 1024
+
+
+@click.group(epilog=examples("lanes token set ve9EPM428h8vShlRW1KT", "lanes token list"))
+def token() -> None:
+    """Store, list and remove the tokens of locations; they are encrypted with LANES_SECRET_KEY.
+
+    Secrets come from a prompt, a file or stdin, never from an argument, which others on the machine could read.
+    """
+
+
+def _book(session: Session) -> TokenBook:
+    return TokenBook(session.store, Vault(session.settings.secret_key))
+
+
+def _now(session: Session) -> float:
+    seconds, micros = session.store.read(lambda client: client.time())
+    return float(seconds + micros / 1e6)
+
+
+def _name(location_id: str | None, agency: str | None) -> str:
+    if (location_id is None) == (agency is None):
+        message = "say which: LOCATION, or --agency COMPANY"
+        raise click.UsageError(message)
+    return location_id or f"{AGENCY}{agency}"
+
+
+_location = click.argument("location_id", metavar="[LOCATION]", required=False, type=LocationId())
+_agency = click.option(
+    "--agency", type=LocationId(), metavar="COMPANY", help="The token of an agency, which mints others."
+)
+_replay = click.option("--replay", is_flag=True, help="Send again what died for want of this token.")
+
+
+@token.command(
+    "set",
+    epilog=examples(
+        "lanes token set ve9EPM428h8vShlRW1KT                          # asks for the token",
+        "lanes token set ve9EPM428h8vShlRW1KT --file pair.json --replay",
+        "vault read -field=token hl | lanes token set ve9EPM428h8vShlRW1KT",
+        "lanes token set --agency 5DP4iH6HLkQsiKESj6rh --file agency.json",
+        "lanes token set ve9EPM428h8vShlRW1KT --from-agency 5DP4iH6HLkQsiKESj6rh",
+    ),
+)
+@_location
+@_agency
+@click.option("--from-agency", type=LocationId(), metavar="COMPANY", help="Let the token of this agency mint it.")
+@click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read it from this file.")
+@_replay
+@connected
+def set_(
+    session: Session, location_id: str | None, *, agency: str | None, from_agency: str | None, **given: Any
+) -> None:
+    """Store the token of a location; its lane goes on, if it was held for want of one.
+
+    A Private Integration Token as it is, or JSON: the API's answer to an OAuth grant (access_token, refresh_token,
+    expires_in), with client_id and client_secret where those of the settings do not serve.
+    """
+    name = _name(location_id, agency)
+    if from_agency and (agency or given["file"]):
+        message = "--from-agency goes with a LOCATION alone: there is no secret to read"
+        raise click.UsageError(message)
+    _need_key(session.settings)
+    book, now = _book(session), _now(session)
+    credential = Credential(Kind.AGENCY, company_id=from_agency) if from_agency else _read(given["file"], now)
+    book.put(name, credential)
+    say(f"{_told(name)}: stored ({credential.kind.value}, fingerprint {credential.fingerprint})")
+    _go_on(session, book, name, replay=given["replay"])
+
+
+def _need_key(settings: Settings) -> None:
+    """Say that there is no key before anybody types a secret."""
+    Vault(settings.secret_key).check()
+
+
+def _read(file: Path | None, now: float) -> Credential:
+    if file is not None:
+        text = _decoded(file.read_bytes()[: LONGEST_SECRET + 1])
+    elif sys.stdin.isatty():
+        text = str(click.prompt("token", hide_input=True, err=True))
+    else:
+        text = _decoded(sys.stdin.buffer.read(LONGEST_SECRET + 1))
+    return read_credential(text, now)
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if not text.strip() or len(raw) > LONGEST_SECRET:
+        message = "no token there: it must be text, and not empty"
+        raise CredentialError(message)
+    return text
+
+
+def _go_on(session: Session, book: TokenBook, name: str, *, replay: bool) -> None:
+    """Let the lanes of a name go on, after what died in them for want of a token has joined them again."""
+    if replay:
+        for location_id in book.waking(name):
+            _replay_dead(session, location_id)
+    for location_id in book.resume(name):
+        say(f"{location_id} goes on")
+
+
+def _replay_dead(session: Session, location_id: str) -> None:
+    store = session.store
+    dead = ids_of(choose(store, Choice(location_id, Reason.UNAUTHORIZED)))
+    answers = {job_id: store.replay(job_id) for job_id in dead}
+    for job_id, answer in answers.items():
+        if answer != "replayed":
+            say(f"{job_id}: left as it is: {printable(answer)}")
+    replayed = sum(answer == "replayed" for answer in answers.values())
+    say(f"{location_id}: replayed {counted(replayed, 'dead letter')}")
+
+
+@token.command(
+    "import",
+    epilog=examples(
+        "lanes token import tokens.jsonl --dry-run",
+        """echo '{"locationId": "loc", "token": "pit-..."}' | lanes token import -""",
+        """echo '{"locationId": "loc", "agency": "company"}' | lanes token import -""",
+    ),
+)
+@click.argument("file", metavar="FILE|-", type=click.File("rb"))
+@click.option("--dry-run", is_flag=True, help="Check every row and store none.")
+@_replay
+@connected
+def import_(session: Session, file: Any, *, dry_run: bool, replay: bool) -> None:
+    """Store the tokens of a file: JSON Lines with locationId (or, for an agency's, companyId) and one of: token;
+    refresh_token and access_token, as the API answers them; agency, the company whose token mints.
+    """
+    _need_key(session.settings)
+    book, now = _book(session), _now(session)
+    stored = refused = 0
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            fields = read_object(_decoded(line))
+            name, credential = name_of(fields), from_fields(fields, now)
+            LocationId().convert(name.removeprefix(AGENCY), None, None)
+            if not dry_run:
+                book.put(name, credential)
+        except (CredentialError, click.UsageError) as error:
+            say(f"{printable(file.name)}:{number}: {error}")
+            refused += 1
+            continue
+        stored += 1
+        if not dry_run:
+            session.so_far = f"{counted(stored, 'token')} stored; to go on, run the same command again"
+            _go_on(session, book, name, replay=replay)
+    say(f"{counted(stored, 'token')} {'would be stored' if dry_run else 'stored'}, {refused} refused")
+    if refused:
+        raise click.exceptions.Exit(Refused.exit_code)
+
+
+@token.command("list", epilog=examples("lanes token list", "lanes token list --json | jq -r '.[].location_id'"))
+@click.option("--json", "as_json", is_flag=True, help="Print them as a JSON array.")
+@connected
+def list_(session: Session, *, as_json: bool) -> None:
+    """List what is stored: kind, expiry and age of each; never a token."""
+    entries = list(_book(session).entries())
+    if as_json:
+        print_json([entry.as_json() for entry in entries])
+    elif entries:
+        print_table(COLUMNS, [_row(entry) for entry in entries])
+    else:
+        say("no tokens are stored; LANES_API_TOKEN serves every location")
+
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    known = entry.credential
+    minted = f" from {known.company_id}" if known and known.kind is Kind.AGENCY else ""
+    kind = f"{known.kind.value}{minted}" if known else "?"
+    expires = moment(known.expires_at if known else None)
+    return (_told(entry.name), kind, known.fingerprint if known else "?", expires, _age(entry.age), entry.note)
+
+
+def _age(seconds: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _told(name: str) -> str:
+    return f"agency {name.removeprefix(AGENCY)}" if name.startswith(AGENCY) else name
+
+
+@token.command(epilog=examples("lanes token remove ve9EPM428h8vShlRW1KT --yes"))
+@_location
+@_agency
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@connected
+def remove(session: Session, location_id: str | None, *, agency: str | None, yes: bool) -> None:
+    """Remove a token; the location's jobs go out with LANES_API_TOKEN from then on. It asks first."""
+    name = _name(location_id, agency)
+    book = _book(session)
+    if name not in book.names():
+        message = f"{_told(name)}: no token is stored"
+        raise Refused(message)
+    question = f"remove the token of {_told(name)}?"
+    if not yes:
+        if not sys.stdin.isatty():
+            message = f"{question} There is no terminal to ask on: add --yes"
+            raise click.UsageError(message)
+        if not click.confirm(question, err=True):
+            message = "nothing was changed"
+            raise Refused(message)
+    book.remove(name)
+    say(f"{_told(name)}: removed")
+
+
+@token.command("rotate-key", epilog=examples("LANES_SECRET_KEY=$new,$old lanes token rotate-key"))
+@connected
+def rotate_key(session: Session) -> None:
+    """Encrypt every stored token with the first key of LANES_SECRET_KEY; then the others can go.
+
+    First give every worker both keys, the new one in front. Safe to repeat, and to interrupt.
+    """
+    _need_key(session.settings)
+    book = _book(session)
+    done = unreadable = 0
+    for name in book.names():
+        try:
+            done += book.seal_anew(name)
+        except VaultError as error:
+            say(str(error))
+            unreadable += 1
+        session.so_far = f"{counted(done, 'token')} encrypted anew; to go on, run the same command again"
+    say(f"{counted(done, 'token')} encrypted with the first key")
+    if unreadable:
+        message = f"{counted(unreadable, 'token')} could not be decrypted: keep their key, or set them again"
+        raise Refused(message)
+
+
+@token.command("new-key", epilog=examples("lanes token new-key > ops/secrets/secret_key"))
+def new_key_() -> None:
+    """Print a new key for LANES_SECRET_KEY."""
+    click.echo(new_key())

@@ -1,0 +1,173 @@
+"""Everything that leaves a process, after a run with recognisable tokens and names."""
+
+import base64
+import json
+import re
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import pytest
+import redis
+import requests
+
+from lanes.store import LaneStore
+from ops.stack import Stack
+from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.test_tokens import LANES, WITH_TOKENS, import_pairs, lane_of, run
+from worker.highlevel.sandbox import Fault, SandboxControl
+
+PRIVATE = "pit-recognisable-private-token"
+DEFAULT = "recognisable-default-token"
+CLIENT_SECRET = "recognisable-client-secret"
+NAME = "Recognisable-Name"
+PAGES = ("/", "/workers", "/tasks", "/broker", "/metrics", "/api/tasks", "/api/workers?refresh=1", "/api/queues/length")
+
+
+class Monitor:
+    """Every command that Redis was given, while the block runs: all messages, events and writes are among them."""
+
+    def __init__(self, url: str) -> None:
+        self.commands: list[str] = []
+        self._client = redis.Redis.from_url(url)
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+
+    def _listen(self) -> None:
+        with self._client.monitor() as monitor:  # type: ignore[no-untyped-call]
+            for command in monitor.listen():
+                self.commands.append(str(command["command"]))
+                if "the end" in command["command"]:
+                    return
+
+    def start(self) -> None:
+        self._thread.start()
+        until(lambda: self._client.ping() and self.commands, "the monitor to hear")
+
+    def stop(self) -> None:
+        self._client.echo("the end")
+        self._thread.join(30)
+
+
+def unpacked(text: str) -> str:
+    """Return a text with the bodies of Celery messages in it, which are in base64."""
+    bodies = re.findall(r'body\\*": ?\\*"([A-Za-z0-9+/=]+)', text)
+    return text + "".join(base64.b64decode(body).decode("utf-8", "replace") for body in bodies)
+
+
+def values_of(client: "redis.Redis") -> Iterator[tuple[str, str]]:
+    """Go through every key with all that it holds."""
+    reads: dict[str, Callable[[bytes], Any]] = {
+        "string": client.get,
+        "hash": client.hgetall,
+        "list": lambda key: client.lrange(key, 0, -1),
+        "set": client.smembers,
+        "zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+    }
+    for key in client.scan_iter(count=1000):
+        kind = cast("bytes", client.type(key)).decode()
+        if kind != "none":
+            yield key.decode(), unpacked(str(reads[kind](key)))
+
+
+@pytest.fixture
+def stack(make_stack: Callable[..., Stack]) -> Stack:
+    options = ("--token", f"{DEFAULT}", "--known-pipeline", "pipe", "--token-seconds", "5")
+    stack = make_stack(
+        *options, **{**WITH_TOKENS, "oauth_client_secret": CLIENT_SECRET}, api_token=DEFAULT, backoff_max_seconds=0.2
+    )
+    stack.settings |= {"FLOWER_UNAUTHENTICATED_API": "true", "LANES_LOG_LEVEL": "debug"}
+    return stack
+
+
+def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: Stack) -> None:
+    store, control = store_of(stack), SandboxControl(stack.sandbox_url)
+    stack.start_flower()
+    monitor = Monitor(stack.redis.url)
+    monitor.start()
+    _, pair = import_pairs(stack, control, ["pair", "refused"])
+    run(stack, "set", "private", stdin=PRIVATE)
+    # The API repeats what it was sent: the token, the refresh token, the name.
+    echoes = f"Invalid JWT: Bearer {PRIVATE} {NAME}"
+    control.fail(Fault(kind="status", status=401, message=echoes, location="private"))
+    echoes = f"invalid_grant {CLIENT_SECRET} {pair['access_token']} {pair['refresh_token']}"
+    control.fail(Fault(kind="status", status=400, message=echoes, location="refused", endpoint="token"))
+    control.fail(Fault(kind="status", status=500, message=NAME, first=1, contact_prefix="flaky"))
+    control.revoke("refused")
+    producer = producer_of(stack)
+    names = {"private": "c", "refused": "c", "pair": "c", "plain": "flaky"}
+    ids = [producer.enqueue(row(place, contact, name=NAME)).job_id for place, contact in names.items()]
+    ids += [producer.enqueue(row("plain", "c", name=NAME, pipelineId="gone")).job_id]
+    worker = stack.start_worker()
+    until(lambda: all(lane_of(stack, place).hold for place in ("private", "refused")), "both lanes held")
+
+    def renewed() -> bool:
+        producer.enqueue(row("pair", "c", name=NAME))
+        return any(one["location_id"] == "pair" for one in control.oauth())
+
+    until(renewed, "a token renewed")
+    until(lambda: all_done(store), "every job done")
+    producer.enqueue(row("private", "waits", name=NAME))
+    until(lambda: ids[2] in page(stack, "/api/tasks"), "Flower to know the jobs")
+    monitor.stop()
+
+    secrets = [PRIVATE, DEFAULT, CLIENT_SECRET, WITH_TOKENS["secret_key"], *control.secrets()]
+    assert len(secrets) >= 4 + 4 + 2
+    pages = {place: page(stack, place) for place in (*PAGES, *(f"/task/{job_id}" for job_id in ids))}
+    logs = {child.name: child.output for child in stack.children if child.name != "sandbox"}
+    told = {name: told_by(stack, *name.split()) for name in ("token list --json", "token list", "status --json")}
+    letters = {name: told_by(stack, *name.split()) for name in ("dead list --json", "dead list", "dead export -")}
+    traffic = {f"command {number}": unpacked(text) for number, text in enumerate(monitor.commands)}
+    stored = dict(values_of(store.client))
+    assert "event" in logs["worker"]
+    assert any("celeryev" in text for text in traffic.values())
+    assert any(NAME in text for text in letters.values())
+    for found in (pages, logs, told, letters, traffic, stored):
+        assert found
+        for where, text in found.items():
+            assert not [secret for secret in secrets if secret in text], where
+    for found in (pages, logs, told):
+        for where, text in found.items():
+            assert NAME not in text, where
+    homes = tuple(store.key(name, "") for name in ("body", "attempts", "lane"))
+    for where, text in stored.items():
+        assert NAME not in text or where.startswith(homes), where
+    writes = ("EVAL", *(f"{verb} {home}" for verb in ("SET", "RPUSH", "HSET") for home in homes))
+    assert not [text[:200] for text in traffic.values() if NAME in text and not text.startswith(writes)]
+    assert worker.status is None
+
+
+def page(stack: Stack, place: str) -> str:
+    answer = requests.get(f"{stack.flower_url}{place}", timeout=30)
+    assert answer.ok, place
+    return answer.text
+
+
+def told_by(stack: Stack, *arguments: str) -> str:
+    done = subprocess.run(
+        [LANES, *arguments], capture_output=True, text=True, env=stack.environ, cwd=stack.folder, timeout=60, check=True
+    )
+    return done.stdout + done.stderr
+
+
+def test_the_search_finds_what_it_looks_for(redis_url: str) -> None:
+    """Else the search above would prove nothing."""
+    store = LaneStore(redis.Redis.from_url(redis_url))
+    monitor = Monitor(redis_url)
+    store.client.set("before", "x")
+    monitor._thread.start()
+    body = base64.b64encode(json.dumps([PRIVATE]).encode()).decode()
+
+    def heard() -> bool:
+        store.client.lpush("celery", json.dumps({"body": body}))
+        return bool(monitor.commands)
+
+    until(heard, "a command")
+    store.client.hset("hash", "field", PRIVATE)
+    store.client.zadd("zset", {PRIVATE: 1})
+    store.client.sadd("set", PRIVATE)
+    store.client.set("string", PRIVATE)
+    monitor.stop()
+    found = {key for key, text in values_of(store.client) if PRIVATE in text}
+    assert found == {"celery", "hash", "zset", "set", "string"}
+    assert sum(PRIVATE in unpacked(command) for command in monitor.commands) >= 5

@@ -1,0 +1,185 @@
+"""Tokens: renewed while jobs go out, revoked, replaced, and renewed by a worker that dies in the middle of it."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lanes.audit import audit
+from lanes.job import State
+from ops.stack import Stack
+from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from worker.highlevel.sandbox import Fault, SandboxControl
+
+KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+WITH_TOKENS = {"secret_key": KEY, "oauth_client_id": "app", "oauth_client_secret": "app-secret"}
+MOST_IN_FLIGHT = 2 * 4 * 32  # requests of two workers, with up to four processes of 32 threads
+LANES = str(Path(sys.executable).with_name("lanes"))
+
+
+def run(stack: Stack, *arguments: str, stdin: str = "") -> str:
+    """Run `lanes token ...` and return what it told."""
+    done = subprocess.run(
+        [LANES, "token", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=stack.environ,
+        cwd=stack.folder,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def import_pairs(stack: Stack, control: SandboxControl, locations: list[str]) -> list[dict[str, Any]]:
+    """Give each location an OAuth pair of its own."""
+    pairs = [{"locationId": location, **control.grant(location)} for location in locations]
+    run(stack, "import", "-", stdin="\n".join(map(json.dumps, pairs)))
+    return pairs
+
+
+def test_tokens_that_expire_in_mid_run(make_stack: Callable[..., Stack]) -> None:
+    """Two workers, 50 locations; some answers of the token endpoint are slow, some are lost."""
+    stack = make_stack("--token-seconds", "6", "--latency", "0.02-0.06", **WITH_TOKENS, api_token="none")
+    store, control = store_of(stack), SandboxControl(stack.sandbox_url)
+    locations = [f"loc-{number}" for number in range(50)]
+    for location in locations[:5]:
+        # The answer is lost after it took effect, for the first of them so late that the client has given up.
+        control.fail(Fault(kind="reset", endpoint="token", location=location, times=2, applied=True))
+        control.fail(Fault(kind="invalid_json", endpoint="token", location=location, times=1, applied=True))
+    for location in locations[5:15]:
+        control.fail(Fault(kind="slow_body", endpoint="token", location=location, delay_seconds=1, applied=True))
+    import_pairs(stack, control, locations)
+    producer = producer_of(stack)
+    ids: list[str] = []
+
+    def send(number: int) -> None:
+        ids.extend(producer.enqueue_many(row(location, f"contact-{number}") for location in locations).job_ids)
+
+    send(0)
+    stack.start_worker("one")
+    stack.start_worker("two")
+
+    def every_token_was_renewed_twice() -> bool:
+        send(len(ids))
+        asked = control.oauth()
+        return all(
+            max((one["generation"] for one in asked if one["location_id"] == location), default=0) >= 2
+            for location in locations
+        )
+
+    until(every_token_was_renewed_twice, "each token renewed twice")
+    until(lambda: all_done(store), "every job delivered")
+    assert {(job.state, job.failures) for job in store.jobs(ids) if job} == {(State.DELIVERED, 0)}
+    asked = control.oauth()
+    assert {one["stood"] for one in asked} == {"current", "grace"}
+    answered = Counter((one["location_id"], one["generation"]) for one in asked if one["fault"] != "reset")
+    for (location, generation), times in answered.items():
+        lost = sum(
+            one["fault"] == "invalid_json" and (one["location_id"], one["generation"]) == (location, generation)
+            for one in asked
+        )
+        assert times - lost <= 1, (location, generation)
+    assert list(audit(store)) == []
+    assert control.account()["overlaps"] == []
+
+
+def lane_of(stack: Stack, location: str) -> Any:
+    return next(lane for lane in store_of(stack).lanes() if lane.location_id == location)
+
+
+def test_a_revoked_token_costs_one_dead_letter_and_no_other_lane_anything(make_stack: Callable[..., Stack]) -> None:
+    limits = ("--burst-limit", "100000", "--token", "sandbox-token", "--token", "pit-new=bad")
+    stack = make_stack(*limits, "--latency", "0.01-0.03", burst_limit=100_000, **WITH_TOKENS)
+    store, control = store_of(stack), SandboxControl(stack.sandbox_url)
+    run(stack, "set", "bad", stdin="pit-revoked\n")
+    producer = producer_of(stack)
+    bad = producer.enqueue_many(row("bad", f"contact-{number}") for number in range(5000)).job_ids
+    healthy = producer.enqueue_many(row(f"loc-{number % 10}", f"contact-{number}") for number in range(500)).job_ids
+    stack.start_worker("one")
+    stack.start_worker("two")
+    until(lambda: store.counts()["delivered"] == len(healthy), "every healthy job delivered")
+    lane = lane_of(stack, "bad")
+    assert (lane.held_by, lane.hold) == ("authorization", "Invalid Private Integration token")
+    dead, refused = lane.counts["dead"], control.account()["locations"]["bad"]["requests"]
+    assert 1 <= dead <= refused <= MOST_IN_FLIGHT
+    assert lane.counts["pending"] == len(bad) - dead
+
+    told = run(stack, "set", "bad", "--replay", stdin="pit-new\n")
+    assert "bad goes on" in told
+    assert f"replayed {dead} dead letter" in told
+    assert "pit-new" not in told
+    until(lambda: all_done(store), "every job delivered")
+    assert store.counts()["delivered"] == len(bad) + len(healthy)
+    assert control.account()["locations"]["bad"]["requests"] == len(bad) + refused
+    assert list(audit(store)) == []
+
+
+def test_a_worker_killed_between_the_answer_and_its_writing(make_stack: Callable[..., Stack]) -> None:
+    """Redis goes away while the token endpoint answers, then the worker with the new pair: nobody else has it."""
+    stack = make_stack("--token-seconds", "3600", **WITH_TOKENS, http_timeout_seconds=2, lease_seconds=4)
+    store, control = store_of(stack), SandboxControl(stack.sandbox_url)
+    control.fail(Fault(kind="slow_body", endpoint="token", delay_seconds=1, applied=True, times=1))
+    import_pairs(stack, control, ["loc"])
+    control.revoke("loc", access_only=True)
+    job_id = producer_of(stack).enqueue(row("loc", "contact")).job_id
+    worker = stack.start_worker("killed")
+    until(control.oauth, "the request for a new pair")
+    stack.redis.kill()
+    until(lambda: "token_not_stored_yet" in worker.output, "the answer, which cannot be written down")
+    worker.kill()
+    stack.children.remove(worker)
+    stack.redis.start()
+    stack.start_worker("next")
+    until(lambda: all_done(store), "the job delivered")
+    job = store.job(job_id)
+    assert job is not None
+    assert job.state is State.DELIVERED
+    assert [one["stood"] for one in control.oauth()] == ["current", "grace"]
+    assert [attempt.outcome for attempt in job.attempts][-1] == "delivered"
+
+
+def test_a_refresh_that_is_refused_holds_the_lane(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack(**WITH_TOKENS, api_token="none")
+    store, control = store_of(stack), SandboxControl(stack.sandbox_url)
+    import_pairs(stack, control, ["loc"])
+    control.revoke("loc")
+    producer_of(stack).enqueue_many(row("loc", f"contact-{number}") for number in range(50))
+    stack.start_worker()
+    until(lambda: lane_of(stack, "loc").hold, "the lane held")
+    until(lambda: store.counts()["in_flight"] == 0, "every answer")
+    lane = lane_of(stack, "loc")
+    assert lane.hold == "the token could not be renewed: invalid_grant: this refresh token is invalid"
+    assert 1 <= lane.counts["dead"] < 50
+    assert lane.counts["pending"] == 50 - lane.counts["dead"]
+    assert len(control.oauth()) == 1
+    told = run(stack, "set", "loc", "--replay", stdin=json.dumps(control.grant("loc")))
+    assert "loc goes on" in told
+    until(lambda: store.counts()["delivered"] == 50, "every job delivered")
+
+
+def test_the_token_of_an_agency_mints_those_of_its_locations(make_stack: Callable[..., Stack]) -> None:
+    """The agency's own token has expired at first, and is renewed once; so are those of the locations, later."""
+    stack = make_stack("--token-seconds", "4", **WITH_TOKENS, api_token="none")
+    store, control = store_of(stack), SandboxControl(stack.sandbox_url)
+    agency = {"companyId": "agency", **control.grant(company="agency"), "expires_in": 0.001}
+    rows = [agency, *({"locationId": f"loc-{number}", "agency": "agency"} for number in range(5))]
+    run(stack, "import", "-", stdin="\n".join(map(json.dumps, rows)))
+    producer = producer_of(stack)
+    stack.start_worker()
+
+    def minted_twice() -> bool:
+        producer.enqueue_many(row(f"loc-{number}", "contact") for number in range(5))
+        minted = Counter(one["location_id"] for one in control.oauth() if one["grant"] == "location")
+        return len(minted) == 5 and min(minted.values()) >= 2
+
+    until(minted_twice, "a second token for each location")
+    until(lambda: all_done(store), "every job done")
+    assert store.counts()["dead"] == 0
+    spent = [one for one in control.oauth() if one["grant"] == "refresh_token"]
+    assert {one["stood"] for one in spent} == {"current"}

@@ -1,0 +1,95 @@
+"""The real parts: a Redis with an empty vault, and a sandbox that gives tokens out."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from lanes.settings import Settings
+from lanes.store import LaneStore, connect
+from lanes.token_store import TokenStore
+from tests.worker.highlevel.conftest import until
+from worker.highlevel.sandbox import Sandbox, SandboxControl, SandboxSettings
+from worker.tokens.credential import Credential, from_fields
+from worker.tokens.tokens import Token, Tokens
+from worker.tokens.vault import Vault, new_key
+
+KEY = new_key()
+
+
+@pytest.fixture
+def lanes(redis_url: str) -> Iterator[LaneStore]:
+    store = LaneStore(connect(redis_url))
+    yield store
+    store.client.close()
+
+
+@pytest.fixture
+def make_sandbox() -> Iterator[Callable[..., Sandbox]]:
+    with ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(Sandbox(SandboxSettings(**settings)))
+
+
+@pytest.fixture
+def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    return make_sandbox()
+
+
+class Desk:
+    """Tokens over a Redis and a sandbox, as a process of a worker has them."""
+
+    def __init__(self, lanes: LaneStore, sandbox: Sandbox) -> None:
+        self.lanes = lanes
+        self.control = SandboxControl(sandbox.url)
+        self.store = TokenStore(lanes)
+        self.settings = Settings(
+            api_base_url=sandbox.url,
+            api_token="default",
+            secret_key=KEY,
+            oauth_client_id="app",
+            oauth_client_secret="app-secret",
+            http_timeout_seconds=2,
+        )
+        self.vault = Vault(self.settings.secret_key)
+        self._made: list[Tokens] = []
+
+    def tokens(self) -> Tokens:
+        """Return those of another process."""
+        made = Tokens(self.settings, self.lanes)
+        self._made.append(made)
+        return made
+
+    def now(self) -> float:
+        return self.store.read("nobody").read_at
+
+    def put(self, name: str, credential: Credential) -> int:
+        return self.store.store_token(name, self.vault.seal(name, credential))
+
+    def put_pair(self, location: str, **changes: object) -> int:
+        """Store a pair as the sandbox gave it, but for what is given."""
+        return self.put(location, from_fields({**self.control.grant(location), **changes}, self.now()))
+
+    def stored(self, name: str) -> Credential:
+        return self.vault.open(name, self.store.read(name).sealed)
+
+    def close(self) -> None:
+        for tokens in self._made:
+            tokens.close()
+
+
+@pytest.fixture
+def desk(lanes: LaneStore, sandbox: Sandbox) -> Iterator[Desk]:
+    desk = Desk(lanes, sandbox)
+    yield desk
+    desk.close()
+
+
+def until_usable(tokens: Tokens, location: str) -> Token:
+    found: list[Token] = []
+
+    def usable() -> bool:
+        found.append(tokens.of(location))
+        return found[-1].instead is None
+
+    until(usable, "a token")
+    return found[-1]

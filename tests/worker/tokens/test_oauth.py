@@ -1,0 +1,112 @@
+"""The client of the token endpoints: what it sends, and what it makes of every answer."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.worker.highlevel.recorder import Recorder
+from worker.highlevel.outcomes import Answer, Failure
+from worker.highlevel.sandbox import Fault, Sandbox, SandboxControl
+from worker.tokens.oauth import Grant, OAuthClient, Refusal, understand
+
+JSON = {"content-type": "application/json"}
+PAIR = b'{"access_token": "at-2", "refresh_token": "rt-2", "expires_in": 86399, "userId": "u"}'
+CERTIFICATE = Path(__file__).parents[1] / "highlevel" / "self_signed.pem"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, PAIR, Grant("at-2", "rt-2", 86399)),
+        (201, PAIR, Grant("at-2", "rt-2", 86399)),
+        (200, b'{"access_token": "at-2", "refresh_token": "rt-2"}', Grant("at-2", "rt-2", None)),
+        (200, PAIR[:40], Failure("the answer does not hold the promised token")),
+        (200, b"", Failure("the answer does not hold the promised token")),
+        (200, b'{"access_token": "at-2"}', Failure("the answer does not hold the promised token")),
+        (200, b'{"access_token": "a b", "refresh_token": "r"}', Failure("the answer does not hold the promised token")),
+        (200, b"<html>", Failure("the answer does not hold the promised token")),
+        (400, b'{"message": "invalid_grant"}', Refusal(400, "invalid_grant")),
+        (400, b'{"message": "bad rt-1 of s-1"}', Refusal(400, "bad [secret] of [secret]")),
+        (401, b'{"message": "invalid_client"}', Refusal(401, "invalid_client")),
+        (403, b'{"message": "Forbidden resource"}', Refusal(403, "Forbidden resource")),
+        (422, b'{"message": ["a", "b"]}', Refusal(422, "a; b")),
+        (403, b"<html>error code: 1010", Failure("403 HTTP 403 with an HTML page")),
+        (429, b'{"message": "Too many"}', Failure("429 Too many")),
+        (500, b"", Failure("500 HTTP 500 without a message")),
+        (503, b'{"message": "rt-1"}', Failure("503 [secret]")),
+        (302, b"", Failure("302 HTTP 302 without a message")),
+        (404, b'{"message": "Cannot POST"}', Failure("404 Cannot POST")),
+    ],
+)
+def test_what_an_answer_means(status: int, body: bytes, expected: object) -> None:
+    assert understand(Answer(status, JSON, body), ("rt-1", "s-1"), pair=True) == expected
+
+
+def test_a_minted_token_comes_without_a_refresh_token() -> None:
+    assert understand(Answer(200, JSON, b'{"access_token": "at"}'), (), pair=False) == Grant("at", "", None)
+
+
+def refresh(client: OAuthClient, token: str = "rt-1") -> Grant | Refusal | Failure:
+    return client.refresh(token, "app", "s-1", "Location")
+
+
+def test_secrets_go_into_the_body_and_nowhere_else() -> None:
+    with Recorder(body=PAIR) as server:
+        assert refresh(OAuthClient(server.url, 5)) == Grant("at-2", "rt-2", 86399)
+    [request] = server.seen
+    assert (request.method, request.target) == ("POST", "/oauth/token")
+    assert request.headers["User-Agent"].startswith("highlevel-lanes")
+    assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert not any(secret in str(request.headers) for secret in ("rt-1", "s-1"))
+    assert b"refresh_token=rt-1" in request.body
+    assert "rt-2" not in repr(Grant("at-2", "rt-2", 1))
+
+
+def test_no_redirect_is_followed() -> None:
+    with Recorder() as elsewhere, Recorder(status=307, headers={"Location": f"{elsewhere.url}/oauth/token"}) as server:
+        assert refresh(OAuthClient(server.url, 5)) == Failure("307 HTTP 307 without a message")
+    assert elsewhere.seen == []
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused() -> None:
+    with Recorder(certificate=CERTIFICATE) as server:
+        answer = refresh(OAuthClient(server.url, 5))
+    assert answer == Failure("TLS: the certificate of the API could not be verified")
+    assert server.seen == []
+
+
+def test_there_is_a_deadline_for_the_whole_of_it(sandbox: Sandbox) -> None:
+    sandbox.fail(Fault(kind="slow_body", endpoint="token", delay_seconds=60))
+    began = time.monotonic()
+    assert refresh(OAuthClient(sandbox.url, 0.5)) == Failure("no whole answer within 0.5 s")
+    assert time.monotonic() - began < 30
+    assert OAuthClient(sandbox.url, 600).timeout == 10
+
+
+def test_nobody_there() -> None:
+    assert refresh(OAuthClient("http://127.0.0.1:1", 5)) == Failure("connection failed: ConnectionRefusedError")
+
+
+@pytest.mark.parametrize("kind", ["invalid_json", "reset"])
+def test_an_answer_that_was_lost_is_given_again(sandbox: Sandbox, kind: str) -> None:
+    control, client = SandboxControl(sandbox.url), OAuthClient(sandbox.url, 5)
+    spent = control.grant("loc")["refresh_token"]
+    sandbox.fail(Fault(kind=kind, endpoint="token", applied=True, times=1))
+    assert isinstance(refresh(client, spent), Failure)
+    first = refresh(client, spent)
+    assert isinstance(first, Grant)
+    assert refresh(client, spent) == first
+    assert [one["stood"] for one in control.oauth()] == ["current", "grace", "grace"]
+
+
+def test_minting(make_sandbox: Callable[..., Sandbox]) -> None:
+    sandbox = make_sandbox(token_seconds=60)
+    control, client = SandboxControl(sandbox.url), OAuthClient(sandbox.url, 5)
+    agency = control.grant(company="company")["access_token"]
+    minted = client.mint("company", "loc", agency)
+    assert isinstance(minted, Grant)
+    assert (minted.refresh_token, minted.expires_in) == ("", 60)
+    assert client.mint("company", "loc", "nobody") == Refusal(401, "Invalid JWT")
+    assert client.mint("other", "loc", agency) == Refusal(400, "The token does not belong to this company.")

@@ -1,0 +1,88 @@
+"""When a token is renewed, and when that is of no use: tables."""
+
+from dataclasses import replace
+
+import pytest
+
+from worker.highlevel.outcomes import Kind as OutcomeKind
+from worker.highlevel.outcomes import Outcome
+from worker.tokens import renewal
+from worker.tokens.credential import Credential, Kind
+from worker.tokens.oauth import Grant
+
+DAY = 86_399.0
+PAIR = Credential(Kind.OAUTH, "at", "rt", expires_at=DAY, lifetime=DAY)
+PRIVATE = Credential(Kind.PRIVATE, "pit")
+MINTED = Credential(Kind.AGENCY, "at", company_id="c", expires_at=DAY, lifetime=DAY)
+
+
+@pytest.mark.parametrize(
+    ("credential", "first", "last"),
+    [
+        (PAIR, DAY - 600, DAY - 300),
+        (MINTED, DAY - 600, DAY - 300),
+        (replace(PAIR, lifetime=10), DAY - 2, DAY - 1),
+        (replace(PAIR, expires_at=None, lifetime=None), None, None),
+        (PRIVATE, None, None),
+    ],
+)
+def test_ahead_of_its_end(credential: Credential, first: float | None, last: float | None) -> None:
+    assert renewal.renew_at(credential, 1.0) == first
+    assert renewal.renew_at(credential, 0.0) == last
+
+
+@pytest.mark.parametrize(
+    ("credential", "now", "expected"),
+    [
+        (PAIR, DAY - 0.1, True),
+        (PAIR, DAY, False),
+        (replace(PAIR, expires_at=None), DAY * 9, True),
+        (replace(PAIR, access_token=""), 0, False),
+        (PRIVATE, DAY * 9, True),
+    ],
+)
+def test_usable(credential: Credential, now: float, expected: bool) -> None:
+    assert renewal.usable(credential, now) is expected
+
+
+NOW = 10_000.0
+REFUSED = Outcome(OutcomeKind.UNAUTHORIZED, 401, "Invalid JWT")
+
+
+@pytest.mark.parametrize(
+    ("credential", "outcome", "expected"),
+    [
+        (PAIR, REFUSED, True),
+        (MINTED, REFUSED, True),
+        (PAIR, replace(REFUSED, message="Invalid token: access token is invalid"), True),
+        (PAIR, replace(REFUSED, message=None), True),
+        (PRIVATE, REFUSED, False),
+        (PAIR, replace(REFUSED, message="The token is not authorized for this scope."), False),
+        (PAIR, replace(REFUSED, message="version header was not found."), False),
+        (PAIR, replace(REFUSED, message="version header is invalid"), False),
+        (PAIR, replace(REFUSED, status=403, message="The token does not have access to this location."), False),
+        (PAIR, replace(REFUSED, kind=OutcomeKind.REFUSED), False),
+        (replace(PAIR, renewed_at=NOW - 59), REFUSED, False),
+        (replace(PAIR, renewed_at=NOW - 61), REFUSED, True),
+        # Given again after its first answer was lost: its time may be over earlier than it says.
+        (replace(PAIR, renewed_at=NOW - 3, lifetime=10), REFUSED, True),
+        (replace(PAIR, renewed_at=NOW - 2, lifetime=10), REFUSED, False),
+        (replace(PAIR, renewed_at=NOW - 2, lifetime=None, expires_at=None), REFUSED, False),
+    ],
+)
+def test_what_a_renewed_token_mends(credential: Credential, outcome: Outcome, expected: bool) -> None:
+    assert renewal.mendable(credential, outcome, NOW) is expected
+
+
+def test_what_the_api_gave_counts_from_when_it_was_asked() -> None:
+    new = renewal.renewed(PAIR, Grant("at-2", "rt-2", 100.0), asked_at=50, now=55)
+    assert (new.access_token, new.refresh_token, new.expires_at, new.renewed_at) == ("at-2", "rt-2", 150, 55)
+    unknown = renewal.renewed(MINTED, Grant("at-2", "", None), asked_at=50, now=55)
+    assert (unknown.expires_at, unknown.lifetime, unknown.company_id) == (None, None, "c")
+
+
+def test_the_first_tries_fit_into_the_grace_of_30_seconds() -> None:
+    pauses = [renewal.backoff(failures) for failures in range(1, 40)]
+    assert pauses[:4] == [0.5, 1, 2, 4]
+    assert sum(pauses[:4]) < 30
+    assert max(pauses) == 15

@@ -1,0 +1,119 @@
+"""The HTTP client for `POST /oauth/token` and `POST /oauth/locationToken`. Logs nothing: every body holds a secret."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from worker.highlevel.client import CONNECT_SECONDS, explain_failure, read_answer, user_agent
+from worker.highlevel.deadline import Watchdog, WatchedAdapter
+from worker.highlevel.outcomes import Answer, Failure, Kind, classify
+from worker.tokens.credential import CredentialError, read_object, redact, seconds
+
+TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
+LOCATION_TOKEN_PATH = "/oauth/locationToken"  # noqa: S105 - a path
+VERSION = "2021-07-28"
+# The API gives the same pair again for 30 s: whoever waits longer for an answer cannot ask again in time.
+MOST_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A token that the API gave; `refresh_token` is empty for a minted one, `expires_in` (seconds) None if not told."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The API said no, and will say so again: a person must act. Its words, without secrets."""
+
+    status: int
+    message: str
+
+
+class OAuthClient:
+    """Asks for tokens; TLS verified, no redirects, a deadline for each request. Thread-safe.
+
+    Args:
+        base_url: that of the API.
+        timeout: seconds for a whole request; never more than `MOST_SECONDS`.
+    """
+
+    def __init__(self, base_url: str, timeout: float) -> None:
+        self._base_url = base_url
+        self.timeout = min(timeout, MOST_SECONDS)
+        self._watchdog = Watchdog()
+
+    def refresh(
+        self, refresh_token: str, client_id: str, client_secret: str, user_type: str
+    ) -> Grant | Refusal | Failure:
+        """Spend a refresh token for the next pair. `user_type` is `Location` or `Company`."""
+        form = {
+            "client_id": client_id,
+            "client_secret": client_secret,
+            "grant_type": "refresh_token",
+            "refresh_token": refresh_token,
+            "user_type": user_type,
+        }
+        answer = self._post(TOKEN_PATH, form, {})
+        return understand(answer, (refresh_token, client_secret), pair=True)
+
+    def mint(self, company_id: str, location_id: str, agency_token: str) -> Grant | Refusal | Failure:
+        """Have an agency's token mint one for a location."""
+        form = {"companyId": company_id, "locationId": location_id}
+        headers = {"Authorization": f"Bearer {agency_token}", "Version": VERSION}
+        return understand(self._post(LOCATION_TOKEN_PATH, form, headers), (agency_token,), pair=False)
+
+    def _post(self, path: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Answer | Failure:
+        own = {"Accept": "application/json", "User-Agent": user_agent(), **headers}
+        request = requests.Request("POST", self._base_url + path, headers=own, data=form).prepare()
+        deadline = time.monotonic() + self.timeout
+        adapter = WatchedAdapter(self._watchdog)
+        try:
+            with self._watchdog.limit(deadline):
+                timeout = (min(CONNECT_SECONDS, self.timeout), self.timeout)
+                answer = read_answer(adapter.send(request, stream=True, timeout=timeout, verify=True))
+        except (requests.RequestException, HTTPError) as error:
+            if time.monotonic() < deadline and not isinstance(error, requests.Timeout):
+                return Failure(explain_failure(error))
+        except ValueError:
+            return Failure("what was sent cannot be put into a header")
+        else:
+            if time.monotonic() < deadline:
+                return answer
+        finally:
+            adapter.close()
+        return Failure(f"no whole answer within {self.timeout:g} s")
+
+
+def understand(answer: Answer | Failure, secrets: tuple[str, ...], *, pair: bool) -> Grant | Refusal | Failure:
+    """Return what an answer of these endpoints means; with `pair`, a refresh token is promised. Pure.
+
+    A success that does not hold what was promised was cut off: asked again soon, the API says the same.
+    """
+    if isinstance(answer, Failure):
+        return answer
+    outcome = classify(answer, 0)
+    message = redact(outcome.message or f"HTTP {answer.status}", secrets)
+    if answer.status in (400, 401, 422) or (answer.status == 403 and outcome.kind is not Kind.RETRY):
+        return Refusal(answer.status, message)
+    if outcome.kind is not Kind.DELIVERED:
+        return Failure(f"{answer.status} {message}")
+    try:
+        fields: Mapping[str, Any] = read_object(answer.body.decode("utf-8", "replace"))
+    except CredentialError:
+        fields = {}
+    access, refresh = fields.get("access_token"), fields.get("refresh_token", "")
+    if not _is_token(access) or (pair and not _is_token(refresh)):
+        return Failure("the answer does not hold the promised token")
+    return Grant(str(access), str(refresh) if pair else "", seconds(fields.get("expires_in")))
+
+
+def _is_token(value: object) -> bool:
+    return isinstance(value, str) and bool(value) and value.isascii() and value.isprintable() and " " not in value

@@ -1,0 +1,71 @@
+"""When a token is renewed, and when that is of no use. Pure; times in seconds."""
+
+import math
+from dataclasses import replace
+
+from worker.highlevel.outcomes import Kind as OutcomeKind
+from worker.highlevel.outcomes import Outcome
+from worker.tokens.credential import Credential
+from worker.tokens.oauth import Grant
+
+MARGIN = 600.0
+MARGIN_OF_LIFETIME = 0.2
+FRESH = 60.0
+FRESH_OF_LIFETIME = 0.25
+BACKOFF = 0.5
+BACKOFF_MOST = 15.0
+# What the API says when another token of the same grant would be refused as well (documented and observed).
+NOT_MENDED = ("scope", "version header")
+
+
+def renew_at(credential: Credential, chance: float) -> float | None:
+    """Return from when a token is renewed ahead of its end; None when that is not known.
+
+    `chance` is from 0 to 1: tokens that were given out together are not all renewed at once.
+    """
+    if not credential.renewable or credential.expires_at is None:
+        return None
+    margin = min(MARGIN, MARGIN_OF_LIFETIME * (credential.lifetime or MARGIN))
+    return credential.expires_at - margin * (0.5 + 0.5 * chance)
+
+
+def usable(credential: Credential, now: float) -> bool:
+    """Whether there is an access token, and its time is not over."""
+    return bool(credential.access_token) and (credential.expires_at is None or now < credential.expires_at)
+
+
+def mendable(credential: Credential, outcome: Outcome, now: float) -> bool:
+    """Whether a refused request may succeed with a renewed token. Not so when the token was renewed just before."""
+    if outcome.kind is not OutcomeKind.UNAUTHORIZED or outcome.status != 401 or not credential.renewable:
+        return False
+    if any(words in (outcome.message or "").lower() for words in NOT_MENDED):
+        return False
+    return not fresh(credential, now)
+
+
+def fresh(credential: Credential, now: float) -> bool:
+    """Whether a token was renewed just before: then a refusal of it is no matter of time.
+
+    One that the API gave a second time, after its first answer was lost, ends earlier than it says.
+    """
+    if credential.renewed_at is None:
+        return False
+    return now - credential.renewed_at < min(FRESH, FRESH_OF_LIFETIME * (credential.lifetime or math.inf))
+
+
+def renewed(credential: Credential, grant: Grant, asked_at: float, now: float) -> Credential:
+    """Return the credential with what the API gave, which it was asked for at `asked_at`."""
+    lifetime = grant.expires_in
+    return replace(
+        credential,
+        access_token=grant.access_token,
+        refresh_token=grant.refresh_token,
+        expires_at=None if lifetime is None else asked_at + lifetime,
+        lifetime=lifetime,
+        renewed_at=now,
+    )
+
+
+def backoff(failures: int) -> float:
+    """Return the pause after so many failures in a row; short at first: a spent refresh token is of use for 30 s."""
+    return min(BACKOFF_MOST, BACKOFF * 2.0 ** min(failures - 1, 10))

@@ -1,0 +1,211 @@
+"""What a shift asks: with which token does a location's job go out, and what does a refusal of it mean?"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from lanes.errors import RedisUnavailableError
+from lanes.settings import Settings
+from lanes.store import LaneStore
+from lanes.token_store import Stored, TokenStore
+from worker.highlevel.outcomes import Kind, Outcome
+from worker.tokens import renewal
+from worker.tokens.credential import Credential, redact
+from worker.tokens.renewer import REFUSED, Renewer
+from worker.tokens.vault import Vault, VaultError
+
+log = structlog.get_logger()
+
+KNOWN_SECONDS = 10.0
+MOST_KNOWN = 20_000
+KICK_SECONDS = 1.0
+SHORTEST_WAIT, LONGEST_WAIT = 0.1, 5.0
+FORGOTTEN_SECONDS = 4 * LONGEST_WAIT
+REDIS_AWAY_SECONDS = 0.5
+HELD_BY_TOKEN = "authorization"  # noqa: S105 - as `bury` notes it
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a job of a location goes out with: a secret, or, where there is none to be had now, what that comes to.
+
+    `version` is that of the stored credential, 0 for the token of the settings.
+    """
+
+    location_id: str
+    version: int
+    secret: str = field(default="", repr=False)
+    instead: Outcome | None = None
+
+
+@dataclass(slots=True)
+class Known:
+    """A token that was looked up; times by `time.monotonic()`. `ends_at` is when the token itself does."""
+
+    token: Token
+    look_again_at: float
+    renew_at: float | None = None
+    ends_at: float | None = None
+
+
+@dataclass(slots=True)
+class Wait:
+    """Since when a location has waited for its token, and when it asked last; by `time.monotonic()`."""
+
+    began_at: float
+    asked_at: float
+
+
+class Tokens:
+    """The tokens that this process knows, each for a few seconds. Thread-safe.
+
+    Nobody waits here: while a token is renewed, its lane waits, and the hands go on with other lanes. `stopping` tells
+    that the worker is about to end.
+    """
+
+    def __init__(self, settings: Settings, lanes: LaneStore, stopping: Callable[[], bool] = lambda: False) -> None:
+        self._lanes = lanes
+        self._store = TokenStore(lanes)
+        self._vault = Vault(settings.secret_key)
+        self._renewer = Renewer(settings, self._store, self._vault, stopping)
+        self._default = settings.api_token.get_secret_value() if settings.api_token else ""
+        self._known: dict[str, Known] = {}
+        self._rejected: dict[str, int] = {}
+        self._waits: dict[str, Wait] = {}
+        self._chance = random.Random()  # noqa: S311 - jitter, not a secret
+
+    def of(self, location_id: str) -> Token:
+        """Return what to send a job of this location with; one round trip every few seconds, else none."""
+        known, now = self._known.get(location_id), time.monotonic()
+        ended = known is not None and known.ends_at is not None and now >= known.ends_at
+        if known is None or ended or now >= known.look_again_at:
+            try:
+                return self._look_up(location_id)
+            except RedisUnavailableError:
+                if known is None or ended:
+                    return self._later(Token(location_id, 0), "Redis is away", REDIS_AWAY_SECONDS)
+        elif known.renew_at is not None and now >= known.renew_at:
+            known.renew_at = now + KICK_SECONDS
+            self._renewer.renew(location_id, known.token.version)
+        return known.token
+
+    def after(self, token: Token, outcome: Outcome) -> Outcome:
+        """Return what an answer to this token comes to: a refusal that another token mends is no refusal.
+
+        No message that leaves here repeats the token.
+        """
+        if outcome.message and token.secret in outcome.message:
+            outcome = replace(outcome, message=redact(outcome.message, (token.secret,)))
+        if outcome.kind is not Kind.UNAUTHORIZED:
+            return outcome
+        location_id = token.location_id
+        self._known.pop(location_id, None)
+        try:
+            stored = self._store.read(location_id)
+            if stored.version != token.version:
+                return replace(outcome, kind=Kind.AGAIN, wait=0.0)
+            if not stored.sealed:
+                return self._final(location_id, outcome)
+            credential = self._vault.open(location_id, stored.sealed)
+            if not renewal.mendable(credential, outcome, stored.read_at):
+                return self._final(location_id, outcome)
+        except RedisUnavailableError:
+            return replace(outcome, kind=Kind.AGAIN, wait=REDIS_AWAY_SECONDS)
+        except VaultError:
+            return outcome
+        self._rejected[location_id] = token.version
+        self._renewer.renew(location_id, token.version)
+        return replace(outcome, kind=Kind.AGAIN, wait=self._wait(location_id))
+
+    def _final(self, location_id: str, outcome: Outcome) -> Outcome:
+        """Return a refusal that only a person can mend; in a lane that is held for it, no more dead letters."""
+        return replace(outcome, kind=Kind.AGAIN, wait=0.0) if held_for_token(self._lanes, location_id) else outcome
+
+    def held(self, token: Token) -> None:
+        """A lane was held because of this token: let it go on if another was stored just before that."""
+        try:
+            if self._store.read(token.location_id).version != token.version:
+                resume_if_unauthorized(self._lanes, token.location_id)
+        except RedisUnavailableError as error:
+            log.warning("hold_not_reconsidered", location=token.location_id, error=str(error))
+
+    def close(self) -> None:
+        """Wait for renewals that are on."""
+        self._renewer.close()
+
+    def _look_up(self, location_id: str) -> Token:
+        asked_at = time.monotonic()
+        stored = self._store.read(location_id)
+        if not stored.sealed:
+            token = Token(location_id, 0, self._default)
+            if not self._default:
+                return self._none(token, "there is no token for this location: lanes token set, or LANES_API_TOKEN")
+            return self._know(Known(token, self._look_again_at(asked_at)))
+        try:
+            credential = self._vault.open(location_id, stored.sealed)
+        except VaultError as error:
+            log.error("token_unreadable", token=location_id, error=str(error))  # noqa: TRY400 - it says it all
+            return self._none(Token(location_id, stored.version), str(error))
+        rejected = self._rejected.get(location_id) == stored.version
+        if rejected or not renewal.usable(credential, stored.read_at):
+            return self._without(location_id, stored, credential)
+        self._rejected.pop(location_id, None)
+        token = Token(location_id, stored.version, credential.access_token)
+        known = Known(token, self._look_again_at(asked_at))
+        if credential.renewable and credential.expires_at is not None:
+            here = asked_at - stored.read_at
+            known.ends_at = credential.expires_at + here
+            # The same in every process, and another for each token.
+            chance = random.Random(f"{location_id} {stored.version}").random()  # noqa: S311 - jitter, not a secret
+            renew_at = renewal.renew_at(credential, chance)
+            known.renew_at = None if renew_at is None else renew_at + here
+        return self._know(known)
+
+    def _without(self, location_id: str, stored: Stored, credential: Credential) -> Token:
+        """Return what to do while there is no token that is of use."""
+        token = Token(location_id, stored.version)
+        if not credential.renewable:
+            return self._none(token, "the stored token was refused")
+        if stored.lock.startswith(REFUSED):
+            return self._none(token, f"the token could not be renewed: {stored.lock.removeprefix(REFUSED)}")
+        self._renewer.renew(location_id, stored.version)
+        return self._later(token, "the token is being renewed", self._wait(location_id))
+
+    def _none(self, token: Token, message: str) -> Token:
+        return replace(token, instead=self._final(token.location_id, Outcome(Kind.UNAUTHORIZED, message=message)))
+
+    def _later(self, token: Token, message: str, wait: float) -> Token:
+        return replace(token, instead=Outcome(Kind.AGAIN, message=message, wait=wait))
+
+    def _wait(self, location_id: str) -> float:
+        """Return for how long to leave a lane alone: half of what it has waited so far, within bounds."""
+        now = time.monotonic()
+        wait = self._waits.get(location_id)
+        if wait is None or now - wait.asked_at > FORGOTTEN_SECONDS:
+            wait = self._waits[location_id] = Wait(now, now)
+        wait.asked_at = now
+        return min(LONGEST_WAIT, max(SHORTEST_WAIT, (now - wait.began_at) / 2))
+
+    def _know(self, known: Known) -> Token:
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._waits.pop(known.token.location_id, None)
+        self._known[known.token.location_id] = known
+        return known.token
+
+    def _look_again_at(self, now: float) -> float:
+        return now + KNOWN_SECONDS * self._chance.uniform(0.5, 1.0)
+
+
+def resume_if_unauthorized(lanes: LaneStore, location_id: str) -> bool:
+    """Let a lane go on that was held for its token, and none that a person or an outage holds; tell whether it does."""
+    return held_for_token(lanes, location_id) and lanes.resume(location_id) == "resumed"
+
+
+def held_for_token(lanes: LaneStore, location_id: str) -> bool:
+    """Whether a lane is held for its token."""
+    held_by = lanes.read(lambda client: client.hget(lanes.key("lane", location_id), "held_by"))
+    return bool(held_by == HELD_BY_TOKEN.encode())

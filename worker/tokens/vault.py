@@ -1,0 +1,64 @@
+"""Encrypts credentials and decrypts them: what stands in Redis is of no use without the key."""
+
+import json
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from pydantic import SecretStr
+
+from lanes.errors import SettingsError
+from worker.tokens.credential import Credential
+
+
+class VaultError(SettingsError):
+    """There is no key, or none that fits."""
+
+
+class Vault:
+    """Seals with the first key and opens with any of them (`LANES_SECRET_KEY`, separated by commas)."""
+
+    def __init__(self, keys: SecretStr | None) -> None:
+        texts = keys.get_secret_value().split(",") if keys else []
+        self._fernet = MultiFernet([Fernet(text.strip()) for text in texts]) if texts else None
+
+    def check(self) -> None:
+        """See that there is a key.
+
+        Raises:
+            VaultError: there is none.
+        """
+        self._keys()
+
+    def seal(self, name: str, credential: Credential) -> bytes:
+        """Return the encrypted credential, of use under this name alone.
+
+        Raises:
+            VaultError: there is no key.
+        """
+        return self._keys().encrypt(json.dumps({"name": name, **credential.as_json()}).encode())
+
+    def open(self, name: str, sealed: bytes) -> Credential:
+        """Return the credential that was sealed under this name.
+
+        Raises:
+            VaultError: no key fits, or it was sealed under another name.
+        """
+        try:
+            values = json.loads(self._keys().decrypt(sealed))
+        except InvalidToken:
+            message = f"the stored token of {name} cannot be decrypted: its key is not in LANES_SECRET_KEY"
+            raise VaultError(message) from None
+        if values.pop("name") != name:
+            message = f"the stored token of {name} is that of another"
+            raise VaultError(message)
+        return Credential.parse(values)
+
+    def _keys(self) -> MultiFernet:
+        if self._fernet is None:
+            message = "LANES_SECRET_KEY is not set, and tokens are stored encrypted: make one with: lanes token new-key"
+            raise VaultError(message)
+        return self._fernet
+
+
+def new_key() -> str:
+    """Return a new key."""
+    return Fernet.generate_key().decode()
