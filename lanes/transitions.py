@@ -178,6 +178,7 @@ def restore_arguments(letter: Letter) -> list[Argument]:
         order.service or "",
         order.priority,
         max((attempt.number for attempt in letter.attempts), default=0),
+        "" if order.version == DEFAULT_VERSION else order.version,
         *(attempt.line() for attempt in letter.attempts),
     ]
 

@@ -14,7 +14,8 @@
 --   10 service     or ''
 --   11 priority    0 to 9
 --   12 attempt     number of its newest attempt, 0 if it had none
---   13.. attempts  one line each, as they are kept
+--   13 version     of the API that the body is for, or '' for the default one
+--   14.. attempts  one line each, as they are kept
 -- Returns: 'restored', or the state of the job that is there already
 -- @include now
 -- @include count
@@ -42,8 +43,9 @@ else
   if ARGV[9] ~= '' then redis.call('HSET', key.job(id), 'event_time', ARGV[9]) end
   if ARGV[10] ~= '' then redis.call('HSET', key.job(id), 'service', ARGV[10]) end
   if ARGV[11] ~= '0' then redis.call('HSET', key.job(id), 'priority', ARGV[11]) end
+  if ARGV[13] ~= '' then redis.call('HSET', key.job(id), 'version', ARGV[13]) end
   if ARGV[12] ~= '0' then redis.call('HSET', key.job(id), 'attempt', ARGV[12]) end
-  for at = 13, #ARGV do redis.call('RPUSH', key.attempts(id), ARGV[at]) end
+  for at = 14, #ARGV do redis.call('RPUSH', key.attempts(id), ARGV[at]) end
   count(location, nil, 'accepted')
 end
 mourn(id, location, record)

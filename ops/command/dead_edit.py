@@ -8,15 +8,16 @@ from typing import Any
 
 import click
 
-from lanes.job import Order
+from lanes.job import Job, Order
+from lanes.versions import ApiVersion
 from ops.command.failure import Refused
 from ops.command.job import find
 from ops.command.session import Session, connected
 from ops.command.words import PrintableWord, examples, print_json, printable, say
 from producers.errors import InvalidJobError
-from producers.model import UpsertOpportunity
 from producers.order import make_order
 from producers.rows import NUMBERS, number
+from producers.versions import MODELS
 
 
 @click.command(
@@ -57,11 +58,11 @@ def edit(
         raise Refused(_refusal(job_id, "merged" if letter.merged_into else letter.state.value))
     body = json.loads(read)
     if file is not None:
-        order = _checked(job_id, _parse(_text_of(file)))
+        order = _checked(letter, _parse(_text_of(file)))
     elif sets or unsets:
-        order = _checked(job_id, changed(body, sets, unsets))
+        order = _checked(letter, changed(letter, body, sets, unsets))
     else:
-        order = _by_hand(job_id, body)
+        order = _by_hand(letter, body)
     _tell(body, json.loads(order.body))
     if dry_run:
         say("nothing was changed")
@@ -75,7 +76,7 @@ def edit(
         print_json(find(session, job_id).as_json())
 
 
-def changed(body: Mapping[str, Any], sets: tuple[str, ...], unsets: tuple[str, ...]) -> dict[str, Any]:
+def changed(letter: Job, body: Mapping[str, Any], sets: tuple[str, ...], unsets: tuple[str, ...]) -> dict[str, Any]:
     """Return a body with fields set and left out."""
     new = dict(body)
     for text in sets:
@@ -83,16 +84,16 @@ def changed(body: Mapping[str, Any], sets: tuple[str, ...], unsets: tuple[str, .
         if not equals or not field:
             message = f"--set: must be FIELD=VALUE (it is {printable(repr(text))})"
             raise click.UsageError(message)
-        new[_api_name(field)] = number(value) if field in NUMBERS else value
+        new[_api_name(letter, field)] = number(value) if field in NUMBERS else value
     for field in unsets:
-        if new.pop(_api_name(field), None) is None:
+        if new.pop(_api_name(letter, field), None) is None:
             message = f"--unset: {printable(field)} is not set; set are: {', '.join(body)}"
             raise click.UsageError(message)
     return new
 
 
-def _api_name(field: str) -> str:
-    known = UpsertOpportunity.model_fields.get(field)
+def _api_name(letter: Job, field: str) -> str:
+    known = MODELS[ApiVersion(letter.version)].model_fields.get(field)
     return known.alias or field if known else field
 
 
@@ -114,17 +115,17 @@ def _parse(text: str) -> Any:
         raise Refused(message) from None
 
 
-def _checked(job_id: str, body: object) -> Order:
+def _checked(letter: Job, body: object) -> Order:
     try:
         if isinstance(body, Mapping) and "_options" in body:
             message = "the body has no _options"
             raise Refused(message)
-        return make_order(body, job_id=job_id)
+        return make_order(body, version_of=lambda _: ApiVersion(letter.version), job_id=letter.id)
     except InvalidJobError as error:
         raise Refused("\n".join(printable(problem) for problem in error.problems)) from None
 
 
-def _by_hand(job_id: str, body: Mapping[str, Any]) -> Order:
+def _by_hand(letter: Job, body: Mapping[str, Any]) -> Order:
     """Let a person edit the body, again and again until it is right or given up."""
     text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
     while True:
@@ -134,7 +135,7 @@ def _by_hand(job_id: str, body: Mapping[str, Any]) -> Order:
             raise Refused(message)
         text = written
         try:
-            return _checked(job_id, _parse(text))
+            return _checked(letter, _parse(text))
         except Refused as refused:
             refused.show()
             if not click.confirm("edit it again?", default=True, err=True):

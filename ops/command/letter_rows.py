@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lanes.job import Attempt, Job, Reason
 from lanes.letter import Letter
+from lanes.versions import DEFAULT_VERSION, ApiVersion
 from producers.errors import InvalidJobError, Problem
 from producers.model import UpsertOpportunity, check, shorten
 from producers.order import OPTIONS_FIELD, make_order
@@ -18,6 +19,7 @@ from producers.rows import FileRow, Format
 
 LETTER_FIELD = "_letter"
 OPTIONS = ("service", "priority", "event_time")
+PLAIN = ("id", "reason", "accepted_at", "ended_at", "api_version")
 IN_JSON = ("attempts", "original", "body")
 
 Time = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
@@ -52,6 +54,7 @@ class LetterTag(BaseModel):
     accepted_at: Time
     ended_at: Time
     attempts: list[AttemptTag] = []
+    api_version: ApiVersion = DEFAULT_VERSION
     original: dict[str, Any] | None = None
     body: dict[str, Any] | None = None
 
@@ -80,6 +83,8 @@ def letter_row(job: Job) -> dict[str, Any]:
         "ended_at": job.ended_at,
         "attempts": [attempt.as_json() for attempt in job.attempts],
     }
+    if job.version != DEFAULT_VERSION:
+        letter["api_version"] = job.version
     if job.original is not None:
         letter["original"] = job.original
     return {**(job.body or {}), **({OPTIONS_FIELD: options} if options else {}), LETTER_FIELD: letter}
@@ -104,7 +109,7 @@ def read_letter(row: FileRow) -> Letter:
     if found.body is not None:
         body = {**found.body, **({OPTIONS_FIELD: body[OPTIONS_FIELD]} if OPTIONS_FIELD in body else {})}
     return Letter(
-        order=make_order(body, job_id=found.id),
+        order=make_order(body, version_of=lambda _: found.api_version, job_id=found.id),
         reason=Reason(found.reason),
         accepted_at=found.accepted_at,
         ended_at=found.ended_at,
@@ -129,7 +134,7 @@ class LetterWriter:
             self._out.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
             return
         options = [f"{OPTIONS_FIELD}.{name}" for name in OPTIONS]
-        tags = [f"{LETTER_FIELD}.{name}" for name in ("id", "reason", "accepted_at", "ended_at", *IN_JSON)]
+        tags = [f"{LETTER_FIELD}.{name}" for name in (*PLAIN, *IN_JSON)]
         if self._header:
             self._out.write(_csv_line([*self._fields, *options, *tags]))
             self._header = False
@@ -144,7 +149,7 @@ class LetterWriter:
         return [
             *(_cell(shown.get(name)) for name in self._fields),
             *(_cell(options.get(name)) for name in OPTIONS),
-            *(_cell(letter[name]) for name in ("id", "reason", "accepted_at", "ended_at")),
+            *(_cell(letter.get(name)) for name in PLAIN),
             _compact(letter["attempts"]),
             _compact(letter["original"]) if "original" in letter else "",
             "" if plain else _compact(body),

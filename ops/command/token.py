@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
+from lanes import letters
 from lanes.job import Reason
 from lanes.settings import Settings
 from lanes.token_store import AGENCY
-from ops.command.dead_letters import Choice, choose, ids_of
+from ops.command.dead_letters import Choice, choose_in_batches
 from ops.command.failure import Refused
 from ops.command.session import Session, connected
 from ops.command.table import Column, print_table
@@ -141,12 +142,14 @@ def _go_on(session: Session, book: TokenBook, name: str, *, replay: bool) -> Non
 
 def _replay_dead(session: Session, location_id: str) -> None:
     store = session.store
-    dead = ids_of(choose(store, Choice(location_id, Reason.UNAUTHORIZED)))
-    answers = {job_id: store.replay(job_id) for job_id in dead}
-    for job_id, answer in answers.items():
-        if answer != "replayed":
-            say(f"{job_id}: left as it is: {printable(answer)}")
-    replayed = sum(answer == "replayed" for answer in answers.values())
+    replayed = 0
+    for batch in choose_in_batches(store, Choice(location_id, Reason.UNAUTHORIZED)):
+        for moved in letters.replay(store, [job.id for job in batch]):
+            if moved.answer == "replayed":
+                replayed += 1
+            else:
+                newer = f" by {moved.newer}" if moved.newer else ""
+                say(f"{moved.job_id}: left as it is: {printable(moved.answer + newer)}")
     say(f"{location_id}: replayed {counted(replayed, 'dead letter')}")
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from celery import Celery
 
+from lanes.letters import read_ids, until_now
 from lanes.settings import Settings
+from lanes.store import LaneStore
 from ops.stack import Stack
 from producers import OpportunityProducer
 from tests.end_to_end.conftest import all_done, row, store_of, until
@@ -40,6 +42,10 @@ def lanes(stack: Stack, *arguments: str, stdin: bytes = b"", **more: str) -> "su
         check=False,
         timeout=60,
     )
+
+
+def dead_of(store: LaneStore) -> list[str]:
+    return [job_id for batch in read_ids(store, until_now(store)) for job_id in batch]
 
 
 def test_a_change_of_the_setting_changes_no_waiting_job(make_stack: Callable[..., Stack]) -> None:
@@ -92,7 +98,7 @@ def test_files_messages_and_dead_letters_of_either_version(make_stack: Callable[
         ("delivered", "v3"),
         ("delivered", "2021-07-28"),
     ]
-    [dead_id] = list(store.dead_ids())
+    [dead_id] = dead_of(store)
     shown = json.loads(lanes(stack, "dead", "show", dead_id, "--json").stdout)
     assert (shown["api_version"], shown["attempts"][0]["message"]) == ("v3", "The pipeline id is invalid.")
     # A dead letter goes out again as what it was, and as a row wherever its version is spoken.
@@ -102,7 +108,7 @@ def test_files_messages_and_dead_letters_of_either_version(make_stack: Callable[
     assert elsewhere.returncode == 1
     assert b"followers: no such field in API version 2021-07-28; v3 has it" in elsewhere.stderr
     assert lanes(stack, "dead", "replay", dead_id, "--yes", LANES_API_VERSION="2021-07-28").returncode == 0
-    until(lambda: list(store.dead_ids()) == [dead_id] and len(store.jobs([dead_id])[0].attempts) == 2, "dead again")  # type: ignore[union-attr]
+    until(lambda: dead_of(store) == [dead_id] and len(store.jobs([dead_id])[0].attempts) == 2, "dead again")  # type: ignore[union-attr]
     assert [one["version"] for one in SandboxControl(stack.sandbox_url).requests() if one["status"] == 400] == [
         "v3"
     ] * 2

@@ -161,7 +161,7 @@ def cancel_first(store: ClockedStore, job: Released) -> None:
 def expire_first(store: ClockedStore, job: Released) -> None:
     store.retry(Report(job.id, job.attempt, "{}", LIMITS), delay=3600)
     store.pass_time(100)
-    assert store.expire(10, 3600) == [job.id]
+    assert store.expire(10) == [job.id]
 
 
 @pytest.mark.parametrize("end", [deliver_first, bury_first, lose_first, cancel_first, expire_first])

@@ -131,10 +131,7 @@ class LanesMachine(LetterRules):
         following = seat(sent.worker) if take and free else None
         current = known.state is State.IN_FLIGHT and known.attempt == job.attempt
         leased = known.leased and known.attempt == job.attempt
-        window = self.charged[job.location_id]
-        if outcome == "unsent" and current:
-            window[:] = [(at, end) for at, end in window if at != job.released_at]
-        window[:] = [(at, min(end, self.store.now)) if at == job.released_at else (at, end) for at, end in window]
+        self.answered(job, sent=outcome != "unsent" or not current)
         report = Report(job.id, job.attempt, "{}", LIMITS)
         if outcome == "deliver":
             result = self.store.deliver(report, retention=10**6, take=following)
@@ -166,6 +163,13 @@ class LanesMachine(LetterRules):
             del self.busy[sent.worker]
         if following is not None:
             self.released(sent.worker, result)
+
+    def answered(self, job: Released, *, sent: bool) -> None:
+        """The request of a job counts until now; one that was never made does not count."""
+        window = self.charged[job.location_id]
+        if not sent:
+            window[:] = [(at, end) for at, end in window if at != job.released_at]
+        window[:] = [(at, min(end, self.store.now)) if at == job.released_at else (at, end) for at, end in window]
 
     @rule(seconds=st.sampled_from((0.5, 4.0, 11.0, 31.0, 90000.0)))
     def pass_time(self, seconds: float) -> None:

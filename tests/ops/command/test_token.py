@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lanes.letters import read_ids, until_now
 from lanes.store import LaneStore
 from lanes.token_store import TokenStore
 from tests.ops.command.conftest import LANES, Run, environ
@@ -126,7 +127,7 @@ def test_wrong_use(quick: Run, arguments: tuple[str, ...], stdin: str, status: i
 
 
 def dead_of(store: LaneStore) -> list[str]:
-    return list(store.dead_ids())
+    return [job_id for batch in read_ids(store, until_now(store)) for job_id in batch]
 
 
 def test_a_new_token_resumes_the_lane_and_replays_when_asked(
