@@ -190,6 +190,7 @@ class Order:
     priority: int = 0
     merge: bool = False
     event_time: float | None = None
+    expires_while_held: bool = False
 
 
 class Acceptance(StrEnum):

@@ -65,6 +65,7 @@ def make_order(
         priority=options.priority,
         merge=merge if options.merge is None else options.merge,
         event_time=_timestamp(options.event_time),
+        expires_while_held=options.expires_while_held,
     )
 
 

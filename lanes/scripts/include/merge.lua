@@ -14,12 +14,12 @@ local function waiting(order)
     or redis.call('HGET', key.heads(order.location), order.record)
   if not id then return nil end
   local job = redis.call('HMGET', key.job(id), 'state', 'attempt', 'not_before', 'expires_at', 'event_time', 'accepted_at',
-    'times', 'priority')
+    'times', 'priority', 'expires_while_held')
   local due = math.max(now, tonumber(job[3]) or 0)
   local over = job[4] and tonumber(job[4]) <= now
   if job[1] ~= 'pending' or job[2] or over or (order.not_before or 0) > due then return nil end
   return { id = id, expires_at = job[4], time = tonumber(job[5]) or tonumber(job[6]), times = read_times(job[7]),
-           priority = tonumber(job[8]) or 0 }
+           priority = tonumber(job[8]) or 0, expires_while_held = job[9] }
 end
 
 -- merge(order): the order joins the waiting job of its record, if there is one: of each field the value with the later
@@ -40,6 +40,9 @@ local function merge(order)
   redis.call('HSET', key.job(job.id), 'times', table.concat(texts, ' '))
   redis.call('HINCRBY', key.job(job.id), 'carries', 1)
   -- It must not be withdrawn before the last of those that it carries may be.
+  if job.expires_while_held and not order.expires_while_held then
+    redis.call('HDEL', key.job(job.id), 'expires_while_held')
+  end
   if job.expires_at and not order.expires_at then
     redis.call('HDEL', key.job(job.id), 'expires_at')
     redis.call('ZREM', key.expiring, job.id)
