@@ -52,7 +52,7 @@ KEYS: dict[str, Key] = {
     "dead": Key("dead", Kind.ZSET, "dead job id -> time of death"),
     "gate": Key("gate", Kind.HASH, "hold of everything, outage, and the failures that may become one"),
     "probes": Key("probes", Kind.ZSET, "job id:attempt that went out in an outage -> end of its lease"),
-    "failing": Key("failing", Kind.HASH, "location -> failures of the API without an answer in between"),
+    "failing": Key("failing", Kind.HASH, "location -> failures of the API with hardly an answer in between"),
     "blamed": Key("blamed", Kind.HASH, "job id -> those failures that were counted as its own"),
     "held": Key("held", Kind.HASH, "location, or '' for all -> for how long it was held (see held.lua)"),
     "notices": Key("notices", Kind.ZSET, "JSON of a notice -> time from which it may be taken"),

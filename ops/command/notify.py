@@ -12,7 +12,7 @@ from ops.command.words import examples, say
 from worker.notices import Courier
 
 
-@click.group(epilog=examples("lanes notify test"))
+@click.group(epilog=examples("lanes notify test", "LANES_NOTIFY_URL=http://127.0.0.1:8000/ lanes notify test"))
 def notify() -> None:
     """Notices of held lanes, outages and dead letters go to LANES_NOTIFY_URL, signed with LANES_NOTIFY_SECRET."""
 

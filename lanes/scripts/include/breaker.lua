@@ -33,7 +33,8 @@ end
 -- fault it is: 'outage', 'lane' or 'job'. Only the last spends one of the job's attempts.
 local function api_failed(job, text)
   local rule = read_rule(text)
-  local gate = redis.call('HMGET', key.gate, 'outage_since', 'room', 'gap', 'run_failures', 'run_answers', 'run_at')
+  local gate = redis.call('HMGET', key.gate, 'outage_since', 'room', 'gap', 'run_failures', 'run_answers', 'run_at',
+    'blamed_since')
   if gate[1] then
     if give_back(job) then fail_probe(gate, job, rule) end
     return 'outage'

@@ -4,6 +4,7 @@
 -- several locations, are an outage.
 local FULL_ROOM = 64
 local RUN_FORGOTTEN = 300 * 1000000
+local BLAME_FORGOTTEN = 30 * 1000000
 local QUIET = 60 * 1000000
 
 -- jittered(gap): a part of the gap between three quarters and the whole.
@@ -24,13 +25,22 @@ local function read_rule(text)
            most_gap = tonumber(most_gap) }
 end
 
+-- forgive_no_more(gate): a run is over; what failed in it stays forgivable for a while, since answers to requests that were on
+-- their way come in between when an outage begins.
+local function forgive_no_more(gate)
+  if now - (tonumber(gate[7]) or 0) <= BLAME_FORGOTTEN then return end
+  redis.call('DEL', key.blamed)
+  redis.call('HSET', key.gate, 'blamed_since', now)
+end
+
 -- extend_run(gate, location, rule): one more failure. A location counts for no more than its share, so that none makes an outage
 -- by itself. Hardly an answer may come in between: one for ten failures. Returns whether this is an outage.
 local function extend_run(gate, location, rule)
   local answered, failures, since = answers(key.counts), tonumber(gate[4]) or 0, tonumber(gate[5]) or 0
   if answered - since > failures / 10 or now - (tonumber(gate[6]) or 0) > RUN_FORGOTTEN then
     failures, since = 0, answered
-    redis.call('DEL', key.failing, key.blamed)
+    redis.call('DEL', key.failing)
+    forgive_no_more(gate)
   end
   local share = math.ceil(rule.failures / rule.locations)
   if redis.call('HINCRBY', key.failing, location, 1) <= share then failures = failures + 1 end
