@@ -73,6 +73,7 @@ class Courier:
             SIGNATURE_HEADER: sign(self._secret, timestamp, body),
         }
         deadline = time.monotonic() + self._seconds
+        late = f"no answer within {self._seconds:g} s"
         adapter = WatchedAdapter(self._watchdog)
         try:
             request = requests.Request("POST", self._url, headers=headers, data=body).prepare()
@@ -80,8 +81,10 @@ class Courier:
                 response = adapter.send(request, stream=True, timeout=self._seconds, verify=True)
         except (requests.RequestException, HTTPError) as error:
             if isinstance(error, requests.Timeout) or time.monotonic() >= deadline:
-                return False, f"no answer within {self._seconds:g} s"
+                return False, late
             return False, f"no answer: {type(error).__name__}"  # its text repeats the URL
         finally:
             adapter.close()
+        if time.monotonic() >= deadline:  # headers that were cut off then may look like whole ones
+            return False, late
         return 200 <= response.status_code < 300, f"HTTP {response.status_code}"

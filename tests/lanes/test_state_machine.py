@@ -21,13 +21,15 @@ from hypothesis.stateful import (
 
 from lanes.audit import audit
 from lanes.job import Acceptance, Released, Result, State
-from lanes.transitions import Report
+from lanes.transitions import OutageRule, Patience, Report
 from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
 
 LOCATIONS = ("red", "blue")
 RECORDS = ("pipe/a", "pipe/b", "pipe/c")
 WORKERS = ("w1", "w2", "w3")
 MOST_FAILURES = 3
+RULE = OutageRule(failures=4, locations=2, gap=1, most_gap=8)
+PATIENCE = Patience(max_attempts=MOST_FAILURES, max_age=86_400)
 
 
 @dataclass
@@ -40,6 +42,9 @@ class Known:
     attempt: int = 0
     leased: bool = False
     lease_ends: float = 0
+    expires_at: float = float("inf")
+    held_before: float = 0
+    expires_while_held: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,30 +70,46 @@ class LanesMachine(RuleBasedStateMachine):
         self.sent: list[Sent] = []
         self.busy: dict[str, Released] = {}
         self.charged: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        self.held: dict[str, bool] = dict.fromkeys(LOCATIONS, False)
+        self.all_held = False
+        self.held_for: dict[str, float] = dict.fromkeys(LOCATIONS, 0.0)
 
     @rule(
         location=st.sampled_from(LOCATIONS),
         record=st.sampled_from(RECORDS),
         wait=st.sampled_from((None, 5.0, 40.0)),
         life=st.sampled_from((None, None, 20.0)),
+        strict=st.booleans(),
     )
-    def enqueue(self, location: str, record: str, wait: float | None, life: float | None) -> None:
+    def enqueue(self, location: str, record: str, wait: float | None, life: float | None, strict: bool) -> None:
         """A new job; the same call again changes nothing."""
         order = self.orders(
             location,
             record,
             not_before=None if wait is None else self.store.now + wait,
             expires_at=None if life is None else self.store.now + life,
+            expires_while_held=strict,
         )
         assert self.store.enqueue(order, 60).acceptance is Acceptance.ACCEPTED
         assert self.store.enqueue(order, 60).acceptance is Acceptance.KNOWN
-        self.jobs[order.id] = Known(location, record)
+        self.jobs[order.id] = Known(
+            location,
+            record,
+            expires_at=float("inf") if order.expires_at is None else order.expires_at,
+            held_before=self.held_for[location],
+            expires_while_held=strict,
+        )
 
     @rule(location=st.sampled_from(LOCATIONS))
     def enqueue_some(self, location: str) -> None:
         """One new job for each record, to be sent at once."""
         for record in RECORDS:
-            self.enqueue(location, record, None, None)
+            self.enqueue(location, record, None, None, strict=False)
+
+    def over(self, known: Known) -> bool:
+        """Whether the time of a job is over: later than was said by the time for which it was held since."""
+        moved = 0 if known.expires_while_held else self.held_for[known.location] - known.held_before
+        return known.expires_at + moved <= self.store.now
 
     def released(self, worker: str, result: Result) -> None:
         """Note what a call released."""
@@ -101,6 +122,9 @@ class LanesMachine(RuleBasedStateMachine):
         if self.busy.get(worker) != job:
             self.note_expired()
             assert known.state is State.PENDING
+            assert not self.held[known.location]
+            assert not self.all_held
+            assert not self.over(known)
             assert job.attempt == known.attempt + 1
             in_flight = [other for other in self.jobs.values() if other.leased]
             assert (known.location, known.record) not in {(other.location, other.record) for other in in_flight}
@@ -117,8 +141,7 @@ class LanesMachine(RuleBasedStateMachine):
                 job = self.store.job(job_id)
                 assert job is not None
                 if job.state is State.EXPIRED:
-                    assert job.expires_at is not None
-                    assert job.expires_at <= self.store.now
+                    assert self.over(known)
                     known.state = State.EXPIRED
 
     @rule(worker=st.sampled_from(WORKERS))
@@ -135,7 +158,7 @@ class LanesMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.sent)
     @rule(
         data=st.data(),
-        outcome=st.sampled_from(("deliver", "deliver", "retry", "throttle", "bury", "unauthorized")),
+        outcome=st.sampled_from(("deliver", "deliver", "retry", "fail", "fail", "throttle", "bury", "unauthorized")),
         take=st.booleans(),
     )
     def report(self, data: st.DataObject, outcome: str, take: bool) -> None:
@@ -157,6 +180,16 @@ class LanesMachine(RuleBasedStateMachine):
             result = self.store.retry(report, delay=7, take=following)
             expected = "retried" if current else "stale"
             known.state = State.PENDING if current else known.state
+        elif outcome == "fail":
+            result = self.store.retry(report, delay=2, outage=RULE, patience=PATIENCE, take=following)
+            job_now = self.store.job(job.id)
+            assert job_now is not None
+            if current and result.code == "buried":
+                assert job_now.failures >= MOST_FAILURES or self.store.now - job_now.accepted_at >= PATIENCE.max_age
+                assert self.store.gate().outage is None
+            expected = result.code if current and result.code == "buried" else "retried" if current else "stale"
+            if current:
+                known.state = State.DEAD if result.code == "buried" else State.PENDING
         elif outcome == "throttle":
             result = self.store.throttle(report, wait=3, take=following)
             expected = "throttled" if current else "stale"
@@ -166,6 +199,7 @@ class LanesMachine(RuleBasedStateMachine):
             result = self.store.bury(report, reason="refused", hold=hold, take=following)
             expected = "buried" if current else "stale"
             known.state = State.DEAD if current else known.state
+            self.held[known.location] |= current and outcome == "unauthorized"
         assert result.code == expected
         if leased:
             known.leased = False
@@ -177,6 +211,10 @@ class LanesMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from((0.5, 4.0, 11.0, 31.0, 90000.0)))
     def pass_time(self, seconds: float) -> None:
         """Time passes; seats are forgotten when their leases end."""
+        outage = self.store.gate().outage
+        paused = self.all_held or (outage is not None and outage.room == 1)
+        for location, held in self.held.items():
+            self.held_for[location] += seconds if held or paused else 0
         self.store.pass_time(seconds)
         for worker, job in list(self.busy.items()):
             if job.released_at + 30 <= self.store.now:
@@ -200,6 +238,7 @@ class LanesMachine(RuleBasedStateMachine):
         """Jobs that are too old leave."""
         for job_id in self.store.expire(100, 10**6):
             assert self.jobs[job_id].state is State.PENDING
+            assert self.over(self.jobs[job_id])
             self.jobs[job_id].state = State.EXPIRED
 
     @precondition(lambda self: self.jobs)
@@ -218,6 +257,8 @@ class LanesMachine(RuleBasedStateMachine):
         assert answer == (done if known.state is needs else known.state.value)
         if known.state is needs:
             known.state = becomes
+            if verb == "replay":
+                known.expires_at = float("inf")
 
     @rule(location=st.sampled_from(LOCATIONS), stop=st.booleans())
     def hold(self, location: str, stop: bool) -> None:
@@ -225,7 +266,30 @@ class LanesMachine(RuleBasedStateMachine):
         if stop:
             self.store.hold(location, "to look at it", "operator")
         else:
-            self.store.resume(location)
+            assert self.store.resume(location) == ("resumed" if self.held[location] else "free")
+        self.held[location] = stop
+
+    @rule(stop=st.booleans())
+    def hold_all(self, stop: bool) -> None:
+        """An operator stops everything or lets it go on; lanes that are held on their own stay so."""
+        if stop:
+            self.store.hold_all("to look at it all", "operator")
+        else:
+            assert self.store.resume_all() == ("resumed" if self.all_held else "free")
+        self.all_held = stop
+
+    @invariant()
+    def gate_stands(self) -> None:
+        """The gate is shut while there is a reason, and no longer; no more are out in an outage than may be."""
+        gate = self.store.gate()
+        shut = self.store.client.zscore(self.store.key("due"), "") is not None
+        assert shut == (gate.hold is not None or gate.outage is not None)
+        assert (gate.hold is not None) == self.all_held
+        out = self.store.client.zcount(self.store.key("probes"), f"({round(self.store.now * 1e6)}", "+inf")
+        assert out <= (gate.outage.room if gate.outage else 0)
+        assert {lane.location_id for lane in self.store.lanes() if lane.hold} == {
+            location for location, held in self.held.items() if held
+        }
 
     @invariant()
     def sound(self) -> None:
