@@ -78,7 +78,7 @@ class LanesMachine(RuleBasedStateMachine):
         location=st.sampled_from(LOCATIONS),
         record=st.sampled_from(RECORDS),
         wait=st.sampled_from((None, 5.0, 40.0)),
-        life=st.sampled_from((None, None, 20.0)),
+        life=st.sampled_from((None, 20.0)),
         strict=st.booleans(),
     )
     def enqueue(self, location: str, record: str, wait: float | None, life: float | None, strict: bool) -> None:
