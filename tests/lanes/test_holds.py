@@ -208,7 +208,7 @@ def test_an_outage_with_little_to_send_is_over_when_all_is_quiet(store: ClockedS
     store.pass_time(2)
     store.reclaim(10, 3)
     assert store.gate() == Gate()
-    stored = [json.loads(notice)["event"] for notice in store.client.zrange(store.key("notices"), 0, -1)]
+    stored = [json.loads(bytes(notice))["event"] for notice in store.client.zrange(store.key("notices"), 0, -1)]
     assert stored == ["outage_began", "outage_ended"]
 
 

@@ -77,7 +77,7 @@ end
 local function end_outage(since)
   notify('outage_ended', { seconds = math.floor((now - tonumber(since)) / 1000000) })
   redis.call('HDEL', key.gate, 'outage_since', 'room', 'room_at', 'gap', 'probe_at')
-  
+  redis.call('DEL', key.probes)
   set_gate()
 end
 
@@ -94,7 +94,7 @@ local function fail_probe(gate, job, rule)
     redis.call('HSET', key.lane(job.location), 'paused_until', math.max(job.lane.paused_until, now + 5 * gap))
   end
   redis.call('HSET', key.gate, 'room', 1, 'gap', gap, 'probe_at', now + jittered(gap))
-  
+  redis.call('DEL', key.probes)
   set_gate()
 end
 
