@@ -1,6 +1,5 @@
 """Holds of lanes and of everything: what is released, what expires, and what is told."""
 
-import json
 from collections.abc import Callable
 
 import pytest
@@ -208,8 +207,11 @@ def test_an_outage_with_little_to_send_is_over_when_all_is_quiet(store: ClockedS
     store.pass_time(2)
     store.reclaim(10, 3)
     assert store.gate() == Gate()
-    stored = [json.loads(bytes(notice))["event"] for notice in store.client.zrange(store.key("notices"), 0, -1)]
-    assert stored == ["outage_began", "outage_ended"]
+    began, ended = store.take_notice(30, None), store.take_notice(30, None)
+    assert began is not None
+    assert ended is not None
+    assert (began.event, ended.event) == ("outage_began", "outage_ended")
+    assert ended.facts == {"seconds": 62}
 
 
 def test_everything_held_in_an_outage_sends_no_probe(store: ClockedStore, order: Orders) -> None:
