@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 from lanes.audit import audit
 from ops.stack import Stack
@@ -75,3 +76,24 @@ def test_a_location_that_alone_fails_costs_the_others_nothing(make_stack: Callab
     control.clear_faults()
     until(lambda: all_done(store), "the rest delivered")
     assert (store.counts()["delivered"], store.counts()["dead"]) == (280, 0)
+
+
+def test_a_worker_killed_between_taking_and_sending_a_notice_loses_nothing(make_stack: Callable[..., Stack]) -> None:
+    with Receiver("hang") as receiver:
+        stack = make_stack(notify_url=receiver.url, notify_secret="a-secret-of-both-ends")
+        store = store_of(stack)
+        killed = stack.start_worker("killed", *WORKER)
+        store.hold("loc", "asked the customer", "ada")
+        until(lambda: receiver.received, "the notice in the worker's hands")
+        producer_of(stack).enqueue(row("other", "contact"))
+        until(lambda: store.counts()["delivered"] == 1, "a job delivered while the receiver hangs")
+        killed.kill()
+        stack.children.remove(killed)
+        name = store.key("notices")
+        taken: list[Any] = store.client.zrange(name, 0, -1)
+        assert store.take_notice(1, None) is None
+        store.client.zadd(name, {taken[0]: 0})  # half a minute later
+        stack.start_worker("other", *WORKER)
+        until(lambda: store.client.zcard(name) == 0, "the notice sent")
+        assert events(receiver) == ["lane_held"]
+        assert len({received.headers["Lanes-Notice-Id"] for received in receiver.received}) == 1
