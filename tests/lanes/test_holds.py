@@ -6,9 +6,10 @@ import pytest
 
 from lanes.gate import Gate
 from lanes.job import Idle, Released, State
-from lanes.transitions import OutageRule, Patience, Report, Told
+from lanes.transitions import Limits, OutageRule, Patience, Report, Told
 from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
 
+LIMITS_OF_MANY = Limits(burst=100, window=10, daily=1000)
 RULE = OutageRule(failures=3, locations=3, gap=1, most_gap=60)
 
 
@@ -245,3 +246,80 @@ def test_a_release_costs_no_command_more_while_the_gate_is_open(store: ClockedSt
     store.release(seat())
     stats = store.client.info("commandstats")
     assert stats["cmdstat_zrange"]["calls"] == 2
+
+
+def test_a_location_counts_for_no_more_than_its_share(store: ClockedStore, order: Orders) -> None:
+    """Seven failures of one location and one of each of two others are no outage of nine over three."""
+    rule = OutageRule(failures=9, locations=3, gap=1, most_gap=60)
+    for name in [*("x" * 7), "y", "z"]:
+        store.enqueue(order(name, f"r{order.made}"), 60)
+        job = store.release(seat(f"w{order.made}", LIMITS_OF_MANY)).next
+        assert isinstance(job, Released)
+        store.retry(Report(job.id, job.attempt, "{}", LIMITS_OF_MANY), delay=100, outage=rule)
+    assert store.gate().outage is None
+
+
+def test_what_was_on_its_way_when_the_gate_shut_again_opens_nothing(store: ClockedStore, order: Orders) -> None:
+    begin_outage(store, order)
+    store.pass_time(1)
+    first = store.release(seat()).next
+    assert isinstance(first, Released)
+    store.deliver(Report(first.id, first.attempt, "{}", LIMITS), retention=60)
+    one, two = (store.release(seat(name)).next for name in ("w1", "w2"))
+    assert isinstance(one, Released)
+    assert isinstance(two, Released)
+    assert fail(store, one) == "retried"
+    outage = store.gate().outage
+    assert outage is not None
+    assert outage.room == 1
+    store.enqueue(order("new"), 60)
+    store.pass_time(2)
+    assert isinstance(store.release(seat("w3")).next, Released), "a probe, though the other is on its way still"
+    store.deliver(Report(two.id, two.attempt, "{}", LIMITS), retention=60)
+    assert store.gate().outage is not None
+    assert isinstance(store.release(seat("w4")).next, Idle)
+
+
+def test_a_location_that_fails_while_others_are_answered_shuts_the_gate_but_once(
+    store: ClockedStore, order: Orders
+) -> None:
+    begin_outage(store, order)
+    store.hold("y", "not in this test", "ada")
+    store.hold("z", "not in this test", "ada")
+
+    def room() -> int:
+        outage = store.gate().outage
+        assert outage is not None
+        return outage.room
+
+    def answer_another() -> None:
+        store.enqueue(order("well", f"r{order.made}"), 60)
+        store.hold("x", "for now", "ada")
+        store.pass_time(1)
+        job = store.release(seat("well")).next
+        assert isinstance(job, Released)
+        assert job.location_id == "well"
+        store.deliver(Report(job.id, job.attempt, "{}", LIMITS), retention=60)
+        store.resume("x")
+
+    def fail_again() -> None:
+        assert isinstance(store.release(seat("x")).next, Idle), "it waits by itself"
+        store.pass_time(59)
+        job = store.release(seat("x")).next
+        assert isinstance(job, Released)
+        assert job.location_id == "x"
+        assert fail(store, job) == "retried"
+
+    answer_another()
+    assert room() == 2
+    job = store.release(seat("x")).next
+    assert isinstance(job, Released)
+    assert fail(store, job) == "retried"
+    assert room() == 1
+    answer_another()
+    assert room() == 2
+    fail_again()
+    assert room() == 2
+    store.pass_time(1)
+    fail_again()
+    assert room() == 1, "nobody was answered in between"

@@ -84,15 +84,16 @@ def test_a_single_location_account_loses_nothing_in_an_outage(store: ClockedStor
     assert store.lanes()[0].failing == 0
 
 
-def test_a_few_sick_locations_do_not_keep_the_gate_shut(store: ClockedStore) -> None:
-    """Those that fail have all the traffic at first: that looks like an outage, until others have something to send."""
-    sick = MANY[:4]
-    simulation = OutageSimulation(store, lambda location, _: location in sick)
-    simulation.enqueue(40, sick)
-    simulation.run(60)
-    assert store.gate().outage is not None
-    simulation.enqueue(400, MANY[4:8], "healthy")
+@pytest.mark.parametrize("sick", [4, 8])
+def test_sick_locations_do_not_keep_the_gate_shut_for_the_others(store: ClockedStore, sick: int) -> None:
+    """They have all the traffic at first: that looks like an outage, until others have had their turn to be probed."""
+    ill, healthy = MANY[:sick], MANY[sick : sick + 4]
+    simulation = OutageSimulation(store, lambda location, _: location in ill)
+    simulation.enqueue(50 * sick, ill)
     simulation.run(600)
+    assert store.gate().outage is not None
+    simulation.enqueue(400, healthy, "healthy")
+    simulation.run(120 * sick)
     assert store.counts()["delivered"] == 400
 
 

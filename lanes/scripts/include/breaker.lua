@@ -34,7 +34,7 @@ end
 local function api_failed(job, text)
   local rule = read_rule(text)
   local gate = redis.call('HMGET', key.gate, 'outage_since', 'room', 'gap', 'run_failures', 'run_answers', 'run_at',
-    'blamed_since')
+    'blamed_since', 'room_at')
   if gate[1] then
     if give_back(job) then fail_probe(gate, job, rule) end
     return 'outage'

@@ -86,12 +86,24 @@ local function give_back(job)
   return job.probe and redis.call('ZREM', key.probes, job.id .. ':' .. job.attempt) == 1
 end
 
--- fail_probe(gate, job, rule): nothing goes out for a longer while, and then a single probe again. Where others had been
--- answered, the location of the one that failed waits longer, so that its own trouble does not keep the gate shut.
+-- fails_alone(gate, job, rule): where others had been answered, the location of the one that failed waits longer. When others
+-- were answered even since it failed the last time, the trouble is its own and nothing more follows: else one location that
+-- always fails would keep the gate shut for all.
+local function fails_alone(gate, job, rule)
+  local name = key.lane(job.location)
+  local before = tonumber(redis.call('HGET', name, 'sick_at')) or 0
+  redis.call('HSET', name, 'sick_at', now, 'paused_until', math.max(job.lane.paused_until, now + rule.most_gap))
+  return before >= tonumber(gate[1]) and tonumber(gate[8]) > before
+end
+
+-- fail_probe(gate, job, rule): nothing goes out for a while, and then a single probe again; for a longer while each time, if none
+-- was answered in between.
 local function fail_probe(gate, job, rule)
-  local gap = math.min(2 * tonumber(gate[3]), rule.most_gap)
-  if tonumber(gate[2]) > 1 then
-    redis.call('HSET', key.lane(job.location), 'paused_until', math.max(job.lane.paused_until, now + 5 * gap))
+  local gap = rule.gap
+  if tonumber(gate[2]) == 1 then
+    gap = math.min(2 * tonumber(gate[3]), rule.most_gap)
+  elseif fails_alone(gate, job, rule) then
+    return
   end
   redis.call('HSET', key.gate, 'room', 1, 'gap', gap, 'probe_at', now + jittered(gap))
   redis.call('DEL', key.probes)
