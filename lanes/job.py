@@ -249,6 +249,7 @@ class Order:
     merge: bool = False
     event_time: float | None = None
     version: str = DEFAULT_VERSION
+    expires_while_held: bool = False
 
 
 class Acceptance(StrEnum):

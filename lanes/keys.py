@@ -46,13 +46,19 @@ KEYS: dict[str, Key] = {
     "schema": Key("schema", Kind.STRING, "version of this layout"),
     "counts": Key("counts", Kind.HASH, "jobs per state over all lanes, and totals since the beginning"),
     "locations": Key("locations", Kind.SET, "every location that ever had a job"),
-    "due": Key("due", Kind.ZSET, "location -> time from which it may release a job"),
+    "due": Key("due", Kind.ZSET, "location -> time from which it may release; '' before all when the gate is shut"),
     "leases": Key("leases", Kind.ZSET, "job id -> end of the lease of its current attempt"),
     "expiring": Key("expiring", Kind.ZSET, "pending job id -> time after which it must not be sent"),
     "dead": Key("dead", Kind.ZSET, "id of a dead or expired job -> time of its end"),
     "tokens": Key(
         "tokens", Kind.HASH, "location, or agency:company -> version (time of storing) and its encrypted credential"
     ),
+    "gate": Key("gate", Kind.HASH, "hold of everything, outage, and the failures that may become one"),
+    "probes": Key("probes", Kind.ZSET, "job id:attempt that went out in an outage -> end of its lease"),
+    "failing": Key("failing", Kind.HASH, "location -> failures of the API with hardly an answer in between"),
+    "blamed": Key("blamed", Kind.HASH, "job id -> those failures that were counted as its own"),
+    "held": Key("held", Kind.HASH, "location, or '' for all -> for how long it was held (see held.lua)"),
+    "notices": Key("notices", Kind.ZSET, "JSON of a notice -> time from which it may be taken"),
     "wake": Key("wake", Kind.CHANNEL, "a message when some lane became due earlier than every other"),
     # One of each per location.
     "lane": Key("lane:{location}", Kind.HASH, "jobs per state, next sequence number, budget, hold"),

@@ -18,7 +18,8 @@ class Lane:
     """A location's lane in numbers. Times in seconds; `due_in` is None when nothing will be released by itself.
 
     `window_used` counts requests that the server may still have in its window, those of others too; `day_used` those of
-    its day. `burst`, `daily` and `weight` are None unless they were set for the location.
+    its day. `failing` counts requests that failed in a row by the API's fault, once they are so many that the lane
+    sends single probes, else 0. `burst`, `daily` and `weight` are None unless they were set for the location.
     """
 
     location_id: str
@@ -31,6 +32,7 @@ class Lane:
     burst: int | None = None
     daily: int | None = None
     weight: int | None = None
+    failing: int = 0
 
     @classmethod
     def parse(cls, location_id: str, fields: dict[bytes, bytes], slots: int, due: float | None, now: float) -> "Lane":
@@ -51,6 +53,7 @@ class Lane:
             burst=own(b"burst"),
             daily=own(b"daily"),
             weight=own(b"weight"),
+            failing=int(fields.get(b"run_failures", 0)) if b"gap" in fields else 0,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -66,4 +69,5 @@ class Lane:
             "burst": self.burst,
             "daily": self.daily,
             "weight": self.weight,
+            "failing": self.failing,
         }

@@ -75,6 +75,15 @@ class Settings(BaseModel):
     http_timeout_seconds: Seconds = Field(20, description="for a whole request, connecting included")
     shift_seconds: Seconds = Field(5, description="how long a shift goes on before Celery has its slot back")
     shift_threads: int = Field(32, ge=1, description="requests at once of one process of a worker (pool prefork)")
+    outage_failures: int = Field(
+        20, ge=3, le=10_000, description="failures of the API in a row that are an outage, or pause a single lane"
+    )
+    outage_locations: int = Field(3, ge=2, le=1000, description="locations over which they must be spread")
+    outage_probe_seconds: float = Field(1, ge=0.05, le=60, description="first gap between probes in an outage")
+    outage_probe_most_seconds: float = Field(60, ge=0.05, le=3600, description="the longest gap between probes")
+    notify_url: SecretStr | None = Field(None, description="where notices are posted (https, or http on this machine)")
+    notify_secret: SecretStr | None = Field(None, min_length=16, description="signs the notices")
+    notify_dead_above: int | None = Field(None, ge=0, description="dead letters above which there is a notice")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that workers log")
 
     @field_validator("redis_url")
@@ -108,6 +117,20 @@ class Settings(BaseModel):
     @classmethod
     def _read_api_versions(cls, value: object) -> object:
         return _read_versions(value) if isinstance(value, str) else value
+
+    @field_validator("notify_url")
+    @classmethod
+    def _check_notify_url(cls, value: SecretStr | None) -> SecretStr | None:
+        # Not shown in the message: what a receiver knows a sender by may stand in it.
+        parts = urlsplit("" if value is None else value.get_secret_value())
+        local = parts.hostname in ("127.0.0.1", "localhost", "::1")
+        if value and (not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and local))):
+            message = "must be an https:// URL (http:// only for a receiver on this machine)"
+            raise ValueError(message)
+        if parts.username or parts.fragment:
+            message = "must be a URL without credentials and fragment"
+            raise ValueError(message)
+        return value
 
     @field_validator("api_token")
     @classmethod
@@ -147,6 +170,16 @@ class Settings(BaseModel):
     def version_of(self, location_id: str) -> ApiVersion:
         """Return the API version that a location has."""
         return (self.api_versions or {}).get(location_id, self.api_version)
+
+    @model_validator(mode="after")
+    def _check_outage(self) -> Self:
+        if self.outage_probe_most_seconds < self.outage_probe_seconds:
+            message = "LANES_OUTAGE_PROBE_MOST_SECONDS must not be less than LANES_OUTAGE_PROBE_SECONDS"
+            raise ValueError(message)
+        if self.notify_url is not None and self.notify_secret is None:
+            message = "LANES_NOTIFY_SECRET must be set beside LANES_NOTIFY_URL; it signs what is sent there"
+            raise ValueError(message)
+        return self
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> Self:

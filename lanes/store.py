@@ -7,13 +7,15 @@ import redis
 from redis.exceptions import NoScriptError, ResponseError
 
 from lanes import transitions
+from lanes.gate import Gate
 from lanes.job import MICROSECONDS, Accepted, Job, Order, Reclaimed, Result, Survey
 from lanes.keys import DEFAULT_PREFIX, build
 from lanes.lane import Lane, read_counts
 from lanes.letter import Letter
 from lanes.loader import Script, load
+from lanes.notice import Notice
 from lanes.redis_errors import UNAVAILABLE, explain, own_errors, unavailable, url_errors
-from lanes.transitions import Argument, Limits, Report, Seat, microseconds
+from lanes.transitions import Argument, Limits, OutageRule, Patience, Report, Seat, microseconds
 
 # Orders that one call of the script takes: many share its beginning, and no other client waits for long.
 ORDERS_IN_A_CALL = 50
@@ -133,9 +135,20 @@ class LaneStore:
         """Report that the API took the job; with `take`, release the next one in the same call."""
         return self._report("deliver", report, round(retention * 1000), take=take)
 
-    def retry(self, report: Report, *, delay: float, take: Seat | None = None) -> Result:
-        """Report a failure that may pass; the job waits `delay` seconds."""
-        return self._report("retry", report, microseconds(delay), take=take)
+    def retry(
+        self,
+        report: Report,
+        *,
+        delay: float,
+        outage: OutageRule | None = None,
+        patience: Patience | None = None,
+        take: Seat | None = None,
+    ) -> Result:
+        """Report a failure that may pass; the job waits `delay` seconds, or is given up when `patience` is at its end.
+
+        `outage` tells that the API itself failed, and what makes an outage.
+        """
+        return self._report("retry", report, *transitions.retry_arguments(delay, outage, patience), take=take)
 
     def throttle(self, report: Report, *, wait: float, take: Seat | None = None) -> Result:
         """Report a 429; the lane waits `wait` seconds."""
@@ -223,6 +236,30 @@ class LaneStore:
     def resume(self, location_id: str) -> str:
         """Let a held lane go on; return `resumed`, or `free` when it was not held."""
         return cast("bytes", self._run("resume", location_id)).decode()
+
+    def hold_all(self, reason: str, by: str) -> str:
+        """Stop all lanes."""
+        return cast("bytes", self._run("hold_all", reason, by)).decode()
+
+    def resume_all(self) -> str:
+        """End the hold of everything, not those of single lanes; return `resumed`, or `free` when there was none."""
+        return cast("bytes", self._run("resume_all")).decode()
+
+    def gate(self) -> Gate:
+        """Return what stops all lanes, if anything does."""
+        seconds, micros = self.read(lambda client: client.time())
+        fields = self.read(lambda client: client.hgetall(self.key("gate")))
+        return Gate.parse(fields, seconds + micros / MICROSECONDS)
+
+    def take_notice(self, lease: float, dead_above: int | None) -> Notice | None:
+        """Take a notice that is due, for `lease` seconds; from now on, more dead letters than `dead_above` make one."""
+        reply = self._run("take_notice", microseconds(lease), "" if dead_above is None else dead_above)
+        return Notice.parse(*reply) if reply else None
+
+    def settle_notice(self, notice: Notice, delay: float | None = None) -> str:
+        """Be done with a notice, or let it be taken again after `delay` seconds."""
+        arguments = (notice.stored, "" if delay is None else microseconds(delay))
+        return cast("bytes", self._run("settle_notice", *arguments)).decode()
 
     def limit(self, location_id: str, burst: int | None, daily: int | None, weight: int | None) -> str:
         """Give a location budgets and a weight of its own; None stands for the common one."""

@@ -57,13 +57,40 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What every outcome says of its attempt: which one it was, its JSON detail, and what the answer told."""
+    """What every outcome says of its attempt: which one it was, its JSON detail, and what the answer told.
+
+    `told` is None when no answer came; an answer that told nothing of the budgets is `Told()`.
+    """
 
     job_id: str
     attempt: int
     detail: str
     limits: Limits
     told: Told | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutageRule:
+    """What makes an outage, and how the API is probed then: so many failures in a row of the API itself, over so many
+    locations; gaps between probes that grow from `gap` to `most_gap` seconds.
+    """
+
+    failures: int
+    locations: int
+    gap: float
+    most_gap: float
+
+    def as_argument(self) -> str:
+        """Return it as `include/outage.lua` reads it."""
+        return f"{self.failures} {self.locations} {microseconds(self.gap)} {microseconds(self.most_gap)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """When a job that fails is given up: after so many attempts, or a failed one at this age in seconds."""
+
+    max_attempts: int
+    max_age: float
 
 
 def microseconds(seconds: float) -> int:
@@ -89,6 +116,7 @@ def enqueue_arguments(orders: Iterable[Order], idempotency_seconds: float) -> li
             int(order.merge),
             _time(order.event_time),
             "" if order.version == DEFAULT_VERSION else order.version,
+            int(order.expires_while_held),
         )
     return arguments
 
@@ -140,6 +168,12 @@ def result(reply: Sequence[Any]) -> Result:
             body[0] if body and body[0] else b"",
         ),
     )
+
+
+def retry_arguments(delay: float, outage: OutageRule | None, patience: Patience | None) -> list[Argument]:
+    """Return ARGV 8 to 11 of `retry.lua`."""
+    most: list[Argument] = ["", ""] if patience is None else [patience.max_attempts, microseconds(patience.max_age)]
+    return [microseconds(delay), "" if outage is None else outage.as_argument(), *most]
 
 
 def jobs(job_ids: Sequence[str], reply: Sequence[Any]) -> list[Job | None]:

@@ -107,6 +107,7 @@ class EnqueueOptions(BaseModel):
         idempotency_key: the same key and body again gives the same job back, within `LANES_IDEMPOTENCY_SECONDS`.
         not_before: when it may be sent at the earliest.
         expires_at: from when on it is not sent any more.
+        expires_while_held: whether that time runs on while its lane is held, or all are paused by an outage.
         service: who enqueued it.
         priority: 0 to 9; the higher goes first within its lane, but never past an older job of its own opportunity.
         merge: join a job of the same opportunity that waits and was never sent: of each field the newer value is sent,
@@ -122,6 +123,7 @@ class EnqueueOptions(BaseModel):
     idempotency_key: Annotated[str, Field(pattern=r"^[!-~]{1,128}$")] | None = None
     not_before: AwareDatetime | None = None
     expires_at: AwareDatetime | None = None
+    expires_while_held: bool = False
     service: Annotated[str, Field(pattern=r"^[!-~]{1,64}$")] | None = None
     priority: Annotated[int, Field(ge=0, le=9)] = 0
     merge: bool | None = None

@@ -73,6 +73,7 @@ def make_order(
         merge=(merge if options.merge is None else options.merge) and body.unmergeable is None,
         event_time=_timestamp(options.event_time),
         version=version,
+        expires_while_held=options.expires_while_held,
     )
 
 

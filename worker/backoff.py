@@ -1,4 +1,4 @@
-"""When a failed job is tried again, and when no more. Pure."""
+"""When a failed job is tried again. Pure."""
 
 import random
 from dataclasses import dataclass
@@ -10,12 +10,6 @@ class Backoff:
 
     base: float
     most: float
-    max_attempts: int
-    max_age: float
-
-    def exhausted(self, failures: int, age: float) -> bool:
-        """Whether a job that has failed `failures` times by now and is `age` old is given up."""
-        return failures >= self.max_attempts or age >= self.max_age
 
     def delay(self, failures: int, chance: random.Random) -> float:
         """Return the pause after the failure with this number (the first is 1), uniform from 0 to its upper bound."""

@@ -17,6 +17,7 @@ from celery.worker import state as worker_state
 from celery.worker.request import Request
 
 from lanes.errors import LanesError
+from worker.notifier import Notifier
 
 log = structlog.get_logger()
 
@@ -102,15 +103,18 @@ class Dispatcher:
             threading.Thread(target=self._listen, name="dispatcher-wake", daemon=True),
         ]
         self._housekeeping_at = 0.0
+        self._notifier = Notifier(self._store, self._settings)
 
     def start(self) -> None:
         """Begin to dispatch."""
         for thread in self._threads:
             thread.start()
+        self._notifier.start()
 
     def stop(self) -> None:
         """Start no more shifts."""
         self._stopping.set()
+        self._notifier.stop()
         book.changed.set()
 
     def _run(self) -> None:

@@ -19,11 +19,12 @@ from lanes.errors import RedisUnavailableError
 from lanes.job import Idle, Reason, Released, Result
 from lanes.settings import Settings
 from lanes.store import LaneStore
-from lanes.transitions import Limits, Report, Seat, Told
+from lanes.transitions import Limits, Patience, Report, Seat, Told
 from worker.backoff import Backoff
 from worker.bell import Bell
 from worker.crew import Alone, Crew
 from worker.events import FLUSH_SECONDS, JobEvents
+from worker.health import api_is_down, outage_rule
 from worker.highlevel.client import HighLevelClient
 from worker.highlevel.outcomes import Kind, Outcome, classify
 from worker.tokens.tokens import Tokens
@@ -77,13 +78,7 @@ class Bench:
     @property
     def backoff(self) -> Backoff:
         """When to try again."""
-        settings = self.settings
-        return Backoff(
-            settings.backoff_base_seconds,
-            settings.backoff_max_seconds,
-            settings.max_attempts,
-            settings.max_age_seconds,
-        )
+        return Backoff(self.settings.backoff_base_seconds, self.settings.backoff_max_seconds)
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -129,6 +124,8 @@ class Hand:
         self._limits = bench.limits
         self._backoff = bench.backoff
         settings = bench.settings
+        self._patience = Patience(settings.max_attempts, settings.max_age_seconds)
+        self._outage = outage_rule(settings)
         self._seat = Seat(seat_name(bench.hostname), settings.lease_seconds, settings.retention_seconds, self._limits)
         self._chance = random.Random()  # noqa: S311 - jitter, not a secret
 
@@ -206,10 +203,9 @@ class Hand:
             self._bench.hostname,
             self._bench.settings,
         )
-        told = Told(*outcome.rate_limits) if outcome.rate_limits else None
+        told = None if outcome.status is None else Told(*(outcome.rate_limits or ()))
         report = Report(job.id, job.attempt, describe(outcome, seconds, hostname), self._limits, told)
         take = None if self._over else self._seat
-        age = job.released_at - job.accepted_at + seconds
         call: Callable[[], Result]
         match outcome.kind:
             case Kind.DELIVERED:
@@ -222,18 +218,22 @@ class Hand:
                 sent = outcome.status is not None
                 call = partial(store.defer, report, wait=outcome.wait or 0, sent=sent, take=take)
                 events.retried(job, outcome, hostname)
-            case Kind.RETRY if not self._backoff.exhausted(job.failures + 1, age):
+            case Kind.RETRY:
                 delay = self._backoff.delay(job.failures + 1, self._chance)
-                call = partial(store.retry, report, delay=delay, take=take)
-                events.retried(job, outcome, hostname)
+                rule = self._outage if api_is_down(outcome) else None
+                call = partial(store.retry, report, delay=delay, outage=rule, patience=self._patience, take=take)
             case _:
-                reason = Reason.EXHAUSTED if outcome.kind is Kind.RETRY else Reason(outcome.kind.value)
+                reason = Reason(outcome.kind.value)
                 hold = (outcome.message or "") if outcome.kind is Kind.UNAUTHORIZED else ""
                 call = partial(store.bury, report, reason=reason, hold=hold, take=take)
                 events.failed(job, outcome, hostname, self._carried(job))
         result = self._insist(job, call)
         if result is None:
             return None
+        if outcome.kind is Kind.RETRY and result.code == "buried":
+            events.failed(job, outcome, hostname, self._carried(job))
+        elif outcome.kind is Kind.RETRY:
+            events.retried(job, outcome, hostname)
         _log(job, outcome, result.code, seconds)
         return result.next
 

@@ -7,7 +7,7 @@
 --   4 burst       requests of a location in a window
 --   5 window      us
 --   6 daily       requests of a location in a day
---   7 told        what the answer told of the budgets, as learn reads it, or ''
+--   7 told        what the answer told of the budgets, as learn reads it, or '' when none came
 --   8 reason      refused | exhausted | unauthorized
 --   9 hold        why the lane is held from now on, unless it is held already, or ''
 --   10.. as ARGV 1 to 3 of release, or nothing
@@ -17,9 +17,11 @@
 -- @include stale
 -- @include kill_job
 -- @include hold_lane
+-- @include breaker
 -- @include reply
 local job = fence(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 10) end
+api_refused(job, ARGV[7])
 if stale(job, ARGV[8], ARGV[3]) then return reply('stale', 10) end
 if ARGV[9] ~= '' and not job.lane.held then hold_lane(job.location, ARGV[9], 'authorization') end
 end_attempt(job, ARGV[8], ARGV[3])

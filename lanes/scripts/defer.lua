@@ -16,9 +16,11 @@
 -- @include now
 -- @include fence
 -- @include stale
+-- @include breaker
 -- @include reply
 local job = fence(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 10) end
+api_refused(job, ARGV[7])
 if stale(job, 'again', ARGV[3]) then return reply('stale', 10) end
 local paused_until = tonumber(redis.call('HGET', key.lane(job.location), 'paused_until')) or 0
 redis.call('HSET', key.lane(job.location), 'paused_until', math.max(paused_until, now + tonumber(ARGV[8])))

@@ -7,7 +7,7 @@
 --   4 burst       requests of a location in a window
 --   5 window      us
 --   6 daily       requests of a location in a day
---   7 told        what the answer told of the budgets, as learn reads it, or ''
+--   7 told        what the answer told of the budgets, as learn reads it, or '' when none came
 --   8 retention   ms for which the job can still be read
 --   9.. as ARGV 1 to 3 of release, to take the next job in the same call, or nothing
 -- Returns: { 'delivered' | 'stale' | 'unknown', what release returns behind its code }
@@ -16,9 +16,11 @@
 -- @include forget
 -- @include newest
 -- @include stale
+-- @include breaker
 -- @include reply
 local job = fence(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 9) end
+api_answered(job)
 if job.state == 'delivered' then
   stale(job, 'delivered', ARGV[3])
   return reply('stale', 9)

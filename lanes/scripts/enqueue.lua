@@ -16,6 +16,7 @@
 --     merge        1 to join a waiting job of the record, else 0
 --     event_time   time in us at which the service learned what the body says, or ''
 --     version      of the API that the body is for, or '' for the default one
+--     expires_while_held   1 when its time runs out even while it is held, else 0
 -- Returns: { 'accepted' | 'known' | 'conflict', id of the job, ... } two values a job
 -- @include now
 -- @include count
@@ -23,7 +24,8 @@
 -- @include schedule
 -- @include overtaken
 -- @include merge
-local FIELDS = 13
+-- @include held
+local FIELDS = 14
 local window = ARGV[1]
 local due = {}      -- location -> the earliest time at which one of the jobs may be sent
 local tallies = {}  -- location -> state -> jobs that entered it
@@ -33,6 +35,8 @@ local function tally(location, state)
   states[state] = (states[state] or 0) + 1
   tallies[location] = states
 end
+
+local ever_held = redis.call('EXISTS', key.held) == 1
 
 -- known_as(order): the answer for an order that was there before, or nil; and the name of its idempotency key, if any.
 local function known_as(order)
@@ -60,6 +64,9 @@ local function wait_in_lane(order)
     note('expires_at', order.expires_at)
     redis.call('ZADD', key.expiring, order.expires_at, id)
   end
+  local held_before = ever_held and held(location) or 0
+  if held_before > 0 then note('held_before', string.format('%.0f', held_before)) end
+  if order.expires_while_held then note('expires_while_held', 1) end
   if order.service ~= '' then note('service', order.service) end
   if order.priority > 0 then note('priority', order.priority) end
   if order.event_time then note('event_time', order.event_time) end
@@ -91,7 +98,7 @@ for at = 2, #ARGV, FIELDS do
     id = ARGV[at], location = ARGV[at + 1], record = ARGV[at + 2], body = ARGV[at + 3],
     not_before = tonumber(ARGV[at + 4]), expires_at = tonumber(ARGV[at + 5]), service = ARGV[at + 6], key = ARGV[at + 7],
     fingerprint = ARGV[at + 8], priority = tonumber(ARGV[at + 9]), merge = ARGV[at + 10] == '1',
-    event_time = tonumber(ARGV[at + 11]), version = ARGV[at + 12],
+    event_time = tonumber(ARGV[at + 11]), version = ARGV[at + 12], expires_while_held = ARGV[at + 13] == '1',
   }
   local answer, idempotency = known_as(order)
   if not answer then

@@ -1,15 +1,23 @@
--- expire: pending jobs whose time is over leave their lanes unsent, and are kept with the dead letters.
+-- expire: pending jobs whose time is over leave their lanes unsent, and are kept with the dead letters. The time of one that
+-- was held is moved on, and looked at again no sooner than in a while, since it may be held still; a release looks for itself.
 -- Moves: pending -> expired
 -- ARGV:
 --   1 most   jobs in one call
 -- Returns: { id, location, ... } two values a job
 -- @include now
 -- @include expire_job
+-- @include expiry
+local AGAIN = 60 * 1000000
 local expired = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.expiring, '-inf', now, 'LIMIT', 0, ARGV[1])) do
-  local job = redis.call('HMGET', key.job(id), 'location', 'record')
-  expire_job(id, job[1], job[2])
-  table.insert(expired, id)
-  table.insert(expired, job[1])
+  local job = redis.call('HMGET', key.job(id), 'location', 'record', 'expires_at')
+  local at = expiry(id, job[1], job[3])
+  if at > now then
+    redis.call('ZADD', key.expiring, math.max(at, now + AGAIN), id)
+  else
+    expire_job(id, job[1], job[2])
+    table.insert(expired, id)
+    table.insert(expired, job[1])
+  end
 end
 return expired

@@ -1,4 +1,5 @@
--- reclaim: attempts whose lease has ended are over; their jobs go back to their lanes.
+-- reclaim: attempts whose lease has ended are over; their jobs go back to their lanes. And an outage ends, of which nothing
+-- has been heard for a while.
 -- Moves: in flight -> pending (ready) | dead when its attempts are spent
 -- ARGV:
 --   1 most          jobs in one call
@@ -7,6 +8,8 @@
 -- @include now
 -- @include advance
 -- @include kill_job
+-- @include outage
+end_quiet_outage()
 local reclaimed = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.leases, '-inf', now, 'LIMIT', 0, ARGV[1])) do
   redis.call('ZREM', key.leases, id)

@@ -3,8 +3,10 @@
 --   1 location
 -- Returns: 'resumed' | 'free', the latter when it was not held
 -- @include now
+-- @include held
 -- @include go_on
 local location = ARGV[1]
 if redis.call('HDEL', key.lane(location), 'hold', 'held_by', 'held_at') == 0 then return 'free' end
+end_held(location, held_clock())
 go_on(location)
 return 'resumed'

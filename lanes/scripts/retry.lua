@@ -1,29 +1,54 @@
--- retry: the attempt failed in a way that may pass; the job waits for its backoff and holds back its record only.
--- Moves: in flight -> pending (later)
+-- retry: the attempt failed in a way that may pass; the job waits for its backoff and holds back its record only. It is given up
+-- when its attempts or its time are spent; what fails in an outage spends neither.
+-- Moves: in flight -> pending (later) | dead when its attempts or its time are spent
 -- ARGV:
 --   1 id
 --   2 attempt
---   3 detail      JSON of the attempt
---   4 burst       requests of a location in a window
---   5 window      us
---   6 daily       requests of a location in a day
---   7 told        what the answer told of the budgets, as learn reads it, or ''
---   8 delay       us of backoff
---   9.. as ARGV 1 to 3 of release, or nothing
--- Returns: { 'retried' | 'stale' | 'unknown', what release returns behind its code }
+--   3 detail        JSON of the attempt
+--   4 burst         requests of a location in a window
+--   5 window        us
+--   6 daily         requests of a location in a day
+--   7 told          what the answer told of the budgets, as learn reads it, or '' when none came
+--   8 delay         us of backoff
+--   9 outage        when the API itself failed: how many such failures, over how many locations, are an outage, and us of the
+--                   first and the longest gap between probes, with spaces in between; else ''
+--   10 max_attempts or '' for any number
+--   11 max_age      us after which a failed attempt is the last, or ''
+--   12.. as ARGV 1 to 3 of release, or nothing
+-- Returns: { 'retried' | 'buried' | 'stale' | 'unknown', what release returns behind its code }
 -- @include now
 -- @include fence
 -- @include stale
+-- @include breaker
+-- @include held
+-- @include kill_job
 -- @include reply
 local job = fence(ARGV[1], ARGV[2], ARGV[7])
-if not job then return reply('unknown', 9) end
-if stale(job, 'retry', ARGV[3]) then return reply('stale', 9) end
+if not job then return reply('unknown', 12) end
+local fault = 'job'
+if ARGV[9] == '' then
+  api_refused(job, ARGV[7])
+elseif job.current then
+  fault = api_failed(job, ARGV[9])
+end
+if stale(job, 'retry', ARGV[3]) then return reply('stale', 12) end
 end_attempt(job, 'retry', ARGV[3])
+local stored = redis.call('HMGET', key.job(job.id), 'failures', 'accepted_at', 'held_before', 'expires_at')
+local failures = tonumber(stored[1]) or 0
+if fault == 'job' then failures = redis.call('HINCRBY', key.job(job.id), 'failures', 1) end
+local spent = fault == 'job' and failures >= (tonumber(ARGV[10]) or math.huge)
+if not spent and fault ~= 'outage' and ARGV[11] ~= '' then
+  local age = now - tonumber(stored[2]) - held(job.location) + (tonumber(stored[3]) or 0)
+  spent = age >= tonumber(ARGV[11])
+end
+if spent then
+  kill_job(job.id, job.location, job.record, 'in_flight', 'exhausted')
+  advance(job.location, job.record)
+  return reply('buried', 12)
+end
 redis.call('HSET', key.job(job.id), 'state', 'pending')
-redis.call('HINCRBY', key.job(job.id), 'failures', 1)
-local expires_at = redis.call('HGET', key.job(job.id), 'expires_at')
-if expires_at then redis.call('ZADD', key.expiring, expires_at, job.id) end
+if stored[4] then redis.call('ZADD', key.expiring, stored[4], job.id) end
 count(job.location, 'in_flight', 'pending')
 count(job.location, nil, 'retried')
 schedule(job.location, place(job.location, job.id, job.seq, now + tonumber(ARGV[8]), job.priority))
-return reply('retried', 9)
+return reply('retried', 12)

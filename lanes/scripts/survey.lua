@@ -4,14 +4,24 @@
 --   2 burst   requests of a location in a window
 -- Returns: { due jobs, at most `most`; us until the first lane is due, 0 if one is, -1 if none will be }
 -- @include now
+-- @include gate
 local most, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local first = redis.call('ZRANGE', key.due, 0, 0, 'WITHSCORES')
+local behind = first[1] == '' and 1 or 0
+if behind == 1 then
+  local free, at = passage()
+  if free <= 0 then return { 0, at and at - now or -1 } end
+  most = math.min(most, free)
+  first = redis.call('ZRANGE', key.due, 1, 1, 'WITHSCORES')
+end
 if not first[1] then return { 0, -1 } end
 if tonumber(first[2]) > now then return { 0, tonumber(first[2]) - now } end
 local due = 0
-for _, location in ipairs(redis.call('ZRANGEBYSCORE', key.due, '-inf', now, 'LIMIT', 0, most)) do
+for _, location in ipairs(redis.call('ZRANGEBYSCORE', key.due, '-inf', now, 'LIMIT', behind, most)) do
   local jobs = redis.call('ZCARD', key.ready(location)) + redis.call('ZCOUNT', key.later(location), '-inf', now)
-  local own = tonumber(redis.call('HGET', key.lane(location), 'burst')) or burst
+  local lane = redis.call('HMGET', key.lane(location), 'burst', 'gap')
+  local own = tonumber(lane[1]) or burst
+  if lane[2] then jobs = math.min(jobs, 1) end  -- it fails, and sends single probes
   local free = own - redis.call('ZCOUNT', key.slots(location), '(' .. string.format('%.0f', now), '+inf')
   due = due + math.min(jobs, math.max(free, 0))
   if due >= most then return { most, 0 } end

@@ -7,16 +7,18 @@
 --   4 burst       requests of a location in a window
 --   5 window      us
 --   6 daily       requests of a location in a day
---   7 told        what the answer told of the budgets, as learn reads it, or ''
+--   7 told        what the answer told of the budgets, as learn reads it, or '' when none came
 --   8 wait        us for which the lane releases nothing
 --   9.. as ARGV 1 to 3 of release, or nothing
 -- Returns: { 'throttled' | 'stale' | 'unknown', what release returns behind its code }
 -- @include now
 -- @include fence
 -- @include stale
+-- @include breaker
 -- @include reply
 local job = fence(ARGV[1], ARGV[2], ARGV[7], true)
 if not job then return reply('unknown', 9) end
+api_answered(job)
 local paused_until = tonumber(redis.call('HGET', key.lane(job.location), 'paused_until')) or 0
 redis.call('HSET', key.lane(job.location), 'paused_until', math.max(paused_until, now + tonumber(ARGV[8])))
 count(job.location, nil, 'throttled')

@@ -1,26 +1,47 @@
-"""`lanes hold`: stop a lane."""
+"""`lanes hold`: stop a lane, or all of them."""
 
 import click
 
 from ops.command.session import Session, connected
-from ops.command.words import LocationId, PrintableWord, examples, say
+from ops.command.words import LocationId, PrintableWord, examples, printable, say
 
 HELD_BY = "operator"
+NOT_NAMES = ("authorization", "outage")  # who holds lanes beside people
 
 
 @click.command(
     epilog=examples(
-        "lanes hold ve9EPM428h8vShlRW1KT --reason 'wrong pipeline, asked the customer'",
+        "lanes hold ve9EPM428h8vShlRW1KT --reason 'wrong pipeline, asked the customer' --by ada",
         "lanes resume ve9EPM428h8vShlRW1KT",
+        "lanes hold --all --reason 'wrong prices since noon'",
+        "lanes resume --all",
     )
 )
-@click.argument("location_id", metavar="LOCATION", type=LocationId())
+@click.argument("location_id", metavar="[LOCATION]", required=False, type=LocationId())
+@click.option("--all", "everything", is_flag=True, help="Every lane, also those that come.")
 @click.option("--reason", required=True, type=PrintableWord(), help="Why, for whoever looks at it later.")
+@click.option("--by", type=PrintableWord(), default=HELD_BY, show_default=True, help="Who holds it.")
 @connected
-def hold(session: Session, location_id: str, reason: str) -> None:
-    """Stop the lane of a location: jobs are accepted and wait; what is on its way ends. Other lanes go on."""
+def hold(session: Session, location_id: str | None, reason: str, by: str, *, everything: bool) -> None:
+    """Stop the lane of a location, or all: jobs are accepted and wait; what is on its way ends. Other lanes go on.
+
+    The time for which a job was held is added to the time at which it expires, unless it was enqueued with
+    expires_while_held.
+    """
+    if everything == (location_id is not None):
+        message = "say which: LOCATION or --all"
+        raise click.UsageError(message)
+    if by in NOT_NAMES:
+        message = f"--by: must be a person's name ({by} is what the lanes themselves say)"
+        raise click.UsageError(message)
+    if location_id is None:
+        before = session.store.gate()
+        session.store.hold_all(reason, by)
+        note = f" (it was by {printable(before.held_by)}: {printable(before.hold)})" if before.hold else ""
+        say(f"everything is held{note}; let it go on with: lanes resume --all")
+        return
     store = session.store
     known = store.client.sismember(store.key("locations"), location_id)
-    store.hold(location_id, reason, HELD_BY)
+    store.hold(location_id, reason, by)
     note = "" if known else " (it never had a job; mistyped?)"
     say(f"{location_id} is held{note}; let it go on with: lanes resume {location_id}")

@@ -10,12 +10,13 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from lanes.gate import Gate
 from lanes.lane import Lane
 from lanes.settings import Settings
 from ops.command.failure import Refused
 from ops.command.session import Session, connected
 from ops.command.table import Column, draw, plain
-from ops.command.words import LocationId, examples, print_json, printable, say
+from ops.command.words import LocationId, examples, moment, print_json, printable, say
 
 COUNTS = ("pending", "in_flight", "delivered", "dead", "retried", "throttled")
 COLUMNS = (
@@ -35,9 +36,10 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What one look at Redis showed: the counts, the lanes to show, and how many more there are."""
+    """What one look at Redis showed: the counts, what stops all lanes, those to show, and how many more there are."""
 
     counts: dict[str, int]
+    gate: Gate
     lanes: tuple[Lane, ...]
     more: int
     unknown: tuple[str, ...]
@@ -65,7 +67,7 @@ def status(
     while True:
         picture = look(session, location_ids, top)
         if as_json:
-            print_json({**picture.counts, "locations": [lane.as_json() for lane in picture.lanes]})
+            print_json(_as_json(picture))
         else:
             _print(picture, session.settings)
         if not watch:
@@ -85,7 +87,17 @@ def look(session: Session, location_ids: Sequence[str], top: int | None) -> Pict
     wanted.sort(key=lambda lane: (-lane.counts["pending"], lane.location_id))
     shown = wanted[:top]
     unknown = tuple(name for name in location_ids if name not in known)
-    return Picture(counts, tuple(shown), len(wanted) - len(shown), unknown)
+    return Picture(counts, session.store.gate(), tuple(shown), len(wanted) - len(shown), unknown)
+
+
+def _as_json(picture: Picture) -> dict[str, object]:
+    outage = picture.gate.outage
+    return {
+        **picture.counts,
+        "hold": picture.gate.hold_as_json(),
+        "outage": None if outage is None else outage.as_json(),
+        "locations": [lane.as_json() for lane in picture.lanes],
+    }
 
 
 def _rows(lanes: Sequence[Lane], settings: Settings) -> list[tuple[object, ...]]:
@@ -96,10 +108,30 @@ def _rows(lanes: Sequence[Lane], settings: Settings) -> list[tuple[object, ...]]
             f"{lane.window_used}/{lane.burst or settings.burst_limit}",
             f"{lane.day_used}/{lane.daily or settings.daily_limit}",
             due(lane.due_in),
-            "" if lane.hold is None else f"{lane.held_by}: {lane.hold}",
+            _hold(lane),
         )
         for lane in lanes
     ]
+
+
+def _hold(lane: Lane) -> str:
+    if lane.hold is not None:
+        return f"{lane.held_by}: {lane.hold}"
+    return f"failing: {lane.failing} in a row, single probes" if lane.failing else ""
+
+
+def gate_lines(gate: Gate) -> list[str]:
+    """Return a line for each thing that stops all lanes."""
+    lines = []
+    if gate.hold is not None:
+        lines.append(
+            f"EVERYTHING IS HELD since {moment(gate.held_at)} by {printable(gate.held_by)}: {printable(gate.hold)}"
+        )
+    if gate.outage is not None:
+        room = gate.outage.room
+        probe = f"next probe: {due(gate.outage.next_probe_in)}" if room == 1 else f"ending: {room} requests at a time"
+        lines.append(f"OUTAGE of the API since {moment(gate.outage.since)}; {probe}")
+    return lines
 
 
 def due(seconds: float | None) -> str:
@@ -113,8 +145,9 @@ def due(seconds: float | None) -> str:
     return f"{seconds / 60:.0f}m" if seconds < 7200 else f"{seconds / 3600:.0f}h"
 
 
-def _totals(counts: dict[str, int]) -> str:
-    return "  ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
+def _totals(picture: Picture) -> str:
+    counts = "  ".join(f"{name.replace('_', ' ')} {count}" for name, count in picture.counts.items())
+    return "\n".join([*gate_lines(picture.gate), counts])
 
 
 def _more(picture: Picture) -> str:
@@ -125,11 +158,11 @@ def _print(picture: Picture, settings: Settings) -> None:
     rows = _rows(picture.lanes, settings)
     if sys.stdout.isatty():
         console = Console()
-        console.print(Text(_totals(picture.counts)))
+        console.print(Text(_totals(picture)))
         if rows:
             console.print(draw(COLUMNS, rows))
     else:
-        click.echo(_totals(picture.counts))
+        click.echo(_totals(picture))
         if rows:
             click.echo(plain(COLUMNS, rows))
     if picture.more:
@@ -141,8 +174,8 @@ def _watch(session: Session, location_ids: Sequence[str], top: int | None, inter
     console = Console()
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            picture = look(session, location_ids, top or max(1, console.height - 8))
+            picture = look(session, location_ids, top or max(1, console.height - 10))
             table = draw(COLUMNS, _rows(picture.lanes, session.settings))
             unknown = "".join(f"\n{printable(name)}: no such lane" for name in picture.unknown)
-            live.update(Group(Text(_totals(picture.counts)), table, Text(_more(picture) + unknown)), refresh=True)
+            live.update(Group(Text(_totals(picture)), table, Text(_more(picture) + unknown)), refresh=True)
             time.sleep(interval)

@@ -31,6 +31,9 @@ class Known:
     died: bool = False
     purged: bool = False
     lost: bool = False
+    expires_at: float = float("inf")
+    held_before: float = 0
+    expires_while_held: bool = False
 
 
 class LetterRules(RuleBasedStateMachine):
@@ -91,7 +94,7 @@ class LetterRules(RuleBasedStateMachine):
             assert moved == Moved(job_id, "overtaken", newer[0])
         else:
             assert moved == Moved(job_id, "replayed")
-            known.state = State.PENDING
+            known.state, known.expires_at = State.PENDING, float("inf")
             at = queue.index(newer[0]) if newer and not even else len(queue)
             assert self.queue(known) == [*queue[:at], job_id, *queue[at:]]
 

@@ -20,12 +20,16 @@ from hypothesis.stateful import (
 
 from lanes.audit import audit
 from lanes.job import Acceptance, Released, Result, State
-from lanes.transitions import Report
+from lanes.transitions import OutageRule, Patience, Report, Seat
 from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
-from tests.lanes.letter_rules import LOCATIONS, RECORDS, Known, LetterRules
+from tests.lanes.gate_rules import GateRules
+from tests.lanes.letter_rules import LOCATIONS, RECORDS, Known
 
 WORKERS = ("w1", "w2", "w3")
 MOST_FAILURES = 3
+RULE = OutageRule(failures=4, locations=2, gap=1, most_gap=8)
+OUTCOMES = ("deliver", "deliver", "retry", "fail", "fail", "throttle", "defer", "unsent", "bury", "unauthorized")
+PATIENCE = Patience(max_attempts=MOST_FAILURES, max_age=86_400)
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Sent:
     job: Released
 
 
-class LanesMachine(LetterRules):
+class LanesMachine(GateRules):
     """The rules are the store's methods."""
 
     @initialize()
@@ -50,30 +54,38 @@ class LanesMachine(LetterRules):
         self.busy: dict[str, Released] = {}
         self.charged: dict[str, list[tuple[float, float]]] = defaultdict(list)
         self.newest: dict[tuple[str, str], str] = {}
+        self.held: dict[str, bool] = dict.fromkeys(LOCATIONS, False)
+        self.all_held = False
+        self.held_for: dict[str, float] = dict.fromkeys(LOCATIONS, 0.0)
 
     @rule(
         location=st.sampled_from(LOCATIONS),
         record=st.sampled_from(RECORDS),
         wait=st.sampled_from((None, 5.0, 40.0)),
-        life=st.sampled_from((None, None, 20.0)),
+        life=st.sampled_from((None, 20.0)),
+        strict=st.booleans(),
     )
-    def enqueue(self, location: str, record: str, wait: float | None, life: float | None) -> None:
+    def enqueue(self, location: str, record: str, wait: float | None, life: float | None, strict: bool) -> None:
         """A new job; the same call again changes nothing."""
         order = self.orders(
             location,
             record,
             not_before=None if wait is None else self.store.now + wait,
             expires_at=None if life is None else self.store.now + life,
+            expires_while_held=strict,
         )
         assert self.store.enqueue(order, 60).acceptance is Acceptance.ACCEPTED
         assert self.store.enqueue(order, 60).acceptance is Acceptance.KNOWN
-        self.add(order.id, Known(location, record))
+        known = Known(location, record, held_before=self.held_for[location], expires_while_held=strict)
+        if order.expires_at is not None:
+            known.expires_at = order.expires_at
+        self.add(order.id, known)
 
     @rule(location=st.sampled_from(LOCATIONS))
     def enqueue_some(self, location: str) -> None:
         """One new job for each record, to be sent at once."""
         for record in RECORDS:
-            self.enqueue(location, record, None, None)
+            self.enqueue(location, record, None, None, strict=False)
 
     def released(self, worker: str, result: Result) -> None:
         """Note what a call released."""
@@ -86,6 +98,9 @@ class LanesMachine(LetterRules):
         if self.busy.get(worker) != job:
             self.note_expired()
             assert known.state is State.PENDING
+            assert not self.held[known.location]
+            assert not self.all_held
+            assert not self.over(known)
             assert job.attempt == known.attempt + 1
             in_flight = [other for other in self.jobs.values() if other.leased]
             assert (known.location, known.record) not in {(other.location, other.record) for other in in_flight}
@@ -102,8 +117,7 @@ class LanesMachine(LetterRules):
                 job = self.store.job(job_id)
                 assert job is not None
                 if job.state is State.EXPIRED:
-                    assert job.expires_at is not None
-                    assert job.expires_at <= self.store.now
+                    assert self.over(known)
                     self.end(job_id, State.EXPIRED)
 
     @rule(worker=st.sampled_from(WORKERS))
@@ -120,7 +134,7 @@ class LanesMachine(LetterRules):
     @precondition(lambda self: self.sent)
     @rule(
         data=st.data(),
-        outcome=st.sampled_from(("deliver", "deliver", "retry", "throttle", "defer", "unsent", "bury", "unauthorized")),
+        outcome=st.sampled_from(OUTCOMES),
         take=st.booleans(),
     )
     def report(self, data: st.DataObject, outcome: str, take: bool) -> None:
@@ -138,24 +152,19 @@ class LanesMachine(LetterRules):
             expected = "stale" if known.state is State.DELIVERED else "delivered"
             if expected == "delivered":
                 self.end(job.id, State.DELIVERED)
-        elif outcome == "retry":
-            result = self.store.retry(report, delay=7, take=following)
-            expected = "retried" if current else "stale"
-            known.state = State.PENDING if current else known.state
-        elif outcome == "throttle":
-            result = self.store.throttle(report, wait=3, take=following)
-            expected = "throttled" if current else "stale"
-            known.state = State.PENDING if current else known.state
-        elif outcome in ("defer", "unsent"):
-            result = self.store.defer(report, wait=3, sent=outcome == "defer", take=following)
-            expected = "deferred" if current else "stale"
-            known.state = State.PENDING if current else known.state
-        else:
+        elif outcome == "fail":
+            result, expected = self.fail(report, known, following, current=current)
+        elif outcome in ("bury", "unauthorized"):
             hold = "no" if outcome == "unauthorized" else ""
             result = self.store.bury(report, reason="refused", hold=hold, take=following)
             expected = "buried" if current else "stale"
+            self.held[known.location] |= current and outcome == "unauthorized"
             if current:
                 self.end(job.id, State.DEAD)
+        else:
+            result, done = self.come_back(report, outcome, following)
+            expected = done if current else "stale"
+            known.state = State.PENDING if current else known.state
         assert result.code == expected
         if leased:
             known.leased = False
@@ -163,6 +172,29 @@ class LanesMachine(LetterRules):
             del self.busy[sent.worker]
         if following is not None:
             self.released(sent.worker, result)
+
+    def come_back(self, report: Report, outcome: str, following: Seat | None) -> tuple[Result, str]:
+        """The job waits again; with the code that says so."""
+        if outcome == "retry":
+            return self.store.retry(report, delay=7, take=following), "retried"
+        if outcome == "throttle":
+            return self.store.throttle(report, wait=3, take=following), "throttled"
+        return self.store.defer(report, wait=3, sent=outcome == "defer", take=following), "deferred"
+
+    def fail(self, report: Report, known: Known, following: Seat | None, *, current: bool) -> tuple[Result, str]:
+        """The API itself failed: in an outage that spends nothing, else a job dies of too many attempts, or of age."""
+        result = self.store.retry(report, delay=2, outage=RULE, patience=PATIENCE, take=following)
+        if not current:
+            return result, "stale"
+        if result.code != "buried":
+            known.state = State.PENDING
+            return result, "retried"
+        job = self.store.job(report.job_id)
+        assert job is not None
+        assert job.failures >= MOST_FAILURES or self.store.now - job.accepted_at >= PATIENCE.max_age
+        assert self.store.gate().outage is None
+        self.end(report.job_id, State.DEAD)
+        return result, "buried"
 
     def answered(self, job: Released, *, sent: bool) -> None:
         """The request of a job counts until now; one that was never made does not count."""
@@ -174,6 +206,7 @@ class LanesMachine(LetterRules):
     @rule(seconds=st.sampled_from((0.5, 4.0, 11.0, 31.0, 90000.0)))
     def pass_time(self, seconds: float) -> None:
         """Time passes; seats are forgotten when their leases end."""
+        self.note_held(seconds)
         self.store.pass_time(seconds)
         for worker, job in list(self.busy.items()):
             if job.released_at + 30 <= self.store.now:
@@ -199,6 +232,7 @@ class LanesMachine(LetterRules):
         """Jobs that are too old leave."""
         for job_id in self.store.expire(100):
             assert self.jobs[job_id].state is State.PENDING
+            assert self.over(self.jobs[job_id])
             self.end(job_id, State.EXPIRED)
 
     @precondition(lambda self: self.jobs)
@@ -211,14 +245,6 @@ class LanesMachine(LetterRules):
         assert answer == ("cancelled" if known.state is State.PENDING else known.state.value)
         if known.state is State.PENDING:
             self.end(job_id, State.CANCELLED)
-
-    @rule(location=st.sampled_from(LOCATIONS), stop=st.booleans())
-    def hold(self, location: str, stop: bool) -> None:
-        """An operator stops a lane or lets it go on."""
-        if stop:
-            self.store.hold(location, "to look at it", "operator")
-        else:
-            self.store.resume(location)
 
     @invariant()
     def sound(self) -> None:

@@ -45,10 +45,11 @@ local function merge(order)
   return job.id
 end
 
--- outlast(carrier, expires_at): a job must not be withdrawn before the last of those that it carries may be.
-local function outlast(carrier, expires_at)
+-- outlast(carrier, expires_at, while_held): a job must not be withdrawn before the last of those that it carries may be.
+local function outlast(carrier, expires_at, while_held)
   local job = redis.call('HMGET', key.job(carrier), 'state', 'expires_at')
   if job[1] ~= 'pending' and job[1] ~= 'in_flight' or not job[2] then return end
+  if not while_held then redis.call('HDEL', key.job(carrier), 'expires_while_held') end
   if expires_at and expires_at <= tonumber(job[2]) then return end
   if expires_at then
     redis.call('HSET', key.job(carrier), 'expires_at', expires_at)
@@ -66,7 +67,7 @@ local function be_carried(order, carrier)
   if order.service ~= '' then redis.call('HSET', key.job(order.id), 'service', order.service) end
   redis.call('SADD', key.carried(carrier), order.id)
   redis.call('HINCRBY', key.job(carrier), 'carries', 1)
-  outlast(carrier, order.expires_at)
+  outlast(carrier, order.expires_at, order.expires_while_held)
   local left = redis.call('PTTL', key.job(carrier))
   if left > 0 then
     redis.call('PEXPIRE', key.job(order.id), left)

@@ -2,6 +2,8 @@
 -- @include budget
 -- @include place
 -- @include expire_job
+-- @include expiry
+-- @include gate
 -- release_next(from): moves the first job of the lane whose turn it is from `ready` to in flight, when ARGV holds from
 -- the position `from` on:
 --   worker  lease (us)
@@ -24,6 +26,14 @@ local function keeps_turn(lane)
   local turn = (lane.turn + 1) % lane.weight
   redis.call('HSET', key.lane(lane.location), 'turn', turn)
   return turn > 0
+end
+
+-- probe_of(location, first): which job a lane sends whose requests all fail: the first, the last, or any, so that none whose own
+-- fault it is stands before the others for ever.
+local function probe_of(location, first)
+  if now % 3 == 0 then return first end
+  if now % 3 == 1 then return redis.call('ZRANGE', key.ready(location), -1, -1)[1] end
+  return redis.call('ZRANDMEMBER', key.ready(location))
 end
 
 -- take_turn(lane): sets when the lane is due next, and returns the job that it may release now, or nil.
@@ -52,6 +62,7 @@ local function take_turn(lane)
     redis.call('ZREM', key.due, location)
   end
   if until_at then return nil end
+  if lane.gap and ready[1] then return probe_of(location, ready[1]) end
   return ready[1]
 end
 
@@ -74,8 +85,21 @@ local function given(worker, lease)
            job[8] or '', redis.call('GET', key.body(id)) }
 end
 
--- send_out(id, job, lane, worker, lease): the job is in flight from now on.
-local function send_out(id, job, lane, worker, lease)
+-- send_probe(id, attempt, lane, shut, lease): of this request it depends what else may go out, until its lease ends.
+local function send_probe(id, attempt, lane, shut, lease)
+  if shut then
+    redis.call('ZREMRANGEBYSCORE', key.probes, '-inf', now)
+    redis.call('ZADD', key.probes, now + lease, id .. ':' .. attempt)
+    redis.call('HSET', key.job(id), 'probe', attempt)
+  end
+  if lane.gap then
+    redis.call('HSET', key.lane(lane.location), 'paused_until', now + lease)
+    redis.call('ZADD', key.due, 'XX', now + lease, lane.location)
+  end
+end
+
+-- send_out(id, job, lane, shut, worker, lease): the job is in flight from now on.
+local function send_out(id, job, lane, shut, worker, lease)
   local attempt = (tonumber(job[3]) or 0) + 1
   redis.call('ZREM', key.ready(lane.location), id)
   if job[1] then redis.call('ZREM', key.expiring, id) end
@@ -84,9 +108,25 @@ local function send_out(id, job, lane, worker, lease)
   redis.call('HSET', key.job(id), 'state', 'in_flight', 'attempt', attempt, 'released_at', now, 'worker', worker,
     'number', number)
   count(lane.location, 'pending', 'in_flight')
+  if shut or lane.gap then send_probe(id, attempt, lane, shut, lease) end
   take_seat(worker, id, attempt, lease)
   return { id, lane.location, attempt, tonumber(job[4]) or 0, tonumber(job[5]), now, tonumber(job[6]) or 0,
            job[7] or '', redis.call('GET', key.body(id)) }
+end
+
+-- next_lane(): the location whose turn it is, and whether the gate is shut before it; or nil, and us until one is due, or -1.
+local function next_lane()
+  local first = redis.call('ZRANGE', key.due, 0, 0, 'WITHSCORES')
+  local shut = first[1] == ''
+  if shut then
+    local free, at = passage()
+    if free <= 0 then return nil, at and at - now or -1 end
+    first = redis.call('ZRANGE', key.due, 1, 1, 'WITHSCORES')
+  end
+  if not first[1] then return nil, -1 end
+  local due = tonumber(first[2])
+  if due > now then return nil, due - now end
+  return first[1], shut
 end
 
 local function release_next(from)
@@ -95,15 +135,15 @@ local function release_next(from)
   local lost = given(worker, lease)
   if lost then return lost end
   for _ = 1, LANES_LOOKED_AT do
-    local first = redis.call('ZRANGE', key.due, 0, 0, 'WITHSCORES')
-    if not first[1] then return { '', -1 } end
-    if tonumber(first[2]) > now then return { '', tonumber(first[2]) - now } end
-    local lane = read_lane(first[1])
+    local location, shut = next_lane()
+    if not location then return { '', shut } end
+    local lane = read_lane(location)
     local id = take_turn(lane)
     if id then
       local job = redis.call('HMGET', key.job(id), 'expires_at', 'record', 'attempt', 'failures', 'accepted_at', 'carries',
         'version')
-      if not job[1] or tonumber(job[1]) > now then return send_out(id, job, lane, worker, lease) end
+      local over = job[1] and tonumber(job[1]) <= now and expiry(id, location, job[1]) <= now
+      if not over then return send_out(id, job, lane, shut, worker, lease) end
       expire_job(id, lane.location, job[2])
     end
   end

@@ -1,11 +1,14 @@
 """What changes lanes and jobs: cancel, hold, resume, dead replay, purge and export."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from lanes.gate import Gate
+from lanes.job import Idle
 from lanes.store import LaneStore
 from tests.ops.command.conftest import SEAT, Run
 
@@ -74,9 +77,44 @@ def test_hold_stops_a_lane_and_resume_lets_it_go_on(quick: Run, store: LaneStore
     assert quick("resume", "one").stderr == "one was not held\n"
     for name in ("one", "two"):
         quick("hold", name, "--reason", "r")
-    assert quick("resume", "--all").returncode == 0
+    assert quick("resume", "--each").returncode == 0
     assert [lane.hold for lane in store.lanes()] == [None, None]
-    assert quick("resume", "--all").stderr == "no lane is held\n"
+    assert quick("resume", "--each").stderr == "no lane is held\n"
+
+
+def test_everything_is_held_and_lanes_held_on_their_own_stay_so(
+    quick: Run, store: LaneStore, enqueue: Callable[..., str]
+) -> None:
+    enqueue("one")
+    enqueue("two")
+    quick("hold", "one", "--reason", "own", "--by", "ada")
+    assert quick("hold", "--all", "--reason", "prices", "--by", "bob").stderr == (
+        "everything is held; let it go on with: lanes resume --all\n"
+    )
+    assert store.release(SEAT).next == Idle(None)
+    shown = quick("status").stdout.splitlines()
+    assert shown[0].startswith("EVERYTHING IS HELD since 2")
+    assert shown[0].endswith("by bob: prices")
+    hold = json.loads(quick("status", "--json").stdout)["hold"]
+    assert (hold["by"], hold["reason"]) == ("bob", "prices")
+    assert "(it was by bob: prices)" in quick("hold", "--all", "--reason", "still").stderr
+    assert quick("resume", "--all").stderr.splitlines() == [
+        "everything goes on (it was held by operator: still)",
+        "1 lane held on its own: lanes resume --each",
+    ]
+    assert quick("resume", "--all").stderr.startswith("not everything was held\n")
+    released = store.release(SEAT).next
+    assert getattr(released, "location_id", None) == "two"
+    assert store.release(dataclasses.replace(SEAT, worker="other")).next == Idle(None)
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--reason", "r"], ["one", "--all", "--reason", "r"], ["one", "--reason", "r", "--by", "authorization"]]
+)
+def test_what_is_held_must_be_said(quick: Run, store: LaneStore, wrong: list[str]) -> None:
+    assert quick("hold", *wrong).returncode == 2
+    assert quick("resume", "--all", "--each").returncode == 2
+    assert store.gate() == Gate()
 
 
 def test_mistyped_locations_are_told(quick: Run) -> None:

@@ -17,7 +17,7 @@ from tests.ops.command.conftest import Run
 def test_status_of_an_empty_redis(quick: Run) -> None:
     shown = quick("status", "--json")
     assert shown.returncode == 0
-    assert json.loads(shown.stdout) == {**dict.fromkeys(COUNTS, 0), "locations": []}
+    assert json.loads(shown.stdout) == {**dict.fromkeys(COUNTS, 0), "hold": None, "outage": None, "locations": []}
     assert quick("status").stdout.startswith("accepted 0  pending 0  in flight 0  delivered 0")
 
 

@@ -1,0 +1,31 @@
+"""A notice of something that the lanes made so, on its way to whoever wants to know."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from lanes.job import MICROSECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """`event` is `lane_held`, `all_held`, `outage_began`, `outage_ended` or `dead_letters_above`. Times in seconds.
+
+    `at` since the epoch; `age` when it was taken. `new` unless somebody took it before. `stored` is what Redis has.
+    """
+
+    id: str
+    event: str
+    at: float
+    age: float = 0.0
+    new: bool = True
+    facts: dict[str, Any] = field(default_factory=dict)
+    stored: bytes = b""
+
+    @classmethod
+    def parse(cls, stored: bytes, taken: bytes, age: int) -> Self:
+        """Read the reply of `take_notice.lua`."""
+        facts = json.loads(stored)
+        notice_id, event = facts.pop("id"), facts.pop("event")
+        at = int(notice_id.partition("-")[0]) / MICROSECONDS
+        return cls(notice_id, event, at, age / MICROSECONDS, taken == b"new", facts, stored)

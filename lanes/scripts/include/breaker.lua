@@ -1,0 +1,67 @@
+-- @include outage
+-- @include count
+-- @include go_on
+-- The breaker is told of each report whether the API answered. It pauses all lanes in an outage, and one lane whose requests all
+-- fail: that one sends a single probe at a time, with growing gaps.
+
+-- pause_failing(job, failures, gap): the lane's next probe goes out after the gap.
+local function pause_failing(job, failures, gap)
+  redis.call('HSET', key.lane(job.location), 'run_failures', failures, 'gap', gap, 'gap_at', now, 'paused_until',
+    now + jittered(gap))
+end
+
+-- lane_fails(job, rule): one more failure of the lane. Returns whether so many came in a row that it is the lane that fails, not
+-- the job. Those that were on their way when the gap began do not lengthen it.
+local function lane_fails(job, rule)
+  local name = key.lane(job.location)
+  local run = redis.call('HMGET', name, 'run_failures', 'run_answers')
+  local failures, answered = tonumber(run[1]) or 0, answers(name)
+  if job.lane.gap then
+    if tonumber(job.released_at) >= job.lane.gap_at then
+      pause_failing(job, failures + 1, math.min(2 * job.lane.gap, rule.most_gap))
+    end
+    return true
+  end
+  failures = answered == tonumber(run[2]) and failures + 1 or 1
+  redis.call('HSET', name, 'run_failures', failures, 'run_answers', answered)
+  if failures < rule.failures then return false end
+  pause_failing(job, failures, rule.gap)
+  return true
+end
+
+-- api_failed(job, text): the attempt failed by the API's own fault; `text` is the rule of what makes an outage. Returns whose
+-- fault it is: 'outage', 'lane' or 'job'. Only the last spends one of the job's attempts.
+local function api_failed(job, text)
+  local rule = read_rule(text)
+  local gate = redis.call('HMGET', key.gate, 'outage_since', 'room', 'gap', 'run_failures', 'run_answers', 'run_at',
+    'blamed_since', 'room_at')
+  if gate[1] then
+    if give_back(job) then fail_probe(gate, job, rule) end
+    return 'outage'
+  end
+  if extend_run(gate, job.location, rule) then
+    begin_outage(rule)
+    return 'outage'
+  end
+  if lane_fails(job, rule) then return 'lane' end
+  blame(job.id)
+  return 'job'
+end
+
+-- api_answered(job): the API answered, whatever it said.
+local function api_answered(job)
+  answer_probe(job)
+  if not job.lane.gap then return end
+  redis.call('HDEL', key.lane(job.location), 'run_failures', 'gap', 'gap_at', 'paused_until')
+  go_on(job.location)
+end
+
+-- api_refused(job, told): it answered with something else than a success or a 429; or nothing was sent, if it told nothing.
+local function api_refused(job, told)
+  if told == '' then
+    give_back(job)
+  else
+    api_answered(job)
+    count(job.location, nil, 'answered')
+  end
+end

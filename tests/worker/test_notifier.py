@@ -1,0 +1,211 @@
+"""Notices from the script that makes them to a receiver that fails first, hangs, drips and dies."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from lanes.letters import read_ids, until_now
+from lanes.notice import Notice
+from lanes.settings import Settings
+from lanes.store import LaneStore
+from lanes.transitions import Report, Told
+from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
+from tests.worker.receiver import Receiver
+from worker.highlevel.deadline import Watchdog
+from worker.notices import Courier, facts_of
+from worker.notifier import GIVE_UP_SECONDS, LEASE_SECONDS, Notifier, again_in
+
+SECRET = "a-secret-of-both-ends"
+
+
+@pytest.fixture
+def store(redis_url: str) -> Iterator[ClockedStore]:
+    store = ClockedStore(redis_url)
+    yield store
+    store.client.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+def notifier(store: LaneStore, receiver: Receiver | None, **settings: object) -> Notifier:
+    where = {} if receiver is None else {"notify_url": receiver.url, "notify_secret": SECRET}
+    return Notifier(store, Settings.model_validate(where | settings))
+
+
+def drain(one: Notifier) -> None:
+    while one.work():
+        pass
+
+
+def bodies(receiver: Receiver) -> list[dict[str, object]]:
+    return [json.loads(received.body) for received in receiver.received]
+
+
+def events(receiver: Receiver) -> list[object]:
+    return [body["event"] for body in bodies(receiver)]
+
+
+def bury(store: LaneStore, order: Orders, hold: str = "", message: str = "") -> None:
+    store.enqueue(order(f"loc{order.made}", f"r{order.made}"), 60)
+    job = store.release(seat(f"w{order.made}")).next
+    detail = json.dumps({"message": message})
+    store.bury(Report(getattr(job, "id", ""), 1, detail, LIMITS, Told()), reason="refused", hold=hold)
+
+
+def test_a_notice_is_signed_and_sent_once(store: ClockedStore, receiver: Receiver) -> None:
+    store.hold("loc", "asked the customer", "ada")
+    store.hold("loc", "asked again", "ada")
+    one = notifier(store, receiver)
+    drain(one)
+    assert bodies(receiver) == [
+        {
+            "id": bodies(receiver)[0]["id"],
+            "event": "lane_held",
+            "at": store.now,
+            "location": "loc",
+            "by": "ada",
+            "reason": "asked the customer",
+        }
+    ]
+    got = receiver.received[0]
+    text = got.headers["Lanes-Timestamp"].encode() + b"." + got.body
+    assert got.headers["Lanes-Signature"] == "sha256=" + hmac.new(SECRET.encode(), text, hashlib.sha256).hexdigest()
+    assert got.headers["Lanes-Notice-Id"] == bodies(receiver)[0]["id"]
+    store.pass_time(GIVE_UP_SECONDS)
+    drain(one)
+    assert len(receiver.received) == 1
+
+
+@pytest.mark.parametrize("answer", ["500", "404", "302", "cut"])
+def test_a_receiver_that_does_not_take_it_gets_it_again(store: ClockedStore, receiver: Receiver, answer: str) -> None:
+    receiver.answers = [answer, answer]
+    store.hold_all("prices", "ada")
+    one = notifier(store, receiver)
+    for sent in (1, 2, 3):
+        drain(one)
+        assert len(receiver.received) == sent
+        drain(one)
+        assert len(receiver.received) == sent
+        store.pass_time(2)
+    drain(one)
+    assert len({body["id"] for body in bodies(receiver)}) == 1
+    assert store.client.zcard(store.key("notices")) == 0
+
+
+@pytest.mark.parametrize("answer", ["hang", "drip"])
+def test_a_receiver_that_hangs_is_given_up_at_the_deadline(
+    store: ClockedStore, receiver: Receiver, answer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.highlevel.deadline.LOOK_SECONDS", 0.02)
+    receiver.answers = [answer]
+    courier = Courier(receiver.url, SECRET, seconds=0.3)
+    courier._watchdog = Watchdog()
+    store.hold("loc", "r", "ada")
+    notice = store.take_notice(LEASE_SECONDS, None)
+    assert notice is not None
+    assert courier.post(notice) == (False, "no answer within 0.3 s")
+    assert courier.post(notice) == (True, "HTTP 204")
+
+
+def test_nobody_is_there(store: ClockedStore) -> None:
+    with Receiver() as gone:
+        url = gone.url
+    store.hold("loc", "r", "ada")
+    notice = store.take_notice(LEASE_SECONDS, None)
+    assert notice is not None
+    taken, answer = Courier(url, SECRET).post(notice)
+    assert not taken
+    assert "secret-of-the-url" not in answer
+
+
+def test_a_worker_that_dies_with_a_notice_loses_nothing(store: ClockedStore, receiver: Receiver) -> None:
+    store.hold("loc", "r", "ada")
+    dead = store.take_notice(LEASE_SECONDS, None)
+    other = notifier(store, receiver)
+    drain(other)
+    assert receiver.received == []
+    store.pass_time(LEASE_SECONDS)
+    drain(other)
+    assert events(receiver) == ["lane_held"]
+    assert dead is not None
+    assert store.settle_notice(dead) == "unknown"
+    assert store.settle_notice(dead, 5) == "unknown"
+    assert store.take_notice(LEASE_SECONDS, None) is None
+
+
+def test_a_notice_is_given_up_after_a_day(store: ClockedStore, receiver: Receiver) -> None:
+    receiver.answers = ["500"] * 1000
+    store.hold("loc", "r", "ada")
+    one = notifier(store, receiver)
+    for _ in range(400):
+        drain(one)
+        store.pass_time(300)
+    assert 100 < len(receiver.received) < 200
+    assert store.client.zcard(store.key("notices")) == 0
+
+
+def test_pauses_double_up_to_a_bound() -> None:
+    ages = [0.0]
+    for _ in range(12):
+        ages.append(ages[-1] + again_in(Notice("1-1", "lane_held", 0.0, ages[-1])))
+    assert ages[:6] == [0, 1, 2, 4, 8, 16]
+    assert ages[-1] - ages[-2] == 600
+
+
+def test_dead_letters_above_a_number_are_told_once_for_each_crossing(
+    store: ClockedStore, receiver: Receiver, order: Orders
+) -> None:
+    one = notifier(store, receiver, notify_dead_above=2)
+    drain(one)
+    for _ in range(5):
+        bury(store, order)
+    drain(one)
+    assert [(body["event"], body["most"]) for body in bodies(receiver)] == [("dead_letters_above", 2)]
+    dead = [job_id for batch in read_ids(store, until_now(store)) for job_id in batch]
+    for job_id in dead[:4]:
+        store.purge(job_id, 60)
+    for _ in range(3):
+        bury(store, order)
+    drain(one)
+    assert events(receiver) == ["dead_letters_above"] * 2
+    drain(notifier(store, receiver))
+    for _ in range(5):
+        bury(store, order)
+    drain(notifier(store, receiver))
+    assert len(receiver.received) == 2
+
+
+def test_what_the_api_said_is_told_only_in_known_words(store: ClockedStore, receiver: Receiver, order: Orders) -> None:
+    bury(store, order, hold="no access for Jane Doe, 49.50", message="Jane Doe")
+    store.pass_time(1)
+    bury(store, order, hold="Invalid JWT")
+    drain(notifier(store, receiver))
+    assert [body.get("reason") for body in bodies(receiver)] == [None, "Invalid JWT"]
+    assert b"Jane" not in b"".join(received.body for received in receiver.received)
+
+
+def test_without_a_receiver_notices_are_logged_and_not_kept(
+    store: ClockedStore, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store.hold("loc", "r", "ada")
+    drain(notifier(store, None))
+    assert "lane_held" in "".join(capfd.readouterr())
+    assert store.client.zcard(store.key("notices")) == 0
+
+
+def test_notices_that_nobody_takes_are_bounded(store: ClockedStore) -> None:
+    store.client.zadd(store.key("notices"), {f"old{n}": n for n in range(10_000)})
+    store.hold("loc", "r", "ada")
+    assert store.client.zcard(store.key("notices")) == 10_000
+    assert store.client.zscore(store.key("notices"), "old0") is None
+
+
+def test_a_person_s_reason_is_told() -> None:
+    assert facts_of(Notice("1-1", "all_held", 0.0, facts={"by": "ada", "reason": "prices"}))["reason"] == "prices"

@@ -1,0 +1,90 @@
+"""Posts notices: signed, to one receiver, within one deadline whatever the receiver does."""
+
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from lanes.notice import Notice
+from worker.highlevel.client import user_agent
+from worker.highlevel.deadline import Watchdog, WatchedAdapter
+
+TIMESTAMP_HEADER = "Lanes-Timestamp"
+SIGNATURE_HEADER = "Lanes-Signature"
+ID_HEADER = "Lanes-Notice-Id"
+SEND_SECONDS = 10.0
+
+# What the API says of a token, word for word (observed). Whatever else it says may repeat an opportunity's content.
+KNOWN_WORDS = frozenset(
+    {
+        "Invalid JWT",
+        "Invalid token: access token is invalid",
+        "Invalid Private Integration token",
+        "The token is not authorized for this scope.",
+        "The token does not have access to this location.",
+        "version header was not found.",
+        "version header is invalid",
+    }
+)
+
+
+def facts_of(notice: Notice) -> dict[str, Any]:
+    """Return what may be told of a notice: the reason of a hold only when a person gave it, or its words are known."""
+    facts = dict(notice.facts)
+    if facts.get("by") == "authorization" and facts.get("reason") not in KNOWN_WORDS:
+        facts.pop("reason", None)
+    return facts
+
+
+def sign(secret: str, timestamp: str, body: bytes) -> str:
+    """Return the signature: `sha256=` and HMAC-SHA256 in hex over the timestamp, a point and the body."""
+    return "sha256=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+class Courier:
+    """Posts notices, one at a time. Follows no redirect, reads nothing of the answer but its status.
+
+    Args:
+        url: the receiver.
+        secret: known to both ends.
+        seconds: for a whole request.
+    """
+
+    def __init__(self, url: str, secret: str, seconds: float = SEND_SECONDS) -> None:
+        self._url = url
+        self._secret = secret
+        self._seconds = seconds
+        self._watchdog = Watchdog()
+
+    def post(self, notice: Notice) -> tuple[bool, str]:
+        """Send a notice; return whether the receiver took it (2xx), and in words what came back."""
+        shown = {"id": notice.id, "event": notice.event, "at": notice.at, **facts_of(notice)}
+        body = json.dumps(shown, separators=(",", ":")).encode()
+        timestamp = str(int(time.time()))
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": user_agent(),
+            ID_HEADER: notice.id,
+            TIMESTAMP_HEADER: timestamp,
+            SIGNATURE_HEADER: sign(self._secret, timestamp, body),
+        }
+        deadline = time.monotonic() + self._seconds
+        late = f"no answer within {self._seconds:g} s"
+        adapter = WatchedAdapter(self._watchdog)
+        try:
+            request = requests.Request("POST", self._url, headers=headers, data=body).prepare()
+            with self._watchdog.limit(deadline):
+                response = adapter.send(request, stream=True, timeout=self._seconds, verify=True)
+        except (requests.RequestException, HTTPError) as error:
+            if isinstance(error, requests.Timeout) or time.monotonic() >= deadline:
+                return False, late
+            return False, f"no answer: {type(error).__name__}"  # its text repeats the URL
+        finally:
+            adapter.close()
+        if time.monotonic() >= deadline:  # headers that were cut off then may look like whole ones
+            return False, late
+        return 200 <= response.status_code < 300, f"HTTP {response.status_code}"
