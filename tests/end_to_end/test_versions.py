@@ -102,7 +102,7 @@ def test_files_messages_and_dead_letters_of_either_version(make_stack: Callable[
     shown = json.loads(lanes(stack, "dead", "show", dead_id, "--json").stdout)
     assert (shown["api_version"], shown["attempts"][0]["message"]) == ("v3", "The pipeline id is invalid.")
     # A dead letter goes out again as what it was, and as a row wherever its version is spoken.
-    exported = lanes(stack, "dead", "export", "-").stdout
+    exported = lanes(stack, "dead", "export", "-", "--rows").stdout
     assert lanes(stack, "enqueue", "-", "--dry-run", stdin=exported).returncode == 0
     elsewhere = lanes(stack, "enqueue", "-", "--dry-run", stdin=exported, LANES_API_VERSION="2021-07-28")
     assert elsewhere.returncode == 1

@@ -7,7 +7,7 @@ import pytest
 from lanes.job import Released, Result
 from lanes.transitions import Report
 from tests.lanes.conftest import START, ClockedStore, Orders
-from tests.lanes.whole_state import KEPT, KNOWN, buried, mourned, of, report, seat, send, watch
+from tests.lanes.whole_state import KEPT, KNOWN, buried, held, mourned, of, report, seat, send, watch
 
 RECORD = "pipe/contact"
 OUTCOMES: dict[str, Callable[[ClockedStore, Report], Result]] = {
@@ -152,7 +152,8 @@ def test_bury_with_a_reason_to_hold_stops_the_lane_behind_the_job(store: Clocked
         "dead.job1": "t+2",
         "ready:loc.job2": "2",
         "due.loc": "t+2 -> gone",
-        **of("lane:loc", dead="1", hold="no access", held_by="authorization", held_at="t+2"),
+        "lane:loc.dead": "1",
+        **held("loc", "authorization", "no access", at=2),
     }
 
 

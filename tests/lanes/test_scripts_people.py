@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.lanes.conftest import START, ClockedStore, Orders
-from tests.lanes.whole_state import KEPT, KNOWN, buried, of, report, seat, send, watch
+from tests.lanes.whole_state import KEPT, KNOWN, buried, held, of, report, seat, send, watch
 
 RECORD = "pipe/contact"
 VERBS: dict[str, Callable[[ClockedStore, str], str]] = {
@@ -175,13 +175,13 @@ def test_hold_stops_a_lane(store: ClockedStore, order: Orders) -> None:
     store.enqueue(order(), KNOWN)
     with watch(store) as changed:
         assert store.hold("loc", "why", "operator") == "held"
-    assert changed == of("lane:loc", hold="why", held_by="operator", held_at="t+0") | {"due.loc": "t+0 -> gone"}
+    assert changed == held("loc", "operator", "why", at=0) | {"due.loc": "t+0 -> gone"}
 
 
 def test_a_lane_can_be_held_before_its_first_job(store: ClockedStore) -> None:
     with watch(store) as changed:
         assert store.hold("loc", "why", "operator") == "held"
-    assert changed == of("lane:loc", hold="why", held_by="operator", held_at="t+0") | {"locations.loc": "in"}
+    assert changed == held("loc", "operator", "why", at=0) | {"locations.loc": "in"}
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_resume_lets_a_lane_go_on(
         assert store.resume("loc") == "resumed"
         assert store.resume("loc") == "free"
     free = of("lane:loc", hold="why -> gone", held_by="operator -> gone", held_at="t+0 -> gone")
-    assert changed == free | due
+    assert changed == free | due | {"held.loc": "-t+0 -> =3000000"}
 
 
 @pytest.mark.parametrize("location", ["loc", "unheard of"])

@@ -56,7 +56,10 @@ def _values(client: Any, key: bytes) -> dict[str, str]:
     if kind == b"set":
         return {each.decode(): "in" for each in client.smembers(key)}
     if kind == b"zset":
-        return {each.decode(): f"{score:.0f}" for each, score in client.zrange(key, 0, -1, withscores=True)}
+        return {
+            _JSON.sub(_sorted, each.decode()): f"{score:.0f}"
+            for each, score in client.zrange(key, 0, -1, withscores=True)
+        }
     return {field.decode(): value.decode() for field, value in client.hgetall(key).items()}
 
 
@@ -112,3 +115,20 @@ def send(store: ClockedStore, worker: str = "w1") -> Released:
 def report(job: Released, told: Told | None = None) -> Report:
     """Return the report of an attempt."""
     return Report(job.id, job.attempt, '{"status":200}', LIMITS, told)
+
+
+def held(location: str, by: str, reason: str, *, at: int) -> dict[str, str]:
+    """Return what the first hold of a lane brings: its time that counts, and the first of all notices."""
+    notice = {
+        "by": by,
+        "location": location,
+        "id": f"{(START + at) * MICROSECONDS}-1",
+        "event": "lane_held",
+        "reason": reason,
+    }
+    return {
+        **of(f"lane:{location}", hold=reason, held_by=by, held_at=f"t{at:+}"),
+        f"held.{location}": f"-t{at:+}",
+        "gate.notices": "1",
+        f"notices.{json.dumps(notice, sort_keys=True, separators=(',', ':'))}": f"t{at:+}",
+    }

@@ -26,5 +26,5 @@ def test_whatever_can_be_read_can_be_told(opening: str) -> None:
 
 
 def test_the_table_has_a_case_of_each_kind_and_of_each_documented_status() -> None:
-    assert {case.expected.get("kind") for case in CASES} >= set(Kind)
+    assert {case.expected.get("kind") for case in CASES} >= set(Kind) - {Kind.AGAIN}  # that is for the tokens to say
     assert {case.status for case in CASES} >= {200, 201, 400, 401, 403, 404, 409, 422, 429, 500, 502, 503, 504}
