@@ -30,8 +30,8 @@ class Session:
 
     @functools.cached_property
     def store(self) -> LaneStore:
-        """The lanes, on a Redis that has just answered."""
-        client = connect(self.settings.redis_url)
+        """The lanes, on a Redis that has just answered; its connections end with the command."""
+        client = click.get_current_context().with_resource(connect(self.settings.redis_url))
         client.ping()
         return LaneStore(client, self.settings.prefix)
 
