@@ -49,7 +49,11 @@ def test_without_a_key_nothing_is_sealed_or_opened() -> None:
             call()
 
 
-@pytest.mark.parametrize("key", ["short", f"{OLD},", f"{OLD},short", OLD[:-2], "ü" * 44, OLD + "AAAA"])
+@pytest.mark.parametrize(
+    "key",
+    ["short", f"{OLD},", f"{OLD},short", OLD[:-2], "ü" * 44, OLD + "AAAA"],
+    ids=["short", "no second", "short second", "cut", "no base64", "too long"],
+)
 def test_a_wrong_key_is_a_wrong_setting_and_is_not_repeated(key: str) -> None:
     with pytest.raises(SettingsError) as error:
         Settings.load({"LANES_SECRET_KEY": key}, env_file=None)
