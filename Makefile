@@ -31,7 +31,7 @@ test: env  ## Lint, types, walls and every test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: env  ## Lint alone
 	$(BIN)/ruff check .
