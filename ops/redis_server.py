@@ -50,13 +50,17 @@ def free_port() -> int:
 class RedisServer:
     """A Redis server with an append-only file in `folder`, configured as in deployment (`ops/redis.conf`).
 
-    What it holds survives `kill()` and `start()`, and another server on the same folder.
+    What it holds survives `kill()` and `start()`, and another server on the same folder. A server that is told to rewrite
+    its configuration, as by Sentinel, needs a copy of its own.
     """
 
-    def __init__(self, folder: Path, port: int = 0, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, port: int = 0, options: Sequence[str] = (), configuration: Path = CONFIGURATION
+    ) -> None:
         self.folder = folder
         self.port = port or free_port()
         self._options = tuple(options)
+        self._configuration = configuration
         self._child: Child | None = None
 
     @property
@@ -72,7 +76,7 @@ class RedisServer:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         here = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
-        command = [find_redis_server(), str(CONFIGURATION), *here, *self._options]
+        command = [find_redis_server(), str(self._configuration), *here, *self._options]
         child = self._child = Child("redis", command, self.folder / "redis.log")
         deadline = time.monotonic() + patience
         with redis.Redis(port=self.port, socket_timeout=5) as client:
@@ -98,6 +102,18 @@ class RedisServer:
         """Kill it with SIGKILL, as a crash would."""
         if self._child is not None:
             self._child.kill()
+
+    @property
+    def pid(self) -> int:
+        """Its process id.
+
+        Raises:
+            NoRedisServerError: it was not started.
+        """
+        if self._child is None:
+            message = f"the Redis of {self.folder} was not started"
+            raise NoRedisServerError(message)
+        return self._child.pid
 
     @property
     def alive(self) -> bool:
