@@ -4,6 +4,7 @@ import random
 
 from tests.chaos.fault import Fault
 from tests.chaos.scene import Scene
+from tests.chaos.traffic import PIPELINE
 from tests.proxy import Proxy
 from worker.highlevel.sandbox import Fault as ApiFault
 from worker.highlevel.sandbox import FaultKind
@@ -190,7 +191,7 @@ class ApiBabbles(ApiMisbehaves):
     name = "API answers half a body"
 
     def faults(self) -> list[ApiFault]:
-        return [ApiFault(kind=FaultKind.INVALID_JSON, status=200, probability=0.5, applied=True)]
+        return [ApiFault(kind=FaultKind.INVALID_JSON, status=200, probability=0.5, applied=True, pipeline=PIPELINE)]
 
 
 LINE_FAULTS: tuple[type[Fault], ...] = (LineCut, LineRefused, LineHalfOpen, LineDelayed, LineThrottled, ReplyCut)

@@ -14,9 +14,9 @@ from tests.chaos.sentinel import Sentinel
 from tests.chaos.small_disk import no_small_disk
 
 ALL_HANDS = HANDS * len(WORKERS)
-FILLERS = 30_000
-# Loading is made slow, and Redis answers LOADING meanwhile as it does for a file of gigabytes.
-SLOW_LOADING = "\nkey-load-delay 50\nloading-process-events-interval-bytes 1024\n"
+FILLERS, FILLER_BYTES = 3000, 4096
+# Microseconds a key: it answers LOADING for seconds, as it does for a file of gigabytes.
+SLOW_LOADING = "\nkey-load-delay 1000\n"
 
 
 class RedisFault(Fault):
@@ -86,7 +86,7 @@ class RedisLoading(RedisFault):
 
     def begin(self, scene: Scene) -> None:
         with scene.client as client:
-            client.execute_command("DEBUG", "POPULATE", FILLERS, "filler")
+            client.execute_command("DEBUG", "POPULATE", FILLERS, "filler", FILLER_BYTES)
             client.bgrewriteaof()
             wait(lambda: not rewriting(client), "the append-only file rewritten")
         own = scene.redis.folder / "redis.conf"

@@ -107,6 +107,7 @@ class Run:
         deadline = time.monotonic() + RECOVERED_SECONDS
         while time.monotonic() < deadline:
             self._look()
+            self.scene.supervise()
             if self._rate(LOOK_SECONDS) >= LIVE_SPEED * before and self._all_at_work(since):
                 return time.monotonic()
             time.sleep(0.2)

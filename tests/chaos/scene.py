@@ -160,31 +160,33 @@ class Scene:
         """A worker was killed or told to end."""
         self._leaving.add(name)
 
-    def settle(self, special: str = "", *options: str) -> None:
-        """Start each worker that has ended, as a supervisor would, wait for those that are about to, until all take tasks.
+    def supervise(self, special: str = "", *options: str) -> bool:
+        """Start each worker that has ended, as a supervisor would; return whether all take tasks.
 
         `special` is started with these options.
+        """
+        for name, child in list(self.workers.items()):
+            if child.status is not None:
+                self.deaths += name not in self._leaving
+                self._leaving.discard(name)
+                child.kill()  # what it may have left
+                self.stack.children.remove(child)
+                self.spawn_worker(name, *(options if name == special else ()))
+        return all(name not in self._leaving and " ready." in child.output for name, child in self.workers.items())
+
+    def settle(self, special: str = "", *options: str) -> None:
+        """Supervise until all workers take tasks.
 
         Raises:
             SceneError: they do not within a minute.
         """
         deadline = time.monotonic() + SETTLE_SECONDS
-        while not all(self._takes_tasks(name) for name in self.workers):
-            for name, child in list(self.workers.items()):
-                if child.status is not None:
-                    self.deaths += name not in self._leaving
-                    self._leaving.discard(name)
-                    child.kill()  # what it may have left
-                    self.stack.children.remove(child)
-                    self.spawn_worker(name, *(options if name == special else ()))
+        while not self.supervise(special, *options):
             if time.monotonic() > deadline:
                 tails = "\n".join(f"{name}: {child.tail(5)}" for name, child in self.workers.items())
                 message = f"not all workers take tasks after {SETTLE_SECONDS:g} s:\n{tails}"
                 raise SceneError(message)
             time.sleep(0.05)
-    def _takes_tasks(self, name: str) -> bool:
-        child = self.workers[name]
-        return name not in self._leaving and child.status is None and " ready." in child.output
 
     def start_producer(self, name: str) -> None:
         """Start a producer, or start it again on its journal."""
