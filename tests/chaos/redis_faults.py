@@ -115,18 +115,32 @@ def fillers(client: "redis.Redis") -> Iterator[list[bytes]]:
         yield found[start : start + 5000]
 
 
-class RedisFull(RedisFault):
-    """At `maxmemory`: nothing new is accepted, what was accepted goes on."""
+class RedisNearlyFull(RedisFault):
+    """What memory is left is for what was accepted: nothing new comes in, all else goes on."""
 
-    name = "Redis at maxmemory"
+    name = "Redis nearly full"
+    least, most = 2, 4
 
     def begin(self, scene: Scene) -> None:
         with scene.client as client:
-            client.config_set("maxmemory", client.info("memory")["used_memory"])
+            used = client.info("memory")["used_memory"]
+            client.config_set("maxmemory", round(used * 1.04) + (1 << 19))
 
     def end(self, scene: Scene) -> None:
         with scene.client as client:
             client.config_set("maxmemory", 0)
+
+
+class RedisFull(RedisNearlyFull):
+    """At `maxmemory`, for longer than a shift: the workers' own messages are refused, too."""
+
+    name = "Redis at maxmemory"
+    repeats = ALL_HANDS
+    least, most = 3, 6
+
+    def begin(self, scene: Scene) -> None:
+        with scene.client as client:
+            client.config_set("maxmemory", 1 << 20)
 
 
 class RedisReadOnly(RedisFault):
@@ -248,6 +262,7 @@ REDIS_FAULTS: tuple[type[Fault], ...] = (
     RedisEmptied,
     RedisPaused,
     RedisLoading,
+    RedisNearlyFull,
     RedisFull,
     RedisReadOnly,
     DiskFails,
