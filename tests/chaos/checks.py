@@ -12,6 +12,7 @@ from tests.chaos.traffic import PIPELINE, Kind
 from worker.highlevel.sandbox.account import most_in_window
 
 EXACT = 1e-9
+RETRIED = frozenset({401, 408, 429, *range(500, 600)})  # answers after which a job is sent again
 SLACK_SECONDS = 2.0  # for what a fault held up to arrive after its end
 
 
@@ -175,13 +176,15 @@ def explain_repeats(evidence: Evidence) -> Repeats:
     for before, again in sorted(
         (pair for arrivals in by_job.values() for pair in pairwise(arrivals)), key=lambda pair: pair[1].at
     ):
-        if before.fault is not None or (before.status is not None and not before.succeeded):
+        if before.fault is not None or before.status in RETRIED:
             found.by_cause[f"API: {before.fault or before.status}"] += 1
             continue
         causes = [one for one in costly if _between(one, before, again, evidence.lease)]
         cause = next((one for one in causes if one.repeats is None or spent[one] < one.repeats), None)
         if cause is None:
-            why = f"{causes[0].name} may cost no more than {causes[0].repeats}" if causes else "no fault cost its answer"
+            why = (
+                f"{causes[0].name} may cost no more than {causes[0].repeats}" if causes else "no fault cost its answer"
+            )
             found.unexplained.append(
                 f"sent again without need: {again.uid} at {before.at:.3f} and {again.at:.3f} ({before.status}): {why}"
             )

@@ -25,8 +25,8 @@ class Fault(ABC):
 
     name: ClassVar[str]
     places: ClassVar[frozenset[str]]
-    least: ClassVar[float] = 1.0
-    most: ClassVar[float] = 3.0
+    least: float = 1.0
+    most: float = 3.0
     repeats: int | None = 0
 
     def __init__(self, chance: random.Random) -> None:

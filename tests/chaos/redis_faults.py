@@ -14,13 +14,13 @@ from tests.chaos.sentinel import Sentinel
 from tests.chaos.small_disk import no_small_disk
 
 ALL_HANDS = HANDS * len(WORKERS)
-FILLERS, FILLER_BYTES = 3000, 4096
+FILLERS, FILLER_BYTES = 1500, 8192
 # Microseconds a key: it answers LOADING for seconds, as it does for a file of gigabytes.
 SLOW_LOADING = "\nkey-load-delay 1000\n"
 
 
 class RedisFault(Fault):
-    """Befalls Redis itself."""
+    """Befalls Redis itself. Reports that it does not take are insisted on; those of hands in mid request may be too late."""
 
     places = frozenset({"Redis"})
 
@@ -29,8 +29,8 @@ class RedisKilled(RedisFault):
     """SIGKILL; it comes back with its append-only file, sooner or later than a lease."""
 
     name = "Redis killed"
-    repeats = ALL_HANDS
-    least, most = 0.1, 7
+    repeats: int | None = ALL_HANDS
+    least, most = 0.1, 7.0
 
     def begin(self, scene: Scene) -> None:
         scene.redis.kill()
@@ -54,7 +54,7 @@ class RedisEmptied(RedisKilled):
 
     name = "Redis restarted empty"
     repeats = None
-    least, most = 0.1, 1
+    least, most = 0.1, 1.0
 
     def end(self, scene: Scene) -> None:
         for file in ("appendonly.aof", "dump.rdb"):
@@ -163,7 +163,7 @@ class DiskFails(RedisKilled):
     """The append-only file cannot be written any further, in the middle of a write; Redis dies of it."""
 
     name = "disk of the append-only file fails"
-    least, most = 1, 4
+    least, most = 1.0, 4.0
 
     def begin(self, scene: Scene) -> None:
         size = (scene.redis.folder / "appendonly.aof").stat().st_size
@@ -175,7 +175,7 @@ class DiskFull(RedisKilled):
     """The disk of Redis is full: with `appendfsync always` it ends rather than acknowledge what it cannot keep."""
 
     name = "disk full"
-    least, most = 1, 4
+    least, most = 1.0, 4.0
 
     @classmethod
     def missing(cls) -> str | None:

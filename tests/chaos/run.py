@@ -1,6 +1,5 @@
 """A run: faults, one round after the other, each recovered from, and at the end the account of everything."""
 
-import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -41,10 +40,11 @@ class Round:
 
 @dataclass(slots=True)
 class Run:
-    """What happens to one scene. `tell` is told what goes on, a line at a time."""
+    """What happens to one scene. `tell` is told what goes on, a line at a time; `calm`: seconds between the rounds."""
 
     scene: Scene
     tell: Tell = print
+    calm: float = CALM_SECONDS
     rounds: list[Round] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     _looks: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=400))
@@ -61,12 +61,12 @@ class Run:
     def warm_up(self) -> None:
         """Wait until every worker delivers, and for a while of usual speed."""
         wait(lambda: self._all_at_work(since=0.0), "every worker to deliver")
-        self._rest(CALM_SECONDS)
+        self._rest(self.calm)
 
     def inject(self, planned: Sequence[Planned]) -> None:
         """Do and undo these faults, and wait until the system is back at full speed with every worker at work."""
         self.tell(" + ".join(map(str, planned)))
-        before = self._rate(CALM_SECONDS)
+        before = self._rate(self.calm)
         began_at = time.monotonic()
         injected = self._do(planned, began_at)
         ended_at, ended_wall = time.monotonic(), time.time()
@@ -82,8 +82,10 @@ class Run:
                 f"workers without a delivery: {idle or 'none'}"
             )
         else:
-            self.tell(f"  well again after {recovered_at - ended_at:.1f} s ({settled - ended_at:.1f} s of starting workers)")
-        self._rest(CALM_SECONDS)
+            self.tell(
+                f"  well again after {recovered_at - ended_at:.1f} s ({settled - ended_at:.1f} s of starting workers)"
+            )
+        self._rest(self.calm)
 
     def _do(self, planned: Sequence[Planned], began_at: float) -> list[Injected]:
         """Begin and end the faults of a round at their times."""
@@ -173,8 +175,3 @@ def collect(scene: Scene, injected: Sequence[Injected]) -> Evidence:
     return Evidence(
         told.promises, stored, carriers, counts, arrivals, injected, LIMIT, WINDOW, LEASE, surprises, findings
     )
-
-
-def shuffled(plans: Sequence[Planned], seed: int) -> list[list[Planned]]:
-    """Return rounds of one fault each, in an order of the seed's."""
-    return [[plan] for plan in random.Random(seed).sample(list(plans), len(plans))]

@@ -43,7 +43,7 @@ class Sentinel:
         self._child.stop()
 
     def _ask(self, *command: str) -> Any:
-        return self._client.execute_command("SENTINEL", *command)
+        return self._client.execute_command("SENTINEL", *command)  # type: ignore[no-untyped-call]
 
     def knows_replica(self) -> bool:
         """Whether it has found the replica of the primary."""
