@@ -41,7 +41,8 @@ def play(tmp_path: Path) -> Play:
             run = Run(scene, calm=CALM_SECONDS)
             run.play(once_each(seed, usable, together), SECONDS)
             evidence = run.finish()
-        assert [*violations(evidence), *run.stuck] == []
+        wrong = [*violations(evidence), *run.stuck]
+        assert not wrong, "\n".join(wrong)
         assert {one.name for one in evidence.injected} == set(usable)
         return evidence
 
