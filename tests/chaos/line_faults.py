@@ -128,7 +128,14 @@ class ApiSlow(ApiMisbehaves):
 
     def faults(self) -> list[ApiFault]:
         return [
-            ApiFault(kind=FaultKind.SLOW_BODY, delay_seconds=1.2, probability=0.5, applied=True, sized=True),
+            ApiFault(
+                kind=FaultKind.SLOW_BODY,
+                delay_seconds=1.2,
+                probability=0.5,
+                applied=True,
+                sized=True,
+                pipeline=PIPELINE,
+            )
         ]
 
 

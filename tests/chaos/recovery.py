@@ -1,5 +1,6 @@
 """How soon it went on after a fault. Pure. Times in seconds."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,12 +24,16 @@ class Recovery:
         return self.after / self.before if self.before else 1.0
 
 
-def recovery(deliveries: Sequence[float], began_at: float, ended_at: float, until: float) -> Recovery:
+def recovery(
+    deliveries: Sequence[float], began_at: float, ended_at: float, until: float, usual: float = math.inf
+) -> Recovery:
     """Return how a fault was recovered from, by the times of the deliveries (sorted) until a time.
+
+    `usual` is the rate at which jobs come in: what was more before the fault was a backlog.
 
     Full speed: as many deliveries in two seconds as 80 % of those that were usual before it.
     """
-    before = sum(began_at - BEFORE_SECONDS <= at < began_at for at in deliveries) / BEFORE_SECONDS
+    before = min(usual, sum(began_at - BEFORE_SECONDS <= at < began_at for at in deliveries) / BEFORE_SECONDS)
     after = [at for at in deliveries if ended_at < at <= until]
     first = after[0] - ended_at if after else None
     full, best, start = None, 0, 0

@@ -80,7 +80,7 @@ def recoveries(run: Run, evidence: Evidence) -> list[Recovery]:
     found = []
     for round_ in run.rounds:
         until = (round_.recovered_at or round_.ended_at) + CALM_SECONDS
-        found.append(recovery(deliveries, round_.began_at, round_.ended_at, until))
+        found.append(recovery(deliveries, round_.began_at, round_.ended_at, until, run.scene.usual_rate))
     return found
 
 

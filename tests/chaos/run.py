@@ -66,7 +66,7 @@ class Run:
     def inject(self, planned: Sequence[Planned]) -> None:
         """Do and undo these faults, and wait until the system is back at full speed with every worker at work."""
         self.tell(" + ".join(map(str, planned)))
-        before = self._rate(self.calm)
+        before = min(self._rate(self.calm), self.scene.usual_rate)  # more is a backlog of the last fault
         began_at = time.monotonic()
         injected = self._do(planned, began_at)
         ended_at, ended_wall = time.monotonic(), time.time()

@@ -225,6 +225,11 @@ class Scene:
 
     # What happens in it.
 
+    @property
+    def usual_rate(self) -> float:
+        """Rows a second that come in, in good weather."""
+        return self.rate * len(self.producers)
+
     def delivered(self) -> int:
         """How many jobs are delivered, by the counts of the lanes; -1 while Redis does not tell."""
         try:
