@@ -51,8 +51,8 @@ def free_port() -> int:
 def mend_append_only_file(folder: Path) -> None:
     """Cut a transaction that a crash left half written off the end of an append-only file, where there is one.
 
-    Redis itself (6.2 to 8) cuts such a file behind the last whole command, not before the transaction: what it writes next
-    stands behind the beginning of one that never ends, and the load after next carries half of it out.
+    Redis itself (seen with 6.2) cuts such a file behind the last whole command, not before the transaction: what it
+    writes next stands behind the beginning of one that never ends, and the load after next carries half of it out.
     """
     files = (folder / "appendonlydir" / "appendonly.aof.manifest", folder / "appendonly.aof")
     for file in files:
@@ -66,8 +66,8 @@ def mend_append_only_file(folder: Path) -> None:
 class RedisServer:
     """A Redis server with an append-only file in `folder`, configured as in deployment (`ops/redis.conf`).
 
-    What it holds survives `kill()` and `start()`, and another server on the same folder. A server that is told to rewrite
-    its configuration, as by Sentinel, needs a copy of its own.
+    What it holds survives `kill()` and `start()`, and another server on the same folder. A server that is told to
+    rewrite its configuration, as by Sentinel, needs a copy of its own.
     """
 
     def __init__(

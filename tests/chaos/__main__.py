@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run_once(
-    folder: Path, seed: int, names: Sequence[str], seconds: float, together: float, console: Console
+    folder: Path, seed: int, names: Sequence[str], *, seconds: float, together: float, console: Console
 ) -> Report:
     """Play a run and judge it."""
     began = time.monotonic()
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     keep = given.keep
     try:
-        report = run_once(folder, seed, names, given.seconds, given.together, console)
+        report = run_once(folder, seed, names, seconds=given.seconds, together=given.together, console=console)
         keep = keep or bool(report.wrong)
         report.print(console if given.as_json else Console())
         if given.as_json:

@@ -100,7 +100,7 @@ def out_of_order(evidence: Evidence) -> Iterator[str]:
 
 
 def old_word_stands(evidence: Evidence) -> Iterator[str]:
-    """Yield the records that the API does not have as the newest delivered job says, by itself or through its carrier."""
+    """Yield the records that the API does not have as the newest delivered job says, be it a carried one."""
     now = len(evidence.emptied)
     said: dict[Record, int] = {}
     for promise in evidence.promises:

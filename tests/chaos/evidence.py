@@ -48,8 +48,8 @@ class Arrival:
 class Injected:
     """A fault that was in force, and what it may cost.
 
-    `repeats`: how many requests may be sent again for it; None for as many as there were, 0 for none. `emptied_at`: when
-    Redis was up again with nothing, where the fault was that.
+    `repeats`: how many requests may be sent again for it; None for as many as there were, 0 for none. `emptied_at`:
+    when Redis was up again with nothing, where the fault was that.
     """
 
     name: str

@@ -13,7 +13,7 @@ LINES = ("producers-Redis", "workers-Redis", "workers-API")
 
 
 class LineFault(Fault):
-    """Befalls one of the lines. What was held back on a line to the API is thrown away: no network keeps it for long."""
+    """Befalls one of the lines. What was held back on it is thrown away at the end: no network keeps it for long."""
 
     places = frozenset({"lines"})
     beyond_a_lease = False  # whether reports may be held up for so long

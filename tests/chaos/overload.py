@@ -1,4 +1,4 @@
-"""Producers that bring ten times what may be sent, until Redis has no memory left for more. And then it goes on by itself."""
+"""Producers that bring ten times what may be sent, until Redis has no memory for more; and it goes on by itself."""
 
 import time
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Overload:
 
 
 def overload(scene: Scene) -> Overload:
-    """Let Redis fill up, see that deliveries go on and that it takes jobs again when some are done; then let it run dry.
+    """Let Redis fill up, see that deliveries go on and that it takes jobs again, and let it run dry.
 
     `scene` must bring far more than its limits let out.
     """
@@ -52,7 +52,7 @@ def overload(scene: Scene) -> Overload:
         told, counts = journal.read(scene.journals), store.counts()
         findings = [f"lanes check: {line}" for line in audit(store)]
     applied = {seen["body"].get("name") for seen in scene.control.requests() if seen["applied"] is not None}
-    wrong = [*findings, *told.surprises, *_unaccounted(told, counts, applied)]
+    wrong = [*findings, *told.surprises, *unaccounted(told, counts, applied)]
     if not any(promise.acked_at > full_at for promise in told.promises):
         wrong.append("stuck: nothing was accepted once it had been full")
     if scene.deaths:
@@ -65,7 +65,7 @@ def _left(store: LaneStore) -> int:
     return counts["pending"] + counts["in_flight"]
 
 
-def _unaccounted(told: Told, counts: dict[str, int], applied: set[str]) -> list[str]:
+def unaccounted(told: Told, counts: dict[str, int], applied: set[str]) -> list[str]:
     """Return what is wrong by the counts and the sandbox; the jobs themselves are forgotten by then, to make room."""
     wrong = []
     if counts["accepted"] != len(told.promises):

@@ -20,7 +20,7 @@ SLOW_LOADING = "\nkey-load-delay 1000\n"
 
 
 class RedisFault(Fault):
-    """Befalls Redis itself. Reports that it does not take are insisted on; those of hands in mid request may be too late."""
+    """Befalls Redis itself. Reports that it does not take are insisted on; some may come too late."""
 
     places = frozenset({"Redis"})
 
@@ -213,7 +213,7 @@ class FailedOver(RedisFault):
             client.replicaof("127.0.0.1", str(scene.redis.port))
             wait(lambda: client.info("replication")["master_link_status"] == "up", "a replica in step")
         with Sentinel(scene.folder, scene.redis.port) as sentinel:
-            wait(lambda: sentinel.knows_replica(), "Sentinel to know the replica")
+            wait(sentinel.knows_replica, "Sentinel to know the replica")
             scene.redis.kill()
             wait(lambda: sentinel.primary() == replica.port, "Sentinel to promote the replica")
             with redis.Redis(port=replica.port) as client:

@@ -143,8 +143,12 @@ class Run:
     def finish(self) -> Evidence:
         """Let the producers end, the lanes run dry, and collect what there is to judge by."""
         self.scene.stop_producers()
-        wait(self._dry, "every job to be done", DRAINED_SECONDS)
+        self.wait_dry()
         return collect(self.scene, [one for round_ in self.rounds for one in round_.injected])
+
+    def wait_dry(self) -> None:
+        """Wait until every job is done."""
+        wait(self._dry, "every job to be done", DRAINED_SECONDS)
 
     def _dry(self) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""Where the faults happen: real producers, workers, a Redis with its append-only file, the sandbox, and the lines between.
+"""Where the faults happen: real producers, workers, Redis, the sandbox, and the lines between them.
 
     producers ──proxy── Redis ──proxy── workers ──proxy── sandbox
 

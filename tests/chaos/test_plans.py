@@ -1,4 +1,4 @@
-"""Plans, traffic and journals are the same for the same seed; recovery is told from deliveries. All without a process."""
+"""The same seed gives the same plans and rows; journals and recovery are read rightly. Without a process."""
 
 import random
 from collections import Counter

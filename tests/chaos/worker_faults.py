@@ -13,6 +13,7 @@ from worker.highlevel.sandbox import Fault as ApiFault
 from worker.highlevel.sandbox import FaultKind
 
 HOURS = 3600.0
+FEW_FILES = 4  # fewer than it has open
 
 
 def children_of(pid: int) -> list[int]:
@@ -141,13 +142,12 @@ class TooManyFiles(WorkerFault):
         self._before: dict[int, tuple[int, int]] = {}
         worker = self.victim(scene)
         for pid in (worker.pid, *children_of(worker.pid)):
-            open_now = len(list(Path(f"/proc/{pid}/fd").iterdir()))
             self._before[pid] = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(open_now, 4), self._before[pid][1]))
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (FEW_FILES, self._before[pid][1]))
         scene.workers_line.cut()
         scene.api_line.cut()
 
-    def end(self, scene: Scene) -> None:
+    def end(self, scene: Scene) -> None:  # noqa: ARG002 - as every fault
         for pid, before in self._before.items():
             if Path(f"/proc/{pid}").exists():
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
