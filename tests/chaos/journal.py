@@ -40,7 +40,9 @@ class Journal:
     """Appends to the file of one producer; each line is with the kernel before the next call goes out."""
 
     def __init__(self, path: Path) -> None:
+        torn = path.exists() and not path.read_bytes().endswith(b"\n")
         self._file = path.open("a", encoding="utf-8", buffering=1)
+        self._file.write("\n" if torn else "")
 
     def acknowledged(self, row: Row, job_id: str, asked_at: float) -> None:
         """The lanes have the job."""

@@ -82,8 +82,9 @@ class Run:
                 f"workers without a delivery: {idle or 'none'}"
             )
         else:
+            started = f"{settled - ended_at:.1f} s of starting workers"
             self.tell(
-                f"  well again after {recovered_at - ended_at:.1f} s ({settled - ended_at:.1f} s of starting workers)"
+                f"  well again after {recovered_at - ended_at:.1f} s ({started}); {self.scene.delivered()} delivered"
             )
         self._rest(self.calm)
 

@@ -88,12 +88,14 @@ def test_a_journal_holds_what_was_promised_and_no_line_that_was_cut_off(tmp_path
         written.surprised(KeyError("x"))
     with path.open("a") as file:
         file.write('{"what": "ack", "uid": "cut o')
+    with Journal(path) as goes_on:
+        goes_on.refused(ConnectionError("away"), 5.0)
     told = journal.read([path, tmp_path / "never-written"])
     assert [(one.uid, one.job_id, one.cancelled) for one in told.promises] == [
         (first.uid, "job-1", False),
         (second.uid, "job-3", True),
     ]
-    assert told.refusals == {"ConnectionError": 1}
+    assert told.refusals == {"ConnectionError": 2}
     assert told.surprises == ("KeyError: 'x'",)
     assert journal.recent(path, 2) == ["job-2", "job-3"]
 

@@ -1,4 +1,4 @@
-"""Workers that are killed, or held up for longer than a lease."""
+"""Workers and producers that are killed, or held up for longer than a lease."""
 
 import pytest
 
@@ -9,6 +9,7 @@ FAULTS = (
     "process of a worker killed",
     "worker stopped, then at once",
     "worker paused beyond a lease",
+    "producer killed",
 )
 
 

@@ -1,4 +1,4 @@
-"""What befalls workers."""
+"""What befalls workers and producers."""
 
 import os
 import resource
@@ -172,6 +172,22 @@ class MemoryGrows(WorkerFault):
         scene.expect_end(self.who)
 
 
+class ProducerKilled(Fault):
+    """SIGKILL of a producer, wherever it is; started again, it enqueues anew what it has no word for in its journal."""
+
+    name = "producer killed"
+    places = frozenset({"producers"})
+    least, most = 0.1, 1.0
+
+    def begin(self, scene: Scene) -> None:
+        self.who = self.chance.choice(sorted(scene.producers))
+        scene.producers[self.who].kill()
+
+    def end(self, scene: Scene) -> None:
+        scene.stack.children.remove(scene.producers[self.who])
+        scene.start_producer(self.who)
+
+
 WORKER_FAULTS: tuple[type[Fault], ...] = (
     WorkerKilled,
     ProcessKilled,
@@ -182,4 +198,5 @@ WORKER_FAULTS: tuple[type[Fault], ...] = (
     ClockJumped,
     TooManyFiles,
     MemoryGrows,
+    ProducerKilled,
 )
