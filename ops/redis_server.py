@@ -48,19 +48,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def mend_append_only_file(folder: Path) -> None:
-    """Cut a transaction that a crash left half written off the end of an append-only file, where there is one.
+def mend_append_only_file(folder: Path, program: str) -> None:
+    """Cut a transaction that a crash left half written off the end of an append-only file of a server before version 7.
 
-    Redis itself (seen with 6.2) cuts such a file behind the last whole command, not before the transaction: what it
-    writes next stands behind the beginning of one that never ends, and the load after next carries half of it out.
+    Such a server (seen with 6.2) cuts the file behind the last whole command, not before the transaction: what it writes
+    next stands behind the beginning of one that never ends, and the load after next carries half of it out. Newer ones
+    keep their files in a folder, and were not seen to do so.
     """
-    files = (folder / "appendonlydir" / "appendonly.aof.manifest", folder / "appendonly.aof")
-    for file in files:
-        if file.exists():
-            # The server is the checker, too, by the name under which it is called.
-            command = ["redis-check-aof", "--fix", str(file)]
-            subprocess.run(command, executable=find_redis_server(), input=b"y\n", capture_output=True, check=False)
-            return
+    file = folder / "appendonly.aof"
+    if file.exists() and not (folder / "appendonlydir").exists():
+        # The server is the checker, too, by the name under which it is called.
+        command = ["redis-check-aof", "--fix", str(file)]
+        subprocess.run(command, executable=program, input=b"y\n", capture_output=True, check=False)
 
 
 class RedisServer:
@@ -91,9 +90,10 @@ class RedisServer:
             NoRedisServerError: it ended instead; the message holds the end of its log.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        mend_append_only_file(self.folder)
+        program = find_redis_server()
+        mend_append_only_file(self.folder, program)
         here = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
-        command = [find_redis_server(), str(self._configuration), *here, *self._options]
+        command = [program, str(self._configuration), *here, *self._options]
         child = self._child = Child("redis", command, self.folder / "redis.log")
         deadline = time.monotonic() + patience
         with redis.Redis(port=self.port, socket_timeout=5) as client:

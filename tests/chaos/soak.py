@@ -37,7 +37,8 @@ from tests.chaos.samples import Flat, Verdict, descriptors, family, judge, megab
 from tests.chaos.scene import Scene
 
 EVERY_SECONDS = 2.0
-RETENTION_SECONDS = 10
+RETENTION_SECONDS, IDEMPOTENCY_SECONDS = 10, 30
+MOST_PURGED = 500
 RATE = 45.0  # rows a second of each of two producers: three quarters of what the limits let out
 FLOWER_TASKS = 1000  # that it remembers: as many as it has seen long before the run is half over
 MEMORY, DESCRIPTORS, LATENCY = Flat(0.05, 3.0), Flat(0.05, 6.0), Flat(0.25, 0.1)
@@ -82,12 +83,18 @@ class Sampler:
             yield f"{name} descriptors", descriptors(pids)
         try:
             with self.scene.client as client:
+                self._purge(LaneStore(client))
                 yield "redis memory (MB)", client.info("memory")["used_memory"] / 1e6
                 yield "redis descriptors", descriptors([self.scene.redis.pid])
                 if latencies := self._latencies(LaneStore(client)):
                     yield "latency (s), median", statistics.median(latencies)
         except (LanesError, redis.RedisError, OSError):
             return  # away, for a moment
+
+    def _purge(self, store: LaneStore) -> None:
+        """Give dead letters up, as a person would: they are kept until somebody does."""
+        for job_id in store.client.zrange(store.key("dead"), 0, MOST_PURGED):
+            store.purge(job_id.decode(), RETENTION_SECONDS)
 
     def _latencies(self, store: LaneStore) -> list[float]:
         """Return the seconds from acceptance to delivery of the newest jobs, as far as they are delivered."""
@@ -118,7 +125,8 @@ class Soak:
 
 def soak(folder: Path, seed: int, seconds: float, *, workers: Sequence[str] = ("w1", "w2", "w3")) -> Soak:
     """Run, with a fault every few seconds, and judge."""
-    with Scene(folder, seed, workers, rate=RATE, retention_seconds=RETENTION_SECONDS) as scene:
+    kept = {"retention_seconds": RETENTION_SECONDS, "idempotency_seconds": IDEMPOTENCY_SECONDS}
+    with Scene(folder, seed, workers, rate=RATE, **kept) as scene:
         flower = scene.stack.start_flower(f"--max_tasks={FLOWER_TASKS}")
         run = Run(scene, tell=lambda line: print(line, file=sys.stderr, flush=True))
         with Sampler(scene, flower) as sampler:
