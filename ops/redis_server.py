@@ -51,9 +51,9 @@ def free_port() -> int:
 def mend_append_only_file(folder: Path, program: str) -> None:
     """Cut a transaction that a crash left half written off the end of an append-only file of a server before version 7.
 
-    Such a server (seen with 6.2) cuts the file behind the last whole command, not before the transaction: what it writes
-    next stands behind the beginning of one that never ends, and the load after next carries half of it out. Newer ones
-    keep their files in a folder, and were not seen to do so.
+    Such a server (seen with 6.2) cuts the file behind the last whole command, not before the transaction: what it
+    writes next stands behind the beginning of one that never ends, and the load after next carries half of it out.
+    Newer ones keep their files in a folder, and were not seen to do so.
     """
     file = folder / "appendonly.aof"
     if file.exists() and not (folder / "appendonlydir").exists():

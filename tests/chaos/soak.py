@@ -32,9 +32,9 @@ from tests.chaos.faults import Planned, rounds
 from tests.chaos.line_faults import API_FAULTS, LINE_FAULTS
 from tests.chaos.overload import unaccounted
 from tests.chaos.redis_faults import ClientsKilled, RedisRestarted, ScriptsFlushed
-from tests.chaos.run import Run
+from tests.chaos.run import CALM_SECONDS, Run
 from tests.chaos.samples import Flat, Verdict, descriptors, family, judge, megabytes
-from tests.chaos.scene import Scene
+from tests.chaos.scene import WORKERS, Scene
 
 EVERY_SECONDS = 2.0
 RETENTION_SECONDS, IDEMPOTENCY_SECONDS = 10, 30
@@ -123,12 +123,21 @@ class Soak:
         return not self.wrong and all(verdict.flat for verdict in self.verdicts)
 
 
-def soak(folder: Path, seed: int, seconds: float, *, workers: Sequence[str] = ("w1", "w2", "w3")) -> Soak:
-    """Run, with a fault every few seconds, and judge."""
-    kept = {"retention_seconds": RETENTION_SECONDS, "idempotency_seconds": IDEMPOTENCY_SECONDS}
-    with Scene(folder, seed, workers, rate=RATE, **kept) as scene:
+def soak(
+    folder: Path, seed: int, seconds: float, *, workers: Sequence[str] = WORKERS, calm: float = CALM_SECONDS
+) -> Soak:
+    """Run, with a fault every few seconds and calm in between, and judge."""
+    made = Scene(
+        folder,
+        seed,
+        workers,
+        rate=RATE,
+        retention_seconds=RETENTION_SECONDS,
+        idempotency_seconds=IDEMPOTENCY_SECONDS,
+    )
+    with made as scene:
         flower = scene.stack.start_flower(f"--max_tasks={FLOWER_TASKS}")
-        run = Run(scene, tell=lambda line: print(line, file=sys.stderr, flush=True))
+        run = Run(scene, tell=lambda line: print(line, file=sys.stderr, flush=True), calm=calm)
         with Sampler(scene, flower) as sampler:
             run.play(_plan(seed), seconds)
         scene.stop_producers()
