@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import redis
 
@@ -93,7 +93,8 @@ class Sampler:
 
     def _purge(self, store: LaneStore) -> None:
         """Give dead letters up, as a person would: they are kept until somebody does."""
-        for job_id in store.client.zrange(store.key("dead"), 0, MOST_PURGED):
+        ids = cast("list[bytes]", store.client.zrange(store.key("dead"), 0, MOST_PURGED))
+        for job_id in ids:
             store.purge(job_id.decode(), RETENTION_SECONDS)
 
     def _latencies(self, store: LaneStore) -> list[float]:
@@ -124,14 +125,20 @@ class Soak:
 
 
 def soak(
-    folder: Path, seed: int, seconds: float, *, workers: Sequence[str] = WORKERS, calm: float = CALM_SECONDS
+    folder: Path,
+    seed: int,
+    seconds: float,
+    *,
+    workers: Sequence[str] = WORKERS,
+    rate: float = RATE,
+    calm: float = CALM_SECONDS,
 ) -> Soak:
     """Run, with a fault every few seconds and calm in between, and judge."""
     made = Scene(
         folder,
         seed,
         workers,
-        rate=RATE,
+        rate=rate,
         retention_seconds=RETENTION_SECONDS,
         idempotency_seconds=IDEMPOTENCY_SECONDS,
     )

@@ -20,7 +20,7 @@ def test_the_short_form_has_every_fault_once() -> None:
 
 @pytest.mark.timeout(300)
 def test_faults_at_once(play: Play) -> None:
-    evidence = play(48, "worker killed", "Redis killed", "API never answers", "connections cut", together=1)
+    evidence = play(48, "Redis killed", "API never answers", "connections half open", "worker killed", together=1)
     overlapping = [
         (one.name, other.name)
         for one in evidence.injected
