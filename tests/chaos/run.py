@@ -16,7 +16,7 @@ from tests.chaos.evidence import Arrival, Evidence, Injected
 from tests.chaos.fault import Fault, wait
 from tests.chaos.faults import Planned
 from tests.chaos.recovery import LOOK_SECONDS
-from tests.chaos.scene import LEASE, LIMIT, WINDOW, Scene
+from tests.chaos.scene import LEASE, LIMIT, WINDOW, Scene, SceneError
 
 CALM_SECONDS = 4.0  # before a round, so that there is a speed to come back to
 # Generous: what is in hand is back after a lease and a backoff; a worker starts its consumer anew; the machine is busy.
@@ -144,7 +144,10 @@ class Run:
     def finish(self) -> Evidence:
         """Let the producers end, the lanes run dry, and collect what there is to judge by."""
         self.scene.stop_producers()
-        self.wait_dry()
+        try:
+            self.wait_dry()
+        except SceneError as error:
+            self.stuck.append(f"stuck: {error}")  # the account tells what was left
         return collect(self.scene, [one for round_ in self.rounds for one in round_.injected])
 
     def wait_dry(self) -> None:

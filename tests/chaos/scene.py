@@ -95,16 +95,18 @@ class Scene:
         """Return a server that is not started, with data and a configuration of its own."""
         home = self.folder / name
         if self._small_disk:
-            self._disks.enter_context(mounted(home))
+            self._servers.enter_context(mounted(home))
         home.mkdir(parents=True, exist_ok=True)
         own = home / "redis.conf"
         if not own.exists():
             shutil.copy(CONFIGURATION, own)
-        return RedisServer(home, configuration=own)
+        server = RedisServer(home, configuration=own)
+        self._servers.callback(server.stop)
+        return server
 
     def __enter__(self) -> Self:
         with self._closing:
-            self._disks = self._closing.enter_context(contextlib.ExitStack())
+            self._servers = self._closing.enter_context(contextlib.ExitStack())
             self.redis = self.stack.redis = self.make_redis("redis")
             self._closing.callback(self._stop)
             self.redis.start()
