@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from tests.chaos.evidence import Injected
-from tests.chaos.scene import LEASE, Scene, SceneError
+from tests.chaos.scene import LEASE, THREADS, Scene, SceneError
 
-HANDS = 8  # that a worker may have at a request at once; as many as THREADS of the scene
+HANDS = THREADS  # that a worker may have at a request at once
 
 
 class Fault(ABC):

@@ -41,8 +41,8 @@ class Report:
             **self.figures,
             "faults": self.faults,
             "left_out": self.left_out,
-            "requests_sent_again": self.repeats,
-            "refusals_to_producers": self.refusals,
+            "requests_sent_again_by_cause": self.repeats,
+            "refusals_told_to_producers": self.refusals,
             **self.recoveries,
             "violations": list(self.wrong),
         }
