@@ -16,6 +16,7 @@ from lanes.loader import Script, load
 from lanes.notice import Notice
 from lanes.redis_errors import UNAVAILABLE, explain, own_errors, unavailable, url_errors
 from lanes.transitions import Argument, Limits, OutageRule, Patience, Report, Seat, microseconds
+from lanes.whereabouts import Whereabouts
 
 # Orders that one call of the script takes: many share its beginning, and no other client waits for long.
 ORDERS_IN_A_CALL = 50
@@ -273,6 +274,10 @@ class LaneStore:
     def audit_jobs(self, job_ids: Sequence[str]) -> list[str]:
         """Return a line for each thing that is wrong with the place of a job."""
         return [line.decode() for line in self._run("audit_jobs", *job_ids)]
+
+    def whereabouts(self, job_id: str) -> Whereabouts | None:
+        """Tell where a job stands and what it waits for; None when there is none (any more)."""
+        return Whereabouts.parse(self._run("whereabouts", job_id))
 
     def counts(self) -> dict[str, int]:
         """Return the number of jobs accepted and in each state, and of attempts `retried`, `throttled`, `reclaimed`."""
