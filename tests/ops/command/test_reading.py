@@ -11,8 +11,8 @@ from lanes.lane import COUNTS
 from lanes.store import LaneStore
 from lanes.transitions import Report
 from ops.command import COMMANDS
-from producers import OpportunityProducer
 from ops.command.words import moment
+from producers import OpportunityProducer
 from tests.ops.command.conftest import SEAT, Run
 
 
