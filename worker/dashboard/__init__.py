@@ -1,1 +1,1 @@
-"""Pages inside Flower."""
+"""The dashboard: Flower with pages of ours. `flower.py` holds every touch point with Flower's own code."""
