@@ -100,13 +100,13 @@ class Watcher:
             return replace(self._reading.picture, age=age, trouble=trouble)
 
     def renew(self, *location_ids: str) -> None:
-        """Read these lanes, the counts and the gate anew at once: somebody has just changed them.
+        """Read these lanes, which are there, the counts and the gate anew at once: somebody has just changed them.
 
         Raises:
             LanesError: Redis is away.
         """
         begun_at = time.monotonic()
-        lanes = {lane.location_id: lane for lane in self._store.lanes(location_ids)} if location_ids else {}
+        lanes = {lane.location_id: lane for lane in self._store.read_lanes(location_ids)} if location_ids else {}
         counts, gate = self._store.counts(), self._store.gate()
         with self._changed:
             self._renewed |= lanes  # a reading that is on has begun before the change, perhaps

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ class CountedStore(LaneStore):
         self.go_on.set()
         self.broken = False
 
-    def lanes(self, location_ids: Sequence[str] | None = None) -> list[Lane]:
+    def lanes(self, location_ids: Iterable[str] | None = None) -> list[Lane]:
         found = super().lanes(location_ids)
         if location_ids is None:
             self.readings += 1
