@@ -11,6 +11,7 @@ from lanes.gate import Gate
 from lanes.job import MICROSECONDS, Accepted, Job, Order, Reclaimed, Result, Survey
 from lanes.keys import DEFAULT_PREFIX, build
 from lanes.lane import Lane, read_counts
+from lanes.lane_jobs import Carried, LaneJobs
 from lanes.letter import Letter
 from lanes.loader import Script, load
 from lanes.notice import Notice
@@ -307,6 +308,17 @@ class LaneStore:
     def note_change(self, who: str, what: str, on: str, detail: str) -> str:
         """Write down that somebody changes something by hand (see `lanes.trail`); return the entry's id."""
         return cast("bytes", self._run("note_change", who, what, on, detail, TRAIL_ENTRIES)).decode()
+
+    def lane_jobs(self, location_id: str, *, ready: int = 0, later: int = 0, most: int = 25) -> LaneJobs:
+        """Return at most so many jobs of each place of a lane, those of `ready` and `later` from these positions on."""
+        return LaneJobs.parse(self._run("lane_jobs", location_id, ready, later, most))
+
+    def carried(self, job_id: str, most: int) -> Carried:
+        """Return how many jobs were merged into this one, and the ids of at most so many, any of them."""
+        name = self.key("carried", job_id)
+        total = self.read(lambda client: client.scard(name))
+        some = self.read(lambda client: client.srandmember(name, most)) if total else []
+        return Carried(total, tuple(sorted(each.decode() for each in some)))
 
     def carried_ids(self, job_id: str) -> list[str]:
         """Return the ids of the jobs that were merged into this one."""

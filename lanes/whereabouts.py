@@ -69,7 +69,7 @@ class Stop:
 class Whereabouts:
     """Where a job stood at the time `now`. Times in seconds since the epoch, None where there is none.
 
-    `id` is that of the carrier, when the job was merged. `place`, `ahead` (jobs before it, in its lane, or in its record
+    `id` is that of the carrier, when the job was merged. `place`, `ahead` (jobs before it in its lane, or in its record
     when it stands behind others) and `expires_at` (with the time for which it was held) are of pending jobs; `until` is
     the end of its backoff, its not-before or its lease. `head` is the first job of its record, when that is another.
     """

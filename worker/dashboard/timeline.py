@@ -1,13 +1,12 @@
 """The story of a job, from its acceptance to its end. Pure: what Redis knows of it in, what happened out."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from lanes.trail import Entry
-
 from lanes.job import Attempt, Job, Reason, State
+from lanes.trail import Entry
 
 
 class Tone(StrEnum):

@@ -35,7 +35,7 @@ class CountedStore(LaneStore):
             self.began.set()
             self.go_on.wait()
             if self.broken:
-                raise KeyError("what nobody expected")
+                raise ValueError("what nobody expected")  # noqa: EM101, TRY003 - any error will do
         return found
 
 
@@ -86,16 +86,16 @@ def test_who_looks_again_and_again_sees_what_happens(store: CountedStore, watche
     assert until(lambda: watcher.snapshot().counts["pending"] == 1)
 
 
-def test_nobody_looks_and_nothing_is_read(store: CountedStore, watcher: Watcher) -> None:
+def test_nobody_looks_and_nothing_is_read(store: CountedStore, watcher: Watcher, redis_url: str) -> None:
     watcher.snapshot()
-    for _ in range(3):  # what those who looked have asked for is read, then no more
-        before = store.readings
-        watcher.snapshot()
-        until(lambda before=before: store.readings > before)
+    until(lambda: watcher._begun_at >= watcher._asked_at)
     settled = store.readings
-    calls = store.client.info("commandstats")
-    assert store.readings == settled
-    assert calls.keys()
+    watched = CountedStore(connect(redis_url))
+    other = Watcher(watched)  # somebody looks at this one, for long enough
+    until(lambda: other.snapshot() and watched.readings >= 20)
+    other.close()
+    watched.client.close()
+    assert store.readings <= settled + 1, "the one that was on its way, and no more"
 
 
 def test_all_who_look_at_once_share_one_reading(store: CountedStore, watcher: Watcher) -> None:
