@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil
+from typing import Any
 from urllib.parse import urlencode
 
 from lanes.lane import Lane
+from lanes.settings import Settings
 
 LEAST_ROWS, ROWS, MOST_ROWS = 25, 50, 200
 MOST_SEARCH = 255
@@ -29,6 +31,11 @@ class Budgets:
 
     burst: int
     daily: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Budgets":
+        """Return those of the settings."""
+        return cls(settings.burst_limit, settings.daily_limit)
 
     def burst_of(self, lane: Lane) -> int:
         """Return the requests that a location has in a window."""
@@ -153,6 +160,25 @@ def cut(lanes: Sequence[Lane], query: Query, budgets: Budgets) -> TablePage:
     page = min(query.page, pages)
     rows = sort(found, query, budgets)[(page - 1) * query.rows : page * query.rows]
     return TablePage(replace(query, page=page), tuple(rows), len(found), pages, _totals(found), matching)
+
+
+def as_row(lane: Lane, budgets: Budgets) -> dict[str, Any]:
+    """Return a lane as plain values, with the budgets that it really has."""
+    return {
+        "location": lane.location_id,
+        **{
+            name: lane.counts[name] for name in ("accepted", "pending", "in_flight", "delivered", "merged", "cancelled")
+        },
+        "dead": letters(lane),
+        "window": {"used": lane.window_used, "of": budgets.burst_of(lane)},
+        "day": {"used": lane.day_used, "of": budgets.daily_of(lane)},
+        "next": lane.due_in,
+        "oldest": lane.oldest,
+        "hold": lane.hold,
+        "held_by": lane.held_by,
+        "held_at": lane.held_at,
+        "failing": lane.failing,
+    }
 
 
 def sort(lanes: Iterable[Lane], query: Query, budgets: Budgets) -> list[Lane]:
