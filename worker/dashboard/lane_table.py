@@ -192,7 +192,7 @@ def sort(lanes: Iterable[Lane], query: Query, budgets: Budgets) -> list[Lane]:
             without.append(lane)
         else:
             with_value.append((value, lane))
-    with_value.sort(key=lambda pair: pair[0], reverse=query.falling)  # type: ignore[arg-type,return-value]
+    with_value.sort(key=lambda pair: pair[0], reverse=query.falling)
     return [lane for _, lane in with_value] + without
 
 

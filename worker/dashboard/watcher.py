@@ -35,7 +35,7 @@ class Snapshot:
 
     at: float
     lanes: tuple[Lane, ...]
-    counts: Mapping[str, int]
+    counts: dict[str, int]
     gate: Gate
     age: float = 0.0
     trouble: str | None = None
@@ -165,7 +165,7 @@ class Watcher:
         at = time.time()
         lanes = tuple(self._store.lanes())
         counts, gate = self._store.counts(), self._store.gate()
-        return Snapshot(at, lanes, MappingProxyType(counts), gate, by_name=_by_name(lanes))
+        return Snapshot(at, lanes, counts, gate, by_name=_by_name(lanes))
 
     def _keep(self, reading: Reading) -> None:
         with self._changed:

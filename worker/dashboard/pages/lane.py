@@ -1,5 +1,6 @@
 """One lane: its numbers, its series, its jobs, whose token it uses; hold, resume and its own limits."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from tornado.web import HTTPError, url
@@ -14,7 +15,7 @@ from worker.dashboard.lane_table import Budgets
 from worker.dashboard.page import Change, Page
 from worker.tokens.vault import Vault
 
-EVERYTHING = "all lanes"
+EVERYTHING = "everything"
 # Who holds lanes beside people.
 NOT_NAMES = ("authorization", "outage")
 MOST_REASON = 500
@@ -65,6 +66,34 @@ def find(store: LaneStore, location_id: str) -> Lane:
     return store.read_lanes([location_id])[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A place of a lane as a table; `heads` are those of its columns."""
+
+    name: str
+    title: str
+    note: str
+    heads: tuple[str, ...]
+
+
+PARTS = (
+    Part(
+        "ready",
+        "Next",
+        "in their order; the first of each record",
+        ("Job", "Accepted", "Attempts", "Priority", "Behind it"),
+    ),
+    Part("in_flight", "In flight", "on their way now", ("Job", "Sent", "Attempt", "Worker", "Lease ends")),
+    Part("later", "Later", "wait for a backoff or a time", ("Job", "Waits until", "Attempts", "Priority", "Behind it")),
+    Part(
+        "letters",
+        "Latest dead letters",
+        "among the newest of all lanes",
+        ("Job", "Died", "Attempts", "Why", "Accepted"),
+    ),
+)
+
+
 class LanePage(Page):
     """The page of a lane."""
 
@@ -73,7 +102,7 @@ class LanePage(Page):
     async def get(self, location_id: str) -> None:
         """Show it; what it shows comes as data."""
         await self.in_thread(find, self.store, location_id)
-        self.show("lane.html", active="lanes", location=location_id)
+        self.show("lane.html", active="lanes", location=location_id, parts=PARTS)
 
 
 class LaneData(Page):
@@ -178,7 +207,7 @@ class Limit(Change):
         own = {name: _limit(name, self.given.get(name), most) for name, most in bounds.items()}
         await self.in_thread(find, self.store, location)
         said = " ".join(f"{name}={value}" for name, value in own.items() if value is not None)
-        await self.note("limit", location, said or "as for all")
+        await self.note("limit", location, said or "common")
         await self.in_thread(self._limit, location, own)
         self.answer({"told": f"{location}: {said or 'limits as for all'}."})
 
