@@ -22,7 +22,7 @@ class Tone(StrEnum):
 class Event:
     """One thing that happened to a job. `at` is in seconds since the epoch; only the order is known when not `dated`.
 
-    `seconds` is how long it took; `facts` are names and values to be shown beside it; `job_id` is another job that is
+    `seconds` is how long it took, or stands behind the words; `facts` are names and values to be shown beside it; `job_id` is another job that is
     meant.
     """
 
@@ -143,7 +143,7 @@ def _attempt(attempt: Attempt) -> Event:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return value if isinstance(value, str) else str(value)
+    return "; ".join(map(_text, value)) if isinstance(value, list) else str(value)
 
 
 def _people(life: Life) -> Iterator[Event]:
@@ -174,4 +174,4 @@ def _end(job: Job) -> Iterator[Event]:
         told = PURGED
     if job.state is State.DEAD and job.reason in DEATHS:
         facts = (("because", DEATHS[Reason(job.reason)]),)
-    yield Event(job.ended_at, told.words, told.tone, max(0.0, job.ended_at - job.accepted_at), facts)
+    yield Event(job.ended_at, f"{told.words}, after", told.tone, max(0.0, job.ended_at - job.accepted_at), facts)

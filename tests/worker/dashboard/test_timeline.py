@@ -47,7 +47,7 @@ def lines(*told: Event) -> list[str]:
         (Life(NEW), ["100 accepted"]),
         (
             Life(job(("delivered", 103, 103.5), state=State.DELIVERED, ended_at=103.5)),
-            ["100 accepted", "103 attempt 1: delivered [0.5]", "103.5 delivered [3.5]"],
+            ["100 accepted", "103 attempt 1: delivered [0.5]", "103.5 delivered, after [3.5]"],
         ),
         (
             Life(job(("retry", 101, 102), ("delivered", 109, 110), state=State.DELIVERED, ended_at=110)),
@@ -56,7 +56,7 @@ def lines(*told: Event) -> list[str]:
                 "101 attempt 1: failed, for a reason that may pass [1]",
                 "102 backoff [7]",
                 "109 attempt 2: delivered [1]",
-                "110 delivered [10]",
+                "110 delivered, after [10]",
             ],
         ),
         (
@@ -72,20 +72,20 @@ def lines(*told: Event) -> list[str]:
         ),
         (
             Life(job(("refused", 101, 102), state=State.DEAD, reason="refused", ended_at=102)),
-            ["100 accepted", "101 attempt 1: refused by the API [1]", "102 a dead letter [2]"],
+            ["100 accepted", "101 attempt 1: refused by the API [1]", "102 a dead letter, after [2]"],
         ),
         (
             Life(job(("unauthorized", 101, 102), state=State.DEAD, reason="unauthorized", ended_at=102)),
-            ["100 accepted", "101 attempt 1: refused: the token is not accepted [1]", "102 a dead letter [2]"],
+            ["100 accepted", "101 attempt 1: refused: the token is not accepted [1]", "102 a dead letter, after [2]"],
         ),
         (
             Life(job(state=State.EXPIRED, reason="expired", ended_at=160)),
-            ["100 accepted", "160 expired: its time was over before it was sent [60]"],
+            ["100 accepted", "160 expired: its time was over before it was sent, after [60]"],
         ),
-        (Life(job(state=State.CANCELLED, ended_at=101)), ["100 accepted", "101 cancelled [1]"]),
+        (Life(job(state=State.CANCELLED, ended_at=101)), ["100 accepted", "101 cancelled, after [1]"]),
         (
             Life(job(("refused", 101, 102), state=State.CANCELLED, reason="purged", ended_at=200)),
-            ["100 accepted", "101 attempt 1: refused by the API [1]", "200 given up by hand [100]"],
+            ["100 accepted", "101 attempt 1: refused by the API [1]", "200 given up by hand, after [100]"],
         ),
         (
             Life(job(state=State.PENDING, merged_into="job0")),
@@ -103,7 +103,7 @@ def lines(*told: Event) -> list[str]:
                 "102 waited [198]",
                 "102 sent again by hand",
                 "300 attempt 2: delivered [1]",
-                "301 delivered [201]",
+                "301 delivered, after [201]",
             ],
         ),
         (
@@ -129,7 +129,7 @@ def lines(*told: Event) -> list[str]:
             [
                 "100 accepted",
                 "101 attempt 1: refused by the API [1]",
-                "102 a dead letter [2]",
+                "102 a dead letter, after [2]",
                 "150 its body was edited",
             ],
         ),
@@ -153,7 +153,7 @@ def test_what_the_api_said_stands_beside_the_attempt() -> None:
     assert event.seconds == 0.25
     assert event.facts == (
         ("status", "422"),
-        ("message", "['a', 'b']"),
+        ("message", "a; b"),
         ("created it", "no"),
         ("trace id", "t1"),
         ("worker", "w@h"),
