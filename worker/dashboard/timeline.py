@@ -22,8 +22,8 @@ class Tone(StrEnum):
 class Event:
     """One thing that happened to a job. `at` is in seconds since the epoch; only the order is known when not `dated`.
 
-    `seconds` is how long it took, or stands behind the words; `facts` are names and values to be shown beside it; `job_id` is another job that is
-    meant.
+    `seconds` is how long it took, or stands behind the words; `facts` are names and values to be shown beside it;
+    `job_id` is another job that is meant.
     """
 
     at: float

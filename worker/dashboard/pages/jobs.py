@@ -84,9 +84,8 @@ class JobData(Page):
     async def get(self) -> None:
         """Answer all but what is in it."""
         job_id = self.text("id")
-        known = job_id in self.dashboard.events.state.tasks
-        found = await self.in_thread(self._look, job_id)
-        self.answer({**found, "task": self.page_url("task", job_id) if known else None})
+        task = self.dashboard.task_url(job_id)
+        self.answer({**await self.in_thread(self._look, job_id), "task": task})
 
     def _look(self, job_id: str) -> dict[str, Any]:
         store = self.store
