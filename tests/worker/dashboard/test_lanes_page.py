@@ -1,6 +1,7 @@
 """The table of lanes in a browser: found, sorted, paged, refreshed, held and resumed."""
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -153,7 +154,7 @@ def test_the_search_box_for_jobs_goes_to_the_job(site: Site, open_page: OpenPage
 
 
 @pytest.mark.parametrize("how", [{}, {"dark": True}, {"phone": True}], ids=["light", "dark", "phone"])
-def test_everybody_can_use_it(site: Site, open_page: OpenPage, how: dict[str, bool]) -> None:
+def test_everybody_can_use_it(site: Site, open_page: OpenPage, how: dict[str, Any]) -> None:
     page = show(site, open_page, **how)
     expect(page.locator("#lanes-table tbody tr").first).to_be_visible()
     axe(page)
