@@ -153,6 +153,18 @@ def test_the_search_box_for_jobs_goes_to_the_job(site: Site, open_page: OpenPage
     expect(page.locator("main")).to_contain_text("no such job")
 
 
+@pytest.mark.parametrize("width", [390, 700, 1259, 1260, 1280, 1920])
+def test_no_column_is_cut_off(site: Site, open_page: OpenPage, width: int) -> None:
+    page = show(site, open_page)
+    page.set_viewport_size({"width": width, "height": 900})
+    expect(page.locator("#lanes-table tbody tr").first).to_be_visible()
+    card, table = (page.locator(which).bounding_box() for which in (".workers-table-card", "#lanes-table"))
+    assert card
+    assert table
+    assert table["x"] + table["width"] <= card["x"] + card["width"] + 1
+    fits(page)
+
+
 @pytest.mark.parametrize("how", [{}, {"dark": True}, {"phone": True}], ids=["light", "dark", "phone"])
 def test_everybody_can_use_it(site: Site, open_page: OpenPage, how: dict[str, Any]) -> None:
     page = show(site, open_page, **how)
