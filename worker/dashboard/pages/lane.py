@@ -20,7 +20,7 @@ EVERYTHING = "everything"
 NOT_NAMES = ("authorization", "outage")
 MOST_REASON = 500
 MOST_LIMIT, MOST_WEIGHT = 10**9, 100
-STEP = 25
+STEP = 15
 MOST_PLACE = 10**9
 
 

@@ -67,7 +67,7 @@ function drawStops({ gate, lane }) {
 }
 
 function drawLane(lane) {
-  for (const count of ["pending", "in_flight", "delivered", "dead"]) write(count, number(lane[count]));
+  for (const count of ["pending", "in_flight", "delivered", "dead"]) write(`count-${count}`, number(lane[count]));
   write("accepted", `of ${number(lane.accepted)} accepted`);
   write("oldest", lane.oldest === null ? "none could be sent by now" : `the oldest for ${span(lane.oldest)}`);
   write("next", lane.next === null ? "no release is planned" : lane.next < 1 ? "the next release is due" : `next release in ${span(lane.next)}`);
@@ -95,6 +95,8 @@ const refresh = poll(() => `${page.dataset.source}?${new URLSearchParams({ locat
   drawPaged("ready", found.ready);
   drawPaged("later", found.later);
   drawPart("in_flight", found.in_flight);
+  const { in_flight: flying } = found.lane;
+  write("in_flight-note", flying > found.in_flight.length ? `${number(found.in_flight.length)} of ${number(flying)} on their way` : `${number(flying)} on ${flying === 1 ? "its" : "their"} way`);
   drawPart("letters", found.letters);
 });
 
