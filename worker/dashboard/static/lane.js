@@ -3,7 +3,7 @@
 import { rates } from "./charts.js";
 import { act, el, moment, number, poll, span, write } from "./live.js";
 import { bar, fillBar, jobAddress, show, syncRows } from "./rows.js";
-import { stopLines } from "./stops.js";
+import { drawStops, stopLines } from "./stops.js";
 
 const SERIES_MS = 30000;
 const page = document.getElementById("lane");
@@ -52,18 +52,14 @@ function drawPaged(part, { total, jobs }) {
   next.disabled = from[part] + last.step >= total;
 }
 
-function drawStops({ gate, lane }) {
+function tellStops({ gate, lane }) {
   const lines = stopLines(gate);
   if (lane.hold !== null) {
     const since = lane.held_at ? ` since ${moment(lane.held_at)}` : "";
     lines.push(["warning", `Held${since} by ${lane.held_by}: ${lane.hold}`]);
   }
   if (lane.failing) lines.push(["danger", `Failing: ${number(lane.failing)} requests in a row, single probes go out`]);
-  const region = document.getElementById("stops");
-  const text = lines.map((line) => line[1]).join("\n");
-  if (region.dataset.shown === text) return;
-  region.dataset.shown = text;
-  region.replaceChildren(...lines.map(([kind, line]) => el("p", { class: `lanes-stop lanes-stop-${kind}` }, line)));
+  drawStops(lines);
 }
 
 function drawLane(lane) {
@@ -89,7 +85,7 @@ function drawButtons(lane) {
 
 const refresh = poll(() => `${page.dataset.source}?${new URLSearchParams({ location: name, ...from })}`, (found) => {
   last = found;
-  drawStops(found);
+  tellStops(found);
   drawLane(found.lane);
   drawButtons(found.lane);
   drawPaged("ready", found.ready);
