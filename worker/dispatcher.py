@@ -26,6 +26,7 @@ GIVE_WAY_SECONDS = 0.01
 HOUSEKEEPING_SECONDS = 1.0
 NEVER_BEGAN_SECONDS = 15.0
 AWAY_SECONDS = 1.0
+REFUSED_SECONDS = 60.0
 SWEEP = 200
 SHIFT_TASK = "work_shift"
 
@@ -96,14 +97,14 @@ class Dispatcher:
         self._hostname = hostname
         shared = bench(hostname)
         self._settings, self._limits = shared.settings, shared.limits
-        self._store, self._events, self._bell = shared.store, shared.events, shared.bell
+        self._store, self._events, self._bell, self._redis = shared.store, shared.events, shared.bell, shared.redis
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, name="dispatcher", daemon=True),
             threading.Thread(target=self._listen, name="dispatcher-wake", daemon=True),
         ]
         self._housekeeping_at = 0.0
-        self._notifier = Notifier(self._store, self._settings)
+        self._notifier = Notifier(self._store, self._settings, self._redis)
 
     def start(self) -> None:
         """Begin to dispatch."""
@@ -127,8 +128,10 @@ class Dispatcher:
                 OSError,
                 self._app.connection_for_write().connection_errors,
             ) as error:
-                log.warning("dispatcher_waits", error=str(error))
+                self._redis.lost(error)
                 pause = _away()
+            else:
+                self._redis.found()
             book.changed.wait(pause)
             book.changed.clear()
 
@@ -189,9 +192,13 @@ class Dispatcher:
                         if channel.get_message(timeout=HOUSEKEEPING_SECONDS):
                             self._bell.ring()
                             book.changed.set()
-            except (redis.RedisError, OSError) as error:
-                log.warning("wake_channel_lost", error=str(error))
+            except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+                self._redis.lost(error)
                 self._stopping.wait(_away())
+            except redis.RedisError as error:
+                # Refused for good, as it seems, while all else may work: jobs then wait for the next look.
+                log.warning("wake_channel_refused", error=str(error))
+                self._stopping.wait(REFUSED_SECONDS)
 
 
 def _away() -> float:
