@@ -141,9 +141,10 @@ def _say_ready(sender: Any, **_: Any) -> None:
 
 
 @worker_shutting_down.connect
-def _release_nothing_more(**_: Any) -> None:
+def _release_nothing_more(sender: str, how: str, **_: Any) -> None:
     stop.set()
     bell.ring()
+    log.info("worker_stops", worker=sender, how=how.lower())
 
 
 @worker_process_init.connect
