@@ -28,6 +28,8 @@ _SHAPES = (
         rf"\1\2{HIDDEN}",
     ),
 )
+# In a line without any of these nothing has such a shape; to look for them costs a tenth of the shapes.
+_HINTS = ("bearer", "basic", "eyj", "pit-", "://", "token", "secret", "password", "authorization")
 _NAMES = frozenset(
     {"access_token", "refresh_token", "client_secret", "password", "authorization", "secret_key", "api_token"}
 )
@@ -49,14 +51,30 @@ class Redact:
     """A processor that hides secrets: those that are known, and whatever looks like one. The last defence."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = "|".join(re.escape(secret) for secret in secrets)
+        self._secrets = tuple(secrets)
+        known = "|".join(re.escape(secret) for secret in self._secrets)
         self._known = re.compile(known) if known else None
 
     def __call__(self, _logger: Any, _method: str, event: Event) -> Event:
         """Change the event in place."""
+        if self._innocent(event):
+            return event
         for name, value in event.items():
             event[name] = HIDDEN if value and name in _NAMES else self._in(value)
         return event
+
+    def _innocent(self, event: Event) -> bool:
+        texts = []
+        for value in event.values():
+            if type(value) is str:
+                texts.append(value)
+            elif value is not None and type(value) is not int:
+                return False
+        text = "\0".join(texts)
+        if any(secret in text for secret in self._secrets) or not _NAMES.isdisjoint(event):
+            return False
+        text = text.lower()
+        return not any(hint in text for hint in _HINTS)
 
     def _in(self, value: Any) -> Any:
         if value is None or isinstance(value, bool | int | float):

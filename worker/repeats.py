@@ -1,9 +1,12 @@
 """Quiet while nothing changes: of what Celery and Flower say on each try to reach Redis, once, and a reminder now and
-then.
+then; of what Celery says of each shift, nothing.
 """
 
 import logging
 import time
+from collections.abc import Mapping
+
+from worker.dispatcher import SHIFT_TASK
 
 REMIND_SECONDS = 60.0
 
@@ -20,7 +23,10 @@ MOST_REMEMBERED = 1_000
 
 
 class Repeats(logging.Filter):
-    """Lets a warning of these loggers pass once a minute; the next one that passes tells how many were left out."""
+    """Lets a warning of these loggers pass once a minute; the next one that passes tells how many were left out.
+
+    That a shift began or ended is no news: what it sent has lines of its own. Only with `--loglevel debug` it is told.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,6 +37,8 @@ class Repeats(logging.Filter):
         """Return whether to write a line."""
         if record.name == "py.warnings" and "CPendingDeprecationWarning" in record.getMessage():
             return False  # what a later Celery will do by default, at each loss of Redis
+        if record.levelno == logging.INFO and isinstance(record.args, Mapping):
+            return record.args.get("name") != SHIFT_TASK or logging.getLogger().level <= logging.DEBUG
         if record.levelno < logging.WARNING or not record.name.startswith(REPEATING):
             return True
         if record.name == "celery.bootsteps":

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from worker.repeats import REMIND_SECONDS, Repeats
 
 # What a hostile API or row might hope to see on a line of its own.
@@ -114,11 +116,11 @@ def test_a_closed_standard_error_stops_nobody() -> None:
     assert done.stdout == b"done\n"
 
 
-def record(name: str, message: str, level: int = logging.ERROR, **fields: Any) -> logging.LogRecord:
-    return logging.makeLogRecord({"name": name, "msg": message, "levelno": level, "args": (), **fields})
+def record(name: str, msg: str, level: int = logging.ERROR, args: Any = ()) -> logging.LogRecord:
+    return logging.makeLogRecord({"name": name, "msg": msg, "levelno": level, "args": args})
 
 
-def test_what_is_said_on_each_try_is_said_once_a_minute(monkeypatch: Any) -> None:
+def test_what_is_said_on_each_try_is_said_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     class Clock:
         now = 0.0
 
@@ -140,5 +142,8 @@ def test_what_is_said_on_each_try_is_said_once_a_minute(monkeypatch: Any) -> Non
     # Each of these is news.
     assert all(repeats.filter(record(consumer, "Connected to %s", logging.INFO)) for _ in range(3))
     assert all(repeats.filter(record("celery.app.trace", "Task %s raised unexpected")) for _ in range(3))
+    ended = {"msg": "Task %(name)s succeeded", "level": logging.INFO}
+    assert not repeats.filter(record("celery.app.trace", **ended, args={"name": "work_shift"}))
+    assert repeats.filter(record("celery.app.trace", **ended, args={"name": "producers.enqueue"}))
     assert not repeats.filter(record("py.warnings", "consumer.py:427: CPendingDeprecationWarning: ", logging.WARNING))
     assert repeats.filter(record("py.warnings", "x.py:1: UserWarning: ", logging.WARNING))
