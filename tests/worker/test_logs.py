@@ -142,8 +142,11 @@ def test_what_is_said_on_each_try_is_said_once_a_minute(monkeypatch: pytest.Monk
     # Each of these is news.
     assert all(repeats.filter(record(consumer, "Connected to %s", logging.INFO)) for _ in range(3))
     assert all(repeats.filter(record("celery.app.trace", "Task %s raised unexpected")) for _ in range(3))
-    ended = {"msg": "Task %(name)s succeeded", "level": logging.INFO}
-    assert not repeats.filter(record("celery.app.trace", **ended, args={"name": "work_shift"}))
-    assert repeats.filter(record("celery.app.trace", **ended, args={"name": "producers.enqueue"}))
+    assert not repeats.filter(
+        record("celery.app.trace", "Task %(name)s succeeded", logging.INFO, {"name": "work_shift"})
+    )
+    assert repeats.filter(
+        record("celery.app.trace", "Task %(name)s succeeded", logging.INFO, {"name": "producers.enqueue"})
+    )
     assert not repeats.filter(record("py.warnings", "consumer.py:427: CPendingDeprecationWarning: ", logging.WARNING))
     assert repeats.filter(record("py.warnings", "x.py:1: UserWarning: ", logging.WARNING))
