@@ -18,6 +18,7 @@ from worker.enqueue import EnqueueTask, enqueue_rows
 from worker.events import JobEvents, NoEvents
 from worker.highlevel.client import HighLevelClient
 from worker.logs import configure_logs
+from worker.metrics.step import MetricsStep
 from worker.shift import Bench, StopFlag, work
 from worker.tokens.tokens import Tokens
 
@@ -57,6 +58,8 @@ def make_app(settings: Settings) -> Celery:
         worker_hijack_root_logger=True,
     )
     app.steps["consumer"].add(DispatcherStep)
+    if settings.metrics_port:
+        app.steps["worker"].add(MetricsStep)
     return app
 
 
