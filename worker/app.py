@@ -26,6 +26,7 @@ from worker.enqueue import EnqueueTask, enqueue_rows
 from worker.events import JobEvents, NoEvents
 from worker.highlevel.client import HighLevelClient, user_agent
 from worker.logs import configure_logs, set_up_celery
+from worker.metrics.step import MetricsStep
 from worker.redis_watch import RedisWatch
 from worker.shift import Bench, StopFlag, work
 from worker.tokens.tokens import Tokens
@@ -65,6 +66,8 @@ def make_app(settings: Settings) -> Celery:
         },
     )
     app.steps["consumer"].add(DispatcherStep)
+    if settings.metrics_port:
+        app.steps["worker"].add(MetricsStep)
     return app
 
 

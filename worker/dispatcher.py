@@ -37,6 +37,7 @@ class ShiftBook:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sent: dict[str, float] = {}
+        self.accepted = 0
         self.changed = threading.Event()
 
     def sent(self, shift_id: str) -> None:
@@ -48,6 +49,12 @@ class ShiftBook:
         """A shift has its slot, or never will."""
         with self._lock:
             self._sent.pop(shift_id, None)
+
+    def accept(self, shift_id: str) -> None:
+        """A shift has its slot."""
+        self.began(shift_id)
+        with self._lock:
+            self.accepted += 1
 
     @property
     def starting(self) -> int:
@@ -75,7 +82,7 @@ class ShiftRequest(Request):  # type: ignore[misc]
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """The pool has a slot for it."""
-        book.began(self.id)
+        book.accept(self.id)
         super().on_accepted(pid, time_accepted)
 
 
