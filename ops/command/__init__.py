@@ -20,6 +20,7 @@ COMMANDS = {
     "backup": "Write all that Redis holds to a file, while everything goes on.",
     "restore": "Put a backup into the folder of a Redis that has no data.",
     "sandbox": "Run a server that behaves as HighLevel does.",
+    "dashboard": "Serve Flower with pages for throughput, lanes, dead letters and jobs.",
     "up": "Run everything on this machine, and keep it up.",
     "demo": "Run everything from nothing on embedded parts; ends by itself.",
     "completion": "Print the completion script of a shell.",
