@@ -1,4 +1,6 @@
-"""Makes the secrets that `docker-compose.yml` names, once: `make secrets`."""
+"""Makes the secrets of a deployment, once: `make secrets` for `docker-compose.yml`; for the units of a plain machine,
+`python -m ops.make_secrets /etc/lanes/secrets 127.0.0.1`.
+"""
 
 import base64
 import secrets
@@ -17,13 +19,13 @@ TO_FILL = {
 TOGETHER = (("redis_auth", "redis_url"), ("dashboard_people", "prometheus_password"))
 
 
-def make(folder: Path = FOLDER) -> list[str]:
-    """Write each file that is not there yet, for its owner alone, and return a line for each file."""
+def make(folder: Path = FOLDER, redis_host: str = "redis") -> list[str]:
+    """Write each file that is not there yet, in a folder for its owner alone, and return a line for each file."""
     folder.mkdir(mode=0o700, exist_ok=True)
     redis_password, prometheus_password = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     contents = {
         "redis_auth": f"requirepass {redis_password}\n",
-        "redis_url": f"redis://:{redis_password}@redis:6379/0\n",
+        "redis_url": f"redis://:{redis_password}@{redis_host}:6379/0\n",
         "dashboard_people": f"operator:{secrets.token_urlsafe(16)}\nprometheus:{prometheus_password}\n",
         "prometheus_password": prometheus_password,
         "grafana_admin_password": secrets.token_urlsafe(16),
@@ -48,4 +50,5 @@ def make(folder: Path = FOLDER) -> list[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(make()))
+    arguments = sys.argv[1:]
+    print("\n".join(make(Path(arguments[0]), *arguments[1:2]) if arguments else make()))
