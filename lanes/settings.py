@@ -170,6 +170,16 @@ class Settings(BaseModel):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _check_retention(self) -> Self:
+        if self.retention_seconds < self.lease_seconds:
+            message = (
+                f"LANES_RETENTION_SECONDS ({self.retention_seconds:g}) must not be shorter than LANES_LEASE_SECONDS "
+                f"({self.lease_seconds:g}): a late report must find the job that another attempt has delivered meanwhile"
+            )
+            raise ValueError(message)
+        return self
+
     def version_of(self, location_id: str) -> ApiVersion:
         """Return the API version that a location has."""
         return (self.api_versions or {}).get(location_id, self.api_version)
