@@ -11,13 +11,17 @@ from lanes.settings import Settings
     [
         (
             {"LANES_RETENTION_SECONDS": "44", "LANES_LEASE_SECONDS": "45"},
-            "LANES_RETENTION_SECONDS (44) must not be shorter than LANES_LEASE_SECONDS (45): "
-            "a late report must find the job that another attempt has delivered meanwhile",
+            (
+                "LANES_RETENTION_SECONDS (44) must not be shorter than LANES_LEASE_SECONDS (45): "
+                "a late report must find the job that another attempt has delivered meanwhile"
+            ),
         ),
         (
             {"LANES_HTTP_TIMEOUT_SECONDS": "45"},
-            "LANES_LEASE_SECONDS (45) must be longer than LANES_HTTP_TIMEOUT_SECONDS (45): "
-            "a job must not be taken back while its request may still run",
+            (
+                "LANES_LEASE_SECONDS (45) must be longer than LANES_HTTP_TIMEOUT_SECONDS (45): "
+                "a job must not be taken back while its request may still run"
+            ),
         ),
     ],
 )
