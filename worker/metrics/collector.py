@@ -57,7 +57,7 @@ class LanesCollector(Collector):
     def __init__(self, store: LaneStore, settings: Settings, wait: float = WAIT_SECONDS) -> None:
         self._store = store
         self._settings = settings
-        self._wait = wait
+        self.wait = wait
         self._changed = threading.Condition()
         self._looking = False
         self._seen: Seen | None = None
@@ -68,7 +68,7 @@ class LanesCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Return what the last look showed, after a new one if that is not fresh and the new one is quick."""
-        return samples.collect(OF_THE_CELL, self._samples(self.refresh(self._wait)))
+        return samples.collect(OF_THE_CELL, self._samples(self.refresh(self.wait)))
 
     def refresh(self, wait: float) -> Seen | None:
         """Look again unless the last look is fresh; wait so many seconds for that; return the last look, if any."""
