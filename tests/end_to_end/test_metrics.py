@@ -74,26 +74,28 @@ class Scene:
         return shown
 
 
-def run_every_outcome(stack: Stack, store: LaneStore, producer: OpportunityProducer) -> None:
-    """Let a job come to each of the outcomes that there are, and leave one waiting in a held lane."""
+DELIVERED = 6  # of those below
+
+
+def enqueue_for_every_outcome(stack: Stack, store: LaneStore, producer: OpportunityProducer) -> None:
+    """Let a job come to each of the outcomes that there are, once a worker is there."""
     sandbox = SandboxControl(stack.sandbox_url)
-    sandbox.fail(Fault(kind=FaultKind.STATUS, status=500, first=1, contact_prefix="flaky"))
-    sandbox.fail(Fault(kind=FaultKind.STATUS, status=500, contact_prefix="broken"))
-    sandbox.fail(Fault(kind=FaultKind.STATUS, status=429, retry_after=1, contact_prefix="limit", times=1))
-    sandbox.fail(Fault(kind=FaultKind.STATUS, status=400, contact_prefix="refused"))
+    sandbox.fail(Fault(kind=FaultKind.STATUS, status=500, first=1, contact_prefix="c-flaky"))
+    sandbox.fail(Fault(kind=FaultKind.STATUS, status=500, contact_prefix="c-broken"))
+    sandbox.fail(Fault(kind=FaultKind.STATUS, status=429, retry_after=1, contact_prefix="c-limit", times=1))
+    sandbox.fail(Fault(kind=FaultKind.STATUS, status=400, contact_prefix="c-refused"))
     sandbox.fail(Fault(kind=FaultKind.STATUS, status=401, location="held"))
-    producer.enqueue(row("ghost", "ghost", name=SECRET))
+    producer.enqueue(row("silent", "c-ghost", name=SECRET))
     assert store.release(Seat("ghost", lease=0.01, retention=60, limits=LIMITS)).next  # never reported
-    for contact in ("good", "flaky-1", "flaky-2", "broken", "refused-1", "refused-2", "refused-3"):
+    for contact in ("c-good", "c-flaky-1", "c-flaky-2", "c-broken", "c-refused-1", "c-refused-2", "c-refused-3"):
         producer.enqueue(row("loc", contact, name=SECRET))
-    producer.enqueue(row("slow", "limit", name=SECRET))
-    producer.enqueue(row("held", "first", name=SECRET))
-    producer.enqueue(row("held", "behind", name=SECRET))
+    producer.enqueue(row("slow", "c-limit", name=SECRET))
+    producer.enqueue(row("held", "c-first", name=SECRET))
     for status in ("open", "won", "lost"):
-        producer.enqueue(row("loc", "merged", name=SECRET, status=status), merge=True)
-    producer.cancel(producer.enqueue(row("loc", "cancelled", name=SECRET)).job_id)
+        producer.enqueue(row("loc", "c-merged", name=SECRET, status=status), merge=True)
+    producer.cancel(producer.enqueue(row("loc", "c-cancelled", name=SECRET)).job_id)
     soon = datetime.now(UTC) + timedelta(seconds=0.2)
-    producer.enqueue(row("loc", "expired", name=SECRET), expires_at=soon)
+    producer.enqueue(row("loc", "c-expired", name=SECRET), expires_at=soon)
     until(lambda: datetime.now(UTC) > soon, "its time to be over")
 
 
@@ -108,7 +110,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         stack.start_redis()
         stack.start_sandbox()
         store = LaneStore(ends.enter_context(connect(stack.redis.url)))
-        run_every_outcome(stack, store, ends.enter_context(OpportunityProducer.from_settings(stack.load_settings())))
+        producer = ends.enter_context(OpportunityProducer.from_settings(stack.load_settings()))
+        enqueue_for_every_outcome(stack, store, producer)
         (stack.folder / "flower_with_metrics.py").write_text(FLOWER)
         where = ["--address=127.0.0.1", f"--port={stack.flower_port}"]
         flower = stack.start("flower", ["flower_with_metrics", "-A", "worker", "flower", *where])
@@ -116,14 +119,17 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         targets = {"lanes": f"127.0.0.1:{stack.flower_port}", "lanes-workers": f"127.0.0.1:{port}"}
         prometheus = Prometheus(folder / "prometheus", targets, "password")
         ends.callback(prometheus.child.kill)
-        # One waits in the lane that its token's refusal holds.
-        until(lambda: (found := store.counts())["pending"] == 1 and not found["in_flight"], "every job done")
+        until(lambda: store.counts()["delivered"] == DELIVERED and store.read_lanes(["held"])[0].hold, "all outcomes")
+        producer.enqueue(row("held", "c-behind", name=SECRET))
+        until(
+            lambda: (left := store.counts())["pending"] == 1 and not left["in_flight"], "one job left, in a held lane"
+        )
         scene = Scene(stack, store, SandboxControl(stack.sandbox_url), prometheus, targets["lanes-workers"])
-        done = f"lanes_jobs_delivered_total == {store.counts()['delivered']}"
-        until(lambda: prometheus.series(done), "Prometheus to see it")
-        until(lambda: prometheus.series('lanes_jobs{state="in_flight"} == 0'), "Prometheus to see that nothing is sent")
-        until(lambda: len(prometheus.series("lanes_worker_slots")) == 1, "Prometheus to see the worker")
-        stack.check(flower, worker)
+        for seen in (
+            f"lanes_jobs_accepted_total == {store.counts()['accepted']}",
+            "lanes_worker_slots",
+        ):
+            stack.until(lambda what=seen: bool(prometheus.series(what)), prometheus.child, flower, worker)  # type: ignore[misc]
         yield scene
 
 
@@ -180,10 +186,13 @@ def test_dashboard_and_worker_tell_the_same(scene: Scene) -> None:
 
 
 def test_no_metric_holds_content_or_a_token(scene: Scene) -> None:
-    ids = [request["contact_id"] for request in scene.sandbox.requests()]
+    contacts = {request["contact_id"] for request in scene.sandbox.requests()}
+    opportunities = {record["id"] for record in scene.sandbox.records()}
+    assert len(contacts) > 5
+    assert opportunities
     for text in (scene.flower(), scene.worker(), scene.worker("/metrics/worker")):
         ours = "\n".join(line for line in text.splitlines() if line.startswith("lanes_"))
-        for secret in (SECRET, TOKEN, *ids):
+        for secret in (SECRET, TOKEN, *contacts, *opportunities):
             assert secret not in ours
         assert SECRET not in text
         assert TOKEN not in text
