@@ -209,9 +209,13 @@ def panel_expressions() -> list[str]:
     return [expression.replace("$__rate_interval", "1m") for expression in found]
 
 
-def alert_expressions() -> list[str]:
+def alert_rules() -> list[dict[str, Any]]:
     groups = yaml.safe_load((ROOT / "ops/prometheus/alerts.yml").read_text("utf-8"))["groups"]
-    return [rule["expr"] for group in groups for rule in group["rules"]]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def alert_expressions() -> list[str]:
+    return [rule["expr"] for rule in alert_rules()]
 
 
 def test_what_panels_and_alerts_ask_for_is_there(scene: Scene) -> None:
@@ -262,6 +266,8 @@ def test_the_alerts_that_should_fire_do_and_no_others(scene: Scene) -> None:
         return {found["labels"]["alertname"] for found in scene.prometheus.get("alerts")["alerts"]}
 
     until(lambda: "LaneHeldByAuthorization" in alerts(), "the alert of the held lane")
+    [group] = scene.prometheus.get("rules")["groups"]
+    assert {rule["name"]: rule["health"] for rule in group["rules"]} == {rule["alert"]: "ok" for rule in alert_rules()}
     assert alerts() <= {"LaneHeldByAuthorization", "ThrottledTooOften", "DeadLettersRise"}
 
 

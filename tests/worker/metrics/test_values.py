@@ -96,6 +96,8 @@ def test_an_outage_and_its_end(store: ClockedStore, order: Orders, look: Look) -
     store.pass_time(30)
     send(store)
     assert [look(store)[f"lanes_outage{name}"] for name in ("", "_seconds", "_room", "_probes")] == [1, 30, 1, 1]
+    store.pass_time(60)  # the lease of the probe is over
+    assert look(store)["lanes_outage_probes"] == 0
 
 
 def test_holds_by_whom_and_the_age_of_what_waits(store: ClockedStore, order: Orders, look: Look) -> None:
