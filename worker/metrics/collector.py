@@ -42,6 +42,8 @@ class Seen:
     @property
     def fresh_until(self) -> float:
         """Until when no other look is needed."""
+        if self.snapshot is None:
+            return self.ended_at + FRESH_SECONDS
         return self.ended_at + min(max(FRESH_SECONDS, SHARE_OF_TIME * self.seconds), STALE_SECONDS / 2)
 
 
@@ -75,8 +77,8 @@ class LanesCollector(Collector):
         with self._changed:
             if self._seen is None or time.monotonic() >= self._seen.fresh_until:
                 if not self._looking:
-                    self._looking = True
                     threading.Thread(target=self._look, name="metrics", daemon=True).start()
+                    self._looking = True  # it cannot have ended: that takes the lock
                 self._changed.wait_for(lambda: not self._looking, wait)
             return self._seen
 

@@ -19,6 +19,7 @@ from worker.metrics import collector as module
 from worker.metrics import register
 from worker.metrics.catalogue import OF_THE_CELL
 from worker.metrics.collector import LanesCollector
+from worker.metrics.snapshot import Snapshot, look
 
 AWAY = {"lanes_redis_up", "lanes_scrape_success", "lanes_scrape_seconds", "lanes_scrape_age_seconds"}
 
@@ -143,11 +144,30 @@ def test_ten_thousand_lanes_cost_few_commands_and_no_more_text(own_store: LaneSt
     assert many[1] <= 1.05 * few[1]
 
 
-def test_a_look_that_takes_long_is_fresh_for_longer() -> None:
-    quick = module.Seen(None, up=True, ended_at=100, seconds=0.01)
-    slow = module.Seen(None, up=True, ended_at=100, seconds=1)
-    hopeless = module.Seen(None, up=True, ended_at=100, seconds=1000)
-    assert (quick.fresh_until, slow.fresh_until, hopeless.fresh_until) == (105, 120, 130)
+def test_a_look_that_takes_long_is_fresh_for_longer_unless_it_failed(own_store: LaneStore) -> None:
+    snapshot = look(own_store, Settings())
+
+    def fresh_for(seconds: float, snapshot: Snapshot | None = snapshot) -> float:
+        return module.Seen(snapshot, up=True, ended_at=0, seconds=seconds).fresh_until
+
+    assert [fresh_for(seconds) for seconds in (0.01, 1, 1000)] == [5, 20, 30]
+    assert fresh_for(1000, None) == 5
+
+
+def test_a_thread_that_cannot_start_stops_the_next_look_from_nothing(
+    own_store: LaneStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector = LanesCollector(own_store, Settings(), PATIENCE)
+
+    def refuse(_: threading.Thread) -> None:
+        message = "can't start new thread"
+        raise RuntimeError(message)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            collector.refresh(PATIENCE)
+    assert see(collector)["lanes_scrape_success"] == 1
 
 
 def test_a_user_whom_redis_does_not_tell_how_it_is(redis_url: str) -> None:
