@@ -18,6 +18,7 @@ COMMANDS = {
     "trail": "Show who changed what by hand.",
     "check": "Audit a live Redis: is every job in exactly one place?",
     "sandbox": "Run a server that behaves as HighLevel does.",
+    "dashboard": "Serve Flower with pages for throughput, lanes, dead letters and jobs.",
     "up": "Run everything on this machine, and keep it up.",
     "demo": "Run everything from nothing on embedded parts; ends by itself.",
     "completion": "Print the completion script of a shell.",
