@@ -42,6 +42,8 @@ class Seen:
     @property
     def fresh_until(self) -> float:
         """Until when no other look is needed."""
+        if self.snapshot is None:
+            return self.ended_at + FRESH_SECONDS
         return self.ended_at + min(max(FRESH_SECONDS, SHARE_OF_TIME * self.seconds), STALE_SECONDS / 2)
 
 
@@ -57,7 +59,7 @@ class LanesCollector(Collector):
     def __init__(self, store: LaneStore, settings: Settings, wait: float = WAIT_SECONDS) -> None:
         self._store = store
         self._settings = settings
-        self._wait = wait
+        self.wait = wait
         self._changed = threading.Condition()
         self._looking = False
         self._seen: Seen | None = None
@@ -68,15 +70,15 @@ class LanesCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Return what the last look showed, after a new one if that is not fresh and the new one is quick."""
-        return samples.collect(OF_THE_CELL, self._samples(self.refresh(self._wait)))
+        return samples.collect(OF_THE_CELL, self._samples(self.refresh(self.wait)))
 
     def refresh(self, wait: float) -> Seen | None:
         """Look again unless the last look is fresh; wait so many seconds for that; return the last look, if any."""
         with self._changed:
             if self._seen is None or time.monotonic() >= self._seen.fresh_until:
                 if not self._looking:
-                    self._looking = True
                     threading.Thread(target=self._look, name="metrics", daemon=True).start()
+                    self._looking = True  # it cannot have ended: that takes the lock
                 self._changed.wait_for(lambda: not self._looking, wait)
             return self._seen
 

@@ -2,13 +2,17 @@
 
 import os
 import socket
+import sys
 import threading
 from collections.abc import Iterable, Mapping
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
+import structlog
 from prometheus_client import CollectorRegistry, make_wsgi_app
+
+log = structlog.get_logger()
 
 CLIENT_SECONDS = 10
 
@@ -22,6 +26,11 @@ class _Handler(WSGIRequestHandler):
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away, or said nothing, is no news either."""
+        del request
+        log.debug("metrics_client_failed", client=str(client_address), error=repr(sys.exception()))
 
     def server_bind(self) -> None:
         """Listen, and ask no name server what this machine is called."""

@@ -20,7 +20,7 @@ from worker.metrics.snapshot import own_version
 log = structlog.get_logger()
 
 WHOLE, OWN = "/metrics", "/metrics/worker"
-WAIT_SECONDS = 5.0  # a thread of its own waits
+WAIT_SECONDS = 2.0  # a thread of its own waits
 
 
 class WorkerCollector(Collector):
