@@ -83,7 +83,9 @@ def configure_logs(settings: Settings, path: str | None = None) -> None:
     """
     global _output  # noqa: PLW0603 - one for a process, as its standard error
     root = logging.getLogger()
-    root.removeHandler(_output)
+    for handler in root.handlers[:]:  # else whoever set up Tornado's before would write each line a second time
+        if handler is _output or type(handler) is logging.StreamHandler:
+            root.removeHandler(handler)
     _output = Output(path)
     finish = _finish(_output.terminal, secrets_of(settings))
     _output.setFormatter(

@@ -103,3 +103,14 @@ def test_redis_away_is_a_few_lines_however_often_it_is_tried(make_stack: Callabl
     assert said.pop("redis_away") == said.pop("redis_back") == 1
     assert said.pop("job_reclaimed", 0) >= 0
     assert sum(said.values()) <= 5, said
+
+
+def test_the_dashboard_writes_as_a_worker_does(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack()
+    for start in (stack.start_dashboard, stack.start_flower):
+        part = start()
+        until(lambda: "Connected to" in part.output, "Flower to listen to events")  # noqa: B023 - at once
+        lines = [line for line in part.output.splitlines() if not line.startswith("No authentication")]
+        events = [json.loads(line) for line in lines]
+        assert len([event for event in events if event["event"].startswith("Visit me")]) == 1
+        assert part.stop() == 0
