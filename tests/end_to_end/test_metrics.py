@@ -33,6 +33,7 @@ from worker.metrics.catalogue import ALL, OF_A_WORKER, OF_THE_CELL, Kind
 ROOT = Path(__file__).parents[2]
 SECRET = "Name-That-Stays-Home"
 LIMITS = Limits(100, 10, 200_000)
+PROMETHEUS = ("prometheus", "a password")  # the name is that of the configuration
 
 # Stock Flower, with the collector in the registry that it serves.
 FLOWER = """
@@ -58,9 +59,9 @@ class Scene:
     prometheus: Prometheus
     worker_metrics: str
 
-    def flower(self) -> str:
-        """Return what Flower tells Prometheus."""
-        return requests.get(f"{self.stack.flower_url}/metrics", timeout=30).text
+    def dashboard(self) -> str:
+        """Return what the dashboard tells Prometheus."""
+        return requests.get(f"{self.stack.flower_url}/metrics", auth=PROMETHEUS, timeout=30).text
 
     def worker(self, path: str = "/metrics") -> str:
         """Return what the worker tells."""
@@ -112,12 +113,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         store = LaneStore(ends.enter_context(connect(stack.redis.url)))
         producer = ends.enter_context(OpportunityProducer.from_settings(stack.load_settings()))
         enqueue_for_every_outcome(stack, store, producer)
-        (stack.folder / "flower_with_metrics.py").write_text(FLOWER)
-        where = ["--address=127.0.0.1", f"--port={stack.flower_port}"]
-        flower = stack.start("flower", ["flower_with_metrics", "-A", "worker", "flower", *where])
+        people = stack.folder / "people"
+        people.write_text(":".join(PROMETHEUS))
+        dashboard = stack.start_dashboard("--basic-auth-file", str(people))
         worker = stack.start_worker()
         targets = {"lanes": f"127.0.0.1:{stack.flower_port}", "lanes-workers": f"127.0.0.1:{port}"}
-        prometheus = Prometheus(folder / "prometheus", targets, "password")
+        prometheus = Prometheus(folder / "prometheus", targets, PROMETHEUS[1])
         ends.callback(prometheus.child.kill)
         until(lambda: store.counts()["delivered"] == DELIVERED and store.read_lanes(["held"])[0].hold, "all outcomes")
         producer.enqueue(row("held", "c-behind", name=SECRET))
@@ -129,7 +130,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             f"lanes_jobs_accepted_total == {store.counts()['accepted']}",
             "lanes_worker_slots",
         ):
-            stack.until(lambda what=seen: bool(prometheus.series(what)), prometheus.child, flower, worker)  # type: ignore[misc]
+            stack.until(lambda what=seen: bool(prometheus.series(what)), prometheus.child, dashboard, worker)  # type: ignore[misc]
         yield scene
 
 
@@ -178,11 +179,36 @@ def test_dashboard_and_worker_tell_the_same(scene: Scene) -> None:
             re.findall(r"^(lanes_jobs\S*|lanes_attempts\S*|lanes_\w+_seconds_count) (\S+)$", text, re.MULTILINE)
         )
 
-    assert told(scene.flower()) == told(scene.worker())
-    assert len(told(scene.flower())) > 20
+    assert told(scene.dashboard()) == told(scene.worker())
+    assert len(told(scene.dashboard())) > 20
     assert "lanes_jobs" not in scene.worker("/metrics/worker")
     assert value(scene, "lanes_workers") == 1
+    assert "flower_events_total" in scene.dashboard()
     assert value(scene, "lanes_worker_shifts_started_total") > 0
+
+
+def test_stock_flower_serves_what_is_registered(scene: Scene) -> None:
+    (scene.stack.folder / "flower_with_metrics.py").write_text(FLOWER)
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    options = ["--address=127.0.0.1", f"--port={port}"]
+    flower = scene.stack.start("flower", ["flower_with_metrics", "-A", "worker", "flower", *options])
+    scene.stack.until(lambda: answers(url), flower)
+    until(lambda: "lanes_scrape_success 1.0" in requests.get(f"{url}/metrics", timeout=30).text, "the first look")
+    flower.stop()
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/healthcheck", timeout=30).ok
+    except requests.ConnectionError:
+        return False
+
+
+def test_the_dashboard_tells_nobody_without_its_password(scene: Scene) -> None:
+    for auth in (None, (PROMETHEUS[0], "another")):
+        answer = requests.get(f"{scene.stack.flower_url}/metrics", auth=auth, timeout=30)
+        assert answer.status_code in (401, 403)
+        assert "lanes_jobs" not in answer.text
 
 
 def test_no_metric_holds_content_or_a_token(scene: Scene) -> None:
@@ -190,7 +216,7 @@ def test_no_metric_holds_content_or_a_token(scene: Scene) -> None:
     opportunities = {record["id"] for record in scene.sandbox.records()}
     assert len(contacts) > 5
     assert opportunities
-    for text in (scene.flower(), scene.worker(), scene.worker("/metrics/worker")):
+    for text in (scene.dashboard(), scene.worker(), scene.worker("/metrics/worker")):
         ours = "\n".join(line for line in text.splitlines() if line.startswith("lanes_"))
         for secret in (SECRET, TOKEN, *contacts, *opportunities):
             assert secret not in ours
@@ -280,7 +306,7 @@ def test_the_documentation_has_each_metric_as_it_is_exposed(scene: Scene) -> Non
 
     exposed = described(scene.worker())
     assert exposed == {metric.name: (metric.kind.value, metric.means) for metric in ALL}
-    assert described(scene.flower()) == {metric.name: (metric.kind.value, metric.means) for metric in OF_THE_CELL}
+    assert described(scene.dashboard()) == {metric.name: (metric.kind.value, metric.means) for metric in OF_THE_CELL}
     for metric in ALL:
         selector = metric.name + ("_bucket" if metric.kind is Kind.HISTOGRAM else "")
         found = {name for series in scene.prometheus.series(selector) for name in series["metric"]}
