@@ -4,14 +4,9 @@ them, and Grafana's panels, the alerts and the documentation speak of these metr
 
 import json
 import re
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +15,14 @@ import requests
 import yaml
 
 from lanes.job import State
-from lanes.store import LaneStore, connect
-from lanes.transitions import Limits, Seat
 from ops.redis_server import free_port
-from ops.stack import TOKEN, Stack
-from producers import OpportunityProducer
-from tests.end_to_end.conftest import row, until
-from tests.end_to_end.prometheus_server import Prometheus, grouping_labels, selectors
-from worker.highlevel.sandbox import Fault, FaultKind, SandboxControl
+from ops.stack import TOKEN
+from tests.end_to_end.conftest import until
+from tests.end_to_end.metrics_scene import PROMETHEUS, SECRET, Scene, play
+from tests.end_to_end.prometheus_server import grouping_labels, selectors
 from worker.metrics.catalogue import ALL, OF_A_WORKER, OF_THE_CELL, Kind
 
 ROOT = Path(__file__).parents[2]
-SECRET = "Name-That-Stays-Home"
-LIMITS = Limits(100, 10, 200_000)
 
 # Stock Flower, with the collector in the registry that it serves.
 FLOWER = """
@@ -48,88 +38,9 @@ sys.exit(main())
 """
 
 
-@dataclass(frozen=True)
-class Scene:
-    """What has run, and who watches it."""
-
-    stack: Stack
-    store: LaneStore
-    sandbox: SandboxControl
-    prometheus: Prometheus
-    worker_metrics: str
-
-    def flower(self) -> str:
-        """Return what Flower tells Prometheus."""
-        return requests.get(f"{self.stack.flower_url}/metrics", timeout=30).text
-
-    def worker(self, path: str = "/metrics") -> str:
-        """Return what the worker tells."""
-        return requests.get(f"http://{self.worker_metrics}{path}", timeout=30).text
-
-    def status(self) -> dict[str, Any]:
-        """Return what `lanes status --json` says."""
-        command = [str(Path(sys.executable).with_name("lanes")), "status", "--json"]
-        done = subprocess.run(command, env=self.stack.environ, cwd=self.stack.folder, capture_output=True, check=True)
-        shown: dict[str, Any] = json.loads(done.stdout)
-        return shown
-
-
-DELIVERED = 6  # of those below
-
-
-def enqueue_for_every_outcome(stack: Stack, store: LaneStore, producer: OpportunityProducer) -> None:
-    """Let a job come to each of the outcomes that there are, once a worker is there."""
-    sandbox = SandboxControl(stack.sandbox_url)
-    sandbox.fail(Fault(kind=FaultKind.STATUS, status=500, first=1, contact_prefix="c-flaky"))
-    sandbox.fail(Fault(kind=FaultKind.STATUS, status=500, contact_prefix="c-broken"))
-    sandbox.fail(Fault(kind=FaultKind.STATUS, status=429, retry_after=1, contact_prefix="c-limit", times=1))
-    sandbox.fail(Fault(kind=FaultKind.STATUS, status=400, contact_prefix="c-refused"))
-    sandbox.fail(Fault(kind=FaultKind.STATUS, status=401, location="held"))
-    producer.enqueue(row("silent", "c-ghost", name=SECRET))
-    assert store.release(Seat("ghost", lease=0.01, retention=60, limits=LIMITS)).next  # never reported
-    for contact in ("c-good", "c-flaky-1", "c-flaky-2", "c-broken", "c-refused-1", "c-refused-2", "c-refused-3"):
-        producer.enqueue(row("loc", contact, name=SECRET))
-    producer.enqueue(row("slow", "c-limit", name=SECRET))
-    producer.enqueue(row("held", "c-first", name=SECRET))
-    for status in ("open", "won", "lost"):
-        producer.enqueue(row("loc", "c-merged", name=SECRET, status=status), merge=True)
-    producer.cancel(producer.enqueue(row("loc", "c-cancelled", name=SECRET)).job_id)
-    soon = datetime.now(UTC) + timedelta(seconds=0.2)
-    producer.enqueue(row("loc", "c-expired", name=SECRET), expires_at=soon)
-    until(lambda: datetime.now(UTC) > soon, "its time to be over")
-
-
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    folder = tmp_path_factory.mktemp("metrics")
-    port = free_port()
-    settings = {"MAX_ATTEMPTS": 2, "BACKOFF_BASE_SECONDS": 0.05, "METRICS_PORT": port, "SECRET_KEY": ""}
-    stack = Stack(folder / "stack", {f"LANES_{name}": str(value) for name, value in settings.items() if value != ""})
-    with ExitStack() as ends:
-        ends.callback(stack.stop)
-        stack.start_redis()
-        stack.start_sandbox()
-        store = LaneStore(ends.enter_context(connect(stack.redis.url)))
-        producer = ends.enter_context(OpportunityProducer.from_settings(stack.load_settings()))
-        enqueue_for_every_outcome(stack, store, producer)
-        (stack.folder / "flower_with_metrics.py").write_text(FLOWER)
-        where = ["--address=127.0.0.1", f"--port={stack.flower_port}"]
-        flower = stack.start("flower", ["flower_with_metrics", "-A", "worker", "flower", *where])
-        worker = stack.start_worker()
-        targets = {"lanes": f"127.0.0.1:{stack.flower_port}", "lanes-workers": f"127.0.0.1:{port}"}
-        prometheus = Prometheus(folder / "prometheus", targets, "password")
-        ends.callback(prometheus.child.kill)
-        until(lambda: store.counts()["delivered"] == DELIVERED and store.read_lanes(["held"])[0].hold, "all outcomes")
-        producer.enqueue(row("held", "c-behind", name=SECRET))
-        until(
-            lambda: (left := store.counts())["pending"] == 1 and not left["in_flight"], "one job left, in a held lane"
-        )
-        scene = Scene(stack, store, SandboxControl(stack.sandbox_url), prometheus, targets["lanes-workers"])
-        for seen in (
-            f"lanes_jobs_accepted_total == {store.counts()['accepted']}",
-            "lanes_worker_slots",
-        ):
-            stack.until(lambda what=seen: bool(prometheus.series(what)), prometheus.child, flower, worker)  # type: ignore[misc]
+    with play(tmp_path_factory.mktemp("metrics")) as scene:
         yield scene
 
 
@@ -178,11 +89,36 @@ def test_dashboard_and_worker_tell_the_same(scene: Scene) -> None:
             re.findall(r"^(lanes_jobs\S*|lanes_attempts\S*|lanes_\w+_seconds_count) (\S+)$", text, re.MULTILINE)
         )
 
-    assert told(scene.flower()) == told(scene.worker())
-    assert len(told(scene.flower())) > 20
+    assert told(scene.dashboard()) == told(scene.worker())
+    assert len(told(scene.dashboard())) > 20
     assert "lanes_jobs" not in scene.worker("/metrics/worker")
     assert value(scene, "lanes_workers") == 1
+    assert "flower_events_total" in scene.dashboard()
     assert value(scene, "lanes_worker_shifts_started_total") > 0
+
+
+def test_stock_flower_serves_what_is_registered(scene: Scene) -> None:
+    (scene.stack.folder / "flower_with_metrics.py").write_text(FLOWER)
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    options = ["--address=127.0.0.1", f"--port={port}"]
+    flower = scene.stack.start("flower", ["flower_with_metrics", "-A", "worker", "flower", *options])
+    scene.stack.until(lambda: answers(url), flower)
+    until(lambda: "lanes_scrape_success 1.0" in requests.get(f"{url}/metrics", timeout=30).text, "the first look")
+    flower.stop()
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/healthcheck", timeout=30).ok
+    except requests.ConnectionError:
+        return False
+
+
+def test_the_dashboard_tells_nobody_without_its_password(scene: Scene) -> None:
+    for auth in (None, (PROMETHEUS[0], "another")):
+        answer = requests.get(f"{scene.stack.flower_url}/metrics", auth=auth, timeout=30)
+        assert answer.status_code in (401, 403)
+        assert "lanes_jobs" not in answer.text
 
 
 def test_no_metric_holds_content_or_a_token(scene: Scene) -> None:
@@ -190,7 +126,7 @@ def test_no_metric_holds_content_or_a_token(scene: Scene) -> None:
     opportunities = {record["id"] for record in scene.sandbox.records()}
     assert len(contacts) > 5
     assert opportunities
-    for text in (scene.flower(), scene.worker(), scene.worker("/metrics/worker")):
+    for text in (scene.dashboard(), scene.worker(), scene.worker("/metrics/worker")):
         ours = "\n".join(line for line in text.splitlines() if line.startswith("lanes_"))
         for secret in (SECRET, TOKEN, *contacts, *opportunities):
             assert secret not in ours
@@ -280,7 +216,7 @@ def test_the_documentation_has_each_metric_as_it_is_exposed(scene: Scene) -> Non
 
     exposed = described(scene.worker())
     assert exposed == {metric.name: (metric.kind.value, metric.means) for metric in ALL}
-    assert described(scene.flower()) == {metric.name: (metric.kind.value, metric.means) for metric in OF_THE_CELL}
+    assert described(scene.dashboard()) == {metric.name: (metric.kind.value, metric.means) for metric in OF_THE_CELL}
     for metric in ALL:
         selector = metric.name + ("_bucket" if metric.kind is Kind.HISTOGRAM else "")
         found = {name for series in scene.prometheus.series(selector) for name in series["metric"]}

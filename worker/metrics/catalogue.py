@@ -70,7 +70,7 @@ OF_THE_CELL = (
         "requests that may be out at a time in the outage; 0 when there is none",
     ),
     Described("lanes_outage_probes", _G, "probes that are out"),
-    Described("lanes_busy", _G, "lanes that may send and have at least as many jobs pending as a window allows"),
+    Described("lanes_busy", _G, "lanes that have work and may send: only their window keeps them from it"),
     Described("lanes_busy_window_used", _G, "requests of those lanes in their windows"),
     Described("lanes_busy_window_allowed", _G, "requests that those lanes may have in their windows"),
     Described("lanes_workers", _G, "workers that listen to the lanes"),

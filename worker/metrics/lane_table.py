@@ -8,6 +8,7 @@ from heapq import nsmallest
 from lanes.gate import Gate
 from lanes.lane import Lane
 from lanes.settings import Settings
+from worker.dashboard.figures import in_use
 from worker.metrics.catalogue import OTHER
 from worker.metrics.samples import Sample
 
@@ -76,9 +77,10 @@ class LaneTable:
 
 def tabulate(lanes: Sequence[Lane], gate: Gate, settings: Settings) -> LaneTable:
     """Add the lanes up; those of the `metrics_lanes` locations with most pending jobs have a row of their own."""
-    table = LaneTable(len(lanes))
+    busy = in_use(lanes, gate, settings)
+    table = LaneTable(len(lanes), busy=busy["lanes"], busy_used=busy["used"], busy_allowed=busy["allowed"])
     for lane in lanes:
-        _count(table, lane, gate, settings)
+        _count(table, lane, gate)
     # A location may be called as the sum of the others is; it is one of them then.
     named = nsmallest(
         settings.metrics_lanes,
@@ -93,14 +95,9 @@ def tabulate(lanes: Sequence[Lane], gate: Gate, settings: Settings) -> LaneTable
     return table
 
 
-def _count(table: LaneTable, lane: Lane, gate: Gate, settings: Settings) -> None:
+def _count(table: LaneTable, lane: Lane, gate: Gate) -> None:
     table.failing += lane.failing > 0
     if lane.hold is not None:
         table.held[lane.held_by if lane.held_by in BY else "person"] += 1
     held = "no" if lane.hold is None and gate.hold is None else "yes"
     table.oldest[held] = max(table.oldest[held], lane.oldest or 0.0)
-    allowed = lane.burst or settings.burst_limit
-    if held == "no" and gate.outage is None and lane.oldest is not None and lane.counts["pending"] >= allowed:
-        table.busy += 1
-        table.busy_used += lane.window_used
-        table.busy_allowed += allowed

@@ -71,9 +71,9 @@ class MetricsStep(bootsteps.StartStopStep):  # type: ignore[misc]
         where = {"address": settings.metrics_address, "port": settings.metrics_port}
         try:
             self._server = MetricsServer(settings.metrics_address, settings.metrics_port, {WHOLE: whole, OWN: own})
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             remedy = "set LANES_METRICS_PORT to a free one, or to 0"
-            log.error("metrics_not_served", **where, error=error.strerror or str(error), remedy=remedy)  # noqa: TRY400
+            log.error("metrics_not_served", **where, error=str(error), remedy=remedy)  # noqa: TRY400
         else:
             log.info("metrics_served", **where)
 

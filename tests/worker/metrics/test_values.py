@@ -118,7 +118,7 @@ def test_holds_by_whom_and_the_age_of_what_waits(store: ClockedStore, order: Ord
     assert (found["lanes_held_all"], found["lanes_oldest_seconds{held=no}"], found["lanes_jobs_due"]) == (1, 0, 0)
 
 
-def test_the_use_of_the_rate_is_that_of_lanes_with_more_to_send_than_it_allows(
+def test_the_use_of_the_rate_is_that_of_lanes_that_have_work_and_may_send(
     store: ClockedStore, order: Orders, look: Look
 ) -> None:
     for number in range(4):
