@@ -175,7 +175,7 @@ class Settings(BaseModel):
         if self.retention_seconds < self.lease_seconds:
             message = (
                 f"LANES_RETENTION_SECONDS ({self.retention_seconds:g}) must not be shorter than LANES_LEASE_SECONDS "
-                f"({self.lease_seconds:g}): a late report must find the job that another attempt has delivered meanwhile"
+                f"({self.lease_seconds:g}): a late report must find the job, should another attempt have delivered it"
             )
             raise ValueError(message)
         return self

@@ -102,7 +102,8 @@ def configure_logs(settings: Settings, path: str | None = None) -> None:
     )
     root.addHandler(_output)
     logging.captureWarnings(capture=True)
-    threading.excepthook = _thread_failed
+    if threading.excepthook is threading.__excepthook__:  # nobody else's, such as that of a test run
+        threading.excepthook = _thread_failed
 
 
 def set_up_celery(settings: Settings, level: int | str, path: str | None) -> None:

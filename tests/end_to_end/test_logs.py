@@ -55,6 +55,7 @@ def test_one_line_an_outcome_and_no_line_of_anybody_else(make_stack: Callable[..
     assert outcomes("refused") == [("job_buried", 1, 400)]
     assert outcomes("flaky") == [("job_retried", 1, 500), ("job_delivered", 2, 201)]
     assert outcomes("throttled") == [("job_throttled", 1, 429), ("job_delivered", 2, 201)]
+    assert ("celery.apps.worker", "info") in {(line.get("logger"), line["level"]) for line in lines}  # --loglevel info
     assert {"worker_ready", "worker_stops"} <= {line["event"] for line in lines}
 
 

@@ -13,7 +13,7 @@ from lanes.settings import Settings
             {"LANES_RETENTION_SECONDS": "44", "LANES_LEASE_SECONDS": "45"},
             (
                 "LANES_RETENTION_SECONDS (44) must not be shorter than LANES_LEASE_SECONDS (45): "
-                "a late report must find the job that another attempt has delivered meanwhile"
+                "a late report must find the job, should another attempt have delivered it"
             ),
         ),
         (

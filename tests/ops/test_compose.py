@@ -191,6 +191,9 @@ def test_every_command_line_and_health_check_does_what_it_should(deployment: Dep
     for name in ("dashboard", "worker", "sandbox", "redis"):
         grace = float(SERVICES[name].get("stop_grace_period", "10s").removesuffix("s"))
         assert children[name].stop(grace) == 0, name
+    logged = [json.loads(line) for line in children["worker"].output.splitlines() if line.startswith("{")]
+    assert "worker_stops" in {line["event"] for line in logged}
+    assert not [line for line in logged if "logger" in line and line["level"] == "info"]  # --loglevel warning
 
 
 def test_prometheus_gets_in_where_it_has_to(deployment: Deployment) -> None:
