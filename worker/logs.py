@@ -29,7 +29,7 @@ class Output(logging.Handler):
 
     def __init__(self, path: str | None = None) -> None:
         super().__init__()
-        self._file = WatchedFileHandler(path, encoding="utf-8", delay=True) if path else None
+        self._file = WatchedFileHandler(path, encoding="utf-8") if path else None
         self.terminal = path is None and sys.stderr is not None and sys.stderr.isatty()
         self.addFilter(Repeats())
 
@@ -53,8 +53,6 @@ class Output(logging.Handler):
                 number = sys.stderr.fileno()
             else:
                 self._file.reopenIfNeeded()
-                if self._file.stream is None:
-                    self._file.stream = self._file._open()  # noqa: SLF001 - what its own emit does
                 number = self._file.stream.fileno()
             while data:
                 data = data[os.write(number, data) :]

@@ -105,6 +105,13 @@ def test_a_log_file_gets_all_lines_and_may_be_rotated_away(tmp_path: Path) -> No
     assert [json.loads(line)["event"] for line in path.read_text().splitlines()] == ["after", "after too"]
 
 
+def test_a_log_file_that_cannot_be_made_is_an_error_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "worker.log"
+    done = subprocess.run([sys.executable, "-c", SCRIPT, path], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "FileNotFoundError" in done.stderr
+
+
 def test_a_closed_standard_error_stops_nobody() -> None:
     script = SCRIPT.replace("log = ", "sys.stderr.close(); log = ") + "print('done')"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=60)
