@@ -49,11 +49,11 @@ class Output(logging.Handler):
     def _write(self, line: str) -> None:
         data = (line + "\n").encode("utf-8", "backslashreplace")
         with contextlib.suppress(OSError, ValueError):
-            if self._file is None:
-                number = sys.stderr.fileno()
-            else:
+            stream = sys.stderr
+            if self._file is not None:
                 self._file.reopenIfNeeded()
-                number = self._file.stream.fileno()
+                stream = self._file.stream or stream
+            number = stream.fileno()
             while data:
                 data = data[os.write(number, data) :]
 

@@ -202,7 +202,7 @@ def test_prometheus_gets_in_where_it_has_to(deployment: Deployment) -> None:
         deployment.start(name)
     prometheus = deployment.start("prometheus")
     until(lambda: deployment.healthy("prometheus"), "prometheus healthy")
-    until(lambda: ask(deployment, 'up{job="lanes"}') == 1, "Prometheus to get in at the dashboard")
+    until(lambda: ask(deployment, 'lanes_redis_up{job="lanes"}') == 1, "Prometheus to get in at the dashboard")
     until(lambda: ask(deployment, 'lanes_worker_slots{job="lanes-workers"}') >= 1, "Prometheus to know the worker")
     assert prometheus.stop(30) == 0
 

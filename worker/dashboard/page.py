@@ -138,8 +138,6 @@ class Page(Handler):
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """Log once that Redis is away, and the traceback of what nobody expected."""
-        if isinstance(value, HTTPError):
-            return
         if as_away(value):
             redis_watch.lost(cast("Exception", value))
         else:
