@@ -11,7 +11,12 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
-@click.command(epilog=examples("lanes restore lanes-20261125T030000Z.rdb /var/lib/redis --dry-run"))
+@click.command(
+    epilog=examples(
+        "lanes restore lanes-20261125T030000Z.rdb /var/lib/redis --dry-run",
+        "lanes restore lanes-20261125T030000Z.rdb /var/lib/redis",
+    )
+)
 @click.argument("file", type=_FILE)
 @click.argument("folder", type=_FOLDER)
 @click.option("--dry-run", is_flag=True, help="Only look whether it could be done.")
