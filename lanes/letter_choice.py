@@ -62,19 +62,25 @@ class Choice:
 
 
 def choose_in_batches(store: LaneStore, choice: Choice, span: Span | None = None) -> Iterator[list[Job]]:
-    """Go through the dead letters of a choice in batches, oldest death first."""
+    """Go through the dead letters of a choice in batches, oldest death first, each whole."""
     for batch in letters.read_letters(store, span or choice.span(store)):
         yield [job for job in batch if choice.takes(summarize(job))]
 
 
 def choose(store: LaneStore, choice: Choice) -> Iterator[Job]:
-    """Go through the dead letters of a choice, oldest death first."""
+    """Go through the dead letters of a choice, oldest death first, each whole."""
     for batch in choose_in_batches(store, choice):
         yield from batch
+
+
+def look_through(store: LaneStore, choice: Choice, span: Span) -> Iterator[list[Summary]]:
+    """Go through the dead letters of a choice in batches, oldest death first, without their bodies."""
+    for ids in letters.read_ids(store, span):
+        yield [letter for letter in store.summarize(ids) if letter is not None and choice.takes(letter)]
 
 
 def count_chosen(store: LaneStore, choice: Choice, span: Span) -> int:
     """Return how many there are."""
     if not choice.is_narrowed:
         return letters.count(store, span)
-    return sum(len(batch) for batch in choose_in_batches(store, choice, span))
+    return sum(len(batch) for batch in look_through(store, choice, span))

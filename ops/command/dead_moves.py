@@ -8,7 +8,7 @@ import click
 
 from lanes import letter_moves
 from lanes.letter import Moved
-from lanes.letter_choice import Choice, choose_in_batches, count_chosen
+from lanes.letter_choice import Choice, count_chosen, look_through
 from lanes.letter_moves import Move
 from lanes.letters import STEP, Span
 from lanes.store import LaneStore
@@ -40,8 +40,8 @@ class Wish:
         if self.job_ids:
             yield from batches(dict.fromkeys(self.job_ids), STEP)
             return
-        for batch in choose_in_batches(store, self.choice, span):
-            yield [job.id for job in batch]
+        for batch in look_through(store, self.choice, span):
+            yield [letter.id for letter in batch]
 
     def count(self, store: LaneStore, span: Span) -> int:
         """Return how many they are."""
