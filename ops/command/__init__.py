@@ -17,6 +17,7 @@ COMMANDS = {
     "token": "Store, list and remove the tokens of locations.",
     "check": "Audit a live Redis: is every job in exactly one place?",
     "sandbox": "Run a server that behaves as HighLevel does.",
+    "dashboard": "Serve Flower with pages for throughput, lanes, dead letters and jobs.",
     "up": "Run everything on this machine, and keep it up.",
     "demo": "Run everything from nothing on embedded parts; ends by itself.",
     "completion": "Print the completion script of a shell.",

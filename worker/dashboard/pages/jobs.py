@@ -1,0 +1,5 @@
+"""A job: its whole story."""
+
+from tornado.web import url
+
+handlers: list[url] = []

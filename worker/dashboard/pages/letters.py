@@ -1,0 +1,5 @@
+"""The dead letters."""
+
+from tornado.web import url
+
+handlers: list[url] = []
