@@ -39,9 +39,12 @@ def purge_move(retention: float) -> Move:
         return letters.purge(store, job_ids, retention)
 
     def rehearse(store: LaneStore, job_ids: Sequence[str]) -> list[Moved]:
+        found = store.summarize(job_ids)
+        others = [job_id for job_id, letter in zip(job_ids, found, strict=True) if letter is None]
+        states = {job.id: job.state.value for job in store.read_jobs(others) if job} if others else {}
         return [
-            Moved(job_id, "unknown" if job is None else "purged" if job.is_letter else job.state.value)
-            for job_id, job in zip(job_ids, store.read_jobs(job_ids), strict=True)
+            Moved(job_id, states.get(job_id, "unknown") if letter is None else "purged")
+            for job_id, letter in zip(job_ids, found, strict=True)
         ]
 
     return Move("purge", "purged", call, rehearse)

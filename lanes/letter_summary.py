@@ -18,7 +18,7 @@ class Summary:
     """A dead letter in short; `status`, `code` and `message` are those of its last attempt.
 
     `status` is 0 where no answer came, `code` and `message` are empty where none was given. `died_at` is in seconds
-    since the epoch; `attempts` counts.
+    since the epoch, as is `edited_at`; `attempts` counts.
     """
 
     id: str
@@ -30,11 +30,12 @@ class Summary:
     died_at: float
     service: str | None
     attempts: int
+    edited_at: float | None = None
 
     @classmethod
     def parse(cls, job_id: str, values: list[bytes | None]) -> "Summary | None":
         """Read an entry of the reply of `summarize.lua`; None for what is no dead letter."""
-        state, location, reason, ended_at, service, attempts, last = values
+        state, location, reason, ended_at, service, edited_at, attempts, last = values
         if state is None or State(state.decode()) not in (State.DEAD, State.EXPIRED):
             return None
         return cls(
@@ -45,6 +46,7 @@ class Summary:
             float(ended_at or 0) / MICROSECONDS,
             None if service is None else service.decode(),
             int(attempts or 0),
+            None if edited_at is None else float(edited_at) / MICROSECONDS,
         )
 
     @property
@@ -73,6 +75,7 @@ def summarize(job: Job) -> Summary:
         job.ended_at or 0.0,
         job.service,
         len(job.attempts),
+        job.edited_at,
     )
 
 
