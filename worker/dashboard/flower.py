@@ -7,6 +7,7 @@ of its navigation and the link on its task page are put in at a marker while its
 import os
 import re
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,6 +37,7 @@ from tornado.web import HTTPError, RequestHandler, StaticFileHandler, url
 from lanes.settings import Settings
 from lanes.store import LaneStore
 from worker.dashboard.doors import PROXY_HEADERS, Caller, Door
+from worker.dashboard.figures import WorkerSeen
 from worker.dashboard.watcher import Watcher
 
 __all__ = [
@@ -57,6 +59,7 @@ log = structlog.get_logger()
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 THREADS = 8  # that wait for Redis
+POOL_KNOWN_SECONDS, ASK_AGAIN_SECONDS = 60, 10
 
 # The pages that the navigation names, by the name of their URL.
 MENU = {"throughput": "Throughput", "lanes": "Lanes", "letters": "Dead letters", "trail": "Trail"}
@@ -174,6 +177,7 @@ class Dashboard(Flower):
         self.lanes_settings = settings
         self.door = door
         self.watcher = Watcher(store)
+        self._asked: dict[str, float] = {}  # worker -> when it was asked about its pool
         self.threads = ThreadPoolExecutor(THREADS, "dashboard")
         own = [
             *handlers,
@@ -203,6 +207,26 @@ class Dashboard(Flower):
 
     def _for_all(self, path: str) -> bool:
         return path in [self.prefix + known for known in self.PATHS_FOR_ALL]
+
+    def workers_seen(self) -> list[WorkerSeen]:
+        """Return the workers that are alive. Ask in Tornado's loop, where Flower keeps its state.
+
+        What a worker tells about its pool is asked for when it is not known, or old; the answer comes later.
+        """
+        alive = [str(worker.hostname) for worker in self.events.state.workers.values() if worker.alive]
+        return [self._worker_seen(name) for name in alive]
+
+    def _worker_seen(self, name: str) -> WorkerSeen:
+        known = self.workers.get(name, {})
+        now = time.time()
+        asked = self._asked.get(name, 0.0)
+        if now - known.get("timestamp", 0.0) > POOL_KNOWN_SECONDS and now - asked > ASK_AGAIN_SECONDS:
+            self._asked[name] = now
+            self.update_workers(name)
+        pool = known.get("stats", {}).get("pool", {})
+        if "max-concurrency" not in pool:
+            return WorkerSeen(name)
+        return WorkerSeen(name, int(pool["max-concurrency"]), "prefork" in str(pool.get("implementation", "")))
 
     def stop(self) -> None:
         """End Flower, and what we started."""

@@ -11,12 +11,13 @@ import structlog
 from redis.exceptions import RedisError
 from tornado.web import HTTPError, RequestHandler, authenticated
 
+from lanes import trail
 from lanes.errors import LanesError, RedisUnavailableError
 from lanes.redis_errors import UNAVAILABLE, unavailable
 from lanes.settings import Settings
 from lanes.store import LaneStore
 from worker.dashboard.doors import same_origin
-from worker.dashboard.flower import Handler
+from worker.dashboard.flower import Handler, page_url
 from worker.dashboard.watcher import Watcher
 
 log = structlog.get_logger()
@@ -98,6 +99,10 @@ class Page(Handler):
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.dashboard.threads, functools.partial(call, *args, **kwargs))
 
+    def page_url(self, name: str, *values: str) -> str | None:
+        """Return the URL of a page of ours, None when there is no such page."""
+        return page_url(self, name, *values)
+
     def show(self, template: str, *, active: str, **values: Any) -> None:
         """Render a template of ours. `active` is the page's name in the navigation."""
         self.render(template, active_tab=active, may_change=self.may_change, who=self.who, **values)
@@ -177,8 +182,6 @@ class Change(Page):
 
     async def note(self, what: str, on: str, detail: str = "") -> None:
         """Write who is about to change what into the trail: before the change, so that none is without an entry."""
-        from lanes import trail  # type: ignore[attr-defined]  # noqa: PLC0415 - until it is there
-
         await self.in_thread(trail.note, self.store, self.who, what, on, detail)
 
 

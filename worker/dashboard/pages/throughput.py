@@ -1,25 +1,89 @@
 """Throughput: how fast, how full, how late."""
 
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
 from tornado.web import url
 
+from lanes.series import Series, last_day, last_hour
+from lanes.store import LaneStore
+from worker.dashboard import figures
 from worker.dashboard.page import Page
+
+HOUR_KEPT_SECONDS, DAY_KEPT_SECONDS = 1.5, 30.0
+
+
+class Kept:
+    """A series, read again when it is older than so many seconds: Redis is asked once for all who look. Thread-safe."""
+
+    def __init__(self, read: Callable[[LaneStore], Series], seconds: float) -> None:
+        self._read = read
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._known: dict[LaneStore, tuple[float, Series]] = {}
+
+    def of(self, store: LaneStore) -> Series:
+        """Return the series of this store."""
+        with self._lock:
+            read_at, series = self._known.get(store, (0.0, None))
+            if series is None or time.monotonic() - read_at > self._seconds:
+                series = self._read(store)
+                self._known[store] = (time.monotonic(), series)
+            return series
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A row of the latency table."""
+
+    name: str
+    title: str
 
 
 class Throughput(Page):
     """The page."""
 
+    BANDS: ClassVar = (Band("waits", "Enqueue to delivery"), Band("answers", "Answer of the API"))
+
     def get(self) -> None:
         """Show it."""
-        self.show("throughput.html", active="throughput")
+        self.show("throughput.html", active="throughput", bands=self.BANDS, settings=self.settings_of_lanes)
 
 
 class ThroughputData(Page):
     """Its numbers."""
 
+    HOUR = Kept(last_hour, HOUR_KEPT_SECONDS)
+    DAY = Kept(last_day, DAY_KEPT_SECONDS)
+
     async def get(self) -> None:
         """Answer them."""
-        seen = await self.in_thread(self.watcher.snapshot)
-        self.answer({"at": seen.at, "counts": seen.counts})
+        workers = self.dashboard.workers_seen()
+        self.answer(await self.in_thread(self._numbers, workers))
+
+    def _numbers(self, workers: list[figures.WorkerSeen]) -> dict[str, Any]:
+        store, settings = self.store, self.settings_of_lanes
+        seen, hour, day = self.watcher.snapshot(), self.HOUR.of(store), self.DAY.of(store)
+        found_oldest = figures.oldest(seen.lanes)
+        if found_oldest:
+            found_oldest["url"] = self.page_url("lane", found_oldest["location_id"])
+        return {
+            "at": hour.now,
+            "counts": seen.counts,
+            "rates": {event: hour.rate(event, figures.NOW_SECONDS) for event in figures.CHARTED},
+            "in_use": figures.in_use(seen.lanes, seen.gate, settings),
+            "backlog": figures.backlog(seen.lanes, seen.gate, hour, settings),
+            "oldest": found_oldest,
+            "held_lanes": sum(lane.hold is not None for lane in seen.lanes),
+            "latency": figures.latency(hour),
+            "workers": figures.crew(workers, seen.counts["in_flight"], settings.shift_threads),
+            "gate": figures.stops(seen.gate),
+            "hour": figures.chart(hour),
+            "day": figures.chart(day),
+        }
 
 
 handlers: list[url] = [
