@@ -61,6 +61,9 @@ class Choice:
         return f"{place} ({self.reason})" if self.reason else place
 
 
+ALL = Choice()
+
+
 def choose_in_batches(store: LaneStore, choice: Choice, span: Span | None = None) -> Iterator[list[Job]]:
     """Go through the dead letters of a choice in batches, oldest death first, each whole."""
     for batch in letters.read_letters(store, span or choice.span(store)):

@@ -1,6 +1,7 @@
 """Which letters a choice takes, and which groups they make: tables."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -74,7 +75,7 @@ def test_beyond_so_many_groups_the_rest_is_one_for_each_reason(monkeypatch: pyte
 
 
 def test_whatever_an_import_brought_has_a_summary_and_the_script_tells_the_same(store: ClockedStore) -> None:
-    details = [
+    details: list[dict[str, Any]] = [
         {"status": 422, "message": ["x", 3], "code": {"a": 1}},
         {"message": {"deep": [1]}, "code": 7},
         {"status": None},

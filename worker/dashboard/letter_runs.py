@@ -1,8 +1,8 @@
 """Replays and purges of many dead letters, in the background of a dashboard: nobody has to wait on the page.
 
 Each letter is moved by one atomic call, so whatever ends a run in the middle leaves every letter either where it was or
-where it should be. While Redis is away a run waits for it. Who asked for what stands in the trail before a run begins, and
-what came of it when it ends.
+where it should be. While Redis is away a run waits for it. Who asked for what stands in the trail before a run begins,
+and what came of it when it ends.
 """
 
 import os
@@ -20,7 +20,7 @@ from lanes import trail
 from lanes.errors import LanesError, RedisUnavailableError
 from lanes.job import MICROSECONDS
 from lanes.letter import Moved
-from lanes.letter_choice import Choice, look_through
+from lanes.letter_choice import ALL, Choice, look_through
 from lanes.letter_moves import Move, why_not
 from lanes.letters import STEP, Span
 from lanes.printable import printable
@@ -45,7 +45,7 @@ class Selection:
 
     told: str
     span: Span
-    choice: Choice = Choice()
+    choice: Choice = ALL
     job_ids: tuple[str, ...] = ()
 
 
@@ -53,7 +53,7 @@ class Selection:
 class Run:
     """One replay or purge of many letters, or its rehearsal, which changes nothing.
 
-    `total` is how many letters it was to be about when it was asked for; letters that others moved meanwhile are not met.
+    `total` is how many letters it was to be about when it was asked for; those that others move meanwhile are not met.
     """
 
     id: str
@@ -98,7 +98,12 @@ class Run:
             "done": self.done,
             "refused": dict(self.refused),
             "told": [
-                {"id": each.job_id, "shown": printable(each.job_id), "newer": each.newer, "why": printable(why_not(each))}
+                {
+                    "id": each.job_id,
+                    "shown": printable(each.job_id),
+                    "newer": each.newer,
+                    "why": printable(why_not(each)),
+                }
                 for each in self.told
             ],
             "state": self.state,
@@ -165,9 +170,7 @@ class Runs:
         if not run.rehearsal:
             with suppress(LanesError):  # the entry that it began is there
                 ended = "" if run.state == "done" else f"; {run.state}"
-                trail.note(
-                    self._store, run.who, run.move.verb, run.selection.told, f"ended: {run.outcome}{ended}"
-                )
+                trail.note(self._store, run.who, run.move.verb, run.selection.told, f"ended: {run.outcome}{ended}")
         with self._lock:
             del self._stops[run.id]
             self._ended.append(run.id)

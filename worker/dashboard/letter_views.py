@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from lanes.letter_choice import REASONS, Choice
+from lanes.letter_choice import ALL, REASONS, Choice
 from lanes.letter_groups import OTHER, Group
 from lanes.letter_summary import Summary
 from lanes.letters import Span
@@ -34,7 +34,7 @@ WITHIN = {"15m": 900, "1h": 3600, "12h": 43_200, "24h": 86_400, "7d": 604_800}
 class Wanted:
     """What a person asks to see. Times in seconds since the epoch; `problems` names what was not understood."""
 
-    choice: Choice = Choice()
+    choice: Choice = ALL
     since: float | None = None
     until: float | None = None
     within: str = ""
@@ -139,7 +139,9 @@ class Wanted:
     def __str__(self) -> str:
         """Say which letters, for the trail: never what is in them, but what was looked for."""
         query = self.as_query(groups=False, sort="died", down=True, page=1, size=50)
-        return "dead letters" + (" with " + ", ".join(f"{name} {value}" for name, value in query.items()) if query else "")
+        return "dead letters" + (
+            " with " + ", ".join(f"{name} {value}" for name, value in query.items()) if query else ""
+        )
 
 
 def _values(wanted: Wanted) -> dict[str, Any]:
@@ -159,6 +161,11 @@ def read_time(text: str) -> float:
 def write_time(seconds: float | None) -> str | None:
     """Return a time as forms take it, in UTC."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def moment(seconds: float | None) -> str:
+    """Return a time in UTC, as people read it."""
+    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,9 @@ class Desk:
         self._ordered = lru_cache(maxsize=8)(self._order)
         self._groups = lru_cache(maxsize=8)(self._group)
 
-    def letters(self, known: Known, choice: Choice, span: Span, sort: str = "died", *, down: bool = True) -> list[Summary]:
+    def letters(
+        self, known: Known, choice: Choice, span: Span, sort: str = "died", *, down: bool = True
+    ) -> list[Summary]:
         """Return those that a choice and a span take, sorted. Not to be changed."""
         return self._ordered(_Seen(known), choice, span, sort, down)
 

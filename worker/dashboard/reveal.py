@@ -19,7 +19,7 @@ OPEN = ("locationId", "pipelineId")
 
 @dataclass(frozen=True, slots=True)
 class BodyField:
-    """A field of a body as a page shows it; `before` is its value before somebody edited it, None where it is the same."""
+    """A field of a body as a page shows it; `before` is its value before an edit, None where that is the same."""
 
     name: str
     value: str
