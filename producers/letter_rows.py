@@ -1,7 +1,7 @@
 """Dead letters as rows, out and in again: the body's own fields, options under `_options`, the rest under `_letter`.
 
-A spreadsheet runs a cell that begins with =, +, -, @, a tab or a carriage return as a formula, and what is in a body came
-from strangers. So no cell of a file begins so, but for numbers: such text stands within JSON.
+A spreadsheet runs a cell that begins with =, +, -, @, a tab or a carriage return as a formula, and what is in a body
+came from strangers. So no cell of a file begins so, but for numbers: such text stands within JSON.
 """
 
 import csv

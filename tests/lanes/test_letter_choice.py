@@ -11,7 +11,6 @@ from lanes.letter import Letter
 from lanes.letter_choice import Choice, choose
 from lanes.letter_groups import OTHER, group
 from lanes.letter_summary import Summary, shape_of, summarize
-from lanes.store import LaneStore
 from tests.lanes.conftest import ClockedStore
 
 LETTER = Summary("a", "loc", "refused", 422, "BAD", "No contact ocQHyuzHvysMo5N5VsXc here", 5.0, "shop", 1)
@@ -98,7 +97,7 @@ def test_whatever_an_import_brought_has_a_summary_and_the_script_tells_the_same(
     assert store.summarize(["job0", "job1", "job2", "job3", "gone"]) == [*found[:3], None, None]
 
 
-def test_a_summary_says_why_in_a_printable_line(store: LaneStore) -> None:
+def test_a_summary_says_why_in_a_printable_line() -> None:
     bad = replace(LETTER, message="\x1b[31m<b>\u202e")
     assert bad.why == "the API refused it; the last attempt came to: 422 \\x1b[31m<b>\\u202e"
     assert replace(SILENT, reason="expired").why == "its expires_at passed before it was delivered"

@@ -60,7 +60,7 @@ def test_a_form_changes_what_was_touched(
     ],
 )
 def test_what_cannot_be_a_body_is_told_by_field(letter: Job, text: str, problem: str) -> None:
-    with pytest.raises(InvalidJobError, match=".") as caught:
+    with pytest.raises(InvalidJobError) as caught:
         mended(letter, parse_body(text))
     assert problem in str(caught.value)
 

@@ -13,7 +13,7 @@ CHARTED = ("delivered", "retried", "throttled", "dead")
 # What takes a job out of the backlog.
 ENDS = ("delivered", "dead", "expired", "cancelled", "merged")
 QUANTILES = (0.5, 0.95, 0.99)
-NOW_SECONDS, LATELY_SECONDS = 60, 300
+NOW_SECONDS, LATELY_SECONDS = 30, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +82,26 @@ def backlog(lanes: Sequence[Lane], gate: Gate, hour: Series, settings: Settings)
 
 
 def oldest(lanes: Iterable[Lane]) -> dict[str, Any] | None:
-    """Return for how long the oldest job waits that could have been sent, and where."""
-    waiting = [(lane.oldest, lane.location_id) for lane in lanes if lane.oldest is not None]
+    """Return for how long the oldest job waits that could have been sent, and where. Held lanes wait for a person."""
+    waiting = [(lane.oldest, lane.location_id) for lane in lanes if lane.oldest is not None and lane.hold is None]
     if not waiting:
         return None
     seconds, location_id = max(waiting)
     return {"seconds": seconds, "location_id": location_id}
+
+
+def held(lanes: Iterable[Lane]) -> dict[str, Any] | None:
+    """Return how many lanes are held, and which one for the longest; None when none is."""
+    found = [(lane.held_at or 0.0, lane.location_id) for lane in lanes if lane.hold is not None]
+    if not found:
+        return None
+    since, location_id = min(found)
+    return {"lanes": len(found), "since": since, "location_id": location_id}
+
+
+def rates(hour: Series) -> dict[str, float]:
+    """Return how many there were of each kind a second, over the last `seconds`."""
+    return {"seconds": NOW_SECONDS, **{event: hour.rate(event, NOW_SECONDS) for event in CHARTED}}
 
 
 def latency(hour: Series) -> dict[str, Any]:

@@ -172,6 +172,7 @@ class Dashboard(Flower):
         given = {**flower_settings, **more}
         given["template_loader"] = Templates(given["template_path"])
         given["ui_methods"] = {"own_file": own_file, "menu": menu, "page_url": page_url}
+        given["xsrf_cookie_kwargs"] = {"samesite": "Lax", "secure": "ssl_options" in given}
         super().__init__(options=options, capp=capp, **given)
         self.store = store
         self.lanes_settings = settings

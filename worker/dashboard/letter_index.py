@@ -51,14 +51,14 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Letters that died from `first` until before `last`, microseconds since the epoch (None: any time), and how many."""
+    """How many letters died from `first` until before `last`, microseconds since the epoch; None: at any time since."""
 
     first: int
     last: int | None
     count: int
 
 
-def segments_of(times: Sequence[int], floor: int, size: int = SEGMENT) -> list[Segment]:
+def segments_of(times: Sequence[int], floor: int, size: int) -> list[Segment]:
     """Cut times of death, in order, into segments; together they cover all times from `floor` on.
 
     Deaths of one moment are in one segment, however many they are.
@@ -179,7 +179,7 @@ class LetterIndex:
                 lambda client: client.zrevrange(dead, self._most - 1, self._most - 1, withscores=True)
             )
             floor = int(edge[0][1]) if edge else 0
-        segments = segments_of([at for at, _ in self._order], floor)
+        segments = segments_of([at for at, _ in self._order], floor, SEGMENT)
         counts = self._store.read(lambda client: _count(client, dead, segments))
         self._turn += 1
         at_turn = self._turn % len(segments)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from celery import Celery
-from tornado.options import Error as OptionError
 
 from lanes.settings import Settings
 from lanes.store import LaneStore
@@ -43,7 +42,8 @@ def open_door(arguments: Sequence[str], credentials: Sequence[str] = ()) -> Door
     options = flower.default_options
     try:
         flower.parse(arguments)
-    except (OptionError, ValueError, OSError) as error:
+        opened = flower.unauthenticated_api()
+    except Exception as error:  # the configuration file is Python, and may raise anything
         message = f"Flower's options: {error}"
         raise DoorError(message) from error
     if credentials and options.basic_auth:
@@ -58,7 +58,7 @@ def open_door(arguments: Sequence[str], credentials: Sequence[str] = ()) -> Door
         door,
         options.address,
         unix_socket=options.unix_socket,
-        unauthenticated_api=flower.unauthenticated_api(),
+        unauthenticated_api=opened,
     )
     return door
 

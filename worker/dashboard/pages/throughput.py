@@ -67,23 +67,23 @@ class ThroughputData(Page):
     def _numbers(self, workers: list[figures.WorkerSeen]) -> dict[str, Any]:
         store, settings = self.store, self.settings_of_lanes
         seen, hour, day = self.watcher.snapshot(), self.HOUR.of(store), self.DAY.of(store)
-        found_oldest = figures.oldest(seen.lanes)
-        if found_oldest:
-            found_oldest["url"] = self.page_url("lane", found_oldest["location_id"])
         return {
             "at": hour.now,
-            "counts": seen.counts,
-            "rates": {event: hour.rate(event, figures.NOW_SECONDS) for event in figures.CHARTED},
+            "counts": dict(seen.counts),
+            "rates": figures.rates(hour),
             "in_use": figures.in_use(seen.lanes, seen.gate, settings),
             "backlog": figures.backlog(seen.lanes, seen.gate, hour, settings),
-            "oldest": found_oldest,
-            "held_lanes": sum(lane.hold is not None for lane in seen.lanes),
+            "oldest": self._linked(figures.oldest(seen.lanes)),
+            "held": self._linked(figures.held(seen.lanes)),
             "latency": figures.latency(hour),
             "workers": figures.crew(workers, seen.counts["in_flight"], settings.shift_threads),
             "gate": figures.stops(seen.gate),
             "hour": figures.chart(hour),
             "day": figures.chart(day),
         }
+
+    def _linked(self, found: dict[str, Any] | None) -> dict[str, Any] | None:
+        return found and {**found, "url": self.page_url("lane", found["location_id"])}
 
 
 handlers: list[url] = [

@@ -18,7 +18,7 @@ for (const button of document.querySelectorAll("button[data-reveal]")) {
       list.dataset.revealed = "";
       button.hidden = true;
       list.tabIndex = -1;
-      list.focus();
+      list.focus({ preventScroll: true });
     } catch (error) {
       button.disabled = false;
       toast(error.message, "danger");

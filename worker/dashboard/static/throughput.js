@@ -15,7 +15,7 @@ function counted(value, noun) {
   return `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
 }
 
-function drawStops({ gate, held_lanes: held }) {
+function drawStops({ gate, held }) {
   const lines = [];
   if (gate.hold) lines.push(["danger", `Everything is held since ${moment(gate.hold.at)} by ${gate.hold.by}: ${gate.hold.reason}`]);
   if (gate.outage) {
@@ -23,7 +23,10 @@ function drawStops({ gate, held_lanes: held }) {
     const probing = room === 1 ? "single probes go out" : `ending, ${room} requests at a time`;
     lines.push(["danger", `Outage of the API since ${moment(since)}: ${probing}`]);
   }
-  if (held) lines.push(["warning", `${counted(held, "lane")} held`]);
+  if (held) {
+    const which = held.lanes === 1 ? "" : "the longest, ";
+    lines.push(["warning", `${counted(held.lanes, "lane")} held: ${which}${held.location_id}, since ${moment(held.since)}`]);
+  }
   const region = document.getElementById("stops");
   const text = lines.map((line) => line[1]).join("\n");
   if (region.dataset.shown === text) return;
@@ -33,7 +36,7 @@ function drawStops({ gate, held_lanes: held }) {
 
 function drawNow({ rates: now, in_use: use, backlog, oldest }) {
   write("rate", rate(now.delivered));
-  write("rate-note", `retried ${rate(now.retried)}, throttled ${rate(now.throttled)}, dead ${rate(now.dead)}; last minute`);
+  write("rate-note", `retried ${rate(now.retried)}, throttled ${rate(now.throttled)}, dead ${rate(now.dead)}; last ${now.seconds} s`);
   write("share", percent(use.share));
   write("share-note", use.lanes
     ? `${number(use.used)} of ${number(use.allowed)} requests in the windows of ${counted(use.lanes, "lane")} with work`
@@ -50,16 +53,16 @@ function drawNow({ rates: now, in_use: use, backlog, oldest }) {
 
 function drawWorkers(crew) {
   write("workers", number(crew.alive));
-  const busy = crew.busy === null ? "" : `, ${percent(crew.busy)} busy`;
-  const untold = crew.untold ? `; ${crew.untold} still to tell` : "";
-  write("workers-note", crew.alive ? `can send ${counted(crew.hands, "job")} at once${busy}${untold}` : "nothing is sent");
+  const hands = `can send ${counted(crew.hands, "job")} at once`;
+  const capacity = crew.untold ? "asking how much they can send" : `${hands}, ${percent(crew.busy)} busy`;
+  write("workers-note", crew.alive ? capacity : "nothing is sent");
   document.getElementById("workers-card").classList.toggle("metric-card-danger", crew.alive === 0);
 }
 
 function drawLatency(latency) {
   for (const row of page.querySelectorAll("[data-band]")) {
-    const { lately, hour } = latency[row.dataset.band];
-    [...lately.seconds, ...hour.seconds].forEach((seconds, at) => write(row.children[at + 1], span(seconds)));
+    const { seconds } = latency[row.dataset.band][row.dataset.over];
+    seconds.forEach((found, at) => write(row.children[at + 1], span(found)));
   }
 }
 
