@@ -91,6 +91,11 @@ def _answer_in(detail: dict[str, Any]) -> tuple[int, str, str]:
     parts = message if isinstance(message, list) else [message or ""]
     return (
         status if isinstance(status, int) else 0,
-        code if isinstance(code, str) else json.dumps(code) if code else "",
-        "; ".join(map(str, parts)),
+        _whole(code) if isinstance(code, str) else json.dumps(code) if code else "",
+        _whole("; ".join(map(str, parts))),
     )
+
+
+def _whole(text: str) -> str:
+    """Return text that can be encoded: half a character, which JSON may hold, is a question mark."""
+    return text if text.isprintable() else text.encode("utf-8", "replace").decode()

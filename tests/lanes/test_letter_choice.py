@@ -77,7 +77,7 @@ def test_whatever_an_import_brought_has_a_summary_and_the_script_tells_the_same(
     details: list[dict[str, Any]] = [
         {"status": 422, "message": ["x", 3], "code": {"a": 1}},
         {"message": {"deep": [1]}, "code": 7},
-        {"status": None},
+        {"status": None, "message": "half \ud800"},
     ]
     letters = [
         Letter(Order(f"job{n}", "loc", f"p/{n}", b"{}", service="shop"), Reason.EXHAUSTED, 1.0, 2.5, attempts)
@@ -90,9 +90,9 @@ def test_whatever_an_import_brought_has_a_summary_and_the_script_tells_the_same(
         (0, "", "", 0),
         (422, '{"a": 1}', "x; 3", 1),
         (0, "7", "{'deep': [1]}", 1),
-        (0, "", "", 1),
+        (0, "", "half ?", 1),
     ]
-    assert [each.count for each in group(found)] == [2, 1, 1]
+    assert [each.count for each in group(found)] == [1, 1, 1, 1]
     store.replay("job3")
     assert store.summarize(["job0", "job1", "job2", "job3", "gone"]) == [*found[:3], None, None]
 

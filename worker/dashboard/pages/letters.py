@@ -69,8 +69,8 @@ class Letters(Page):
 
     def wanted(self) -> Wanted:
         """Return what the URL asks for."""
-        given = {name: self.text(name) for name in QUERY if name in self.request.query_arguments}
-        return Wanted.read(given)
+        given = self.request.query_arguments  # to the letter: Tornado's own reading puts spaces for control characters
+        return Wanted.read({name: given[name][-1].decode("utf-8", "replace") for name in QUERY if given.get(name)})
 
     @property
     def desk(self) -> Desk:
