@@ -229,6 +229,10 @@ class Dashboard(Flower):
             return WorkerSeen(name)
         return WorkerSeen(name, int(pool["max-concurrency"]), "prefork" in str(pool.get("implementation", "")))
 
+    def task_url(self, task_id: str) -> str | None:
+        """Return the URL of Flower's page of a task, None when it knows of none. Ask in Tornado's loop."""
+        return str(self.reverse_url("task", task_id)) if task_id in self.events.state.tasks else None
+
     def stop(self) -> None:
         """End Flower, and what we started."""
         super().stop()

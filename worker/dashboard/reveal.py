@@ -1,69 +1,81 @@
 """What is in a job: masked on every page until somebody asks for it, and then there is an entry in the trail."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tornado.web import HTTPError, url
+from tornado.web import HTTPError
 
 from lanes.job import Job
-from lanes.printable import printable
+from lanes.store import LaneStore
 from worker.dashboard.page import Change
 
-MASK = "••••••"
-# These say where it goes; the pages show them anyhow.
-OPEN = ("locationId", "pipelineId")
+
+def kind_of(value: object) -> str:
+    """Return what kind of value stands in a field, and nothing of the value."""
+    if isinstance(value, bool):
+        return "yes or no"
+    if isinstance(value, (int, float)):
+        return "number"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, list):
+        return "list"
+    return "nothing" if value is None else "object"
+
+
+def masked(body: dict[str, Any] | None) -> list[dict[str, str]] | None:
+    """Return the names of the fields of a body and the kinds of their values; None where there is no body."""
+    return None if body is None else [{"name": name, "kind": kind_of(value)} for name, value in body.items()]
+
+
+def find(store: LaneStore, job_id: str) -> Job:
+    """Return a job as it is now.
+
+    Raises:
+        HTTPError: there is none.
+    """
+    job = store.job(job_id) if job_id else None
+    if job is None:
+        raise HTTPError(404, "no such job: mistyped, or done so long ago that it was pruned")
+    return job
+
+
+def id_in(given: dict[str, Any]) -> str:
+    """Return the id that was sent.
+
+    Raises:
+        HTTPError: there is none.
+    """
+    job_id = given.get("id")
+    if not isinstance(job_id, str) or not job_id:
+        raise HTTPError(400, "which job?")
+    return job_id
 
 
 @dataclass(frozen=True, slots=True)
-class BodyField:
-    """A field of a body as a page shows it; `before` is its value before an edit, None where that is the same."""
+class MaskedField:
+    """A field of a body by the kind of its value; `before` is that before an edit, None where the value is the same."""
 
     name: str
-    value: str
+    kind: str
     before: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return {"name": self.name, "value": self.value, "before": self.before}
 
-
-def masked_fields(job: Job) -> list[BodyField]:
-    """Return the fields of a body without their values."""
-    return [
-        BodyField(
-            field.name,
-            field.value if field.name in OPEN else MASK,
-            None if field.before is None else MASK,
-        )
-        for field in open_fields(job)
-    ]
-
-
-def open_fields(job: Job) -> list[BodyField]:
-    """Return the fields of a body, and those that an edit took away."""
+def masked_fields(job: Job) -> list[MaskedField]:
+    """Return the fields of a body, and those that an edit took away, with nothing of their values."""
     body, original = job.body or {}, job.original
-    if original is None:
-        return [BodyField(printable(name), shown(value)) for name, value in body.items()]
-    return [
-        BodyField(
-            printable(name),
-            shown(body[name]) if name in body else "not set",
-            None if name in body and body[name] == original.get(name) else _before(original, name),
-        )
-        for name in [*body, *(name for name in original if name not in body)]
-    ]
 
+    def kind_in(values: Mapping[str, Any], name: str) -> str:
+        return kind_of(values[name]) if name in values else "not set"
 
-def _before(original: Mapping[str, Any], name: str) -> str:
-    return shown(original[name]) if name in original else "not set"
+    def before(name: str) -> str | None:
+        same = original is None or (name in body and name in original and body[name] == original[name])
+        return None if same else kind_in(original or {}, name)
 
-
-def shown(value: object) -> str:
-    """Return a value as text that a page can show."""
-    return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    names = dict.fromkeys([*body, *(original or {})])
+    return [MaskedField(name, kind_in(body, name), before(name)) for name in names]
 
 
 def digest_of(body: bytes) -> str:
@@ -74,14 +86,11 @@ def digest_of(body: bytes) -> str:
 class Reveal(Change):
     """Shows what is in a job, to somebody who asked for it by name."""
 
-    async def post(self, job_id: str) -> None:
-        """Answer the fields of its body."""
-        job = await self.in_thread(self.store.job, job_id)
-        if job is None or job.body is None:
-            raise HTTPError(404, "its content is gone: that is kept until a job is delivered or given up")
+    async def post(self) -> None:
+        """Answer its body, the one before it was edited, and its record."""
+        job_id = id_in(self.given)
+        job = await self.in_thread(find, self.store, job_id)
+        if job.body is None:
+            raise HTTPError(409, "its content is gone: it is kept until the job is done with")
         await self.note("reveal", job_id, f"{job.state.value.replace('_', ' ')}, location {job.location_id}")
-        self.answer({"fields": [field.as_json() for field in open_fields(job)]})
-
-
-handlers: list[url] = [url(r"/job/([^/]+)/reveal", Reveal, name="reveal")]
-"""Every page with a body uses this address."""
+        self.answer({"body": job.body, "original": job.original, "record": job.record})

@@ -30,7 +30,7 @@ ARGUMENTS = (
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 DEADLINE_SECONDS = 60.0
-PASSWORD = {"username": "ana", "password": "correct horse"}
+PASSWORD: dict[str, str] = {"username": "ana", "password": "correct horse"}
 
 
 def until(so: Callable[[], object], what: str) -> None:

@@ -60,9 +60,8 @@ def test_no_template_of_ours_hides_one_of_flowers() -> None:
 
 def test_names_of_the_stylesheet() -> None:
     text = (FLOWER / "static/css/flower.css").read_text()
-    used = set(
-        re.findall(r"var\((--flower-[\w-]+)\)", (Path(ours.__file__).parent / "static/dashboard.css").read_text())
-    )
+    sheets = (Path(ours.__file__).parent / "static").glob("*.css")
+    used = {name for sheet in sheets for name in re.findall(r"var\((--flower-[\w-]+)\)", sheet.read_text())}
     for name in {*used, "--flower-warning", "--flower-danger", "--flower-success", "--flower-active"}:
         assert f"{name}:" in text, f"flower.css has no {name}"
     for name in ("metric-card", "metric-grid", "page-header", "page-eyebrow", "status-dot-live", "workers-table"):
@@ -126,6 +125,11 @@ def test_what_we_read_of_workers() -> None:
     assert "info['timestamp']" in inspect.getsource(Inspector._on_update), "it no longer notes when a worker answered"
     assert list(inspect.signature(Flower.update_workers).parameters) == ["self", "workername"]
     assert hasattr(EventsState, "event"), "Flower keeps its workers elsewhere"
+
+
+def test_what_we_read_of_tasks() -> None:
+    assert hasattr(EventsState(), "tasks"), "Flower keeps its tasks elsewhere"
+    assert any(getattr(handler, "name", None) == "task" for handler in urls.handlers), "Flower's task page is elsewhere"
 
 
 def test_the_library_of_the_charts_is_as_its_makers_shipped_it() -> None:

@@ -11,7 +11,6 @@ from lanes.letter_choice import REASONS
 from lanes.letter_moves import Move, purge_move, replay_move
 from lanes.letter_summary import Summary
 from lanes.printable import printable
-from worker.dashboard import reveal
 from worker.dashboard.letter_index import MOST, Known
 from worker.dashboard.letter_runs import BusyError, Run
 from worker.dashboard.letter_selection import selection_of
@@ -189,5 +188,4 @@ handlers: list[url] = [
     *letters_export.handlers,
     *letter.handlers,
     *letter_edit.handlers,
-    *reveal.handlers,
 ]
