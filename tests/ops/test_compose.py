@@ -226,6 +226,10 @@ def test_what_the_image_copies_is_all_that_it_needs(tmp_path: Path) -> None:
     target = tmp_path / "site"
     install = ["pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]
     subprocess.run([sys.executable, "-m", *install, str(source)], check=True, capture_output=True)
+    pages = Path("worker", "dashboard")
+    for part in (pages / "templates", pages / "static"):
+        needed = {path.name for path in (ROOT / part).rglob("*.*") if path.suffix != ".md"}
+        assert needed <= {path.name for path in (target / part).rglob("*.*")}
     code = "import worker.app, ops.command.root, worker.highlevel.sandbox; from lanes import loader; "
     code += "loader.load('release', 'x:')"
     site = sysconfig.get_paths()["purelib"]

@@ -107,6 +107,9 @@ def check_credentials(entries: list[str], where: str) -> None:
         if not user or not password:
             message = f"{where}: entry {number} is not user:password"
             raise DoorError(message)
+        if not entry.isascii():
+            message = f"{where}: entry {number} has characters beyond ASCII, which Flower cannot compare"
+            raise DoorError(message)
     if not entries:
         message = f"{where}: no user:password in it"
         raise DoorError(message)

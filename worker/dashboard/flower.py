@@ -79,6 +79,13 @@ class Handler(BaseHandler, RequestHandler):
         """The application."""
         return cast("Dashboard", self.application)
 
+    def get_current_user(self) -> Any:
+        """Return whom Flower knows; a password beyond ASCII, which it cannot compare, is a wrong one."""
+        try:
+            return super().get_current_user()
+        except TypeError:
+            raise HTTPError(401) from None
+
     @property
     def caller(self) -> Caller:
         """Where the request comes from."""

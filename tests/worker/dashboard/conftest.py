@@ -149,13 +149,16 @@ OpenPage = Callable[..., Opened]
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """Open an address in a new context: `phone` for a screen of 390 px, `dark` for the dark theme, `password` or none.
+    """Open an address in a new context: `phone` for a screen of 390 px, `dark` for the dark theme, `password` or none;
+    with `clock`, time passes in the page only when the test lets it.
 
     At the end of the test, the page's scripts must not have complained, and no other host been asked for anything.
     """
     opened: list[Opened] = []
 
-    def open_(url: str, *, phone: bool = False, dark: bool = False, password: object = True) -> Opened:
+    def open_(
+        url: str, *, phone: bool = False, dark: bool = False, password: object = True, clock: bool = False
+    ) -> Opened:
         context = browser.new_context(
             viewport=PHONE if phone else DESK,  # type: ignore[arg-type]
             color_scheme="dark" if dark else "light",
@@ -164,6 +167,8 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         )
         made = Opened(context.new_page())
         opened.append(made)
+        if clock:
+            made.page.clock.install()
         made.page.goto(url)
         return made
 

@@ -1,6 +1,7 @@
 """The dashboard as a process, asked over HTTP: who may look, who may change, and what goes wrong in which words."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -138,6 +139,11 @@ def test_who_does_not_know_the_password_sees_nothing(locked: Touched, path: str,
     assert answer.status_code == 401
     assert "accepted" not in answer.text
     assert status(locked.url + path, auth=ANA) == 200
+
+
+def test_a_password_that_flower_cannot_compare_is_a_wrong_one(locked: Touched) -> None:
+    headers = {"Authorization": "Basic " + b64encode("ana:pässword".encode()).decode()}
+    assert status(f"{locked.url}/throughput", headers=headers) == 401
 
 
 def test_changes_need_the_password_the_token_and_a_page_of_ours(locked: Touched) -> None:

@@ -31,8 +31,8 @@ export function span(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   if (seconds < 0.995) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
-  if (seconds < 60) return `${Math.round(seconds)} s`;
   const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
   if (whole < 3600) return parts(whole, 60, "min", "s");
   if (whole < 86400) return parts(Math.round(whole / 60), 60, "h", "min");
   return parts(Math.round(whole / 3600), 24, "d", "h");
