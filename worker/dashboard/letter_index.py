@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import redis
@@ -73,11 +73,15 @@ def segments_of(times: Sequence[int], floor: int, size: int) -> list[Segment]:
 
 
 class LetterIndex:
-    """Keeps up with the dead letters of a store, in a thread of its own while somebody looks. Thread-safe."""
+    """Keeps up with the dead letters of a store, in a thread of its own while somebody looks. Thread-safe.
 
-    def __init__(self, store: LaneStore, most: int = MOST) -> None:
+    `forgotten` is called when nobody has looked for so long that all was given up.
+    """
+
+    def __init__(self, store: LaneStore, most: int = MOST, forgotten: Callable[[], None] = lambda: None) -> None:
         self._store = store
         self._most = most
+        self._forgotten = forgotten
         self._times: dict[str, int] = {}
         self._letters: dict[str, Summary] = {}
         self._order: list[tuple[int, str]] = []
@@ -133,6 +137,7 @@ class LetterIndex:
         self._times, self._letters, self._order, self._complete = {}, {}, [], False
         self._known = Known(version=self._known.version + 1)
         self._thread = None
+        self._forgotten()
 
     def refresh(self) -> None:
         """Read what changed. A Redis that is away is told by `failure`, and what is known stays."""

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -114,10 +114,11 @@ class Run:
 
 
 class Runs:
-    """The runs of one dashboard, each in a thread of its own."""
+    """The runs of one dashboard, each in a thread of its own. `moved` is called when one has ended."""
 
-    def __init__(self, store: LaneStore) -> None:
+    def __init__(self, store: LaneStore, moved: Callable[[], None] = lambda: None) -> None:
         self._store = store
+        self._moved = moved
         self._runs: dict[str, Run] = {}
         self._stops: dict[str, threading.Event] = {}
         self._ended: deque[str] = deque()
@@ -131,13 +132,21 @@ class Runs:
         """
         run = Run(os.urandom(8).hex(), who, move, selection, rehearsal, total)
         with self._lock:
-            if len(self._stops) >= MOST_AT_ONCE:
-                message = f"{MOST_AT_ONCE} replays, purges or rehearsals go on; wait for one of them, or stop it"
-                raise BusyError(message)
+            self.see_room()
             stop = self._stops[run.id] = threading.Event()
             self._runs[run.id] = run
         threading.Thread(target=self._go, args=(run, stop), name=f"letters-{move.verb}", daemon=True).start()
         return run
+
+    def see_room(self) -> None:
+        """See that one more may begin.
+
+        Raises:
+            BusyError: too many go on.
+        """
+        if len(self._stops) >= MOST_AT_ONCE:
+            message = f"{MOST_AT_ONCE} replays, purges or dry runs go on; wait for one of them, or stop it"
+            raise BusyError(message)
 
     def get(self, run_id: str) -> Run | None:
         """Return a run, None when it ended long ago, or never was."""
@@ -160,17 +169,18 @@ class Runs:
 
     def _go(self, run: Run, stop: threading.Event) -> None:
         try:
-            run.state = _Worker(self._store, run, stop).work()
+            state = _Worker(self._store, run, stop).work()
         except LanesError as error:
-            run.state, run.waiting = "failed", str(error)
+            state, run.waiting = "failed", str(error)
         except Exception:
-            run.state, run.waiting = "failed", "something went wrong; the log of the dashboard has it"
+            state, run.waiting = "failed", "something went wrong; the log of the dashboard has it"
             log.exception("letters_run_failed", verb=run.move.verb)
-        run.ended_at = time.time()
         if not run.rehearsal:
             with suppress(LanesError):  # the entry that it began is there
-                ended = "" if run.state == "done" else f"; {run.state}"
+                ended = "" if state == "done" else f"; {state}"
                 trail.note(self._store, run.who, run.move.verb, run.selection.told, f"ended: {run.outcome}{ended}")
+        self._moved()
+        run.state, run.ended_at = state, time.time()
         with self._lock:
             del self._stops[run.id]
             self._ended.append(run.id)

@@ -1,6 +1,5 @@
 """What the pages of the dead letters share within one dashboard: the index, and the runs."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -14,53 +13,63 @@ from worker.dashboard.letter_runs import Runs
 from worker.dashboard.letter_views import chosen, ordered
 
 _NAME = "letters_desk"
+_VIEWS = 8  # that are remembered
 
 
 class Desk:
     """The index and the runs; remembers the last views, so that a page is turned without all being looked through."""
 
     def __init__(self, store: LaneStore) -> None:
-        self.index = LetterIndex(store)
-        self.runs = Runs(store)
-        self._chosen = lru_cache(maxsize=8)(self._choose)
-        self._ordered = lru_cache(maxsize=8)(self._order)
-        self._groups = lru_cache(maxsize=8)(self._group)
+        self.index = LetterIndex(store, forgotten=self._forget)
+        self.runs = Runs(store, moved=self.index.ask)
+        self._views = _Views(Known())
 
     def letters(
         self, known: Known, choice: Choice, span: Span, sort: str = "died", *, down: bool = True
     ) -> list[Summary]:
         """Return those that a choice and a span take, sorted. Not to be changed."""
-        return self._ordered(_Seen(known), choice, span, sort, down)
+        return self._views_of(known).ordered(choice, span, sort, down)
 
     def groups(self, known: Known, choice: Choice, span: Span) -> list[Group]:
         """Return the groups of those, the largest first. Not to be changed."""
-        return self._groups(_Seen(known), choice, span)
+        return self._views_of(known).groups(choice, span)
 
-    def _choose(self, seen: "_Seen", choice: Choice, span: Span) -> list[Summary]:
-        return chosen(seen.known.letters, choice, span)
+    def _views_of(self, known: Known) -> "_Views":
+        views = self._views
+        if views.version != known.version:
+            views = self._views = _Views(known)
+        return views
 
-    def _order(self, seen: "_Seen", choice: Choice, span: Span, sort: str, down: bool) -> list[Summary]:
-        return ordered(self._chosen(seen, choice, span), sort, down=down)
-
-    def _group(self, seen: "_Seen", choice: Choice, span: Span) -> list[Group]:
-        return group(reversed(self._chosen(seen, choice, span)))
+    def _forget(self) -> None:
+        self._views = _Views(Known())
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What is known, the same for a cache while its letters are the same."""
+class _Views:
+    """The last views of what was known at one moment."""
 
-    known: Known
+    def __init__(self, known: Known) -> None:
+        self.version = known.version
+        letters = known.letters
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Seen) and other.known.version == self.known.version
+        @lru_cache(_VIEWS)
+        def taken(choice: Choice, span: Span) -> list[Summary]:
+            return chosen(letters, choice, span)
 
-    def __hash__(self) -> int:
-        return self.known.version
+        @lru_cache(_VIEWS)
+        def in_order(choice: Choice, span: Span, sort: str, down: bool) -> list[Summary]:
+            return ordered(taken(choice, span), sort, down=down)
+
+        @lru_cache(_VIEWS)
+        def grouped(choice: Choice, span: Span) -> list[Group]:
+            return group(reversed(taken(choice, span)))
+
+        self.ordered = in_order
+        self.groups = grouped
 
 
 def desk_of(settings: dict[str, Any], store: LaneStore) -> Desk:
     """Return the desk of a dashboard, which keeps it among the settings of its application."""
-    desk: Desk = settings.setdefault(_NAME, None) or Desk(store)
-    settings[_NAME] = desk
+    if _NAME not in settings:
+        settings[_NAME] = Desk(store)
+    desk: Desk = settings[_NAME]
     return desk

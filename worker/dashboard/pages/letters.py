@@ -139,6 +139,7 @@ class Start(Change):
             raise HTTPError(409, "what would happen was not looked at, or too long ago; do that first")
         even = self.given.get("even_if_newer") is True and rehearsed.move.verb == "replay"
         total = rehearsed.done + (rehearsed.refused["overtaken"] if even else 0)
+        desk.runs.see_room()
         until = moment(rehearsed.selection.span.until)
         detail = f"{total:,} that died until {until} UTC" + (", even over what is newer" if even else "")
         await self.note(rehearsed.move.verb, rehearsed.selection.told, detail)
