@@ -88,7 +88,7 @@ def make_up_the_past(site: Site) -> None:
     now = int(time.time())
     for name, step, seconds in (("recent", 10, 3600), ("history", 300, 86_400)):
         pipe = site.store.client.pipeline()
-        for at in range((now - seconds) // step * step, now // step * step - step, step):
+        for at in range((now - seconds) // step * step, now // step * step, step):
             pace = 14 + 9 * math.sin(at / (seconds / 11)) + 3 * math.sin(at / (seconds / 70))
             bad = 0.45 < (now - at) / seconds < 0.55
             key = site.store.key(name, str(at * MICROSECONDS))
@@ -119,6 +119,9 @@ def main() -> None:
         for number in range(2000):
             site.producer.enqueue(row(f"loc-{number % 4}", f"contact-{number}"))
         browser = ends.enter_context(sync_playwright()).chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        page = browser.new_page()
+        page.goto(f"{site.url}/throughput")
+        page.get_by_text("jobs at once").wait_for()  # the workers have told how much they can send
         for name in sys.argv[1:] or PAGES:
             take(browser, site, name)
             print(FOLDER / f"{name}-*.png")

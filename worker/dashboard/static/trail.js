@@ -20,16 +20,25 @@ function draw(found) {
   next = found.next;
   older.disabled = next === null;
   newest.disabled = !state.has("before");
-  rows.replaceChildren(...found.entries.map((entry) => el("tr", {},
-    el("td", {}, el("time", { datetime: new Date(entry.at * 1000).toISOString() }, moment(entry.at))),
-    el("td", {}, entry.who),
-    el("td", {}, el("span", { class: "badge text-bg-secondary" }, entry.what)),
-    el("td", { class: "lanes-breaks" }, entry.url ? el("a", { href: entry.url }, entry.on) : entry.on),
-    el("td", { class: "lanes-breaks" }, entry.detail))));
+  rows.replaceChildren(...found.entries.map((entry) => row(
+    cell("", el("time", { datetime: new Date(entry.at * 1000).toISOString() }, moment(entry.at))),
+    cell("", entry.who),
+    cell("", el("span", { class: "badge text-bg-secondary" }, entry.what)),
+    cell("lanes-breaks", entry.url ? el("a", { href: entry.url }, entry.on) : entry.on),
+    cell("lanes-breaks", entry.detail))));
   if (!found.entries.length) {
     const why = state.size ? "No entry fits." : "Nobody has changed anything by hand yet.";
-    rows.append(el("tr", {}, el("td", { colspan: 5, class: "empty-table-message" }, why)));
+    rows.append(row(el("td", { colspan: 5, role: "cell", class: "empty-table-message" }, why)));
   }
+}
+
+// On a phone a row is laid out as a block, which would make it none for a screen reader: hence the roles.
+function row(...cells) {
+  return el("tr", { role: "row" }, ...cells);
+}
+
+function cell(kind, content) {
+  return el("td", { class: kind, role: "cell" }, content);
 }
 
 const refresh = poll(() => `${page.dataset.source}?${state}`, draw);
