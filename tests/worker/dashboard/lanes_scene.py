@@ -18,7 +18,7 @@ def seat(worker: str) -> Seat:
 
 def take(site: Site, job_id: str) -> Released:
     """Release this job; others that were due before it go back."""
-    others = []
+    others: list[Released] = []
     while True:
         job = site.store.release(seat(f"hand-{len(others)}-{job_id}@host")).next
         assert isinstance(job, Released), "it is not due"

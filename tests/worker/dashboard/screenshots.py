@@ -25,6 +25,9 @@ FOLDER = Path(__file__).parents[3] / "docs" / "screenshots"
 # Page -> its address on a site where `run_every_outcome` was.
 PAGES: dict[str, Callable[[Site], str]] = {
     "throughput": lambda _: "/throughput",
+    "lanes": lambda _: "/lanes",
+    "lane": lambda _: "/lane/loc-3",
+    "job": lambda site: f"/job/{with_a_story(site)}",
     "trail": lambda _: "/trail",
     "letters": lambda site: with_letters(site, "/letters?within=12h"),
     "letters-groups": lambda site: with_letters(site, "/letters?view=groups"),
@@ -60,6 +63,16 @@ LOOKS: dict[str, dict[str, object]] = {
     "dark": {"viewport": DESK, "color_scheme": "dark"},
     "phone": {"viewport": PHONE, "color_scheme": "light", "device_scale_factor": 2},
 }
+
+
+def with_a_story(site: Site) -> str:
+    """Return the id of the job that has the most to tell."""
+    ids = (
+        key.decode().removeprefix(site.store.key("job", ""))
+        for key in site.store.client.scan_iter(site.store.key("job", "*"))
+    )
+    jobs = (job for job in map(site.store.job, ids) if job is not None and job.merged_into is None)
+    return max(jobs, key=lambda job: (len(job.attempts), job.id)).id
 
 
 def take(browser: Browser, site: Site, name: str) -> None:

@@ -176,7 +176,7 @@ def test_a_job_that_is_not_there(site: Site, open_page: OpenPage) -> None:
 
 
 @pytest.mark.parametrize("how", [{}, {"dark": True}, {"phone": True}], ids=["light", "dark", "phone"])
-def test_everybody_can_use_it(site: Site, open_page: OpenPage, how: dict[str, bool]) -> None:
+def test_everybody_can_use_it(site: Site, open_page: OpenPage, how: dict[str, Any]) -> None:
     page = show(site, open_page, bury(site, "look", "-".join(["x", *how])), **how)
     expect(page.locator("#story li")).to_have_count(3)
     axe(page)

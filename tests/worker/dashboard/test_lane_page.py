@@ -165,7 +165,7 @@ def test_whose_token_it_uses_and_never_the_token(site: Site, open_page: OpenPage
 
 
 @pytest.mark.parametrize("how", [{}, {"dark": True}, {"phone": True}], ids=["light", "dark", "phone"])
-def test_everybody_can_use_it(site: Site, open_page: OpenPage, how: dict[str, bool]) -> None:
+def test_everybody_can_use_it(site: Site, open_page: OpenPage, how: dict[str, Any]) -> None:
     page = show(site, open_page, **how)
     expect(page.locator("#ready tbody tr").first).to_be_visible()
     expect(page.locator("#day-chart canvas")).to_be_visible()

@@ -1,6 +1,7 @@
 """The table of lanes in a browser: found, sorted, paged, refreshed, held and resumed."""
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -152,8 +153,20 @@ def test_the_search_box_for_jobs_goes_to_the_job(site: Site, open_page: OpenPage
     expect(page.locator("main")).to_contain_text("no such job")
 
 
+@pytest.mark.parametrize("width", [390, 700, 1259, 1260, 1280, 1920])
+def test_no_column_is_cut_off(site: Site, open_page: OpenPage, width: int) -> None:
+    page = show(site, open_page)
+    page.set_viewport_size({"width": width, "height": 900})
+    expect(page.locator("#lanes-table tbody tr").first).to_be_visible()
+    card, table = (page.locator(which).bounding_box() for which in (".workers-table-card", "#lanes-table"))
+    assert card
+    assert table
+    assert table["x"] + table["width"] <= card["x"] + card["width"] + 1
+    fits(page)
+
+
 @pytest.mark.parametrize("how", [{}, {"dark": True}, {"phone": True}], ids=["light", "dark", "phone"])
-def test_everybody_can_use_it(site: Site, open_page: OpenPage, how: dict[str, bool]) -> None:
+def test_everybody_can_use_it(site: Site, open_page: OpenPage, how: dict[str, Any]) -> None:
     page = show(site, open_page, **how)
     expect(page.locator("#lanes-table tbody tr").first).to_be_visible()
     axe(page)
