@@ -5,6 +5,8 @@ import { toast } from "./live.js";
 const page = document.getElementById("letter");
 const selection = { ids: [page.dataset.id] };
 
+for (const button of page.querySelectorAll("[data-move], [data-export]")) button.disabled = false; // a click is heard now
+
 for (const button of page.querySelectorAll("[data-move]")) {
   button.addEventListener("click", () => attempt(async () => {
     const verb = button.dataset.move;

@@ -30,6 +30,8 @@ document.getElementById("open").addEventListener("click", () => attempt(async ()
   rows.map(input).find((each) => !each.readOnly && !each.disabled)?.focus();
 }));
 
+document.getElementById("open").disabled = false; // a click is heard now
+
 for (const button of form.querySelectorAll("[data-as]")) {
   button.addEventListener("click", () => {
     as = button.dataset.as;

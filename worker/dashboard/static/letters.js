@@ -20,6 +20,7 @@ function tellPicked() {
   const text = all ? `All ${number(matching)} that match` : chosen ? `${number(chosen)} chosen` : "None chosen";
   write("picked", text);
   for (const button of page.querySelectorAll("[data-move], [data-export]")) button.disabled = chosen === 0;
+  for (const button of page.querySelectorAll("#pick-page, #pick-all")) button.disabled = false; // a click is heard now
 }
 
 function pick(everything, checked) {
@@ -102,6 +103,7 @@ async function renew(newer) {
       document.getElementById(id).replaceWith(document.adoptNode(fresh.getElementById(id)));
     }
     version = newer;
+    tellPicked();
   } catch {
     // The next answer of the poll tells whether the dashboard is there.
   } finally {

@@ -18,7 +18,9 @@ function fill(list, body, original) {
   }
 }
 
+// A button is enabled once a click on it is heard.
 for (const button of document.querySelectorAll("button[data-reveal]")) {
+  button.disabled = false;
   button.addEventListener("click", async () => {
     const list = document.getElementById(button.getAttribute("aria-controls"));
     button.disabled = true;
