@@ -33,20 +33,16 @@ FRESH_SECONDS = 0.3  # that a look waits for what is known to be fresh
 class Known:
     """What is known at one moment: letters, the newest first, of so many in `total`.
 
-    `complete` once the first reading is over; `version` is another one whenever `letters` is. `failure` tells why it
-    is not up to date.
+    `complete` once the first reading is over; `bounded` where there are more than are ever known here; `version` is
+    another one whenever `letters` is. `failure` tells why it is not up to date.
     """
 
     letters: Sequence[Summary] = ()
     total: int = 0
     complete: bool = False
+    bounded: bool = False
     version: int = 0
     failure: str | None = None
-
-    @property
-    def bounded(self) -> bool:
-        """Whether there are more than are ever known here."""
-        return self.complete and self.total > len(self.letters) >= MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +184,7 @@ class LetterIndex:
         counts = self._store.read(lambda client: _count(client, dead, segments))
         self._turn += 1
         at_turn = self._turn % len(segments)
-        changed = self._drop(job_id for at, job_id in self._order if at < floor)
+        changed = self._drop(job_id for _, job_id in self._order[: bisect_left(self._order, (floor, ""))])
         for number, (segment, count) in enumerate(zip(segments, counts, strict=True)):
             if count != segment.count or number == at_turn:
                 changed |= self._read_segment(dead, segment)
@@ -215,14 +211,15 @@ class LetterIndex:
         return self._take_in({job_id: at for job_id, at in there.items() if self._times.get(job_id) != at}) or gone
 
     def _take_in(self, times: dict[str, int]) -> bool:
-        """Learn of letters; those that are none any more are none."""
-        ids = list(times)
+        """Learn of letters; return whether any of these is one still."""
+        ids, learned = list(times), False
         for start in range(0, len(ids), STEP):
             for letter in self._store.summarize(ids[start : start + STEP]):
                 if letter is not None:
                     self._letters[letter.id] = _lean(letter)
                     self._times[letter.id] = times[letter.id]
-        return bool(ids)
+                    learned = True
+        return learned
 
     def _drop(self, job_ids: Iterable[str]) -> bool:
         dropped = False
@@ -237,7 +234,8 @@ class LetterIndex:
         letters = [self._letters[job_id] for _, job_id in reversed(self._order)]
         total = self._total()
         with self._changed:
-            self._known = Known(letters, total, self._complete, self._known.version + 1)
+            bounded = self._complete and total > len(letters) >= self._most
+            self._known = Known(letters, total, self._complete, bounded, self._known.version + 1)
             self._changed.notify_all()
 
 

@@ -54,6 +54,7 @@ class Run:
     """One replay or purge of many letters, or its rehearsal, which changes nothing.
 
     `total` is how many letters it was to be about when it was asked for; those that others move meanwhile are not met.
+    `waiting` tells why it waits, or why it failed.
     """
 
     id: str
@@ -85,8 +86,8 @@ class Run:
         refused = self.refused.total()
         return f"{self.move.done} {self.done:,}" + (f", refused {refused:,}" if refused else "")
 
-    def as_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
+    def as_json(self, most_told: int = MOST_TOLD) -> dict[str, Any]:
+        """Return it as plain values, with no more than so many of the letters that were not moved."""
         return {
             "id": self.id,
             "who": self.who,
@@ -104,7 +105,7 @@ class Run:
                     "newer": each.newer,
                     "why": printable(why_not(each)),
                 }
-                for each in self.told
+                for each in self.told[:most_told]
             ],
             "state": self.state,
             "waiting": self.waiting,

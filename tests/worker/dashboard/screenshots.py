@@ -83,7 +83,8 @@ def take(browser: Browser, site: Site, name: str) -> None:
             page.goto(site.url + PAGES[name](site))
             if page.locator("#live-text").count():
                 page.get_by_text("Live", exact=True).wait_for()
-            STEPS.get(name, lambda _: None)(page)
+            if step := STEPS.get(name):
+                step(page)
             page.wait_for_timeout(300)  # charts are drawn in the next frame
             page.screenshot(path=FOLDER / f"{name}-{look}.png", full_page=name not in ONE_SCREEN)
 

@@ -134,8 +134,7 @@ def test_many_that_died_at_one_moment_are_known_and_missed(store: LaneStore) -> 
     assert len(known_to(index).letters) == 94
 
 
-def test_beyond_its_bound_it_knows_the_newest_and_says_so(store: LaneStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(letter_index, "MOST", 50)
+def test_beyond_its_bound_it_knows_the_newest_and_says_so(store: LaneStore) -> None:
     seed(store, range(80))
     index = LetterIndex(store, 50)
     index.refresh()
@@ -170,6 +169,17 @@ def test_a_look_at_many_letters_that_did_not_change_costs_little(store: LaneStor
     assert spent.pop("cmdstat_zcount") == 1000 // 10
     assert sum(spent.values()) <= 6, spent
     assert known_to(index).version == version
+
+
+def test_an_id_without_a_letter_disturbs_nothing(store: LaneStore) -> None:
+    seed(store, range(5))
+    store.client.zadd(store.key("dead"), {"nothing": 1e15})
+    index = LetterIndex(store)
+    index.refresh()
+    index.refresh()
+    version = known_to(index).version
+    index.refresh()
+    assert (len(known_to(index).letters), known_to(index).total, known_to(index).version) == (5, 6, version)
 
 
 def test_a_redis_that_is_away_is_told_and_what_is_known_stays(redis_server: RedisServer, store: LaneStore) -> None:

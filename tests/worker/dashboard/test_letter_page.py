@@ -92,7 +92,7 @@ def test_what_a_replay_would_overwrite_is_told(site: Site, open_page: OpenPage) 
     expect(dialog(page)).to_contain_text("Replay 0 dead letters?")
     dialog(page).get_by_label("overtaken").check()
     dialog(page).get_by_role("button", name="Replay").click()
-    page.wait_for_url("**/letters")
+    page.wait_for_url("**/job/job000000")
     assert state_of(site) == "pending"
 
 
@@ -105,7 +105,7 @@ def test_purge_and_replay_from_its_page(site: Site, open_page: OpenPage) -> None
     page.goto(f"{site.url}/letter/job000001")
     page.get_by_role("button", name="Replay…").click()
     dialog(page).get_by_role("button", name="Replay").click()
-    page.wait_for_url("**/letters")
+    page.wait_for_url("**/job/job000001")
     assert state_of(site, "job000001") == "pending"
     answer = requests.get(f"{site.url}/letter/nobody", auth=AUTH, timeout=30)
     assert (answer.status_code, "no job nobody" in answer.text) == (404, True)
@@ -134,7 +134,7 @@ def test_an_edit_by_fields_is_checked_shown_as_a_difference_and_sent_in_one_go(s
     axe(page)
     assert body_of(site)["status"] == "open"
     dialog(page).get_by_role("button", name="Save and replay").click()
-    page.wait_for_url("**/letters")
+    page.wait_for_url("**/job/job000000")
     job = site.store.job("job000000")
     assert job is not None
     assert job.state.value == "pending"

@@ -44,6 +44,8 @@ class Prospect:
 class Letter(Page):
     """The page."""
 
+    speaks_json = False  # whatever its id is
+
     async def get(self, job_id: str) -> None:
         """Show it; a job that is no dead letter has a page of its own."""
         job = await self.in_thread(self.store.job, job_id)

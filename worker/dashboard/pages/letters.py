@@ -23,6 +23,9 @@ QUERY = (
     *("location", "reason", "status", "message", "like", "code", "service", "from", "to", "within"),
     *("view", "sort", "order", "page", "size"),
 )
+# What a page that refreshes itself is told of runs; more of one is at its own address.
+RUNS_IN_LIST = 8
+TOLD_IN_LIST = 10
 LABELS = {
     "died": "Died (UTC)",
     "location": "Location",
@@ -113,7 +116,7 @@ class LettersData(Letters):
             "bounded": known.bounded,
             "failure": known.failure,
             "matching": len(self.desk.letters(known, wanted.choice, span)),
-            "runs": [run.as_json() for run in self.desk.runs.all()],
+            "runs": [run.as_json(TOLD_IN_LIST) for run in self.desk.runs.all()[:RUNS_IN_LIST]],
         }
 
 

@@ -13,7 +13,7 @@ for (const button of page.querySelectorAll("[data-move]")) {
     const id = await move(page.dataset.runs, verb, selection);
     if (id === null) return;
     const run = await ended(page.dataset.runs, id);
-    if (run.done) window.location.assign(page.dataset.letters);
+    if (run.done) window.location.assign(verb === "replay" ? page.dataset.job : page.dataset.letters);
     else toast(run.told.length ? run.told[0].why : run.waiting || "It was not moved", "danger");
   }));
 }

@@ -101,5 +101,5 @@ async function save(replay) {
   if (replay && !done.replayed) {
     await ask({ title: "Saved, but not sent again", text: `${done.why}.`, confirm: "Close" });
   }
-  window.location.assign(done.replayed ? page.dataset.letters : page.dataset.letter);
+  window.location.assign(done.replayed ? page.dataset.job : page.dataset.letter);
 }

@@ -63,7 +63,7 @@ function runItem(run) {
   return el("li", { "data-run": run.id },
     el("div", { class: "letters-run-head" },
       el("span", {}, el("strong", {}, run.verb === "purge" ? "Purge" : "Replay"), ` of ${run.on}, by ${run.who}`),
-      el("span", { role: "status" }, `${run.done_word} ${number(run.done)} of ${letters(run.total)}${state ? `, ${state}` : ""}`),
+      el("span", {}, `${run.done_word} ${number(run.done)} of ${letters(run.total)}${state ? `, ${state}` : ""}`),
       running(run) && "mayChange" in page.dataset
         ? el("button", { type: "button", class: "btn btn-sm btn-outline-secondary", "data-stop": `${page.dataset.runs}/${run.id}/stop` }, "Stop") : null),
     running(run) ? el("progress", { max: Math.max(run.total, seen, 1), value: seen, "aria-label": `${run.verb} of ${run.on}` }) : null,
