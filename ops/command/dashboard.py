@@ -5,12 +5,13 @@ from pathlib import Path
 
 import click
 
+from lanes.settings import Settings
 from lanes.store import LaneStore, connect
 from ops.command.failure import WrongUse
 from ops.command.session import Session, connected
 from ops.command.words import examples
 from worker.dashboard import options
-from worker.dashboard.doors import DoorError, credentials
+from worker.dashboard.doors import Door, DoorError, credentials
 
 
 @click.command(
@@ -51,9 +52,12 @@ def dashboard(
     try:
         people = credentials(basic_auth_file.read_text("utf-8"), str(basic_auth_file)) if basic_auth_file else []
         door = options.open_door(given, people)
+        _serve(session.settings, door)
     except DoorError as error:
         raise WrongUse(str(error)) from error
-    settings = session.settings
+
+
+def _serve(settings: Settings, door: Door) -> None:
     os.environ["LANES_REDIS_URL"] = settings.redis_url  # what the option --redis-url named, for the Celery app
     os.environ.pop("LANES_REDIS_URL_FILE", None)
     from worker.app import app  # noqa: PLC0415 - made from the settings when it is imported

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -185,7 +185,7 @@ class Dashboard(Flower):
         self.lanes_settings = settings
         self.door = door
         self.watcher = Watcher(store)
-        self._asked: dict[str, float] = {}  # worker -> when it was asked about its pool
+        self._asked_at = 0.0  # when the workers were asked about their pools
         self.threads = ThreadPoolExecutor(THREADS, "dashboard")
         own = [
             *handlers,
@@ -219,22 +219,16 @@ class Dashboard(Flower):
     def workers_seen(self) -> list[WorkerSeen]:
         """Return the workers that are alive. Ask in Tornado's loop, where Flower keeps its state.
 
-        What a worker tells about its pool is asked for when it is not known, or old; the answer comes later.
+        Where one has not told about its pool, or not lately, all are asked; their answers come later.
         """
         alive = [str(worker.hostname) for worker in self.events.state.workers.values() if worker.alive]
-        return [self._worker_seen(name) for name in alive]
-
-    def _worker_seen(self, name: str) -> WorkerSeen:
-        known = self.workers.get(name, {})
+        told = {name: self.workers[name] for name in alive if "stats" in self.workers.get(name, {})}
         now = time.time()
-        asked = self._asked.get(name, 0.0)
-        if now - known.get("timestamp", 0.0) > POOL_KNOWN_SECONDS and now - asked > ASK_AGAIN_SECONDS:
-            self._asked[name] = now
-            self.update_workers(name)
-        pool = known.get("stats", {}).get("pool", {})
-        if "max-concurrency" not in pool:
-            return WorkerSeen(name)
-        return WorkerSeen(name, int(pool["max-concurrency"]), "prefork" in str(pool.get("implementation", "")))
+        old = any(now - known["timestamp"] > POOL_KNOWN_SECONDS for known in told.values())
+        if (old or len(told) < len(alive)) and now - self._asked_at > ASK_AGAIN_SECONDS:
+            self._asked_at = now
+            self.update_workers()
+        return [_worker_seen(name, told.get(name, {})) for name in alive]
 
     def task_url(self, task_id: str) -> str | None:
         """Return the URL of Flower's page of a task, None when it knows of none. Ask in Tornado's loop."""
@@ -244,6 +238,13 @@ class Dashboard(Flower):
         """End Flower, and what we started."""
         super().stop()
         self.threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _worker_seen(name: str, known: Mapping[str, Any]) -> WorkerSeen:
+    pool = known.get("stats", {}).get("pool", {})
+    if "max-concurrency" not in pool:
+        return WorkerSeen(name)
+    return WorkerSeen(name, int(pool["max-concurrency"]), "prefork" in str(pool.get("implementation", "")))
 
 
 def own_file(handler: Handler, path: str) -> str:

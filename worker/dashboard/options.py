@@ -64,13 +64,24 @@ def open_door(arguments: Sequence[str], credentials: Sequence[str] = ()) -> Door
 
 
 def run(capp: Celery, store: LaneStore, settings: Settings, door: Door) -> None:
-    """Serve until the process is told to end."""
+    """Serve until the process is told to end.
+
+    Raises:
+        DoorError: the address or port cannot be had.
+    """
     flower.extract_settings()
     flower.setup_logging()
     dashboard = flower.Dashboard(capp, store, settings, door, handlers())
     atexit.register(dashboard.stop)
     signal.signal(signal.SIGTERM, flower.sigterm_handler)
-    port = dashboard.start_http_server()
+    try:
+        port = dashboard.start_http_server()
+    except OSError as error:
+        chosen = dashboard.options
+        message = (
+            f"cannot listen on {chosen.address or '*'}, port {chosen.port}: {error.strerror}; see --address, --port"
+        )
+        raise DoorError(message) from error
     flower.print_banner(capp, "ssl_options" in flower.flower_settings, port)
     if not door.asks:
         sys.stderr.write(

@@ -132,8 +132,6 @@ class Page(Handler):
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """Log a line where Redis is away, and the traceback of what nobody expected."""
-        if isinstance(value, HTTPError):
-            return
         if as_away(value):
             log.warning("dashboard_without_redis", path=self.request.path, error=str(value))
         else:

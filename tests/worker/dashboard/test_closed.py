@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from tornado.web import create_signed_value
 
 from lanes import trail
 from ops.stack import Stack
@@ -17,6 +18,7 @@ from tests.worker.dashboard.conftest import PASSWORD, Site, people_file, until
 
 ROOT = Path(__file__).parents[3]
 ANA = PASSWORD["username"], PASSWORD["password"]
+SEAL = "what-seals-the-cookies-of-this-test"
 PAGES = ("/throughput", "/trail", "/throughput/data", "/trail/data")
 OF_FLOWER = ("/", "/workers", "/tasks", "/broker")
 
@@ -80,8 +82,8 @@ def locked(tmp_path_factory: pytest.TempPathFactory, ends: ExitStack) -> Touched
 
 @pytest.fixture(scope="module")
 def oauth(tmp_path_factory: pytest.TempPathFactory, ends: ExitStack) -> Touched:
-    """OAuth, read-only."""
-    more = ["--auth=ana@example.com", "--auth_provider=flower.views.auth.GithubLoginHandler", "--read_only"]
+    """OAuth."""
+    more = ["--auth=ana@example.com", "--auth_provider=flower.views.auth.GithubLoginHandler", f"--cookie_secret={SEAL}"]
     return start(tmp_path_factory.mktemp("oauth"), ends, "--", *more)
 
 
@@ -98,6 +100,14 @@ def test_without_authentication_it_listens_on_loopback_and_says_so(unlocked: Tou
     everywhere = Path("/proc/net/tcp6")
     if everywhere.exists():
         assert not any(line.split()[1].endswith(f":{port}") for line in everywhere.read_text().splitlines()[1:])
+
+
+def test_a_port_that_is_taken_is_named(unlocked: Touched) -> None:
+    port = urlsplit(unlocked.url).port
+    second = unlocked.stack.start("second", ["ops.command", "dashboard", f"--port={port}"])
+    assert second.wait(60) == 2
+    assert f"lanes: cannot listen on 127.0.0.1, port {port}: " in second.output
+    unlocked.stack.children.remove(second)
 
 
 @pytest.mark.parametrize("path", [*PAGES, *OF_FLOWER, "/metrics"])
@@ -190,6 +200,26 @@ def test_with_oauth_people_are_sent_to_log_in_and_data_are_refused(oauth: Touche
     assert status(f"{oauth.url}/metrics") == 200
     assert status(f"{oauth.url}/metrics", headers={"Host": "flower:5555"}) == 403
     assert status(f"{oauth.url}/metrics", headers={"X-Forwarded-For": "10.0.0.1"}) == 403
+
+
+def logged_in(site: Touched, email: str) -> requests.Session:
+    """Return a client with the cookie that Flower gives to whom the provider knows."""
+    client = requests.Session()
+    client.cookies.set("user", create_signed_value(SEAL, "user", email).decode(), domain="127.0.0.1")
+    client.get(f"{site.url}/throughput", timeout=10, allow_redirects=False)
+    return client
+
+
+def test_with_oauth_a_change_bears_the_email(oauth: Touched) -> None:
+    client = logged_in(oauth, "ana@example.com")
+    assert client.get(f"{oauth.url}/throughput/data", timeout=10).status_code == 200
+    assert oauth.touch(client, "mine").json() == {"touched": "mine", "by": "ana@example.com"}
+    assert oauth.touch(client, "no token", token="").status_code == 403
+    stranger = logged_in(oauth, "eve@example.com")
+    assert stranger.get(f"{oauth.url}/throughput/data", timeout=10).status_code == 403
+    stranger.cookies.set("_xsrf", client.cookies["_xsrf"])
+    assert oauth.touch(stranger, "theirs").status_code == 403
+    assert oauth.touched() == [("ana@example.com", "mine")]
 
 
 def test_read_only_changes_nothing(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from tornado.web import url
 
+from lanes.errors import LanesError
 from lanes.series import Series, last_day, last_hour
 from lanes.store import LaneStore
 from worker.dashboard import figures
@@ -17,22 +18,39 @@ HOUR_KEPT_SECONDS, DAY_KEPT_SECONDS = 1.5, 30.0
 
 
 class Kept:
-    """A series, read again when it is older than so many seconds: Redis is asked once for all who look. Thread-safe."""
+    """A series, read again when it is older than so many seconds: Redis is asked once for all who look. Thread-safe.
+
+    Where Redis is silent, whoever waited behind the one who asked gets his answer, and does not wait anew.
+    """
 
     def __init__(self, read: Callable[[LaneStore], Series], seconds: float) -> None:
         self._read = read
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._known: dict[LaneStore, tuple[float, Series]] = {}
+        self._known: dict[LaneStore, tuple[float, Series | LanesError]] = {}
 
     def of(self, store: LaneStore) -> Series:
-        """Return the series of this store."""
+        """Return the series of this store.
+
+        Raises:
+            LanesError: Redis is away.
+        """
+        came_at = time.monotonic()
         with self._lock:
-            read_at, series = self._known.get(store, (0.0, None))
-            if series is None or time.monotonic() - read_at > self._seconds:
-                series = self._read(store)
-                self._known[store] = (time.monotonic(), series)
-            return series
+            read_at, found = self._known.get(store, (float("-inf"), None))
+            fresh = read_at > came_at if isinstance(found, LanesError) else came_at - read_at < self._seconds
+            if found is None or not fresh:
+                found = self._ask(store)
+                self._known[store] = (time.monotonic(), found)
+        if isinstance(found, LanesError):
+            raise type(found)(*found.args)  # another each time: one would collect tracebacks
+        return found
+
+    def _ask(self, store: LaneStore) -> Series | LanesError:
+        try:
+            return self._read(store)
+        except LanesError as error:
+            return error
 
 
 @dataclass(frozen=True, slots=True)
