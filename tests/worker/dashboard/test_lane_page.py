@@ -23,8 +23,8 @@ def site(make_site: MakeSite) -> Site:
     site = make_site(secret_key=KEY)
     site.dead, site.flaky, site.flying = bury(site, "lane"), fail(site, "lane"), fly(site, "lane")  # type: ignore[attr-defined]
     for n in range(30):
-        wait(site, "lane", f"c{n:02}")
-    site.behind = wait(site, "lane", "c00")  # type: ignore[attr-defined]
+        wait(site, "lane", f"Kontakt-{n:02}")
+    site.behind = wait(site, "lane", "Kontakt-00")  # type: ignore[attr-defined]
     site.later = wait(site, "lane", "late", not_before=in_an_hour())  # type: ignore[attr-defined]
     return site
 
@@ -45,27 +45,38 @@ def data(site: Site, **query: str) -> Any:
 
 def test_its_jobs_stand_in_their_places(site: Any, open_page: OpenPage) -> None:
     page = show(site, open_page)
-    expect(page.locator("#pending")).to_have_text("33")
-    expect(page.locator("#dead")).to_have_text("1")
+    expect(page.locator("#count-pending")).to_have_text("33")
+    expect(page.locator("#count-dead")).to_have_text("1")
     assert ids(page, "in_flight") == [site.flying]
+    expect(page.locator("#in_flight-note")).to_have_text("1 on its way")
     assert set(ids(page, "later")) == {site.flaky, site.later}
     assert ids(page, "letters") == [site.dead]
-    assert len(ids(page, "ready")) == 25
+    assert len(ids(page, "ready")) == 15
     expect(page.locator("#ready tbody tr").first.locator("td").last).to_have_text("1")  # one stands behind it
     first = ids(page, "ready")
     page.locator("[data-part=ready][data-way='1']").press("Enter")
-    expect(page.locator("#ready-range")).to_have_text(re.compile("^26.30 of 30$"))
+    expect(page.locator("#ready-range")).to_have_text(re.compile("^16.30 of 30$"))
     assert not set(ids(page, "ready")) & set(first)
     page.locator("[data-part=ready][data-way='-1']").press("Enter")
-    expect(page.locator("#ready-range")).to_have_text(re.compile("^1.25 of 30$"))
+    expect(page.locator("#ready-range")).to_have_text(re.compile("^1.15 of 30$"))
     page.get_by_role("link", name=site.flying).press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text(site.flying)
+
+
+def test_no_id_stands_twice(site: Site, open_page: OpenPage) -> None:
+    page = show(site, open_page)
+    twice = (
+        "[...document.querySelectorAll('[id]')].map((node) => node.id).filter((id, at, all) => all.indexOf(id) !== at)"
+    )
+    for path in ("lane/lane", "lanes", f"job/{wait(site, 'other')}"):
+        page.goto(f"{site.url}/{path}")
+        assert page.evaluate(twice) == []
 
 
 def test_nothing_of_a_job_s_content_is_in_it(site: Site) -> None:
     answer = data(site)
     assert answer.status_code == 200
-    for text in (SECRET, "c00", "pipe", "flaky"):
+    for text in (SECRET, "Kontakt", "pipe", "flaky"):
         assert text not in json.dumps(answer.json()["ready"]) + json.dumps(answer.json()["letters"])
 
 

@@ -172,3 +172,18 @@ def test_everybody_can_use_it(site: Site, open_page: OpenPage, how: dict[str, An
     axe(page)
     fits(page)
     assert page.get_by_role("table").get_by_role("rowheader").count() == 50
+
+
+def test_the_last_picture_stays_while_redis_is_away_and_says_so(make_site: MakeSite, open_page: OpenPage) -> None:
+    site = make_site()
+    wait(site, "lane", "a")
+    page = show(site, open_page)
+    expect(page.locator("#lanes-table tbody tr")).to_have_count(1)
+    site.stack.redis.kill()
+    expect(page.locator("#stops")).to_contain_text("Redis does not answer", timeout=30_000)
+    expect(page.locator("#stops")).to_contain_text("old")
+    assert locations(page) == ["lane"]
+    site.stack.redis.start()
+    expect(page.locator("#stops")).to_have_text("", timeout=30_000)
+    wait(site, "another", "a")
+    expect(page.locator("#lanes-table tbody tr")).to_have_count(2, timeout=30_000)

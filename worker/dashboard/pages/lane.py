@@ -10,7 +10,7 @@ from lanes.errors import LanesError
 from lanes.lane import Lane
 from lanes.store import LaneStore
 from lanes.token_store import TokenStore
-from worker.dashboard import lane_table
+from worker.dashboard import figures, lane_table
 from worker.dashboard.lane_table import Budgets
 from worker.dashboard.page import Change, Page
 from worker.tokens.vault import Vault
@@ -20,7 +20,7 @@ EVERYTHING = "everything"
 NOT_NAMES = ("authorization", "outage")
 MOST_REASON = 500
 MOST_LIMIT, MOST_WEIGHT = 10**9, 100
-STEP = 25
+STEP = 15
 MOST_PLACE = 10**9
 
 
@@ -116,7 +116,6 @@ class LaneData(Page):
     def _look(self, location_id: str, ready: int, later: int) -> dict[str, Any]:
         lane, budgets = find(self.store, location_id), Budgets.of(self.settings_of_lanes)
         jobs = self.store.lane_jobs(location_id, ready=ready, later=later, most=STEP)
-        gate = self.store.gate()
         return {
             "at": self.store.time(),
             "lane": {
@@ -128,7 +127,7 @@ class LaneData(Page):
             "later": {"from": later, "total": jobs.later_total, "jobs": [job.as_json() for job in jobs.later]},
             "in_flight": [job.as_json() for job in jobs.in_flight],
             "letters": [job.as_json() for job in jobs.letters],
-            "gate": {"hold": gate.hold_as_json(), "outage": gate.outage and gate.outage.as_json()},
+            "gate": figures.stops(self.store.gate()),
         }
 
 

@@ -4,8 +4,7 @@ from typing import Any
 
 from tornado.web import HTTPError, url
 
-from lanes.gate import Gate
-from worker.dashboard import lane_table
+from worker.dashboard import figures, lane_table
 from worker.dashboard.lane_table import Budgets, Query, Show, TablePage
 from worker.dashboard.page import Change, Page
 from worker.dashboard.pages import lane
@@ -77,13 +76,8 @@ def as_json(seen: Snapshot, page: TablePage, budgets: Budgets) -> dict[str, Any]
         "totals": {name: getattr(page.totals, name) for name in page.totals.__slots__},
         "matching": {show.value: count for show, count in page.matching.items()},
         "lanes": [lane_table.as_row(each, budgets) for each in page.lanes],
-        "gate": gate_as_json(seen.gate),
+        "gate": figures.stops(seen.gate),
     }
-
-
-def gate_as_json(gate: Gate) -> dict[str, Any]:
-    """Return what stops all lanes as plain values."""
-    return {"hold": gate.hold_as_json(), "outage": None if gate.outage is None else gate.outage.as_json()}
 
 
 class HoldAll(Change):

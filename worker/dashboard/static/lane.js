@@ -3,7 +3,7 @@
 import { rates } from "./charts.js";
 import { act, el, moment, number, poll, span, write } from "./live.js";
 import { bar, fillBar, jobAddress, show, syncRows } from "./rows.js";
-import { stopLines } from "./stops.js";
+import { drawStops, stopLines } from "./stops.js";
 
 const SERIES_MS = 30000;
 const page = document.getElementById("lane");
@@ -52,22 +52,18 @@ function drawPaged(part, { total, jobs }) {
   next.disabled = from[part] + last.step >= total;
 }
 
-function drawStops({ gate, lane }) {
+function tellStops({ gate, lane }) {
   const lines = stopLines(gate);
   if (lane.hold !== null) {
     const since = lane.held_at ? ` since ${moment(lane.held_at)}` : "";
     lines.push(["warning", `Held${since} by ${lane.held_by}: ${lane.hold}`]);
   }
   if (lane.failing) lines.push(["danger", `Failing: ${number(lane.failing)} requests in a row, single probes go out`]);
-  const region = document.getElementById("stops");
-  const text = lines.map((line) => line[1]).join("\n");
-  if (region.dataset.shown === text) return;
-  region.dataset.shown = text;
-  region.replaceChildren(...lines.map(([kind, line]) => el("p", { class: `lanes-stop lanes-stop-${kind}` }, line)));
+  drawStops(lines);
 }
 
 function drawLane(lane) {
-  for (const count of ["pending", "in_flight", "delivered", "dead"]) write(count, number(lane[count]));
+  for (const count of ["pending", "in_flight", "delivered", "dead"]) write(`count-${count}`, number(lane[count]));
   write("accepted", `of ${number(lane.accepted)} accepted`);
   write("oldest", lane.oldest === null ? "none could be sent by now" : `the oldest for ${span(lane.oldest)}`);
   write("next", lane.next === null ? "no release is planned" : lane.next < 1 ? "the next release is due" : `next release in ${span(lane.next)}`);
@@ -89,12 +85,14 @@ function drawButtons(lane) {
 
 const refresh = poll(() => `${page.dataset.source}?${new URLSearchParams({ location: name, ...from })}`, (found) => {
   last = found;
-  drawStops(found);
+  tellStops(found);
   drawLane(found.lane);
   drawButtons(found.lane);
   drawPaged("ready", found.ready);
   drawPaged("later", found.later);
   drawPart("in_flight", found.in_flight);
+  const { in_flight: flying } = found.lane;
+  write("in_flight-note", flying > found.in_flight.length ? `${number(found.in_flight.length)} of ${number(flying)} on their way` : `${number(flying)} on ${flying === 1 ? "its" : "their"} way`);
   drawPart("letters", found.letters);
 });
 

@@ -2,7 +2,7 @@
 
 import { act, el, moment, number, poll, span, write } from "./live.js";
 import { address, bar, fillBar, show, syncRows } from "./rows.js";
-import { stopLines } from "./stops.js";
+import { drawStops, stopLines } from "./stops.js";
 
 const page = document.getElementById("lanes");
 const table = document.getElementById("lanes-table");
@@ -57,15 +57,10 @@ function fillState(cell, lane) {
   reason.title = lane.held_at ? `since ${moment(lane.held_at)}` : "";
 }
 
-function drawStops(found) {
+function tellStops(found) {
   const lines = stopLines(found.gate);
   if (found.trouble) lines.unshift(["danger", `Redis does not answer: ${found.trouble}. These numbers are ${span(found.age)} old.`]);
-  const region = document.getElementById("stops");
-  const text = lines.map((line) => line[1]).join("\n");
-  if (region.dataset.shown !== text) {
-    region.dataset.shown = text;
-    region.replaceChildren(...lines.map(([kind, line]) => el("p", { class: `lanes-stop lanes-stop-${kind}` }, line)));
-  }
+  drawStops(lines);
   page.classList.toggle("lanes-stale", Boolean(found.trouble));
 }
 
@@ -98,7 +93,7 @@ function drawControls(found) {
 
 const refresh = poll(() => `${page.dataset.source}?${wanted}`, (found) => {
   last = found;
-  drawStops(found);
+  tellStops(found);
   for (const [name, value] of Object.entries(found.totals)) {
     if (document.getElementById(`total-${name}`)) write(`total-${name}`, number(value));
   }

@@ -1,6 +1,6 @@
-// What stops all lanes, as a banner, with the button that ends a hold of everything.
+// What stops lanes, in lines at the head of a page.
 
-import { moment, span } from "./live.js";
+import { el, moment, span } from "./live.js";
 
 /** The lines that tell of it: [kind, text]. */
 export function stopLines(gate) {
@@ -12,4 +12,13 @@ export function stopLines(gate) {
     lines.push(["danger", `Outage of the API since ${moment(since)}: ${how}`]);
   }
   return lines;
+}
+
+/** Show lines in the page's region for them; what stands there already is not read out again. */
+export function drawStops(lines) {
+  const region = document.getElementById("stops");
+  const text = lines.map((line) => line[1]).join("\n");
+  if (region.dataset.shown === text) return;
+  region.dataset.shown = text;
+  region.replaceChildren(...lines.map(([kind, line]) => el("p", { class: `lanes-stop lanes-stop-${kind}` }, line)));
 }
