@@ -26,7 +26,8 @@ SEGMENT = 1000  # letters of a segment
 EVERY_SECONDS = 2.0
 LOOKING_SECONDS = 30.0  # for so long after a look somebody still looks
 KEPT_SECONDS = 900.0  # and for so long what is known is kept
-FRESH_SECONDS = 0.3  # that a look waits for what is known to be fresh
+FRESH_SECONDS = 0.5  # for so long what was read is fresh to somebody who opens a page
+WAIT_SECONDS = 0.3  # that he waits for it, else
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +90,14 @@ class LetterIndex:
         self._looked_at = self._fresh_at = self._asked_at = -KEPT_SECONDS  # by the clock of this process
         self._thread: threading.Thread | None = None
 
-    def look(self, wait: float = FRESH_SECONDS) -> Known:
-        """Return what is known; where that is older than a moment, wait for news, at most `wait` seconds."""
+    def look(self, wait: float = WAIT_SECONDS, age: float = FRESH_SECONDS) -> Known:
+        """Return what is known; where that is older than `age` seconds, wait for news, at most `wait` seconds."""
         with self._changed:
             now = self._looked_at = time.monotonic()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._follow, name="letter-index", daemon=True)
                 self._thread.start()
-            if now - self._fresh_at > 2 * EVERY_SECONDS:
+            if now - self._fresh_at > age:
                 self._ask(now)
             self._changed.wait_for(lambda: not self._awaited or (self._known.letters and not self._complete), wait)
             return self._known

@@ -37,7 +37,13 @@ def site(made: Site) -> Site:
     made.store.client.flushall()
     seed(made.store, range(COUNT))
     overtake(made.store, 1)
+    until(lambda: known_to(made) == (COUNT, COUNT), "the dashboard to know them")
     return made
+
+
+def known_to(site: Site) -> tuple[int, int]:
+    told = requests.get(f"{site.url}/letters/data", auth=AUTH, timeout=30).json()
+    return told["known"], told["total"]
 
 
 def open_letters(open_page: OpenPage, site: Site, query: str = "", **how: Any) -> Page:
@@ -188,6 +194,21 @@ def test_a_purge_asks_with_cancel_in_focus_and_takes_the_bodies(site: Site, open
     expect(page.locator("#count")).to_have_text(f"{COUNT - 50} of {COUNT - 50} dead letters")
     counts = site.store.counts()
     assert (counts["cancelled"], counts["dead"] + counts["expired"]) == (50, COUNT - 50)
+
+
+def test_rows_stay_while_somebody_chooses_and_what_is_new_is_told(site: Site, open_page: OpenPage) -> None:
+    page = open_letters(open_page, site)
+    pick(page, "job000003")
+    site.store.purge("job000004", 60)
+    expect(page.locator("#news")).to_be_visible()
+    assert "job000004" in ids(page)
+    expect(page.locator("#picked")).to_have_text("1 chosen")
+    page.get_by_role("button", name="Show them as they are now").click()
+    expect(page.locator(".letters-pick input[value=job000004]")).to_have_count(0)
+    expect(page.locator("#news")).to_be_hidden()
+    expect(page.locator("#picked")).to_have_text("None chosen")
+    page.get_by_role("button", name="Choose this page").click()
+    expect(page.locator("#picked")).to_have_text("50 chosen")
 
 
 def test_all_that_match_go_on_without_the_page_and_are_there_when_one_comes_back(

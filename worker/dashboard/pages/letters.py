@@ -11,7 +11,7 @@ from lanes.letter_choice import REASONS
 from lanes.letter_moves import Move, purge_move, replay_move
 from lanes.letter_summary import Summary
 from lanes.printable import printable
-from worker.dashboard.letter_index import MOST, Known
+from worker.dashboard.letter_index import EVERY_SECONDS, MOST, Known
 from worker.dashboard.letter_runs import BusyError, Run
 from worker.dashboard.letter_selection import selection_of
 from worker.dashboard.letter_views import COLUMNS, SIZES, WITHIN, Part, Wanted, choice_of, cut, moment
@@ -106,7 +106,7 @@ class LettersData(Letters):
         self.answer(await self.in_thread(self._numbers, self.wanted()))
 
     def _numbers(self, wanted: Wanted) -> dict[str, Any]:
-        known = self.desk.index.look(wait=0)
+        known = self.desk.index.look(wait=0, age=2 * EVERY_SECONDS)
         span = wanted.open_span(letters.until_now(self.store).until)
         return {
             "version": known.version,

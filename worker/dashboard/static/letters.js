@@ -41,6 +41,7 @@ page.addEventListener("click", (event) => {
   if (!button) return;
   if (button.id === "pick-page") pick(false, !boxes().every((box) => box.checked));
   else if (button.id === "pick-all") pick(!all, !all);
+  else if (button.id === "show-news") showNews();
   else if (button.dataset.move) attempt(() => begin(button.dataset.move));
   else if ("export" in button.dataset) attempt(() => save(selection(), count()));
   else if (button.dataset.stop) attempt(() => change(button.dataset.stop));
@@ -90,9 +91,23 @@ function quiet() {
     && !document.querySelector("dialog[open]") && window.getSelection().isCollapsed;
 }
 
+function tellNews(there) {
+  document.getElementById("news").hidden = !there;
+}
+
+function showNews() {
+  pick(false, false);
+  document.getElementById("show-news").blur();
+  refresh();
+}
+
 /** Put the rows as the server shows them now in the place of those that are here. */
 async function renew(newer) {
-  if (fetching || !quiet()) return;
+  if (fetching) return;
+  if (!quiet()) {
+    tellNews(all || picked().length > 0);
+    return;
+  }
   fetching = true;
   try {
     const answer = await fetch(window.location.href, { credentials: "same-origin" });
@@ -103,6 +118,7 @@ async function renew(newer) {
       document.getElementById(id).replaceWith(document.adoptNode(fresh.getElementById(id)));
     }
     version = newer;
+    tellNews(false);
     tellPicked();
   } catch {
     // The next answer of the poll tells whether the dashboard is there.
