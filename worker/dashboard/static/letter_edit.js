@@ -1,5 +1,5 @@
 // Mending the body of a dead letter: opened when asked for, checked by the server, shown as a difference, then saved.
-import { attempt } from "./letter_moves.js";
+import { attempt, lastWord } from "./letter_moves.js";
 import { ask, change, el, toast } from "./live.js";
 
 const page = document.getElementById("edit");
@@ -91,10 +91,9 @@ async function save(replay) {
   }
   const given = await ask({
     title: replay ? "Save it and send it again?" : "Save it?",
-    more: el("div", {}, difference(checked.changes), replay && checked.why ? el("p", { class: "letters-problem" }, `The replay would be refused: ${checked.why}.`) : null),
+    more: el("div", {}, difference(checked.changes), replay && checked.why ? el("p", { class: "letters-problem" }, `The replay would be refused: ${checked.why}.`) : null,
+      replay && checked.overtaken ? lastWord("Send it over what is newer, as the last word") : null),
     confirm: replay ? "Save and replay" : "Save",
-    fields: replay && checked.overtaken
-      ? [{ name: "even", type: "checkbox", value: "yes", class: "form-check-input", label: "Send it over what is newer, as the last word" }] : [],
   });
   if (given === null) return;
   const done = await change(page.dataset.change, { ...written(), replay, even_if_newer: given.even === "yes" });

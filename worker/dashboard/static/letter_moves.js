@@ -20,11 +20,18 @@ export function refusals(run) {
   const total = Object.values(run.refused).reduce((sum, count) => sum + count, 0);
   if (!total) return null;
   const kinds = Object.entries(run.refused).map(([answer, count]) => `${number(count)} ${WORDS[answer] || `no letter any more: ${answer.replace("_", " ")}`}`);
-  return el("details", total <= 5 ? { open: true } : {},
+  return el("details", run.rehearsal && total <= 5 ? { open: true } : {},
     el("summary", {}, `${number(total)} ${run.rehearsal ? "would be refused" : "refused"}: ${kinds.join(", ")}`),
     el("ul", { class: "letters-refused", tabindex: "0" },
       ...run.told.map((each) => el("li", {}, `${each.shown}: ${each.why}`)),
       run.told.length < total ? el("li", {}, `and ${number(total - run.told.length)} more`) : null));
+}
+
+/** A box to tick in a question: `even` is then among its values. */
+export function lastWord(label) {
+  return el("div", { class: "form-check lanes-field" },
+    el("input", { type: "checkbox", class: "form-check-input", name: "even", value: "yes", id: "ask-even" }),
+    el("label", { class: "form-check-label", for: "ask-even" }, label));
 }
 
 /** Rehearse, with progress in a dialog that can be closed to stop it. Resolves to the run, or null when it was stopped. */
@@ -79,10 +86,8 @@ export async function move(runs, verb, selection) {
       : "Each joins its lane and is sent at the lane's pace; attempts are kept, and none is counted.",
     confirm: purge ? "Purge" : "Replay",
     danger: purge,
-    more: refusals(rehearsed),
-    fields: !purge && overtaken
-      ? [{ name: "even", type: "checkbox", value: "yes", class: "form-check-input", label: `Send the ${number(overtaken)} overtaken, too: over what is newer, as the last word` }]
-      : [],
+    more: el("div", {}, refusals(rehearsed), !purge && overtaken
+      ? lastWord(`Send the ${number(overtaken)} overtaken, too: over what is newer, as the last word`) : null),
   });
   if (given === null) return null;
   const { id } = await change(runs, { of: rehearsed.id, even_if_newer: given.even === "yes" });
@@ -100,7 +105,7 @@ export async function ended(runs, id) {
 
 /** Ask for the form of the file, and let the browser save it. */
 export async function save(selection, count) {
-  const more = el("fieldset", {}, el("legend", { class: "form-label" }, "As"),
+  const more = el("fieldset", {}, el("legend", { class: "fs-6 fw-semibold" }, "As"),
     ...[["jsonl", "JSON Lines"], ["csv", "CSV"]].map(([value, label], at) => el("div", { class: "form-check" },
       el("input", { type: "radio", class: "form-check-input", name: "format", id: `as-${value}`, value, checked: at === 0 }),
       el("label", { class: "form-check-label", for: `as-${value}` }, label))));
