@@ -50,11 +50,15 @@ def dashboard(
     if port is not None:
         given.append(f"--port={port}")
     try:
-        people = credentials(basic_auth_file.read_text("utf-8"), str(basic_auth_file)) if basic_auth_file else []
+        people = _people(basic_auth_file) if basic_auth_file else []
         door = options.open_door(given, people)
         _serve(session.settings, door)
     except DoorError as error:
         raise WrongUse(str(error)) from error
+
+
+def _people(path: Path) -> list[str]:
+    return credentials(path.read_text("utf-8", errors="replace"), str(path))
 
 
 def _serve(settings: Settings, door: Door) -> None:

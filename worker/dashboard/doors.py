@@ -128,10 +128,11 @@ def is_loopback(name: str) -> bool:
 def same_origin(host: str, fetch_site: str | None, origin: str | None) -> bool:
     """Return whether a request that changes something was made by a page of this host, as far as the browser says.
 
-    A client that is no browser says neither; it has the XSRF token to show.
+    `Sec-Fetch-Site` decides where it is sent, since no page can forge it and a proxy may have changed the Host. Who is
+    no browser sends neither; he has the XSRF token to show.
     """
-    if fetch_site is not None and fetch_site != "same-origin":
-        return False
+    if fetch_site is not None:
+        return fetch_site == "same-origin"
     return origin is None or urlsplit(origin).netloc == host
 
 

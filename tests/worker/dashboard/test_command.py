@@ -102,7 +102,7 @@ def test_a_refusal_is_one_line_and_wrong_use(tmp_path: Path) -> None:
 
 
 def test_a_file_without_passwords_lets_nobody_in(tmp_path: Path) -> None:
-    (tmp_path / "people").write_text("ana\n")
+    (tmp_path / "people").write_bytes(b"ana\n\xff\n")
     done = run(tmp_path, "--basic-auth-file", "people", "--address", "0.0.0.0")
     assert done.returncode == 2
     assert done.stderr == "lanes: people: entry 1 is not user:password\n"

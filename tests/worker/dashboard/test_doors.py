@@ -118,7 +118,8 @@ def test_a_file_that_lets_nobody_or_anybody_in_is_refused_without_being_shown(te
         (None, "http://evil", False),
         (None, "http://here:2", False),
         (None, "null", False),
-        ("same-origin", "http://evil", False),
+        ("same-origin", "https://behind.a.proxy", True),
+        ("cross-site", "http://here:1", False),
     ],
 )
 def test_whether_a_page_of_ours_sent_it(fetch_site: str | None, origin: str | None, same: bool) -> None:
