@@ -1,6 +1,7 @@
 """What the pages of the dead letters share within one dashboard: the index, and the runs."""
 
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 from lanes.letter_choice import Choice
@@ -14,6 +15,7 @@ from worker.dashboard.letter_views import chosen, ordered
 
 _NAME = "letters_desk"
 _VIEWS = 8  # that are remembered
+_made = Lock()  # one desk, whoever asks first
 
 
 class Desk:
@@ -69,7 +71,8 @@ class _Views:
 
 def desk_of(settings: dict[str, Any], store: LaneStore) -> Desk:
     """Return the desk of a dashboard, which keeps it among the settings of its application."""
-    if _NAME not in settings:
-        settings[_NAME] = Desk(store)
+    with _made:
+        if _NAME not in settings:
+            settings[_NAME] = Desk(store)
     desk: Desk = settings[_NAME]
     return desk
