@@ -13,7 +13,7 @@ CHARTED = ("delivered", "retried", "throttled", "dead")
 # What takes a job out of the backlog.
 ENDS = ("delivered", "dead", "expired", "cancelled", "merged")
 QUANTILES = (0.5, 0.95, 0.99)
-NOW_SECONDS, LATELY_SECONDS = 30, 300
+NOW_STEPS, LATELY_SECONDS = 3, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def backlog(lanes: Sequence[Lane], gate: Gate, hour: Series, settings: Settings)
     moving = [lane for lane in lanes if lane.hold is None and gate.hold is None]
     jobs = sum(lane.counts["pending"] + lane.counts["in_flight"] for lane in moving)
     everything = sum(lane.counts["pending"] + lane.counts["in_flight"] for lane in lanes)
-    pace = sum(hour.rate(event, NOW_SECONDS) for event in ENDS)
+    pace = sum(rate_now(hour, event) for event in ENDS)
     windows = max((lane.counts["pending"] / (lane.burst or settings.burst_limit) for lane in moving), default=0.0)
     slowest = windows * settings.burst_window_seconds
     seconds = max(jobs / pace, slowest) if pace and jobs else (0.0 if not jobs else None)
@@ -77,7 +77,7 @@ def backlog(lanes: Sequence[Lane], gate: Gate, hour: Series, settings: Settings)
         "held": everything - jobs,
         "seconds": seconds,
         "pace": pace,
-        "incoming": hour.rate("accepted", NOW_SECONDS),
+        "incoming": rate_now(hour, "accepted"),
     }
 
 
@@ -99,9 +99,16 @@ def held(lanes: Iterable[Lane]) -> dict[str, Any] | None:
     return {"lanes": len(found), "since": since, "location_id": location_id}
 
 
+def rate_now(hour: Series, event: str) -> float:
+    """Return how many there were a second lately: over the step that is going on, so far, and the two before it."""
+    steps = hour.points[-NOW_STEPS:]
+    seconds = hour.now - steps[0].at if steps else 0.0
+    return sum(point.counts[event] for point in steps) / seconds if seconds else 0.0
+
+
 def rates(hour: Series) -> dict[str, float]:
-    """Return how many there were of each kind a second, over the last `seconds`."""
-    return {"seconds": NOW_SECONDS, **{event: hour.rate(event, NOW_SECONDS) for event in CHARTED}}
+    """Return how many there were of each kind a second lately."""
+    return {event: rate_now(hour, event) for event in CHARTED}
 
 
 def latency(hour: Series) -> dict[str, Any]:

@@ -22,11 +22,10 @@ def lane(name: str = "loc", *, pending: int = 0, in_flight: int = 0, **more: Any
     return replace(base, **more)
 
 
-def series(*steps: dict[str, int], step: float = 10) -> Series:
-    """Return these steps, and one that has just begun, full of what must not count."""
-    points = [Point(at * step, {**dict.fromkeys(EVENTS, 0), **counts}) for at, counts in enumerate(steps)]
-    going_on = Point(len(steps) * step, dict.fromkeys(EVENTS, 10_000))
-    return Series(step, len(steps) * step + 1, (*points, going_on))
+def series(*steps: dict[str, int], step: float = 10, come: float = 5) -> Series:
+    """Return these steps, the last of which is going on and has come so many seconds far."""
+    points = tuple(Point(at * step, {**dict.fromkeys(EVENTS, 0), **counts}) for at, counts in enumerate(steps))
+    return Series(step, points[-1].at + come, points)
 
 
 def test_the_share_in_use_counts_lanes_with_work_alone() -> None:
@@ -65,7 +64,7 @@ def test_more_requests_than_the_window_takes_are_no_more_than_all_of_it() -> Non
 
 def test_the_backlog_goes_at_the_pace_of_the_last_half_minute() -> None:
     hour = series(
-        {"delivered": 9000}, {"delivered": 50}, {"delivered": 60, "dead": 10}, {"delivered": 90, "merged": 90}
+        {"delivered": 9000}, {"delivered": 50}, {"delivered": 60, "dead": 10}, {"delivered": 65, "merged": 65}
     )
     lanes = [lane("a", pending=95, in_flight=5), lane("b", pending=100)]
     found = figures.backlog(lanes, FREE, hour, SETTINGS)
@@ -73,14 +72,22 @@ def test_the_backlog_goes_at_the_pace_of_the_last_half_minute() -> None:
     assert found == {"jobs": 200, "held": 0, "seconds": 20.0, "pace": 10.0, "incoming": 0.0}
 
 
+def test_what_has_just_begun_moves() -> None:
+    hour = series({}, {}, {}, {"delivered": 44}, come=2)
+    found = figures.backlog([lane(pending=10)], FREE, hour, SETTINGS)
+    assert (found["pace"], found["seconds"]) == (2.0, 5.0)
+    assert figures.rates(hour)["delivered"] == 2.0
+    assert figures.rate_now(Series(10, 5.0, ()), "delivered") == 0.0
+
+
 def test_no_lane_is_faster_than_its_window() -> None:
-    hour = series(*[{"delivered": 1000}] * 3)
+    hour = series(*[{"delivered": 1000}] * 3, come=10)
     lanes = [lane("hot", pending=5000), lane("own", pending=100, burst=1), lane("small", pending=10)]
     assert figures.backlog(lanes, FREE, hour, SETTINGS)["seconds"] == 1000.0
 
 
 def test_held_jobs_wait_for_a_person_and_not_for_the_pace() -> None:
-    hour = series(*[{"delivered": 10}] * 3)
+    hour = series(*[{"delivered": 10}] * 3, come=10)
     lanes = [lane("a", pending=10), lane("b", pending=7, hold="why", held_by="ana")]
     found = figures.backlog(lanes, FREE, hour, SETTINGS)
     assert (found["jobs"], found["held"], found["seconds"]) == (10, 7, 10.0)
@@ -104,7 +111,7 @@ def test_the_oldest_job_and_the_longest_hold() -> None:
 
 
 def test_charts_show_complete_steps_a_second() -> None:
-    found = figures.chart(series({"delivered": 25, "dead": 1}, {"throttled": 5}))
+    found = figures.chart(series({"delivered": 25, "dead": 1}, {"throttled": 5}, {"delivered": 1}))
     assert found["at"] == [0.0, 10.0]
     assert found["delivered"] == [2.5, 0.0]
     assert found["throttled"] == [0.0, 0.5]

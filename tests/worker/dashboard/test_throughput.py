@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.worker.dashboard.conftest import DEADLINE_SECONDS, MakeSite, OpenPage, Site, axe, fits, until
+from tests.worker.dashboard.conftest import DEADLINE_SECONDS, MakeSite, OpenPage, Site, axe, fits, row, until
 from tests.worker.dashboard.outcomes import SANDBOX, SETTINGS, run_every_outcome, wait_until_settled
 from worker.highlevel.sandbox import SandboxControl
 
@@ -144,8 +144,8 @@ def test_a_hold_of_everything_and_an_outage_stand_above_all(site: Site, open_pag
         expect(stops).to_contain_text("Outage of the API since", timeout=PATIENCE_MS)
         axe(page)
     finally:
-        site.store.client.delete(site.store.key("gate"))
-        site.store.resume_all()
+        site.store.client.hdel(site.store.key("gate"), "outage_since", "room")
+        assert site.store.resume_all() == "resumed"
     expect(stops).not_to_contain_text("Outage", timeout=PATIENCE_MS)
     expect(stops).not_to_contain_text("Everything is held")
 
@@ -171,3 +171,15 @@ def test_nothing_is_asked_for_while_nobody_looks(site: Site, open_page: OpenPage
     assert asked() == before
     look(away="false")
     until(lambda: asked() > before, "a look as soon as somebody is there")
+
+
+def test_a_busy_lane_shows_how_full_its_window_is_and_when_it_is_done(site: Site, open_page: OpenPage) -> None:
+    page = live(open_page(f"{site.url}/throughput").page)
+    site.producer.enqueue_many([row("loc-busy", f"again-{number}") for number in range(150)])
+    note = page.locator("#share-note")
+    expect(note).to_have_text(
+        re.compile(r"^(1\d|20) of 20 requests in the windows of 1 lane with work$"), timeout=PATIENCE_MS
+    )
+    expect(page.locator("#share")).to_have_text(re.compile(r"^\d+ %$"))
+    expect(page.locator("#gone")).to_have_text(re.compile(r"^\d.* (s|min)$"))
+    expect(page.locator("#oldest-note")).to_have_text("loc-busy")

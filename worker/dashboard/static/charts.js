@@ -28,6 +28,7 @@ function options(width, height, lines) {
   return {
     width,
     height,
+    padding: [12, 26, 0, 0], // the last label of the time axis is centred on its mark
     cursor: { y: false, points: { size: 6 } },
     legend: { live: true },
     scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },

@@ -36,7 +36,7 @@ function drawStops({ gate, held }) {
 
 function drawNow({ rates: now, in_use: use, backlog, oldest }) {
   write("rate", rate(now.delivered));
-  write("rate-note", `retried ${rate(now.retried)}, throttled ${rate(now.throttled)}, dead ${rate(now.dead)}; last ${now.seconds} s`);
+  write("rate-note", `retried ${rate(now.retried)}, throttled ${rate(now.throttled)}, dead ${rate(now.dead)}; last half minute`);
   write("share", percent(use.share));
   write("share-note", use.lanes
     ? `${number(use.used)} of ${number(use.allowed)} requests in the windows of ${counted(use.lanes, "lane")} with work`
