@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, until
-from tests.worker.dashboard.dead import seed
+from tests.worker.dashboard.dead import seed_many
 
 MANY = 100_000
 ROW_BYTES = 1500
@@ -17,7 +17,7 @@ ROW_BYTES = 1500
 @pytest.fixture(scope="module")
 def site(make_site: MakeSite) -> Site:
     site = make_site()
-    seed(site.store, range(MANY))
+    seed_many(site.store, MANY)
     return site
 
 
