@@ -17,6 +17,8 @@ COMMANDS = {
     "token": "Store, list and remove the tokens of locations.",
     "trail": "Show who changed what by hand.",
     "check": "Audit a live Redis: is every job in exactly one place?",
+    "backup": "Write all that Redis holds to a file, while everything goes on.",
+    "restore": "Put a backup into the folder of a Redis that has no data.",
     "sandbox": "Run a server that behaves as HighLevel does.",
     "dashboard": "Serve Flower with pages for throughput, lanes, dead letters and jobs.",
     "up": "Run everything on this machine, and keep it up.",

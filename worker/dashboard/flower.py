@@ -31,6 +31,7 @@ from flower.utils import strtobool
 from flower.views import BaseHandler
 from flower.views.monitor import Metrics as FlowerMetrics
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.ioloop import IOLoop
 from tornado.template import Loader, Template
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler, url
 
@@ -39,6 +40,7 @@ from lanes.store import LaneStore
 from worker.dashboard.doors import PROXY_HEADERS, Caller, Door
 from worker.dashboard.figures import WorkerSeen
 from worker.dashboard.watcher import Watcher
+from worker.metrics import LanesCollector
 
 __all__ = [
     "Dashboard",
@@ -59,6 +61,7 @@ log = structlog.get_logger()
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 THREADS = 8  # that wait for Redis
+METRICS_SECONDS = 2.0  # for how long a scrape waits for it
 POOL_KNOWN_SECONDS, ASK_AGAIN_SECONDS = 60, 10
 
 # The pages that the navigation names, by the name of their URL.
@@ -140,6 +143,8 @@ class Metrics(FlowerMetrics, Handler):
         """Answer Prometheus."""
         if not self.dashboard.door.shows_metrics_to_anybody(self.caller) and not self.current_user:
             raise HTTPError(403, "log in, or ask from this machine")
+        if (lanes := self.dashboard.metrics) is not None:
+            await IOLoop.current().run_in_executor(self.dashboard.threads, lanes.refresh, METRICS_SECONDS)
         await FlowerMetrics.get(self)
 
 
@@ -185,6 +190,7 @@ class Dashboard(Flower):
         self.lanes_settings = settings
         self.door = door
         self.watcher = Watcher(store)
+        self.metrics: LanesCollector | None = None
         self._asked_at = 0.0  # when the workers were asked about their pools
         self.threads = ThreadPoolExecutor(THREADS, "dashboard")
         own = [

@@ -14,6 +14,7 @@ from lanes.store import LaneStore
 from worker.dashboard import flower
 from worker.dashboard.doors import Door, DoorError, address_to_bind, check_credentials
 from worker.dashboard.pages import handlers
+from worker.metrics import register
 
 
 def check_names(arguments: Sequence[str]) -> None:
@@ -72,6 +73,7 @@ def run(capp: Celery, store: LaneStore, settings: Settings, door: Door) -> None:
     flower.extract_settings()
     flower.setup_logging()
     dashboard = flower.Dashboard(capp, store, settings, door, handlers())
+    dashboard.metrics = register(store, settings, wait=0)  # who scrapes waits in a thread
     atexit.register(dashboard.stop)
     signal.signal(signal.SIGTERM, flower.sigterm_handler)
     try:

@@ -5,9 +5,8 @@ import functools
 import json
 from base64 import b64decode
 from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
-import structlog
 from redis.exceptions import RedisError
 from tornado.web import HTTPError, RequestHandler, authenticated
 
@@ -19,8 +18,9 @@ from lanes.store import LaneStore
 from worker.dashboard.doors import same_origin
 from worker.dashboard.flower import Handler, page_url
 from worker.dashboard.watcher import Watcher
+from worker.redis_watch import RedisWatch
 
-log = structlog.get_logger()
+redis_watch = RedisWatch()
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -130,10 +130,16 @@ class Page(Handler):
                 "dashboard_error.html", active_tab="", message=message, away=bool(away), status=self._status_code
             )
 
+    def on_finish(self) -> None:
+        """Data that could be answered were read from Redis."""
+        super().on_finish()
+        if self.speaks_json and self.get_status() < 400:
+            redis_watch.found()
+
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
-        """Log a line where Redis is away, and the traceback of what nobody expected."""
+        """Log once that Redis is away, and the traceback of what nobody expected."""
         if as_away(value):
-            log.warning("dashboard_without_redis", path=self.request.path, error=str(value))
+            redis_watch.lost(cast("Exception", value))
         else:
             super().log_exception(typ, value, tb)
 

@@ -236,12 +236,14 @@ def test_without_redis_pages_say_so_and_come_back(tmp_path: Path) -> None:
         assert status(f"{site.url}/throughput") == 200
         assert status(f"{site.url}/healthcheck") == 200
         said = site.stack.children[-1].output
-        assert "dashboard_without_redis" in said
+        assert said.count('"redis_away"') == 1  # however many pages ask
+        assert "redis_back" not in said
         assert "Uncaught exception" not in said
         site.stack.redis.start()
         until(lambda: status(f"{site.url}/throughput/data") == 200, "the page to come back")
         assert site.touch(client, "back").status_code == 200
         assert site.touched() == [("local", "back")]
+        assert site.stack.children[-1].output.count('"redis_back"') == 1
 
 
 def test_everything_respects_the_prefix(locked: Touched) -> None:
