@@ -1,15 +1,13 @@
 """A client in Node enqueues through the authenticated REST API of the dashboard, and the job shows on the pages."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import expect
 
+from tests.real_parts import node
 from tests.worker.dashboard.conftest import PASSWORD, MakeSite, OpenPage, row, until
 
 ROOT = Path(__file__).parents[3]
@@ -17,19 +15,8 @@ CLIENT = ROOT / "tests" / "end_to_end" / "enqueue.mjs"
 LOGIN = f"{PASSWORD['username']}:{PASSWORD['password']}"
 
 
-def find_node() -> str:
-    """Return Node, or end the test: a failure where real parts are required, a skip elsewhere."""
-    found = shutil.which("node", path=f"/usr/bin{os.pathsep}{os.environ.get('PATH', '')}")
-    if found is None:
-        message = "there is no node: apt-get install nodejs"
-        if os.environ.get("LANES_REQUIRE_REAL_PARTS"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
-
-
 def enqueue(url: str, login: str, values: dict[str, object], *job_id: str) -> "subprocess.CompletedProcess[str]":
-    command = [find_node(), str(CLIENT), url, login, json.dumps(values), *job_id]
+    command = [node(), str(CLIENT), url, login, json.dumps(values), *job_id]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
