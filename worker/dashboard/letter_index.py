@@ -20,7 +20,7 @@ from lanes.letter_summary import Summary
 from lanes.letters import STEP
 from lanes.store import LaneStore
 
-MOST = 200_000  # letters that are known, the newest; about 400 bytes each
+MOST = 200_000  # letters that are known, the newest; about 550 bytes each
 READ = 2000  # letters of which the first reading asks at once
 SEGMENT = 1000  # letters of a segment
 EVERY_SECONDS = 2.0
