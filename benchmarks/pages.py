@@ -23,6 +23,8 @@ AIM = Aim(most=0.5)
 BATCH = 500
 TIMEOUT_SECONDS = 60.0
 SECONDS_BETWEEN_DEATHS = 0.5
+# Another filter at each look, so that no view is remembered.
+ANEW = "from=1970-01-01T00:00:{look:02d}"
 
 
 def addresses(location: str, pending: str, dead: str) -> dict[str, str]:
@@ -37,6 +39,12 @@ def addresses(location: str, pending: str, dead: str) -> dict[str, str]:
         "a lane, its day": "/lanes/series/data?" + urlencode({"location": location}),
         "a job": "/jobs/data?" + urlencode({"id": pending}),
         "a dead letter": "/jobs/data?" + urlencode({"id": dead}),
+        "dead letters": "/letters",
+        "dead letters, far behind": "/letters?page=1000",
+        "dead letters, sorted anew": f"/letters?sort=location&{ANEW}",
+        "dead letters, filtered anew": f"/letters?message=PIPELINE&{ANEW}",
+        "dead letters, grouped anew": f"/letters?view=groups&{ANEW}",
+        "a dead letter, to be sent again": f"/letter/{dead}",
     }
 
 
@@ -56,11 +64,21 @@ def measure(plan: Plan) -> Findings:
                 raise BenchmarkError(message)
             stack.start_dashboard()
             asked = addresses(job.location_id, job.id, dead)
+            reading = read_letters(stack.flower_url)
             seconds = look(stack.flower_url, asked, crowd.looks)
     figures = [Figure("pages", f"seconds: {name}", {"lanes": times}, [AIM]) for name, times in seconds.items()]
+    figures.append(Figure("pages", "seconds: all dead letters read for the first time", {"lanes": [reading]}))
     curves = [distribution(name, times) for name, times in seconds.items()]
     chart = Chart("Answers of the pages", "seconds", "percent", curves, marks=[(AIM.most or 0, "aim")])
     return Findings(figures, {"lanes": crowd.lanes, "letters": crowd.letters}, [chart])
+
+
+def read_letters(url: str) -> float:
+    """Return the seconds until the dashboard knows all dead letters; its pages answer meanwhile with those it knows."""
+    began = time.monotonic()
+    while not requests.get(f"{url}/letters/data", timeout=TIMEOUT_SECONDS).json()["complete"]:
+        time.sleep(0.1)
+    return time.monotonic() - began
 
 
 def look(url: str, asked: dict[str, str], looks: int) -> dict[str, list[float]]:
@@ -74,7 +92,7 @@ def look(url: str, asked: dict[str, str], looks: int) -> dict[str, list[float]]:
         for number in range(looks + 1):
             for name, path in asked.items():
                 began = time.monotonic()
-                answer = session.get(f"{url}{path}", timeout=TIMEOUT_SECONDS)
+                answer = session.get(f"{url}{path.format(look=number % 60)}", timeout=TIMEOUT_SECONDS)
                 if answer.status_code != 200:
                     message = f"pages: {path} answered {answer.status_code}"
                     raise BenchmarkError(message)

@@ -68,7 +68,9 @@ class Settings(BaseModel):
     daily_limit: Count = Field(200_000, description="requests of a location in 24 hours")
 
     max_attempts: Count = Field(12, description="attempts before a job is a dead letter")
-    max_age_seconds: Seconds = Field(86_400, description="age past which a failed attempt is the last")
+    max_age_seconds: Seconds = Field(
+        86_400, description="age since acceptance or replay past which a failed attempt is the last"
+    )
     backoff_base_seconds: Seconds = Field(1, description="upper bound of the first backoff")
     backoff_max_seconds: Seconds = Field(300, description="upper bound of any backoff")
     lease_seconds: Seconds = Field(45, description="until a job is taken back from a silent worker")

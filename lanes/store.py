@@ -13,6 +13,7 @@ from lanes.keys import DEFAULT_PREFIX, build
 from lanes.lane import Lane, read_counts
 from lanes.lane_jobs import Carried, LaneJobs
 from lanes.letter import Letter
+from lanes.letter_summary import Summary
 from lanes.loader import Script, load
 from lanes.notice import Notice
 from lanes.redis_errors import UNAVAILABLE, explain, own_errors, unavailable, url_errors
@@ -343,3 +344,8 @@ class LaneStore:
     def read_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
         """Return jobs as they stand, in the order asked for; None for one that is not there (any more)."""
         return transitions.jobs(job_ids, self._run("read_jobs", *job_ids))
+
+    def summarize(self, job_ids: Sequence[str]) -> list[Summary | None]:
+        """Return dead letters in short, in the order asked for; None for what is none (any more)."""
+        reply = self._run("summarize", *job_ids)
+        return [Summary.parse(job_id, values) for job_id, values in zip(job_ids, reply, strict=True)]

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import click
 
 from lanes.job import Attempt, Job
+from lanes.printable import printable
 from lanes.whereabouts import Wait
 from ops.command.failure import Refused
 from ops.command.session import Session, connected
-from ops.command.words import PrintableWord, examples, moment, print_json, printable
+from ops.command.words import PrintableWord, examples, moment, print_json
 
 
 @click.command(epilog=examples("lanes job 0f8c4f0e6d2b4f4a", "lanes job 0f8c4f0e6d2b4f4a --json | jq .attempts"))

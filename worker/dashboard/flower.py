@@ -260,9 +260,13 @@ def own_file(handler: Handler, path: str) -> str:
 
 
 def page_url(handler: Handler, name: str, *values: str) -> str | None:
-    """Return the URL of a page of ours, None when there is no such page."""
+    """Return the URL of a page of ours, None when there is no such page.
+
+    Tornado leaves a / in a value as it is, which would be another address.
+    """
     try:
-        return handler.reverse_url(name, *values)
+        found: str = handler.reverse_url(name, *(value.replace("/", "\0") for value in values))
+        return found.replace("%00", "%2F")
     except KeyError:
         return None
 

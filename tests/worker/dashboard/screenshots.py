@@ -12,11 +12,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from lanes.job import MICROSECONDS
 from ops.stack import Stack
 from tests.worker.dashboard.conftest import ARGUMENTS, CHROMIUM, DESK, PHONE, Site, row
+from tests.worker.dashboard.dead import letter, seed
 from tests.worker.dashboard.outcomes import SANDBOX, SETTINGS, run_every_outcome, settled
 
 FOLDER = Path(__file__).parents[3] / "docs" / "screenshots"
@@ -28,7 +29,34 @@ PAGES: dict[str, Callable[[Site], str]] = {
     "lane": lambda _: "/lane/loc-3",
     "job": lambda site: f"/job/{with_a_story(site)}",
     "trail": lambda _: "/trail",
+    "letters": lambda site: with_letters(site, "/letters?within=12h"),
+    "letters-groups": lambda site: with_letters(site, "/letters?view=groups"),
+    "letters-replay": lambda site: with_letters(site, "/letters?size=25"),
+    "letter": lambda site: with_letters(site, "/letter/job000002"),
+    "letter-edit": lambda site: with_letters(site, "/letter/job000000/edit"),
 }
+
+
+def replay_some(page: Page) -> None:
+    """Open the question of a replay."""
+    page.get_by_role("button", name="Choose this page").click()
+    page.get_by_role("button", name="Replay…").click()
+    page.locator("dialog.lanes-ask[open]").get_by_role("button", name="Replay").wait_for()
+
+
+def edit_wrongly(page: Page) -> None:
+    """Open the body, and see a mistake told."""
+    page.get_by_role("button", name="Show content and edit").click()
+    page.locator("#cell-status").fill("wonn")
+    page.get_by_role("button", name="Save…").click()
+    page.locator("#problem-status").wait_for()
+    page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
+
+
+# What is done on a page before its picture is taken.
+STEPS: dict[str, Callable[[Page], None]] = {"letters-replay": replay_some, "letter-edit": edit_wrongly}
+# Of these, what the screen shows, not the whole length.
+ONE_SCREEN = ("letters", "letters-replay")
 
 LOOKS: dict[str, dict[str, object]] = {
     "light": {"viewport": DESK, "color_scheme": "light"},
@@ -53,9 +81,20 @@ def take(browser: Browser, site: Site, name: str) -> None:
         with browser.new_context(**options) as context:  # type: ignore[arg-type]
             page = context.new_page()
             page.goto(site.url + PAGES[name](site))
-            page.get_by_text("Live", exact=True).wait_for()
+            if page.locator("#live-text").count():
+                page.get_by_text("Live", exact=True).wait_for()
+            if step := STEPS.get(name):
+                step(page)
             page.wait_for_timeout(300)  # charts are drawn in the next frame
-            page.screenshot(path=FOLDER / f"{name}-{look}.png", full_page=True)
+            page.screenshot(path=FOLDER / f"{name}-{look}.png", full_page=name not in ONE_SCREEN)
+
+
+def with_letters(site: Site, address: str) -> str:
+    """See that there are some hundred dead letters; return the address."""
+    if not site.store.job("job000000"):
+        site.store.restore(letter(0, name="New kitchen", status="open", monetaryValue=4200))
+        seed(site.store, range(1, 400))
+    return address
 
 
 def make_up_the_past(site: Site) -> None:

@@ -6,9 +6,9 @@ from tornado.web import HTTPError, url
 
 from lanes import trail
 from lanes.job import Job, State
-from lanes.store import LaneStore
 from worker.dashboard import timeline
 from worker.dashboard.page import Change, Page
+from worker.dashboard.reveal import Reveal, find, id_in, masked
 from worker.dashboard.timeline import Event, Life
 
 # Entries of the trail that are looked through for what people did to a job, and merged jobs that are named.
@@ -22,48 +22,6 @@ REFUSALS = {
     "carries": "other jobs were merged into it, and are not yours to take back",
     "merged": "it was merged into another job, which delivers it too",
 }
-
-
-def kind_of(value: object) -> str:
-    """Return what kind of value stands in a field, and nothing of the value."""
-    if isinstance(value, bool):
-        return "yes or no"
-    if isinstance(value, (int, float)):
-        return "number"
-    if isinstance(value, str):
-        return "text"
-    if isinstance(value, list):
-        return "list"
-    return "nothing" if value is None else "object"
-
-
-def masked(body: dict[str, Any] | None) -> list[dict[str, str]] | None:
-    """Return the names of the fields of a body and the kinds of their values; None where there is no body."""
-    return None if body is None else [{"name": name, "kind": kind_of(value)} for name, value in body.items()]
-
-
-def find(store: LaneStore, job_id: str) -> Job:
-    """Return a job as it is now.
-
-    Raises:
-        HTTPError: there is none.
-    """
-    job = store.job(job_id) if job_id else None
-    if job is None:
-        raise HTTPError(404, "no such job: mistyped, or done so long ago that it was pruned")
-    return job
-
-
-def id_in(given: dict[str, Any]) -> str:
-    """Return the id that was sent.
-
-    Raises:
-        HTTPError: there is none.
-    """
-    job_id = given.get("id")
-    if not isinstance(job_id, str) or not job_id:
-        raise HTTPError(400, "which job?")
-    return job_id
 
 
 class JobPage(Page):
@@ -115,19 +73,6 @@ def _facts(job: Job) -> dict[str, Any]:
 
 def _event(event: Event) -> dict[str, Any]:
     return {name: getattr(event, name) for name in ("at", "words", "tone", "seconds", "facts", "job_id", "dated")}
-
-
-class Reveal(Change):
-    """Shows what is in a job, to somebody who asked for it by name."""
-
-    async def post(self) -> None:
-        """Answer its body, the one before it was edited, and its record."""
-        job_id = id_in(self.given)
-        job = await self.in_thread(find, self.store, job_id)
-        if job.body is None:
-            raise HTTPError(409, "its content is gone: it is kept until the job is done with")
-        await self.note("reveal", job_id, f"{job.state.value.replace('_', ' ')}, location {job.location_id}")
-        self.answer({"body": job.body, "original": job.original, "record": job.record})
 
 
 class Cancel(Change):

@@ -1,6 +1,7 @@
 // The page of one job.
 
 import { act, ask, change, el, moment, number, poll, span, toast, write } from "./live.js";
+import { shown } from "./reveal.js";
 import { jobAddress, show } from "./rows.js";
 
 const page = document.getElementById("job");
@@ -111,10 +112,6 @@ const refresh = poll(`${page.dataset.source}?${new URLSearchParams({ id })}`, (f
   drawLinks(found);
 });
 
-function text(value) {
-  return typeof value === "string" ? value : JSON.stringify(value);
-}
-
 document.getElementById("reveal")?.addEventListener("click", async () => {
   const sure = await ask({
     title: "Show what is in this job?",
@@ -126,7 +123,7 @@ document.getElementById("reveal")?.addEventListener("click", async () => {
     const { body, original, record } = await change(page.dataset.reveal, { id });
     revealed = true;
     write("body-note", "shown; the trail has it");
-    const rows = (values) => Object.entries(values).map(([name, value]) => [name, text(value)]);
+    const rows = (values) => Object.entries(values).map(([name, value]) => [name, shown(value)]);
     const target = document.getElementById("body");
     delete target.dataset.shown;
     target.replaceChildren(...[
