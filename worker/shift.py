@@ -74,8 +74,7 @@ class Bench:
     @property
     def limits(self) -> Limits:
         """The budgets that every location has."""
-        settings = self.settings
-        return Limits(settings.burst_limit, settings.burst_window_seconds, settings.daily_limit)
+        return Limits(self.settings.burst_limit, self.settings.burst_window_seconds, self.settings.daily_limit)
 
     @property
     def backoff(self) -> Backoff:
@@ -91,8 +90,7 @@ def seat_name(hostname: str) -> str:
     """Return the name of this thread's seat: no other thread or process, nor a later one, has the same."""
     name: str | None = getattr(_seats, "name", None)
     if name is None:
-        name = f"{hostname}#{uuid.uuid4().hex[:8]}"
-        _seats.name = name
+        name = _seats.name = f"{hostname}#{uuid.uuid4().hex[:8]}"
     return name
 
 
@@ -290,8 +288,7 @@ def describe(outcome: Outcome, seconds: float, worker: str) -> str:
 
 def _log(job: Released, outcome: Outcome, code: str, seconds: float) -> None:
     levels = {} if outcome.warning else {Kind.DELIVERED: log.debug, Kind.RETRY: log.info, Kind.AGAIN: log.info}
-    level = levels.get(outcome.kind, log.warning)
-    level(
+    levels.get(outcome.kind, log.warning)(
         f"job_{code}",
         job=job.id,
         location=job.location_id,

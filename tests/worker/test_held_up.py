@@ -14,6 +14,7 @@ from worker.crew import Alone
 from worker.events import NoEvents
 from worker.highlevel.client import HighLevelClient
 from worker.highlevel.sandbox import DEFAULT_TOKEN, Sandbox
+from worker.redis_watch import RedisWatch
 from worker.shift import Bench, Hand, StopFlag
 from worker.tokens.tokens import Tokens
 
@@ -23,7 +24,9 @@ pytestmark = pytest.mark.timeout(60)
 
 def bench_of(settings: Settings, store: LaneStore) -> Bench:
     client = HighLevelClient(settings.api_base_url, settings.api_version, settings.http_timeout_seconds)
-    return Bench(settings, store, client, Tokens(settings, store), NoEvents(Celery()), "w", StopFlag(), Bell())
+    return Bench(
+        settings, store, client, Tokens(settings, store), NoEvents(Celery()), "w", StopFlag(), Bell(), RedisWatch()
+    )
 
 
 def test_it_sends_nothing_when_its_lease_is_over(redis_server: RedisServer, redis_url: str) -> None:
