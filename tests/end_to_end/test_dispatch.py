@@ -92,3 +92,15 @@ def shifts_of(stack: Stack, worker: Child) -> int:
     with app.connection_for_write() as connection:
         replies: dict[str, Any] = app.control.inspect(connection=connection, timeout=5).stats()
     return sum(int(one["total"].get("work_shift", 0)) for one in replies.values())
+
+
+def test_shifts_are_started_again_once_redis_takes_their_messages(make_stack: Callable[..., Stack]) -> None:
+    """Refused by rights here, as by a full Redis; the consumer, which only reads, notices nothing."""
+    stack = make_stack()
+    store = store_of(stack)
+    stack.start_worker("one")
+    store.client.execute_command("ACL", "SETUSER", "default", "-lpush")  # type: ignore[no-untyped-call]
+    producer_of(stack).enqueue(row("loc", "contact"))
+    until(lambda: any(entry["object"] == "lpush" for entry in store.client.acl_log()), "a shift's message refused")
+    store.client.execute_command("ACL", "SETUSER", "default", "+lpush")  # type: ignore[no-untyped-call]
+    until(lambda: all_done(store), "the job delivered")
