@@ -56,11 +56,15 @@ class RedisEmptied(RedisKilled):
     repeats = None
     least, most = 0.1, 1.0
 
+    def begin(self, scene: Scene) -> None:
+        scene.take_stock()
+        super().begin(scene)
+
     def end(self, scene: Scene) -> None:
         for file in ("appendonly.aof", "dump.rdb"):
             (scene.redis.folder / file).unlink(missing_ok=True)
         super().end(scene)
-        self.emptied_at = time.monotonic()
+        self.emptied_at = scene.emptied_at = time.monotonic()
 
 
 class RedisPaused(RedisFault):

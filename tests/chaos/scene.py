@@ -24,6 +24,7 @@ from lanes.store import LaneStore, connect
 from ops.processes import Child
 from ops.redis_server import CONFIGURATION, RedisServer
 from ops.stack import Stack
+from tests.chaos import journal
 from tests.chaos.journal import recent
 from tests.chaos.lines import TwiceProxy
 from tests.chaos.small_disk import mounted
@@ -86,6 +87,8 @@ class Scene:
         self.workers: dict[str, Child] = {}
         self.producers: dict[str, Child] = {}
         self.deaths = 0
+        self.emptied_at = 0.0
+        self.findings: list[str] = []
         self._leaving: set[str] = set()
         self._names = tuple(workers), tuple(producers)
         self._small_disk = small_disk
@@ -239,6 +242,16 @@ class Scene:
                 return LaneStore(client).counts()["delivered"]
         except (LanesError, redis.RedisError, OSError):
             return -1
+
+    def take_stock(self) -> None:
+        """See that each job that was promised is there, before Redis is emptied and nobody can tell any more."""
+        promises = [one for one in journal.read(self.journals).promises if one.asked_at >= self.emptied_at]
+        with self.client as client:
+            for start in range(0, len(promises), RECENT):
+                some = promises[start : start + RECENT]
+                jobs = LaneStore(client).read_jobs([promise.job_id for promise in some])
+                lost = [promise for promise, job in zip(some, jobs, strict=True) if job is None]
+                self.findings += [f"lost: job {one.job_id} ({one.uid}) was accepted and is nowhere" for one in lost]
 
     def workers_at_work(self, since: float) -> set[str]:
         """Return the workers that delivered something since then (seconds since the epoch), by the newest jobs."""
