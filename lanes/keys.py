@@ -59,6 +59,9 @@ KEYS: dict[str, Key] = {
     "blamed": Key("blamed", Kind.HASH, "job id -> those failures that were counted as its own"),
     "held": Key("held", Kind.HASH, "location, or '' for all -> for how long it was held (see held.lua)"),
     "notices": Key("notices", Kind.ZSET, "JSON of a notice -> time from which it may be taken"),
+    "mark": Key(
+        "mark", Kind.STRING, "written by an enqueue that waits for a disk or replicas: all before it is there too"
+    ),
     "wake": Key("wake", Kind.CHANNEL, "a message when some lane became due earlier than every other"),
     # One of each per location.
     "lane": Key("lane:{location}", Kind.HASH, "jobs per state, next sequence number, budget, hold"),

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from lanes.durability import Durability
 from lanes.errors import SettingsError
 from lanes.keys import DEFAULT_PREFIX
 from lanes.versions import DEFAULT_VERSION, ApiVersion
@@ -47,6 +48,10 @@ class Settings(BaseModel):
     prefix: str = Field(DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9:_.-]{1,32}$", description="what every key begins with")
     service: str | None = Field(None, max_length=64, description="name of the calling service, kept with its jobs")
     merge: bool = Field(default=False, description="whether an upsert joins a waiting one of the same opportunity")
+    durability: str = Field("accepted", description="how safe a job is when `enqueue` returns: `fsync`, `replicas:1`")
+    enqueue_timeout_seconds: float = Field(
+        10, ge=0.1, le=600, description="how long a producer insists while Redis is away"
+    )
     idempotency_seconds: Seconds = Field(86_400, description="how long an idempotency key is known")
     retention_seconds: Seconds = Field(86_400, description="how long a delivered or cancelled job can be read")
 
@@ -99,6 +104,11 @@ class Settings(BaseModel):
             message = "must have a number from 0 to 65535 for its port"
             raise ValueError(message) from None
         return value
+
+    @field_validator("durability")
+    @classmethod
+    def _check_durability(cls, value: str) -> str:
+        return str(Durability.parse(value))
 
     @field_validator("api_base_url")
     @classmethod
