@@ -1,5 +1,6 @@
 """What an enqueue says to Redis, in turns, apart from how it is said: so the two faces of the store share it."""
 
+import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,9 @@ from lanes.redis_errors import explain
 
 # Orders that one call of the script takes: many share its beginning, and no other client waits for long.
 ORDERS_IN_A_CALL = 50
-WAIT_SHARE = 0.8  # of the time that there is: Redis answers what it knows before nobody listens any more
+# Before its time is over, so that Redis has answered what it knows while somebody listens: it looks at its timers ten
+# times a second. Half of the time if there is not much.
+ANSWER_SECONDS = 1.0
 
 Answers = list[Accepted | Exception]
 # A turn is what is sent in one go over one connection, and the replies, an error where Redis refused a command.
@@ -43,12 +46,17 @@ def enqueue_talk(script: Script, orders: Sequence[Order], known_seconds: float, 
     enqueues: list[Command] = [
         ("EVALSHA", script.sha, 0, *transitions.enqueue_arguments(some, known_seconds)) for some in calls
     ]
-    waiting = terms.durability.commands(mark, max(1, round(terms.seconds * WAIT_SHARE * 1000)))
+    ends_at = time.monotonic() + terms.seconds
+
+    def waits() -> list[Command]:
+        left = ends_at - time.monotonic()
+        return terms.durability.commands(mark, max(1, round(1000 * (left - min(ANSWER_SECONDS, left / 2)))))
+
     replies: list[Any] = []
     if len(orders) == 1:
-        replies = yield [*enqueues, *waiting]
+        replies = yield [*enqueues, *waits()]
     if not replies or isinstance(replies[0], NoScriptError):
-        replies = (yield [("SCRIPT", "LOAD", script.text), *enqueues, *waiting])[1:]
+        replies = (yield [("SCRIPT", "LOAD", script.text), *enqueues, *waits()])[1:]
     answers = _read(script, calls, replies[: len(calls)])
     if any(isinstance(answer, Accepted) for answer in answers):
         try:

@@ -50,13 +50,15 @@ def free_port() -> int:
 class RedisServer:
     """A Redis server with an append-only file in `folder`, configured as in deployment (`ops/redis.conf`).
 
-    What it holds survives `kill()` and `start()`, and another server on the same folder.
+    What it holds survives `kill()` and `start()`, and another server on the same folder. `program` is the server to
+    run, by default the first that is found.
     """
 
-    def __init__(self, folder: Path, port: int = 0, options: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, port: int = 0, options: Sequence[str] = (), program: str | None = None) -> None:
         self.folder = folder
         self.port = port or free_port()
         self._options = tuple(options)
+        self._program = program
         self._child: Child | None = None
 
     @property
@@ -72,7 +74,7 @@ class RedisServer:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         here = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
-        command = [find_redis_server(), str(CONFIGURATION), *here, *self._options]
+        command = [self._program or find_redis_server(), str(CONFIGURATION), *here, *self._options]
         child = self._child = Child("redis", command, self.folder / "redis.log")
         deadline = time.monotonic() + patience
         with redis.Redis(port=self.port, socket_timeout=5) as client:
@@ -98,6 +100,14 @@ class RedisServer:
         """Kill it with SIGKILL, as a crash would."""
         if self._child is not None:
             self._child.kill()
+
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        if self._child is None:
+            message = "it was not started"
+            raise ValueError(message)
+        return self._child.pid
 
     @property
     def alive(self) -> bool:

@@ -61,8 +61,8 @@ def make_order(
         raise InvalidJobError(
             [Problem("", shorten(f"{len(encoded)} bytes"), f"must be at most {MAX_BODY_BYTES} bytes")]
         )
-    if job_id is not None and not _JOB_ID.fullmatch(job_id):
-        raise InvalidJobError([Problem("job_id", shorten(job_id), "must be 1 to 128 letters, digits, or any of -_.:")])
+    if job_id is not None:
+        check_job_id(job_id)
     return Order(
         id=job_id or os.urandom(16).hex(),
         location_id=body.location_id,
@@ -79,6 +79,16 @@ def make_order(
         version=version,
         expires_while_held=options.expires_while_held,
     )
+
+
+def check_job_id(job_id: str) -> None:
+    """See that a job can have this id.
+
+    Raises:
+        InvalidJobError: it cannot.
+    """
+    if not _JOB_ID.fullmatch(job_id):
+        raise InvalidJobError([Problem("job_id", shorten(job_id), "must be 1 to 128 letters, digits, or any of -_.:")])
 
 
 def order_for(

@@ -106,9 +106,9 @@ def work_shift(self: Any) -> None:
 
 
 @app.task(name="producers.enqueue", base=EnqueueTask, bind=True, acks_late=True, reject_on_worker_lost=True)
-def enqueue(self: Any, rows: Any) -> dict[str, Any]:
+def enqueue(self: Any, rows: Any, durability: str | None = None) -> dict[str, Any]:
     """Enqueue one row, or a list of rows, sent by any Celery client."""
-    return enqueue_rows(bench(self.request.hostname).store, settings, self.request.id, rows)
+    return enqueue_rows(bench(self.request.hostname).store, settings, self.request.id, rows, durability)
 
 
 @worker_shutting_down.connect
