@@ -50,6 +50,8 @@ def _turn(client: "redis.Redis", said: Sequence[Command], deadline: float) -> li
                 replies.append(error)
     except UNAVAILABLE as error:
         raise unavailable(error, sent=sent) from error
+    except ResponseError as error:  # to the greeting, or to the PING that a connection gets after a long rest
+        raise (refuses(error) or unavailable(error)) from error
     finally:
         if connection is not None:
             if len(replies) < len(said) or _demoted(replies):
@@ -80,12 +82,12 @@ async def _turn_async(client: "redis.asyncio.Redis", said: Sequence[Command], de
             sent = True
             await connection.send_packed_command(connection.pack_commands(said))
             for command in said:
-                try:
-                    replies.append(await connection.read_response(timeout=_patience(command, connection, deadline)))
-                except ResponseError as error:
-                    replies.append(error)
+                reply = await _listen(connection, _patience(command, connection, deadline))
+                replies.append(reply)
     except UNAVAILABLE as error:
         raise unavailable(error, sent=sent) from error
+    except ResponseError as error:
+        raise (refuses(error) or unavailable(error)) from error
     except TimeoutError as error:
         raise unavailable(redis.TimeoutError("Timeout: no answer in time"), sent=sent) from error
     finally:
@@ -94,6 +96,16 @@ async def _turn_async(client: "redis.asyncio.Redis", said: Sequence[Command], de
                 await connection.disconnect(nowait=True)
             await pool.release(connection)
     return replies
+
+
+async def _listen(connection: Any, seconds: float) -> Any:
+    try:
+        reply = await connection.read_response(timeout=seconds)
+    except ResponseError as error:
+        return error
+    if reply is None:  # none of our commands is answered with nothing: this one is not answered yet
+        raise TimeoutError
+    return reply
 
 
 def _patience(command: Command, connection: Any, deadline: float) -> float:

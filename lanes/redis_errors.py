@@ -9,6 +9,7 @@ from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
+    InvalidResponse,
     MasterDownError,
     NoPermissionError,
     OutOfMemoryError,
@@ -21,7 +22,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from lanes.errors import RedisUnavailableError, ScriptError, SettingsError, Trouble
 from lanes.loader import Script
 
-UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, BusyLoadingError)
+# An answer that cannot be understood comes from something that is no Redis, or from a connection that is out of step.
+UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, InvalidResponse)
 # The client takes the code off some errors, and makes a class of it.
 _CLASSES: dict[type[ResponseError], Trouble] = {
     OutOfMemoryError: Trouble.FULL,
@@ -62,10 +64,12 @@ def unavailable(error: Exception, *, sent: bool = False) -> RedisUnavailableErro
         )
     if isinstance(error, BusyLoadingError):
         return RedisUnavailableError(f"Redis refuses: {error}; {_ADVICE[Trouble.LOADING]}", Trouble.LOADING)
-    if _is_of_tls(error):
+    if (of_tls := _of_tls(error)) is not None:
+        cut_off = isinstance(of_tls, ssl.SSLEOFError | ssl.SSLZeroReturnError)  # it may be on its way up, or down
         return RedisUnavailableError(
             f"Redis cannot be reached: {error}; does it speak TLS, and is its certificate (ssl_ca_certs) right?",
-            Trouble.TLS,
+            Trouble.AWAY if cut_off else Trouble.TLS,
+            may_be_done=sent,
         )
     return RedisUnavailableError(
         f"Redis cannot be reached: {error}; is it running, and is LANES_REDIS_URL right?",
@@ -74,12 +78,10 @@ def unavailable(error: Exception, *, sent: bool = False) -> RedisUnavailableErro
     )
 
 
-def _is_of_tls(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            return not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+def _of_tls(error: BaseException | None) -> ssl.SSLError | None:
+    while error is not None and not isinstance(error, ssl.SSLError):
         error = error.__cause__ or error.__context__
-    return False
+    return error
 
 
 def refuses(error: ResponseError) -> RedisUnavailableError | None:

@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from lanes.errors import LanesError
 from ops.processes import Child
@@ -77,7 +79,7 @@ class RedisServer:
         command = [self._program or find_redis_server(), str(CONFIGURATION), *here, *self._options]
         child = self._child = Child("redis", command, self.folder / "redis.log")
         deadline = time.monotonic() + patience
-        with redis.Redis(port=self.port, socket_timeout=5) as client:
+        with redis.Redis(port=self.port, socket_timeout=5, retry=Retry(NoBackoff(), 0)) as client:
             while True:
                 try:
                     client.ping()
