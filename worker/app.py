@@ -12,6 +12,7 @@ from lanes.errors import SettingsError
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
 from worker.bell import Bell
+from worker.control import hide_bodies, restrict, survive_garbage
 from worker.crew import Crew
 from worker.dispatcher import SHIFT_TASK, DispatcherStep, ShiftTask
 from worker.enqueue import EnqueueTask, enqueue_rows
@@ -71,6 +72,9 @@ def load_settings() -> Settings:
 
 settings = load_settings()
 configure_logs(settings.log_level)
+restrict()
+hide_bodies()
+survive_garbage()
 app = make_app(settings)
 stop = StopFlag()
 bell = Bell()
