@@ -74,4 +74,4 @@ def make(folder: Path = FOLDER, address: str = "redis:6379/0") -> Iterable[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(make(*map(Path, sys.argv[1:2]))))
+    print("\n".join(make(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)))

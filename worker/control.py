@@ -27,7 +27,8 @@ def hide_bodies() -> None:
 
 def survive_garbage() -> None:
     """From now on what is no message at all is thrown away as a message that nobody knows; else it ends the worker."""
-    transport.loads = _read
+    module: Any = transport
+    module.loads = _read
 
 
 def _read(text: str) -> Any:

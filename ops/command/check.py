@@ -6,11 +6,12 @@ from typing import Any
 import click
 
 from lanes.audit import audit
+from lanes.printable import printable
 from lanes.store import LaneStore
 from ops.command.failure import Refused
 from ops.command.progress import Steps
 from ops.command.session import Session, connected
-from ops.command.words import counted, examples, print_json, printable, say
+from ops.command.words import counted, examples, print_json, say
 
 LEAST_VERSION = (6, 2)
 

@@ -25,7 +25,7 @@ SEEDS = (
 
 def fuzz(name: str, arguments: list[str]) -> None:
     """Be the fuzzer of one target; does not return."""
-    import atheris  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415 - not in every environment
+    import atheris  # noqa: PLC0415 - not in every environment
 
     with atheris.instrument_imports(include=["lanes", "producers", "worker", "ops"]):
         from tests.fuzzing.targets import TARGETS  # noqa: PLC0415 - watched from their first line on

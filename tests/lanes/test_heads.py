@@ -47,7 +47,7 @@ def test_the_head_lists_the_arguments_that_the_script_uses(name: str) -> None:
     used = {int(number) for number in re.findall(r"ARGV\[(\d+)\]", code)}
     begun = {int(start) for start in re.findall(r"(?:reply\('\w+', |for at = )(\d+)(?:\)|, #ARGV)", code)}
     seat = {start + more for start in begun - open_ended for more in range(3)}
-    if name in ("audit_jobs", "read_jobs"):
+    if name in ("audit_jobs", "read_jobs", "summarize"):
         assert "ipairs(ARGV)" in code
     elif name == "limit":
         assert "ARGV[i + 1]" in code
