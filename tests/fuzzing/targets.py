@@ -15,8 +15,8 @@ from lanes.notice import Notice
 from lanes.settings import Settings
 from lanes.urls import check_url
 from lanes.versions import ApiVersion
-from ops.command.letter_rows import read_letter
 from producers.errors import InvalidJobError, Problem
+from producers.letter_rows import read_letter
 from producers.order import make_order
 from producers.rows import FileRow, Format, read_rows
 from worker.highlevel.outcomes import MAX_MESSAGE, Answer, Kind, classify
