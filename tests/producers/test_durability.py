@@ -27,7 +27,7 @@ from tests.redis_programs import PROGRAMS
 pytestmark = pytest.mark.timeout(60)
 
 KEY = {"idempotency_key": "order-4711"}
-SOON = 0.5  # seconds for what will not come
+SOON = 2.0  # seconds for what will not come: half of it is for the answer that it did not
 LATE = 30.0  # for what will
 
 Start = Callable[..., RedisServer]
