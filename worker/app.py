@@ -60,6 +60,7 @@ def make_app(settings: Settings) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        broker_channel_error_retry=True,  # a Redis that is full, read-only or without a disk is as one that is away
         broker_transport_options={
             "global_keyprefix": f"{settings.prefix}celery:",
             "visibility_timeout": 60,  # seconds until another worker gets what a dead one had in hand
