@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from lanes.errors import LanesError
 from ops.processes import Child
@@ -65,16 +67,23 @@ def mend_append_only_file(folder: Path, program: str) -> None:
 class RedisServer:
     """A Redis server with an append-only file in `folder`, configured as in deployment (`ops/redis.conf`).
 
-    What it holds survives `kill()` and `start()`, and another server on the same folder. A server that is told to
-    rewrite its configuration, as by Sentinel, needs a copy of its own.
+    What it holds survives `kill()` and `start()`, and another server on the same folder. `program` is the server to
+    run, by default the first that is found. A server that is told to rewrite its configuration, as by Sentinel, needs
+    a copy of its own.
     """
 
     def __init__(
-        self, folder: Path, port: int = 0, options: Sequence[str] = (), configuration: Path = CONFIGURATION
+        self,
+        folder: Path,
+        port: int = 0,
+        options: Sequence[str] = (),
+        program: str | None = None,
+        configuration: Path = CONFIGURATION,
     ) -> None:
         self.folder = folder
         self.port = port or free_port()
         self._options = tuple(options)
+        self._program = program
         self._configuration = configuration
         self._child: Child | None = None
 
@@ -90,13 +99,13 @@ class RedisServer:
             NoRedisServerError: it ended instead; the message holds the end of its log.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        program = find_redis_server()
+        program = self._program or find_redis_server()
         mend_append_only_file(self.folder, program)
         here = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
         command = [program, str(self._configuration), *here, *self._options]
         child = self._child = Child("redis", command, self.folder / "redis.log")
         deadline = time.monotonic() + patience
-        with redis.Redis(port=self.port, socket_timeout=5) as client:
+        with redis.Redis(port=self.port, socket_timeout=5, retry=Retry(NoBackoff(), 0)) as client:
             while True:
                 try:
                     client.ping()

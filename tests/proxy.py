@@ -18,7 +18,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -44,7 +44,6 @@ class Link:
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
     reply_left: int | None = None
-    tasks: list["asyncio.Task[None]"] = field(default_factory=list)
 
     def cut(self) -> None:
         """Reset both ends."""
@@ -75,7 +74,8 @@ class Proxy:
         self.lost = 0
         self.to = to
         self._certificate = certificate
-        self._refusing = False
+        self._tls: ssl.SSLContext | None = None
+        self._refusing = self._closing = False
         self._flowing = asyncio.Event()
         self._cuts: list[Cut] = []
         self._links: set[Link] = set()
@@ -137,44 +137,67 @@ class Proxy:
 
     async def _listen(self) -> None:
         self._flowing.set()
-        context = None
         if self._certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(self._certificate)
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context, backlog=1024)
-        self.port = self._server.sockets[0].getsockname()[1]
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(self._certificate)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self._listener.setblocking(False)  # noqa: FBT003 - its only argument
+        self.port = self._listener.getsockname()[1]
+        self._accepting = asyncio.create_task(self._accept())
+
+    async def _accept(self) -> None:
+        """Take every connection. What asyncio has for this forgets one that comes in the moment in which it ends."""
+        async with asyncio.TaskGroup() as serving:
+            while True:
+                accepted, _ = await asyncio.get_running_loop().sock_accept(self._listener)
+                if self._closing:
+                    accepted.close()
+                    self._listener.close()
+                    return
+                self.opened += 1
+                serving.create_task(self._serve(accepted))
 
     async def _close(self) -> None:
-        self._server.close()
-        tasks = [task for link in self._links for task in link.tasks]
-        self._cut_all()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self.delay, self.rate, self._refusing = 0.0, None, True
+        self._flowing.set()
+        self._closing = True
+        socket.create_connection(("127.0.0.1", self.port)).close()  # wakes who accepts
+        while not self._accepting.done():
+            self._cut_all()
+            await asyncio.wait([self._accepting], timeout=0.1)
         await asyncio.sleep(0)  # the transports close
 
     def _cut_all(self) -> None:
         for link in list(self._links):
             link.cut()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.opened += 1
-        try:
-            if self._refusing:
-                raise ConnectionRefusedError
-            there, back = await asyncio.open_connection("127.0.0.1", self.to)
-        except OSError:
-            writer.transport.abort()
-            return
-        link = Link(writer, back)
-        self._links.add(link)
+    async def _serve(self, accepted: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        link.tasks = [
-            loop.create_task(self._pump(link, reader, back, self._note_request)),
-            loop.create_task(self._pump(link, there, writer, self._note_reply)),
-        ]
-        await asyncio.gather(*link.tasks, return_exceptions=True)
-        self._links.discard(link)
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        try:
+            transport, _ = await loop.connect_accepted_socket(lambda: protocol, accepted, ssl=self._tls)
+        except OSError:
+            return  # no client of TLS, or one that refused our certificate
+        try:
+            if not self._refusing:
+                there, back = await asyncio.open_connection("127.0.0.1", self.to)
+                client = asyncio.StreamWriter(transport, protocol, reader, loop)
+                await self._join(Link(client, back), reader, there)
+        except OSError:
+            pass  # the server is away
+        finally:
+            transport.abort()
+
+    async def _join(self, link: Link, reader: asyncio.StreamReader, there: asyncio.StreamReader) -> None:
+        self._links.add(link)
+        try:
+            async with asyncio.TaskGroup() as pumps:
+                pumps.create_task(self._pump(link, reader, link.server, self._note_request))
+                pumps.create_task(self._pump(link, there, link.client, self._note_reply))
+        finally:
+            link.cut()
+            self._links.discard(link)
 
     async def _pump(
         self,
