@@ -14,7 +14,6 @@ from tests.chaos.scene import Scene
 
 SECONDS = 600.0  # far more than the few rounds take
 CALM_SECONDS = 1.0
-MAY_END_A_WORKER = {"too many open files"}  # Celery takes that for beyond repair
 
 Play = Callable[..., Evidence]
 
@@ -44,8 +43,6 @@ def play(tmp_path: Path) -> Play:
             run.play(once_each(seed, usable, together), SECONDS)
             evidence = run.finish()
         wrong = [*violations(evidence), *run.stuck]
-        if scene.deaths and not set(usable) & MAY_END_A_WORKER:
-            wrong.append(f"died: {scene.deaths} workers, of a fault that they should live through")
         assert not wrong, "\n".join(wrong)
         assert {one.name for one in evidence.injected} == set(usable)
         return evidence

@@ -52,11 +52,9 @@ def overload(scene: Scene) -> Overload:
         told, counts = journal.read(scene.journals), store.counts()
         findings = [f"lanes check: {line}" for line in audit(store)]
     applied = {seen["body"].get("name") for seen in scene.control.requests() if seen["applied"] is not None}
-    wrong = [*findings, *told.surprises, *unaccounted(told, counts, applied)]
+    wrong = [*findings, *scene.needless_ends(), *told.surprises, *unaccounted(told, counts, applied)]
     if not any(promise.acked_at > full_at for promise in told.promises):
         wrong.append("stuck: nothing was accepted once it had been full")
-    if scene.deaths:
-        wrong.append(f"died: {scene.deaths} workers")
     return Overload(len(told.promises), told.refusals, delivered, tuple(wrong))
 
 

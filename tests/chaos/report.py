@@ -102,7 +102,7 @@ def make_report(
         "most_requests_in_a_window": max(fullest(evidence).values(), default=0),
         "limit_of_a_window": evidence.limit,
         "rounds": len(run.rounds),
-        "workers_that_died_by_a_fault": run.scene.deaths,
+        "workers_that_ended_by_themselves": len(run.scene.ends),
     }
     times = {
         "first_delivery_after_a_fault_seconds": [one.first for one in back if one.first is not None],

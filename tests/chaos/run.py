@@ -177,7 +177,10 @@ def collect(scene: Scene, injected: Sequence[Injected]) -> Evidence:
                     stored[job.id] = job.state
                     if job.merged_into:
                         carriers[job.id] = job.merged_into
-        counts, findings = store.counts(), [*scene.findings, *(f"lanes check: {line}" for line in audit(store))]
+        counts, findings = (
+            store.counts(),
+            [*scene.findings, *scene.needless_ends(), *(f"lanes check: {line}" for line in audit(store))],
+        )
     arrivals = [Arrival.of(seen) for seen in scene.control.requests()]
     surprises = [f"producer: {text}" for text in told.surprises]
     return Evidence(

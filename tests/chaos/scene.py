@@ -41,6 +41,7 @@ RATE = 30.0  # rows a second of each producer
 ROOT = Path(__file__).parents[2]
 CLOCK = Path(__file__).with_name("clock")
 SETTLE_SECONDS = 60.0
+LAST_WORDS = 200
 RECENT = 150  # jobs of each producer that are looked at to see who delivers
 
 SETTINGS: dict[str, object] = {
@@ -56,6 +57,20 @@ SETTINGS: dict[str, object] = {
     "shift_threads": THREADS,
     "max_attempts": 1000,
 }
+
+
+# What ends a worker by the will of Celery or the fault of kombu; whoever supervises it starts it again.
+BEYOND_US = (
+    "Too many open files",
+    # A connection that breaks while a message is not acknowledged, and again while kombu gives that back.
+    "'NoneType' object has no attribute 'hostname'",
+)
+
+
+def last_words(output: str) -> str:
+    """Return why a worker ended, as far as it said."""
+    told = [line for line in output.splitlines() if "Unrecoverable" in line or '"critical"' in line]
+    return told[-1][:LAST_WORDS] if told else "without a word"
 
 
 class Scene:
@@ -86,7 +101,7 @@ class Scene:
         self.stack = Stack(folder, texts)
         self.workers: dict[str, Child] = {}
         self.producers: dict[str, Child] = {}
-        self.deaths = 0
+        self.ends: list[str] = []
         self.emptied_at = 0.0
         self.findings: list[str] = []
         self._leaving: set[str] = set()
@@ -172,12 +187,17 @@ class Scene:
         """
         for name, child in list(self.workers.items()):
             if child.status is not None:
-                self.deaths += name not in self._leaving
+                if name not in self._leaving:
+                    self.ends.append(f"{name} ended (status {child.status}): {last_words(child.output)}")
                 self._leaving.discard(name)
                 child.kill()  # what it may have left
                 self.stack.children.remove(child)
                 self.spawn_worker(name, *(options if name == special else ()))
         return all(name not in self._leaving and " ready." in child.output for name, child in self.workers.items())
+
+    def needless_ends(self) -> list[str]:
+        """Return a line for each worker that ended by itself, and should have lived."""
+        return [f"died: {end}" for end in self.ends if not any(reason in end for reason in BEYOND_US)]
 
     def settle(self, special: str = "", *options: str) -> None:
         """Supervise until all workers take tasks.

@@ -153,9 +153,8 @@ def soak(
         seen = scene.control.requests()
         with scene.client as client:
             counts = LaneStore(client).counts()
-        deaths = [f"died: {scene.deaths} workers"] if scene.deaths else []
     applied = {one["body"].get("name") for one in seen if one["applied"] is not None}
-    wrong = [*deaths, *run.stuck, *told.surprises, *unaccounted(told, counts, applied)]
+    wrong = [*scene.needless_ends(), *run.stuck, *told.surprises, *unaccounted(told, counts, applied)]
     verdicts = tuple(judge(name, *series, _flat(name)) for name, series in sorted(sampler.series.items()))
     return Soak(seed, seconds, verdicts, counts, tuple(wrong), sampler.series)
 

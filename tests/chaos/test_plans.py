@@ -11,6 +11,7 @@ from tests.chaos import journal
 from tests.chaos.faults import FAULTS, rounds
 from tests.chaos.journal import Journal
 from tests.chaos.recovery import Recovery, recovery
+from tests.chaos.scene import last_words
 from tests.chaos.traffic import Kind, Row, Traffic
 
 
@@ -114,3 +115,11 @@ def test_what_never_came_back_has_no_recovery() -> None:
     assert recovery(steady, began_at=10, ended_at=12, until=30) == Recovery(None, None, 10.0, 0.0)
     trickle = [13.0, 15.0, 17.0]
     assert recovery([*steady, *trickle], began_at=10, ended_at=12, until=30).full is None
+
+
+def test_a_worker_that_ends_says_why() -> None:
+    words = (
+        '{"event": "x"}\n{"event": "Unrecoverable error: OSError(24, \'Too many open files\')", "level": "critical"}\n'
+    )
+    assert "Too many open files" in last_words(words)
+    assert last_words("nothing\n") == "without a word"
