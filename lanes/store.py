@@ -270,10 +270,6 @@ class LaneStore:
         """Count what could be sent now, up to `most`, and tell when to ask again."""
         return transitions.survey(self._run("survey", most, limits.burst))
 
-    def audit_jobs(self, job_ids: Sequence[str]) -> list[str]:
-        """Return a line for each thing that is wrong with the place of a job."""
-        return [line.decode() for line in self._run("audit_jobs", *job_ids)]
-
     def counts(self) -> dict[str, int]:
         """Return the number of jobs accepted and in each state, and of attempts `retried`, `throttled`, `reclaimed`."""
         return read_counts(self.read(lambda client: client.hgetall(self.key("counts"))))

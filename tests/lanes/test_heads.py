@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lanes.audit_store import AuditStore
 from lanes.job import State
 from lanes.loader import read
 from lanes.store import LaneStore
@@ -29,7 +30,8 @@ def code_of(name: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_script_has_a_method_of_its_name(name: str) -> None:
-    assert callable(getattr(LaneStore, name, None) or getattr(TokenStore, name))
+    stores = (LaneStore, TokenStore, AuditStore)
+    assert any(callable(getattr(store, name, None)) for store in stores)
     assert head_of(name).startswith(f"{name}: ")
 
 
@@ -47,7 +49,7 @@ def test_the_head_lists_the_arguments_that_the_script_uses(name: str) -> None:
     used = {int(number) for number in re.findall(r"ARGV\[(\d+)\]", code)}
     begun = {int(start) for start in re.findall(r"(?:reply\('\w+', |for at = )(\d+)(?:\)|, #ARGV)", code)}
     seat = {start + more for start in begun - open_ended for more in range(3)}
-    if name in ("audit_jobs", "read_jobs"):
+    if name in ("audit_jobs", "audit_cell", "count_letters", "read_jobs"):
         assert "ipairs(ARGV)" in code
     elif name == "limit":
         assert "ARGV[i + 1]" in code

@@ -1,0 +1,90 @@
+"""An audit beside producers and workers that do not rest: it finds nothing, and a repair has nothing to do."""
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from lanes.audit import audit
+from lanes.job import Released
+from lanes.store import LaneStore, connect
+from lanes.transitions import Limits, Report, Seat
+from tests.lanes.scene import order
+
+LIMITS = Limits(burst=10_000, window=1, daily=10_000_000)
+LANES = 12
+AUDITS = 5
+
+
+class Traffic:
+    """Threads that call the store at random until they are told to stop."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.over = threading.Event()
+        self.failed: list[Exception] = []
+        self.calls = 0
+
+    def run(self, work: Callable[[LaneStore, random.Random, int], None], number: int) -> None:
+        with ExitStack() as stack:
+            store = LaneStore(stack.enter_context(connect(self._url)))
+            chance = random.Random(number)
+            made = 0
+            while not self.over.is_set():
+                made += 1
+                try:
+                    work(store, chance, number * 1_000_000 + made)
+                except Exception as error:  # noqa: BLE001 - the test tells it
+                    self.failed.append(error)
+                    return
+                self.calls += 1
+
+
+def produce(store: LaneStore, chance: random.Random, number: int) -> None:
+    record = f"r{chance.randrange(30)}"
+    options = {"merge": chance.random() < 0.3, "priority": chance.randrange(3)}
+    store.enqueue(order(f"j{number}", f"loc{chance.randrange(LANES)}", record, **options), 60)
+    if chance.random() < 0.1:
+        store.cancel(f"j{number - 1}", 60)
+
+
+def deliver(store: LaneStore, chance: random.Random, number: int) -> None:
+    following = store.release(Seat(f"w{number // 1_000_000}", 5, 60, LIMITS)).next
+    if not isinstance(following, Released):
+        return
+    report, fate = Report(following.id, following.attempt, "{}", LIMITS), chance.random()
+    if fate < 0.7:
+        store.deliver(report, retention=60)
+    elif fate < 0.8:
+        store.retry(report, delay=0.05)
+    elif fate < 0.9:
+        store.bury(report, reason="refused")
+        if fate < 0.85:
+            store.replay(following.id, even_if_newer=True)
+    elif fate < 0.95:
+        store.defer(report, wait=0, sent=False)
+
+
+@pytest.fixture
+def traffic(redis_url: str) -> Iterator[Traffic]:
+    traffic = Traffic(redis_url)
+    threads = [threading.Thread(target=traffic.run, args=(produce, number)) for number in (1, 2)]
+    threads += [threading.Thread(target=traffic.run, args=(deliver, number)) for number in (3, 4, 5)]
+    for thread in threads:
+        thread.start()
+    yield traffic
+    traffic.over.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_an_audit_finds_nothing(traffic: Traffic, redis_url: str) -> None:
+    with connect(redis_url) as client:
+        store = LaneStore(client)
+        for _ in range(AUDITS):
+            before = traffic.calls
+            assert [finding for finding in audit(store) if finding.mend] == []
+            assert traffic.calls > before
+    assert traffic.failed == []
