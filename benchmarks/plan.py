@@ -111,7 +111,7 @@ class Plan:
             drain=6_000,
             store=10_000,
             hot=600,  # begins its last window after 50 s, and that ends after 60 s
-            shared=300,
+            shared=1_000,
             neighbours=Neighbours(hot_jobs=400, small_locations=20, small_jobs=10),
             backlog=Backlog(jobs=1_000_000, lanes=10_000, few=1_000, sample=3_000, watched=20),
             storm=Storm(records=200, locations=4, updates=20),
@@ -134,7 +134,7 @@ class Plan:
             drain=200,
             store=100,
             hot=45,
-            shared=30,
+            shared=60,
             neighbours=Neighbours(hot_jobs=45, small_locations=4, small_jobs=3),
             backlog=Backlog(jobs=4_000, lanes=100, few=100, sample=200, watched=3.2),
             storm=Storm(records=8, locations=2, updates=8),

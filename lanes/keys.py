@@ -24,6 +24,7 @@ class Kind(StrEnum):
     LIST = "list"
     SET = "set"
     ZSET = "zset"
+    STREAM = "stream"
     CHANNEL = "channel"
 
 
@@ -59,6 +60,10 @@ KEYS: dict[str, Key] = {
     "blamed": Key("blamed", Kind.HASH, "job id -> those failures that were counted as its own"),
     "held": Key("held", Kind.HASH, "location, or '' for all -> for how long it was held (see held.lua)"),
     "notices": Key("notices", Kind.ZSET, "JSON of a notice -> time from which it may be taken"),
+    "recent": Key("recent:{start}", Kind.HASH, "event -> jobs in the ten seconds from then; kept for an hour"),
+    "history": Key("history:{start}", Kind.HASH, "the same of five minutes; kept for a day"),
+    "totals": Key("totals", Kind.HASH, "event -> jobs since the beginning, where `counts` goes down; times of all"),
+    "trail": Key("trail", Kind.STREAM, "who changed what by hand, the newest of it"),
     "wake": Key("wake", Kind.CHANNEL, "a message when some lane became due earlier than every other"),
     # One of each per location.
     "lane": Key("lane:{location}", Kind.HASH, "jobs per state, next sequence number, budget, hold"),
@@ -72,6 +77,9 @@ KEYS: dict[str, Key] = {
     ),
     "others": Key("others:{location}", Kind.ZSET, "a request of somebody else -> time at which the window forgets it"),
     "day": Key("day:{location}", Kind.HASH, "quarter of an hour -> requests released before it"),
+    "lane_history": Key(
+        "lane_history:{location}:{start}", Kind.HASH, "event:five minutes -> jobs, for four hours; kept for a day"
+    ),
     "letters": Key("letters:{location}", Kind.HASH, "record -> its jobs that died at some time and are not done with"),
     "newest": Key("newest:{location}", Kind.HASH, "record with such jobs -> its newest delivered one: time, order, id"),
     "events": Key("events:{location}:{record}", Kind.HASH, "field -> event time of what was said of it last"),

@@ -1,5 +1,6 @@
 """A lane in numbers, and the counts of all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ class Lane:
     `window_used` counts requests that the server may still have in its window, those of others too; `day_used` those of
     its day. `failing` counts requests that failed in a row by the API's fault, once they are so many that the lane
     sends single probes, else 0. `burst`, `daily` and `weight` are None unless they were set for the location.
+    `oldest` is for how long the oldest of its jobs has been waiting that could have been sent by now, None when there
+    is none; `held_at` is since when the lane is held, seconds since the epoch.
     """
 
     location_id: str
@@ -33,10 +36,14 @@ class Lane:
     daily: int | None = None
     weight: int | None = None
     failing: int = 0
+    oldest: float | None = None
+    held_at: float | None = None
 
     @classmethod
-    def parse(cls, location_id: str, fields: dict[bytes, bytes], slots: int, due: float | None, now: float) -> "Lane":
-        """Read a lane from its hash, its slots and its place in the due set."""
+    def parse(cls, location_id: str, reply: Sequence[Any]) -> "Lane":
+        """Read a lane from the reply of `read_lanes.lua`."""
+        stored, slots, due, oldest = reply
+        fields: dict[bytes, bytes] = dict(zip(stored[::2], stored[1::2], strict=True))
         hold, by = fields.get(b"hold"), fields.get(b"held_by")
 
         def own(name: bytes) -> int | None:
@@ -47,13 +54,15 @@ class Lane:
             counts=read_counts(fields),
             hold=None if hold is None else hold.decode(),
             held_by=None if by is None else by.decode(),
-            due_in=None if due is None else max(0.0, due / MICROSECONDS - now),
+            due_in=None if due == b"" else due / MICROSECONDS,
             day_used=int(fields.get(b"released", 0)) - int(fields.get(b"day_base", 0)),
             window_used=slots,
             burst=own(b"burst"),
             daily=own(b"daily"),
             weight=own(b"weight"),
             failing=int(fields.get(b"run_failures", 0)) if b"gap" in fields else 0,
+            oldest=None if oldest == b"" else oldest / MICROSECONDS,
+            held_at=int(fields[b"held_at"]) / MICROSECONDS if b"held_at" in fields and hold is not None else None,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -70,4 +79,6 @@ class Lane:
             "daily": self.daily,
             "weight": self.weight,
             "failing": self.failing,
+            "oldest": self.oldest,
+            "held_at": self.held_at,
         }

@@ -27,8 +27,7 @@ class Span:
 
 def until_now(store: LaneStore) -> Span:
     """Return the span of all that are there now."""
-    seconds, micros = store.read(lambda client: client.time())
-    return Span(seconds + micros / MICROSECONDS)
+    return Span(store.time())
 
 
 def count(store: LaneStore, span: Span) -> int:

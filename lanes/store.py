@@ -19,6 +19,9 @@ from lanes.transitions import Argument, Limits, OutageRule, Patience, Report, Se
 
 # Orders that one call of the script takes: many share its beginning, and no other client waits for long.
 ORDERS_IN_A_CALL = 50
+LANES_IN_A_CALL = 100
+
+TRAIL_ENTRIES = 20_000
 
 MOST_CONNECTIONS = 10_000  # one a thread; as many clients as Redis takes by default
 
@@ -247,9 +250,8 @@ class LaneStore:
 
     def gate(self) -> Gate:
         """Return what stops all lanes, if anything does."""
-        seconds, micros = self.read(lambda client: client.time())
         fields = self.read(lambda client: client.hgetall(self.key("gate")))
-        return Gate.parse(fields, seconds + micros / MICROSECONDS)
+        return Gate.parse(fields, self.time())
 
     def take_notice(self, lease: float, dead_above: int | None) -> Notice | None:
         """Take a notice that is due, for `lease` seconds; from now on, more dead letters than `dead_above` make one."""
@@ -274,31 +276,28 @@ class LaneStore:
         """Return the number of jobs accepted and in each state, and of attempts `retried`, `throttled`, `reclaimed`."""
         return read_counts(self.read(lambda client: client.hgetall(self.key("counts"))))
 
-    def lanes(self) -> list[Lane]:
-        """Return every lane in numbers, in the order of the location ids."""
-        names = sorted(name.decode() for name in self.read(lambda client: client.smembers(self.key("locations"))))
+    def time(self) -> float:
+        """Return what the clock of Redis says, in seconds since the epoch."""
         seconds, micros = self.read(lambda client: client.time())
-        now = seconds * MICROSECONDS + micros
+        return float(seconds + micros / MICROSECONDS)
+
+    def lanes(self, location_ids: Iterable[str] | None = None) -> list[Lane]:
+        """Return every lane in numbers, in the order of the location ids; or these, as far as there are such lanes."""
+        known = {name.decode() for name in self.read(lambda client: client.smembers(self.key("locations")))}
+        names = sorted(known if location_ids is None else known.intersection(location_ids))
         lanes: list[Lane] = []
-        for start in range(0, len(names), 1000):
-            lanes += self._lanes(names[start : start + 1000], now)
+        for start in range(0, len(names), LANES_IN_A_CALL):
+            lanes += self.read_lanes(names[start : start + LANES_IN_A_CALL])
         return lanes
 
-    def _lanes(self, names: Sequence[str], now: int) -> list[Lane]:
-        def ask(client: "redis.Redis") -> list[Any]:
-            pipeline = client.pipeline(transaction=False)
-            for name in names:
-                pipeline.hgetall(self.key("lane", name))
-                pipeline.zcount(self.key("slots", name), now, "+inf")
-                pipeline.zcount(self.key("others", name), now, "+inf")
-                pipeline.zscore(self.key("due"), name)
-            return pipeline.execute()
+    def read_lanes(self, location_ids: Sequence[str]) -> list[Lane]:
+        """Return lanes in numbers, in the order asked for; of a location that never had a job, an empty one."""
+        replies = self._run("read_lanes", *location_ids)
+        return [Lane.parse(name, reply) for name, reply in zip(location_ids, replies, strict=True)]
 
-        replies = self.read(ask)
-        return [
-            Lane.parse(name, fields, ours + others, due, now / MICROSECONDS)
-            for name, fields, ours, others, due in zip(names, *(replies[i::4] for i in range(4)), strict=True)
-        ]
+    def note_change(self, who: str, what: str, on: str, detail: str) -> str:
+        """Write down that somebody changes something by hand (see `lanes.trail`); return the entry's id."""
+        return cast("bytes", self._run("note_change", who, what, on, detail, TRAIL_ENTRIES)).decode()
 
     def carried_ids(self, job_id: str) -> list[str]:
         """Return the ids of the jobs that were merged into this one."""

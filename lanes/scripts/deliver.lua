@@ -30,6 +30,7 @@ end_attempt(job, 'delivered', ARGV[3])
 redis.call('HSET', key.job(job.id), 'state', 'delivered', 'ended_at', now)
 redis.call('HDEL', key.job(job.id), 'reason')
 count(job.location, job.state, 'delivered')
+log_time('w', now - job.since)
 forget(job.id, ARGV[8], job)
 note_delivered(job)
 if job.leased then advance(job.location, job.record) end

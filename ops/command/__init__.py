@@ -15,6 +15,7 @@ COMMANDS = {
     "notify": "Try the receiver of notices.",
     "limit": "Give a location budgets and a weight of its own.",
     "token": "Store, list and remove the tokens of locations.",
+    "trail": "Show who changed what by hand.",
     "check": "Audit a live Redis: is every job in exactly one place?",
     "sandbox": "Run a server that behaves as HighLevel does.",
     "up": "Run everything on this machine, and keep it up.",

@@ -14,6 +14,7 @@ def cancel(session: Session, job_ids: tuple[str, ...]) -> None:
     """Take jobs back that are not on their way yet; each that cannot be is named with its state."""
     cancelled = 0
     for job_id in job_ids:
+        session.note("cancel", job_id)
         answer = session.store.cancel(job_id, session.settings.retention_seconds)
         if answer == "cancelled":
             cancelled += 1

@@ -190,7 +190,9 @@ def export(session: Session, file: str, *, form: Format | None, rows: bool, why_
     if (why_to and not rows) or (rows and form == "csv"):
         message = "--why-to goes with --rows, and --rows with JSON Lines"
         raise click.UsageError(message)
-    jobs = choose(session.store, take_choice(given))
+    choice = take_choice(given)
+    session.note("export", f"dead letters{choice}", f"to {file}")
+    jobs = choose(session.store, choice)
     if rows:
         written = write_rows(session, jobs, file, why_to)
     else:

@@ -68,6 +68,7 @@ def edit(
         say("nothing was changed")
         return
     if order.body != read:
+        session.note("edit", job_id)
         answer = session.store.edit(job_id, read, order)
         if answer != "edited":
             raise Refused(_refusal(job_id, answer))

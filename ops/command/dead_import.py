@@ -87,6 +87,8 @@ def import_(session: Session, file: str, *, form: Format | None, as_json: bool, 
         raise click.UsageError(message)
     form = form or guess(file)
     session.store  # noqa: B018 - a Redis that is away is told before anything is read
+    if not given["dry_run"]:
+        session.note("import", "stdin" if file == "-" else file, "and replay" if given["replay"] else "")
     with opened(file) as source, Steps("importing", None) as progress:
         done = Import("stdin" if file == "-" else file, max_errors, progress)
         try:

@@ -65,6 +65,11 @@ def carry_out(session: Session, move: Move, wish: Wish) -> None:
     if not wish.dry_run and total and not wish.yes and (not wish.job_ids or move.asks_for_ids):
         ask(f"{move.verb} {counted(total, 'dead letter')}{wish.choice}?")
     call = move.rehearse if wish.dry_run else move.call
+    if not wish.dry_run and total:
+        session.note(
+            move.verb,
+            wish.job_ids[0] if total == 1 and wish.job_ids else f"{counted(total, 'dead letter')}{wish.choice}",
+        )
     done = refused = 0
     with Steps(move.verb, total) as progress:
         for ids in wish.in_batches(session.store, span):

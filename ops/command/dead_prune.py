@@ -71,6 +71,7 @@ def prune(
     if span is None or not total:
         say("dropped 0 dead letters")
         return
+    session.note("prune", counted(total, "dead letter"), f"to {file}" if file else "for good")
     with _appended(file) if file else contextlib.nullcontext() as out:
         _drop(session, span, total, out)
 

@@ -34,14 +34,17 @@ def hold(session: Session, location_id: str | None, reason: str, by: str, *, eve
     if by in NOT_NAMES:
         message = f"--by: must be a person's name ({by} is what the lanes themselves say)"
         raise click.UsageError(message)
+    who = None if by == HELD_BY else by
     if location_id is None:
         before = session.store.gate()
+        session.note("hold", "everything", reason, who)
         session.store.hold_all(reason, by)
         note = f" (it was by {printable(before.held_by)}: {printable(before.hold)})" if before.hold else ""
         say(f"everything is held{note}; let it go on with: lanes resume --all")
         return
     store = session.store
     known = store.client.sismember(store.key("locations"), location_id)
+    session.note("hold", location_id, reason, who)
     store.hold(location_id, reason, by)
     note = "" if known else " (it never had a job; mistyped?)"
     say(f"{location_id} is held{note}; let it go on with: lanes resume {location_id}")

@@ -47,6 +47,8 @@ def limit(session: Session, location_id: str, *, common: bool, **given: Any) -> 
     own = {name: None if known is None or common else getattr(known, name) for name in ("burst", "daily", "weight")}
     own |= changed
     if common or changed:
+        detail = " ".join(f"{name}={value}" for name, value in changed.items())
+        session.note("limit", location_id, detail or "common")
         session.store.limit(location_id, **own)
     settings = session.settings
     defaults = {"burst": settings.burst_limit, "daily": settings.daily_limit, "weight": 1}

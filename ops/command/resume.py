@@ -27,6 +27,8 @@ def resume(session: Session, location_ids: tuple[str, ...], *, everything: bool,
         location_ids = held
     resumed = unknown = 0
     for location_id in location_ids:
+        if location_id in held:
+            session.note("resume", location_id)
         if location_id not in lanes:
             say(f"{location_id}: no such lane; mistyped?")
             unknown += 1
@@ -45,6 +47,7 @@ def resume(session: Session, location_ids: tuple[str, ...], *, everything: bool,
 
 def _resume_all(session: Session, held: tuple[str, ...]) -> None:
     gate = session.store.gate()
+    session.note("resume", "everything")
     if session.store.resume_all() == "resumed":
         say(f"everything goes on (it was held by {printable(gate.held_by)}: {printable(gate.hold)})")
     else:

@@ -1,12 +1,15 @@
 """What a command works with: the settings, and the Redis that they name."""
 
 import functools
+import getpass
 import os
+import socket
 from collections.abc import Callable
 from typing import Any, Concatenate
 
 import click
 
+from lanes import trail
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
 from producers import OpportunityProducer
@@ -39,6 +42,19 @@ class Session:
     def producer(self) -> OpportunityProducer:
         """What enqueues."""
         return OpportunityProducer(self.store, self.settings)
+
+    def note(self, what: str, on: str, detail: str = "", who: str | None = None) -> None:
+        """Leave an entry in the trail, before the change itself."""
+        trail.note(self.store, who or _who(), what, on, detail)
+
+
+def _who() -> str:
+    """Return who runs the command, and where."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
 
 
 def _note_url(context: click.Context, _: click.Parameter, value: str | None) -> None:

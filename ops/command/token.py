@@ -100,6 +100,7 @@ def set_(
     _need_key(session.settings)
     book, now = _book(session), _now(session)
     credential = Credential(Kind.AGENCY, company_id=from_agency) if from_agency else _read(given["file"], now)
+    session.note("set token", _told(name), credential.kind.value)
     book.put(name, credential)
     say(f"{_told(name)}: stored ({credential.kind.value}, fingerprint {credential.fingerprint})")
     _go_on(session, book, name, replay=given["replay"])
@@ -180,6 +181,7 @@ def import_(session: Session, file: Any, *, dry_run: bool, replay: bool) -> None
             name, credential = name_of(fields), from_fields(fields, now)
             LocationId().convert(name.removeprefix(AGENCY), None, None)
             if not dry_run:
+                session.note("set token", _told(name), credential.kind.value)
                 book.put(name, credential)
         except (CredentialError, click.UsageError) as error:
             say(f"{printable(file.name)}:{number}: {error}")
@@ -247,6 +249,7 @@ def remove(session: Session, location_id: str | None, *, agency: str | None, yes
         if not click.confirm(question, err=True):
             message = "nothing was changed"
             raise Refused(message)
+    session.note("remove token", _told(name))
     book.remove(name)
     say(f"{_told(name)}: removed")
 
@@ -260,6 +263,7 @@ def rotate_key(session: Session) -> None:
     """
     _need_key(session.settings)
     book = _book(session)
+    session.note("rotate key", "tokens")
     done = unreadable = 0
     for name in book.names():
         try:

@@ -21,6 +21,10 @@ class ClockedStore(LaneStore):
         self.now = float(START)
         self.pass_time(0)
 
+    def time(self) -> float:
+        """Return the time of the test."""
+        return self.now
+
     def pass_time(self, seconds: float) -> None:
         """Move the clock on."""
         self.now += seconds

@@ -36,9 +36,14 @@ def take_job(store: ClockedStore, limits: Limits) -> Released:
 def take_all(store: ClockedStore, limits: Limits) -> list[Released]:
     """Release all that may go out now."""
     jobs: list[Released] = []
-    while isinstance(found := take(store, limits), Released):
-        jobs.append(found)
-    return jobs
+    while True:
+        found = take(store, limits)
+        if isinstance(found, Released):
+            jobs.append(found)
+        elif found.seconds is None or found.seconds > TICK:
+            return jobs
+        else:
+            store.pass_time(TICK)
 
 
 def wait(store: ClockedStore, limits: Limits) -> float:

@@ -22,6 +22,15 @@ def take_turns(store: ClockedStore, jobs: int) -> list[Released]:
     return taken
 
 
+def serve(store: ClockedStore, jobs: int) -> list[Released]:
+    """Release and deliver so many jobs, one after the other."""
+    served = []
+    for _ in range(jobs):
+        served += take_turns(store, 1)
+        deliver(store, served[-1], LIMITS)
+    return served
+
+
 def fill_lanes(store: ClockedStore, **lanes: int) -> None:
     """Put so many jobs into each lane, in this order."""
     for location, jobs in lanes.items():
@@ -47,9 +56,9 @@ def test_a_lane_that_comes_late_is_served_within_one_round(store: ClockedStore) 
 
 def test_a_lane_that_had_nothing_for_a_while_does_not_make_up_for_it(store: ClockedStore) -> None:
     fill_lanes(store, away=1, here=100)
-    take_turns(store, 50)
+    serve(store, 50)
     fill_lanes(store, away=100)
-    assert Counter(locations(take_turns(store, 20))) == {"here": 10, "away": 10}
+    assert Counter(locations(serve(store, 20))) == {"here": 10, "away": 10}
 
 
 def test_the_answer_to_one_job_gives_its_lane_no_turn_before_others(store: ClockedStore) -> None:
@@ -87,9 +96,9 @@ def test_over_a_long_run_the_shares_are_the_weights(store: ClockedStore, weights
 def test_a_weight_that_is_taken_away_is_one_again(store: ClockedStore) -> None:
     store.limit("heavy", None, None, 3)
     fill_lanes(store, heavy=30, light=30)
-    take_turns(store, 5)
+    serve(store, 5)
     store.limit("heavy", None, None, None)
-    turns = locations(take_turns(store, 12))
+    turns = locations(serve(store, 12))
     assert Counter(turns) == {"heavy": 6, "light": 6}
 
 

@@ -1,15 +1,16 @@
 """No location waits for another, and no record for another: in virtual time, to the call."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
 from lanes.job import Idle, Released
 from lanes.loader import read
-from lanes.transitions import Limits, Report
+from lanes.transitions import Limits, Report, Seat
 from tests.lanes.conftest import START, ClockedStore, Orders
-from tests.lanes.crew import LATENCY, TICK, Crew, deliver, fill, take, take_all, take_job
+from tests.lanes.crew import LATENCY, TICK, Crew, deliver, fill, locations, take, take_all, take_job
 
 LIMITS = Limits(burst=20, window=10, daily=100_000)
 SECONDS = 35.0
@@ -209,3 +210,42 @@ def test_a_limit_that_is_raised_does_not_forget_jobs_in_backoff(store: ClockedSt
     store.limit("loc", None, None, None)
     store.pass_time(60)
     assert len(take_all(store, LIMITS)) == 1
+
+
+def test_a_location_that_answers_slowly_does_not_take_every_hand(store: ClockedStore) -> None:
+    """Workers with 40 hands; one location takes 20 s for an answer, three others a quarter of a second."""
+    limits = Limits(burst=1000, window=10, daily=100_000)
+    hands = [f"hand{number}" for number in range(40)]
+    busy: list[tuple[float, str, Released]] = []
+    done: Counter[str] = Counter()
+    for location in ("slow", "one", "two", "three"):
+        fill(store, location, 1000)
+    end = store.now + 25
+    while store.now < end:
+        store.pass_time(0.05)
+        for entry in [entry for entry in busy if entry[0] <= store.now]:
+            busy.remove(entry)
+            deliver(store, entry[2], limits)
+            done[entry[2].location_id] += 1
+            hands.append(entry[1])
+        while hands:
+            store.pass_time(TICK)
+            job = store.release(Seat(hands[-1], 60, 3600, limits)).next
+            if not isinstance(job, Released):
+                break
+            seconds = 20 if job.location_id == "slow" else 0.25
+            busy.append((store.now + seconds, hands.pop(), job))
+    in_flight = Counter(entry[2].location_id for entry in busy)
+    # About a quarter of the hands is the slow one's; the others deliver with the rest as if it were not there.
+    assert 8 <= in_flight["slow"] <= 13
+    assert min(done[name] for name in ("one", "two", "three")) > 25 * 30 / 3 / 0.3 * 0.8
+    assert done["slow"] >= 8
+
+
+def test_a_slow_location_has_every_hand_while_nobody_else_wants_one(store: ClockedStore) -> None:
+    limits = Limits(burst=1000, window=10, daily=100_000)
+    fill(store, "slow", 300)
+    assert len([take_job(store, limits) for _ in range(200)]) == 200
+    fill(store, "other", 20)
+    assert locations([take_job(store, limits) for _ in range(20)]) == ["other"] * 20
+    assert locations([take_job(store, limits) for _ in range(5)]) == ["slow"] * 5

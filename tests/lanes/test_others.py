@@ -10,7 +10,7 @@ from tests.lanes.conftest import ClockedStore
 from tests.lanes.crew import LEASE, deliver, fill, take_all, take_job, wait
 
 LIMITS = Limits(burst=100, window=10, daily=100_000)
-MARGIN = 3
+MARGIN = 2
 FASTER = 1.5  # at most, while there is room
 SHARED_FOR = 60
 

@@ -10,7 +10,7 @@ local QUARTER = 900 * 1000000
 local QUARTERS = 97
 local DAY = 86400 * 1000000
 -- While others share the budget, so many requests of a window stay free for those that they make before we hear of it.
-local SHARED_MARGIN = 3
+local SHARED_MARGIN = 2
 -- Free slots are remembered for a while: an answer tells of the time at which its request was sent.
 local REMEMBERED = 2 * 1000000
 

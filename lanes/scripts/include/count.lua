@@ -1,3 +1,4 @@
+-- @include series
 -- count(location, from, to, jobs): so many jobs, by default one, left the state `from` and entered the state `to`; either
 -- may be nil.
 local function count(location, from, to, jobs)
@@ -9,5 +10,6 @@ local function count(location, from, to, jobs)
   if to then
     redis.call('HINCRBY', key.counts, to, jobs or 1)
     redis.call('HINCRBY', lane, to, jobs or 1)
+    log_event(location, to, jobs or 1)
   end
 end

@@ -10,6 +10,7 @@
 -- Returns { id, location, attempt, failures, accepted_at, released_at, carries, version, body }, or { '', us until a lane
 -- is due or -1 }, or {} when ARGV asks for nothing.
 local LANES_LOOKED_AT = 32
+local CROWD = 8
 
 -- ripen(location): jobs whose backoff or not-before is over go from `later` to `ready`.
 local function ripen(location)
@@ -34,6 +35,14 @@ local function probe_of(location, first)
   if now % 3 == 0 then return first end
   if now % 3 == 1 then return redis.call('ZRANGE', key.ready(location), -1, -1)[1] end
   return redis.call('ZRANDMEMBER', key.ready(location))
+end
+
+-- crowds(lane): it has more than its share of all that is in flight, and another lane is due. Else one location that answers
+-- slowly would have every hand of the workers after a while.
+local function crowds(lane)
+  if lane.in_flight < CROWD * lane.weight then return false end
+  local due = redis.call('ZCOUNT', key.due, '-inf', now)
+  return due > 1 and lane.in_flight * due > redis.call('ZCARD', key.leases) * lane.weight
 end
 
 -- take_turn(lane): sets when the lane is due next, and returns the job that it may release now, or nil.
@@ -134,15 +143,23 @@ local function release_next(from)
   if not worker then return {} end
   local lost = given(worker, lease)
   if lost then return lost end
+  local passed_over
   for _ = 1, LANES_LOOKED_AT do
     local location, shut = next_lane()
-    if not location then return { '', shut } end
-    local lane = read_lane(location)
-    local id = take_turn(lane)
+    if not location and not passed_over then return { '', shut } end
+    local lane = location and read_lane(location) or passed_over
+    local id
+    if location and not shut and crowds(lane) then
+      redis.call('ZADD', key.due, now + 1, location)
+      passed_over = passed_over or lane
+    else
+      if not location then passed_over, shut = nil, false end
+      id = take_turn(lane)
+    end
     if id then
       local job = redis.call('HMGET', key.job(id), 'expires_at', 'record', 'attempt', 'failures', 'accepted_at', 'carries',
         'version')
-      local over = job[1] and tonumber(job[1]) <= now and expiry(id, location, job[1]) <= now
+      local over = job[1] and tonumber(job[1]) <= now and expiry(id, lane.location, job[1]) <= now
       if not over then return send_out(id, job, lane, shut, worker, lease) end
       expire_job(id, lane.location, job[2])
     end
