@@ -13,6 +13,7 @@ from lanes.store import LaneStore
 HARMLESS = {
     "DEL": ["KEY"],
     "EXISTS": ["KEY"],
+    "EXPIRE": ["KEY", "1"],
     "GET": ["KEY"],
     "GETDEL": ["KEY"],
     "HDEL": ["KEY", "f"],
@@ -41,6 +42,8 @@ HARMLESS = {
     "SREM": ["KEY", "a"],
     "SSCAN": ["KEY", "0"],
     "TIME": [],
+    "XREVRANGE": ["KEY", "+", "-"],
+    "XTRIM": ["KEY", "MAXLEN", "1"],
     "ZADD": ["KEY", "XX", "1", "a"],
     "ZCARD": ["KEY"],
     "ZCOUNT": ["KEY", "0", "1"],
@@ -70,6 +73,7 @@ ONLY_ASKED = {
     "SCRIPT": ["LOAD", "return 1"],
     "SETNX": ["KEY", "a"],
     "SUBSCRIBE": ["KEY"],
+    "XADD": ["KEY", "*", "f", "v"],
 }
 _TRY = """
 local denied = {}

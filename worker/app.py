@@ -16,6 +16,7 @@ from worker.crew import Crew
 from worker.dispatcher import SHIFT_TASK, DispatcherStep, ShiftTask
 from worker.enqueue import EnqueueTask, enqueue_rows
 from worker.events import JobEvents, NoEvents
+from worker.guard import GuardStep
 from worker.highlevel.client import HighLevelClient
 from worker.logs import configure_logs
 from worker.shift import Bench, StopFlag, work
@@ -56,7 +57,7 @@ def make_app(settings: Settings) -> Celery:
         },
         worker_hijack_root_logger=True,
     )
-    app.steps["consumer"].add(DispatcherStep)
+    app.steps["consumer"].update((GuardStep, DispatcherStep))
     return app
 
 

@@ -85,6 +85,8 @@ class Work:
         terms = Terms(settings.lease_seconds, settings.burst_window_seconds, settings.retention_seconds)
         repairer = Repairer(self._session.store, terms, lambda job_id, body: read_body(settings, job_id, body))
         findings = self.audit()
+        if mendable := sum(finding.mend is not None for finding in findings):
+            self._session.note("repair", "everything", counted(mendable, "finding"))
         for _ in range(ROUNDS):
             before = len(self.mended)
             for finding in findings:
