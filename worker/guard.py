@@ -13,6 +13,7 @@ from celery.exceptions import WorkerShutdown
 from lanes.errors import LanesError, RedisUnavailableError
 from lanes.finding import Finding
 from lanes.fitness import fitness, look, reasons
+from lanes.schema import prepare
 from lanes.settings import Settings
 from lanes.store import LaneStore
 
@@ -114,12 +115,14 @@ class GuardStep(bootsteps.StartStopStep):  # type: ignore[misc]
         if self._admitted:
             self._guard.look_again()
         else:
-            self._admit(self._guard)
+            self._admit(self._guard, shared.store)
         self._guard.start()
 
-    def _admit(self, guard: Guard) -> None:
+    def _admit(self, guard: Guard, store: LaneStore) -> None:
         try:
             refused = guard.admit()
+            if not refused:
+                prepare(store, lambda version, changed: log.info("layout_migrated", version=version, changed=changed))
         except RedisUnavailableError as error:
             raise ConnectionError(str(error)) from error  # which Celery answers by trying again
         if refused:

@@ -144,7 +144,18 @@ def dump(store: ClockedStore) -> dict[bytes, Any]:
     return {key: store.client.dump(key) for key in keys}
 
 
-SPARED: tuple[str, ...] = ("test-clock", "tokens", "notices", "seat", "events", "idempotency", "body", "gate", "schema", "trail")
+SPARED: tuple[str, ...] = (
+    "test-clock",
+    "tokens",
+    "notices",
+    "seat",
+    "events",
+    "idempotency",
+    "body",
+    "gate",
+    "schema",
+    "trail",
+)
 SPARED += ("recent", "history", "lane_history", "totals", "attempts")
 WHO = ("nobody", "plain", "sent", "waiting", "refused", "done", "third", "held")
 
