@@ -7,6 +7,7 @@ end. So no two workers need to agree on anything, and a worker that dies takes n
 import random
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import redis
@@ -18,6 +19,7 @@ from celery.worker.request import Request
 
 from lanes.errors import LanesError
 from worker.notifier import Notifier
+from worker.watchdog import Watchdog
 
 log = structlog.get_logger()
 
@@ -36,6 +38,7 @@ class ShiftBook:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sent: dict[str, float] = {}
+        self.begun = 0  # shifts that got a slot, ever
         self.changed = threading.Event()
 
     def sent(self, shift_id: str) -> None:
@@ -47,6 +50,12 @@ class ShiftBook:
         """A shift has its slot, or never will."""
         with self._lock:
             self._sent.pop(shift_id, None)
+
+    def accepted(self, shift_id: str) -> None:
+        """A shift has its slot."""
+        with self._lock:
+            self.begun += 1
+        self.began(shift_id)
 
     @property
     def starting(self) -> int:
@@ -74,7 +83,7 @@ class ShiftRequest(Request):  # type: ignore[misc]
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """The pool has a slot for it."""
-        book.began(self.id)
+        book.accepted(self.id)
         super().on_accepted(pid, time_accepted)
 
 
@@ -87,13 +96,14 @@ class ShiftTask(Task):  # type: ignore[misc]
 class Dispatcher:
     """The loop of one worker. Times in seconds."""
 
-    def __init__(self, app: Any, hostname: str, pool: Any) -> None:
+    def __init__(self, app: Any, hostname: str, pool: Any, watchdog: Watchdog) -> None:
         from worker.app import bench  # noqa: PLC0415 - the app imports this module
 
         self._app = app
         self._queue = worker_direct(hostname)
         self._pool = pool
         self._hostname = hostname
+        self._watchdog = watchdog
         shared = bench(hostname)
         self._settings, self._limits = shared.settings, shared.limits
         self._store, self._events, self._bell = shared.store, shared.events, shared.bell
@@ -129,6 +139,9 @@ class Dispatcher:
             ) as error:
                 log.warning("dispatcher_waits", error=str(error))
                 pause = _away()
+            except Exception:
+                log.exception("dispatcher_failed")
+                pause = _away()
             book.changed.wait(pause)
             book.changed.clear()
 
@@ -147,7 +160,8 @@ class Dispatcher:
             return LOOK_AGAIN_SECONDS
         starting = book.starting
         survey = self._store.survey(free + starting, self._limits)
-        for _ in range(min(free, survey.due - starting)):
+        due = survey.due or int(starting == 0 and self._watchdog.proof_wanted)
+        for _ in range(min(free, due - starting)):
             if self._stopping.is_set():
                 break
             self._start_shift()
@@ -207,14 +221,20 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
         self._dispatcher: Dispatcher | None = None
+        self._watchdog: Watchdog | None = None
 
     def start(self, parent: Any) -> None:
         """The consumer is up, for the first time or again."""
-        from worker.app import stop  # noqa: PLC0415 - the app imports this module
+        from worker.app import bench, stop  # noqa: PLC0415 - the app imports this module
 
+        if self._watchdog is None:
+            shared = bench(parent.hostname)
+            redis_time = partial(shared.store.read, lambda client: client.time())
+            self._watchdog = Watchdog(shared.settings, lambda: book.begun, redis_time, lambda: bool(stop), stop.set)
         stop.clear()
-        self._dispatcher = Dispatcher(parent.app, parent.hostname, parent.pool)
+        self._dispatcher = Dispatcher(parent.app, parent.hostname, parent.pool, self._watchdog)
         self._dispatcher.start()
+        self._watchdog.watch(parent)
 
     def stop(self, parent: Any) -> None:  # noqa: ARG002 - Celery's signature
         """The consumer goes down."""

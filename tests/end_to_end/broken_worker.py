@@ -1,0 +1,42 @@
+"""The worker's app with a fault, for the tests of the watchdog; the variable FAULT names it."""
+
+import os
+import time
+from typing import Any
+
+from celery import bootsteps
+
+from worker.app import app
+
+BEGINS_AFTER = float(os.environ.get("FAULT_AFTER", "0"))
+
+
+def go_deaf(consumer: Any) -> None:
+    """Take nothing more from the broker, and go on otherwise, as Celery was seen to do after a reconnect."""
+    consumer.task_consumer.cancel()
+
+
+def stand_still(consumer: Any) -> None:
+    """Never come back."""
+    del consumer
+    while True:
+        time.sleep(60)
+
+
+FAULTS = {"deaf": go_deaf, "still": stand_still}
+
+
+class FaultStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Breaks the first consumer a while after its start."""
+
+    requires = {"celery.worker.consumer:Tasks"}  # noqa: RUF012 - Celery's way to say it
+    done = False
+
+    def start(self, parent: Any) -> None:
+        """Set the fault up, once."""
+        if not FaultStep.done:
+            FaultStep.done = True
+            parent.timer.call_after(BEGINS_AFTER, FAULTS[os.environ["FAULT"]], (parent,))
+
+
+app.steps["consumer"].add(FaultStep)
