@@ -36,7 +36,7 @@ def work(stack: Stack, jobs: int, location: str = "loc") -> None:
     producer_of(stack).enqueue_many(row(location, f"contact-{made + number}") for number in range(jobs))
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent", "solo"])
+@pytest.mark.parametrize("pool", ["prefork", "gevent"])
 def test_a_consumer_that_reads_nothing_is_started_anew(make_stack: Callable[..., Stack], pool: str) -> None:
     stack = make_stack(**QUICK)
     worker = start_broken(stack, "deaf", "--pool", pool, "--concurrency", "2")
