@@ -4,6 +4,7 @@ In bounded steps: it walks over the keys with SCAN, and each script looks at `ST
 it finds at one moment; so a busy system does not look broken.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
@@ -74,7 +75,7 @@ class Walk:
             names = {key.decode("utf-8", "replace").removeprefix(self._prefix) for key in keys}
             right = self._of_their_types(names)
             yield from map(of_wrong_type, names - right)
-            self._look(right)
+            yield from self._look(right)
             yield from self._flush(STEP if cursor else 1)
             if not cursor:
                 return
@@ -89,7 +90,7 @@ class Walk:
         wrong = {name for name, kind in types.items() if kind not in ("none", KEYS[name.partition(":")[0]].kind)}
         return {*names} - wrong
 
-    def _look(self, names: Iterable[str]) -> None:
+    def _look(self, names: Iterable[str]) -> Iterator[Finding]:
         """Sort what stands under some keys by what can be wrong with it."""
         rests, readers = [], []
         for name in names:
@@ -108,7 +109,7 @@ class Walk:
             elif name in ("leases", "expiring", "dead"):
                 readers.append((name, name, ""))
         self._ids += self._without_job(rests)
-        self._read(readers)
+        yield from self._read(readers)
 
     def _without_job(self, names: Sequence[str]) -> list[str]:
         ids = list(dict.fromkeys(names))
@@ -117,16 +118,18 @@ class Walk:
             pipeline.exists(self._store.key("job", job_id))
         return [job_id for job_id, there in zip(ids, pipeline.execute(), strict=True) if not there]
 
-    def _read(self, readers: Sequence[tuple[str, str, str]]) -> None:
+    def _read(self, readers: Sequence[tuple[str, str, str]]) -> Iterator[Finding]:
         """Read all that stands under these keys; the first page of each in one round trip."""
         pipeline = self._store.client.pipeline(transaction=False)
         for name, kind, _ in readers:
             page(pipeline, kind, self._prefix + name, 0)
         for (name, kind, rest), reply in zip(readers, pipeline.execute(), strict=True):
             at, values = turn(kind, 0, reply)
+            yield from twice(kind, values)
             self._members += members(kind, rest, values)
             while at:
                 at, values = turn(kind, at, page(self._store.client, kind, self._prefix + name, at))
+                yield from twice(kind, values)
                 self._members += members(kind, rest, values)
 
     def _flush(self, least: int) -> Iterator[Finding]:
@@ -161,12 +164,19 @@ def page(client: Any, kind: str, key: str, at: int) -> Any:
     return client.zscan(key, at, count=STEP)
 
 
-def turn(kind: str, at: int, reply: Any) -> tuple[int, Iterable[tuple[bytes, bytes]]]:
+def turn(kind: str, at: int, reply: Any) -> tuple[int, list[tuple[bytes, bytes]]]:
     """Return where the next page begins (0: there is none), and pairs of a record, where there is any, and a member."""
     if kind == "behind":
         return (at + STEP if len(reply) == STEP else 0), [(b"", member) for member in reply]
     cursor, values = reply
-    return int(cursor), values.items() if kind in ("heads", "newest") else [(b"", member) for member, _ in values]
+    return int(cursor), list(values.items()) if kind in ("heads", "newest") else [(b"", member) for member, _ in values]
+
+
+def twice(kind: str, values: Sequence[tuple[bytes, bytes]]) -> Iterator[Finding]:
+    """Yield the jobs that stand behind their record more than once, as far as one page shows it."""
+    if kind == "behind":
+        counted = Counter(member.decode() for _, member in values)
+        yield from (of_job((job_id, "place", "stands behind twice")) for job_id, times in counted.items() if times > 1)
 
 
 def members(kind: str, rest: str, values: Iterable[tuple[bytes, bytes]]) -> list[Member]:

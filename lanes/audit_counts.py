@@ -58,6 +58,17 @@ def audit_gate(store: AuditStore) -> Iterator[Finding]:
         )
 
 
+def recount(store: AuditStore, location: str, *, letters: bool) -> Finding | None:
+    """Look once more at the counts of a lane, or (without a location) of the cell; None when they are right by now."""
+    if not location:
+        found = [finding for finding in audit_cell(store, ()) if finding.mend]
+        return found[0] if found else None
+    look = store.audit_lane(location)
+    look = count_all(store, location, look) if look.found is None else look
+    counted = count_letters(store) if letters else None
+    return next(audit_lane_counts(store, location, look.fields, look.found, counted), None)
+
+
 def count_all(store: AuditStore, location: str, look: LaneAudit) -> LaneAudit:
     """Count the jobs of a lane with many records, step by step; in vain when they move meanwhile."""
     counted: Counter[str] = Counter()

@@ -22,7 +22,8 @@ local function look_at_places(id, job, check)
   local head = redis.call('HGET', key.heads(location), record) == id
   local ready = redis.call('ZSCORE', key.ready(location), id) and 1 or 0
   local later = redis.call('ZSCORE', key.later(location), id) and 1 or 0
-  local behind = stands_behind(location, record, id, job.seq) and 1 or 0
+  local listed = state == 'pending' and ready + later == 0 and not head
+  local behind = listed and stands_behind(location, record, id, job.seq) and 1 or 0
   local lease = tonumber(redis.call('ZSCORE', key.leases, id))
   local dead = redis.call('ZSCORE', key.dead, id) and true or false
   local waits = state == 'pending' and 1 or 0

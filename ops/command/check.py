@@ -2,13 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import click
 
 from lanes.audit import audit
-from lanes.errors import LanesError
+from lanes.errors import LanesError, RedisUnavailableError
 from lanes.finding import Finding, Severity, sound
 from lanes.fitness import Surroundings, fitness, look
 from lanes.job import Order
@@ -50,13 +50,14 @@ def check(session: Session, *, as_json: bool, repair: bool, yes: bool) -> None:
         raise click.UsageError(message)
     session.so_far = "check changes nothing"
     surroundings = look(session.store)
-    findings = [*fitness(surroundings), *missing_rights(session.store), *unserved(session.store)]
+    rights = list(missing_rights(session.store))
+    findings = [*fitness(surroundings), *rights, *unserved(session.store)]
     with Steps("auditing jobs", None) as progress:
         work = Work(session, progress)
         if yes:
             findings += work.repair()
         else:
-            findings += work.audit()
+            findings += work.audit_as_far_as_permitted(rights)
     if as_json:
         print_json(as_values(work, surroundings, findings))
     else:
@@ -78,6 +79,15 @@ class Work:
         """Return what is wrong."""
         self.jobs = 0
         return list(audit(self._session.store, self._reach))
+
+    def audit_as_far_as_permitted(self, rights: Sequence[Finding]) -> list[Finding]:
+        """Return what is wrong; where rights are missing, these are what matters."""
+        try:
+            return self.audit()
+        except RedisUnavailableError as error:
+            if not rights:
+                raise
+            return [Finding("not-audited", Severity.ERROR, "redis", str(error), "give this user its rights first")]
 
     def repair(self) -> list[Finding]:
         """Mend what is wrong, in rounds, until nothing is; return what remains."""

@@ -8,10 +8,11 @@ from contextlib import ExitStack
 import pytest
 
 from lanes.audit import audit
-from lanes.job import Released
+from lanes.job import Released, State
+from lanes.repair import Repairer
 from lanes.store import LaneStore, connect
 from lanes.transitions import Limits, Report, Seat
-from tests.lanes.scene import order
+from tests.lanes.scene import TERMS, order, read_body
 
 LIMITS = Limits(burst=10_000, window=1, daily=10_000_000)
 LANES = 12
@@ -26,6 +27,11 @@ class Traffic:
         self.over = threading.Event()
         self.failed: list[Exception] = []
         self.calls = 0
+        self.threads: list[threading.Thread] = []
+
+    def join(self) -> None:
+        for thread in self.threads:
+            thread.join()
 
     def run(self, work: Callable[[LaneStore, random.Random, int], None], number: int) -> None:
         with ExitStack() as stack:
@@ -72,12 +78,12 @@ def traffic(redis_url: str) -> Iterator[Traffic]:
     traffic = Traffic(redis_url)
     threads = [threading.Thread(target=traffic.run, args=(produce, number)) for number in (1, 2)]
     threads += [threading.Thread(target=traffic.run, args=(deliver, number)) for number in (3, 4, 5)]
+    traffic.threads = threads
     for thread in threads:
         thread.start()
     yield traffic
     traffic.over.set()
-    for thread in threads:
-        thread.join()
+    traffic.join()
 
 
 def test_an_audit_finds_nothing(traffic: Traffic, redis_url: str) -> None:
@@ -88,3 +94,41 @@ def test_an_audit_finds_nothing(traffic: Traffic, redis_url: str) -> None:
             assert [finding for finding in audit(store) if finding.mend] == []
             assert traffic.calls > before
     assert traffic.failed == []
+
+
+BREAKS: tuple[tuple[object, ...], ...] = (
+    ("zrem", "due", "loc1"),
+    ("hincrby", "counts", "pending", 7),
+    ("hincrby", "lane:loc2", "in_flight", 3),
+    ("sadd", "carried:nobody", "x"),
+    ("srem", "locations", "loc3"),
+    ("set", "seat:nobody", "x:1"),
+    ("hset", "lane:loc4", "letters", 1000),
+)
+
+
+def test_what_is_broken_meanwhile_is_mended_meanwhile(traffic: Traffic, redis_url: str) -> None:
+    with connect(redis_url) as client:
+        store = LaneStore(client)
+        while store.client.scard(store.key("locations")) < LANES:
+            assert traffic.failed == []
+        for command, key, *values in BREAKS:
+            client.execute_command(command, f"{store.prefix}{key}", *values)
+        repairer = Repairer(store, TERMS, read_body)
+        for _ in range(10):
+            findings = [finding for finding in audit(store) if finding.mend]
+            if not findings:
+                break
+            for finding in findings:
+                repairer.mend(finding)
+        traffic.over.set()
+        traffic.join()
+        assert traffic.failed == []
+        assert list(audit(store)) == []
+        counts = store.counts()
+        assert sum(counts[state] for state in State) == counts["accepted"]
+        for name in ("pending", "in_flight"):
+            ids = [
+                key for key in client.scan_iter(f"{store.prefix}job:*") if client.hget(key, "state") == name.encode()
+            ]
+            assert len(ids) == counts[name]

@@ -24,7 +24,8 @@ end
 function BELONGS.behind(location, record, id)
   local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record')
   if job[1] == 'pending' and job[2] == location and job[3] == record then
-    return redis.call('HEXISTS', key.heads(location), record) == 1
+    local head = redis.call('HGET', key.heads(location), record)
+    if head and head ~= id then return true end
   end
   return not redis.call('LPOS', key.behind(location, record), id)
 end

@@ -118,6 +118,15 @@ def test_rights_that_are_missing(quick: Run, server: RedisServer) -> None:
     assert "ACL SETUSER" in found["rights"]["advice"]
 
 
+def test_without_the_rights_to_look_it_tells_which_are_missing(quick: Run, server: RedisServer) -> None:
+    with redis.Redis.from_url(server.url) as client:
+        client.execute_command("ACL SETUSER poor on >word ~lanes:* &* +@all -scan -hmget")
+    shown = quick("check", "--json", url=server.url.replace("//", "//poor:word@"))
+    assert shown.returncode == 1
+    assert "HMGET" in findings(shown)["rights"]["text"]
+    assert "not-audited" in findings(shown)
+
+
 def test_info_that_is_not_permitted(quick: Run, server: RedisServer) -> None:
     with redis.Redis.from_url(server.url) as client:
         client.execute_command("ACL SETUSER blind on >word ~lanes:* &* +@all -info -config -acl -pubsub")
