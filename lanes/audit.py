@@ -1,7 +1,7 @@
 """The audit of a live Redis: is each job in exactly one place, do keys agree with jobs, do the counts add up?
 
-In bounded steps: it walks over the keys with SCAN, and each script looks at `STEP` things at most. What a step finds,
-it finds at one moment; so a busy system does not look broken.
+In bounded steps: it walks over the keys with SCAN, and each script looks at a bounded number of things. What a step
+finds, it finds at one moment; so a busy system does not look broken.
 """
 
 from collections import Counter
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 from lanes.audit_counts import audit_lanes
-from lanes.audit_store import STEP, AuditStore, Member
+from lanes.audit_store import JOBS_STEP, STEP, AuditStore, Member
 from lanes.errors import ScriptError
 from lanes.finding import Finding, Mend, Severity
 from lanes.keys import KEYS
@@ -134,8 +134,8 @@ class Walk:
 
     def _flush(self, least: int) -> Iterator[Finding]:
         """Let the scripts look at what was gathered, once it is so much."""
-        while len(self._ids) >= least:
-            some, self._ids = self._ids[:STEP], self._ids[STEP:]
+        while len(self._ids) >= min(least, JOBS_STEP):
+            some, self._ids = self._ids[:JOBS_STEP], self._ids[JOBS_STEP:]
             yield from self._each(some, lambda ids: map(of_job, self._audit.audit_jobs(ids)))
             self._seen += len(some)
             self._tell(self._seen)

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple, cast
 from lanes.store import LaneStore
 from lanes.transitions import Argument
 
-# What one call of a script looks at, so that no other client waits for long.
+# What one call of a script looks at, so that no other client waits for more than a millisecond or two: of a job it asks
+# about twenty things, of anything else a few.
 STEP = 100
+JOBS_STEP = 25
 
 
 class Member(NamedTuple):
