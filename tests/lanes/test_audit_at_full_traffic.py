@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -94,6 +95,24 @@ def test_an_audit_finds_nothing(traffic: Traffic, redis_url: str) -> None:
             assert [finding for finding in audit(store) if finding.mend] == []
             assert traffic.calls > before
     assert traffic.failed == []
+
+
+def test_a_lane_that_is_made_meanwhile_is_no_finding(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with connect(redis_url) as client:
+        store = LaneStore(client)
+        store.enqueue(order("one", "loc", "a"), 60)
+        run, made = store.run, 0
+
+        def late(name: str, *arguments: Any) -> Any:
+            nonlocal made
+            if name == "audit_cell" and made < 1:
+                made += 1
+                store.enqueue(order("two", "new", "a"), 60)
+            return run(name, *arguments)
+
+        monkeypatch.setattr(store, "run", late)
+        assert list(audit(store)) == []
+        assert made == 1
 
 
 BREAKS: tuple[tuple[object, ...], ...] = (

@@ -113,6 +113,22 @@ def test_what_a_location_sent_in_the_last_day_still_counts(store: ClockedStore) 
     assert len([job for job in sent if job.location_id == "loc"]) == 2
 
 
+def test_the_day_goes_on_as_it_would_have(store: ClockedStore) -> None:
+    """Each quarter of an hour is forgotten a day after its end, with the requests that were made in it."""
+    quarter = round(store.now) // 900
+    restore(store)
+    store.client.delete(store.key("day", "loc"))
+    for ago, used in ((90, 5), (10, 3), (1, 2)):
+        store.client.hset(store.key("day", "loc"), str(quarter - ago), used)
+    prepare(store)
+    for passed, used in ((0, 10), (8 * 900, 5), (80 * 900, 2)):
+        store.pass_time(passed)
+        store.client.zadd(store.key("due"), {"loc": 0})
+        take(store, f"w{passed}", Limits(burst=1000, window=10, daily=1))  # looks, and may send nothing
+        lane = next(lane for lane in store.lanes() if lane.location_id == "loc")
+        assert lane.day_used == used
+
+
 @pytest.mark.parametrize("steps", range(4))
 def test_a_migration_that_is_cut_short_is_done_again(
     store: ClockedStore, steps: int, monkeypatch: pytest.MonkeyPatch
@@ -242,7 +258,7 @@ def test_an_upsert_does_not_join_a_newer_job(store: ClockedStore) -> None:
     store.enqueue(order("later", "loc", "a", merge=True), 60)
     job = store.job("later")
     assert job is not None
-    assert job.state is State.PENDING
+    assert job.merged_into is None
 
 
 def test_what_a_release_asks_of_redis_has_not_grown(store: ClockedStore) -> None:
