@@ -131,6 +131,7 @@ class Walk:
                 at, values = turn(kind, at, page(self._store.client, kind, self._prefix + name, at))
                 yield from twice(kind, values)
                 self._members += members(kind, rest, values)
+                yield from self._flush(STEP)
 
     def _flush(self, least: int) -> Iterator[Finding]:
         """Let the scripts look at what was gathered, once it is so much."""
@@ -175,14 +176,15 @@ def turn(kind: str, at: int, reply: Any) -> tuple[int, list[tuple[bytes, bytes]]
 def twice(kind: str, values: Sequence[tuple[bytes, bytes]]) -> Iterator[Finding]:
     """Yield the jobs that stand behind their record more than once, as far as one page shows it."""
     if kind == "behind":
-        counted = Counter(member.decode() for _, member in values)
+        counted = Counter(member.decode("utf-8", "replace") for _, member in values)
         yield from (of_job((job_id, "place", "stands behind twice")) for job_id, times in counted.items() if times > 1)
 
 
 def members(kind: str, rest: str, values: Iterable[tuple[bytes, bytes]]) -> list[Member]:
     """Return what stands under a key as `audit_members` takes it."""
     location, _, listed = rest.partition(":")
-    return [Member(kind, location, record.decode() or listed, member.decode()) for record, member in values]
+    texts = ((record.decode("utf-8", "replace"), member.decode("utf-8", "replace")) for record, member in values)
+    return [Member(kind, location, record or listed, member) for record, member in texts]
 
 
 def unreadable(where: str, error: ScriptError) -> Finding:

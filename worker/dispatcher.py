@@ -18,6 +18,7 @@ from celery.worker import state as worker_state
 from celery.worker.request import Request
 
 from lanes.errors import LanesError
+from worker.guard import GuardStep
 from worker.notifier import Notifier
 from worker.watchdog import Watchdog
 
@@ -160,7 +161,7 @@ class Dispatcher:
             return LOOK_AGAIN_SECONDS
         starting = book.starting
         survey = self._store.survey(free + starting, self._limits)
-        due = survey.due or int(starting == 0 and self._watchdog.proof_wanted)
+        due = survey.due or int(starting == 0 and self._watchdog.wants_proof())
         for _ in range(min(free, due - starting)):
             if self._stopping.is_set():
                 break
@@ -216,7 +217,7 @@ def _away() -> float:
 class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]
     """Starts the dispatcher with the consumer of a worker, and stops it first."""
 
-    requires = {"celery.worker.consumer:Tasks"}  # noqa: RUF012 - Celery's way to say it
+    requires = {"celery.worker.consumer:Tasks", GuardStep}  # noqa: RUF012 - Celery's way to say it
 
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)

@@ -110,9 +110,8 @@ class Watchdog:
         if not self._thread.is_alive():
             self._thread.start()
 
-    @property
-    def proof_wanted(self) -> bool:
-        """Whether a shift should begin although nothing is due; true once in a while."""
+    def wants_proof(self) -> bool:
+        """Return whether a shift should begin although nothing is due: true once in a while."""
         now = time.monotonic()
         if now - self._proved_at < self._most / PROOFS:
             return False

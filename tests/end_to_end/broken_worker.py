@@ -8,8 +8,6 @@ from celery import bootsteps
 
 from worker.app import app
 
-BEGINS_AFTER = float(os.environ.get("FAULT_AFTER", "0"))
-
 
 def go_deaf(consumer: Any) -> None:
     """Take nothing more from the broker, and go on otherwise, as Celery was seen to do after a reconnect."""
@@ -27,16 +25,24 @@ FAULTS = {"deaf": go_deaf, "still": stand_still}
 
 
 class FaultStep(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Breaks the first consumer a while after its start."""
+    """Breaks the first consumer as soon as it consumes."""
 
     requires = {"celery.worker.consumer:Tasks"}  # noqa: RUF012 - Celery's way to say it
     done = False
 
     def start(self, parent: Any) -> None:
         """Set the fault up, once."""
-        if not FaultStep.done:
-            FaultStep.done = True
-            parent.timer.call_after(BEGINS_AFTER, FAULTS[os.environ["FAULT"]], (parent,))
+        if FaultStep.done:
+            return
+        FaultStep.done = True
+        ready = parent.on_ready
+
+        def break_it() -> None:
+            del parent.on_ready
+            ready()
+            FAULTS[os.environ["FAULT"]](parent)
+
+        parent.on_ready = break_it
 
 
 app.steps["consumer"].add(FaultStep)

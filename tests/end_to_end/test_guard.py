@@ -4,14 +4,16 @@ from collections.abc import Callable
 
 import pytest
 import redis
+import structlog
+from structlog.testing import LogCapture
 
 from lanes.keys import SCHEMA
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
-from ops.redis_server import RedisServer
 from ops.stack import Stack
 from tests.end_to_end.conftest import until
-from worker.guard import EX_CONFIG, Guard
+from worker import guard
+from worker.guard import EX_CONFIG
 
 Client = redis.Redis
 WORKER = ["celery", "-A", "worker", "worker"]
@@ -92,26 +94,21 @@ def test_where_config_is_not_permitted_a_missing_aof_is_a_warning(make_stack: Ca
     assert '"reason": "no-aof"' in worker.output
 
 
-def test_what_changes_meanwhile_is_a_warning_told_once(
-    redis_server: RedisServer, redis_url: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    del redis_server
+def test_what_changes_meanwhile_is_a_warning_told_once(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = LogCapture()
+    monkeypatch.setattr(guard, "log", structlog.wrap_logger(None, processors=[told]))
     with connect(redis_url) as client:
-        guard = Guard(LaneStore(client), Settings())
-        assert guard.admit() == []
-        guard.look_again()
-        assert "redis_unsafe" not in "".join(capsys.readouterr())
+        watching = guard.Guard(LaneStore(client), Settings())
+        assert watching.admit() == []
+        watching.look_again()
+        assert told.entries == []
         try:
-            evicting(client)
-            guard.look_again()
-            guard.look_again()
-            assert "".join(capsys.readouterr()).count("redis_unsafe") == 1
-        finally:
-            client.config_set("maxmemory-policy", "noeviction")
-        guard.look_again()
-        try:
-            evicting(client)
-            guard.look_again()
-            assert "".join(capsys.readouterr()).count("redis_unsafe") == 1
+            for times in (1, 2):
+                evicting(client)
+                watching.look_again()
+                watching.look_again()
+                assert [entry["reason"] for entry in told.entries] == ["eviction"] * times
+                client.config_set("maxmemory-policy", "noeviction")
+                watching.look_again()
         finally:
             client.config_set("maxmemory-policy", "noeviction")

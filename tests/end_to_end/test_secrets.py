@@ -63,6 +63,7 @@ def values_of(client: "redis.Redis") -> Iterator[tuple[str, str]]:
         "list": lambda key: client.lrange(key, 0, -1),
         "set": client.smembers,
         "zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+        "stream": client.xrange,
     }
     for key in client.scan_iter(count=1000):
         kind = cast("bytes", client.type(key)).decode()
