@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from benchmarks import accuracy, dispatch, drain, enqueue, memory, merge, neighbour, scale, shared
+from benchmarks import accuracy, dispatch, drain, enqueue, memory, merge, neighbour, pages, scale, shared, watching
 from benchmarks.figures import BenchmarkError, Findings, table
 from benchmarks.plan import Plan, tell
 from lanes.errors import LanesError
@@ -29,6 +29,8 @@ BENCHMARKS: dict[str, Callable[[Plan], Findings]] = {
     "scale": scale.measure,
     "merge": merge.measure,
     "shared": shared.measure,
+    "pages": pages.measure,
+    "watching": watching.measure,
 }
 Found = dict[str, Findings]
 

@@ -1,6 +1,7 @@
 """How fast a backlog is drained through a server without latency, and with how much processor time per upsert."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -85,18 +86,26 @@ def _figures(drains: Drains) -> list[Figure]:
     return [replace(rates, aims=rate_aims), replace(costs, aims=cost_aims)]
 
 
-def drain(folder: Path, side: System, bodies: Sequence[Body]) -> Drain:
+def drain(
+    folder: Path,
+    side: System,
+    bodies: Sequence[Body],
+    beside: Callable[[Stack], AbstractContextManager[object]] = nullcontext,
+) -> Drain:
     """Fill an empty Redis, start the workers, and measure from the first request that the server sees to the last.
+
+    `beside` is open all the while, from before the workers start.
 
     Raises:
         BenchmarkError: the server saw another number of requests than there are jobs.
     """
-    with Stack(folder, SETTINGS) as stack:
+    with Stack(folder, SETTINGS) as stack, ExitStack() as around:
         stack.start_redis()
         server = ApiServer.start(stack)
         with side.sending(stack) as send:
             for body in bodies:
                 send(body)
+        around.enter_context(beside(stack))
         workers = side.start(stack, server.url)
         before = 0.0
 

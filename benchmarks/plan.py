@@ -71,6 +71,16 @@ class Quiet:
 
 
 @dataclass(frozen=True, slots=True)
+class Crowd:
+    """What the pages of the dashboard have to show, how often each is asked for, and jobs while somebody watches."""
+
+    lanes: int
+    letters: int
+    looks: int
+    watched_jobs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What to measure with: a folder for what the parts write, how often, how many jobs, under which limit.
 
@@ -94,6 +104,7 @@ class Plan:
     backlog: Backlog
     storm: Storm
     quiet: Quiet
+    crowd: Crowd
 
     @classmethod
     def full(cls, folder: Path, runs: int) -> "Plan":
@@ -116,6 +127,7 @@ class Plan:
             backlog=Backlog(jobs=1_000_000, lanes=10_000, few=1_000, sample=3_000, watched=20),
             storm=Storm(records=200, locations=4, updates=20),
             quiet=Quiet(idle=10, samples=12, trickle=100),
+            crowd=Crowd(lanes=10_000, letters=100_000, looks=20, watched_jobs=24_000),
         )
 
     @classmethod
@@ -139,6 +151,7 @@ class Plan:
             backlog=Backlog(jobs=4_000, lanes=100, few=100, sample=200, watched=3.2),
             storm=Storm(records=8, locations=2, updates=8),
             quiet=Quiet(idle=0.5, samples=1, trickle=10),
+            crowd=Crowd(lanes=100, letters=200, looks=2, watched_jobs=300),
         )
 
 

@@ -62,7 +62,9 @@ KEYS: dict[str, Key] = {
     "notices": Key("notices", Kind.ZSET, "JSON of a notice -> time from which it may be taken"),
     "recent": Key("recent:{start}", Kind.HASH, "event -> jobs in the ten seconds from then; kept for an hour"),
     "history": Key("history:{start}", Kind.HASH, "the same of five minutes; kept for a day"),
-    "totals": Key("totals", Kind.HASH, "event -> jobs since the beginning, where `counts` goes down; times of all"),
+    "totals": Key(
+        "totals", Kind.HASH, "event, or dead:reason -> jobs since the beginning, where `counts` goes down; times"
+    ),
     "trail": Key("trail", Kind.STREAM, "who changed what by hand, the newest of it"),
     "wake": Key("wake", Kind.CHANNEL, "a message when some lane became due earlier than every other"),
     # One of each per location.

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lanes.job import MICROSECONDS
+from lanes.job import MICROSECONDS, Reason
 from lanes.store import LaneStore
 
 EVENTS = ("accepted", "merged", "delivered", "retried", "throttled", "reclaimed", "dead", "expired", "cancelled")
+BURIED = (Reason.REFUSED, Reason.EXHAUSTED, Reason.UNAUTHORIZED)
 
 RECENT_SECONDS, HOUR = 10, 3600
 HISTORY_SECONDS, DAY = 300, 86_400
@@ -110,9 +111,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What happened since the beginning; none of it becomes less."""
+    """What happened since the beginning; none of it becomes less. `buried` counts deaths by their reason."""
 
     counts: Mapping[str, int]
+    buried: Mapping[Reason, int]
     waits: Histogram
     answers: Histogram
 
@@ -156,7 +158,8 @@ def since_the_beginning(store: LaneStore) -> Totals:
     totals, counts = _read_all(store, [store.key("totals"), store.key("counts")])
     never_less = {event: int(totals.get(event.encode(), 0)) for event in ("dead", "expired", "cancelled")}
     counted = {event: int(counts.get(event.encode(), 0)) for event in EVENTS} | never_less
-    return Totals(counted, _histogram(totals, _WAITS), _histogram(totals, _ANSWERS))
+    buried = {reason: int(totals.get(f"dead:{reason}".encode(), 0)) for reason in BURIED}
+    return Totals(counted, buried, _histogram(totals, _WAITS), _histogram(totals, _ANSWERS))
 
 
 def _read(store: LaneStore, name: str, step: int, seconds: int) -> Series:

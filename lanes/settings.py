@@ -68,7 +68,9 @@ class Settings(BaseModel):
     daily_limit: Count = Field(200_000, description="requests of a location in 24 hours")
 
     max_attempts: Count = Field(12, description="attempts before a job is a dead letter")
-    max_age_seconds: Seconds = Field(86_400, description="age past which a failed attempt is the last")
+    max_age_seconds: Seconds = Field(
+        86_400, description="age since acceptance or replay past which a failed attempt is the last"
+    )
     backoff_base_seconds: Seconds = Field(1, description="upper bound of the first backoff")
     backoff_max_seconds: Seconds = Field(300, description="upper bound of any backoff")
     lease_seconds: Seconds = Field(45, description="until a job is taken back from a silent worker")
@@ -90,6 +92,9 @@ class Settings(BaseModel):
     watchdog_seconds: float = Field(
         60, ge=1, le=3600, description="after which a worker that takes no work starts its consumer anew, then ends"
     )
+    metrics_port: int = Field(0, ge=0, le=65_535, description="where a worker serves its metrics; 0 for nowhere")
+    metrics_address: str = Field("127.0.0.1", min_length=1, description="the address of that")
+    metrics_lanes: int = Field(20, ge=0, le=1000, description="locations that metrics name; the others are summed")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that workers log")
 
     @field_validator("redis_url")
@@ -169,6 +174,16 @@ class Settings(BaseModel):
             message = (
                 f"LANES_LEASE_SECONDS ({self.lease_seconds:g}) must be longer than LANES_HTTP_TIMEOUT_SECONDS "
                 f"({self.http_timeout_seconds:g}): a job must not be taken back while its request may still run"
+            )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _check_retention(self) -> Self:
+        if self.retention_seconds < self.lease_seconds:
+            message = (
+                f"LANES_RETENTION_SECONDS ({self.retention_seconds:g}) must not be shorter than LANES_LEASE_SECONDS "
+                f"({self.lease_seconds:g}): a late report must find the job, should another attempt have delivered it"
             )
             raise ValueError(message)
         return self

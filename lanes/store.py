@@ -11,11 +11,14 @@ from lanes.gate import Gate
 from lanes.job import MICROSECONDS, Accepted, Job, Order, Reclaimed, Result, Survey
 from lanes.keys import DEFAULT_PREFIX, build
 from lanes.lane import Lane, read_counts
+from lanes.lane_jobs import Carried, LaneJobs
 from lanes.letter import Letter
+from lanes.letter_summary import Summary
 from lanes.loader import Script, load
 from lanes.notice import Notice
 from lanes.redis_errors import UNAVAILABLE, explain, own_errors, unavailable, url_errors
 from lanes.transitions import Argument, Limits, OutageRule, Patience, Report, Seat, microseconds
+from lanes.whereabouts import Whereabouts
 
 # Orders that one call of the script takes: many share its beginning, and no other client waits for long.
 ORDERS_IN_A_CALL = 50
@@ -272,6 +275,10 @@ class LaneStore:
         """Count what could be sent now, up to `most`, and tell when to ask again."""
         return transitions.survey(self._run("survey", most, limits.burst))
 
+    def whereabouts(self, job_id: str) -> Whereabouts | None:
+        """Tell where a job stands and what it waits for; None when there is none (any more)."""
+        return Whereabouts.parse(self._run("whereabouts", job_id))
+
     def counts(self) -> dict[str, int]:
         """Return the number of jobs accepted and in each state, and of attempts `retried`, `throttled`, `reclaimed`."""
         return read_counts(self.read(lambda client: client.hgetall(self.key("counts"))))
@@ -299,6 +306,17 @@ class LaneStore:
         """Write down that somebody changes something by hand (see `lanes.trail`); return the entry's id."""
         return cast("bytes", self._run("note_change", who, what, on, detail, TRAIL_ENTRIES)).decode()
 
+    def lane_jobs(self, location_id: str, *, ready: int = 0, later: int = 0, most: int = 25) -> LaneJobs:
+        """Return at most so many jobs of each place of a lane, those of `ready` and `later` from these positions on."""
+        return LaneJobs.parse(self._run("lane_jobs", location_id, ready, later, most))
+
+    def carried(self, job_id: str, most: int) -> Carried:
+        """Return how many jobs were merged into this one, and the ids of at most so many, any of them."""
+        name = self.key("carried", job_id)
+        total = self.read(lambda client: client.scard(name))
+        some = self.read(lambda client: client.srandmember(name, most)) if total else []
+        return Carried(total, tuple(sorted(each.decode() for each in some)))
+
     def carried_ids(self, job_id: str) -> list[str]:
         """Return the ids of the jobs that were merged into this one."""
         found = self.read(lambda client: client.smembers(self.key("carried", job_id)))
@@ -322,3 +340,8 @@ class LaneStore:
     def read_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
         """Return jobs as they stand, in the order asked for; None for one that is not there (any more)."""
         return transitions.jobs(job_ids, self._run("read_jobs", *job_ids))
+
+    def summarize(self, job_ids: Sequence[str]) -> list[Summary | None]:
+        """Return dead letters in short, in the order asked for; None for what is none (any more)."""
+        reply = self._run("summarize", *job_ids)
+        return [Summary.parse(job_id, values) for job_id, values in zip(job_ids, reply, strict=True)]

@@ -1,4 +1,6 @@
-"""Makes the secrets that `docker-compose.yml` names, once: `make secrets`."""
+"""Makes the secrets of a deployment, once: `make secrets` for `docker-compose.yml`; for the units of a plain machine,
+`python -m ops.make_secrets /etc/lanes/secrets 127.0.0.1`.
+"""
 
 import base64
 import secrets
@@ -13,20 +15,27 @@ TO_FILL = {
 }
 
 
-def make(folder: Path = FOLDER) -> list[str]:
-    """Write each file that is not there yet, for its owner alone, and return a line for each file."""
+# Each pair is made at once and says the same twice.
+TOGETHER = (("redis_auth", "redis_url"), ("dashboard_people", "prometheus_password"))
+
+
+def make(folder: Path = FOLDER, redis_host: str = "redis") -> list[str]:
+    """Write each file that is not there yet, in a folder for its owner alone, and return a line for each file."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    redis_password, flower_password = secrets.token_urlsafe(32), secrets.token_urlsafe(16)
+    redis_password, prometheus_password = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     contents = {
         "redis_auth": f"requirepass {redis_password}\n",
-        "redis_url": f"redis://:{redis_password}@redis:6379/0\n",
-        "flower.py": f'basic_auth = ["operator:{flower_password}"]\n',
+        "redis_url": f"redis://:{redis_password}@{redis_host}:6379/0\n",
+        "dashboard_people": f"operator:{secrets.token_urlsafe(16)}\nprometheus:{prometheus_password}\n",
+        "prometheus_password": prometheus_password,
+        "grafana_admin_password": secrets.token_urlsafe(16),
         "api_token": "",
         "secret_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() + "\n",
         "oauth_client_secret": "",
     }
-    if (folder / "redis_auth").exists() != (folder / "redis_url").exists():
-        sys.exit(f"{folder}: redis_auth and redis_url belong together, and one is missing: remove both, or restore it")
+    for one, other in TOGETHER:
+        if (folder / one).exists() != (folder / other).exists():
+            sys.exit(f"{folder}: {one} and {other} belong together, and one is missing: remove both, or restore it")
     lines = []
     for name, content in contents.items():
         path = folder / name
@@ -41,4 +50,5 @@ def make(folder: Path = FOLDER) -> list[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(make()))
+    arguments = sys.argv[1:]
+    print("\n".join(make(Path(arguments[0]), *arguments[1:2]) if arguments else make()))

@@ -108,6 +108,12 @@ class Stack:
         self.until(lambda: _answers(f"{self.flower_url}/healthcheck"), child)
         return child
 
+    def start_dashboard(self, *options: str, prefix: str = "") -> Child:
+        """Start Flower with our pages and wait until it answers; `prefix` is its `url_prefix`, like `/flower`."""
+        child = self.start("dashboard", ["ops.command", "dashboard", f"--port={self.flower_port}", *options])
+        self.until(lambda: _answers(f"{self.flower_url}{prefix}/healthcheck"), child)
+        return child
+
     def until(self, ready: Callable[[], bool], *needed: Child) -> None:
         """Wait until something is so.
 

@@ -76,20 +76,25 @@ def _json_rows(lines: Iterable[Line]) -> Iterator[FileRow]:
 
 
 def _json_row(number: int, line: str) -> FileRow:
-    try:
-        value = _DECODER.decode(line)
-    except RecursionError:
-        problem = Problem("", "", "must not be nested so deeply")
-    except json.JSONDecodeError as error:
-        near = line[max(0, error.pos - 20) : error.pos + 20].strip()
-        problem = Problem("", shorten(near), f"is not JSON: {error.msg} at column {error.colno}")
-    except _TwiceError as error:
-        problem = error.problem
-    else:
-        if isinstance(value, dict):
-            return FileRow(number, value, (), number)
-        problem = Problem("", shorten(value), "must be a JSON object")
+    value = decode(line)
+    if isinstance(value, dict):
+        return FileRow(number, value, (), number)
+    problem = value if isinstance(value, Problem) else Problem("", shorten(value), "must be a JSON object")
     return FileRow(number, None, (problem,), number)
+
+
+def decode(text: str) -> object:
+    """Return what JSON says, or the problem with it; an object that names a field twice is one."""
+    try:
+        value: object = _DECODER.decode(text)
+    except RecursionError:
+        return Problem("", "", "must not be nested so deeply")
+    except json.JSONDecodeError as error:
+        near = text[max(0, error.pos - 20) : error.pos + 20].strip()
+        return Problem("", shorten(near), f"is not JSON: {error.msg} at column {error.colno}")
+    except _TwiceError as error:
+        return error.problem
+    return value
 
 
 class _TwiceError(ValueError):
@@ -232,13 +237,14 @@ def _csv_row(first: int, last: int, header: list[str], cells: list[str]) -> File
         if name.startswith(f"{OPTIONS_FIELD}."):
             options[name.removeprefix(f"{OPTIONS_FIELD}.")] = cell
         else:
-            value[name] = _read_cell(name, cell)
+            value[name] = read_cell(name, cell)
     if options:
         value[OPTIONS_FIELD] = options
     return FileRow(first, value, (), last)
 
 
-def _read_cell(name: str, cell: str) -> object:
+def read_cell(name: str, cell: str) -> object:
+    """Return what the cell of a field holds; text that is no value of the field stays, for the model to refuse."""
     if name in NUMBERS:
         return number(cell)
     if name in FLAGS:

@@ -5,8 +5,16 @@ import sys
 import threading
 from typing import Any
 
+import structlog
 from celery import Celery
-from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
+from celery.signals import (
+    celeryd_after_setup,
+    setup_logging,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutting_down,
+)
 
 from lanes.errors import SettingsError
 from lanes.settings import Settings
@@ -17,8 +25,10 @@ from worker.dispatcher import SHIFT_TASK, DispatcherStep, ShiftTask
 from worker.enqueue import EnqueueTask, enqueue_rows
 from worker.events import JobEvents, NoEvents
 from worker.guard import GuardStep
-from worker.highlevel.client import HighLevelClient
-from worker.logs import configure_logs
+from worker.highlevel.client import HighLevelClient, user_agent
+from worker.logs import configure_logs, set_up_celery
+from worker.metrics.step import MetricsStep
+from worker.redis_watch import RedisWatch
 from worker.shift import Bench, StopFlag, work
 from worker.tokens.tokens import Tokens
 
@@ -55,9 +65,10 @@ def make_app(settings: Settings) -> Celery:
             "visibility_timeout": 60,  # seconds until another worker gets what a dead one had in hand
             "socket_keepalive": True,
         },
-        worker_hijack_root_logger=True,
     )
     app.steps["consumer"].update((GuardStep, DispatcherStep))
+    if settings.metrics_port:
+        app.steps["worker"].add(MetricsStep)
     return app
 
 
@@ -71,10 +82,12 @@ def load_settings() -> Settings:
 
 
 settings = load_settings()
-configure_logs(settings.log_level)
+configure_logs(settings)
+log = structlog.get_logger()
 app = make_app(settings)
 stop = StopFlag()
 bell = Bell()
+redis_watch = RedisWatch()
 _crew: Crew | None = None
 _bench: Bench | None = None
 _lock = threading.Lock()
@@ -95,6 +108,7 @@ def bench(hostname: str) -> Bench:
                 hostname,
                 stop,
                 bell,
+                redis_watch,
                 _crew,
             )
         return _bench
@@ -112,10 +126,29 @@ def enqueue(self: Any, rows: Any) -> dict[str, Any]:
     return enqueue_rows(bench(self.request.hostname).store, settings, self.request.id, rows)
 
 
+@setup_logging.connect
+def _set_up_logs(loglevel: int | str, logfile: str | None, **_: Any) -> None:
+    """Celery asks who will do it, and then leaves the logs alone."""
+    set_up_celery(settings, loglevel, logfile)
+
+
+@celeryd_after_setup.connect
+def _no_banner(instance: Any, **_: Any) -> None:
+    """What is drawn for people is no line of a log."""
+    instance.quiet = instance.quiet or not sys.stdout.isatty()
+
+
+@worker_ready.connect
+def _say_ready(sender: Any, **_: Any) -> None:
+    """Once for each start."""
+    log.info("worker_ready", worker=sender.hostname, slots=sender.pool.num_processes, version=user_agent())
+
+
 @worker_shutting_down.connect
-def _release_nothing_more(**_: Any) -> None:
+def _release_nothing_more(sender: str, how: str, **_: Any) -> None:
     stop.set()
     bell.ring()
+    log.info("worker_stops", worker=sender, how=how.lower())
 
 
 @worker_process_init.connect
@@ -123,7 +156,6 @@ def _start_anew(**_: Any) -> None:
     """After a fork: nothing that the parent had open is used. A process has one shift at a time, hence a crew."""
     global _bench, _crew, _lock
     _bench, _crew, _lock = None, Crew(settings.shift_threads), threading.Lock()
-    configure_logs(settings.log_level)
 
 
 @worker_process_shutdown.connect

@@ -29,6 +29,7 @@ GIVE_WAY_SECONDS = 0.01
 HOUSEKEEPING_SECONDS = 1.0
 NEVER_BEGAN_SECONDS = 15.0
 AWAY_SECONDS = 1.0
+REFUSED_SECONDS = 60.0
 SWEEP = 200
 SHIFT_TASK = "work_shift"
 
@@ -39,7 +40,7 @@ class ShiftBook:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sent: dict[str, float] = {}
-        self.begun = 0  # shifts that got a slot, ever
+        self.accepted = 0
         self.changed = threading.Event()
 
     def sent(self, shift_id: str) -> None:
@@ -52,11 +53,11 @@ class ShiftBook:
         with self._lock:
             self._sent.pop(shift_id, None)
 
-    def accepted(self, shift_id: str) -> None:
+    def accept(self, shift_id: str) -> None:
         """A shift has its slot."""
-        with self._lock:
-            self.begun += 1
         self.began(shift_id)
+        with self._lock:
+            self.accepted += 1
 
     @property
     def starting(self) -> int:
@@ -84,7 +85,7 @@ class ShiftRequest(Request):  # type: ignore[misc]
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """The pool has a slot for it."""
-        book.accepted(self.id)
+        book.accept(self.id)
         super().on_accepted(pid, time_accepted)
 
 
@@ -107,14 +108,14 @@ class Dispatcher:
         self._watchdog = watchdog
         shared = bench(hostname)
         self._settings, self._limits = shared.settings, shared.limits
-        self._store, self._events, self._bell = shared.store, shared.events, shared.bell
+        self._store, self._events, self._bell, self._redis = shared.store, shared.events, shared.bell, shared.redis
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, name="dispatcher", daemon=True),
             threading.Thread(target=self._listen, name="dispatcher-wake", daemon=True),
         ]
         self._housekeeping_at = 0.0
-        self._notifier = Notifier(self._store, self._settings)
+        self._notifier = Notifier(self._store, self._settings, self._redis)
 
     def start(self) -> None:
         """Begin to dispatch."""
@@ -138,11 +139,13 @@ class Dispatcher:
                 OSError,
                 self._app.connection_for_write().connection_errors,
             ) as error:
-                log.warning("dispatcher_waits", error=str(error))
+                self._redis.lost(error)
                 pause = _away()
             except Exception:
                 log.exception("dispatcher_failed")
                 pause = _away()
+            else:
+                self._redis.found()
             book.changed.wait(pause)
             book.changed.clear()
 
@@ -204,9 +207,13 @@ class Dispatcher:
                         if channel.get_message(timeout=HOUSEKEEPING_SECONDS):
                             self._bell.ring()
                             book.changed.set()
-            except (redis.RedisError, OSError) as error:
-                log.warning("wake_channel_lost", error=str(error))
+            except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+                self._redis.lost(error)
                 self._stopping.wait(_away())
+            except redis.RedisError as error:
+                # Refused for good, as it seems, while all else may work: jobs then wait for the next look.
+                log.warning("wake_channel_refused", error=str(error))
+                self._stopping.wait(REFUSED_SECONDS)
 
 
 def _away() -> float:
@@ -231,7 +238,7 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]
         if self._watchdog is None:
             shared = bench(parent.hostname)
             redis_time = partial(shared.store.read, lambda client: client.time())
-            self._watchdog = Watchdog(shared.settings, lambda: book.begun, redis_time, lambda: bool(stop), stop.set)
+            self._watchdog = Watchdog(shared.settings, lambda: book.accepted, redis_time, lambda: bool(stop), stop.set)
         stop.clear()
         self._dispatcher = Dispatcher(parent.app, parent.hostname, parent.pool, self._watchdog)
         self._dispatcher.start()

@@ -80,6 +80,16 @@ class JobEvents:
         kind = "task-failed" if job.buried else "task-retried"
         self._sender(hostname).send(kind, uuid=job.id, exception="lost: its worker fell silent", traceback="")
 
+    @property
+    def waiting(self) -> int:
+        """How many events of this process have not been sent yet."""
+        dispatcher = self._dispatcher
+        if dispatcher is None:
+            return 0
+        # Celery tells it nowhere else: those of a batch to be, and those that the broker did not take.
+        batches = sum(len(batch) for batch in list(dispatcher._group_buffer.values()))  # noqa: SLF001
+        return batches + len(dispatcher._outbound_buffer)  # noqa: SLF001
+
     def flush(self, hostname: str, *, soon: bool = False) -> None:
         """Send what is buffered; with `soon`, only if nothing was sent for a while."""
         now = time.monotonic()

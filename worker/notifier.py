@@ -15,6 +15,7 @@ from lanes.notice import Notice
 from lanes.settings import Settings
 from lanes.store import LaneStore
 from worker.notices import SEND_SECONDS, Courier, facts_of
+from worker.redis_watch import RedisWatch
 
 log = structlog.get_logger()
 
@@ -28,8 +29,9 @@ GIVE_UP_SECONDS = 86_400.0
 class Notifier:
     """The loop of one worker. Times in seconds."""
 
-    def __init__(self, store: LaneStore, settings: Settings) -> None:
+    def __init__(self, store: LaneStore, settings: Settings, watch: RedisWatch) -> None:
         self._store = store
+        self._redis = watch
         self._dead_above = settings.notify_dead_above
         self._courier: Courier | None = None
         if settings.notify_url and settings.notify_secret:
@@ -51,7 +53,7 @@ class Notifier:
                 while not self._stopping.is_set() and self.work():
                     pass
             except (LanesError, redis.RedisError, OSError) as error:
-                log.warning("notifier_waits", error=str(error))
+                self._redis.lost(error)
             except Exception:
                 log.exception("notifier_failed")
             self._stopping.wait(LOOK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - jitter

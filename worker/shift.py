@@ -27,6 +27,7 @@ from worker.events import FLUSH_SECONDS, JobEvents
 from worker.health import api_is_down, outage_rule
 from worker.highlevel.client import HighLevelClient
 from worker.highlevel.outcomes import Kind, Outcome, classify
+from worker.redis_watch import RedisWatch
 from worker.tokens.tokens import Tokens
 
 log = structlog.get_logger()
@@ -66,6 +67,7 @@ class Bench:
     hostname: str
     stop: StopFlag
     bell: Bell
+    redis: RedisWatch
     crew: Crew | None = None
     watch: threading.Lock = field(default_factory=threading.Lock)
 
@@ -149,7 +151,7 @@ class Hand:
                 else:
                     following = self._watch(following.seconds)
         except RedisUnavailableError as error:
-            log.warning("hand_rests", error=str(error))
+            bench.redis.lost(error)
         finally:
             bench.events.flush(bench.hostname, soon=not self._over)
 
@@ -254,14 +256,17 @@ class Hand:
         gives_up_at = time.monotonic() + 2 * self._bench.settings.lease_seconds
         while True:
             try:
-                return call()
+                result = call()
             except RedisUnavailableError as error:
+                self._bench.redis.lost(error)
                 if time.monotonic() >= gives_up_at:
                     log.exception("report_lost", job=job.id, location=job.location_id, attempt=job.attempt)
                     return None
-                log.warning("report_delayed", job=job.id, error=str(error))
                 time.sleep(pause * self._chance.uniform(0.5, 1.5))  # not all come back at once
                 pause = min(2 * pause, REPORT_PAUSE_MOST_SECONDS)
+            else:
+                self._bench.redis.found()
+                return result
 
 
 def describe(outcome: Outcome, seconds: float, worker: str) -> str:

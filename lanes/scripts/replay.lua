@@ -1,5 +1,5 @@
--- replay: a dead letter, or an expired job, gets a second life: it joins its lane, its attempts kept, none counted: before newer jobs
--- of its record that wait, else as the youngest of the lane.
+-- replay: a dead letter, or an expired job, gets a second life: it joins its lane, its attempts kept, none counted, its age
+-- counted from now: before newer jobs of its record that wait, else as the youngest of the lane.
 -- Moves: dead | expired -> pending
 -- ARGV:
 --   1 id
@@ -10,6 +10,7 @@
 -- @include now
 -- @include count
 -- @include append
+-- @include held
 -- @include overtaker
 -- @include schedule
 -- @include stand_before
@@ -24,7 +25,7 @@ if newer then return { 'overtaken', newer } end
 if ARGV[3] == '1' then return { 'replayed', '' } end
 redis.call('ZREM', key.dead, id)
 redis.call('HSETNX', key.job(id), 'born', job[5])
-redis.call('HSET', key.job(id), 'state', 'pending', 'failures', 0)
+redis.call('HSET', key.job(id), 'state', 'pending', 'failures', 0, 'replayed_at', now, 'held_before', held(location))
 redis.call('HDEL', key.job(id), 'reason', 'ended_at', 'not_before', 'expires_at')
 count(location, job[1], 'pending')
 local at

@@ -13,7 +13,7 @@
 --   9 outage        when the API itself failed: how many such failures, over how many locations, are an outage, and us of the
 --                   first and the longest gap between probes, with spaces in between; else ''
 --   10 max_attempts or '' for any number
---   11 max_age      us after which a failed attempt is the last, or ''
+--   11 max_age      us since acceptance, or the last replay, after which a failed attempt is the last, or ''
 --   12.. as ARGV 1 to 3 of release, or nothing
 -- Returns: { 'retried' | 'buried' | 'stale' | 'unknown', what release returns behind its code }
 -- @include now
@@ -33,12 +33,12 @@ elseif job.current then
 end
 if stale(job, 'retry', ARGV[3]) then return reply('stale', 12) end
 end_attempt(job, 'retry', ARGV[3])
-local stored = redis.call('HMGET', key.job(job.id), 'failures', 'accepted_at', 'held_before', 'expires_at')
+local stored = redis.call('HMGET', key.job(job.id), 'failures', 'accepted_at', 'held_before', 'expires_at', 'replayed_at')
 local failures = tonumber(stored[1]) or 0
 if fault == 'job' then failures = redis.call('HINCRBY', key.job(job.id), 'failures', 1) end
 local spent = fault == 'job' and failures >= (tonumber(ARGV[10]) or math.huge)
 if not spent and fault ~= 'outage' and ARGV[11] ~= '' then
-  local age = now - tonumber(stored[2]) - held(job.location) + (tonumber(stored[3]) or 0)
+  local age = now - tonumber(stored[5] or stored[2]) - held(job.location) + (tonumber(stored[3]) or 0)
   spent = age >= tonumber(ARGV[11])
 end
 if spent then

@@ -12,6 +12,7 @@ from lanes.errors import LanesError, RedisUnavailableError
 from lanes.finding import Finding, Severity, sound
 from lanes.fitness import Surroundings, fitness, look
 from lanes.job import Order
+from lanes.printable import printable
 from lanes.repair import Repairer, Terms
 from lanes.rights import missing_rights
 from lanes.service import unserved
@@ -19,7 +20,7 @@ from lanes.settings import Settings
 from ops.command.failure import Refused
 from ops.command.progress import Steps
 from ops.command.session import Session, connected
-from ops.command.words import counted, examples, print_json, printable, say
+from ops.command.words import counted, examples, print_json, say
 from producers.order import order_for
 
 # What is mended may uncover more: counts are compared only once the jobs are in their places.

@@ -1,20 +1,20 @@
 """`lanes dead`: the dead letters."""
 
 import sys
-from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
 import click
 
-from lanes import letters
-from lanes.letter import Moved
-from lanes.store import LaneStore
+from lanes.letter_choice import choose
+from lanes.letter_groups import group
+from lanes.letter_moves import purge_move, replay_move
+from lanes.letter_summary import summarize
 from ops.command.dead_edit import edit
-from ops.command.dead_groups import group, print_groups
+from ops.command.dead_groups import print_groups
 from ops.command.dead_import import import_
-from ops.command.dead_letters import choice_options, choose, last_answer, take_choice, why
-from ops.command.dead_moves import Move, Wish, carry_out
+from ops.command.dead_letters import choice_options, take_choice
+from ops.command.dead_moves import Wish, carry_out
 from ops.command.dead_prune import prune
 from ops.command.enqueue import guess
 from ops.command.export import write_letters, write_rows
@@ -62,7 +62,7 @@ def list_(session: Session, *, grouped: bool, limit: int | None, as_json: bool, 
     session.so_far = "list changes nothing"
     jobs = choose(session.store, take_choice(given))
     if grouped:
-        groups = group(jobs)[:limit]
+        groups = group(map(summarize, jobs))[:limit]
         if as_json:
             print_json([each.as_json() for each in groups])
         else:
@@ -76,7 +76,7 @@ def list_(session: Session, *, grouped: bool, limit: int | None, as_json: bool, 
         say("no dead letters")
         return
     rows = [
-        (job.id, job.location_id, moment(job.ended_at), job.reason, len(job.attempts), last_answer(job))
+        (job.id, job.location_id, moment(job.ended_at), job.reason, len(job.attempts), summarize(job).answer)
         for job in shown
     ]
     print_table(COLUMNS, rows)
@@ -100,7 +100,7 @@ def show_(session: Session, job_id: str, *, as_json: bool) -> None:
         raise Refused(message)
     show(found, as_json=as_json)
     if not as_json:
-        click.echo(f"{'why':<15}{why(found)}")
+        click.echo(f"{'why':<15}{summarize(found).why}")
 
 
 def _move_options(function: Any) -> Any:
@@ -129,15 +129,8 @@ def replay(session: Session, *, even_if_newer: bool, **given: Any) -> None:
     A letter goes before newer jobs of its opportunity that wait. It is refused as overtaken, and the newer job named,
     when that one was delivered or is on its way. With --all it asks first; where there is no terminal, it needs --yes.
     """
-
-    def call(store: LaneStore, job_ids: Sequence[str]) -> list[Moved]:
-        return letters.replay(store, job_ids, even_if_newer=even_if_newer)
-
-    def rehearse(store: LaneStore, job_ids: Sequence[str]) -> list[Moved]:
-        return letters.replay(store, job_ids, even_if_newer=even_if_newer, rehearsal=True)
-
-    choice = take_choice(given)
-    carry_out(session, Move("replay", "replayed", call, rehearse, asks_for_ids=False), Wish(**given, choice=choice))
+    wish = Wish(choice=take_choice(given), **given)
+    carry_out(session, replay_move(even_if_newer=even_if_newer), wish, asks_for_ids=False)
 
 
 @dead.command(epilog=examples("lanes dead purge 0f8c4f0e6d2b4f4a", "lanes dead purge --all --older-than 90d --dry-run"))
@@ -149,19 +142,8 @@ def purge(session: Session, **given: Any) -> None:
     It asks first; where there is no terminal, it needs --yes. To keep them in a file: lanes dead export, or
     lanes dead prune.
     """
-    retention = session.settings.retention_seconds
-
-    def call(store: LaneStore, job_ids: Sequence[str]) -> list[Moved]:
-        return letters.purge(store, job_ids, retention)
-
-    def rehearse(store: LaneStore, job_ids: Sequence[str]) -> list[Moved]:
-        return [
-            Moved(job_id, "unknown" if job is None else "purged" if job.is_letter else job.state.value)
-            for job_id, job in zip(job_ids, store.read_jobs(job_ids), strict=True)
-        ]
-
-    choice = take_choice(given)
-    carry_out(session, Move("purge", "purged", call, rehearse, asks_for_ids=True), Wish(**given, choice=choice))
+    wish = Wish(choice=take_choice(given), **given)
+    carry_out(session, purge_move(session.settings.retention_seconds), wish, asks_for_ids=True)
 
 
 @dead.command(

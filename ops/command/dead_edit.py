@@ -9,15 +9,14 @@ from typing import Any
 import click
 
 from lanes.job import Job, Order
-from lanes.versions import ApiVersion
+from lanes.printable import printable
 from ops.command.failure import Refused
 from ops.command.job import find
 from ops.command.session import Session, connected
-from ops.command.words import PrintableWord, examples, print_json, printable, say
+from ops.command.words import PrintableWord, examples, print_json, say
 from producers.errors import InvalidJobError
-from producers.order import make_order
+from producers.letter_edits import api_name, differences, mended, parse_body
 from producers.rows import NUMBERS, number
-from producers.versions import MODELS
 
 
 @click.command(
@@ -58,7 +57,7 @@ def edit(
         raise Refused(_refusal(job_id, "merged" if letter.merged_into else letter.state.value))
     body = json.loads(read)
     if file is not None:
-        order = _checked(letter, _parse(_text_of(file)))
+        order = _checked(letter, _text_of(file))
     elif sets or unsets:
         order = _checked(letter, changed(letter, body, sets, unsets))
     else:
@@ -85,17 +84,12 @@ def changed(letter: Job, body: Mapping[str, Any], sets: tuple[str, ...], unsets:
         if not equals or not field:
             message = f"--set: must be FIELD=VALUE (it is {printable(repr(text))})"
             raise click.UsageError(message)
-        new[_api_name(letter, field)] = number(value) if field in NUMBERS else value
+        new[api_name(letter, field)] = number(value) if field in NUMBERS else value
     for field in unsets:
-        if new.pop(_api_name(letter, field), None) is None:
+        if new.pop(api_name(letter, field), None) is None:
             message = f"--unset: {printable(field)} is not set; set are: {', '.join(body)}"
             raise click.UsageError(message)
     return new
-
-
-def _api_name(letter: Job, field: str) -> str:
-    known = MODELS[ApiVersion(letter.version)].model_fields.get(field)
-    return known.alias or field if known else field
 
 
 def _text_of(file: str) -> str:
@@ -108,20 +102,9 @@ def _text_of(file: str) -> str:
         raise Refused(message) from None
 
 
-def _parse(text: str) -> Any:
+def _checked(letter: Job, body: str | Mapping[str, Any]) -> Order:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        message = f"the body is not JSON: {printable(error)}"
-        raise Refused(message) from None
-
-
-def _checked(letter: Job, body: object) -> Order:
-    try:
-        if isinstance(body, Mapping) and "_options" in body:
-            message = "the body has no _options"
-            raise Refused(message)
-        return make_order(body, version_of=lambda _: ApiVersion(letter.version), job_id=letter.id)
+        return mended(letter, parse_body(body) if isinstance(body, str) else body)
     except InvalidJobError as error:
         raise Refused("\n".join(printable(problem) for problem in error.problems)) from None
 
@@ -136,7 +119,7 @@ def _by_hand(letter: Job, body: Mapping[str, Any]) -> Order:
             raise Refused(message)
         text = written
         try:
-            return _checked(letter, _parse(text))
+            return _checked(letter, text)
         except Refused as refused:
             refused.show()
             if not click.confirm("edit it again?", default=True, err=True):
@@ -146,11 +129,11 @@ def _by_hand(letter: Job, body: Mapping[str, Any]) -> Order:
 
 def _tell(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     """Show what changes, field by field."""
-    for name in [*old, *(name for name in new if name not in old)]:
-        if old.get(name) != new.get(name):
-            before, after = (printable(json.dumps(body[name])) if name in body else "unset" for body in (old, new))
-            say(f"{name}: {before} -> {after}")
-    if old == new:
+    found = list(differences(old, new))
+    for each in found:
+        before, after = ("unset" if value is None else value for value in (each.before, each.after))
+        say(f"{each.field}: {before} -> {after}")
+    if not found:
         say("no field changes")
 
 

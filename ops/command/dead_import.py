@@ -9,15 +9,16 @@ import click
 from lanes import letters
 from lanes.job import State
 from lanes.letter import Letter
+from lanes.printable import printable
 from ops.command.dead_moves import why_not
 from ops.command.enqueue import guess, opened
 from ops.command.failure import Interrupted, Refused
-from ops.command.letter_rows import read_letter
 from ops.command.progress import Steps
 from ops.command.session import Session, connected
-from ops.command.words import counted, examples, print_json, printable, say
+from ops.command.words import counted, examples, print_json, say
 from producers.errors import InvalidJobError
 from producers.intake import batches
+from producers.letter_rows import read_letter
 from producers.rows import FileRow, Format, read_rows
 
 

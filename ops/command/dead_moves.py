@@ -1,31 +1,22 @@
 """Replay and purge: many dead letters in batches, with progress, and never more than was asked for."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import click
 
+from lanes import letter_moves
 from lanes.letter import Moved
+from lanes.letter_choice import Choice, count_chosen, look_through
+from lanes.letter_moves import Move
 from lanes.letters import STEP, Span
 from lanes.store import LaneStore
-from ops.command.dead_letters import Choice, choose_in_batches, count_chosen
 from ops.command.failure import Refused
 from ops.command.progress import Steps
 from ops.command.session import Session
 from ops.command.words import counted, say
 from producers.intake import batches
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """What to do with each: its verb, the lanes' answer when it was done, the call, and the call that only tells."""
-
-    verb: str
-    done: str
-    call: Callable[[LaneStore, Sequence[str]], list[Moved]]
-    rehearse: Callable[[LaneStore, Sequence[str]], list[Moved]]
-    asks_for_ids: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +40,23 @@ class Wish:
         if self.job_ids:
             yield from batches(dict.fromkeys(self.job_ids), STEP)
             return
-        for batch in choose_in_batches(store, self.choice, span):
-            yield [job.id for job in batch]
+        for batch in look_through(store, self.choice, span):
+            yield [letter.id for letter in batch]
 
     def count(self, store: LaneStore, span: Span) -> int:
         """Return how many they are."""
         return len(set(self.job_ids)) if self.job_ids else count_chosen(store, self.choice, span)
 
 
-def carry_out(session: Session, move: Move, wish: Wish) -> None:
-    """Do it to the ids given, or to all of a choice; or only tell what it would do."""
+def carry_out(session: Session, move: Move, wish: Wish, *, asks_for_ids: bool) -> None:
+    """Do it to the ids given, or to all of a choice; or only tell what it would do.
+
+    `asks_for_ids`: whether it asks first even where the letters were named one by one.
+    """
     wish.check()
     span = wish.choice.span(session.store)
     total = wish.count(session.store, span)
-    if not wish.dry_run and total and not wish.yes and (not wish.job_ids or move.asks_for_ids):
+    if not wish.dry_run and total and not wish.yes and (not wish.job_ids or asks_for_ids):
         ask(f"{move.verb} {counted(total, 'dead letter')}{wish.choice}?")
     call = move.rehearse if wish.dry_run else move.call
     if not wish.dry_run and total:
@@ -103,11 +97,6 @@ def ask(question: str) -> None:
 
 
 def why_not(moved: Moved) -> str:
-    """Say why a letter was not moved."""
-    if moved.answer == "overtaken":
-        return f"overtaken by {moved.newer}, which is newer: it would overwrite that; --even-if-newer replays it anyhow"
-    if moved.answer == "unknown":
-        return "no such job: mistyped, or done so long ago that it was pruned"
-    if moved.answer == "changed":
-        return "it changed in this moment, and was left alone"
-    return f"no dead letter: it is {moved.answer.replace('_', ' ')}"
+    """Say why a letter was not moved, and what can be done about it."""
+    anyhow = "; --even-if-newer replays it anyhow" if moved.answer == "overtaken" else ""
+    return f"{letter_moves.why_not(moved)}{anyhow}"

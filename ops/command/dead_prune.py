@@ -14,10 +14,10 @@ from lanes.job import Job
 from lanes.letters import Span
 from ops.command.dead_moves import ask, why_not
 from ops.command.enqueue import FORMATS
-from ops.command.letter_rows import LetterWriter
 from ops.command.progress import Steps
 from ops.command.session import Session, connected
 from ops.command.words import Duration, counted, examples, say
+from producers.letter_rows import LetterWriter
 
 
 @click.command(

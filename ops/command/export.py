@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lanes.job import Job
-from ops.command.dead_letters import last_answer
-from ops.command.letter_rows import LetterWriter
+from lanes.letter_summary import summarize
 from ops.command.new_file import new_file
 from ops.command.session import Session
 from ops.command.words import counted
+from producers.letter_rows import LetterWriter
 from producers.order import OPTIONS_FIELD
 from producers.rows import Format
 
@@ -55,7 +55,7 @@ def why(job: Job, line: int) -> dict[str, Any]:
         "location_id": job.location_id,
         "reason": job.reason,
         "attempts": len(job.attempts),
-        "answer": last_answer(job),
+        "answer": summarize(job).answer,
     }
 
 

@@ -2,8 +2,9 @@
 
 import click
 
+from lanes.printable import printable
 from ops.command.session import Session, connected
-from ops.command.words import LocationId, PrintableWord, examples, printable, say
+from ops.command.words import LocationId, PrintableWord, examples, say
 
 HELD_BY = "operator"
 NOT_NAMES = ("authorization", "outage")  # who holds lanes beside people

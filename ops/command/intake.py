@@ -6,10 +6,11 @@ from typing import Any, BinaryIO
 
 import click
 
+from lanes.printable import printable
 from ops.command.progress import BytesRead
 from ops.command.refused_rows import RefusedRows
 from ops.command.session import Session
-from ops.command.words import counted, print_json, printable, say
+from ops.command.words import counted, print_json, say
 from producers import EnqueueOptions, EnqueueReport, Problem, Refusal
 from producers.intake import Row, batches, check_rows
 from producers.order import OPTIONS_FIELD

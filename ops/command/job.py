@@ -1,11 +1,15 @@
-"""`lanes job`: one job, with its attempts."""
+"""`lanes job`: one job, with what it waits for and its attempts."""
+
+from collections.abc import Sequence
 
 import click
 
 from lanes.job import Attempt, Job
+from lanes.printable import printable
+from lanes.whereabouts import Wait
 from ops.command.failure import Refused
 from ops.command.session import Session, connected
-from ops.command.words import PrintableWord, examples, moment, print_json, printable
+from ops.command.words import PrintableWord, examples, moment, print_json
 
 
 @click.command(epilog=examples("lanes job 0f8c4f0e6d2b4f4a", "lanes job 0f8c4f0e6d2b4f4a --json | jq .attempts"))
@@ -13,12 +17,13 @@ from ops.command.words import PrintableWord, examples, moment, print_json, print
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @connected
 def job(session: Session, job_id: str, *, as_json: bool) -> None:
-    """Show a job: its state, its body while it is kept, and every attempt with the API's answer.
+    """Show a job: its state, what it waits for, its body while it is kept, and every attempt with the API's answer.
 
     A job that is done can be read for LANES_RETENTION_SECONDS (by default a day); a dead letter, or an
     expired job, until it is replayed or purged.
     """
-    show(find(session, job_id), as_json=as_json)
+    found, where = find(session, job_id), session.store.whereabouts(job_id)
+    show(found, where.waits() if where else (), as_json=as_json)
 
 
 def find(session: Session, job_id: str) -> Job:
@@ -30,19 +35,28 @@ def find(session: Session, job_id: str) -> Job:
     return found
 
 
-def show(found: Job, *, as_json: bool) -> None:
-    """Print a job."""
+def show(found: Job, waits: Sequence[Wait] = (), *, as_json: bool) -> None:
+    """Print a job, and what it waits for."""
     if as_json:
-        print_json(found.as_json())
+        print_json({**found.as_json(), "waits": [wait.as_json() for wait in waits]})
         return
     for name, value in found.as_json().items():
         if name == "attempts" or value is None:
             continue
         shown = moment(value) if isinstance(value, float) else printable(value)
         click.echo(f"{name:<15}{shown}")
+    for wait in waits:
+        click.echo(f"{'waits':<15}{say_wait(wait)}")
     click.echo(f"{'attempts':<15}{len(found.attempts)}")
     for attempt in found.attempts:
         click.echo(f"  {tell(attempt)}")
+
+
+def say_wait(wait: Wait) -> str:
+    """Return what a job waits for as one line."""
+    job = f" {printable(wait.job_id)}" if wait.job_id else ""
+    until = f" (until {moment(wait.until)})" if wait.until is not None else ""
+    return f"{printable(wait.words)}{job}{until}"
 
 
 def tell(attempt: Attempt) -> str:

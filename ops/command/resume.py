@@ -3,9 +3,10 @@
 import click
 
 from lanes.lane import Lane
+from lanes.printable import printable
 from ops.command.failure import Refused
 from ops.command.session import Session, connected
-from ops.command.words import LocationId, counted, examples, printable, say
+from ops.command.words import LocationId, counted, examples, say
 
 
 @click.command(epilog=examples("lanes resume ve9EPM428h8vShlRW1KT", "lanes resume --all", "lanes resume --each"))

@@ -12,11 +12,12 @@ from rich.text import Text
 
 from lanes.gate import Gate
 from lanes.lane import Lane
+from lanes.printable import printable
 from lanes.settings import Settings
 from ops.command.failure import Refused
 from ops.command.session import Session, connected
 from ops.command.table import Column, draw, plain
-from ops.command.words import LocationId, examples, moment, print_json, printable, say
+from ops.command.words import LocationId, examples, moment, print_json, say
 
 COUNTS = ("pending", "in_flight", "delivered", "dead", "retried", "throttled")
 COLUMNS = (

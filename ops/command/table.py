@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ops.command.words import printable
+from lanes.printable import printable
 
 GAP = "  "
 

@@ -8,13 +8,14 @@ import click
 
 from lanes import letters
 from lanes.job import Reason
+from lanes.letter_choice import Choice, choose_in_batches
+from lanes.printable import printable
 from lanes.settings import Settings
 from lanes.token_store import AGENCY
-from ops.command.dead_letters import Choice, choose_in_batches
 from ops.command.failure import Refused
 from ops.command.session import Session, connected
 from ops.command.table import Column, print_table
-from ops.command.words import LocationId, counted, examples, moment, print_json, printable, say
+from ops.command.words import LocationId, counted, examples, moment, print_json, say
 from worker.tokens.book import Entry, TokenBook
 from worker.tokens.credential import (
     Credential,

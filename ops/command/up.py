@@ -26,7 +26,7 @@ LOOK_SECONDS = 0.5
 )
 @click.option("--workers", type=click.IntRange(1, 16), default=1, show_default=True, help="Celery workers to start.")
 def up(data: Path, workers: int) -> None:
-    """Start Redis, the sandbox, workers and Flower on this machine and keep them up until Ctrl-C.
+    """Start Redis, the sandbox, workers and the dashboard on this machine and keep them up until Ctrl-C.
 
     Data stay in the folder and are there again at the next start. Nothing goes to the real API.
     """
@@ -44,7 +44,7 @@ def up(data: Path, workers: int) -> None:
 def _start(stack: Stack, workers: int) -> None:
     stack.start_redis()
     stack.start_sandbox("--latency", "0.15-0.25", "--known-pipeline", PIPELINE)
-    stack.start_flower("--persistent=True", f"--db={stack.folder / 'flower'}", "--state_save_interval=5000")
+    stack.start_dashboard("--", "--persistent=True", f"--db={stack.folder / 'flower'}", "--state_save_interval=5000")
     for number in range(1, workers + 1):
         stack.start_worker(f"worker{number}")
     sample = stack.folder / "sample.jsonl"
@@ -56,6 +56,7 @@ def _instructions(stack: Stack, sample: Path) -> str:
     return f"""Everything is up; Ctrl-C ends it. Data and output of every part: {stack.folder}
 
 Open
+  {stack.flower_url}/throughput     how fast, which lane is stuck and why, what died
   {stack.flower_url}/tasks          Flower: every job under its id
   {stack.sandbox_url}/_sandbox/account   what the sandbox saw
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import click
 from pydantic import TypeAdapter, ValidationError
 
+from lanes.printable import printable
 from producers.model import Id
 
 _LOCATION = TypeAdapter(Id)
@@ -17,14 +18,6 @@ _LOCATION = TypeAdapter(Id)
 def examples(*lines: str) -> str:
     """Return the end of a help text."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
-
-
-def printable(text: object) -> str:
-    """Return text without anything that a terminal would obey: control characters are escaped."""
-    shown = text if isinstance(text, str) else str(text)
-    if shown.isprintable():
-        return shown
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
 
 def print_json(value: Any) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -49,10 +50,9 @@ def test_a_consumer_that_reads_nothing_is_started_anew(make_stack: Callable[...,
 def test_a_queue_that_somebody_cancelled_is_consumed_again(make_stack: Callable[..., Stack]) -> None:
     stack = make_stack(**QUICK)
     worker = stack.start_worker("one", "--concurrency", "2")
-    node = next(line for line in worker.output.splitlines() if ".dq2" in line).split()[1].removesuffix(".dq2")
     app.conf.broker_url = stack.redis.url
     with app.connection_for_write() as connection:
-        queue = worker_direct(node).name
+        queue = worker_direct(f"one@{socket.gethostname()}").name
         replies: Any = app.control.cancel_consumer(queue, connection=connection, reply=True, timeout=5)
     assert "no longer consuming" in str(replies)
     work(stack, 5)

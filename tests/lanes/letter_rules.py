@@ -34,6 +34,7 @@ class Known:
     expires_at: float = float("inf")
     held_before: float = 0
     expires_while_held: bool = False
+    replayed_at: float = 0
 
 
 class LetterRules(RuleBasedStateMachine):
@@ -95,6 +96,7 @@ class LetterRules(RuleBasedStateMachine):
         else:
             assert moved == Moved(job_id, "replayed")
             known.state, known.expires_at = State.PENDING, float("inf")
+            known.replayed_at = self.store.now
             at = queue.index(newer[0]) if newer and not even else len(queue)
             assert self.queue(known) == [*queue[:at], job_id, *queue[at:]]
 

@@ -17,7 +17,7 @@ FOLDER = Path(str(files("lanes") / "scripts"))
 NAMES = sorted(path.stem for path in FOLDER.glob("*.lua"))
 INCLUDES = sorted(path.stem for path in (FOLDER / "include").glob("*.lua"))
 # They take any number of the same things, and nothing else.
-IDS_ALONE = ("audit_jobs", "audit_cell", "count_letters", "migrate_jobs_2", "migrate_lanes_2", "read_jobs")
+IDS_ALONE = ("audit_jobs", "audit_cell", "count_letters", "migrate_jobs_2", "migrate_lanes_2", "read_jobs", "summarize")
 ROOT = Path(__file__).parents[2]
 
 

@@ -10,7 +10,7 @@ from lanes.job import Attempt, Order, Reason, Released, State
 from lanes.letter import Letter, Moved
 from lanes.letters import Span
 from lanes.store import LaneStore
-from lanes.transitions import Limits, Report, Seat
+from lanes.transitions import Limits, Patience, Report, Seat
 from tests.lanes.conftest import ClockedStore, Orders
 
 LIMITS = Limits(burst=10_000, window=10, daily=10**6)
@@ -248,3 +248,21 @@ def test_a_letter_from_a_clock_that_is_ahead_is_seen(store: ClockedStore, order:
     job = store.job("job1")
     assert job is not None
     assert (job.accepted_at, job.ended_at) == (store.now, store.now)
+
+
+@pytest.mark.parametrize("held", [0, 500])
+def test_the_age_at_which_a_failure_is_the_last_counts_from_the_replay(
+    store: ClockedStore, order: Orders, held: float
+) -> None:
+    store.enqueue(order(), 60)
+    bury(store)
+    if held:
+        store.hold("loc", "why", "me")
+        store.pass_time(held)
+        store.resume("loc")
+    store.pass_time(1000)
+    assert store.replay("job1") == "replayed"
+    patience = Patience(max_attempts=9, max_age=100)
+    for wait, code in ((99, "retried"), (1, "buried")):
+        store.pass_time(wait)
+        assert store.retry(report(release(store)), delay=0, patience=patience).code == code

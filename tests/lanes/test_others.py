@@ -41,6 +41,14 @@ def test_a_429_is_proof_of_somebody_else(store: ClockedStore) -> None:
     assert not alone(store, 1)
 
 
+def test_a_429_without_counts_proves_nothing_of_the_window(store: ClockedStore) -> None:
+    fill(store, "loc", 200)
+    job = take_job(store, LIMITS)
+    store.throttle(Report(job.id, job.attempt, "{}", LIMITS, Told()), wait=1)
+    store.pass_time(1)
+    assert alone(store, 1)
+
+
 def test_every_order_of_arrivals_and_answers_is_explained(store: ClockedStore) -> None:
     fill(store, "loc", 300)
     for arrivals in permutations(range(1, 4)):

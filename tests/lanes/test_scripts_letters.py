@@ -16,6 +16,7 @@ def test_replay_and_purge_take_expired_jobs_too(store: ClockedStore, order: Orde
         assert store.purge("job2", KEPT) == "purged"
     assert changed == {
         **of("job:job1", state="expired -> pending", seq="1 -> 3", born="1", failures="0"),
+        **of("job:job1", replayed_at="t+5", held_before="0"),
         **of("job:job1", reason="expired -> gone", ended_at="t+5 -> gone", expires_at="t+5 -> gone"),
         **of("job:job2", state="expired -> cancelled", reason="expired -> purged", died="1 -> gone"),
         "job:job2 ttl": "60 min",

@@ -74,6 +74,7 @@ def test_replay_sends_a_dead_letter_again_as_the_youngest_without_its_old_terms(
         assert store.replay("job1") == "replayed"
     assert changed == {
         **of("job:job1", state="dead -> pending", seq="1 -> 2", born="1", failures="0"),
+        **of("job:job1", replayed_at="t+3", held_before="0"),
         **of("job:job1", reason="refused -> gone", ended_at="t+0 -> gone"),
         **of("job:job1", not_before="t+0 -> gone", expires_at="t+60 -> gone"),
         "dead.job1": "t+0 -> gone",
@@ -91,6 +92,7 @@ def test_a_replayed_job_stands_before_the_newer_ones_of_its_record(store: Clocke
         assert store.replay("job1") == "replayed"
     assert changed == {
         **of("job:job1", state="dead -> pending", seq="1 -> 2", born="1", failures="0", priority="4"),
+        **of("job:job1", replayed_at="t+3", held_before="0"),
         **of("job:job1", reason="refused -> gone", ended_at="t+0 -> gone"),
         "dead.job1": "t+0 -> gone",
         f"heads:loc.{RECORD}": "job2 -> job1",
@@ -111,6 +113,7 @@ def test_a_replay_that_shall_be_the_last_word_stands_behind_the_others_of_its_re
         assert store.replay("job1", even_if_newer=True) == "replayed"
     assert changed == {
         **of("job:job1", state="dead -> pending", seq="1 -> 3", born="1", failures="0"),
+        **of("job:job1", replayed_at="t+3", held_before="0"),
         **of("job:job1", reason="refused -> gone", ended_at="t+0 -> gone"),
         "dead.job1": "t+0 -> gone",
         f"behind:loc:{RECORD}": "job1",

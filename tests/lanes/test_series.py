@@ -115,6 +115,18 @@ def test_what_died_twice_is_two_deaths_since_the_beginning(store: ClockedStore, 
         letters.replay(store, [job_id])
     assert store.counts()["dead"] == 0
     assert since_the_beginning(store).counts["dead"] == last_hour(store).total("dead") == 2
+    assert since_the_beginning(store).buried == {"refused": 2, "exhausted": 0, "unauthorized": 0}
+
+
+def test_a_letter_waits_from_its_replay(store: ClockedStore, order: Orders) -> None:
+    job_id = store.enqueue(order(), KNOWN).id
+    store.bury(report(send(store)), reason="refused")
+    store.pass_time(86_400)
+    letters.replay(store, [job_id])
+    store.pass_time(3)
+    assert store.lanes()[0].oldest == 3
+    deliver(store, 1)
+    assert last_hour(store).waits.quantile(1) == pytest.approx(4, rel=0.1)
 
 
 def test_a_rate_leaves_out_the_step_that_goes_on(store: ClockedStore, order: Orders) -> None:

@@ -191,7 +191,8 @@ class LanesMachine(GateRules):
             return result, "retried"
         job = self.store.job(report.job_id)
         assert job is not None
-        assert job.failures >= MOST_FAILURES or self.store.now - job.accepted_at >= PATIENCE.max_age
+        age = self.store.now - max(job.accepted_at, known.replayed_at)
+        assert job.failures >= MOST_FAILURES or age >= PATIENCE.max_age
         assert self.store.gate().outage is None
         self.end(report.job_id, State.DEAD)
         return result, "buried"

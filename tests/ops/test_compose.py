@@ -1,32 +1,27 @@
-"""The Compose file and the image, without a container engine: schema, rules, and every command line for real."""
+"""The Compose file, without a container engine: schema, rules, and every command line for real."""
 
 import json
 import re
-import shlex
-import shutil
 import subprocess
-import sys
-import sysconfig
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
 import redis
-import yaml
 
 from lanes.settings import PREFIX, Settings
-from ops.make_secrets import make
-from ops.processes import Child
-from ops.redis_server import find_redis_server, free_port
+from ops.make_secrets import TOGETHER, make
+from tests import real_parts
 from tests.end_to_end.conftest import until
+from tests.ops.deployment import COMPOSE, ROOT, SERVICES, Deployment, settings_of
 
-ROOT = Path(__file__).parents[2]
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-BIN = Path(sys.executable).parent
+LASTING = [name for name, service in SERVICES.items() if service["restart"] != "no"]
+OURS = [name for name, service in SERVICES.items() if "build" in service]
 
 
 def test_the_file_fits_the_compose_schema() -> None:
@@ -35,16 +30,44 @@ def test_the_file_fits_the_compose_schema() -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_service_is_watched_bounded_and_shut(name: str) -> None:
+def test_every_service_is_bounded_and_shut(name: str) -> None:
     service = SERVICES[name]
-    assert service["healthcheck"]["test"]
-    assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
+    assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
     assert service["user"].split(":")[0] not in ("0", "root")
     assert service["read_only"] is True
+    assert service["init"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not {"privileged", "cap_add", "network_mode", "pid", "ipc", "env_file"} & service.keys()
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
-    assert not re.search(r":latest$", service["image"]) or name != "redis"
+    assert service["logging"]["options"].keys() == {"max-size", "max-file"}
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_every_service_that_lasts_is_watched_and_started_again(name: str) -> None:
+    service = SERVICES[name]
+    assert service["restart"] == "unless-stopped"
+    assert service["healthcheck"].keys() == {"test", "interval", "timeout", "retries", "start_period"}
+    # Whoever is called from outside must be asked within the container itself.
+    assert not re.search(r"https?://(?!127\.0\.0\.1)", str(service["healthcheck"]["test"]))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_image_is_pinned_or_built_here(name: str) -> None:
+    image = SERVICES[name]["image"]
+    if name in OURS:
+        assert image == "highlevel-lanes:${LANES_IMAGE_TAG:-latest}"
+        assert SERVICES[name]["user"] == SERVICES["worker"]["user"]
+    else:
+        assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+[\w.-]*", image)
+
+
+def test_whoever_has_no_business_with_redis_does_not_reach_it() -> None:
+    assert COMPOSE["networks"]["data"] == {"internal": True}
+    assert SERVICES["redis"]["networks"] == ["data"]
+    assert "ports" not in SERVICES["redis"]
+    near = {name for name, service in SERVICES.items() if "data" in service.get("networks", [])}
+    assert near == {"redis"} | {name for name in SERVICES if "redis_url" in SERVICES[name].get("secrets", [])}
 
 
 def test_no_secret_stands_in_the_file() -> None:
@@ -52,89 +75,83 @@ def test_no_secret_stands_in_the_file() -> None:
         for name, value in service.get("environment", {}).items():
             assert not re.search("TOKEN|KEY|PASSWORD|REDIS_URL", name) or value.startswith("/run/secrets/"), name
     assert all(set(secret) == {"file"} for secret in COMPOSE["secrets"].values())
-    used = {secret for service in SERVICES.values() for secret in service.get("secrets", [])}
-    assert used == set(COMPOSE["secrets"])
 
 
-def test_every_setting_that_it_passes_on_is_one() -> None:
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
-    given = SERVICES["worker"]["environment"]
-    assert {name.removesuffix("_FILE") for name in given} <= known
-    for_tokens = {"LANES_SECRET_KEY_FILE", "LANES_OAUTH_CLIENT_ID", "LANES_OAUTH_CLIENT_SECRET_FILE"}
-    assert for_tokens <= given.keys()
-    assert SERVICES["flower"]["environment"] == {name: given[name] for name in given.keys() - for_tokens}
-    for name, value in given.items():
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_the_secrets_that_it_names_and_no_others(name: str) -> None:
+    service = SERVICES[name]
+    named = set(re.findall(r"/run/secrets/([\w.]+)", json.dumps(service)))
+    if name == "prometheus":
+        named |= set(re.findall(r"/run/secrets/([\w.]+)", (ROOT / "ops/prometheus/prometheus.yml").read_text("utf-8")))
+    assert named == set(service.get("secrets", []))
+    assert named <= COMPOSE["secrets"].keys()
+
+
+def test_every_secret_is_made_for_somebody(tmp_path: Path) -> None:
+    made = make(tmp_path / "secrets")
+    names = {path.name for path in (tmp_path / "secrets").iterdir()}
+    assert names == COMPOSE["secrets"].keys()
+    assert names == {secret for service in SERVICES.values() for secret in service.get("secrets", [])}
+    assert len(made) == len(names)
+    assert {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()} == names
+    before = {path: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+    assert all("kept" in line for line in make(tmp_path / "secrets"))
+    assert {path: path.read_text() for path in before} == before
+    people = dict(line.split(":") for line in before[tmp_path / "secrets" / "dashboard_people"].splitlines())
+    assert people["prometheus"] == before[tmp_path / "secrets" / "prometheus_password"]
+    assert len(set(before.values())) == len(before) - 1  # two are empty, for people to fill
+    for pair in TOGETHER:
+        path = tmp_path / "secrets" / pair[0]
+        path.rename(tmp_path / "away")
+        with pytest.raises(SystemExit, match="belong together"):
+            make(tmp_path / "secrets")
+        (tmp_path / "away").rename(path)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_setting_that_it_passes_on_is_one(name: str) -> None:
+    given = SERVICES[name].get("environment", {})
+    assert settings_of(name).keys() <= {PREFIX + field.upper() for field in Settings.model_fields}
+    for setting, value in given.items():
         default = re.fullmatch(r"\$\{(\w+):-(.*)\}", value)
         if default:
-            assert default[1] == name
-            field = Settings.model_fields[name.removeprefix(PREFIX).lower()]
+            assert default[1] == setting
+            field = Settings.model_fields[setting.removeprefix(PREFIX).lower()]
             assert default[2] == ("" if field.default is None else str(field.default))
 
 
+def test_only_the_worker_can_read_and_spend_tokens() -> None:
+    secret = {"LANES_API_TOKEN", "LANES_SECRET_KEY", "LANES_OAUTH_CLIENT_SECRET"}
+    assert secret <= settings_of("worker").keys()
+    assert not [name for name in SERVICES if name != "worker" and secret & settings_of(name).keys()]
+    shared = settings_of("dashboard")
+    assert shared == {name: settings_of("worker")[name] for name in shared}  # both speak of the same budgets
+
+
 def test_every_mounted_file_is_there() -> None:
+    used = set()
     for service in SERVICES.values():
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
-            assert source in COMPOSE["volumes"] or (ROOT / source).exists(), volume
+            used.add(source)
+            assert source in COMPOSE["volumes"] or ((ROOT / source).exists() and volume.endswith(":ro")), volume
+    assert COMPOSE["volumes"].keys() <= used
 
 
-def test_the_worker_may_finish_its_request_before_it_is_killed() -> None:
-    seconds = float(SERVICES["worker"]["stop_grace_period"].removesuffix("s"))
+def test_what_the_monitoring_names_is_what_is_mounted_and_called() -> None:
+    grafana = ROOT / "ops/grafana/provisioning"
+    [path] = re.findall(r"path: (\S+?) }", (grafana / "dashboards/lanes.yml").read_text("utf-8"))
+    assert f"./ops/grafana/dashboards:{path}:ro" in SERVICES["grafana"]["volumes"]
+    assert "http://prometheus:9090" in (grafana / "datasources/prometheus.yml").read_text("utf-8")
+    scraped = (ROOT / "ops/prometheus/prometheus.yml").read_text("utf-8")
+    assert "dashboard:5555" in scraped
+    assert f"port: {settings_of('worker')['LANES_METRICS_PORT']}" in scraped
+
+
+@pytest.mark.parametrize("name", ["worker", "dashboard"])
+def test_a_request_in_hand_may_be_finished_before_the_kill(name: str) -> None:
+    seconds = float(SERVICES[name]["stop_grace_period"].removesuffix("s"))
     assert seconds > Settings.model_fields["http_timeout_seconds"].default
-
-
-class Deployment:
-    """The command lines of the Compose file, run as they stand but for paths, ports and names of this machine."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.ports = {"6379": free_port(), "5555": free_port(), "8080": free_port()}
-        self.children: list[Child] = []
-        make(folder / "secrets")
-        (folder / "secrets" / "api_token").write_text("token-of-the-test")
-        url = folder / "secrets" / "redis_url"
-        url.write_text(url.read_text().replace("redis:6379", f"127.0.0.1:{self.ports['6379']}"))
-        self.environ = {"PATH": f"{folder / 'bin'}:{BIN}:/usr/bin:/bin"}
-        for name, value in SERVICES["worker"]["environment"].items():
-            default = re.fullmatch(r"\$\{\w+:-(.*)\}", value)
-            self.environ[name] = default[1] if default else self.here(value)
-        self.environ["LANES_API_BASE_URL"] = f"http://127.0.0.1:{self.ports['8080']}"
-        (folder / "bin").mkdir()
-        (folder / "bin" / "redis-server").symlink_to(find_redis_server())
-        (folder / "bin" / "redis-cli").symlink_to(
-            shutil.which("redis-cli", path=str(BIN)) or shutil.which("redis-cli") or ""
-        )
-        (folder / "data").mkdir()
-
-    def here(self, word: str) -> str:
-        """Translate a word of a command line."""
-        word = word.replace("$$", "$").replace("/run/secrets", str(self.folder / "secrets"))
-        word = word.replace("/etc/redis/redis.conf", str(ROOT / "ops/redis.conf")).replace(
-            "/data", str(self.folder / "data")
-        )
-        word = word.replace("redis-cli ping", f"redis-cli -p {self.ports['6379']} ping").replace("0.0.0.0", "127.0.0.1")
-        for port, own in self.ports.items():
-            word = re.sub(rf"\b{port}\b", str(own), word)
-        return word
-
-    def start(self, name: str) -> Child:
-        """Start a service."""
-        words = [self.here(word) for word in SERVICES[name]["command"]]
-        if name == "redis":
-            words += ["--port", str(self.ports["6379"])]
-        words[0] = shutil.which(words[0], path=self.environ["PATH"]) or words[0]
-        child = Child(name, words, self.folder / f"{name}.log", environ=self.environ, folder=self.folder)
-        self.children.append(child)
-        return child
-
-    def healthy(self, name: str) -> bool:
-        """Run the health check of a service."""
-        kind, *words = SERVICES[name]["healthcheck"]["test"]
-        words = [self.here(word) for word in words]
-        command = ["/bin/sh", "-c", words[0]] if kind == "CMD-SHELL" else words
-        command[0] = shutil.which(command[0], path=self.environ["PATH"]) or command[0]
-        done = subprocess.run(command, env=self.environ, cwd=self.folder, capture_output=True, check=False, timeout=120)
-        return done.returncode == 0
 
 
 @pytest.fixture
@@ -147,88 +164,67 @@ def deployment(tmp_path: Path) -> Iterator[Deployment]:
 
 def test_every_command_line_and_health_check_does_what_it_should(deployment: Deployment) -> None:
     children = {}
-    for name in ("redis", "sandbox", "worker", "flower"):
+    for name in ("redis", "sandbox", "worker", "dashboard"):
         assert not deployment.healthy(name)
         children[name] = deployment.start(name)
+        if name == "worker":
+            until(lambda: "worker_ready" in children["worker"].output, "the worker ready")
         until(lambda name=name: deployment.healthy(name), f"{name} healthy")  # type: ignore[misc]
     url = (deployment.folder / "secrets" / "redis_url").read_text().strip()
     with redis.Redis.from_url(url) as client:
-        settings = client.config_get("append*") | client.config_get("maxmemory-policy")
+        settings = client.config_get("append*") | client.config_get("maxmemory*")
         assert settings["appendonly"] == "yes"
         assert settings["appendfsync"] == "always"
         assert settings["maxmemory-policy"] == "noeviction"
-    with redis.Redis(port=deployment.ports["6379"]) as stranger, pytest.raises(redis.AuthenticationError):
+        assert int(settings["maxmemory"]) == 1 << 30
+    with redis.Redis(port=int(deployment.ports["6379"])) as stranger, pytest.raises(redis.AuthenticationError):
         stranger.ping()
     row = '{"pipelineId":"pipe","locationId":"loc","contactId":"contact"}'
-    command = [str(BIN / "lanes"), "enqueue", "-", "--ids"]
-    done = subprocess.run(command, env=deployment.environ, input=row, capture_output=True, text=True, check=True)
-    job = [str(BIN / "lanes"), "job", done.stdout.strip(), "--json"]
+    job_id = deployment.run("lanes", "enqueue", "-", "--ids", stdin=row).strip()
 
     def delivered() -> bool:
-        shown = subprocess.run(job, env=deployment.environ, capture_output=True, check=True).stdout
-        return bool(json.loads(shown)["state"] == "delivered")
+        return bool(json.loads(deployment.run("lanes", "job", job_id, "--json"))["state"] == "delivered")
 
     until(delivered, "the row delivered")
-    for name in ("flower", "worker", "sandbox", "redis"):
+    subprocess.run(deployment.command("backup"), env=deployment.environ("backup"), check=True, capture_output=True)
+    assert len(list((deployment.folder / "backups").glob("lanes-*.rdb"))) == 1
+    for name in ("dashboard", "worker", "sandbox", "redis"):
         grace = float(SERVICES[name].get("stop_grace_period", "10s").removesuffix("s"))
         assert children[name].stop(grace) == 0, name
+    logged = [json.loads(line) for line in children["worker"].output.splitlines() if line.startswith("{")]
+    assert "worker_stops" in {line["event"] for line in logged}
+    assert not [line for line in logged if "logger" in line and line["level"] == "info"]  # --loglevel warning
 
 
-def test_flower_is_closed_without_a_password(deployment: Deployment) -> None:
+def test_prometheus_gets_in_where_it_has_to(deployment: Deployment) -> None:
+    real_parts.prometheus()
+    for name in ("redis", "dashboard", "worker"):
+        deployment.start(name)
+    prometheus = deployment.start("prometheus")
+    until(lambda: deployment.healthy("prometheus"), "prometheus healthy")
+    until(lambda: ask(deployment, 'lanes_redis_up{job="lanes"}') == 1, "Prometheus to get in at the dashboard")
+    until(lambda: ask(deployment, 'lanes_worker_slots{job="lanes-workers"}') >= 1, "Prometheus to know the worker")
+    assert prometheus.stop(30) == 0
+
+
+def ask(deployment: Deployment, query: str) -> float:
+    """Return what Prometheus says of a query; 0 while it knows nothing."""
+    where = f"http://127.0.0.1:{deployment.ports['9090']}/api/v1/query?"
+    with urllib.request.urlopen(where + urllib.parse.urlencode({"query": query}), timeout=10) as answer:
+        found = json.load(answer)["data"]["result"]
+    return float(found[0]["value"][1]) if found else 0.0
+
+
+def test_the_dashboard_is_closed_without_a_password(deployment: Deployment) -> None:
     deployment.start("redis")
     until(lambda: deployment.healthy("redis"), "redis healthy")
-    deployment.start("flower")
-    until(lambda: deployment.healthy("flower"), "flower healthy")
-    url = f"http://127.0.0.1:{deployment.ports['5555']}/"
-    opened = subprocess.run(
-        [sys.executable, "-c", "import sys, requests; print(requests.get(sys.argv[1], timeout=10).status_code)", url],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert opened.stdout.strip() == "401"
-    (deployment.folder / "secrets" / "flower.py").unlink()
+    deployment.start("dashboard")
+    until(lambda: deployment.healthy("dashboard"), "dashboard healthy")
+    for place in ("", "metrics", "api/workers"):
+        with pytest.raises(urllib.error.HTTPError, match=r"401|403"):
+            urllib.request.urlopen(f"http://127.0.0.1:{deployment.ports['5555']}/{place}", timeout=10)
     deployment.children[-1].kill()
-    until(lambda: deployment.start("flower").wait(60) not in (None, 0), "flower to refuse to start")
-
-
-def dockerfile() -> list[list[str]]:
-    text = (ROOT / "ops/Dockerfile").read_text("utf-8").replace("\\\n", " ")
-    return [shlex.split(line) for line in text.splitlines() if line and not line.startswith("#")]
-
-
-def test_the_image_is_built_from_files_that_are_there_and_not_ignored() -> None:
-    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")}
-    copied = [
-        word for line in dockerfile() if line[0] == "COPY" and not line[1].startswith("--") for word in line[1:-1]
-    ]
-    assert set(copied) == allowed
-    assert all((ROOT / source).exists() for source in copied)
-
-
-def test_the_image_runs_as_nobody_in_particular() -> None:
-    users = [line[1] for line in dockerfile() if line[0] == "USER"]
-    assert users == [SERVICES["worker"]["user"]]
-
-
-def test_what_the_image_copies_is_all_that_it_needs(tmp_path: Path) -> None:
-    """Build the wheel from the copied files alone, and run from what is in it."""
-    source = tmp_path / "build"
-    for line in dockerfile():
-        if line[0] == "COPY" and not line[1].startswith("--"):
-            for name in line[1:-1]:
-                ignored = shutil.ignore_patterns("secrets", "__pycache__", "*.egg-info")
-                if (ROOT / name).is_dir():
-                    shutil.copytree(ROOT / name, source / name, ignore=ignored)
-                else:
-                    source.mkdir(exist_ok=True)
-                    shutil.copy(ROOT / name, source / name)
-    target = tmp_path / "site"
-    install = ["pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]
-    subprocess.run([sys.executable, "-m", *install, str(source)], check=True, capture_output=True)
-    code = "import worker.app, ops.command.root, worker.highlevel.sandbox; from lanes import loader; "
-    code += "loader.load('release', 'x:')"
-    site = sysconfig.get_paths()["purelib"]
-    # -S leaves the editable install of this checkout out.
-    path = f"import sys; sys.path[:0] = [{str(target)!r}, {site!r}]; "
-    subprocess.run([sys.executable, "-S", "-c", path + code], check=True, cwd=tmp_path, env={})
+    for people in ("", "# nobody\n", None):
+        path = deployment.folder / "secrets" / "dashboard_people"
+        path.unlink() if people is None else path.write_text(people)
+        assert deployment.start("dashboard").wait(60) == 2

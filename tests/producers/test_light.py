@@ -120,7 +120,7 @@ def test_a_missing_package_is_missing_indeed(redis_url: str, tmp_path: Path, mod
     missing = modules_to_miss() - {"worker", "ops"}
     done = run(code, json.dumps(sorted(missing)), redis_url, folder=tmp_path)
     assert done.returncode == 1
-    assert re.search(r"ModuleNotFoundError: No module named '(celery|click|rich|pytest)", done.stderr)
+    assert re.search(r"ModuleNotFoundError: No module named '(celery|structlog|click|rich|pytest)", done.stderr)
 
 
 @pytest.mark.parametrize("package", sorted(OURS))

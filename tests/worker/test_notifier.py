@@ -19,6 +19,7 @@ from tests.worker.receiver import Receiver
 from worker.highlevel.deadline import Watchdog
 from worker.notices import Courier, facts_of
 from worker.notifier import GIVE_UP_SECONDS, LEASE_SECONDS, Notifier, again_in
+from worker.redis_watch import RedisWatch
 
 SECRET = "a-secret-of-both-ends"
 
@@ -38,7 +39,7 @@ def receiver() -> Iterator[Receiver]:
 
 def notifier(store: LaneStore, receiver: Receiver | None, **settings: object) -> Notifier:
     where = {} if receiver is None else {"notify_url": receiver.url, "notify_secret": SECRET}
-    return Notifier(store, Settings.model_validate(where | settings))
+    return Notifier(store, Settings.model_validate(where | settings), RedisWatch())
 
 
 def drain(one: Notifier) -> None:

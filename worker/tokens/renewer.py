@@ -157,7 +157,7 @@ class Renewer:
         stored = work.stored
         credential = renewal.renewed(work.credential, grant, stored.read_at, stored.read_at + took)
         sealed = self._vault.seal(work.name, credential)
-        given_up_at = math.inf
+        given_up_at, said = math.inf, False
         while True:
             try:
                 version = self._store.store_token(work.name, sealed, replaces=stored.version)
@@ -167,7 +167,8 @@ class Renewer:
                     given_up_at = min(given_up_at, now + STOPPING_SECONDS)
                 if now >= given_up_at:
                     raise
-                log.warning("token_not_stored_yet", token=work.name, error=str(error))
+                (log.debug if said else log.warning)("token_not_stored_yet", token=work.name, error=str(error))
+                said = True
                 time.sleep(PERSIST_PAUSE_SECONDS * self._chance.uniform(0.5, 1.5))
             else:
                 break

@@ -4,7 +4,7 @@
 -- given up: its slot is free one window from now, and what the answer told of the budgets is learned. Returns nil for an
 -- unknown job, else
 --   state, location, record, released_at, seq, priority, carries, died  of the job
---   since    when it was accepted, or later if it was not to be sent before
+--   since    when it was accepted or replayed, or later if it was not to be sent before
 --   number   of the attempt's request among all of its location
 --   current  the job is in flight under this attempt
 --   lane     what stands in its lane
@@ -12,7 +12,8 @@
 --   leased   this attempt held the record until now, although a stale success may have delivered the job meanwhile
 local function fence(id, attempt, told, throttled)
   local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'released_at', 'attempt', 'seq', 'priority',
-    'carries', 'number', 'died', 'probe', 'accepted_at', 'not_before')
+    'carries', 'number', 'died', 'probe', 'accepted_at', 'not_before',
+    'replayed_at')
   if not job[1] then return nil end
   local newest = job[5] == attempt
   -- The first write is one that a full Redis allows, and with it all that follow: what was sent can always be reported.
@@ -21,7 +22,7 @@ local function fence(id, attempt, told, throttled)
                   released_at = job[4] or '0', seq = tonumber(job[6]), priority = tonumber(job[7]), carries = job[8],
                   died = job[10], number = newest and tonumber(job[9]), leased = leased,
                   current = leased and job[1] == 'in_flight', probe = job[11] == attempt,
-                  since = math.max(tonumber(job[12]), tonumber(job[13]) or 0) }
+                  since = math.max(tonumber(job[12]), tonumber(job[13]) or 0, tonumber(job[14]) or 0) }
   found.lane = read_lane(found.location)
   learn(found, found.lane, told, throttled)
   redis.call('ZADD', key.slots(found.location), now + found.lane.window, id .. ':' .. attempt)

@@ -1,13 +1,13 @@
 -- @include place
--- oldest(location): when the oldest of those jobs was accepted that could have been sent by now: the first of each priority, of
+-- oldest(location): when the oldest of those jobs was accepted, or replayed, that could have been sent by now: the first of each priority, of
 -- those that wait for their backoff (as far as they are the next), and, where none is ready, of those behind one in flight.
 local LATER_LOOKED_AT = 20
 
 local function oldest(location)
   local found
   local function look(id)
-    local job = redis.call('HMGET', key.job(id), 'accepted_at', 'not_before')
-    local at = math.max(tonumber(job[1]) or now, tonumber(job[2]) or 0)
+    local job = redis.call('HMGET', key.job(id), 'accepted_at', 'not_before', 'replayed_at')
+    local at = math.max(tonumber(job[1]) or now, tonumber(job[2]) or 0, tonumber(job[3]) or 0)
     if at <= now then found = math.min(found or at, at) end
   end
   local ready = key.ready(location)

@@ -1,5 +1,6 @@
 """Dead letters in files: exported, imported, dropped into a file."""
 
+import csv
 import fcntl
 import json
 import subprocess
@@ -50,6 +51,29 @@ def test_what_is_exported_comes_back_as_it_was(run: Run, store: LaneStore, die: 
         assert list(audit(store)) == []
         counts = store.counts()
         assert (counts["accepted"], counts["dead"], counts["expired"], counts["cancelled"]) == (4, 3, 1, 0)
+
+
+def test_no_cell_of_a_csv_is_a_formula(quick: Run, store: LaneStore, die: Bury, tmp_path: Path) -> None:
+    formulas = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", '"=1"')
+    ids = ["=cmd|'/C'!A0", "-1", "+x", "@x", '"quoted"', "'plain"]
+    letters.restore(
+        store,
+        [
+            Letter(Order(job_id, "loc", f"pipe/{n}", ROW % n), Reason.REFUSED, 1.0, 2.0, ())
+            for n, job_id in enumerate(ids)
+        ],
+    )
+    ids += [die("-loc", f"-c{n}", pipeline(1), name=name, monetaryValue=-5) for n, name in enumerate(formulas)]
+    ids.append(die("loc", "c", pipeline(1), name="fine", _options={"service": "=service", "priority": 3}))
+    before = [job.as_json() for job in store.jobs(ids) if job]
+    quick("dead", "export", "letters.csv")
+    with (tmp_path / "letters.csv").open(newline="", encoding="utf-8") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))] == []
+    store.client.flushall()
+    assert quick("dead", "import", "letters.csv").stderr == f"imported {len(ids)} dead letters of {len(ids)} rows\n"
+    after = [job.as_json() for job in store.jobs(ids) if job]
+    assert [{**job, "failures": 0} for job in after] == [{**job, "failures": 0} for job in before]
 
 
 def test_an_import_replays_and_twice_makes_nothing_twice(run: Run, store: LaneStore, die: Bury, enqueue: Any) -> None:

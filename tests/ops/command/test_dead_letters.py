@@ -30,6 +30,8 @@ def test_each_filter_narrows_the_list_and_what_is_replayed_purged_and_exported(
         ("--message", "PIPELINE id"): [one],
         ("--message", "found; sorry"): [two],
         ("--code", "BAD_PIPELINE"): [one],
+        ("--like", "The pipeline id is invalid."): [one],
+        ("--like", "The pipeline id"): [],
         ("--service", "shop"): [one],
         ("--reason", "exhausted"): [three],
         ("--reason", "expired"): [late],

@@ -8,10 +8,11 @@ import pytest
 from lanes import letters
 from lanes.job import Attempt, Job, Order, Reason
 from lanes.letter import Letter
+from lanes.letter_choice import Choice, choose, count_chosen
+from lanes.letter_groups import MOST_GROUPS, OTHER, group
+from lanes.letter_summary import summarize
 from lanes.letters import STEP
 from lanes.store import LaneStore, connect
-from ops.command.dead_groups import MOST_GROUPS, OTHER, group
-from ops.command.dead_letters import Choice, choose, count_chosen
 
 MANY = 100_000
 BATCH = 5000
@@ -53,7 +54,7 @@ def test_a_hundred_thousand_letters_are_listed_and_grouped_in_batches(store: Wat
     assert sum(1 for _ in choose(store, Choice(location_id="loc1"))) == MANY // 3
     assert store.batches == [STEP] * (MANY // STEP)
     store.batches.clear()
-    groups = group(choose(store, Choice()))
+    groups = group(map(summarize, choose(store, Choice())))
     assert store.batches == [STEP] * (MANY // STEP)
     assert len(groups) == MOST_GROUPS + 1
     assert (groups[0].count, groups[0].message, len(groups[0].locations)) == (

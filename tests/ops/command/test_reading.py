@@ -7,9 +7,11 @@ import pytest
 
 from lanes.lane import COUNTS
 from lanes.store import LaneStore
+from lanes.transitions import Report
 from ops.command import COMMANDS
+from ops.command.words import moment
 from producers import OpportunityProducer
-from tests.ops.command.conftest import Run
+from tests.ops.command.conftest import SEAT, Run
 
 
 def test_status_of_an_empty_redis(quick: Run) -> None:
@@ -66,6 +68,21 @@ def test_a_job_and_its_attempts(run: Run, bury: Callable[..., str]) -> None:
     assert "status=422" in text
     assert "\x1b" not in text
     assert json.loads(run("dead", "show", job_id, "--json").stdout) == found
+
+
+def test_what_a_job_waits_for(quick: Run, enqueue: Callable[..., str], store: LaneStore) -> None:
+    first, second = enqueue(), enqueue()
+    store.hold("loc", "asked\x1b them", "ada")
+    assert "\nwaits          because its lane is held by ada: asked\\x1b them\n" in quick("job", first).stdout
+    assert f"\nwaits          behind an older job of its record, first of all {first}\n" in quick("job", second).stdout
+    store.resume("loc")
+    waits = json.loads(quick("job", second, "--json").stdout)["waits"]
+    assert [(wait["cause"], wait["job_id"], wait["until"]) for wait in waits] == [("record", first, None)]
+    store.throttle(Report(getattr(store.release(SEAT).next, "id", ""), 1, "{}", SEAT.limits), wait=3600)
+    until = json.loads(quick("job", first, "--json").stdout)["waits"][0]["until"]
+    assert f"being renewed) (until {moment(until)})\n" in quick("job", first).stdout
+    store.cancel(second, 60)
+    assert "\nwaits " not in quick("job", second).stdout
 
 
 def test_a_job_that_is_not_there(quick: Run, enqueue: Callable[..., str]) -> None:

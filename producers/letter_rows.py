@@ -1,4 +1,8 @@
-"""Dead letters as rows, out and in again: the body's own fields, options under `_options`, the rest under `_letter`."""
+"""Dead letters as rows, out and in again: the body's own fields, options under `_options`, the rest under `_letter`.
+
+A spreadsheet runs a cell that begins with =, +, -, @, a tab or a carriage return as a formula, and what is in a body
+came from strangers. So no cell of a file begins so, but for numbers: such text stands within JSON.
+"""
 
 import csv
 import json
@@ -21,6 +25,7 @@ LETTER_FIELD = "_letter"
 OPTIONS = ("service", "priority", "event_time")
 PLAIN = ("id", "reason", "accepted_at", "ended_at", "api_version")
 IN_JSON = ("attempts", "original", "body")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Time = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
 
@@ -103,11 +108,12 @@ def read_letter(row: FileRow) -> Letter:
     cells = {name: body.pop(name) for name in list(body) if name.startswith(f"{LETTER_FIELD}.")}
     if cells:
         tag = {name.removeprefix(f"{LETTER_FIELD}."): value for name, value in cells.items()}
+        tag["id"] = _read_id(tag.get("id"))
     if not tag:
         raise InvalidJobError([Problem(LETTER_FIELD, "", "is required; rows of no dead letter go in by lanes enqueue")])
     found = check(LetterTag, tag, LETTER_FIELD)
     if found.body is not None:
-        body = {**found.body, **({OPTIONS_FIELD: body[OPTIONS_FIELD]} if OPTIONS_FIELD in body else {})}
+        body = {**({OPTIONS_FIELD: body[OPTIONS_FIELD]} if OPTIONS_FIELD in body else {}), **found.body}
     return Letter(
         order=make_order(body, version_of=lambda _: found.api_version, job_id=found.id),
         reason=Reason(found.reason),
@@ -141,11 +147,14 @@ class LetterWriter:
         self._out.write(_csv_line(self._cells(row)))
 
     def _cells(self, row: Mapping[str, Any]) -> list[str]:
-        """Return the cells; a body that cells cannot tell from another goes into a cell of its own, as JSON."""
+        """Return the cells; what cells cannot tell from another body goes into a cell of its own, as JSON."""
         letter, options = row[LETTER_FIELD], row.get(OPTIONS_FIELD, {})
         body = {name: value for name, value in row.items() if name not in (LETTER_FIELD, OPTIONS_FIELD)}
+        if not all(_is_plain(value) for value in options.values()):
+            body, options = {**body, OPTIONS_FIELD: options}, {}
         plain = all(name in self._fields and _is_plain(value) for name, value in body.items())
         shown = body if plain else {}
+        letter = {**letter, "id": _cell_of_id(letter["id"])}
         return [
             *(_cell(shown.get(name)) for name in self._fields),
             *(_cell(options.get(name)) for name in OPTIONS),
@@ -158,8 +167,22 @@ class LetterWriter:
 
 def _is_plain(value: object) -> bool:
     if isinstance(value, str):
-        return bool(value) and value.isprintable()
+        return bool(value) and value.isprintable() and not value.startswith(FORMULA)
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _cell_of_id(job_id: str) -> str:
+    """Return an id, in quotes where it would be a formula, or begins with a quote itself."""
+    return json.dumps(job_id) if job_id.startswith((*FORMULA, '"')) else job_id
+
+
+def _read_id(cell: object) -> object:
+    if not isinstance(cell, str) or not cell.startswith('"'):
+        return cell
+    try:
+        return json.loads(cell)
+    except ValueError:
+        return cell
 
 
 def _cell(value: object) -> str:

@@ -1,0 +1,71 @@
+"""`lanes dashboard`: Flower with our pages."""
+
+import os
+from pathlib import Path
+
+import click
+
+from lanes.settings import Settings
+from lanes.store import LaneStore, connect
+from ops.command.failure import WrongUse
+from ops.command.session import Session, connected
+from ops.command.words import examples
+from worker.dashboard import options
+from worker.dashboard.doors import Door, DoorError, credentials
+
+
+@click.command(
+    epilog=examples(
+        "lanes dashboard",
+        "lanes dashboard --address 0.0.0.0 --basic-auth-file /etc/lanes/people",
+        "lanes dashboard -- --url_prefix=flower --read_only",
+        "lanes dashboard -- --help            # Flower's own options",
+    )
+)
+@click.option("--address", metavar="HOST", help="Where to listen; 127.0.0.1 unless there is authentication.")
+@click.option("--port", type=click.IntRange(0, 65535), help="[default: 5555]")
+@click.option(
+    "--basic-auth-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A file with user:password on each line: who may look and change.",
+)
+@click.argument("flower_options", nargs=-1, type=click.UNPROCESSED)
+@connected
+def dashboard(
+    session: Session,
+    address: str | None,
+    port: int | None,
+    basic_auth_file: Path | None,
+    flower_options: tuple[str, ...],
+) -> None:
+    """Serve Flower with pages for throughput, lanes, dead letters and jobs.
+
+    Without authentication it listens on this machine only. Options of Flower itself go behind `--`; its environment
+    variables (FLOWER_...) and its configuration file are read as Flower reads them.
+    """
+    session.so_far = "the dashboard has ended"
+    given = list(flower_options)
+    if address is not None:
+        given.append(f"--address={address}")
+    if port is not None:
+        given.append(f"--port={port}")
+    try:
+        people = _people(basic_auth_file) if basic_auth_file else []
+        door = options.open_door(given, people)
+        _serve(session.settings, door)
+    except DoorError as error:
+        raise WrongUse(str(error)) from error
+
+
+def _people(path: Path) -> list[str]:
+    return credentials(path.read_text("utf-8", errors="replace"), str(path))
+
+
+def _serve(settings: Settings, door: Door) -> None:
+    os.environ["LANES_REDIS_URL"] = settings.redis_url  # what the option --redis-url named, for the Celery app
+    os.environ.pop("LANES_REDIS_URL_FILE", None)
+    from worker.app import app  # noqa: PLC0415 - made from the settings when it is imported
+
+    # Redis may be away: the pages say so until it is back.
+    with connect(settings.redis_url) as client:
+        options.run(app, LaneStore(client, settings.prefix), settings, door)

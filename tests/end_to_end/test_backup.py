@@ -1,0 +1,255 @@
+"""A backup while jobs flow, and what comes of it in an empty Redis."""
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from lanes.audit import audit
+from lanes.errors import RedisUnavailableError
+from lanes.store import LaneStore, connect
+from ops.redis_server import NoRedisServerError, RedisServer
+from ops.snapshot import AOF, SnapshotError, check, put_back, take, take_into
+from ops.stack import Stack
+from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from worker.highlevel.sandbox import SandboxControl
+
+LANES = str(Path(sys.executable).with_name("lanes"))
+
+
+def lanes(stack: Stack, *words: object) -> "subprocess.CompletedProcess[str]":
+    command = [LANES, *map(str, words)]
+    return subprocess.run(
+        command, env=stack.environ, cwd=stack.folder, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_a_backup_while_jobs_flow_goes_on_where_it_was_taken(make_stack: Callable[..., Stack], tmp_path: Path) -> None:
+    stack = make_stack("--latency", "0.05", http_timeout_seconds=4, lease_seconds=5)
+    producer, store, control = producer_of(stack), store_of(stack), SandboxControl(stack.sandbox_url)
+    store.hold("later", "goes out after the backup", "test")
+    rows = [row(f"loc-{n % 20}", f"contact-{n}") for n in range(560)] + [row("later", f"c-{n}") for n in range(40)]
+    ids = producer.enqueue_many(rows).job_ids
+    worker = stack.start_worker()
+    until(lambda: store.counts()["delivered"] > 50, "jobs to flow")
+    backups = tmp_path / "backups"
+    backups.mkdir()
+    told = lanes(stack, "backup", backups, "--json")
+    assert told.returncode == 0, told.stderr
+    made = json.loads(told.stdout)
+    file = Path(made["file"])
+    assert file.parent == backups
+    assert made["bytes"] == file.stat().st_size
+    assert stat.S_IMODE(file.stat().st_mode) & 0o037 == 0
+    assert [path.name for path in backups.iterdir()] == [file.name]
+    late = producer.enqueue(row("loc-0", "late")).job_id
+    store.resume("later")
+    until(lambda: all_done(store), "every job delivered")
+    assert worker.stop() == 0
+    sent_before = control.account()["requests"]
+
+    # The machine is lost; another begins with the backup.
+    stack.redis.kill()
+    folder = tmp_path / "another"
+    folder.mkdir()
+    put = lanes(stack, "restore", file, folder)
+    assert put.returncode == 0, put.stderr
+    assert "delivered again" in put.stderr
+    with RedisServer(folder, port=stack.redis.port) as restored, connect(restored.url) as client:
+        again = LaneStore(client)
+        assert list(audit(again)) == []
+        counts = again.counts()
+        assert counts["accepted"] == 600
+        assert 50 < counts["delivered"] <= 560
+        assert again.job(late) is None
+        assert again.resume("later") == "resumed"
+        stack.start_worker("second")
+        until(lambda: all_done(again), "the rest delivered, some of it again")
+        checked = lanes(stack, "check", "--json")
+        assert (checked.returncode, json.loads(checked.stdout)["sound"]) == (0, True)
+        jobs = [again.job(job_id) for job_id in ids]
+        assert {job.state.value for job in jobs if job} == {"delivered"}
+        assert control.account()["requests"] == sent_before + 600 - counts["delivered"]
+        stack.stop()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Any:
+    with RedisServer(tmp_path / "first") as made:
+        yield made
+
+
+@pytest.fixture
+def backup(server: RedisServer, tmp_path: Path) -> Path:
+    with redis.Redis.from_url(server.url) as client:
+        client.mset({f"key{n}": "x" * 1000 for n in range(2000)})
+        take(client, tmp_path / "whole.rdb")
+    return tmp_path / "whole.rdb"
+
+
+def test_what_the_folder_of_a_redis_holds_is_never_overwritten(server: RedisServer, backup: Path) -> None:
+    before = {path: path.read_bytes() for path in server.folder.rglob("*") if path.is_file()}
+    with pytest.raises(SnapshotError, match="not overwritten"):
+        put_back(backup, server.folder)
+    server.stop()
+    with pytest.raises(SnapshotError, match="not overwritten"):
+        put_back(backup, server.folder)
+    assert {path: path.read_bytes() for path in before if path.name != "redis.log"} == {
+        path: data for path, data in before.items() if path.name != "redis.log"
+    }
+
+
+@pytest.mark.parametrize("name", ["appendonly.aof", "appendonlydir", "dump.rdb"])
+def test_any_data_of_any_version_are_in_its_way(backup: Path, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "folder"
+    (folder / name).mkdir(parents=True)
+    with pytest.raises(SnapshotError, match=name):
+        put_back(backup, folder)
+    assert [path.name for path in folder.iterdir()] == [name]
+
+
+def test_a_backup_that_was_cut_off_is_refused_before_anything_is_written(backup: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    whole = backup.read_bytes()
+    for data, said in (
+        (whole[:-1], "cut off"),
+        (whole[: len(whole) // 2], "cut off"),
+        (b"", "no backup"),
+        (b"x", "no"),
+    ):
+        backup.write_bytes(data)
+        with pytest.raises(SnapshotError, match=said):
+            put_back(backup, folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_redis_finds_what_is_wrong_inside(backup: Path, tmp_path: Path) -> None:
+    data = bytearray(backup.read_bytes())
+    data[len(data) // 2] ^= 0x40
+    backup.write_bytes(data)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    put_back(backup, folder)
+    with pytest.raises(NoRedisServerError):
+        RedisServer(folder).start()
+
+
+def test_an_old_backup_goes_when_the_new_one_is_whole(server: RedisServer, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    for name in ("lanes-20250101T000000Z.rdb", "lanes-20250102T000000Z.rdb", "other.rdb"):
+        (folder / name).touch()
+    with redis.Redis.from_url(server.url) as client:
+        made, removed = take_into(folder, client, keep=2)
+        assert [path.name for path in removed] == ["lanes-20250101T000000Z.rdb"]
+        assert {path.name for path in folder.iterdir()} == {"lanes-20250102T000000Z.rdb", "other.rdb", made.name}
+        check(made)
+        with pytest.raises(SnapshotError, match="exists already"):
+            take(client, made)
+        made.rename(folder / "lanes-20250103T000000Z.rdb")  # the next may be made within the same second
+        server.stop()
+        with pytest.raises(RedisUnavailableError):
+            take_into(folder, client, keep=1)
+    assert (folder / "lanes-20250102T000000Z.rdb").exists()
+    assert not list(folder.glob("*.part"))
+
+
+def test_what_a_killed_backup_left_goes_with_the_next(server: RedisServer, tmp_path: Path) -> None:
+    left, fresh = (tmp_path / f".lanes-20250101T000000Z.rdb.{number}.part" for number in (1, 2))
+    left.touch()
+    fresh.touch()
+    os.utime(left, (0, 0))
+    with redis.Redis.from_url(server.url) as client:
+        take_into(tmp_path, client)
+    assert not left.exists()
+    assert fresh.exists()  # of one that may be at work
+
+
+class Impostor:
+    """Answers as a Redis would up to a point, and then ends the connection."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self._answers = answers
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with self._socket, self._socket.accept()[0] as line, line.makefile("rb") as asked:
+            for command in asked:
+                if command.startswith(b"*"):
+                    line.sendall(b"+OK\r\n")
+                elif command.startswith(b"REPLCONF"):
+                    line.sendall(b"-ERR unknown\r\n")
+                elif command.startswith(b"SYNC"):
+                    for answer in self._answers:
+                        line.sendall(answer)
+                    return
+
+    def take(self, path: Path) -> None:
+        pool = redis.ConnectionPool(host="127.0.0.1", port=self.port, protocol=2)
+        with redis.Redis(connection_pool=pool) as client:
+            take(client, path)
+        self._thread.join(10)
+
+
+WHOLE = b"REDIS0009" + b"x" * 100 + b"\xff" + b"12345678"
+MARK = b"m" * 40
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        (b"\n\n$%d\r\n" % len(WHOLE), WHOLE),
+        (b"$EOF:" + MARK + b"\r\n", WHOLE[:50], WHOLE[50:] + MARK),
+        (b"$EOF:" + MARK + b"\r\n", WHOLE + MARK[:7], MARK[7:]),
+    ],
+)
+def test_both_ways_in_which_a_redis_gives_its_data(answers: tuple[bytes, ...], tmp_path: Path) -> None:
+    Impostor(*answers).take(tmp_path / "file.rdb")
+    assert (tmp_path / "file.rdb").read_bytes() == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ((b"$%d\r\n" % len(WHOLE), WHOLE[:-1]), "in the middle"),
+        ((b"$EOF:" + MARK + b"\r\n", WHOLE, MARK[:-1]), "in the middle"),
+        ((b"-NOPERM this user has no permissions to run the 'sync' command\r\n",), "NOPERM"),
+        ((b"-LOADING Redis is loading the dataset in memory\r\n",), "LOADING"),
+        ((b"\n",), "ended the connection"),
+    ],
+)
+def test_half_a_backup_is_none(answers: tuple[bytes, ...], said: str, tmp_path: Path) -> None:
+    with pytest.raises(RedisUnavailableError, match=said):
+        Impostor(*answers).take(tmp_path / "file.rdb")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_commands_that_cannot_be_done_are_one_line(make_stack: Callable[..., Stack], backup: Path) -> None:
+    stack = make_stack()
+    for words, status, said in (
+        (("backup", "file.rdb", "--keep", "3"), 2, "--keep is for a folder"),
+        (("backup", backup), 1, "exists already"),
+        (("restore", backup, stack.redis.folder), 1, "not overwritten"),
+        (("restore", stack.redis.folder / AOF, stack.folder), 1, "no backup"),
+        (("restore", backup, stack.folder, "--dry-run"), 0, "can be restored"),
+    ):
+        done = lanes(stack, *words)
+        assert (done.returncode, done.stdout) == (status, ""), done.stderr
+        assert said in done.stderr
+    assert not (stack.folder / AOF).exists()
+    stack.redis.kill()
+    assert lanes(stack, "backup", "file.rdb").returncode == 3
+    assert not list(stack.folder.glob("*file.rdb*"))

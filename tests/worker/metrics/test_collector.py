@@ -1,0 +1,200 @@
+"""One look serves many; Redis away, frozen or closed leaves whoever asks with a short answer."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from prometheus_client import CollectorRegistry, generate_latest
+
+from lanes.job import Order
+from lanes.settings import Settings
+from lanes.store import LaneStore, connect
+from ops.redis_server import RedisServer
+from tests.worker.metrics.conftest import PATIENCE, values
+from worker.metrics import collector as module
+from worker.metrics import register
+from worker.metrics.catalogue import OF_THE_CELL
+from worker.metrics.collector import LanesCollector
+from worker.metrics.snapshot import Snapshot, look
+
+AWAY = {"lanes_redis_up", "lanes_scrape_success", "lanes_scrape_seconds", "lanes_scrape_age_seconds"}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server that a test may kill."""
+    with RedisServer(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+def own_store(server: RedisServer) -> Iterator[LaneStore]:
+    store = LaneStore(connect(server.url))
+    yield store
+    store.close()
+
+
+def fill(store: LaneStore, lanes: int) -> None:
+    orders = [Order(f"job{number}", f"location{number:05}", "pipe/contact", b"{}") for number in range(lanes)]
+    for start in range(0, lanes, 1000):
+        store.enqueue_many(orders[start : start + 1000], 60)
+
+
+def nothing_is_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FRESH_SECONDS", 0)
+    monkeypatch.setattr(module, "SHARE_OF_TIME", 0)
+
+
+def calls(store: LaneStore, command: str) -> int:
+    return int(store.client.info("commandstats").get(f"cmdstat_{command}", {"calls": 0})["calls"])
+
+
+def see(collector: LanesCollector) -> dict[str, float]:
+    return values(collector.collect())
+
+
+def test_redis_away_is_told_and_nothing_else(
+    server: RedisServer, own_store: LaneStore, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    nothing_is_fresh(monkeypatch)
+    collector = LanesCollector(own_store, Settings(), PATIENCE)
+    assert (see(collector)["lanes_redis_up"], see(collector)["lanes_scrape_success"]) == (1, 1)
+    server.kill()
+    found = see(collector)
+    assert found.keys() == AWAY
+    assert (found["lanes_redis_up"], found["lanes_scrape_success"]) == (0, 0)
+    assert "Traceback" not in "".join(capfd.readouterr())
+    server.start()
+    assert see(collector)["lanes_redis_up"] == 1
+
+
+def test_a_frozen_redis_holds_nobody_up(
+    server: RedisServer, own_store: LaneStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing_is_fresh(monkeypatch)
+    collector = LanesCollector(own_store, Settings(), PATIENCE)
+    assert see(collector)["lanes_redis_up"] == 1
+    collector.wait = 0.01
+    assert server._child is not None
+    os.kill(server._child.pid, signal.SIGSTOP)
+    try:
+        assert see(collector)["lanes_redis_up"] == 1  # what was seen last
+        assert collector._looking
+        monkeypatch.setattr(module, "STALE_SECONDS", 0)  # ... which misleads after a while
+        assert see(collector).keys() == AWAY
+        assert see(collector)["lanes_redis_up"] == 0
+    finally:
+        os.kill(server._child.pid, signal.SIGCONT)
+    monkeypatch.undo()
+    collector.refresh(PATIENCE)
+    assert see(collector)["lanes_scrape_success"] == 1
+
+
+def test_before_the_first_look_has_ended_nothing_is_claimed(server: RedisServer, own_store: LaneStore) -> None:
+    assert server._child is not None
+    os.kill(server._child.pid, signal.SIGSTOP)
+    try:
+        registry = CollectorRegistry()
+        collector = register(own_store, Settings(), registry, 0.01)  # and asks nothing in order to describe itself
+        assert values(registry.collect()) == {"lanes_scrape_success": 0}
+    finally:
+        os.kill(server._child.pid, signal.SIGCONT)
+    collector.refresh(PATIENCE)
+
+
+def test_it_is_registered_once(own_store: LaneStore) -> None:
+    registry = CollectorRegistry()
+    collector = register(own_store, Settings(), registry)
+    with pytest.raises(ValueError, match="Duplicated"):
+        register(own_store, Settings(), registry)
+    registry.unregister(collector)
+    register(own_store, Settings(), registry)
+
+
+def test_many_that_ask_share_one_look(own_store: LaneStore) -> None:
+    fill(own_store, 200)
+    collector = LanesCollector(own_store, Settings(), PATIENCE)
+    before = calls(own_store, "smembers")
+    askers = [threading.Thread(target=see, args=(collector,)) for _ in range(8)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    assert see(collector)["lanes_locations"] == 200
+    assert calls(own_store, "smembers") - before == 1
+
+
+def test_ten_thousand_lanes_cost_few_commands_and_no_more_text(own_store: LaneStore) -> None:
+    def scrape() -> tuple[int, int]:
+        before = sum(calls(own_store, name) for name in ("evalsha", "eval"))
+        registry = CollectorRegistry()
+        register(own_store, Settings(), registry, PATIENCE).refresh(PATIENCE)
+        text = generate_latest(registry)
+        return sum(calls(own_store, name) for name in ("evalsha", "eval")) - before, len(text)
+
+    fill(own_store, 100)
+    few = scrape()
+    fill(own_store, 10_000)
+    many = scrape()
+    assert many[0] <= few[0] + 100
+    assert many[1] <= 1.05 * few[1]
+
+
+def test_a_look_that_takes_long_is_fresh_for_longer_unless_it_failed(own_store: LaneStore) -> None:
+    snapshot = look(own_store, Settings())
+
+    def fresh_for(seconds: float, snapshot: Snapshot | None = snapshot) -> float:
+        return module.Seen(snapshot, up=True, ended_at=0, seconds=seconds).fresh_until
+
+    assert [fresh_for(seconds) for seconds in (0.01, 1, 1000)] == [5, 20, 30]
+    assert fresh_for(1000, None) == 5
+
+
+def test_a_thread_that_cannot_start_stops_the_next_look_from_nothing(
+    own_store: LaneStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector = LanesCollector(own_store, Settings(), PATIENCE)
+
+    def refuse(_: threading.Thread) -> None:
+        message = "can't start new thread"
+        raise RuntimeError(message)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            collector.refresh(PATIENCE)
+    assert see(collector)["lanes_scrape_success"] == 1
+
+
+def test_a_user_whom_redis_does_not_tell_how_it_is(redis_url: str) -> None:
+    with connect(redis_url) as admin, connect(redis_url, username="watcher", password="x") as client:
+        admin.execute_command("ACL SETUSER watcher on >x ~* &* +@all -info")
+        try:
+            found = see(LanesCollector(LaneStore(client), Settings(), PATIENCE))
+        finally:
+            admin.execute_command("ACL DELUSER watcher")
+    assert (found["lanes_scrape_success"], found["lanes_redis_up"], found["lanes_jobs{state=pending}"]) == (1, 1, 0)
+    assert "lanes_redis_aof_enabled" not in found
+
+
+def test_a_script_that_fails_is_no_redis_that_is_away(redis_url: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with connect(redis_url) as client:
+        store = LaneStore(client)
+        client.set(store.key("counts"), "no hash")
+        found = see(LanesCollector(store, Settings(), PATIENCE))
+    assert found.keys() == AWAY
+    assert (found["lanes_redis_up"], found["lanes_scrape_success"]) == (1, 0)
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_describing_itself_it_names_all_and_values_nothing(own_store: LaneStore, server: RedisServer) -> None:
+    server.kill()
+    described = list(LanesCollector(own_store, Settings()).describe())
+    assert [metric.name for metric in described] == [metric.name.removesuffix("_total") for metric in OF_THE_CELL]
+    assert not any(metric.samples for metric in described)
+    with redis.Redis.from_url(server.url) as client, pytest.raises(redis.ConnectionError):
+        client.ping()

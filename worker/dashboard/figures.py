@@ -1,0 +1,153 @@
+"""The figures of the throughput page, made of what the lanes and the series say; nothing here asks Redis."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lanes.gate import Gate
+from lanes.lane import Lane
+from lanes.series import Histogram, Series, add_up
+from lanes.settings import Settings
+
+CHARTED = ("delivered", "retried", "throttled", "dead")
+# What takes a job out of the backlog.
+ENDS = ("delivered", "dead", "expired", "cancelled", "merged")
+QUANTILES = (0.5, 0.95, 0.99)
+NOW_STEPS, LATELY_SECONDS = 3, 300
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSeen:
+    """A worker that is alive, as Flower knows it. `slots` and `forks` are None until it has told about its pool.
+
+    `forks` tells whether a slot is a process with a crew of threads, or itself what sends one job at a time.
+    """
+
+    name: str
+    slots: int | None = None
+    forks: bool | None = None
+
+    def hands(self, threads: int) -> int | None:
+        """Return how many jobs it can send at once: one slot is kept for other tasks (see `worker/dispatcher.py`)."""
+        if self.slots is None:
+            return None
+        return max(1, self.slots - 1) * (threads if self.forks else 1)
+
+
+def in_use(lanes: Sequence[Lane], gate: Gate, settings: Settings) -> dict[str, Any]:
+    """Return how much of the allowed rate is in use, over the lanes that have work and may send.
+
+    `used` are the requests that count in the API's windows of these lanes now, `allowed` what those windows take. A
+    lane with nothing to send, a held one, and one whose day is used up allow nothing, so they are not counted; `share`
+    is None when none is left.
+    """
+    working = [lane for lane in lanes if has_work(lane) and may_send(lane, gate, settings)]
+    limits = [lane.burst or settings.burst_limit for lane in working]
+    used = sum(min(lane.window_used, limit) for lane, limit in zip(working, limits, strict=True))
+    allowed = sum(limits)
+    return {"share": used / allowed if allowed else None, "used": used, "allowed": allowed, "lanes": len(working)}
+
+
+def has_work(lane: Lane) -> bool:
+    """Return whether a job of the lane is on its way, or could be."""
+    return lane.counts["in_flight"] > 0 or lane.oldest is not None
+
+
+def may_send(lane: Lane, gate: Gate, settings: Settings) -> bool:
+    """Return whether nothing but its window keeps the lane from sending."""
+    stopped = gate.hold is not None or gate.outage is not None or lane.hold is not None or lane.failing
+    return not stopped and lane.day_used < (lane.daily or settings.daily_limit)
+
+
+def backlog(lanes: Sequence[Lane], gate: Gate, hour: Series, settings: Settings) -> dict[str, Any]:
+    """Return how much waits, and how long it takes at the present pace if nothing more comes.
+
+    No lane goes faster than its windows allow, so the longest lane may take longer than all together. `seconds` is None
+    when nothing moves. Jobs of held lanes (`held`) wait for a person, not for the pace.
+    """
+    moving = [lane for lane in lanes if lane.hold is None and gate.hold is None]
+    jobs = sum(lane.counts["pending"] + lane.counts["in_flight"] for lane in moving)
+    everything = sum(lane.counts["pending"] + lane.counts["in_flight"] for lane in lanes)
+    pace = sum(rate_now(hour, event) for event in ENDS)
+    windows = max((lane.counts["pending"] / (lane.burst or settings.burst_limit) for lane in moving), default=0.0)
+    slowest = windows * settings.burst_window_seconds
+    seconds = max(jobs / pace, slowest) if pace and jobs else (0.0 if not jobs else None)
+    return {
+        "jobs": jobs,
+        "held": everything - jobs,
+        "seconds": seconds,
+        "pace": pace,
+        "incoming": rate_now(hour, "accepted"),
+    }
+
+
+def oldest(lanes: Iterable[Lane]) -> dict[str, Any] | None:
+    """Return for how long the oldest job waits that could have been sent, and where. Held lanes wait for a person."""
+    waiting = [(lane.oldest, lane.location_id) for lane in lanes if lane.oldest is not None and lane.hold is None]
+    if not waiting:
+        return None
+    seconds, location_id = max(waiting)
+    return {"seconds": seconds, "location_id": location_id}
+
+
+def held(lanes: Iterable[Lane]) -> dict[str, Any] | None:
+    """Return how many lanes are held, and which one for the longest; None when none is."""
+    found = [(lane.held_at or 0.0, lane.location_id) for lane in lanes if lane.hold is not None]
+    if not found:
+        return None
+    since, location_id = min(found)
+    return {"lanes": len(found), "since": since, "location_id": location_id}
+
+
+def rate_now(hour: Series, event: str) -> float:
+    """Return how many there were a second lately: over the step that is going on, so far, and the two before it."""
+    steps = hour.points[-NOW_STEPS:]
+    seconds = hour.now - steps[0].at if steps else 0.0
+    return sum(point.counts[event] for point in steps) / seconds if seconds else 0.0
+
+
+def rates(hour: Series) -> dict[str, float]:
+    """Return how many there were of each kind a second lately."""
+    return {event: rate_now(hour, event) for event in CHARTED}
+
+
+def latency(hour: Series) -> dict[str, Any]:
+    """Return p50, p95 and p99 in seconds, of the last five minutes and of the hour."""
+    lately = hour.last(LATELY_SECONDS)
+    return {
+        "waits": _quantiles(add_up(point.waits for point in lately), hour.waits),
+        "answers": _quantiles(add_up(point.answers for point in lately), hour.answers),
+    }
+
+
+def _quantiles(lately: Histogram, hour: Histogram) -> dict[str, Any]:
+    return {
+        name: {"count": of.total, "seconds": [of.quantile(share) for share in QUANTILES]}
+        for name, of in (("lately", lately), ("hour", hour))
+    }
+
+
+def chart(series: Series) -> dict[str, Any]:
+    """Return the complete steps as columns: when each began, and what there was of each kind a second."""
+    steps = series.points[:-1]
+    return {
+        "step": series.step,
+        "at": [point.at for point in steps],
+        **{event: [round(point.counts[event] / series.step, 3) for point in steps] for event in CHARTED},
+    }
+
+
+def crew(workers: Sequence[WorkerSeen], in_flight: int, threads: int) -> dict[str, Any]:
+    """Return how many workers are alive, how many jobs they can send at once, and how many of these hands are busy.
+
+    `busy` is None while a worker has not told about its pool.
+    """
+    known = [worker.hands(threads) for worker in workers]
+    hands = sum(each for each in known if each is not None)
+    share = min(1.0, in_flight / hands) if hands and None not in known else None
+    return {"alive": len(workers), "hands": hands, "untold": known.count(None), "in_flight": in_flight, "busy": share}
+
+
+def stops(gate: Gate) -> dict[str, Any]:
+    """Return what stops all lanes."""
+    return {"hold": gate.hold_as_json(), "outage": None if gate.outage is None else gate.outage.as_json()}

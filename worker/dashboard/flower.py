@@ -1,0 +1,287 @@
+"""Every touch point with Flower: what we take of it, put into it and change of it. Tested against the pinned version.
+
+Nothing of Flower is copied. Our handlers stand in front of its own, our templates extend its `base.html`, and the items
+of its navigation and the link on its task page are put in at a marker while its own templates are loaded.
+"""
+
+import os
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import structlog
+from celery import Celery
+from flower.app import Flower, rewrite_handler
+from flower.command import (
+    apply_env_options,
+    apply_options,
+    extract_settings,
+    is_flower_option,
+    print_banner,
+    setup_logging,
+    sigterm_handler,
+)
+from flower.options import default_options
+from flower.urls import settings as flower_settings
+from flower.utils import strtobool
+from flower.views import BaseHandler
+from flower.views.monitor import Metrics as FlowerMetrics
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.ioloop import IOLoop
+from tornado.template import Loader, Template
+from tornado.web import HTTPError, RequestHandler, StaticFileHandler, url
+
+from lanes.settings import Settings
+from lanes.store import LaneStore
+from worker.dashboard.doors import PROXY_HEADERS, Caller, Door
+from worker.dashboard.figures import WorkerSeen
+from worker.dashboard.watcher import Watcher
+from worker.metrics import LanesCollector
+
+__all__ = [
+    "Dashboard",
+    "Handler",
+    "apply_env_options",
+    "apply_options",
+    "default_options",
+    "extract_settings",
+    "flower_settings",
+    "is_flower_option",
+    "print_banner",
+    "setup_logging",
+    "sigterm_handler",
+]
+
+log = structlog.get_logger()
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+THREADS = 8  # that wait for Redis
+METRICS_SECONDS = 2.0  # for how long a scrape waits for it
+POOL_KNOWN_SECONDS, ASK_AGAIN_SECONDS = 60, 10
+
+# The pages that the navigation names, by the name of their URL.
+MENU = {"throughput": "Throughput", "lanes": "Lanes", "letters": "Dead letters", "trail": "Trail"}
+
+# Flower's template -> the marker behind which ours is put, and ours.
+ADDED = {
+    "navbar.html": (re.compile(r">Broker</a>\s*</li>"), "in_navbar.html"),
+    "task.html": (re.compile(r'<div class="detail-actions">'), "in_task.html"),
+}
+
+
+class Handler(BaseHandler, RequestHandler):
+    """What our handlers build upon: Flower's own, with its authentication and its error pages."""
+
+    @property
+    def dashboard(self) -> "Dashboard":
+        """The application."""
+        return cast("Dashboard", self.application)
+
+    def get_current_user(self) -> Any:
+        """Return whom Flower knows; a password beyond ASCII, which it cannot compare, is a wrong one."""
+        try:
+            return super().get_current_user()
+        except TypeError:
+            raise HTTPError(401) from None
+
+    @property
+    def caller(self) -> Caller:
+        """Where the request comes from."""
+        return caller_of(self.request)
+
+
+def caller_of(request: HTTPServerRequest) -> Caller:
+    """Return where a request comes from."""
+    return Caller(request.remote_ip or "", request.host or "", any(name in request.headers for name in PROXY_HEADERS))
+
+
+class Templates(Loader):
+    """Finds our templates first, then Flower's, and puts ours into two of Flower's."""
+
+    def __init__(self, flowers: str) -> None:
+        super().__init__(str(HERE / "templates"))
+        self._flowers = Path(flowers)
+
+    def _create_template(self, name: str) -> Template:
+        ours = Path(self.root) / name
+        if ours.is_file():
+            return Template(ours.read_bytes(), name=name, loader=self)
+        return Template(self._with_ours(name, (self._flowers / name).read_text("utf-8")), name=name, loader=self)
+
+    def _with_ours(self, name: str, text: str) -> str:
+        if name not in ADDED:
+            return text
+        marker, ours = ADDED[name]
+        changed, times = marker.subn(lambda found: f'{found[0]}{{% include "{ours}" %}}', text)
+        if times != 1:
+            # The pages are still there by their addresses; better than none.
+            log.warning("flower_changed", template=name, marker=marker.pattern, found=times)
+            return text
+        return changed
+
+
+class OwnFiles(StaticFileHandler):
+    """Our static files. What is asked for without its version (a module that another imports) is checked each time."""
+
+    def set_extra_headers(self, path: str) -> None:
+        """Add the headers."""
+        del path
+        self.set_header("X-Content-Type-Options", "nosniff")
+        if not self.get_argument("v", None):
+            self.set_header("Cache-Control", "no-cache")
+
+
+class Metrics(FlowerMetrics, Handler):
+    """Flower's /metrics, which it leaves open: they name locations, so they ask who is there."""
+
+    async def get(self) -> None:
+        """Answer Prometheus."""
+        if not self.dashboard.door.shows_metrics_to_anybody(self.caller) and not self.current_user:
+            raise HTTPError(403, "log in, or ask from this machine")
+        if (lanes := self.dashboard.metrics) is not None:
+            await IOLoop.current().run_in_executor(self.dashboard.threads, lanes.refresh, METRICS_SECONDS)
+        await FlowerMetrics.get(self)
+
+
+class Shut(Handler):
+    """What answers somebody who does not get as far as authentication."""
+
+    def prepare(self) -> None:
+        """Refuse."""
+        self.set_status(403)
+        self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        self.finish(
+            "This dashboard has no authentication configured, so it answers only this machine, under the name "
+            "localhost and not through a proxy. See docs/dashboard.md.\n"
+        )
+
+    def check_xsrf_cookie(self) -> None:
+        """Nothing is changed."""
+
+
+class Dashboard(Flower):
+    """Flower with our handlers in front of its own.
+
+    Args:
+        capp: the Celery app.
+        store: where the lanes are.
+        settings: of the lanes.
+        door: who gets in.
+        handlers: our pages; their URLs are without `url_prefix`.
+    """
+
+    PATHS_FOR_ALL: ClassVar = ("/healthcheck",)
+
+    def __init__(
+        self, capp: Celery, store: LaneStore, settings: Settings, door: Door, handlers: Sequence[url], **more: Any
+    ) -> None:
+        options = default_options
+        given = {**flower_settings, **more}
+        given["template_loader"] = Templates(given["template_path"])
+        given["ui_methods"] = {"own_file": own_file, "menu": menu, "page_url": page_url}
+        given["xsrf_cookie_kwargs"] = {"samesite": "Lax", "secure": "ssl_options" in given}
+        super().__init__(options=options, capp=capp, **given)
+        self.store = store
+        self.lanes_settings = settings
+        self.door = door
+        self.watcher = Watcher(store)
+        self.metrics: LanesCollector | None = None
+        self._asked_at = 0.0  # when the workers were asked about their pools
+        self.threads = ThreadPoolExecutor(THREADS, "dashboard")
+        own = [
+            *handlers,
+            url(r"/metrics", Metrics),
+            url(r"/lanes-static/(.*)", OwnFiles, {"path": str(STATIC)}, name="own_files"),
+        ]
+        # Tornado puts these in front of what is there, so Flower's own "not found" stays the last.
+        self.add_handlers(r".*", [self._below_prefix(handler) for handler in own])
+
+    @property
+    def prefix(self) -> str:
+        """What every path begins with: empty, or like `/flower`."""
+        given = (self.options.url_prefix or "").strip("/")
+        return f"/{given}" if given else ""
+
+    def _below_prefix(self, handler: url) -> url:
+        return rewrite_handler(handler, self.prefix) if self.prefix else handler
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
+        """Find who answers: nobody, where the door is shut."""
+        found: HTTPMessageDelegate | None
+        if self._for_all(request.path) or self.door.lets_in(caller_of(request)):
+            found = super().find_handler(request, **kwargs)
+        else:
+            found = self.get_handler_delegate(request, Shut)
+        return found
+
+    def _for_all(self, path: str) -> bool:
+        return path in [self.prefix + known for known in self.PATHS_FOR_ALL]
+
+    def workers_seen(self) -> list[WorkerSeen]:
+        """Return the workers that are alive. Ask in Tornado's loop, where Flower keeps its state.
+
+        Where one has not told about its pool, or not lately, all are asked; their answers come later.
+        """
+        alive = [str(worker.hostname) for worker in self.events.state.workers.values() if worker.alive]
+        told = {name: self.workers[name] for name in alive if "stats" in self.workers.get(name, {})}
+        now = time.time()
+        old = any(now - known["timestamp"] > POOL_KNOWN_SECONDS for known in told.values())
+        if (old or len(told) < len(alive)) and now - self._asked_at > ASK_AGAIN_SECONDS:
+            self._asked_at = now
+            self.update_workers()
+        return [_worker_seen(name, told.get(name, {})) for name in alive]
+
+    def task_url(self, task_id: str) -> str | None:
+        """Return the URL of Flower's page of a task, None when it knows of none. Ask in Tornado's loop."""
+        return str(self.reverse_url("task", task_id)) if task_id in self.events.state.tasks else None
+
+    def stop(self) -> None:
+        """End Flower, and what we started."""
+        super().stop()
+        self.threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _worker_seen(name: str, known: Mapping[str, Any]) -> WorkerSeen:
+    pool = known.get("stats", {}).get("pool", {})
+    if "max-concurrency" not in pool:
+        return WorkerSeen(name)
+    return WorkerSeen(name, int(pool["max-concurrency"]), "prefork" in str(pool.get("implementation", "")))
+
+
+def own_file(handler: Handler, path: str) -> str:
+    """Return the URL of one of our static files, with its version."""
+    where = {"static_path": str(STATIC), "static_url_prefix": f"{handler.dashboard.prefix}/lanes-static/"}
+    return OwnFiles.make_static_url(where, path)
+
+
+def page_url(handler: Handler, name: str, *values: str) -> str | None:
+    """Return the URL of a page of ours, None when there is no such page.
+
+    Tornado leaves a / in a value as it is, which would be another address.
+    """
+    try:
+        found: str = handler.reverse_url(name, *(value.replace("/", "\0") for value in values))
+        return found.replace("%00", "%2F")
+    except KeyError:
+        return None
+
+
+def menu(handler: Handler) -> dict[str, tuple[str, str]]:
+    """Return name -> title and URL of the pages that the navigation names."""
+    return {name: (title, found) for name, title in MENU.items() if (found := page_url(handler, name))}
+
+
+def unauthenticated_api() -> bool:
+    """Return whether the environment opens Flower's API to everybody."""
+    return bool(strtobool(os.environ.get("FLOWER_UNAUTHENTICATED_API") or "false"))
+
+
+def parse(arguments: Sequence[str]) -> None:
+    """Take Flower's options from the environment, its configuration file and these arguments, as Flower does."""
+    apply_env_options()
+    apply_options(sys.argv[0], list(arguments))

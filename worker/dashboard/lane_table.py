@@ -1,0 +1,215 @@
+"""The table of lanes: found, filtered, sorted, and cut into pages. Pure: lanes and a query in, a page out."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from math import ceil
+from typing import Any
+from urllib.parse import urlencode
+
+from lanes.lane import Lane
+from lanes.settings import Settings
+
+LEAST_ROWS, ROWS, MOST_ROWS = 25, 50, 200
+MOST_SEARCH = 255
+
+
+class Show(StrEnum):
+    """Which lanes are shown."""
+
+    ALL = "all"
+    WAITING = "waiting"
+    HELD = "held"
+    FAILING = "failing"
+    DEAD = "dead"
+    IDLE = "idle"
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """The budgets that a location has unless it was given its own."""
+
+    burst: int
+    daily: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Budgets":
+        """Return those of the settings."""
+        return cls(settings.burst_limit, settings.daily_limit)
+
+    def burst_of(self, lane: Lane) -> int:
+        """Return the requests that a location has in a window."""
+        return self.burst if lane.burst is None else lane.burst
+
+    def daily_of(self, lane: Lane) -> int:
+        """Return the requests that a location has in a day."""
+        return self.daily if lane.daily is None else lane.daily
+
+
+def letters(lane: Lane) -> int:
+    """Return how many dead letters a lane has; expired jobs are among them."""
+    return lane.counts["dead"] + lane.counts["expired"]
+
+
+CHOICES: Mapping[Show, Callable[[Lane], bool]] = {
+    Show.ALL: lambda _: True,
+    Show.WAITING: lambda lane: lane.counts["pending"] > 0,
+    Show.HELD: lambda lane: lane.hold is not None,
+    Show.FAILING: lambda lane: lane.failing > 0,
+    Show.DEAD: lambda lane: letters(lane) > 0,
+    Show.IDLE: lambda lane: not (lane.counts["pending"] or lane.counts["in_flight"] or lane.hold is not None),
+}
+
+# Column -> what it is sorted by; None stands last, whichever way.
+Key = Callable[[Lane, Budgets], float | str | None]
+COLUMNS: Mapping[str, Key] = {
+    "location": lambda lane, _: lane.location_id,
+    "pending": lambda lane, _: lane.counts["pending"],
+    "in_flight": lambda lane, _: lane.counts["in_flight"],
+    "delivered": lambda lane, _: lane.counts["delivered"],
+    "dead": lambda lane, _: letters(lane),
+    "window": lambda lane, budgets: lane.window_used / budgets.burst_of(lane),
+    "day": lambda lane, budgets: lane.day_used / budgets.daily_of(lane),
+    "next": lambda lane, _: lane.due_in,
+    "oldest": lambda lane, _: lane.oldest,
+    "hold": lambda lane, _: None if lane.hold is None else (lane.held_by or "") + "\0" + lane.hold,
+}
+# What one wants to see first of a column: names from A, the next release first, of all else the most.
+RISING = ("location", "next", "hold")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What of the table is wanted. Holds nothing that is not in its bounds; `page` may lie beyond the last one."""
+
+    search: str = ""
+    show: Show = Show.ALL
+    sort: str = "pending"
+    falling: bool = True
+    page: int = 1
+    rows: int = ROWS
+
+    @classmethod
+    def parse(cls, given: Mapping[str, str]) -> "Query":
+        """Read what an address says; what makes no sense counts as not said."""
+        sort = given.get("sort", "")
+        sort = sort if sort in COLUMNS else cls().sort
+        way = given.get("way") if given.get("way") in ("up", "down") else None
+        show = given.get("show", "")
+        return cls(
+            search=given.get("search", "").strip()[:MOST_SEARCH],
+            show=Show(show) if show in set(Show) else Show.ALL,
+            sort=sort,
+            falling=sort not in RISING if way is None else way == "down",
+            page=_number(given.get("page"), 1, 10**6, 1),
+            rows=_number(given.get("rows"), LEAST_ROWS, MOST_ROWS, ROWS),
+        )
+
+    def sorted_by(self, column: str) -> "Query":
+        """Return what a press on a column's head asks for: that column, or the other way round; from the first page."""
+        falling = not self.falling if column == self.sort else column not in RISING
+        return replace(self, sort=column, falling=falling, page=1)
+
+    def address(self) -> str:
+        """Return it as the query of an address, without what goes without saying; empty when all does."""
+        usual = Query()
+        said = {
+            "search": self.search,
+            "show": self.show.value if self.show is not usual.show else "",
+            "sort": self.sort if self.sort != usual.sort else "",
+            "way": "" if self.falling == (self.sort not in RISING) else ("down" if self.falling else "up"),
+            "page": self.page if self.page != 1 else "",
+            "rows": self.rows if self.rows != usual.rows else "",
+        }
+        return urlencode({name: value for name, value in said.items() if value != ""})
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the lanes that were found."""
+
+    pending: int = 0
+    in_flight: int = 0
+    delivered: int = 0
+    dead: int = 0
+    held: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TablePage:
+    """One page of the table: its lanes, how many were found in all, on how many pages, and their totals.
+
+    `matching` tells for each filter how many lanes it would find under the same search.
+    """
+
+    query: Query
+    lanes: tuple[Lane, ...]
+    found: int
+    pages: int
+    totals: Totals
+    matching: Mapping[Show, int]
+
+
+def cut(lanes: Sequence[Lane], query: Query, budgets: Budgets) -> TablePage:
+    """Return the page that a query asks for, or the last one where there are fewer."""
+    text = query.search.casefold()
+    searched = [lane for lane in lanes if text in lane.location_id.casefold()] if text else lanes
+    matching = {show: sum(map(choice, searched)) for show, choice in CHOICES.items()}
+    found = list(filter(CHOICES[query.show], searched))
+    pages = max(1, ceil(len(found) / query.rows))
+    page = min(query.page, pages)
+    rows = sort(found, query, budgets)[(page - 1) * query.rows : page * query.rows]
+    return TablePage(replace(query, page=page), tuple(rows), len(found), pages, _totals(found), matching)
+
+
+def as_row(lane: Lane, budgets: Budgets) -> dict[str, Any]:
+    """Return a lane as plain values, with the budgets that it really has."""
+    return {
+        "location": lane.location_id,
+        **{
+            name: lane.counts[name] for name in ("accepted", "pending", "in_flight", "delivered", "merged", "cancelled")
+        },
+        "dead": letters(lane),
+        "window": {"used": lane.window_used, "of": budgets.burst_of(lane)},
+        "day": {"used": lane.day_used, "of": budgets.daily_of(lane)},
+        "next": lane.due_in,
+        "oldest": lane.oldest,
+        "hold": lane.hold,
+        "held_by": lane.held_by,
+        "held_at": lane.held_at,
+        "failing": lane.failing,
+    }
+
+
+def sort(lanes: Iterable[Lane], query: Query, budgets: Budgets) -> list[Lane]:
+    """Return the lanes in the order asked for; equal ones, and those that have nothing to be sorted by, by name."""
+    key = COLUMNS[query.sort]
+    with_value: list[tuple[float | str, Lane]] = []
+    without: list[Lane] = []
+    for lane in sorted(lanes, key=lambda lane: lane.location_id):
+        value = key(lane, budgets)
+        if value is None:
+            without.append(lane)
+        else:
+            with_value.append((value, lane))
+    with_value.sort(key=lambda pair: pair[0], reverse=query.falling)
+    return [lane for _, lane in with_value] + without
+
+
+def _totals(lanes: Iterable[Lane]) -> Totals:
+    pending = in_flight = delivered = dead = held = 0
+    for lane in lanes:
+        counts = lane.counts
+        pending += counts["pending"]
+        in_flight += counts["in_flight"]
+        delivered += counts["delivered"]
+        dead += letters(lane)
+        held += lane.hold is not None
+    return Totals(pending, in_flight, delivered, dead, held)
+
+
+def _number(text: str | None, least: int, most: int, otherwise: int) -> int:
+    """Read a number within bounds."""
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > 9:
+        return otherwise
+    return min(max(int(text), least), most)

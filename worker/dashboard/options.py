@@ -1,0 +1,94 @@
+"""From options to a running dashboard."""
+
+import atexit
+import contextlib
+import signal
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from celery import Celery
+
+from lanes.settings import Settings
+from lanes.store import LaneStore
+from worker.dashboard import flower
+from worker.dashboard.doors import Door, DoorError, address_to_bind, check_credentials
+from worker.dashboard.pages import handlers
+from worker.metrics import register
+
+
+def check_names(arguments: Sequence[str]) -> None:
+    """See that Flower knows these options; it would skip what it does not know, and a typing error would open the door.
+
+    Raises:
+        DoorError: it does not.
+    """
+    for argument in arguments:
+        name = argument.lstrip("-").partition("=")[0].replace("-", "_")
+        if argument.startswith("-") and (name == "help" or flower.is_flower_option(argument)):
+            continue
+        close = get_close_matches(name, [str(known).replace("-", "_") for known in flower.default_options], n=1)
+        hint = f"did you mean --{close[0]}?" if close else "see: lanes dashboard -- --help"
+        message = f"{argument}: Flower has no such option; {hint}"
+        raise DoorError(message)
+
+
+def open_door(arguments: Sequence[str], credentials: Sequence[str] = ()) -> Door:
+    """Take Flower's options and settle who gets in.
+
+    Raises:
+        DoorError: an option is unknown or wrong, or would let everybody in.
+    """
+    check_names(arguments)
+    options = flower.default_options
+    try:
+        flower.parse(arguments)
+        opened = flower.unauthenticated_api()
+    except Exception as error:  # the configuration file is Python, and may raise anything
+        message = f"Flower's options: {error}"
+        raise DoorError(message) from error
+    if credentials and options.basic_auth:
+        message = "passwords come from --basic-auth-file and from Flower's basic_auth; keep one of the two"
+        raise DoorError(message)
+    if credentials:
+        options.basic_auth = list(credentials)
+    elif options.basic_auth:
+        check_credentials(list(options.basic_auth), "basic_auth")
+    door = Door(bool(options.basic_auth), bool(options.auth), bool(options.read_only))
+    options.address = address_to_bind(
+        door,
+        options.address,
+        unix_socket=options.unix_socket,
+        unauthenticated_api=opened,
+    )
+    return door
+
+
+def run(capp: Celery, store: LaneStore, settings: Settings, door: Door) -> None:
+    """Serve until the process is told to end.
+
+    Raises:
+        DoorError: the address or port cannot be had.
+    """
+    flower.extract_settings()
+    flower.setup_logging()
+    dashboard = flower.Dashboard(capp, store, settings, door, handlers())
+    dashboard.metrics = register(store, settings, wait=0)  # who scrapes waits in a thread
+    atexit.register(dashboard.stop)
+    signal.signal(signal.SIGTERM, flower.sigterm_handler)
+    try:
+        port = dashboard.start_http_server()
+    except OSError as error:
+        chosen = dashboard.options
+        message = (
+            f"cannot listen on {chosen.address or '*'}, port {chosen.port}: {error.strerror}; see --address, --port"
+        )
+        raise DoorError(message) from error
+    flower.print_banner(capp, "ssl_options" in flower.flower_settings, port)
+    if not door.asks:
+        sys.stderr.write(
+            f"No authentication is configured: the dashboard listens on {dashboard.options.address} only, and takes "
+            "nothing from other machines. To let people in: --basic-auth-file, or Flower's --auth.\n"
+        )
+    with contextlib.suppress(KeyboardInterrupt, SystemExit):
+        dashboard.start()

@@ -1,0 +1,211 @@
+"""What every page of ours is: authenticated as Flower is, closed to other sites, and never a traceback."""
+
+import asyncio
+import functools
+import json
+from base64 import b64decode
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar, cast
+
+from redis.exceptions import RedisError
+from tornado.web import HTTPError, RequestHandler, authenticated
+
+from lanes import trail
+from lanes.errors import LanesError, RedisUnavailableError
+from lanes.redis_errors import UNAVAILABLE, unavailable
+from lanes.settings import Settings
+from lanes.store import LaneStore
+from worker.dashboard.doors import same_origin
+from worker.dashboard.flower import Handler, page_url
+from worker.dashboard.watcher import Watcher
+from worker.redis_watch import RedisWatch
+
+redis_watch = RedisWatch()
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MOST_BODY_BYTES = 1 << 20
+
+HEADERS = {
+    # Bootstrap's stylesheet carries its icons as data: URLs.
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class Page(Handler):
+    """A page, or its data: those whose path ends in `/data` answer JSON."""
+
+    def set_default_headers(self) -> None:
+        """Close the page to other sites and to caches."""
+        super().set_default_headers()
+        for name, value in HEADERS.items():
+            self.set_header(name, value)
+
+    def prepare(self) -> Coroutine[Any, Any, None] | None:
+        """Let in whom Flower lets in; others are asked to log in as Flower asks them."""
+        if self.speaks_json and not self.current_user:
+            raise HTTPError(403, "log in first")
+        _only_authenticated(self)
+        return None
+
+    @property
+    def speaks_json(self) -> bool:
+        """Whether JSON is answered, also when something goes wrong."""
+        return self.request.path.endswith("/data")
+
+    @property
+    def store(self) -> LaneStore:
+        """The lanes."""
+        return self.dashboard.store
+
+    @property
+    def watcher(self) -> Watcher:
+        """What reads all lanes, for whoever looks."""
+        return self.dashboard.watcher
+
+    @property
+    def settings_of_lanes(self) -> Settings:
+        """The settings of the lanes."""
+        return self.dashboard.lanes_settings
+
+    @property
+    def who(self) -> str:
+        """Who looks: the user of basic auth, the email of OAuth, or `local` where nobody is asked."""
+        if isinstance(self.current_user, str):
+            return self.current_user
+        if not self.dashboard.door.basic_auth:
+            return "local"
+        _, _, sent = self.request.headers.get("Authorization", "").partition(" ")
+        return b64decode(sent).decode().partition(":")[0]
+
+    @property
+    def may_change(self) -> bool:
+        """Whether this request, were it a POST, could change something; pages show no buttons otherwise."""
+        return self.dashboard.door.takes_changes_from(self.caller)
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return an argument of the URL as it was sent (Flower's own `get_argument` escapes it for HTML)."""
+        return RequestHandler.get_argument(self, name, default)
+
+    async def in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call something that waits for Redis, in a thread: Tornado's loop never waits."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.dashboard.threads, functools.partial(call, *args, **kwargs))
+
+    def page_url(self, name: str, *values: str) -> str | None:
+        """Return the URL of a page of ours, None when there is no such page."""
+        return page_url(self, name, *values)
+
+    def show(self, template: str, *, active: str, **values: Any) -> None:
+        """Render a template of ours. `active` is the page's name in the navigation."""
+        self.render(template, active_tab=active, may_change=self.may_change, who=self.who, **values)
+
+    def answer(self, values: dict[str, Any]) -> None:
+        """Answer JSON."""
+        self.set_header("Content-Type", "application/json; charset=UTF-8")
+        self.finish(json.dumps(values, allow_nan=False))
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Say in a line what is wrong; 503 when it is Redis."""
+        error = (kwargs.get("exc_info") or (None, None, None))[1]
+        if status_code == 401:  # Flower asks for the password.
+            super().write_error(status_code, **kwargs)
+            return
+        away = as_away(error)
+        self.set_status(503 if away else status_code)
+        message = away or _message(error, self._reason)
+        if self.speaks_json:
+            self.answer({"error": message})
+        else:
+            if not hasattr(self, "_current_user"):
+                self.current_user = None
+            self.render(
+                "dashboard_error.html", active_tab="", message=message, away=bool(away), status=self._status_code
+            )
+
+    def on_finish(self) -> None:
+        """Data that could be answered were read from Redis."""
+        super().on_finish()
+        if self.speaks_json and self.get_status() < 400:
+            redis_watch.found()
+
+    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
+        """Log once that Redis is away, and the traceback of what nobody expected."""
+        if as_away(value):
+            redis_watch.lost(cast("Exception", value))
+        else:
+            super().log_exception(typ, value, tb)
+
+
+class Change(Page):
+    """Changes something, by POST: never from another site, never read-only, never without an entry in the trail.
+
+    The values come as a JSON object (`self.given`), which no form of another site can send; the answer is JSON.
+    """
+
+    @property
+    def speaks_json(self) -> bool:
+        """It does."""
+        return True
+
+    def check_xsrf_cookie(self) -> None:
+        """See that a page of ours sent this: by what the browser says, and by Tornado's own check, always."""
+        headers = self.request.headers
+        if not same_origin(self.request.host, headers.get("Sec-Fetch-Site"), headers.get("Origin")):
+            raise HTTPError(403, "sent by a page of another site")
+        RequestHandler.check_xsrf_cookie(self)
+
+    def prepare(self) -> Coroutine[Any, Any, None] | None:
+        """See who it is, and whether changes are taken."""
+        super().prepare()
+        if self.dashboard.door.read_only:
+            raise HTTPError(403, "this dashboard is read-only")
+        if not self.may_change:
+            raise HTTPError(403, "without authentication, changes are taken from this machine only")
+        return None
+
+    @functools.cached_property
+    def given(self) -> dict[str, Any]:
+        """The values that were sent."""
+        if len(self.request.body) > MOST_BODY_BYTES:
+            raise HTTPError(413, "too much was sent")
+        try:
+            found = json.loads(self.request.body or b"{}")
+        except ValueError:
+            raise HTTPError(400, "not JSON") from None
+        if not isinstance(found, dict):
+            raise HTTPError(400, "not a JSON object")
+        return found
+
+    async def note(self, what: str, on: str, detail: str = "") -> None:
+        """Write who is about to change what into the trail: before the change, so that none is without an entry."""
+        await self.in_thread(trail.note, self.store, self.who, what, on, detail)
+
+
+@authenticated
+def _only_authenticated(_: RequestHandler) -> None:
+    """Do as Tornado does for a handler's method: redirect to the login, or refuse."""
+
+
+def as_away(error: object) -> str | None:
+    """Return what to tell people when Redis is the reason, None when it is not."""
+    if isinstance(error, RedisUnavailableError):
+        return str(error)
+    if isinstance(error, UNAVAILABLE):
+        return str(unavailable(error))
+    return f"Redis refuses: {error}" if isinstance(error, RedisError) else None
+
+
+def _message(error: object, reason: str) -> str:
+    if isinstance(error, HTTPError):
+        return error.get_message() or reason
+    if isinstance(error, LanesError):
+        return str(error)
+    return "something went wrong; the log of the dashboard has it"

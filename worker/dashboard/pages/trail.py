@@ -1,0 +1,64 @@
+"""The trail: who changed what, by hand, on the pages or by the command."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from tornado.web import HTTPError, url
+
+from lanes import trail
+from lanes.store import LaneStore
+from lanes.trail import Entry
+from worker.dashboard.page import Page
+
+ROWS = 50
+CHUNK = 500
+# Verbs whose entry names a lane; others name a job, where they name one thing.
+OF_LANES = ("hold", "resume", "limit")
+
+
+class Trail(Page):
+    """The page."""
+
+    def get(self) -> None:
+        """Show it."""
+        self.show("trail.html", active="trail")
+
+
+class TrailData(Page):
+    """Its entries: `who` and `what` choose by name, `before` goes on behind an entry."""
+
+    async def get(self) -> None:
+        """Answer them, and where the next page begins."""
+        who, what, before = self.text("who"), self.text("what"), self.text("before")
+        if before and not _is_entry_id(before):
+            raise HTTPError(400, "before is no id of an entry")
+        found = await self.in_thread(lambda: list(islice(entries(self.store, who, what, before), ROWS + 1)))
+        rows = found[:ROWS]
+        self.answer({"entries": [self._row(entry) for entry in rows], "next": rows[-1].id if found[ROWS:] else None})
+
+    def _row(self, entry: Entry) -> dict[str, Any]:
+        # A single word is a name; what was chosen by filters has several.
+        single = entry.on.replace("-", "").replace("_", "").isalnum()
+        name = "lane" if entry.what in OF_LANES else "job"
+        return {**entry.as_json(), "url": self.page_url(name, entry.on) if single else None}
+
+
+def entries(store: LaneStore, who: str, what: str, before: str) -> Iterator[Entry]:
+    """Yield the entries in whose names these texts stand, the newest first."""
+    last = before or None
+    while page := trail.read(store, CHUNK, last):
+        yield from (entry for entry in page if who.lower() in entry.who.lower() and what.lower() in entry.what.lower())
+        last = page[-1].id
+
+
+def _is_entry_id(text: str) -> bool:
+    """Return whether this is `milliseconds-number`, as Redis names entries."""
+    at, dash, number = text.partition("-")
+    return text.isascii() and bool(dash) and at.isdigit() and number.isdigit() and len(text) < 40
+
+
+handlers: list[url] = [
+    url(r"/trail", Trail, name="trail"),
+    url(r"/trail/data", TrailData, name="trail_data"),
+]

@@ -1,0 +1,116 @@
+// Charts over time, drawn by uPlot (vendor/uplot), in Flower's colours, each with its table.
+
+import { el, number } from "./live.js";
+
+// Not by colour alone: each has its own stroke.
+const LINES = [
+  { name: "delivered", title: "Delivered", colour: "--flower-success", filled: true },
+  { name: "retried", title: "Retried", colour: "--flower-warning", dash: [6, 4] },
+  { name: "throttled", title: "Throttled", colour: "--flower-active", dash: [2, 3] },
+  { name: "dead", title: "Dead", colour: "--flower-danger" },
+];
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+function clock(seconds) {
+  return new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+}
+
+export function rate(value) {
+  return number(value, value < 1 ? 2 : 1);
+}
+
+function options(width, height, lines) {
+  const grid = { stroke: colour("--bs-border-color"), width: 1 };
+  const ink = { stroke: colour("--flower-text-muted"), font: "12px system-ui, sans-serif", grid, ticks: grid };
+  return {
+    width,
+    height,
+    padding: [12, 26, 0, 0], // the last label of the time axis is centred on its mark
+    cursor: { y: false, points: { size: 6 } },
+    legend: { live: true },
+    scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
+    axes: [
+      { ...ink, values: (_, marks) => marks.map(clock), space: 70 },
+      { ...ink, size: 50, values: (_, marks) => marks.map((mark) => number(mark, 1)) },
+    ],
+    series: [
+      { label: "From", value: (_, at) => (at ? clock(at) : "–") },
+      ...lines.map((line) => ({
+        label: line.title,
+        stroke: colour(line.colour),
+        width: line.filled ? 1.5 : 2,
+        dash: line.dash,
+        fill: line.filled ? `color-mix(in srgb, ${colour(line.colour)} 14%, transparent)` : undefined,
+        points: { show: false },
+        value: (_, found) => (found === null || found === undefined ? "–" : rate(found)),
+      })),
+    ],
+  };
+}
+
+/**
+ * A chart of what happened a second. `target` is an element, `table` one with a body for the same numbers, of which each
+ * row is the mean of `rowSeconds`. Returns a function that draws `{step, at, <name of a line>: [...]}`.
+ */
+export function rates(target, table, rowSeconds, lines = LINES) {
+  let plot = null;
+  let shown = null;
+
+  function columns() {
+    return [shown.at, ...lines.map((line) => shown[line.name])];
+  }
+
+  function size() {
+    return { width: Math.max(200, target.clientWidth), height: 220 };
+  }
+
+  function build() {
+    if (!shown) return;
+    if (plot) plot.destroy();
+    const { width, height } = size();
+    plot = new window.uPlot(options(width, height, lines), columns(), target);
+  }
+
+  function describe() {
+    const most = Math.max(...shown[lines[0].name], 0);
+    const sums = lines.map((line) => `${line.title.toLowerCase()} ${number(total(shown[line.name], shown.step))}`);
+    target.setAttribute("role", "img");
+    target.setAttribute("aria-label", `Chart, jobs a second: in all ${sums.join(", ")}; at most ${rate(most)} ${lines[0].title.toLowerCase()} a second. The table below has the numbers.`);
+  }
+
+  function fill() {
+    const steps = Math.max(1, Math.round(rowSeconds / shown.step));
+    const rows = [];
+    for (let end = shown.at.length; end > 0; end -= steps) {
+      const start = Math.max(0, end - steps);
+      rows.push(el("tr", {}, el("th", { scope: "row" }, clock(shown.at[start])),
+        ...lines.map((line) => el("td", {}, rate(mean(shown[line.name].slice(start, end)))))));
+    }
+    table.replaceChildren(...rows);
+  }
+
+  new MutationObserver(build).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
+  new ResizeObserver(() => plot && plot.setSize(size())).observe(target);
+
+  return (found) => {
+    const same = shown && shown.at.at(-1) === found.at.at(-1);
+    shown = found;
+    if (!plot) build();
+    else if (!same) plot.setData(columns());
+    if (!same) {
+      describe();
+      fill();
+    }
+  };
+}
+
+function total(values, step) {
+  return Math.round(values.reduce((sum, value) => sum + value, 0) * step);
+}
+
+function mean(values) {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+}

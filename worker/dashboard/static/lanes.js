@@ -1,0 +1,146 @@
+// The table of lanes. What of it is wanted stands in the address, so that a reload, a bookmark and the way back keep it.
+
+import { act, el, moment, number, poll, span, write } from "./live.js";
+import { address, bar, fillBar, show, syncRows } from "./rows.js";
+import { drawStops, stopLines } from "./stops.js";
+
+const page = document.getElementById("lanes");
+const table = document.getElementById("lanes-table");
+const search = document.getElementById("search");
+const RISING = ["location", "next", "hold"];
+const wanted = new URLSearchParams(page.dataset.query);
+let last = null;
+
+function want(changes) {
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === "" || value === null) wanted.delete(name);
+    else wanted.set(name, value);
+  }
+  if (!("page" in changes)) wanted.delete("page");
+  history.replaceState(null, "", wanted.size ? `?${wanted}` : location.pathname);
+  refresh();
+}
+
+function makeRow(lane) {
+  const number_ = (label) => el("td", { role: "cell", class: "lanes-number", "data-label": label });
+  return el("tr", { role: "row" },
+    el("th", { scope: "row", role: "rowheader", class: "lanes-name" }, el("a", { href: address(page.dataset.lane, lane.location) }, lane.location)),
+    number_("Pending"), number_("In flight"), number_("Delivered"), number_("Dead"),
+    el("td", { role: "cell", "data-label": "Window" }, bar(`Window of ${lane.location}`)),
+    el("td", { role: "cell", "data-label": "Day" }, bar(`Day of ${lane.location}`)),
+    number_("Next release"), number_("Oldest job"),
+    el("td", { role: "cell", class: "lanes-state", "data-label": "State" }, el("span", { class: "badge" }), " ", el("span", { class: "lanes-reason" })));
+}
+
+function fillRow(row, lane) {
+  const [, pending, flying, delivered, dead, window_, day, next, oldest, state] = row.children;
+  write(pending, number(lane.pending));
+  write(flying, number(lane.in_flight));
+  write(delivered, number(lane.delivered));
+  write(dead, number(lane.dead));
+  dead.classList.toggle("lanes-alarm", lane.dead > 0);
+  fillBar(window_.firstElementChild, lane.window);
+  fillBar(day.firstElementChild, lane.day);
+  write(next, lane.next === null ? "–" : lane.next < 1 ? "now" : `in ${span(lane.next)}`);
+  write(oldest, span(lane.oldest));
+  fillState(state, lane);
+}
+
+function fillState(cell, lane) {
+  const [badge, reason] = cell.children;
+  const [word, kind] = lane.hold !== null ? ["Held", "warning"] : lane.failing ? ["Failing", "danger"]
+    : lane.pending || lane.in_flight ? ["Open", "success"] : ["Idle", "secondary"];
+  const look = `badge lanes-badge-${kind}`;
+  if (badge.className !== look) badge.className = look;
+  write(badge, word);
+  write(reason, lane.hold !== null ? `${lane.held_by}: ${lane.hold}` : lane.failing ? `${lane.failing} in a row, single probes` : "");
+  reason.title = lane.held_at ? `since ${moment(lane.held_at)}` : "";
+}
+
+function tellStops(found) {
+  const lines = stopLines(found.gate);
+  if (found.trouble) lines.unshift(["danger", `Redis does not answer: ${found.trouble}. These numbers are ${span(found.age)} old.`]);
+  drawStops(lines);
+  page.classList.toggle("lanes-stale", Boolean(found.trouble));
+}
+
+function drawControls(found) {
+  for (const button of page.querySelectorAll("[data-show]")) {
+    const on = button.dataset.show === found.show;
+    button.classList.toggle("active", on);
+    button.setAttribute("aria-pressed", String(on));
+    write(button.querySelector(".lanes-count"), number(found.matching[button.dataset.show]));
+  }
+  for (const head of table.querySelectorAll("[data-column]")) {
+    const on = head.dataset.column === found.sort;
+    head.setAttribute("aria-sort", on ? (found.falling ? "descending" : "ascending") : "none");
+  }
+  document.getElementById("sort").value = found.sort;
+  document.getElementById("rows").value = String(found.rows);
+  document.getElementById("previous").disabled = found.page <= 1;
+  document.getElementById("next").disabled = found.page >= found.pages;
+  const first = (found.page - 1) * found.rows;
+  const range = found.found ? `${number(first + 1)}–${number(first + found.lanes.length)} of ${number(found.found)}` : "0";
+  const of = found.found === found.all ? "" : ` found, ${number(found.all)} in all`;
+  const old = found.age > 3 ? `, as of ${span(found.age)} ago` : "";
+  write("found", `${range} lanes${of}${old}`);
+  const [hold, resume] = ["hold-all", "resume-all"].map((id) => document.getElementById(id));
+  if (hold) {
+    show(hold, !found.gate.hold);
+    show(resume, Boolean(found.gate.hold));
+  }
+}
+
+const refresh = poll(() => `${page.dataset.source}?${wanted}`, (found) => {
+  last = found;
+  tellStops(found);
+  for (const [name, value] of Object.entries(found.totals)) {
+    if (document.getElementById(`total-${name}`)) write(`total-${name}`, number(value));
+  }
+  drawControls(found);
+  syncRows(table.tBodies[0], found.lanes, (lane) => lane.location, makeRow, fillRow);
+  show(document.getElementById("none"), found.found === 0);
+});
+
+let typing = null;
+search.addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(() => want({ search: search.value.trim() }), 250);
+});
+document.getElementById("search-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  want({ search: search.value.trim() });
+});
+for (const button of page.querySelectorAll("[data-show]")) {
+  button.addEventListener("click", () => want({ show: button.dataset.show === "all" ? "" : button.dataset.show }));
+}
+
+function sortBy(column) {
+  const falling = last && last.sort === column ? !last.falling : !RISING.includes(column);
+  want({ sort: column, way: falling ? "down" : "up" });
+}
+
+for (const head of table.querySelectorAll("[data-column]")) {
+  head.firstElementChild.addEventListener("click", () => sortBy(head.dataset.column));
+}
+document.getElementById("sort").addEventListener("change", (event) => want({ sort: event.target.value, way: "" }));
+document.getElementById("rows").addEventListener("change", (event) => want({ rows: event.target.value }));
+document.getElementById("previous").addEventListener("click", () => want({ page: last.page - 1 }));
+document.getElementById("next").addEventListener("click", () => want({ page: last.page + 1 }));
+
+const told = (answer) => answer.told;
+document.getElementById("hold-all")?.addEventListener("click", () => act({
+  title: "Hold everything?",
+  text: "No lane sends anything more until everything is resumed, lanes to come neither. What is on its way ends. Jobs are accepted and wait, and do not expire meanwhile.",
+  confirm: "Hold everything",
+  danger: true,
+  fields: [{ name: "reason", label: "Why, for whoever looks at it later", required: true, maxlength: 500, autocomplete: "off" }],
+}, page.dataset.holdAll, { done: told, refresh }));
+document.getElementById("resume-all")?.addEventListener("click", () => {
+  const hold = last.gate.hold;
+  act({
+    title: "Resume everything?",
+    text: `It is held by ${hold.by}: ${hold.reason}. What waited is sent from now on; lanes that are held on their own stay so.`,
+    confirm: "Resume everything",
+  }, page.dataset.resumeAll, { values: { held_at: hold.at }, done: told, refresh });
+});

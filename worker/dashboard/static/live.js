@@ -1,0 +1,204 @@
+// What our pages share: data that refresh themselves, a question before each change, and news for people.
+
+const EVERY_MS = 2000;
+const PATIENCE_MS = 10000;
+
+/** Make an element: el("td", {class: "number"}, 12, el("b", {}, "x")). Text is text, never HTML. */
+export function el(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value === true) made.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return made;
+}
+
+/** Put text where it stands already differently; an unchanged node stays, so nothing flickers or is read out again. */
+export function write(target, text) {
+  const node = typeof target === "string" ? document.getElementById(target) : target;
+  const shown = String(text);
+  if (node && node.textContent !== shown) node.textContent = shown;
+}
+
+export function number(value, digits = 0) {
+  return value.toLocaleString("en", { maximumFractionDigits: digits });
+}
+
+/** A span of time in short words: 0.35 -> "350 ms", 75 -> "1 min 15 s". */
+export function span(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  if (seconds < 0.995) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return parts(whole, 60, "min", "s");
+  if (whole < 86400) return parts(Math.round(whole / 60), 60, "h", "min");
+  return parts(Math.round(whole / 3600), 24, "d", "h");
+}
+
+function parts(value, size, large, small) {
+  const rest = value % size;
+  return `${number(Math.floor(value / size))} ${large}${rest ? ` ${rest} ${small}` : ""}`;
+}
+
+/** A moment (seconds since the epoch) as this reader's clock has it. */
+export function moment(seconds) {
+  return new Date(seconds * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+}
+
+class Failure extends Error {
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
+
+async function request(url, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(url, { credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE_MS), ...options });
+  } catch {
+    throw new Failure("The dashboard does not answer", 0);
+  }
+  const text = await answer.text();
+  let found = null;
+  try {
+    found = JSON.parse(text);
+  } catch {
+    // Told below by its status.
+  }
+  if (answer.ok && found !== null) return found;
+  if (answer.status === 503) throw new Failure("Redis does not answer", 503);
+  if (answer.status === 401) throw new Failure("Logged out: load the page again", 401);
+  throw new Failure((found && found.error) || `The dashboard answered ${answer.status}`, answer.status);
+}
+
+/**
+ * Fetch data every two seconds while the tab is visible, and draw them. Says in the page's live status whether they are
+ * fresh. `source` is a URL, or a function that returns one. Returns `refresh()`, which does it at once.
+ */
+export function poll(source, draw) {
+  let timer = null;
+  let seen = null;
+  let turn = 0;
+  let state = "";
+
+  function tell(text, good) {
+    if (text !== state) {
+      state = text;
+      write("live-text", text);
+      document.body.classList.toggle("lanes-stale", !good);
+      const dot = document.getElementById("live-dot");
+      if (dot) dot.className = `status-dot ${good ? "status-dot-live" : "status-dot-error"}`;
+    }
+  }
+
+  function tellAge() {
+    const old = state !== "" && state !== "Live" && seen !== null;
+    write("live-ago", old ? `last seen ${span(Math.max(1, Math.round((Date.now() - seen) / 1000)))} ago` : "");
+  }
+
+  async function refresh() {
+    const mine = ++turn;
+    clearTimeout(timer);
+    try {
+      const found = await request(typeof source === "function" ? source() : source);
+      if (mine !== turn) return; // A newer question is under way: it has other filters.
+      draw(found);
+      seen = Date.now();
+      tell("Live", true);
+    } catch (error) {
+      if (mine !== turn) return;
+      if (!(error instanceof Failure)) throw error;
+      tell(error.message, false);
+    } finally {
+      if (mine === turn) {
+        tellAge();
+        if (!document.hidden) timer = setTimeout(refresh, EVERY_MS);
+      }
+    }
+  }
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) clearTimeout(timer);
+    else refresh();
+  });
+  setInterval(tellAge, 1000);
+  refresh();
+  return refresh;
+}
+
+/** Send a change, after the question; values go as JSON. Throws an Error that says what was refused. */
+export async function change(url, values = {}) {
+  const cookie = document.cookie.split("; ").find((pair) => pair.startsWith("_xsrf="));
+  return request(url, {
+    method: "POST",
+    headers: {
+      "Content-Type": "application/json",
+      "X-XSRFToken": cookie ? decodeURIComponent(cookie.slice("_xsrf=".length)) : "",
+    },
+    body: JSON.stringify(values),
+  });
+}
+
+/**
+ * Ask before a change: a modal dialog, closed by Escape, which gives the focus back where it was. Resolves to the values
+ * of its fields (an empty object without any), or null when the person thought better of it.
+ *
+ * fields: [{name, label, type, value, required, min, max, help}]; more: a node that is shown below the text.
+ */
+export function ask({ title, text = "", confirm = "Go on", danger = false, fields = [], more = null }) {
+  return new Promise((resolve) => {
+    const cancel = el("button", { type: "button", class: "btn btn-outline-secondary" }, "Cancel");
+    const inputs = fields.map(({ label, help, ...field }) => {
+      const id = `ask-${field.name}`;
+      const input = el("input", { type: "text", class: "form-control", ...field, id, "aria-describedby": help ? `${id}-help` : null });
+      return el("div", { class: "lanes-field" }, el("label", { for: id, class: "form-label" }, label), input,
+        help ? el("div", { id: `${id}-help`, class: "form-text" }, help) : null);
+    });
+    const form = el("form", { method: "dialog" },
+      el("h2", { id: "ask-title", class: "lanes-ask-title" }, title),
+      text ? el("p", { id: "ask-text" }, text) : null, more, ...inputs,
+      el("div", { class: "lanes-ask-buttons" }, cancel,
+        el("button", { type: "submit", class: `btn ${danger ? "btn-danger" : "btn-primary"}` }, confirm)));
+    const dialog = el("dialog", { class: "lanes-ask", "aria-labelledby": "ask-title", "aria-describedby": text ? "ask-text" : null }, form);
+    let values = null;
+    form.addEventListener("submit", () => {
+      values = Object.fromEntries(new FormData(form));
+    });
+    cancel.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(values);
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+    // What cannot be undone is not one keystroke away.
+    (inputs.length ? dialog.querySelector("input") : danger ? cancel : dialog.querySelector("[type=submit]")).focus();
+  });
+}
+
+/** Tell people what came of it, in Flower's own corner; `kind` is success or danger. */
+export function toast(text, kind = "success") {
+  const bad = kind === "danger";
+  const close = el("button", { type: "button", class: "btn-close btn-close-white me-2 m-auto", "aria-label": "Close", "data-bs-dismiss": "toast" });
+  const made = el("div", { class: `toast align-items-center text-bg-${kind} border-0`, role: bad ? "alert" : "status", "aria-atomic": "true" },
+    el("div", { class: "d-flex" }, el("div", { class: "toast-body" }, text), close));
+  document.getElementById("toast-container").append(made);
+  made.addEventListener("hidden.bs.toast", () => made.remove());
+  window.bootstrap.Toast.getOrCreateInstance(made, { delay: bad ? 10000 : 5000 }).show();
+}
+
+/** Ask, change, tell, refresh: what a button does. `question` as for `ask`; `done` makes the news from the answer. */
+export async function act(question, url, { values = {}, done, refresh = () => {} }) {
+  const given = await ask(question);
+  if (given === null) return;
+  try {
+    toast(done(await change(url, { ...values, ...given })));
+  } catch (error) {
+    toast(error.message, "danger");
+  }
+  refresh();
+}

@@ -1,0 +1,38 @@
+// Shows the body of a job when asked for: a button with data-reveal (the address), data-id, and aria-controls (the list).
+import { change, toast } from "./live.js";
+
+/** A value as text; what would not show, or would turn the direction of writing, is escaped. */
+export function shown(value) {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (hidden) => `\\u{${hidden.codePointAt(0).toString(16)}}`);
+}
+
+function fill(list, body, original) {
+  for (const row of list.querySelectorAll("[data-field]")) {
+    const name = row.dataset.field;
+    const value = row.querySelector("[data-value]");
+    const before = row.querySelector("[data-before]");
+    if (name in body) value.textContent = shown(body[name]);
+    if (before && original && name in original) before.textContent = shown(original[name]);
+    row.querySelectorAll("i").forEach((kind) => kind.classList.add("lanes-open"));
+  }
+}
+
+// A button is enabled once a click on it is heard.
+for (const button of document.querySelectorAll("button[data-reveal]")) {
+  button.disabled = false;
+  button.addEventListener("click", async () => {
+    const list = document.getElementById(button.getAttribute("aria-controls"));
+    button.disabled = true;
+    try {
+      const { body, original } = await change(button.dataset.reveal, { id: button.dataset.id });
+      fill(list, body, original);
+      button.hidden = true;
+      list.tabIndex = -1;
+      list.focus({ preventScroll: true });
+    } catch (error) {
+      button.disabled = false;
+      toast(error.message, "danger");
+    }
+  });
+}

@@ -1,0 +1,24 @@
+// What stops lanes, in lines at the head of a page.
+
+import { el, moment, span } from "./live.js";
+
+/** The lines that tell of it: [kind, text]. */
+export function stopLines(gate) {
+  const lines = [];
+  if (gate.hold) lines.push(["danger", `Everything is held since ${moment(gate.hold.at)} by ${gate.hold.by}: ${gate.hold.reason}`]);
+  if (gate.outage) {
+    const { since, room, next_probe_in: next } = gate.outage;
+    const how = room === 1 ? `all lanes pause, single probes go out${next ? `, the next in ${span(next)}` : ""}` : `it ends, ${room} requests at a time`;
+    lines.push(["danger", `Outage of the API since ${moment(since)}: ${how}`]);
+  }
+  return lines;
+}
+
+/** Show lines in the page's region for them; what stands there already is not read out again. */
+export function drawStops(lines) {
+  const region = document.getElementById("stops");
+  const text = lines.map((line) => line[1]).join("\n");
+  if (region.dataset.shown === text) return;
+  region.dataset.shown = text;
+  region.replaceChildren(...lines.map(([kind, line]) => el("p", { class: `lanes-stop lanes-stop-${kind}` }, line)));
+}

@@ -1,0 +1,133 @@
+"""The collector: what Prometheus reads of the lanes, from a look at Redis that is a few seconds old at most.
+
+It looks in a thread of its own, one look at a time, and only when it is asked. Whoever asks waits a moment for it and
+no longer: neither a Redis that is away nor ten thousand lanes hold up the loop that serves other people.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import structlog
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from lanes.errors import LanesError, RedisUnavailableError
+from lanes.settings import Settings
+from lanes.store import LaneStore
+from worker.metrics import samples
+from worker.metrics.catalogue import OF_THE_CELL
+from worker.metrics.samples import Sample
+from worker.metrics.snapshot import Snapshot, look
+
+log = structlog.get_logger()
+
+FRESH_SECONDS = 5.0
+SHARE_OF_TIME = 20  # a look that takes long is fresh for so many times as long: watching costs Redis 5 % at most
+STALE_SECONDS = 60.0
+WAIT_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What came of a look. Times in seconds, by the clock of this process."""
+
+    snapshot: Snapshot | None
+    up: bool
+    ended_at: float
+    seconds: float
+
+    @property
+    def fresh_until(self) -> float:
+        """Until when no other look is needed."""
+        if self.snapshot is None:
+            return self.ended_at + FRESH_SECONDS
+        return self.ended_at + min(max(FRESH_SECONDS, SHARE_OF_TIME * self.seconds), STALE_SECONDS / 2)
+
+
+class LanesCollector(Collector):
+    """Tells Prometheus of the lanes. Thread-safe.
+
+    Args:
+        store: where the lanes are.
+        settings: the limits that all locations have, and how many lanes are named.
+        wait: for how many seconds whoever asks waits for a look that is under way.
+    """
+
+    def __init__(self, store: LaneStore, settings: Settings, wait: float = WAIT_SECONDS) -> None:
+        self._store = store
+        self._settings = settings
+        self.wait = wait
+        self._changed = threading.Condition()
+        self._looking = False
+        self._seen: Seen | None = None
+
+    def describe(self) -> Iterable[Metric]:
+        """Return all metrics without a value: nothing is asked of Redis."""
+        return samples.describe(OF_THE_CELL)
+
+    def collect(self) -> Iterable[Metric]:
+        """Return what the last look showed, after a new one if that is not fresh and the new one is quick."""
+        return samples.collect(OF_THE_CELL, self._samples(self.refresh(self.wait)))
+
+    def refresh(self, wait: float) -> Seen | None:
+        """Look again unless the last look is fresh; wait so many seconds for that; return the last look, if any."""
+        with self._changed:
+            if self._seen is None or time.monotonic() >= self._seen.fresh_until:
+                if not self._looking:
+                    threading.Thread(target=self._look, name="metrics", daemon=True).start()
+                    self._looking = True  # it cannot have ended: that takes the lock
+                self._changed.wait_for(lambda: not self._looking, wait)
+            return self._seen
+
+    def _look(self) -> None:
+        started = time.monotonic()
+        snapshot, up = None, True
+        try:
+            snapshot = look(self._store, self._settings)
+        except RedisUnavailableError as error:
+            up = False
+            log.debug("metrics_without_redis", error=str(error))
+        except LanesError as error:
+            log.warning("metrics_failed", error=str(error))
+        except Exception:
+            log.exception("metrics_failed")
+        now = time.monotonic()
+        with self._changed:
+            self._seen = Seen(snapshot, up, now, now - started)
+            self._looking = False
+            self._changed.notify_all()
+
+    @staticmethod
+    def _samples(seen: Seen | None) -> Iterator[Sample]:
+        """Tell what was seen; nothing that is so old that it would mislead."""
+        if seen is None:
+            yield Sample("lanes_scrape_success", 0)
+            return
+        age = time.monotonic() - seen.ended_at
+        stale = age > STALE_SECONDS
+        whole = seen.snapshot is not None and not stale
+        yield Sample("lanes_redis_up", seen.up and not stale)
+        yield Sample("lanes_scrape_success", whole)
+        yield Sample("lanes_scrape_seconds", seen.seconds)
+        yield Sample("lanes_scrape_age_seconds", age)
+        if seen.snapshot is not None and whole:
+            yield from seen.snapshot.samples()
+
+
+def register(
+    store: LaneStore, settings: Settings, registry: CollectorRegistry = REGISTRY, wait: float = WAIT_SECONDS
+) -> LanesCollector:
+    """Let Prometheus read of the lanes in whatever serves this registry, by default what Flower serves at /metrics.
+
+    A first look begins at once. Once in a process; the caller may `registry.unregister` what is returned.
+
+    Raises:
+        ValueError: it was done already.
+    """
+    collector = LanesCollector(store, settings, wait)
+    registry.register(collector)
+    collector.refresh(0)
+    return collector

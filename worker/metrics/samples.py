@@ -1,0 +1,73 @@
+"""From values to what Prometheus reads. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from lanes.series import Histogram
+from worker.metrics.catalogue import Described, Kind
+
+# Powers of two milliseconds, where the buckets of the lanes end too, up to a day and a half.
+BOUNDS = tuple(2.0**power / 1000 for power in range(1, 28))
+
+Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A value of a metric, with the values of its labels in their order."""
+
+    name: str
+    value: float | Histogram
+    labels: tuple[str, ...] = ()
+
+
+def describe(catalogue: Iterable[Described]) -> Iterator[Metric]:
+    """Return the metrics of a catalogue, without a value."""
+    return (_family(each) for each in catalogue)
+
+
+def collect(catalogue: Sequence[Described], samples: Iterable[Sample]) -> list[Metric]:
+    """Return the metrics of a catalogue that have a value, in its order.
+
+    Raises:
+        KeyError: a sample has a name that the catalogue does not know.
+    """
+    found: dict[str, list[Sample]] = {each.name: [] for each in catalogue}
+    for sample in samples:
+        found[sample.name].append(sample)
+    metrics: list[Metric] = []
+    for described in catalogue:
+        family = _family(described)
+        for sample in found[described.name]:
+            _add(family, sample)
+        if family.samples:
+            metrics.append(family)
+    return metrics
+
+
+def _add(family: Family, sample: Sample) -> None:
+    value = sample.value
+    if isinstance(family, HistogramMetricFamily) and isinstance(value, Histogram):
+        family.add_metric(sample.labels, _buckets(value), value.seconds)
+    elif not isinstance(family, HistogramMetricFamily) and not isinstance(value, Histogram):
+        family.add_metric(sample.labels, value)
+    else:
+        message = f"{sample.name}: a {family.type} cannot have the value {value!r}"
+        raise TypeError(message)
+
+
+def _family(described: Described) -> Family:
+    match described.kind:
+        case Kind.COUNTER:
+            return CounterMetricFamily(described.name, described.means, labels=described.labels)
+        case Kind.HISTOGRAM:
+            return HistogramMetricFamily(described.name, described.means, labels=described.labels)
+        case _:
+            return GaugeMetricFamily(described.name, described.means, labels=described.labels)
+
+
+def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    buckets = [(str(bound), float(histogram.at_most(bound))) for bound in BOUNDS]
+    return [*buckets, ("+Inf", float(histogram.total))]

@@ -1,0 +1,73 @@
+"""Serves metrics from threads of the process that it is in."""
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+from socketserver import TCPServer, ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+import structlog
+from prometheus_client import CollectorRegistry, make_wsgi_app
+
+log = structlog.get_logger()
+
+CLIENT_SECONDS = 10
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = CLIENT_SECONDS  # a client that says nothing keeps no thread
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in what it replaces
+        """A scrape is no news."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away, or said nothing, is no news either."""
+        del request
+        log.debug("metrics_client_failed", client=str(client_address), error=repr(sys.exception()))
+
+    def server_bind(self) -> None:
+        """Listen, and ask no name server what this machine is called."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.setup_environ()
+
+
+class MetricsServer:
+    """Answers at some paths, each with a registry, until it is closed. Forked children do not have its socket.
+
+    Raises:
+        OSError: it cannot listen there.
+    """
+
+    def __init__(self, address: str, port: int, registries: Mapping[str, CollectorRegistry]) -> None:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        kind = type("Server", (_Server,), {"address_family": family})
+        self._server = kind((address, port), _Handler)
+        self._server.set_app(_route(registries))
+        os.register_at_fork(after_in_child=self._server.socket.close)
+        threading.Thread(target=self._server.serve_forever, name="metrics-server", daemon=True).start()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _route(registries: Mapping[str, CollectorRegistry]) -> Any:
+    apps = {path: make_wsgi_app(registry) for path, registry in registries.items()}
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if app := apps.get(environ["PATH_INFO"]):
+            page: list[bytes] = app(environ, start_response)
+            return page
+        start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+        return [f"Metrics are at {' and '.join(apps)}.\n".encode()]
+
+    return answer

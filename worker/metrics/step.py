@@ -1,0 +1,89 @@
+"""A worker's own metrics, and their server in its main process."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import structlog
+from celery import bootsteps
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from lanes.store import LaneStore, connect
+from worker.metrics import samples
+from worker.metrics.catalogue import OF_A_WORKER
+from worker.metrics.collector import register
+from worker.metrics.samples import Sample
+from worker.metrics.server import MetricsServer
+from worker.metrics.snapshot import own_version
+
+log = structlog.get_logger()
+
+WHOLE, OWN = "/metrics", "/metrics/worker"
+WAIT_SECONDS = 2.0  # a thread of its own waits
+
+
+class WorkerCollector(Collector):
+    """Tells Prometheus of this worker."""
+
+    def __init__(self, worker: Any) -> None:
+        self._worker = worker
+
+    def describe(self) -> Iterable[Metric]:
+        """Return all metrics without a value."""
+        return samples.describe(OF_A_WORKER)
+
+    def collect(self) -> Iterable[Metric]:
+        """Return them with their values."""
+        return samples.collect(OF_A_WORKER, self._samples())
+
+    def _samples(self) -> Iterator[Sample]:
+        from worker.app import bench  # noqa: PLC0415 - the app imports this module
+        from worker.dispatcher import book  # noqa: PLC0415 - the same
+
+        yield Sample("lanes_worker_info", 1, (self._worker.hostname, own_version()))
+        yield Sample("lanes_worker_slots", self._worker.pool.num_processes)
+        yield Sample("lanes_worker_shifts", book.shifts)
+        yield Sample("lanes_worker_shifts_started_total", book.accepted)
+        yield Sample("lanes_worker_events_waiting", bench(self._worker.hostname).events.waiting)
+
+
+class MetricsStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Serves metrics while the worker runs: at /metrics those of the lanes too, at /metrics/worker its own alone."""
+
+    requires = {"celery.worker.components:Pool"}  # noqa: RUF012 - Celery's way to say it
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self._server: MetricsServer | None = None
+        self._store: LaneStore | None = None
+
+    def start(self, parent: Any) -> None:
+        """Serve, if the port is free; the worker does without, if it is not."""
+        from worker.app import settings  # noqa: PLC0415 - the app imports this module
+
+        self._store = LaneStore(connect(settings.redis_url), settings.prefix)
+        whole, own = CollectorRegistry(), CollectorRegistry()
+        for registry in (whole, own):
+            ProcessCollector(registry=registry)
+            registry.register(WorkerCollector(parent))
+        register(self._store, settings, whole, WAIT_SECONDS)
+        where = {"address": settings.metrics_address, "port": settings.metrics_port}
+        try:
+            self._server = MetricsServer(settings.metrics_address, settings.metrics_port, {WHOLE: whole, OWN: own})
+        except (OSError, UnicodeError) as error:
+            remedy = "set LANES_METRICS_PORT to a free one, or to 0"
+            log.error("metrics_not_served", **where, error=str(error), remedy=remedy)  # noqa: TRY400
+        else:
+            log.info("metrics_served", **where)
+
+    def stop(self, parent: Any) -> None:  # noqa: ARG002 - Celery's signature
+        """Serve no more."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    terminate = stop
