@@ -7,7 +7,7 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.1
   --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo up test lint format bench bench-quick secrets lock clean
+.PHONY: help env demo up test lint format bench bench-quick chaos soak fuzz secrets lock clean
 
 help:  ## What there is to type
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{ printf "  make %-13s%s\n", $$1, $$2 }'
@@ -45,6 +45,16 @@ bench: env  ## Measure what the README claims, and draw it
 
 bench-quick: env  ## Run every benchmark small; it shows that all works and measures nothing
 	@$(BIN)/python -m benchmarks --quick
+
+fuzz: env  ## Feed every parser with bytes, SECONDS=60 each, and tell how many
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group fuzz
+	@$(BIN)/python -m tests.fuzzing --seconds $(or $(SECONDS),60)
+
+chaos: env  ## Break everything at random and account for every job (SECONDS=180 SEED=...)
+	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),180) $(if $(SEED),--seed $(SEED))
+
+soak: env  ## A long run with faults, judged by memory, descriptors and latency (SECONDS=900 SEED=1)
+	@$(BIN)/python -m tests.chaos.soak --seconds $(or $(SECONDS),900) --seed $(or $(SEED),1) --plots benchmarks/plots
 
 secrets:  ## Make the passwords that docker-compose.yml names, in ops/secrets
 	@$(PYTHON) -m ops.make_secrets

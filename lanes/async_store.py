@@ -7,11 +7,13 @@ import redis.asyncio
 from redis.exceptions import NoScriptError, ResponseError
 
 from lanes import transitions
+from lanes.conversation import hold_async
+from lanes.enqueueing import DEFAULT_TERMS, Terms, enqueue_talk
 from lanes.job import Accepted, Job, Order
-from lanes.keys import DEFAULT_PREFIX
+from lanes.keys import DEFAULT_PREFIX, build
 from lanes.loader import load
 from lanes.redis_errors import UNAVAILABLE, explain, unavailable, url_errors
-from lanes.store import carried, carriers_of, parse_enqueues, queue_enqueues
+from lanes.store import carried, carriers_of
 from lanes.transitions import Argument
 
 MOST_CONNECTIONS = 50
@@ -53,20 +55,20 @@ class AsyncLaneStore:
         except ResponseError as error:
             raise explain(script, error) from error
 
-    async def enqueue(self, order: Order, idempotency_seconds: float) -> Accepted:
+    async def enqueue(self, order: Order, idempotency_seconds: float, terms: Terms = DEFAULT_TERMS) -> Accepted:
         """See `LaneStore.enqueue`."""
-        arguments = transitions.enqueue_arguments([order], idempotency_seconds)
-        return transitions.accepted(await self._run("enqueue", *arguments))[0]
+        answer = (await self.enqueue_many([order], idempotency_seconds, terms))[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
-    async def enqueue_many(self, orders: Sequence[Order], idempotency_seconds: float) -> list[Accepted | Exception]:
+    async def enqueue_many(
+        self, orders: Sequence[Order], idempotency_seconds: float, terms: Terms = DEFAULT_TERMS
+    ) -> list[Accepted | Exception]:
         """See `LaneStore.enqueue_many`."""
-        script = load("enqueue", self.prefix)
-        try:
-            pipeline = self.client.pipeline(transaction=False)
-            queue_enqueues(pipeline, script, orders, idempotency_seconds)
-            return parse_enqueues(script, orders, await pipeline.execute(raise_on_error=False))
-        except UNAVAILABLE as error:
-            raise unavailable(error) from error
+        mark = build(self.prefix, "mark")
+        talk = enqueue_talk(load("enqueue", self.prefix), orders, idempotency_seconds, terms, mark)
+        return await hold_async(self.client, talk, terms.seconds)
 
     async def close(self) -> None:
         """Give the connections back."""

@@ -1,5 +1,12 @@
 """What can go wrong in the lanes, as one small tree."""
 
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lanes.job import Accepted
+
 
 class LanesError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -9,8 +16,43 @@ class SettingsError(LanesError):
     """A setting is missing, mistyped or out of range; the message names it and what would be right."""
 
 
+class Trouble(StrEnum):
+    """Why Redis does not do what it is asked."""
+
+    AWAY = "away"
+    LOADING = "loading"
+    READ_ONLY = "read_only"
+    FULL = "full"
+    DISK = "disk"
+    REPLICAS = "replicas"
+    PASSWORD = "password"  # noqa: S105 - no password, but the word
+    RIGHTS = "rights"
+    TLS = "tls"
+
+    @property
+    def passes(self) -> bool:
+        """Whether it may well be over in a few seconds: Redis is started again, or another one takes over."""
+        return self in (Trouble.AWAY, Trouble.LOADING, Trouble.READ_ONLY)
+
+
 class RedisUnavailableError(LanesError):
-    """Redis cannot be reached, refused the password, is loading, or is not writable."""
+    """Redis cannot be reached, or does not take part; `trouble` tells why, and the message what to do.
+
+    `may_be_done` when the call may have been carried out all the same: it was sent, and no reply came.
+    """
+
+    def __init__(self, message: str, trouble: Trouble = Trouble.AWAY, *, may_be_done: bool = False) -> None:
+        super().__init__(message)
+        self.trouble = trouble
+        self.may_be_done = may_be_done
+
+
+class NotDurableError(LanesError):
+    """Jobs were accepted, but are not known to be as safe as was asked; `answers` are those of the enqueue."""
+
+    def __init__(self, message: str, answers: "Sequence[Accepted | Exception]") -> None:
+        super().__init__(message)
+        self.answers = list(answers)
 
 
 class ScriptError(LanesError):

@@ -1,13 +1,26 @@
 """What a job is, what states it has, and what became of its attempts."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from lanes.errors import StoredJobError
 from lanes.versions import DEFAULT_VERSION
 
 MICROSECONDS = 1_000_000
+
+
+@contextlib.contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Raise whatever is wrong with something stored as a `StoredJobError`, which repeats nothing of it."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        message = f"{what} cannot be read by this version ({type(error).__name__}): was it written by a newer one?"
+        raise StoredJobError(message) from error
 
 
 class State(StrEnum):
@@ -55,15 +68,20 @@ class Attempt:
 
     @classmethod
     def parse(cls, line: bytes) -> "Attempt":
-        """Read one line of the attempts list."""
-        number, outcome, started, ended, detail = line.split(b" ", 4)
-        return cls(
-            int(number),
-            outcome.decode(),
-            int(started) / MICROSECONDS,
-            int(ended) / MICROSECONDS,
-            json.loads(detail),
-        )
+        """Read one line of the attempts list.
+
+        Raises:
+            StoredJobError: it is none.
+        """
+        with reading("an attempt"):
+            number, outcome, started, ended, detail = line.split(b" ", 4)
+            return cls(
+                int(number),
+                outcome.decode(),
+                int(started) / MICROSECONDS,
+                int(ended) / MICROSECONDS,
+                dict(json.loads(detail)),
+            )
 
     def line(self) -> str:
         """Return it as `parse` reads it."""
@@ -122,8 +140,23 @@ class Job:
         attempts: list[bytes],
         original: bytes | None = None,
     ) -> "Job":
-        """Read a job from its hash, its body, its attempts and its body before it was edited."""
+        """Read a job from its hash, its body, its attempts and its body before it was edited.
 
+        Raises:
+            StoredJobError: they are not those of a job.
+        """
+        with reading(f"job {job_id!r}"):
+            return cls._parse(job_id, fields, body, attempts, original)
+
+    @classmethod
+    def _parse(
+        cls,
+        job_id: str,
+        fields: dict[bytes, bytes],
+        body: bytes | None,
+        attempts: list[bytes],
+        original: bytes | None,
+    ) -> "Job":
         def text(name: bytes) -> str | None:
             value = fields.get(name)
             return None if value is None else value.decode()

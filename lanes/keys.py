@@ -60,6 +60,9 @@ KEYS: dict[str, Key] = {
     "blamed": Key("blamed", Kind.HASH, "job id -> those failures that were counted as its own"),
     "held": Key("held", Kind.HASH, "location, or '' for all -> for how long it was held (see held.lua)"),
     "notices": Key("notices", Kind.ZSET, "JSON of a notice -> time from which it may be taken"),
+    "mark": Key(
+        "mark", Kind.STRING, "written by an enqueue that waits for a disk or replicas: all before it is there too"
+    ),
     "recent": Key("recent:{start}", Kind.HASH, "event -> jobs in the ten seconds from then; kept for an hour"),
     "history": Key("history:{start}", Kind.HASH, "the same of five minutes; kept for a day"),
     "totals": Key(

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from lanes.job import MICROSECONDS
+from lanes.job import MICROSECONDS, reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,13 @@ class Notice:
 
     @classmethod
     def parse(cls, stored: bytes, taken: bytes, age: int) -> Self:
-        """Read the reply of `take_notice.lua`."""
-        facts = json.loads(stored)
-        notice_id, event = facts.pop("id"), facts.pop("event")
-        at = int(notice_id.partition("-")[0]) / MICROSECONDS
-        return cls(notice_id, event, at, age / MICROSECONDS, taken == b"new", facts, stored)
+        """Read the reply of `take_notice.lua`.
+
+        Raises:
+            StoredJobError: it is none.
+        """
+        with reading("a notice"):
+            facts = json.loads(stored)
+            notice_id, event = facts.pop("id"), facts.pop("event")
+            at = int(notice_id.partition("-")[0]) / MICROSECONDS
+            return cls(notice_id, event, at, age / MICROSECONDS, taken == b"new", facts, stored)

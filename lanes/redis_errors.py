@@ -1,12 +1,15 @@
-"""What Redis raises, told in the errors of this package."""
+"""What Redis raises, told in the errors of this package: what is the matter, and what to do."""
 
 import contextlib
 import re
+import ssl
 from collections.abc import Iterator
 
 from redis.exceptions import (
     AuthenticationError,
+    AuthorizationError,
     BusyLoadingError,
+    InvalidResponse,
     MasterDownError,
     NoPermissionError,
     OutOfMemoryError,
@@ -16,28 +19,81 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from lanes.errors import RedisUnavailableError, ScriptError, SettingsError
+from lanes.errors import RedisUnavailableError, ScriptError, SettingsError, Trouble
 from lanes.loader import Script
 
-UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, BusyLoadingError)
-REFUSING = (OutOfMemoryError, ReadOnlyError, NoPermissionError, MasterDownError)
+# An answer that cannot be understood comes from something that is no Redis, or from a connection that is out of step.
+UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, InvalidResponse)
+# The client takes the code off some errors, and makes a class of it.
+_CLASSES: dict[type[ResponseError], Trouble] = {
+    OutOfMemoryError: Trouble.FULL,
+    ReadOnlyError: Trouble.READ_ONLY,
+    NoPermissionError: Trouble.RIGHTS,
+    MasterDownError: Trouble.READ_ONLY,
+}
+_CODES = {
+    "OOM": Trouble.FULL,
+    "READONLY": Trouble.READ_ONLY,
+    "MASTERDOWN": Trouble.READ_ONLY,
+    "MISCONF": Trouble.DISK,
+    "LOADING": Trouble.LOADING,
+    "NOREPLICAS": Trouble.REPLICAS,
+    "NOPERM": Trouble.RIGHTS,
+    "NOAUTH": Trouble.PASSWORD,
+}
 # The code of an error that a command inside a script met stands in the middle of the script's own error.
-_REFUSAL = re.compile(r"\b(OOM|READONLY|MISCONF|LOADING|MASTERDOWN|NOREPLICAS|NOPERM|NOAUTH)\b")
+_REFUSAL = re.compile(
+    rf"\b({'|'.join(_CODES)})\b|script can't (run this command|access at least)|has no permissions to"
+)
+_ADVICE = {
+    Trouble.FULL: "it is full: give it memory, or wait until workers have made room",
+    Trouble.READ_ONLY: "it is a replica: is LANES_REDIS_URL that of the primary?",
+    Trouble.DISK: "its disk takes no more: see its log, and make room",
+    Trouble.LOADING: "it is being started: wait",
+    Trouble.REPLICAS: "it has fewer replicas than its min-replicas-to-write",
+    Trouble.RIGHTS: "give its user the rights that docs/threat-model.md lists",
+    Trouble.PASSWORD: "put user and password into LANES_REDIS_URL",
+}
 
 
-def unavailable(error: Exception) -> RedisUnavailableError:
-    """Say in one line why Redis did not do what it was asked."""
-    if isinstance(error, AuthenticationError):
-        return RedisUnavailableError(f"Redis refused the password or user of LANES_REDIS_URL: {error}")
-    return RedisUnavailableError(f"Redis cannot be reached: {error}; is it running, and is LANES_REDIS_URL right?")
+def unavailable(error: Exception, *, sent: bool = False) -> RedisUnavailableError:
+    """Say in one line why Redis did not do what it was asked; `sent` tells whether it was asked at all."""
+    if isinstance(error, AuthenticationError | AuthorizationError):
+        return RedisUnavailableError(
+            f"Redis refused the password or user of LANES_REDIS_URL: {error}", Trouble.PASSWORD
+        )
+    if isinstance(error, BusyLoadingError):
+        return RedisUnavailableError(f"Redis refuses: {error}; {_ADVICE[Trouble.LOADING]}", Trouble.LOADING)
+    if (of_tls := _of_tls(error)) is not None:
+        cut_off = isinstance(of_tls, ssl.SSLEOFError | ssl.SSLZeroReturnError)  # it may be on its way up, or down
+        return RedisUnavailableError(
+            f"Redis cannot be reached: {error}; does it speak TLS, and is its certificate (ssl_ca_certs) right?",
+            Trouble.AWAY if cut_off else Trouble.TLS,
+            may_be_done=sent,
+        )
+    return RedisUnavailableError(
+        f"Redis cannot be reached: {error}; is it running, and is LANES_REDIS_URL right?",
+        Trouble.AWAY,
+        may_be_done=sent,
+    )
+
+
+def _of_tls(error: BaseException | None) -> ssl.SSLError | None:
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def refuses(error: ResponseError) -> RedisUnavailableError | None:
     """Return what to raise when Redis is up but does not take part: full, read-only, or closed to this user."""
     text = str(error)
-    if isinstance(error, REFUSING) or _REFUSAL.search(text):
-        return RedisUnavailableError(f"Redis refuses: {text}")
-    return None
+    found = _REFUSAL.search(text)
+    trouble = _CLASSES.get(type(error))
+    if trouble is None and found is not None:
+        trouble = _CODES.get(found[0], Trouble.RIGHTS)
+    if trouble is None:
+        return None
+    return RedisUnavailableError(f"Redis refuses: {text.rstrip('.')}; {_ADVICE[trouble]}", trouble)
 
 
 def explain(script: Script, error: ResponseError) -> ScriptError | RedisUnavailableError:

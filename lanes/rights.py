@@ -25,6 +25,7 @@ HARMLESS = {
     "HMGET": ["KEY", "f"],
     "HSCAN": ["KEY", "0"],
     "HVALS": ["KEY"],
+    "INFO": ["memory"],
     "LINDEX": ["KEY", "0"],
     "LINSERT": ["KEY", "BEFORE", "a", "b"],
     "LLEN": ["KEY"],

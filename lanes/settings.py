@@ -19,8 +19,10 @@ from pydantic import (
     model_validator,
 )
 
+from lanes.durability import Durability
 from lanes.errors import SettingsError
 from lanes.keys import DEFAULT_PREFIX
+from lanes.urls import LOOPBACK, check_url
 from lanes.versions import DEFAULT_VERSION, ApiVersion
 
 PREFIX = "LANES_"
@@ -47,6 +49,10 @@ class Settings(BaseModel):
     prefix: str = Field(DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9:_.-]{1,32}$", description="what every key begins with")
     service: str | None = Field(None, max_length=64, description="name of the calling service, kept with its jobs")
     merge: bool = Field(default=False, description="whether an upsert joins a waiting one of the same opportunity")
+    durability: str = Field("accepted", description="how safe a job is when `enqueue` returns: `fsync`, `replicas:1`")
+    enqueue_timeout_seconds: float = Field(
+        10, ge=0.1, le=600, description="how long a producer insists while Redis is away"
+    )
     idempotency_seconds: Seconds = Field(86_400, description="how long an idempotency key is known")
     retention_seconds: Seconds = Field(86_400, description="how long a delivered or cancelled job can be read")
 
@@ -111,17 +117,15 @@ class Settings(BaseModel):
             raise ValueError(message) from None
         return value
 
+    @field_validator("durability")
+    @classmethod
+    def _check_durability(cls, value: str) -> str:
+        return str(Durability.parse(value))
+
     @field_validator("api_base_url")
     @classmethod
     def _check_api_base_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        local = parts.hostname in ("127.0.0.1", "localhost", "::1", "sandbox")
-        if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
-            message = "must be an https:// URL (http:// only for a sandbox on this machine)"
-            raise ValueError(message)
-        if parts.username or parts.query or parts.fragment:
-            message = "must be a plain URL, without credentials, query or fragment"
-            raise ValueError(message)
+        check_url(value, LOOPBACK | {"sandbox"})
         return value.rstrip("/")
 
     @field_validator("api_versions", mode="before")
@@ -132,15 +136,8 @@ class Settings(BaseModel):
     @field_validator("notify_url")
     @classmethod
     def _check_notify_url(cls, value: SecretStr | None) -> SecretStr | None:
-        # Not shown in the message: what a receiver knows a sender by may stand in it.
-        parts = urlsplit("" if value is None else value.get_secret_value())
-        local = parts.hostname in ("127.0.0.1", "localhost", "::1")
-        if value and (not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and local))):
-            message = "must be an https:// URL (http:// only for a receiver on this machine)"
-            raise ValueError(message)
-        if parts.username or parts.fragment:
-            message = "must be a URL without credentials and fragment"
-            raise ValueError(message)
+        if value:
+            check_url(value.get_secret_value(), query=True)
         return value
 
     @field_validator("api_token")

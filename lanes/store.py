@@ -7,6 +7,8 @@ import redis
 from redis.exceptions import NoScriptError, ResponseError
 
 from lanes import transitions
+from lanes.conversation import hold
+from lanes.enqueueing import DEFAULT_TERMS, Terms, enqueue_talk
 from lanes.gate import Gate
 from lanes.job import MICROSECONDS, Accepted, Job, Order, Reclaimed, Result, Survey
 from lanes.keys import DEFAULT_PREFIX, build
@@ -20,32 +22,11 @@ from lanes.redis_errors import UNAVAILABLE, explain, own_errors, unavailable, ur
 from lanes.transitions import Argument, Limits, OutageRule, Patience, Report, Seat, microseconds
 from lanes.whereabouts import Whereabouts
 
-# Orders that one call of the script takes: many share its beginning, and no other client waits for long.
-ORDERS_IN_A_CALL = 50
 LANES_IN_A_CALL = 100
 
 TRAIL_ENTRIES = 20_000
 
 MOST_CONNECTIONS = 10_000  # one a thread; as many clients as Redis takes by default
-
-
-def queue_enqueues(pipeline: Any, script: Script, orders: Sequence[Order], idempotency_seconds: float) -> None:
-    """Put the enqueues of many orders into a pipeline; `parse_enqueues` reads the replies."""
-    pipeline.script_load(script.text)
-    for start in range(0, len(orders), ORDERS_IN_A_CALL):
-        some = orders[start : start + ORDERS_IN_A_CALL]
-        pipeline.evalsha(script.sha, 0, *transitions.enqueue_arguments(some, idempotency_seconds))
-
-
-def parse_enqueues(script: Script, orders: Sequence[Order], replies: Sequence[Any]) -> list[Accepted | Exception]:
-    """Read the replies to `queue_enqueues`: one answer for each order, an error where Redis refused its call."""
-    answers: list[Accepted | Exception] = []
-    for start, reply in zip(range(0, len(orders), ORDERS_IN_A_CALL), replies[1:], strict=True):
-        if isinstance(reply, ResponseError):
-            answers += [explain(script, reply)] * len(orders[start : start + ORDERS_IN_A_CALL])
-        else:
-            answers += transitions.accepted(reply)
-    return answers
 
 
 def carriers_of(jobs: Sequence[Job | None]) -> list[str]:
@@ -109,20 +90,27 @@ class LaneStore:
         """Run a script for a store that keeps other things beside the lanes."""
         return self._run(name, *arguments)
 
-    def enqueue(self, order: Order, idempotency_seconds: float) -> Accepted:
-        """Put a job into its lane, or find the job that the same id or idempotency key made earlier."""
-        arguments = transitions.enqueue_arguments([order], idempotency_seconds)
-        return transitions.accepted(self._run("enqueue", *arguments))[0]
+    def enqueue(self, order: Order, idempotency_seconds: float, terms: Terms = DEFAULT_TERMS) -> Accepted:
+        """Put a job into its lane, or find the job that the same id or idempotency key made earlier.
 
-    def enqueue_many(self, orders: Sequence[Order], idempotency_seconds: float) -> list[Accepted | Exception]:
-        """Put jobs into their lanes in one round trip; the answers come in the order of the orders."""
-        script = self.script("enqueue")
-        try:
-            pipeline = self.client.pipeline(transaction=False)
-            queue_enqueues(pipeline, script, orders, idempotency_seconds)
-            return parse_enqueues(script, orders, pipeline.execute(raise_on_error=False))
-        except UNAVAILABLE as error:
-            raise unavailable(error) from error
+        Raises:
+            NotDurableError: it was accepted, and is not known to be as safe as the terms say.
+        """
+        answer = self.enqueue_many([order], idempotency_seconds, terms)[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def enqueue_many(
+        self, orders: Sequence[Order], idempotency_seconds: float, terms: Terms = DEFAULT_TERMS
+    ) -> list[Accepted | Exception]:
+        """Put jobs into their lanes in one round trip; the answers come in the order of the orders.
+
+        Raises:
+            NotDurableError: they were accepted, and are not known to be as safe as the terms say.
+        """
+        talk = enqueue_talk(self.script("enqueue"), orders, idempotency_seconds, terms, self.key("mark"))
+        return hold(self.client, talk, terms.seconds)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from types import TracebackType
 from typing import Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from lanes.errors import LanesError
 from ops.processes import Child
@@ -47,16 +50,41 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def mend_append_only_file(folder: Path, program: str) -> None:
+    """Cut a transaction that a crash left half written off the end of an append-only file of a server before version 7.
+
+    Such a server (seen with 6.2) cuts the file behind the last whole command, not before the transaction: what it
+    writes next stands behind the beginning of one that never ends, and the load after next carries half of it out.
+    Newer ones keep their files in a folder, and were not seen to do so.
+    """
+    file = folder / "appendonly.aof"
+    if file.exists() and not (folder / "appendonlydir").exists():
+        # The server is the checker, too, by the name under which it is called.
+        command = ["redis-check-aof", "--fix", str(file)]
+        subprocess.run(command, executable=program, input=b"y\n", capture_output=True, check=False)
+
+
 class RedisServer:
     """A Redis server with an append-only file in `folder`, configured as in deployment (`ops/redis.conf`).
 
-    What it holds survives `kill()` and `start()`, and another server on the same folder.
+    What it holds survives `kill()` and `start()`, and another server on the same folder. `program` is the server to
+    run, by default the first that is found. A server that is told to rewrite its configuration, as by Sentinel, needs
+    a copy of its own.
     """
 
-    def __init__(self, folder: Path, port: int = 0, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int = 0,
+        options: Sequence[str] = (),
+        program: str | None = None,
+        configuration: Path = CONFIGURATION,
+    ) -> None:
         self.folder = folder
         self.port = port or free_port()
         self._options = tuple(options)
+        self._program = program
+        self._configuration = configuration
         self._child: Child | None = None
 
     @property
@@ -71,11 +99,13 @@ class RedisServer:
             NoRedisServerError: it ended instead; the message holds the end of its log.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        program = self._program or find_redis_server()
+        mend_append_only_file(self.folder, program)
         here = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
-        command = [find_redis_server(), str(CONFIGURATION), *here, *self._options]
+        command = [program, str(self._configuration), *here, *self._options]
         child = self._child = Child("redis", command, self.folder / "redis.log")
         deadline = time.monotonic() + patience
-        with redis.Redis(port=self.port, socket_timeout=5) as client:
+        with redis.Redis(port=self.port, socket_timeout=5, retry=Retry(NoBackoff(), 0)) as client:
             while True:
                 try:
                     client.ping()
@@ -98,6 +128,18 @@ class RedisServer:
         """Kill it with SIGKILL, as a crash would."""
         if self._child is not None:
             self._child.kill()
+
+    @property
+    def pid(self) -> int:
+        """Its process id.
+
+        Raises:
+            NoRedisServerError: it was not started.
+        """
+        if self._child is None:
+            message = f"the Redis of {self.folder} was not started"
+            raise NoRedisServerError(message)
+        return self._child.pid
 
     @property
     def alive(self) -> bool:

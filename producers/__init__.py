@@ -1,10 +1,12 @@
 """What services import: put upserts into the lanes and ask what became of them. Needs redis and pydantic only."""
 
-from lanes.errors import LanesError, RedisUnavailableError, SettingsError
+from lanes.errors import LanesError, RedisUnavailableError, SettingsError, Trouble
 from lanes.job import Job, State
 from lanes.versions import ApiVersion
 from producers.async_producer import AsyncOpportunityProducer
 from producers.errors import (
+    DurabilityError,
+    EnqueueFailedError,
     EnqueueInterruptedError,
     IdempotencyConflictError,
     InvalidJobError,
@@ -23,6 +25,8 @@ __all__ = [
     "ApiVersion",
     "AsyncOpportunityProducer",
     "AsyncProducer",
+    "DurabilityError",
+    "EnqueueFailedError",
     "EnqueueInterruptedError",
     "EnqueueOptions",
     "EnqueueReport",
@@ -39,6 +43,7 @@ __all__ = [
     "Refusal",
     "SettingsError",
     "State",
+    "Trouble",
     "UnknownJobError",
     "UpsertOpportunity",
     "UpsertOpportunityV3",

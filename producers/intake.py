@@ -69,6 +69,18 @@ def check_rows(rows: Sequence[Row], common: EnqueueOptions, settings: Settings) 
     return Batch(entries, refused, rows[-1].number if rows else 0)
 
 
+def taken(answers: Answers) -> Answers:
+    """Return the answers, unless Redis took none of a batch, for a reason that passes: then it may be tried again.
+
+    Raises:
+        RedisUnavailableError: what Redis said.
+    """
+    first = answers[0] if answers else None
+    if isinstance(first, RedisUnavailableError) and first.trouble.passes and len(set(map(type, answers))) == 1:
+        raise first
+    return answers
+
+
 def note_answers(batch: Batch, answers: Answers, report: EnqueueReport) -> None:
     """Write down in the report what became of a batch.
 

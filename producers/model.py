@@ -15,6 +15,7 @@ from lanes.versions import ApiVersion
 from producers.errors import InvalidJobError, Problem
 
 MAX_BODY_BYTES = 64 * 1024
+MAX_FIELDS = 64  # of a body or its options, and problems that are told of one
 EXACT = 2**53
 _SHOWN = 60
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -165,10 +166,12 @@ def check(
     """
     if isinstance(values, Mapping) and not isinstance(values, dict):
         values = dict(values)  # a strict model takes no other mapping
+    if isinstance(values, dict) and len(values) > MAX_FIELDS:
+        raise InvalidJobError([Problem(path, f"{len(values)} fields", f"must have at most {MAX_FIELDS} fields")])
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False)
+        problems = error.errors(include_url=False, include_context=False)[:MAX_FIELDS]
         raise InvalidJobError(
             [_problem(model, dict(problem), values, path, elsewhere) for problem in problems]
         ) from None

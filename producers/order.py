@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from producers.model import MAX_BODY_BYTES, EnqueueOptions, check, shorten
 from producers.versions import AnyUpsert, check_body, location_of
 
 OPTIONS_FIELD = "_options"
+_JOB_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 Opportunity = AnyUpsert | Mapping[str, Any]
 
 
@@ -59,6 +61,8 @@ def make_order(
         raise InvalidJobError(
             [Problem("", shorten(f"{len(encoded)} bytes"), f"must be at most {MAX_BODY_BYTES} bytes")]
         )
+    if job_id is not None:
+        check_job_id(job_id)
     return Order(
         id=job_id or os.urandom(16).hex(),
         location_id=body.location_id,
@@ -77,10 +81,30 @@ def make_order(
     )
 
 
-def order_for(settings: Settings, opportunity: object, options: EnqueueOptions | Mapping[str, Any] | None) -> Order:
+def check_job_id(job_id: str) -> None:
+    """See that a job can have this id.
+
+    Raises:
+        InvalidJobError: it cannot.
+    """
+    if not _JOB_ID.fullmatch(job_id):
+        raise InvalidJobError([Problem("job_id", shorten(job_id), "must be 1 to 128 letters, digits, or any of -_.:")])
+
+
+def order_for(
+    settings: Settings,
+    opportunity: object,
+    options: EnqueueOptions | Mapping[str, Any] | None,
+    job_id: str | None = None,
+) -> Order:
     """`make_order` with what the settings say of service, merging and API versions."""
     return make_order(
-        opportunity, options, service=settings.service, merge=settings.merge, version_of=settings.version_of
+        opportunity,
+        options,
+        service=settings.service,
+        merge=settings.merge,
+        version_of=settings.version_of,
+        job_id=job_id,
     )
 
 

@@ -2,22 +2,38 @@
 
 import os
 import time
-from collections.abc import Iterable
-from typing import Any, Self
+from collections.abc import Callable, Iterable
+from typing import Any, Self, TypeVar
 
-from lanes.errors import RedisUnavailableError, SettingsError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from lanes.durability import Durability
+from lanes.enqueueing import Terms
+from lanes.errors import NotDurableError, RedisUnavailableError, SettingsError
 from lanes.job import Job
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
-from producers.errors import EnqueueInterruptedError, UnknownJobError, WaitTimeoutError
-from producers.intake import Row, batches, check_rows, note_answers, number_rows
-from producers.model import EnqueueOptions, check
+from producers.errors import (
+    DurabilityError,
+    EnqueueFailedError,
+    EnqueueInterruptedError,
+    InvalidJobError,
+    Problem,
+    UnknownJobError,
+    WaitTimeoutError,
+)
+from producers.insistence import SHARE_OF_ONE_TRY, Insistence
+from producers.intake import Batch, Row, batches, check_rows, note_answers, number_rows, taken
+from producers.model import EnqueueOptions, check, shorten
 from producers.order import Opportunity, order_for
 from producers.protocols import Progress, Store
-from producers.receipt import EnqueueReport, Receipt, make_receipt
+from producers.receipt import EnqueueReport, Receipt, make_receipt, receipt_of
 
 POLL_FIRST_SECONDS = 0.02
 POLL_MOST_SECONDS = 1.0
+
+T = TypeVar("T")
 
 
 def settings_for(redis_url: str) -> Settings:
@@ -32,16 +48,35 @@ def settings_for(redis_url: str) -> Settings:
     return Settings.load({**os.environ, "LANES_REDIS_URL": redis_url, "LANES_REDIS_URL_FILE": ""})
 
 
+def durability_for(settings: Settings, asked: str | None) -> Durability:
+    """Return how safe jobs must be, as a call says or else the settings.
+
+    Raises:
+        InvalidJobError: it is none of the levels.
+    """
+    try:
+        return Durability.parse(settings.durability if asked is None else asked)
+    except ValueError as error:
+        raise InvalidJobError([Problem("durability", shorten(asked), str(error))]) from None
+
+
+def waits_of(settings: Settings) -> dict[str, float]:
+    """Return how long a client waits for a connection or a reply: several tries fit into the time of an enqueue."""
+    seconds = settings.enqueue_timeout_seconds * SHARE_OF_ONE_TRY
+    return {"socket_connect_timeout": seconds, "socket_timeout": seconds}
+
+
 class OpportunityProducer:
     """Puts upserts into the lanes. Thread-safe; make one per process and keep it.
 
-    Every method raises `lanes.RedisUnavailableError` when Redis is away, within seconds. A call that was cut off may be
-    made again with the same idempotency key without making a second job.
+    Every method insists while Redis is away or being started, for at most `LANES_ENQUEUE_TIMEOUT_SECONDS`, and raises
+    `lanes.RedisUnavailableError` then. What is enqueued is sent again under the same id, and makes one job.
     """
 
     def __init__(self, store: Store, settings: Settings | None = None) -> None:
         self._store = store
         self._settings = settings or Settings.load()
+        self._known = self._settings.idempotency_seconds
 
     @classmethod
     def from_url(cls, redis_url: str) -> Self:
@@ -63,52 +98,97 @@ class OpportunityProducer:
 
     @classmethod
     def _of(cls, settings: Settings) -> Self:
-        return cls(LaneStore(connect(settings.redis_url), settings.prefix), settings)
+        client = connect(settings.redis_url, retry=Retry(NoBackoff(), 0), **waits_of(settings))
+        return cls(LaneStore(client, settings.prefix), settings)
 
-    def enqueue(self, opportunity: Opportunity, **options: Any) -> Receipt:
+    def _insist(self, call: Callable[[], T]) -> T:
+        return Insistence(self._settings.enqueue_timeout_seconds).run(lambda _: call())
+
+    def enqueue(
+        self, opportunity: Opportunity, *, durability: str | None = None, job_id: str | None = None, **options: Any
+    ) -> Receipt:
         """Enqueue one upsert; when this returns, it will be delivered, refused or expired, but not lost.
 
         Args:
             opportunity: an `UpsertOpportunity`, or a mapping with its fields.
+            durability: how safe it must be before this returns: `accepted` by Redis, `fsync` (on its disk), or
+                `replicas:N` (in the memory of N replicas too); by default as `LANES_DURABILITY` says.
+            job_id: of the job that an `EnqueueFailedError` or `DurabilityError` spoke of; a new one by default. The
+                same id again is the same job, whatever the body.
             **options: the fields of `EnqueueOptions`.
 
         Raises:
             InvalidJobError: a field or option is wrong.
             IdempotencyConflictError: the key was used for another body.
+            EnqueueFailedError: Redis is away, or takes no jobs; it tells whether this one may be accepted.
+            DurabilityError: it is accepted, but not known to be as safe as was asked.
         """
-        order = order_for(self._settings, opportunity, options or None)
-        return make_receipt(order, self._store.enqueue(order, self._settings.idempotency_seconds))
+        order = order_for(self._settings, opportunity, options or None, job_id)
+        asked = durability_for(self._settings, durability)
+        insistence = Insistence(self._settings.enqueue_timeout_seconds)
+        try:
+            answer = insistence.run(lambda seconds: self._store.enqueue(order, self._known, Terms(asked, seconds)))
+        except RedisUnavailableError as error:
+            raise EnqueueFailedError(order.id, error, may_be_accepted=insistence.may_be_done) from error
+        except NotDurableError as error:
+            raise DurabilityError(str(asked), str(error), receipt=receipt_of(order, error)) from error
+        return make_receipt(order, answer)
 
     def enqueue_many(
-        self, opportunities: Iterable[Opportunity], *, progress: Progress | None = None, **options: Any
+        self,
+        opportunities: Iterable[Opportunity],
+        *,
+        progress: Progress | None = None,
+        durability: str | None = None,
+        **options: Any,
     ) -> EnqueueReport:
         """Enqueue any number of upserts in few round trips; wrong ones are reported and do not stop the others.
 
         Args:
             opportunities: models or mappings; a mapping may carry its own options under `_options`.
             progress: called with the report so far after each round trip.
+            durability: as for `enqueue`; it is waited for once in 500 rows.
             **options: as for `enqueue`, for every row; a row's own go before them.
 
         Raises:
             InvalidJobError: an option for all rows is wrong; nothing was enqueued.
             EnqueueInterruptedError: Redis went away; what was accepted so far is in its `report`.
+            DurabilityError: all that is in its `report` is accepted, but not known to be as safe as was asked.
         """
-        return self.enqueue_rows(number_rows(opportunities), progress=progress, **options)
+        return self.enqueue_rows(number_rows(opportunities), progress=progress, durability=durability, **options)
 
-    def enqueue_rows(self, rows: Iterable[Row], *, progress: Progress | None = None, **options: Any) -> EnqueueReport:
+    def enqueue_rows(
+        self,
+        rows: Iterable[Row],
+        *,
+        progress: Progress | None = None,
+        durability: str | None = None,
+        **options: Any,
+    ) -> EnqueueReport:
         """`enqueue_many` for rows that bring their own numbers, as those of a file do (`producers.rows`)."""
         common = check(EnqueueOptions, options)
+        asked = durability_for(self._settings, durability)
         report = EnqueueReport()
         for values in batches(rows):
-            batch = check_rows(values, common, self._settings)
             try:
-                note_answers(batch, self._store.enqueue_many(batch.orders, self._settings.idempotency_seconds), report)
-            except RedisUnavailableError as error:
-                raise EnqueueInterruptedError(report, error) from error
+                self._enqueue_batch(check_rows(values, common, self._settings), asked, report)
             finally:
                 if progress is not None:
                     progress(report)
         return report
+
+    def _enqueue_batch(self, batch: Batch, asked: Durability, report: EnqueueReport) -> None:
+        orders, insistence = batch.orders, Insistence(self._settings.enqueue_timeout_seconds)
+        try:
+            answers = insistence.run(
+                lambda seconds: taken(self._store.enqueue_many(orders, self._known, Terms(asked, seconds)))
+            )
+            note_answers(batch, answers, report)
+        except RedisUnavailableError as error:
+            raise EnqueueInterruptedError(report, error, may_be_accepted=insistence.may_be_done) from error
+        except NotDurableError as error:
+            note_answers(batch, error.answers, report)
+            raise DurabilityError(str(asked), str(error), report=report) from error
 
     def status(self, job_id: str) -> Job:
         """Return the job with its state, its attempts and what the API answered.
@@ -118,7 +198,7 @@ class OpportunityProducer:
         Raises:
             UnknownJobError: no job has this id (any more).
         """
-        job = self._store.job(job_id)
+        job = self._insist(lambda: self._store.job(job_id))
         if job is None:
             raise UnknownJobError(job_id)
         return job
@@ -129,7 +209,7 @@ class OpportunityProducer:
         Raises:
             UnknownJobError: no job has this id (any more).
         """
-        answer = self._store.cancel(job_id, self._settings.retention_seconds)
+        answer = self._insist(lambda: self._store.cancel(job_id, self._settings.retention_seconds))
         if answer == "unknown":
             raise UnknownJobError(job_id)
         return answer == "cancelled"

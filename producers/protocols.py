@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from typing import Any, Protocol
 
+from lanes.enqueueing import DEFAULT_TERMS, Terms
 from lanes.job import Accepted, Job, Order
 from producers.order import Opportunity
 from producers.receipt import EnqueueReport, Receipt
@@ -13,12 +14,19 @@ Progress = Callable[[EnqueueReport], None]
 class Producer(Protocol):
     """`OpportunityProducer` and `testing.RecordingProducer`."""
 
-    def enqueue(self, opportunity: Opportunity, **options: Any) -> Receipt:
+    def enqueue(
+        self, opportunity: Opportunity, *, durability: str | None = None, job_id: str | None = None, **options: Any
+    ) -> Receipt:
         """See `OpportunityProducer.enqueue`."""
         ...
 
     def enqueue_many(
-        self, opportunities: Iterable[Opportunity], *, progress: Progress | None = None, **options: Any
+        self,
+        opportunities: Iterable[Opportunity],
+        *,
+        progress: Progress | None = None,
+        durability: str | None = None,
+        **options: Any,
     ) -> EnqueueReport:
         """See `OpportunityProducer.enqueue_many`."""
         ...
@@ -43,12 +51,18 @@ class Producer(Protocol):
 class AsyncProducer(Protocol):
     """`AsyncOpportunityProducer` and `testing.AsyncRecordingProducer`."""
 
-    async def enqueue(self, opportunity: Opportunity, **options: Any) -> Receipt:
+    async def enqueue(
+        self, opportunity: Opportunity, *, durability: str | None = None, job_id: str | None = None, **options: Any
+    ) -> Receipt:
         """See `OpportunityProducer.enqueue`."""
         ...
 
     async def enqueue_many(
-        self, opportunities: Iterable[Opportunity] | AsyncIterable[Opportunity], **options: Any
+        self,
+        opportunities: Iterable[Opportunity] | AsyncIterable[Opportunity],
+        *,
+        durability: str | None = None,
+        **options: Any,
     ) -> EnqueueReport:
         """See `AsyncOpportunityProducer.enqueue_many`."""
         ...
@@ -73,11 +87,13 @@ class AsyncProducer(Protocol):
 class Store(Protocol):
     """What a producer needs of the lanes: `lanes.LaneStore`, or lanes in memory."""
 
-    def enqueue(self, order: Order, idempotency_seconds: float) -> Accepted:
+    def enqueue(self, order: Order, idempotency_seconds: float, terms: Terms = DEFAULT_TERMS) -> Accepted:
         """See `LaneStore.enqueue`."""
         ...
 
-    def enqueue_many(self, orders: Sequence[Order], idempotency_seconds: float) -> list[Accepted | Exception]:
+    def enqueue_many(
+        self, orders: Sequence[Order], idempotency_seconds: float, terms: Terms = DEFAULT_TERMS
+    ) -> list[Accepted | Exception]:
         """See `LaneStore.enqueue_many`."""
         ...
 
@@ -97,11 +113,13 @@ class Store(Protocol):
 class AsyncStore(Protocol):
     """What an asynchronous producer needs of the lanes."""
 
-    async def enqueue(self, order: Order, idempotency_seconds: float) -> Accepted:
+    async def enqueue(self, order: Order, idempotency_seconds: float, terms: Terms = DEFAULT_TERMS) -> Accepted:
         """See `LaneStore.enqueue`."""
         ...
 
-    async def enqueue_many(self, orders: Sequence[Order], idempotency_seconds: float) -> list[Accepted | Exception]:
+    async def enqueue_many(
+        self, orders: Sequence[Order], idempotency_seconds: float, terms: Terms = DEFAULT_TERMS
+    ) -> list[Accepted | Exception]:
         """See `LaneStore.enqueue_many`."""
         ...
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from lanes.errors import NotDurableError
 from lanes.job import Acceptance, Accepted, Order
 from producers.errors import IdempotencyConflictError, Problem
 
@@ -61,3 +62,15 @@ def make_receipt(order: Order, answer: Accepted) -> Receipt:
     if answer.acceptance is Acceptance.CONFLICT:
         raise IdempotencyConflictError(order.idempotency_key or "", answer.id)
     return Receipt(answer.id, order.location_id, duplicate=answer.id != order.id)
+
+
+def receipt_of(order: Order, error: NotDurableError) -> Receipt:
+    """Return the receipt for an order that was accepted with less safety than was asked.
+
+    Raises:
+        IdempotencyConflictError: its idempotency key belongs to another body.
+    """
+    answer = error.answers[0]
+    if isinstance(answer, Exception):
+        raise answer
+    return make_receipt(order, answer)

@@ -20,6 +20,7 @@ from lanes.errors import SettingsError
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
 from worker.bell import Bell
+from worker.control import hide_bodies, restrict, survive_garbage
 from worker.crew import Crew
 from worker.dispatcher import SHIFT_TASK, DispatcherStep, ShiftTask
 from worker.enqueue import EnqueueTask, enqueue_rows
@@ -60,6 +61,7 @@ def make_app(settings: Settings) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        broker_channel_error_retry=True,  # a Redis that is full, read-only or without a disk is as one that is away
         broker_transport_options={
             "global_keyprefix": f"{settings.prefix}celery:",
             "visibility_timeout": 60,  # seconds until another worker gets what a dead one had in hand
@@ -84,6 +86,9 @@ def load_settings() -> Settings:
 settings = load_settings()
 configure_logs(settings)
 log = structlog.get_logger()
+restrict()
+hide_bodies()
+survive_garbage()
 app = make_app(settings)
 stop = StopFlag()
 bell = Bell()
@@ -121,9 +126,9 @@ def work_shift(self: Any) -> None:
 
 
 @app.task(name="producers.enqueue", base=EnqueueTask, bind=True, acks_late=True, reject_on_worker_lost=True)
-def enqueue(self: Any, rows: Any) -> dict[str, Any]:
+def enqueue(self: Any, rows: Any, durability: str | None = None) -> dict[str, Any]:
     """Enqueue one row, or a list of rows, sent by any Celery client."""
-    return enqueue_rows(bench(self.request.hostname).store, settings, self.request.id, rows)
+    return enqueue_rows(bench(self.request.hostname).store, settings, self.request.id, rows, durability)
 
 
 @setup_logging.connect

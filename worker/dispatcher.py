@@ -16,6 +16,7 @@ from celery import Task, bootsteps
 from celery.utils.nodenames import worker_direct
 from celery.worker import state as worker_state
 from celery.worker.request import Request
+from kombu.exceptions import KombuError
 
 from lanes.errors import LanesError
 from worker.guard import GuardStep
@@ -133,16 +134,11 @@ class Dispatcher:
         while not self._stopping.is_set():
             try:
                 pause = self._dispatch()
-            except (
-                LanesError,
-                redis.RedisError,
-                OSError,
-                self._app.connection_for_write().connection_errors,
-            ) as error:
+            except (LanesError, redis.RedisError, OSError, KombuError) as error:
                 self._redis.lost(error)
                 pause = _away()
             except Exception:
-                log.exception("dispatcher_failed")
+                log.exception("dispatcher_failed")  # and goes on: without it the worker would be there and do nothing
                 pause = _away()
             else:
                 self._redis.found()

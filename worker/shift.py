@@ -74,8 +74,7 @@ class Bench:
     @property
     def limits(self) -> Limits:
         """The budgets that every location has."""
-        settings = self.settings
-        return Limits(settings.burst_limit, settings.burst_window_seconds, settings.daily_limit)
+        return Limits(self.settings.burst_limit, self.settings.burst_window_seconds, self.settings.daily_limit)
 
     @property
     def backoff(self) -> Backoff:
@@ -91,8 +90,7 @@ def seat_name(hostname: str) -> str:
     """Return the name of this thread's seat: no other thread or process, nor a later one, has the same."""
     name: str | None = getattr(_seats, "name", None)
     if name is None:
-        name = f"{hostname}#{uuid.uuid4().hex[:8]}"
-        _seats.name = name
+        name = _seats.name = f"{hostname}#{uuid.uuid4().hex[:8]}"
     return name
 
 
@@ -130,6 +128,7 @@ class Hand:
         self._outage = outage_rule(settings)
         self._seat = Seat(seat_name(bench.hostname), settings.lease_seconds, settings.retention_seconds, self._limits)
         self._chance = random.Random()  # noqa: S311 - jitter, not a secret
+        self._asked_at = 0.0
 
     @property
     def _over(self) -> bool:
@@ -138,10 +137,8 @@ class Hand:
     def work(self) -> None:
         """Send jobs while there are any and the time is not over."""
         bench = self._bench
-        following: Released | Idle | None = None
         try:
-            if not self._over:
-                following = bench.store.release(self._seat).next
+            following = None if self._over else self._release()
             while following is not None:
                 if isinstance(following, Released):
                     if not bench.watch.locked():
@@ -172,24 +169,32 @@ class Hand:
                     return None
                 now = time.monotonic()
                 if rung or now >= due_at:
-                    return bench.store.release(self._seat).next
+                    return self._release()
                 if now >= leaves_at:
                     return None
         finally:
             bench.watch.release()
 
+    def _release(self) -> Released | Idle | None:
+        self._asked_at = time.monotonic()
+        return self._bench.store.release(self._seat).next
+
     def _send(self, job: Released) -> Released | Idle | None:
         """Send one job and report what came of it; return what the same call released."""
         events, hostname = self._bench.events, self._bench.hostname
         events.started(job, hostname)
-        started = time.monotonic()
+        # By then another may have the job: whoever was held up for so long (its machine slept) sends it no more.
+        lease_ends_at = self._asked_at + self._bench.settings.lease_seconds
         token = self._bench.tokens.of(job.location_id)
+        started = time.monotonic()
         if not job.body:
             outcome = Outcome(Kind.REFUSED, message="the stored body is missing")
         elif token.instead is not None:
             outcome = token.instead
+        elif started >= lease_ends_at:
+            outcome = Outcome(Kind.AGAIN, message="its lease was over before it could be sent", wait=0)
         else:
-            answer = self._bench.client.upsert(job.body, token.secret, job.version)
+            answer = self._bench.client.upsert(job.body, token.secret, job.version, lease_ends_at)
             outcome = self._bench.tokens.after(token, classify(answer, self._limits.window))
         seconds = time.monotonic() - started
         following = self._report(job, outcome, seconds)
@@ -199,19 +204,14 @@ class Hand:
 
     def _report(self, job: Released, outcome: Outcome, seconds: float) -> Released | Idle | None:
         """Tell the lanes and Flower what the attempt came to."""
-        store, events, hostname, settings = (
-            self._bench.store,
-            self._bench.events,
-            self._bench.hostname,
-            self._bench.settings,
-        )
+        store, events, hostname = self._bench.store, self._bench.events, self._bench.hostname
         told = None if outcome.status is None else Told(*(outcome.rate_limits or ()))
         report = Report(job.id, job.attempt, describe(outcome, seconds, hostname), self._limits, told)
         take = None if self._over else self._seat
         call: Callable[[], Result]
         match outcome.kind:
             case Kind.DELIVERED:
-                call = partial(store.deliver, report, retention=settings.retention_seconds, take=take)
+                call = partial(store.deliver, report, retention=self._seat.retention, take=take)
                 events.succeeded(job, outcome, seconds, hostname, self._carried(job))
             case Kind.THROTTLED:
                 call = partial(store.throttle, report, wait=outcome.wait or self._limits.window, take=take)
@@ -255,6 +255,7 @@ class Hand:
         pause = REPORT_PAUSE_SECONDS
         gives_up_at = time.monotonic() + 2 * self._bench.settings.lease_seconds
         while True:
+            self._asked_at = time.monotonic()
             try:
                 result = call()
             except RedisUnavailableError as error:
@@ -286,10 +287,8 @@ def describe(outcome: Outcome, seconds: float, worker: str) -> str:
 
 
 def _log(job: Released, outcome: Outcome, code: str, seconds: float) -> None:
-    level = {Kind.DELIVERED: log.debug, Kind.RETRY: log.info, Kind.AGAIN: log.info}.get(outcome.kind, log.warning)
-    if outcome.warning:
-        level = log.warning
-    level(
+    levels = {} if outcome.warning else {Kind.DELIVERED: log.debug, Kind.RETRY: log.info, Kind.AGAIN: log.info}
+    levels.get(outcome.kind, log.warning)(
         f"job_{code}",
         job=job.id,
         location=job.location_id,

@@ -26,6 +26,7 @@
 -- @include merge
 -- @include held
 -- @include schema
+-- @include room
 local FIELDS = 14
 local window = ARGV[1]
 local due = {}      -- location -> the earliest time at which one of the jobs may be sent
@@ -96,7 +97,7 @@ local function accept(order)
   if order.event_time then note_event_time(order, carrier or order.id, window) end
 end
 
-local answers = {}
+local answers, looked = {}, false
 for at = 2, #ARGV, FIELDS do
   local order = {
     id = ARGV[at], location = ARGV[at + 1], record = ARGV[at + 2], body = ARGV[at + 3],
@@ -106,6 +107,11 @@ for at = 2, #ARGV, FIELDS do
   }
   local answer, idempotency = known_as(order)
   if not answer then
+    if not looked then
+      local refusal = no_room()
+      if refusal then return refusal end
+      looked = true
+    end
     answer = { 'accepted', order.id }
     accept(order)
     if idempotency then redis.call('SET', idempotency, order.id .. ' ' .. order.fingerprint, 'PX', window) end

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import click
 
+from lanes.durability import Durability
 from ops.command.failure import Interrupted, NoRedis, Refused
 from ops.command.intake import Intake, Plan, conclude
 from ops.command.new_file import new_file
@@ -15,7 +16,7 @@ from ops.command.progress import BytesRead
 from ops.command.refused_rows import RefusedRows
 from ops.command.session import Session, connected
 from ops.command.words import Moment, PrintableWord, examples
-from producers import EnqueueInterruptedError, InvalidJobError
+from producers import DurabilityError, EnqueueInterruptedError, InvalidJobError
 from producers.model import EnqueueOptions, check
 from producers.rows import Format
 
@@ -36,6 +37,11 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
                 "--not-before", type=Moment(), metavar="TIME", help="Send no job earlier (ISO 8601 and zone)."
             ),
             click.option("--expires-at", type=Moment(), metavar="TIME", help="Send no job later (ISO 8601 and zone)."),
+            click.option(
+                "--durability",
+                metavar="LEVEL",
+                help="How safe the rows are when they count as accepted: accepted, fsync or replicas:N.",
+            ),
             click.option(
                 "--idempotency-prefix",
                 metavar="PREFIX",
@@ -85,6 +91,7 @@ def enqueue(session: Session, file: str, *, form: Format | None, dry_run: bool, 
     a changed row under an old key is refused, never taken for the old one.
     """
     common = _common({name: given[name] for name in ("service", "not_before", "expires_at", "merge", "priority")})
+    _check_durability(given["durability"])
     plan = Plan(
         name="stdin" if file == "-" else file,
         form=form or guess(file),
@@ -92,6 +99,7 @@ def enqueue(session: Session, file: str, *, form: Format | None, dry_run: bool, 
         key_prefix=_key_prefix(given["idempotency_prefix"]),
         from_line=given["from_line"],
         max_errors=given["max_errors"],
+        durability=given["durability"],
     )
     if not dry_run:
         session.producer  # noqa: B018 - a Redis that is away is told before anything is read
@@ -106,7 +114,7 @@ def enqueue(session: Session, file: str, *, form: Format | None, dry_run: bool, 
         raise click.exceptions.Exit(Refused.exit_code)
 
 
-def _take_in(intake: Intake, source: BinaryIO, *, dry_run: bool) -> NoRedis | Interrupted | None:
+def _take_in(intake: Intake, source: BinaryIO, *, dry_run: bool) -> NoRedis | Interrupted | Refused | None:
     """Read to the end; return how it was cut off, if it was."""
     try:
         if dry_run:
@@ -115,6 +123,8 @@ def _take_in(intake: Intake, source: BinaryIO, *, dry_run: bool) -> NoRedis | In
             intake.enqueue(source)
     except EnqueueInterruptedError as error:
         return NoRedis(f"{error.__cause__ or error}\n{intake.how_to_go_on()}")
+    except DurabilityError as error:
+        return Refused(f"{error}\n{intake.how_to_go_on()}")
     except KeyboardInterrupt:
         return Interrupted(f"interrupted: {intake.how_to_go_on()}")
     return None
@@ -136,6 +146,14 @@ def _common(given: Mapping[str, object]) -> EnqueueOptions:
         return check(EnqueueOptions, {name: value for name, value in given.items() if value is not None})
     except InvalidJobError as error:
         raise click.UsageError("; ".join(f"--{str(p).replace('_', '-', 1)}" for p in error.problems)) from None
+
+
+def _check_durability(level: str | None) -> None:
+    try:
+        Durability.parse("accepted" if level is None else level)
+    except ValueError as error:
+        message = f"--durability: {error} (it is {level!r})"
+        raise click.UsageError(message) from None
 
 
 def _key_prefix(prefix: str | None) -> str | None:

@@ -27,6 +27,7 @@ class Plan:
     key_prefix: str | None
     from_line: int
     max_errors: int
+    durability: str | None = None
 
 
 class Intake:
@@ -44,7 +45,9 @@ class Intake:
     def enqueue(self, source: BinaryIO) -> None:
         """Enqueue every good row."""
         options = self._plan.common.model_dump(exclude_none=True)
-        self._session.producer.enqueue_rows(self._rows(source), progress=self._settle, **options)
+        self._session.producer.enqueue_rows(
+            self._rows(source), progress=self._settle, durability=self._plan.durability, **options
+        )
 
     def check(self, source: BinaryIO) -> None:
         """Check every row; `accepted` counts those that would be enqueued."""

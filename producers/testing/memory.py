@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lanes.enqueueing import DEFAULT_TERMS, Terms
 from lanes.job import Acceptance, Accepted, Attempt, Job, Order, State
 from producers.testing.ending import Dead, Ending
 
@@ -78,11 +79,13 @@ class MemoryLanes:
         carrier = self._entries.get(entry.job.merged_into or "")
         return entry.job if carrier is None else entry.job.carried_by(carrier.job)
 
-    def enqueue(self, order: Order, idempotency_seconds: float) -> Accepted:
-        """Put a job into its lane, or find the one that the same idempotency key made."""
-        del idempotency_seconds
+    def enqueue(self, order: Order, idempotency_seconds: float, terms: Terms = DEFAULT_TERMS) -> Accepted:
+        """Put a job into its lane, or find the one that the same id or idempotency key made; as safe as it gets."""
+        del idempotency_seconds, terms
         with self._lock:
             self._expire()
+            if order.id in self._entries:
+                return Accepted(Acceptance.KNOWN, order.id)
             known = self._keys.get((order.location_id, order.idempotency_key or ""))
             if order.idempotency_key and known:
                 same = known[1] == order.fingerprint
@@ -92,9 +95,11 @@ class MemoryLanes:
             self._accept(order)
             return Accepted(Acceptance.ACCEPTED, order.id)
 
-    def enqueue_many(self, orders: Sequence[Order], idempotency_seconds: float) -> list[Accepted | Exception]:
+    def enqueue_many(
+        self, orders: Sequence[Order], idempotency_seconds: float, terms: Terms = DEFAULT_TERMS
+    ) -> list[Accepted | Exception]:
         """Put jobs into their lanes, one after the other."""
-        return [self.enqueue(order, idempotency_seconds) for order in orders]
+        return [self.enqueue(order, idempotency_seconds, terms) for order in orders]
 
     def cancel(self, job_id: str, retention: float) -> str:
         """Withdraw a pending job; return what `LaneStore.cancel` would."""

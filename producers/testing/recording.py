@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Self
 
+from lanes.enqueueing import DEFAULT_TERMS, Terms
 from lanes.job import Accepted, Job, Order
 from lanes.settings import Settings
 from producers.async_producer import AsyncOpportunityProducer
@@ -125,11 +126,13 @@ class _AwaitableLanes:
     def __init__(self, lanes: MemoryLanes) -> None:
         self._lanes = lanes
 
-    async def enqueue(self, order: Order, idempotency_seconds: float) -> Accepted:
-        return self._lanes.enqueue(order, idempotency_seconds)
+    async def enqueue(self, order: Order, idempotency_seconds: float, terms: Terms = DEFAULT_TERMS) -> Accepted:
+        return self._lanes.enqueue(order, idempotency_seconds, terms)
 
-    async def enqueue_many(self, orders: Sequence[Order], idempotency_seconds: float) -> list[Accepted | Exception]:
-        return self._lanes.enqueue_many(orders, idempotency_seconds)
+    async def enqueue_many(
+        self, orders: Sequence[Order], idempotency_seconds: float, terms: Terms = DEFAULT_TERMS
+    ) -> list[Accepted | Exception]:
+        return self._lanes.enqueue_many(orders, idempotency_seconds, terms)
 
     async def cancel(self, job_id: str, retention: float) -> str:
         return self._lanes.cancel(job_id, retention)

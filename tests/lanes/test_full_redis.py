@@ -96,7 +96,7 @@ REFUSED: dict[str, Callable[[ClockedStore], object]] = {
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_is_new_is_refused_and_changes_nothing(store: ClockedStore, what: str) -> None:
     fill(store)
-    with watch(store) as changed, pytest.raises(RedisUnavailableError, match=r"^Redis refuses: .*OOM"):
+    with watch(store) as changed, pytest.raises(RedisUnavailableError, match=r"^Redis refuses: .*memory"):
         REFUSED[what](store)
     assert changed == {}
 
@@ -108,6 +108,30 @@ def test_many_jobs_are_refused_each(store: ClockedStore) -> None:
     assert {type(answer) for answer in answers} == {RedisUnavailableError}
     assert len(answers) == 70
     assert changed == {}
+
+
+def test_the_last_of_the_memory_is_for_the_jobs_that_were_accepted(store: ClockedStore) -> None:
+    used = store.client.info("memory")["used_memory"]
+    store.client.config_set("maxmemory", used + used // 20)
+    with (
+        watch(store) as changed,
+        pytest.raises(RedisUnavailableError, match=r"^Redis refuses: its memory is nearly"),
+    ):
+        store.enqueue(NEW, KNOWN)
+    assert changed == {}
+    assert store.enqueue(replace(NEW, id="ready"), KNOWN).acceptance is Acceptance.KNOWN
+    store.client.set("what a worker needs beside the lanes", b"x" * 1000)
+    store.client.config_set("maxmemory", 2 * used)
+    assert store.enqueue(NEW, KNOWN).acceptance is Acceptance.ACCEPTED
+
+
+def test_each_job_that_waits_has_memory_for_its_way(store: ClockedStore) -> None:
+    store.client.config_set("maxmemory", 2 * store.client.info("memory")["used_memory"])
+    store.client.hset(store.key("counts"), "pending", 10_000)
+    with pytest.raises(RedisUnavailableError, match="memory is nearly used up"):
+        store.enqueue(NEW, KNOWN)
+    store.client.hset(store.key("counts"), "pending", 100)
+    assert store.enqueue(NEW, KNOWN).acceptance is Acceptance.ACCEPTED
 
 
 def test_a_job_that_is_there_is_known(store: ClockedStore) -> None:

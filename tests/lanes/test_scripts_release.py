@@ -100,6 +100,15 @@ def test_a_worker_that_asks_again_gets_the_same_attempt(store: ClockedStore, ord
     assert changed == {}
 
 
+def test_what_is_given_again_has_a_whole_lease(store: ClockedStore, order: Orders) -> None:
+    store.enqueue(order(), KNOWN)
+    first = send(store)
+    store.pass_time(20)
+    with watch(store) as changed:
+        assert send(store) == first
+    assert changed == {"leases.job1": "t+60 -> t+80", "slots:loc.job1:1": "t+70 -> t+90"}
+
+
 def test_a_spent_burst_blocks_the_lane_until_its_first_slot_is_free(store: ClockedStore, order: Orders) -> None:
     store.enqueue_many([order(record=record) for record in "abc"], KNOWN)
     for worker in ("w1", "w2"):

@@ -8,6 +8,8 @@ from lanes.job import State
 from lanes.store import LaneStore
 from lanes.transitions import Report, Seat
 from producers import (
+    DurabilityError,
+    EnqueueFailedError,
     EnqueueInterruptedError,
     IdempotencyConflictError,
     InvalidJobError,
@@ -88,9 +90,17 @@ def test_a_wait_that_ends_too_early_tells_how_the_job_stands(producer: Producer,
 
 
 def test_the_errors_are_one_tree_and_each_is_told() -> None:
-    own = (EnqueueInterruptedError, IdempotencyConflictError, InvalidJobError, UnknownJobError, WaitTimeoutError)
+    away = (EnqueueFailedError, EnqueueInterruptedError)
+    own = (
+        *away,
+        DurabilityError,
+        IdempotencyConflictError,
+        InvalidJobError,
+        UnknownJobError,
+        WaitTimeoutError,
+    )
     assert set(ProducerError.__subclasses__()) == set(own)
-    assert issubclass(EnqueueInterruptedError, RedisUnavailableError)
+    assert all(issubclass(error, RedisUnavailableError) for error in away)
     for error in (*own, ProducerError, RedisUnavailableError, SettingsError):
         assert issubclass(error, LanesError)
         assert error.__doc__

@@ -1,5 +1,6 @@
 """The HTTP client for `POST /opportunities/upsert`."""
 
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -57,15 +58,20 @@ class HighLevelClient:
             line = self._local.line = Line(OneUrlAdapter(self._watchdog), request)
         return line
 
-    def upsert(self, body: bytes, token: str, version: str | None = None) -> Answer | Failure:
-        """Send one upsert and return what came of it; never raises for what the network or the API does."""
+    def upsert(
+        self, body: bytes, token: str, version: str | None = None, ends_by: float = math.inf
+    ) -> Answer | Failure:
+        """Send one upsert and return what came of it; never raises for what the network or the API does.
+
+        It is over by `ends_by` (of `time.monotonic()`), and not sent when that has passed.
+        """
         line = self._line()
         request = line.request
         request.headers["Authorization"] = f"Bearer {token}"
         request.headers["Version"] = version or self._headers["Version"]
         request.headers["Content-Length"] = str(len(body))
         request.body = body
-        deadline = time.monotonic() + self._timeout
+        deadline = min(time.monotonic() + self._timeout, ends_by)
         try:
             with self._watchdog.limit(deadline):
                 timeout = (min(CONNECT_SECONDS, self._timeout), self._timeout)

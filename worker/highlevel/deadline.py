@@ -1,6 +1,7 @@
 """A total deadline for a request, which a socket's own timeout is not: that begins anew with every byte."""
 
 import contextlib
+import math
 import socket
 import threading
 import time
@@ -40,6 +41,16 @@ class Watchdog:
         finally:
             with self._lock:
                 del self._deadlines[thread]
+
+    def check(self) -> None:
+        """See that this thread's deadline is not over: what it would send now, nobody waits for any more.
+
+        Raises:
+            TimeoutError: it is.
+        """
+        if time.monotonic() >= self._deadlines.get(threading.get_ident(), math.inf):
+            message = "the deadline was over before the request went out"
+            raise TimeoutError(message)
 
     def opened(self, connection: socket.socket | None) -> None:
         """Note the connection that this thread uses from now on."""
@@ -95,6 +106,7 @@ def _watched_pool(pool: type[HTTPConnectionPool], connection: type[HTTPConnectio
             self._parts = []
             super().request(*arguments, **options)
             parts, self._parts = self._parts, None
+            watchdog.check()
             super().send(b"".join(parts))
 
         def send(self, data: bytes) -> None:

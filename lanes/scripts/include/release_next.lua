@@ -82,7 +82,8 @@ local function take_seat(worker, id, attempt, lease)
 end
 
 -- given(worker, lease): the job that this worker was given and never reported on, because the answer of that call was lost: a
--- worker sends one job at a time, so when it asks for another it does not know of this one. The same attempt goes out.
+-- worker sends one job at a time, so when it asks for another it does not know of this one. The same attempt goes out, with a
+-- whole lease.
 -- GETDEL is a write that a full Redis allows, and with it all that follow.
 local function given(worker, lease)
   local id, attempt = string.match(redis.call('GETDEL', key.seat(worker)) or '', '^(.+):(%d+)$')
@@ -91,6 +92,9 @@ local function given(worker, lease)
     'carries', 'version')
   if job[1] ~= 'in_flight' or job[2] ~= attempt then return nil end
   take_seat(worker, id, attempt, lease)
+  redis.call('ZADD', key.leases, now + lease, id)
+  redis.call('ZADD', key.slots(job[3]), now + lease + read_lane(job[3]).window, id .. ':' .. attempt)
+  redis.call('ZADD', key.probes, 'XX', now + lease, id .. ':' .. attempt)
   return { id, job[3], tonumber(attempt), tonumber(job[4]) or 0, tonumber(job[5]), tonumber(job[6]), tonumber(job[7]) or 0,
            job[8] or '', redis.call('GET', key.body(id)) }
 end

@@ -237,3 +237,17 @@ def test_ctrl_c_says_what_is_in(redis_url: str, store: LaneStore, tmp_path: Path
     assert f"lanes: interrupted: {BATCH - 1} rows accepted" in shown.stderr.splitlines()[-1]
     assert store.counts()["accepted"] == BATCH - 1
     assert (tmp_path / "wrong.jsonl").read_text("utf-8") == "broken\n"
+
+
+def test_rows_as_safe_as_asked(run: Run, store: LaneStore, write: Callable[[str, str], str]) -> None:
+    file = write("a.jsonl", row(1) + row(2))
+    assert summary(run("enqueue", file, "--durability", "fsync", "--json")) == (2, 2, 0, [])
+    shown = run("enqueue", file, "--durability", "synced")
+    assert (shown.returncode, store.counts()["accepted"]) == (2, 2)
+    assert "--durability: must be accepted, fsync or replicas:N" in shown.stderr
+    shown = run(
+        "enqueue", file, "--durability", "replicas:1", "--idempotency-prefix", "k", LANES_ENQUEUE_TIMEOUT_SECONDS="0.5"
+    )
+    assert (shown.returncode, store.counts()["accepted"]) == (1, 4)
+    assert "not known to be as safe as replicas:1: 0 of 1 replicas have acknowledged in time" in shown.stderr
+    assert "run the same command again" in shown.stderr

@@ -250,3 +250,13 @@ def test_code_that_takes_any_producer_takes_each(redis_url: str) -> None:
                 assert (await producer.status(await deal_lost(producer))).body == {**OK, "status": "lost"}
 
     asyncio.run(main())
+
+
+def test_the_same_job_id_is_the_same_job_and_a_level_is_checked() -> None:
+    producer = RecordingProducer()
+    row = {"pipelineId": "p", "locationId": "l", "contactId": "c"}
+    receipt = producer.enqueue(row, durability="fsync")
+    assert producer.enqueue(row, durability="replicas:1", job_id=receipt.job_id) == receipt
+    assert len(producer.jobs) == 1
+    with pytest.raises(InvalidJobError, match="durability"):
+        producer.enqueue_many([row], durability="synced")

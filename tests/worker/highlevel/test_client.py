@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -58,6 +59,14 @@ def test_each_request_has_its_own_body_and_token(record: Callable[..., Recorder]
     assert [(seen.body, seen.headers["Authorization"]) for seen in server.seen] == [
         (body, f"Bearer {token}") for body, token in sent
     ]
+
+
+def test_what_nobody_waits_for_any_more_is_not_sent(record: Callable[..., Recorder]) -> None:
+    server = record()
+    client = client_of(server.url)
+    assert client.upsert(RAW, TOKEN, ends_by=time.monotonic()) == Failure(f"no whole answer within {SECONDS:g} s")
+    assert client.upsert(RAW, TOKEN, ends_by=time.monotonic() + SECONDS) == client.upsert(RAW, TOKEN)
+    assert len(server.seen) == 2
 
 
 def test_each_request_has_its_own_version(record: Callable[..., Recorder]) -> None:

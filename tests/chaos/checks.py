@@ -1,0 +1,200 @@
+"""What must hold after a run, whatever was done to it. Pure: evidence in, a line for each violation out."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from lanes.job import State
+from tests.chaos.evidence import Arrival, Evidence, Injected, Record
+from tests.chaos.journal import Promise
+from tests.chaos.traffic import PIPELINE, Kind
+from worker.highlevel.sandbox.account import most_in_window
+
+EXACT = 1e-9
+RETRIED = frozenset({401, 408, 429, *range(500, 600)})  # answers after which a job is sent again
+SLACK_SECONDS = 2.0  # for what a fault held up to arrive after its end
+
+
+def violations(evidence: Evidence) -> list[str]:
+    """Return a line for each thing that must not be."""
+    return [
+        *lost(evidence),
+        *miscounted(evidence),
+        *not_sent(evidence),
+        *out_of_order(evidence),
+        *old_word_stands(evidence),
+        *overfull(evidence),
+        *explain_repeats(evidence).unexplained,
+        *evidence.surprises,
+        *evidence.findings,
+    ]
+
+
+def epoch(evidence: Evidence, promise: Promise) -> int:
+    """Return how often Redis had been emptied before a promise; the jobs of earlier times are gone by definition."""
+    if promise.job_id in evidence.stored:
+        return len(evidence.emptied)
+    return sum(at <= promise.acked_at for at in evidence.emptied)
+
+
+def lost(evidence: Evidence) -> Iterator[str]:
+    """Yield the promised jobs that are nowhere, though Redis was not emptied since."""
+    emptied = max(evidence.emptied, default=float("-inf"))
+    for promise in evidence.promises:
+        # A call that began before the new beginning may have been answered by the old one.
+        if promise.job_id not in evidence.stored and promise.asked_at >= emptied:
+            yield f"lost: job {promise.job_id} ({promise.uid}) was accepted and is nowhere"
+
+
+def miscounted(evidence: Evidence) -> Iterator[str]:
+    """Yield where the counts of the lanes are not those of the jobs that were promised."""
+    present = {promise.job_id for promise in evidence.promises if promise.job_id in evidence.stored}
+    if evidence.counts["accepted"] != len(present):
+        yield f"miscounted: {evidence.counts['accepted']} accepted, but {len(present)} were promised"
+    states = Counter(evidence.stored[job_id] for job_id in present)
+    for state in State:
+        if evidence.counts[state] != states[state]:
+            yield f"miscounted: {evidence.counts[state]} {state}, but {states[state]} jobs are"
+    for state in (State.PENDING, State.IN_FLIGHT):
+        if states[state]:
+            yield f"unfinished: {states[state]} jobs are still {state}"
+
+
+def not_sent(evidence: Evidence) -> Iterator[str]:
+    """Yield the jobs whose end is not what became of them at the API."""
+    applied = {arrival.uid for arrival in evidence.arrivals if arrival.applied}
+    for promise in evidence.promises:
+        state = evidence.stored.get(promise.job_id)
+        if state is State.DELIVERED and promise.kind not in (Kind.MERGED, Kind.TIMED_MERGED):
+            if promise.uid not in applied:
+                yield f"not sent: {promise.uid} is delivered, but its upsert took no effect at the API"
+        elif state is State.DEAD and promise.kind is not Kind.REFUSED:
+            yield f"dead without need: {promise.uid}"
+        elif state is State.DELIVERED and promise.kind is Kind.REFUSED:
+            yield f"not refused: {promise.uid} is delivered, though the API refused it"
+        elif promise.cancelled and state not in (None, State.CANCELLED, State.DELIVERED):
+            yield f"not cancelled: {promise.uid} is {state}, though the lanes said that it was cancelled"
+        elif state is State.EXPIRED and promise.kind is not Kind.EXPIRING:
+            yield f"expired without need: {promise.uid}"
+        elif state is State.CANCELLED and promise.kind is not Kind.CANCELLED:
+            yield f"cancelled without need: {promise.uid}"
+
+
+def out_of_order(evidence: Evidence) -> Iterator[str]:
+    """Yield each request with an older word about its record than one that came before.
+
+    Words from before Redis was emptied are not compared with those from after: nothing knew of them any more.
+    """
+    epochs = {promise.uid: epoch(evidence, promise) for promise in evidence.promises}
+    newest: dict[tuple[Record, int], int] = {}
+    for arrival in sorted(evidence.arrivals, key=lambda one: one.at):
+        if arrival.uid not in epochs:
+            yield f"unknown: a request for {arrival.uid or arrival.record} that nobody was promised"
+            continue
+        key = arrival.record, epochs[arrival.uid]
+        if arrival.n < newest.get(key, 0):
+            when = f"at {arrival.at:.3f}"
+            yield f"order: {arrival.uid} of {arrival.record} came {when}, with n {arrival.n} after {newest[key]}"
+        newest[key] = max(arrival.n, newest.get(key, 0))
+
+
+def old_word_stands(evidence: Evidence) -> Iterator[str]:
+    """Yield the records that the API does not have as the newest delivered job says, be it a carried one."""
+    now = len(evidence.emptied)
+    said: dict[Record, int] = {}
+    for promise in evidence.promises:
+        carrier = evidence.carriers.get(promise.job_id, promise.job_id)
+        if evidence.stored.get(carrier) is State.DELIVERED and epoch(evidence, promise) == now:
+            record = promise.location, PIPELINE, promise.contact
+            said[record] = max(promise.n, said.get(record, 0))
+    current = {promise.uid for promise in evidence.promises if epoch(evidence, promise) == now}
+    stands = {
+        arrival.record: arrival.n
+        for arrival in sorted(evidence.arrivals, key=lambda one: one.at)
+        if arrival.applied and arrival.uid in current
+    }
+    for record, n in said.items():
+        if stands.get(record) != n:
+            yield f"overwritten: {record} stands at {stands.get(record)}, but {n} was delivered"
+
+
+def overfull(evidence: Evidence) -> Iterator[str]:
+    """Yield the windows with more requests of a location than the limit, and the 429s that the limits gave.
+
+    Not judged: what was sent while Redis was being emptied, and in the window after; what had been sent was forgotten.
+    """
+    for location, most in fullest(evidence).items():
+        if most > evidence.limit:
+            yield f"limit: {most} requests of {location} in {evidence.window:g} s; the limit is {evidence.limit}"
+    provoked = sum(arrival.provoked for arrival in _remembered(evidence))
+    if provoked:
+        yield f"limit: {provoked} requests were answered 429 by the limits"
+
+
+def fullest(evidence: Evidence) -> dict[str, int]:
+    """Return the most requests of each location in any window, counted apart before and after Redis was emptied."""
+    spans: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for arrival in _remembered(evidence):
+        spans[arrival.record[0], sum(at <= arrival.at for at in evidence.emptied)].append(arrival.at)
+    most: dict[str, int] = {}
+    for (location, _), times in spans.items():
+        most[location] = max(most.get(location, 0), most_in_window(times, evidence.window - EXACT))
+    return dict(sorted(most.items()))
+
+
+def _remembered(evidence: Evidence) -> list[Arrival]:
+    begun_anew = [one for one in evidence.injected if one.emptied_at is not None]
+    return [
+        arrival
+        for arrival in evidence.arrivals
+        if not any(one.began_at <= arrival.at <= (one.emptied_at or 0) + evidence.window for one in begun_anew)
+    ]
+
+
+@dataclass(slots=True)
+class Repeats:
+    """Requests that were sent again, by what made that needful, and a line for each that nothing explains."""
+
+    by_cause: Counter[str] = field(default_factory=Counter)
+    unexplained: list[str] = field(default_factory=list)
+
+
+def explain_repeats(evidence: Evidence) -> Repeats:
+    """Find for each repeated request what made it needful: the answer before it, or a fault that cost the answer.
+
+    A fault costs what it may and no more; those with a bound are used up first.
+    """
+    found = Repeats()
+    spent: Counter[Injected] = Counter()
+    by_job: dict[tuple[str, Record], list[Arrival]] = defaultdict(list)
+    for arrival in sorted(evidence.arrivals, key=lambda one: one.at):
+        by_job[arrival.uid, arrival.record].append(arrival)
+    costly = sorted(
+        (one for one in evidence.injected if one.repeats != 0), key=lambda one: (one.repeats is None, one.repeats or 0)
+    )
+    for before, again in sorted(
+        (pair for arrivals in by_job.values() for pair in pairwise(arrivals)), key=lambda pair: pair[1].at
+    ):
+        if before.fault is not None or before.status in RETRIED:
+            found.by_cause[f"API: {before.fault or before.status}"] += 1
+            continue
+        causes = [one for one in costly if _between(one, before, again, evidence.lease)]
+        cause = next((one for one in causes if one.repeats is None or spent[one] < one.repeats), None)
+        if cause is None:
+            why = (
+                f"{causes[0].name} may cost no more than {causes[0].repeats}" if causes else "no fault cost its answer"
+            )
+            found.unexplained.append(
+                f"sent again without need: {again.uid} at {before.at:.3f} and {again.at:.3f} ({before.status}): {why}"
+            )
+        else:
+            spent[cause] += 1
+            found.by_cause[cause.name] += 1
+    return found
+
+
+def _between(fault: Injected, before: Arrival, again: Arrival, lease: float) -> bool:
+    """Whether a fault was in force while an answer was on its way or waited to be reported: a lease at the longest."""
+    answered_then = fault.began_at - lease - SLACK_SECONDS <= before.at <= fault.ended_at + SLACK_SECONDS
+    return answered_then and again.at >= fault.began_at

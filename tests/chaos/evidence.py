@@ -1,0 +1,81 @@
+"""What a run left behind, by which it is judged. Times in seconds, monotonic: those of every process of a machine."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lanes.job import State
+from tests.chaos.journal import Promise
+
+Record = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request that reached the API. `applied`: the upsert took effect, whether or not the answer told."""
+
+    uid: str
+    n: int
+    record: Record
+    at: float
+    status: int | None
+    fault: str | None = None
+    applied: bool = True
+    provoked: bool = False
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether a 2xx was sent."""
+        return self.status is not None and 200 <= self.status < 300
+
+    @classmethod
+    def of(cls, seen: Mapping[str, Any]) -> "Arrival":
+        """Read what the sandbox tells of a request."""
+        body = seen["body"]
+        return cls(
+            body.get("name", ""),
+            int(body.get("monetaryValue", 0)),
+            (seen["location_id"], seen["pipeline_id"], seen["contact_id"]),
+            seen["arrived_at"],
+            seen["status"],
+            seen["fault"],
+            seen["applied"] is not None,
+            seen["provoked"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """A fault that was in force, and what it may cost.
+
+    `repeats`: how many requests may be sent again for it; None for as many as there were, 0 for none. `emptied_at`:
+    when Redis was up again with nothing, where the fault was that.
+    """
+
+    name: str
+    began_at: float
+    ended_at: float
+    repeats: int | None = 0
+    emptied_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that is known of a run that is over."""
+
+    promises: Sequence[Promise]
+    stored: Mapping[str, State]
+    carriers: Mapping[str, str]
+    counts: Mapping[str, int]
+    arrivals: Sequence[Arrival]
+    injected: Sequence[Injected]
+    limit: int
+    window: float
+    lease: float
+    surprises: Sequence[str] = ()
+    findings: Sequence[str] = field(default=())
+
+    @property
+    def emptied(self) -> list[float]:
+        """When Redis was up again with nothing, each time."""
+        return sorted(one.emptied_at for one in self.injected if one.emptied_at is not None)

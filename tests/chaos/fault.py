@@ -1,0 +1,68 @@
+"""What a fault is: something that is done to the scene, and undone, and what it may cost."""
+
+import random
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
+
+from tests.chaos.evidence import Injected
+from tests.chaos.scene import LEASE, THREADS, Scene, SceneError
+
+HANDS = THREADS  # that a worker may have at a request at once
+
+
+class Fault(ABC):
+    """One fault, at one time.
+
+    `places` is what it befalls: no two faults of a place are in force at once. `least` and `most` are seconds for
+    which it lasts. `repeats` says how many requests it may make needful to send again: None for as many as there
+    were, since the answers or reports of all of them may be lost.
+
+    Args:
+        chance: decides whatever is left open; the same seed, the same decisions.
+    """
+
+    name: ClassVar[str]
+    places: ClassVar[frozenset[str]]
+    least: float = 1.0
+    most: float = 3.0
+    repeats: int | None = 0
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.emptied_at: float | None = None
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """Return why it cannot be injected on this machine, None when it can."""
+        return None
+
+    @abstractmethod
+    def begin(self, scene: Scene) -> None:
+        """Do it."""
+
+    @abstractmethod
+    def end(self, scene: Scene) -> None:
+        """Undo it, and do not wait for anybody to recover: other faults may be in force."""
+
+    def injected(self, began_at: float) -> Injected:
+        """Return what goes into the evidence, once it has ended."""
+        return Injected(self.name, began_at, time.monotonic(), self.repeats, self.emptied_at)
+
+
+def wait(so: Callable[[], object], what: str, seconds: float = 60.0) -> None:
+    """Wait for a condition.
+
+    Raises:
+        SceneError: it did not come within the time.
+    """
+    deadline = time.monotonic() + seconds
+    while not so():
+        if time.monotonic() > deadline:
+            message = f"not within {seconds:g} s: {what}"
+            raise SceneError(message)
+        time.sleep(0.02)
+
+
+BEYOND_A_LEASE = LEASE + 1

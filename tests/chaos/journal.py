@@ -1,0 +1,129 @@
+"""What a producer was promised, on disk: a line for each word from the lanes. Times in seconds, monotonic."""
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.chaos.traffic import Kind, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A job that was acknowledged, by a call that began at `asked_at`. `cancelled` when the lanes said that it was."""
+
+    uid: str
+    job_id: str
+    kind: Kind
+    location: str
+    contact: str
+    n: int
+    asked_at: float
+    acked_at: float
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """All that the journals of a run hold: promises, how often each typed error came, and what must not have come."""
+
+    promises: tuple[Promise, ...]
+    refusals: dict[str, int]
+    surprises: tuple[str, ...]
+    longest_call: float
+
+
+class Journal:
+    """Appends to the file of one producer; each line is with the kernel before the next call goes out."""
+
+    def __init__(self, path: Path) -> None:
+        torn = path.exists() and not path.read_bytes().endswith(b"\n")
+        self._file = path.open("a", encoding="utf-8", buffering=1)
+        self._file.write("\n" if torn else "")
+
+    def acknowledged(self, row: Row, job_id: str, asked_at: float) -> None:
+        """The lanes have the job."""
+        self._write(
+            what="ack",
+            uid=row.uid,
+            job_id=job_id,
+            kind=row.kind,
+            location=row.location,
+            contact=row.contact,
+            n=row.n,
+            asked_at=asked_at,
+            acked_at=time.monotonic(),
+        )
+
+    def cancelled(self, row: Row) -> None:
+        """The lanes said that the job was taken back."""
+        self._write(what="cancelled", uid=row.uid)
+
+    def refused(self, error: Exception, asked_at: float) -> None:
+        """The lanes could not take it, and said so."""
+        self._write(what="refused", error=type(error).__name__, seconds=time.monotonic() - asked_at)
+
+    def surprised(self, error: BaseException) -> None:
+        """Something came that no producer has to reckon with."""
+        self._write(what="surprise", error=f"{type(error).__name__}: {error}")
+
+    def _write(self, **fields: Any) -> None:
+        self._file.write(json.dumps(fields) + "\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield what stands in a journal; a line that was cut off by a kill was no promise yet."""
+    if not path.exists():
+        return
+    for line in path.read_text("utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue
+
+
+def read(paths: Iterable[Path]) -> Told:
+    """Read the journals of all producers; of a job that was promised twice (the lanes were emptied) the last counts."""
+    promises: dict[str, dict[str, Any]] = {}
+    cancelled: set[str] = set()
+    refusals: dict[str, int] = {}
+    surprises: list[str] = []
+    longest = 0.0
+    for path in paths:
+        for line in lines(path):
+            match line.pop("what"):
+                case "ack":
+                    promises[line["uid"]] = line
+                case "cancelled":
+                    cancelled.add(line["uid"])
+                case "refused":
+                    refusals[line["error"]] = refusals.get(line["error"], 0) + 1
+                    longest = max(longest, line["seconds"])
+                case _:
+                    surprises.append(line["error"])
+    found = [
+        Promise(**{**line, "kind": Kind(line["kind"])}, cancelled=uid in cancelled) for uid, line in promises.items()
+    ]
+    return Told(tuple(found), refusals, tuple(surprises), longest)
+
+
+def recent(path: Path, most: int) -> list[str]:
+    """Return the ids of the jobs that were acknowledged last."""
+    if not path.exists():
+        return []
+    with path.open("rb") as file:
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - 300 * most))
+        found = file.read().decode("utf-8", "replace").splitlines()[1:]
+    return [json.loads(line)["job_id"] for line in found if line.endswith("}") and '"what": "ack"' in line][-most:]

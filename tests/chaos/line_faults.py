@@ -1,0 +1,205 @@
+"""What befalls the lines between the parts, and the API."""
+
+import random
+
+from tests.chaos.fault import Fault
+from tests.chaos.scene import Scene
+from tests.chaos.traffic import PIPELINE
+from tests.proxy import Proxy
+from worker.highlevel.sandbox import Fault as ApiFault
+from worker.highlevel.sandbox import FaultKind
+
+LINES = ("producers-Redis", "workers-Redis", "workers-API")
+
+
+class LineFault(Fault):
+    """Befalls one of the lines. What was held back on it is thrown away at the end: no network keeps it for long."""
+
+    places = frozenset({"lines"})
+    beyond_a_lease = False  # whether reports may be held up for so long
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__(chance)
+        self.which = self.chance.choice(LINES)
+        may_cost_answers = self.which == "workers-API" or (self.which == "workers-Redis" and self.beyond_a_lease)
+        self.repeats = None if may_cost_answers else 0
+
+    def line(self, scene: Scene) -> Proxy:
+        """Return the line."""
+        return {
+            "producers-Redis": scene.producers_line,
+            "workers-Redis": scene.workers_line,
+            "workers-API": scene.api_line,
+        }[self.which]
+
+    def end(self, scene: Scene) -> None:
+        self.line(scene).cut()
+        self.line(scene).heal()
+
+
+class LineCut(LineFault):
+    """Every connection is reset."""
+
+    name = "connections cut"
+    least, most = 0.1, 0.5
+
+    def begin(self, scene: Scene) -> None:
+        self.line(scene).cut()
+
+
+class LineRefused(LineFault):
+    """Cut, and no new connection is taken."""
+
+    name = "connections refused"
+    beyond_a_lease = True
+
+    def begin(self, scene: Scene) -> None:
+        self.line(scene).refuse()
+        self.line(scene).cut()
+
+
+class LineHalfOpen(LineFault):
+    """Both ends are there and hear nothing of each other."""
+
+    name = "connections half open"
+    beyond_a_lease = True
+    least, most = 2, 6
+
+    def begin(self, scene: Scene) -> None:
+        self.line(scene).stall()
+
+
+class LineDelayed(LineFault):
+    """Every piece comes late."""
+
+    name = "connections delayed"
+    beyond_a_lease = True
+    least, most = 2, 4
+
+    def begin(self, scene: Scene) -> None:
+        self.line(scene).delay = self.chance.uniform(0.05, 0.4)
+
+
+class LineThrottled(LineFault):
+    """Bytes come one by one, so that a request takes a good part of its time."""
+
+    name = "connections throttled to bytes"
+    beyond_a_lease = True
+    least, most = 2, 4
+
+    def begin(self, scene: Scene) -> None:
+        self.line(scene).rate = self.chance.randrange(400, 1200)
+
+
+class ReplyCut(LineFault):
+    """Some replies are cut in their middle: what was asked has been done, and who asked does not know."""
+
+    name = "replies cut in the middle"
+    least, most = 1, 2
+
+    def begin(self, scene: Scene) -> None:
+        marker = b"POST" if self.which == "workers-API" else b"EVALSHA"
+        for _ in range(12):
+            self.line(scene).lose_reply(marker, after=self.chance.randrange(12))
+
+
+class ApiMisbehaves(Fault):
+    """What the API does instead of answering well."""
+
+    places = frozenset({"API"})
+
+    def faults(self) -> list[ApiFault]:
+        """Return the faults of the sandbox."""
+        raise NotImplementedError
+
+    def begin(self, scene: Scene) -> None:
+        for fault in self.faults():
+            scene.control.fail(fault)
+
+    def end(self, scene: Scene) -> None:
+        scene.control.clear_faults()
+
+
+class ApiSlow(ApiMisbehaves):
+    """Half of the answers take over a second to arrive, drop by drop."""
+
+    name = "API slow"
+    least, most = 2, 4
+
+    def faults(self) -> list[ApiFault]:
+        return [
+            ApiFault(
+                kind=FaultKind.SLOW_BODY,
+                delay_seconds=1.2,
+                probability=0.5,
+                applied=True,
+                sized=True,
+                pipeline=PIPELINE,
+            )
+        ]
+
+
+class ApiResets(ApiMisbehaves):
+    """Connections are reset instead of answered; of some, the upsert took effect."""
+
+    name = "API resets"
+
+    def faults(self) -> list[ApiFault]:
+        return [ApiFault(kind=FaultKind.RESET, probability=0.3, applied=applied) for applied in (True, False)]
+
+
+class ApiNever(ApiMisbehaves):
+    """A part of the requests is never answered; of some, the upsert took effect."""
+
+    name = "API never answers"
+    least, most = 2, 4
+
+    def faults(self) -> list[ApiFault]:
+        return [ApiFault(kind=FaultKind.TIMEOUT, probability=0.2, applied=applied) for applied in (True, False)]
+
+
+class ApiFails(ApiMisbehaves):
+    """5xx, so many that it is an outage."""
+
+    name = "API answers 5xx"
+    least, most = 2, 4
+
+    def faults(self) -> list[ApiFault]:
+        return [ApiFault(kind=FaultKind.STATUS, status=self.chance.choice((500, 502, 503, 504)))]
+
+
+class ApiThrottles(ApiMisbehaves):
+    """A storm of 429s that nobody provoked."""
+
+    name = "API answers 429"
+    least, most = 2, 3
+
+    def faults(self) -> list[ApiFault]:
+        return [ApiFault(kind=FaultKind.STATUS, status=429, retry_after=1, probability=0.6)]
+
+
+class ApiTwice(Fault):
+    """Every answer comes twice on its connection: the second must not be taken for that of the next request."""
+
+    name = "API answers twice"
+    places = frozenset({"answers"})
+    least, most = 1, 3
+
+    def begin(self, scene: Scene) -> None:
+        scene.api_line.twice = True
+
+    def end(self, scene: Scene) -> None:
+        scene.api_line.twice = False
+
+
+class ApiBabbles(ApiMisbehaves):
+    """A 2xx whose body is cut off: the job is delivered, with a warning."""
+
+    name = "API answers half a body"
+
+    def faults(self) -> list[ApiFault]:
+        return [ApiFault(kind=FaultKind.INVALID_JSON, status=200, probability=0.5, applied=True, pipeline=PIPELINE)]
+
+
+LINE_FAULTS: tuple[type[Fault], ...] = (LineCut, LineRefused, LineHalfOpen, LineDelayed, LineThrottled, ReplyCut)
+API_FAULTS: tuple[type[Fault], ...] = (ApiSlow, ApiResets, ApiNever, ApiFails, ApiThrottles, ApiTwice, ApiBabbles)

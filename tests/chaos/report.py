@@ -1,0 +1,131 @@
+"""What a run came to, as a table and as JSON."""
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from lanes.job import State
+from tests.chaos.checks import explain_repeats, fullest, lost, out_of_order, violations
+from tests.chaos.evidence import Evidence
+from tests.chaos.journal import Told
+from tests.chaos.recovery import Recovery, recovery
+from tests.chaos.run import CALM_SECONDS, Run
+
+MOST_SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The figures of a run; `wrong` holds a line for each violation, and is empty when all is well."""
+
+    seed: int
+    seconds: float
+    figures: dict[str, int]
+    faults: dict[str, int]
+    left_out: dict[str, str]
+    repeats: dict[str, int]
+    refusals: dict[str, int]
+    recoveries: dict[str, float | None]
+    wrong: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {
+            "seed": self.seed,
+            "seconds": round(self.seconds),
+            **self.figures,
+            "faults": self.faults,
+            "left_out": self.left_out,
+            "requests_sent_again_by_cause": self.repeats,
+            "refusals_told_to_producers": self.refusals,
+            **self.recoveries,
+            "violations": list(self.wrong),
+        }
+
+    def print(self, console: Console) -> None:
+        """Print the table, and every violation."""
+        table = Table("what", "count", title=f"seed {self.seed}, {self.seconds:.0f} s", title_justify="left")
+        table.columns[1].justify = "right"
+        for groups in (self.figures, self.recoveries):
+            for name, value in groups.items():
+                table.add_row(name.replace("_", " "), _shown(value))
+            table.add_section()
+        for title, group in (("fault", self.faults), ("sent again", self.repeats), ("refused", self.refusals)):
+            for name, count in group.items():
+                table.add_row(f"{title}: {name}", str(count))
+            table.add_section()
+        for name, why in self.left_out.items():
+            table.add_row(f"left out: {name} ({why})", "0")
+        console.print(table)
+        for line in self.wrong[:MOST_SHOWN]:
+            console.print(line, markup=False, highlight=False)
+        if len(self.wrong) > MOST_SHOWN:
+            console.print(f"... and {len(self.wrong) - MOST_SHOWN} more")
+
+
+def _shown(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.2f}"
+
+
+def recoveries(run: Run, evidence: Evidence) -> list[Recovery]:
+    """Return how each round was recovered from."""
+    deliveries = sorted(arrival.at for arrival in evidence.arrivals if arrival.succeeded)
+    found = []
+    for round_ in run.rounds:
+        until = (round_.recovered_at or round_.ended_at) + CALM_SECONDS
+        found.append(recovery(deliveries, round_.began_at, round_.ended_at, until, run.scene.usual_rate))
+    return found
+
+
+def make_report(
+    run: Run, evidence: Evidence, told: Told, *, seed: int, seconds: float, left_out: dict[str, str]
+) -> Report:
+    """Judge a run."""
+    counts, repeats = evidence.counts, explain_repeats(evidence)
+    back = recoveries(run, evidence)
+    figures = {
+        "jobs_promised": len(evidence.promises),
+        "jobs_accepted": counts["accepted"],
+        **{f"jobs_{state}": counts[state] for state in State},
+        "lost": len(list(lost(evidence))),
+        "order_violations": sum(line.startswith("order") for line in out_of_order(evidence)),
+        "requests": len(evidence.arrivals),
+        "requests_sent_again": repeats.by_cause.total(),
+        "requests_sent_again_without_need": len(repeats.unexplained),
+        "most_requests_in_a_window": max(fullest(evidence).values(), default=0),
+        "limit_of_a_window": evidence.limit,
+        "rounds": len(run.rounds),
+        "workers_that_died_by_a_fault": run.scene.deaths,
+    }
+    times = {
+        "first_delivery_after_a_fault_seconds": [one.first for one in back if one.first is not None],
+        "full_speed_after_a_fault_seconds": [one.full for one in back if one.full is not None],
+    }
+    summary: dict[str, float | None] = {}
+    for name, values in times.items():
+        summary[f"{name}_median"] = round(statistics.median(values), 2) if values else None
+        summary[f"{name}_worst"] = round(max(values), 2) if values else None
+    summary["speed_after_by_speed_before_median"] = _median([one.ratio for one in back])
+    summary["longest_wait_of_a_producer_seconds"] = round(told.longest_call, 2)
+    return Report(
+        seed,
+        seconds,
+        figures,
+        dict(sorted(Counter(one.name for one in evidence.injected).items())),
+        left_out,
+        dict(repeats.by_cause.most_common()),
+        told.refusals,
+        summary,
+        (*violations(evidence), *run.stuck),
+    )
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return round(statistics.median(values), 2) if values else None

@@ -1,0 +1,20 @@
+"""An API that is slow, falls silent, fails, throttles, or repeats itself."""
+
+import pytest
+
+from tests.chaos.conftest import Play
+
+FAULTS = (
+    "API slow",
+    "API resets",
+    "API never answers",
+    "API answers 5xx",
+    "API answers 429",
+    "API answers twice",
+    "API answers half a body",
+)
+
+
+@pytest.mark.timeout(300)
+def test_nothing_is_lost_overtaken_or_sent_without_need(play: Play) -> None:
+    play(47, *FAULTS)

@@ -1,0 +1,217 @@
+"""The checks find what they are for, and nothing where all is well."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from lanes.job import State
+from tests.chaos.checks import explain_repeats, fullest, violations
+from tests.chaos.evidence import Arrival, Evidence, Injected
+from tests.chaos.journal import Promise
+from tests.chaos.traffic import Kind
+
+LIMIT, WINDOW, LEASE = 3, 1.0, 5.0
+
+
+def promise(uid: str, contact: str, n: int, at: float, kind: Kind = Kind.PLAIN, *, cancelled: bool = False) -> Promise:
+    return Promise(uid, f"job-{uid}", kind, "loc", contact, n, at, at + 0.01, cancelled)
+
+
+def arrival(uid: str, contact: str, n: int, at: float, status: int | None = 200, **fields: object) -> Arrival:
+    pipeline = "nowhere" if status == 400 else "pipe"
+    values = {"applied": status in (200, 201), **fields}
+    return Arrival(uid, n, ("loc", pipeline, contact), at, status, **values)  # type: ignore[arg-type]
+
+
+SOUND = Evidence(
+    promises=[
+        promise("a1", "a", 1, 10),
+        promise("a2", "a", 2, 11),
+        promise("b1", "b", 1, 12, Kind.MERGED),
+        promise("b2", "b", 2, 12.5, Kind.MERGED),
+        promise("r1", "r", 1, 13, Kind.REFUSED),
+        promise("x1", "x", 1, 13, Kind.EXPIRING),
+        promise("c1", "c", 1, 14, Kind.CANCELLED, cancelled=True),
+    ],
+    stored={
+        "job-a1": State.DELIVERED,
+        "job-a2": State.DELIVERED,
+        "job-b1": State.DELIVERED,
+        "job-b2": State.MERGED,
+        "job-r1": State.DEAD,
+        "job-x1": State.EXPIRED,
+        "job-c1": State.CANCELLED,
+    },
+    carriers={"job-b2": "job-b1"},
+    counts={
+        "accepted": 7,
+        "pending": 0,
+        "in_flight": 0,
+        "delivered": 3,
+        "dead": 1,
+        "cancelled": 1,
+        "expired": 1,
+        "merged": 1,
+    },
+    arrivals=[
+        arrival("a1", "a", 1, 20),
+        arrival("a2", "a", 2, 21),
+        arrival("b2", "b", 2, 22),
+        arrival("r1", "r", 1, 23, 400),
+    ],
+    injected=[],
+    limit=LIMIT,
+    window=WINDOW,
+    lease=LEASE,
+)
+Change = Callable[[Evidence], Evidence]
+
+
+def without(job_id: str, state: State) -> Change:
+    """A job that is nowhere, and counted nowhere."""
+
+    def change(sound: Evidence) -> Evidence:
+        stored = {known: at for known, at in sound.stored.items() if known != job_id}
+        counts = {**sound.counts, "accepted": sound.counts["accepted"] - 1, state: sound.counts[state] - 1}
+        return replace(sound, stored=stored, counts=counts)
+
+    return change
+
+
+def counted(**counts: int) -> Change:
+    return lambda sound: replace(sound, counts={**sound.counts, **counts})
+
+
+def stood(job_id: str, before: State, after: State) -> Change:
+    """A job that ended otherwise, and is counted so."""
+
+    def change(sound: Evidence) -> Evidence:
+        counts = {**sound.counts, before: sound.counts[before] - 1}
+        counts[after] = counts[after] + 1
+        return replace(sound, stored={**sound.stored, job_id: after}, counts=counts)
+
+    return change
+
+
+def arrived(*arrivals: Arrival) -> Change:
+    return lambda sound: replace(sound, arrivals=[*sound.arrivals, *arrivals])
+
+
+def but_for(uid: str) -> Change:
+    return lambda sound: replace(sound, arrivals=[one for one in sound.arrivals if one.uid != uid])
+
+
+WRONG: dict[str, tuple[Change, list[str]]] = {
+    "a lost job": (without("job-x1", State.EXPIRED), ["lost: job job-x1"]),
+    "a job that nobody was promised": (counted(accepted=8, delivered=4), ["miscounted: 8 accepted", "miscounted: 4 d"]),
+    "a count that drifted": (counted(delivered=2), ["miscounted: 2 delivered"]),
+    "a job that never ended": (stood("job-x1", State.EXPIRED, State.PENDING), ["unfinished: 1 jobs are still pending"]),
+    "a delivery that reached nobody": (but_for("a1"), ["not sent: a1"]),
+    "a merged word that reached nobody": (but_for("b2"), ["overwritten: "]),
+    "a good job that died": (stood("job-a2", State.DELIVERED, State.DEAD), ["dead without need: a2", "overwritten"]),
+    "a bad job that was delivered": (stood("job-r1", State.DEAD, State.DELIVERED), ["not sent: r1", "overwritten"]),
+    "a cancelled job that expired": (
+        stood("job-c1", State.CANCELLED, State.EXPIRED),
+        ["not cancelled: c1"],
+    ),
+    "a job that expired though it had no end": (
+        lambda sound: but_for("a1")(stood("job-a1", State.DELIVERED, State.EXPIRED)(sound)),
+        ["expired without need: a1"],
+    ),
+    "an old word that overwrote a new one": (
+        arrived(arrival("a1", "a", 1, 30)),
+        ["order: a1 ", "sent again without need: a1", "overwritten: "],
+    ),
+    "an old word after a new one, that took no effect": (
+        arrived(arrival("a1", "a", 1, 30, 500)),
+        ["order: a1 ", "sent again without need: a1"],
+    ),
+    "a window that is too full": (
+        arrived(*(arrival("a2", "a", 2, 21.1 + place / 10, 503) for place in range(3))),
+        ["limit: 4 requests of loc in 1 s", "sent again without need: a2"],
+    ),
+    "a 429 that we provoked": (
+        arrived(arrival("a2", "a", 2, 31, 429, provoked=True)),
+        ["limit: 1 requests were answered 429", "sent again without need: a2"],
+    ),
+    "an unexplained duplicate": (arrived(arrival("a2", "a", 2, 31)), ["sent again without need: a2"]),
+    "a request for what nobody was promised": (arrived(arrival("z9", "z", 1, 31)), ["unknown: a request for z9"]),
+    "a surprised producer": (lambda sound: replace(sound, surprises=["producer: KeyError"]), ["producer: KeyError"]),
+    "what lanes check finds": (lambda sound: replace(sound, findings=["lanes check: x"]), ["lanes check: x"]),
+}
+
+
+def test_a_sound_run_has_no_violations() -> None:
+    assert violations(SOUND) == []
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_is_found(what: str) -> None:
+    change, expected = WRONG[what]
+    found = violations(change(SOUND))
+    assert len(found) == len(expected), found
+    assert all(line.startswith(start) for line, start in zip(sorted(found), sorted(expected), strict=True)), found
+
+
+EMPTIED = Injected("Redis restarted empty", 14.5, 15.5, None, emptied_at=15.5)
+
+
+def test_what_was_promised_before_redis_was_emptied_is_gone_by_definition() -> None:
+    gone = replace(
+        SOUND,
+        injected=[EMPTIED],
+        stored={},
+        counts=Counter(),
+        arrivals=[arrival("a2", "a", 2, 14), arrival("a1", "a", 1, 14.1)],
+    )
+    assert [line.split(":")[0] for line in violations(gone)] == ["order"]
+    fresh = promise("a3", "a", 1, 16)
+    assert violations(replace(gone, promises=[*SOUND.promises, fresh]))[0].startswith("lost: job job-a3")
+    again = replace(
+        gone,
+        promises=[*SOUND.promises, fresh],
+        stored={"job-a3": State.DELIVERED},
+        counts=Counter(accepted=1, delivered=1),
+        arrivals=[arrival("a2", "a", 2, 14), arrival("a3", "a", 1, 17)],
+    )
+    assert violations(again) == []
+
+
+def test_windows_are_not_counted_across_an_emptied_redis() -> None:
+    full = [arrival(f"a{place}", f"a{place}", 1, at) for place, at in enumerate((14.1, 14.2, 14.3, 16.9, 17.0, 17.1))]
+    assert fullest(replace(SOUND, arrivals=full, injected=[EMPTIED])) == {"loc": 3}
+    assert fullest(replace(SOUND, arrivals=[*full, arrival("b", "b", 1, 17.2)], injected=[EMPTIED])) == {"loc": 4}
+
+
+KILLED = Injected("worker killed", 20.5, 22, repeats=1)
+CUT = Injected("connections cut", 20.5, 22, repeats=None)
+PAUSED = Injected("redis paused", 100, 110, repeats=None)
+TWICE = arrived(arrival("a2", "a", 2, 26))
+THRICE = arrived(arrival("a2", "a", 2, 26), arrival("a2", "a", 2, 26.5))
+
+
+@pytest.mark.parametrize(
+    ("change", "injected", "causes", "unexplained"),
+    [
+        (TWICE, [KILLED], {"worker killed": 1}, 0),
+        (THRICE, [KILLED], {"worker killed": 1}, 1),
+        (TWICE, [CUT, KILLED], {"worker killed": 1}, 0),
+        (TWICE, [PAUSED], {}, 1),
+        (TWICE, [replace(CUT, repeats=0)], {}, 1),
+        (arrived(arrival("r1", "r", 1, 30, 400)), [], {}, 1),
+        (lambda sound: arrived(arrival("a2", "a", 2, 21.5))(_answered(sound, "a2", 503)), [], {"API: 503": 1}, 0),
+        (lambda sound: arrived(arrival("a2", "a", 2, 21.5))(_answered(sound, "a2", None)), [], {}, 1),
+    ],
+    ids=["killed", "killed-but-twice", "bounded-first", "later", "costs-nothing", "400", "503", "no-answer"],
+)
+def test_each_repeat_has_a_cause(
+    change: Change, injected: list[Injected], causes: dict[str, int], unexplained: int
+) -> None:
+    found = explain_repeats(change(replace(SOUND, injected=injected)))
+    assert (dict(found.by_cause), len(found.unexplained)) == (causes, unexplained)
+
+
+def _answered(sound: Evidence, uid: str, status: int | None) -> Evidence:
+    return replace(sound, arrivals=[replace(one, status=status) if one.uid == uid else one for one in sound.arrivals])

@@ -1,0 +1,21 @@
+"""Ten times more than may be sent: back-pressure, nothing lost, and it goes on by itself."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.overload import TIMES, overload
+from tests.chaos.scene import Scene
+from tests.chaos.traffic import LOCATIONS
+
+BURST = 8  # requests of a location in a second
+
+
+@pytest.mark.timeout(300)
+def test_producers_are_held_back_and_nothing_is_lost(tmp_path: Path) -> None:
+    rate = TIMES * BURST * len(LOCATIONS) / 2
+    with Scene(tmp_path, 5, ["w1", "w2"], rate=rate, burst_limit=BURST, retention_seconds=4) as scene:
+        came = overload(scene)
+    assert not came.wrong, "\n".join(came.wrong[:20])
+    assert set(came.refusals) <= {"RedisUnavailableError", "EnqueueInterruptedError"}
+    assert came.delivered_while_full > 0

@@ -1,0 +1,169 @@
+"""What is fed with bytes: each target reads them as one parser of ours does, and fails on what must never be.
+
+A parser may refuse; how it may is said here. Hypothesis feeds them in `test_targets.py`, atheris in `python -m
+tests.fuzzing`.
+"""
+
+import json
+from collections.abc import Callable
+from io import BytesIO
+
+from lanes.durability import Durability
+from lanes.errors import SettingsError, StoredJobError
+from lanes.job import Attempt, Job
+from lanes.notice import Notice
+from lanes.settings import Settings
+from lanes.urls import check_url
+from lanes.versions import ApiVersion
+from producers.errors import InvalidJobError, Problem
+from producers.letter_rows import read_letter
+from producers.order import make_order
+from producers.rows import FileRow, Format, read_rows
+from worker.highlevel.outcomes import MAX_MESSAGE, Answer, Kind, classify
+from worker.highlevel.rate_limits import MOST, read_rate_limits
+from worker.tokens.credential import Credential, CredentialError, read_credential
+from worker.tokens.oauth import Grant, understand
+
+
+def check_told(problem: Problem) -> None:
+    """What is told of a row is one printable line, and bounded."""
+    line = str(problem)
+    assert line.isprintable(), repr(line)
+    assert len(line) < 4000
+
+
+def take(row: FileRow) -> None:
+    """Take a row as an enqueue does: every problem is told, and what passes is a body that the API can be sent."""
+    for problem in row.problems:
+        check_told(problem)
+    if row.problems:
+        return
+    for version in ApiVersion:
+        try:
+            order = make_order(row.value, version_of=lambda _, version=version: version)  # type: ignore[misc]
+        except InvalidJobError as error:
+            assert error.problems
+            for problem in error.problems:
+                check_told(problem)
+            continue
+        body = json.loads(order.body)
+        assert body["locationId"] == order.location_id
+        assert " " not in order.location_id + order.record
+
+
+def rows(data: bytes, form: Format) -> None:
+    """Rows of a file: numbered by its lines, in order, each refused or taken."""
+    lines = data.count(b"\n") + 1
+    before = 0
+    for row in read_rows(BytesIO(data), form):
+        assert before < row.number <= row.last_line <= lines
+        before = row.number
+        take(row)
+
+
+def json_lines(data: bytes) -> None:
+    """Rows in JSON Lines."""
+    rows(data, "jsonl")
+
+
+def comma_separated(data: bytes) -> None:
+    """Rows in CSV, below a header and without one."""
+    rows(data, "csv")
+    rows(b"pipelineId,locationId,contactId,monetaryValue,_options.not_before,name\n" + data, "csv")
+
+
+def letters(data: bytes) -> None:
+    """Dead letters that are put back."""
+    for row in read_rows(BytesIO(data), "jsonl"):
+        if not row.problems:
+            try:
+                letter = read_letter(row)
+            except InvalidJobError as error:
+                for problem in error.problems:
+                    check_told(problem)
+            else:
+                for attempt in letter.attempts:
+                    assert Attempt.parse(attempt.line().encode()).number == attempt.number
+
+
+def answers(data: bytes) -> None:
+    """An answer of the API: the first byte is its status, the second says where headers end."""
+    if len(data) < 2:
+        return
+    status = 100 + 2 * data[0]
+    head, body = data[2 : 2 + data[1]], data[2 + data[1] :]
+    lines = (line.partition(":") for line in head.decode("latin-1").split("\n"))
+    answer = Answer(status, {name.strip().lower(): value.strip() for name, _, value in lines}, body)
+    outcome = classify(answer, 10.0)
+    assert len(outcome.message or "") <= MAX_MESSAGE + 1
+    for told in (outcome.message, outcome.code, outcome.trace_id, outcome.opportunity_id, outcome.warning):
+        assert told is None or told.isprintable(), repr(told)
+    assert outcome.wait is None or 0 <= outcome.wait <= 90_000
+    assert (outcome.kind is Kind.DELIVERED) == (200 <= status < 300), outcome
+    grant = understand(answer, ("secret",), pair=True)
+    if isinstance(grant, Grant):
+        assert 200 <= status < 300
+        assert grant.access_token.isprintable()
+        assert " " not in grant.access_token + grant.refresh_token
+
+
+def rate_limits(data: bytes) -> None:
+    """The headers that tell of budgets."""
+    names = ("max", "remaining", "interval-milliseconds", "limit-daily", "daily-remaining", "daily-reset")
+    values = data.decode("latin-1").split("\n")
+    limits = read_rate_limits({f"x-ratelimit-{name}": value for name, value in zip(names, values, strict=False)})
+    for value in limits or ():
+        assert value is None or 0 <= value <= MOST
+    if limits is not None and limits.burst is not None and limits.left is not None:
+        assert limits.left <= limits.burst
+
+
+def stored(data: bytes) -> None:
+    """What is read back from Redis: lines of `name value`, the body, an attempt, a notice, all the same bytes."""
+    fields = dict(line.split(b" ", 1) for line in data.split(b"\n") if b" " in line)
+    known = {b"state": b"pending", b"location": b"loc", b"record": b"r", b"accepted_at": b"1"}
+    for read in (
+        lambda: json.dumps(Job.parse("job", {**known, **fields}, None, []).as_json()),
+        lambda: json.dumps(Job.parse("job", known, data, [data], data).as_json()),
+        lambda: Attempt.parse(data).line(),
+        lambda: Notice.parse(data, b"new", 1),
+    ):
+        try:
+            read()
+        except StoredJobError as error:
+            assert str(error).isprintable()
+            assert len(str(error)) < 500
+
+
+def credentials(data: bytes) -> None:
+    """A credential that a person hands in."""
+    try:
+        credential = read_credential(data.decode("utf-8", "replace"), 1.0)
+    except CredentialError as error:
+        assert len(str(error)) < 500
+    else:
+        assert Credential.parse(credential.as_json()) == credential
+
+
+def settings(data: bytes) -> None:
+    """Settings of the environment, one a line, and what they are made of."""
+    text = data.decode("utf-8", "replace").replace("\0", "")
+    pairs = (line.partition("=") for line in text.split("\n"))
+    known = list(Settings.model_fields)
+    environ = {f"LANES_{known[index % len(known)].upper()}": value for index, (_, _, value) in enumerate(pairs)}
+    try:
+        Settings.load(environ, env_file=None)
+    except SettingsError as error:
+        assert str(error)
+    for check in (Durability.parse, check_url):
+        try:
+            check(text)
+        except ValueError as error:
+            assert str(error).startswith("must be ")
+            assert len(str(error)) < 200
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target
+    for target in (json_lines, comma_separated, letters, answers, rate_limits, stored, credentials, settings)
+}

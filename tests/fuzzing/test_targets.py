@@ -1,0 +1,61 @@
+"""Every parser, fed with bytes: some at random, some that look right at first. `make fuzz` does it for longer."""
+
+import json
+import os
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.fuzzing.targets import TARGETS
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "200"))
+
+WORDS = [
+    *("pipelineId", "locationId", "contactId", "name", "status", "monetaryValue", "followers", "_options", "_letter"),
+    *("id", "event", "facts", "message", "error", "code", "statusCode", "traceId", "opportunity", "new", "succeded"),
+    *("access_token", "refresh_token", "expires_in", "token", "agency", "attempts", "reason", "accepted_at", "state"),
+    *("not_before", "expires_at", "event_time", "idempotency_key", "priority", "merge", "refused", "pending", "won"),
+]
+NUMBERS = st.one_of(st.integers(), st.floats(), st.sampled_from([2**53 + 1, 10**400, -1, 0, 1e308]))
+LEAVES = st.one_of(st.none(), st.booleans(), NUMBERS, st.text(max_size=20), st.sampled_from(WORDS))
+OBJECTS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.one_of(st.sampled_from(WORDS), st.text(max_size=8)), inner)
+    ),
+    max_leaves=12,
+)
+GOOD = {"pipelineId": "p", "locationId": "l", "contactId": "c"}
+
+
+@st.composite
+def almost_right(draw: st.DrawFn) -> bytes:
+    """JSON of something, some of it with the fields of a good row, now and then with bytes knocked out."""
+    value = draw(OBJECTS)
+    if isinstance(value, dict):
+        value = {**GOOD, **value}
+    text = json.dumps(value).encode()
+    if draw(st.booleans()):
+        at = draw(st.integers(0, len(text)))
+        text = text[:at] + draw(st.binary(max_size=3)) + text[at + 1 :]
+    return text
+
+
+LINES = st.lists(st.one_of(almost_right(), st.binary(max_size=40)), max_size=4).map(b"\n".join)
+HEADS = st.tuples(st.integers(0, 255), st.integers(0, 60)).map(bytes)
+ANYTHING = st.one_of(st.binary(max_size=400), LINES, st.tuples(HEADS, LINES).map(b"".join))
+DEEP = b"[" * 100_000
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@given(data=ANYTHING)
+@example(data=DEEP)
+@example(data=b'{"a":' * 20_000)
+@example(data=b"9" * 5000)
+@example(data=b"32" + DEEP)
+@example(data=b'"' * 300_000)
+@example(data=b'{"pipelineId":"p","locationId":"l","contactId":"c","monetaryValue":1e400}')
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_parser_refuses_or_understands_and_nothing_else(target: str, data: bytes) -> None:
+    TARGETS[target](data)

@@ -1,0 +1,228 @@
+"""How safe a job is when `enqueue` returns, on real servers and replicas. Each case on both producers.
+
+That a job is on the platter cannot be shown by killing a process: what it wrote stays in the machine's memory. What is
+shown is that Redis says so, and that a Redis that cannot say so is an error.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from lanes.audit import audit
+from lanes.errors import SettingsError
+from lanes.settings import Settings
+from lanes.store import LaneStore, connect
+from ops.redis_server import RedisServer
+from producers import DurabilityError, InvalidJobError, State
+from tests.producers.conftest import OK, MakeProducer, Producer, until
+from tests.proxy import Proxy
+from tests.redis_programs import PROGRAMS
+
+pytestmark = pytest.mark.timeout(60)
+
+KEY = {"idempotency_key": "order-4711"}
+SOON = 2.0  # seconds for what will not come: half of it is for the answer that it did not
+LATE = 30.0  # for what will
+
+Start = Callable[..., RedisServer]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start servers; they end with the test."""
+    servers: list[RedisServer] = []
+
+    def start(program: str, *options: str) -> RedisServer:
+        options = (*options, "--repl-diskless-sync-delay", "0")
+        server = RedisServer(tmp_path / f"redis-{len(servers)}", options=options, program=PROGRAMS[program]())
+        servers.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in servers:
+        server.kill()  # one that is asked to end waits for its replicas
+
+
+def follow(start: Start, program: str, port: int) -> RedisServer:
+    """Start a replica of what listens on this port, and wait until it has caught up."""
+    replica = start(program, "--replicaof", "127.0.0.1", str(port))
+    with redis.Redis(port=replica.port) as client:
+        until(lambda: client.info("replication")["master_link_status"] == "up", "the replica to follow")
+    return replica
+
+
+def settings(server: RedisServer, seconds: float = LATE, durability: str = "accepted") -> Settings:
+    return Settings(redis_url=server.url, enqueue_timeout_seconds=seconds, durability=durability)
+
+
+def calls(server: RedisServer, command: str) -> int:
+    with redis.Redis(port=server.port) as client:
+        return int(client.info("commandstats").get(f"cmdstat_{command}", {"calls": 0})["calls"])
+
+
+def counts(server: RedisServer) -> dict[str, int]:
+    store = LaneStore(connect(server.url))
+    try:
+        assert list(audit(store)) == []
+        return store.counts()
+    finally:
+        store.client.close()
+
+
+def row(number: int) -> dict[str, str]:
+    return {**OK, "contactId": f"c{number}"}
+
+
+@pytest.mark.parametrize("sync", ["always", "everysec"])
+def test_a_new_server_is_asked_whether_it_is_on_its_disk(make_producer: MakeProducer, start: Start, sync: str) -> None:
+    server = start("new", "--appendfsync", sync)
+    producer = make_producer(settings(server))
+    producer.enqueue(OK)  # now it has the script
+    assert calls(server, "waitaof") == 0
+    receipt = producer.enqueue(OK, durability="fsync")
+    assert producer.status(receipt.job_id).state is State.PENDING
+    assert calls(server, "waitaof") == 1
+
+
+def test_many_rows_wait_once_a_batch(make_producer: MakeProducer, start: Start) -> None:
+    server = start("new")
+    producer = make_producer(settings(server, durability="fsync"))
+    assert producer.enqueue_many(row(number) for number in range(1100)).accepted == 1100
+    assert calls(server, "waitaof") == 3
+
+
+@pytest.mark.parametrize(
+    ("program", "options", "why"),
+    [
+        ("new", ("--appendfsync", "no"), "Redis has not synced its append-only file in time"),
+        ("new", ("--appendonly", "no"), "Redis refuses: .* appendonly is disabled"),
+        ("old", ("--appendonly", "no"), "older than 7.2 .* keeps no append-only file: set appendonly yes"),
+        ("old", ("--appendfsync", "everysec"), "older than 7.2 .*: set appendfsync always"),
+        ("old", ("--no-appendfsync-on-rewrite", "yes"), "older than 7.2 .* no-appendfsync-on-rewrite no"),
+        ("old", ("--rename-command", "CONFIG", ""), "older than 7.2 .*: allow this user CONFIG GET"),
+    ],
+    ids=["never synced", "no file", "old, no file", "old, every second", "old, not always", "old, tells nothing"],
+)
+def test_where_it_cannot_be_had_the_job_is_accepted_and_the_error_holds_its_receipt(
+    make_producer: MakeProducer, start: Start, program: str, options: tuple[str, ...], why: str
+) -> None:
+    server = start(program, *options)
+    producer = make_producer(settings(server, SOON))
+    with pytest.raises(DurabilityError, match=rf"^job \w+ is accepted, but .* safe as fsync: .*{why}") as caught:
+        producer.enqueue(OK, durability="fsync")
+    receipt = caught.value.receipt
+    assert receipt is not None
+    assert producer.status(receipt.job_id).body == OK
+    with pytest.raises(DurabilityError) as again:
+        producer.enqueue(OK, durability="fsync", job_id=receipt.job_id)
+    assert again.value.receipt is not None
+    assert (again.value.receipt.job_id, producer.enqueue(OK, job_id=receipt.job_id)) == (receipt.job_id, receipt)
+    with pytest.raises(DurabilityError, match=r"^the rows are accepted, but") as many:
+        producer.enqueue_many([row(1), {**OK, "status": "opened"}, row(2)], durability="fsync")
+    report = many.value.report
+    assert report is not None
+    assert (report.accepted, report.last_row, [refusal.row for refusal in report.refused]) == (2, 3, [2])
+    assert counts(server)["accepted"] == 3
+
+
+def test_an_old_server_that_always_syncs_is_as_good(make_producer: MakeProducer, start: Start) -> None:
+    server = start("old")
+    producer = make_producer(settings(server))
+    job_id = producer.enqueue(OK, durability="fsync").job_id
+    assert producer.enqueue_many([row(1)], durability="fsync").accepted == 1
+    server.kill()
+    server.start()
+    assert producer.status(job_id).body == OK
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_replica_that_does_not_answer_is_missed_and_a_retry_misses_it_too(
+    make_producer: MakeProducer, start: Start, program: str
+) -> None:
+    primary = start(program)
+    replica = follow(start, program, primary.port)
+    patient, hasty = make_producer(settings(primary)), make_producer(settings(primary, SOON))
+    assert not patient.enqueue(OK, durability="replicas:1").duplicate
+    os.kill(replica.pid, signal.SIGSTOP)
+    with pytest.raises(DurabilityError, match="as safe as replicas:1: 0 of 1 replicas have acknowledged") as caught:
+        hasty.enqueue(row(1), durability="replicas:1", **KEY)
+    receipt = caught.value.receipt
+    # A connection that wrote nothing would wait for nothing.
+    fresh = make_producer(settings(primary, SOON))
+    with pytest.raises(DurabilityError):
+        fresh.enqueue(row(1), durability="replicas:1", **KEY)
+    os.kill(replica.pid, signal.SIGCONT)
+    again = patient.enqueue(row(1), durability="replicas:1", **KEY)
+    assert receipt is not None
+    assert (again.job_id, again.duplicate) == (receipt.job_id, True)
+    with pytest.raises(DurabilityError, match="1 of 2 replicas"):
+        hasty.enqueue(row(2), durability="replicas:2")
+    assert counts(primary)["accepted"] == 3
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_what_a_replica_acknowledged_outlives_the_primary_and_what_was_only_accepted_may_not(
+    make_producer: MakeProducer, start: Start, program: str
+) -> None:
+    primary = start(program)
+    with Proxy(primary.port) as line:
+        replica = follow(start, program, line.port)
+        producer = make_producer(settings(primary))
+        safe = [producer.enqueue(row(number), durability="replicas:1").job_id for number in range(3)]
+        safe += producer.enqueue_many([row(number) for number in range(3, 9)], durability="replicas:1").job_ids
+        line.stall()  # the replica lags behind
+        accepted = producer.enqueue(row(9)).job_id
+        primary.kill()
+        line.cut()
+    with redis.Redis(port=replica.port) as client:
+        client.replicaof("NO", "ONE")
+    promoted = make_producer(settings(replica))
+    assert [promoted.status(job_id).state for job_id in safe] == [State.PENDING] * 9
+    assert counts(replica)["accepted"] == 9  # the last one is lost with its primary
+    assert promoted.enqueue(row(9), job_id=accepted).job_id == accepted
+
+
+@pytest.mark.parametrize("sync", ["always", "everysec"])
+def test_what_was_accepted_outlives_a_killed_producer_and_a_killed_redis(start: Start, sync: str) -> None:
+    server = start("old", "--appendfsync", sync)
+    script = (
+        "from producers import OpportunityProducer; from itertools import count\n"
+        f"producer = OpportunityProducer.from_url('{server.url}')\n"
+        f"for number in count(): print(producer.enqueue({{**{OK!r}, 'contactId': f'c{{number}}'}}).job_id, flush=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = [process.stdout.readline().strip() for _ in range(50)]
+        process.kill()
+        told += process.stdout.read().split()
+    server.kill()
+    server.start()
+    store = LaneStore(connect(server.url))
+    assert {len(told[0])} == {len(job_id) for job_id in told}
+    assert all(job is not None and job.state is State.PENDING for job in store.jobs(told))
+    assert counts(server)["accepted"] in (len(told), len(told) + 1)  # one may have been on its way when it died
+    store.client.close()
+
+
+@pytest.mark.parametrize("wrong", ["", "synced", "replicas", "replicas:0", "replicas:17", "replicas:-1", "fsync "])
+def test_a_mistyped_level_is_told_and_nothing_is_enqueued(producer: Producer, store: LaneStore, wrong: str) -> None:
+    with pytest.raises(InvalidJobError, match="durability: must be accepted, fsync or replicas:N"):
+        producer.enqueue(OK, durability=wrong)
+    with pytest.raises(InvalidJobError, match="durability: must be"):
+        producer.enqueue_many([OK], durability=wrong)
+    with pytest.raises(SettingsError, match=r"LANES_DURABILITY: must be accepted, fsync or replicas:N"):
+        Settings.load({"LANES_DURABILITY": wrong or "-"})
+    assert store.counts()["accepted"] == 0
+
+
+@pytest.mark.parametrize("job_id", ["", "a b", "ä", "x" * 129, "a\n"])
+def test_a_job_id_that_could_not_be_told_from_another_is_refused(producer: Producer, job_id: str) -> None:
+    with pytest.raises(InvalidJobError, match="job_id: must be 1 to 128 letters"):
+        producer.enqueue(OK, job_id=job_id)
