@@ -9,7 +9,8 @@ from lanes.finding import Finding, Severity
 from lanes.redis_errors import own_errors
 from lanes.store import LaneStore
 
-# Each command with arguments that change nothing where the key does not exist; KEY stands for one that does not.
+# Each command with arguments that change nothing where the key does not exist; KEY stands for one that does
+# not, WAKE for the channel.
 HARMLESS = {
     "DEL": ["KEY"],
     "EXISTS": ["KEY"],
@@ -69,13 +70,13 @@ ONLY_ASKED = {
     "HSET": ["KEY", "f", "1"],
     "HSETNX": ["KEY", "f", "1"],
     "LPUSH": ["KEY", "a"],
-    "PUBLISH": ["KEY", "a"],
+    "PUBLISH": ["WAKE", "a"],
     "RPUSH": ["KEY", "a"],
     "SADD": ["KEY", "a"],
     "SCAN": ["0"],
     "SCRIPT": ["LOAD", "return 1"],
     "SETNX": ["KEY", "a"],
-    "SUBSCRIBE": ["KEY"],
+    "SUBSCRIBE": ["WAKE"],
     "XADD": ["KEY", "*", "f", "v"],
 }
 _TRY = """
@@ -113,10 +114,9 @@ def _asked(store: LaneStore, key: str) -> list[str] | None:
         user = client.execute_command("ACL", "WHOAMI")
         pipeline = client.pipeline(transaction=False)
         needed = HARMLESS | ONLY_ASKED
+        known = {"KEY": key, "WAKE": store.key("wake")}
         for name, arguments in needed.items():
-            pipeline.execute_command(
-                "ACL", "DRYRUN", user, name, *(key if word == "KEY" else word for word in arguments)
-            )
+            pipeline.execute_command("ACL", "DRYRUN", user, name, *(known.get(word, word) for word in arguments))
         replies = pipeline.execute()
     except ResponseError:
         return None

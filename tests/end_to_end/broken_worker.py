@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from celery import bootsteps
+from celery.utils.nodenames import worker_direct
 
 from worker.app import app
 
@@ -14,6 +15,11 @@ def go_deaf(consumer: Any) -> None:
     consumer.task_consumer.cancel()
 
 
+def cancel_queue(consumer: Any) -> None:
+    """Give up the queue of its own, as somebody may tell it where remote control is on."""
+    consumer.cancel_task_queue(worker_direct(consumer.hostname).name)
+
+
 def stand_still(consumer: Any) -> None:
     """Never come back."""
     del consumer
@@ -21,7 +27,7 @@ def stand_still(consumer: Any) -> None:
         time.sleep(60)
 
 
-FAULTS = {"deaf": go_deaf, "still": stand_still}
+FAULTS = {"deaf": go_deaf, "cancelled": cancel_queue, "still": stand_still}
 
 
 class FaultStep(bootsteps.StartStopStep):  # type: ignore[misc]

@@ -2,19 +2,15 @@
 
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from celery.utils.nodenames import worker_direct
 
 from ops.processes import Child
 from ops.stack import Stack
 from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
-from worker.app import app
 from worker.highlevel.sandbox import Fault, SandboxControl
 from worker.watchdog import EX_SOFTWARE
 
@@ -49,12 +45,7 @@ def test_a_consumer_that_reads_nothing_is_started_anew(make_stack: Callable[...,
 
 def test_a_queue_that_somebody_cancelled_is_consumed_again(make_stack: Callable[..., Stack]) -> None:
     stack = make_stack(**QUICK)
-    worker = stack.start_worker("one", "--concurrency", "2")
-    app.conf.broker_url = stack.redis.url
-    with app.connection_for_write() as connection:
-        queue = worker_direct(f"one@{socket.gethostname()}").name
-        replies: Any = app.control.cancel_consumer(queue, connection=connection, reply=True, timeout=5)
-    assert "no longer consuming" in str(replies)
+    worker = start_broken(stack, "cancelled", "--concurrency", "2")
     work(stack, 5)
     until(lambda: ANEW in worker.output, "the watchdog to see it")
     until(lambda: all_done(store_of(stack)), "every job delivered")
