@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-SCHEMA = "1"
+SCHEMA = "2"
 DEFAULT_PREFIX = "lanes:"
 
 

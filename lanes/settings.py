@@ -92,6 +92,12 @@ class Settings(BaseModel):
     notify_url: SecretStr | None = Field(None, description="where notices are posted (https, or http on this machine)")
     notify_secret: SecretStr | None = Field(None, min_length=16, description="signs the notices")
     notify_dead_above: int | None = Field(None, ge=0, description="dead letters above which there is a notice")
+    allow_unsafe_redis: bool = Field(
+        default=False, description="whether workers start on a Redis that may lose jobs, or evict them"
+    )
+    watchdog_seconds: float = Field(
+        60, ge=1, le=3600, description="after which a worker that takes no work starts its consumer anew, then ends"
+    )
     metrics_port: int = Field(0, ge=0, le=65_535, description="where a worker serves its metrics; 0 for nowhere")
     metrics_address: str = Field("127.0.0.1", min_length=1, description="the address of that")
     metrics_lanes: int = Field(20, ge=0, le=1000, description="locations that metrics name; the others are summed")

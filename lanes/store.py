@@ -263,10 +263,6 @@ class LaneStore:
         """Count what could be sent now, up to `most`, and tell when to ask again."""
         return transitions.survey(self._run("survey", most, limits.burst))
 
-    def audit_jobs(self, job_ids: Sequence[str]) -> list[str]:
-        """Return a line for each thing that is wrong with the place of a job."""
-        return [line.decode() for line in self._run("audit_jobs", *job_ids)]
-
     def whereabouts(self, job_id: str) -> Whereabouts | None:
         """Tell where a job stands and what it waits for; None when there is none (any more)."""
         return Whereabouts.parse(self._run("whereabouts", job_id))

@@ -21,6 +21,11 @@ CONNECT = ("+@connection", "+client|setinfo", "+client|setname")
 RUN_SCRIPTS = ("+evalsha", "+eval", "+script|load")
 # For `durability`: the mark, the wait, and on a server older than 7.2 whether it always syncs.
 WAIT = ("+set", "+wait", "+waitaof", "+config|get")
+# A worker asks whether Redis keeps what it acknowledges; the command asks more, of settings, rights and clients.
+ASKING = {
+    "worker": ("+config|get",),
+    "command": ("+config|get", "+acl|whoami", "+acl|dryrun", "+client|list"),
+}
 _COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
 _KEY = re.compile(r"\bkey\.(\w+)")
 
@@ -39,8 +44,7 @@ def rules(user: str, prefix: str = DEFAULT_PREFIX, *, waitaof: bool = True) -> l
     heard = [f"&{celery}/0.{name}" for name in ("celery.pidbox", "celeryev/worker.*", "celeryev/*", "celeryev")]
     channels = ["resetchannels", f"&{prefix}wake", f"&{celery}*", *heard]
     common = [*channels, f"~{prefix}*", "+@all", "-@admin", "-@dangerous", "+info"]
-    asking = ["+config|get", "+acl|whoami", "+client|list"] if user == "command" else []
-    return [*common, *asking]
+    return [*common, *ASKING.get(user, ())]
 
 
 def _pattern(prefix: str, name: str) -> str:

@@ -25,6 +25,7 @@ from worker.crew import Crew
 from worker.dispatcher import SHIFT_TASK, DispatcherStep, ShiftTask
 from worker.enqueue import EnqueueTask, enqueue_rows
 from worker.events import JobEvents, NoEvents
+from worker.guard import GuardStep
 from worker.highlevel.client import HighLevelClient, user_agent
 from worker.logs import configure_logs, set_up_celery
 from worker.metrics.step import MetricsStep
@@ -67,7 +68,7 @@ def make_app(settings: Settings) -> Celery:
             "socket_keepalive": True,
         },
     )
-    app.steps["consumer"].add(DispatcherStep)
+    app.steps["consumer"].update((GuardStep, DispatcherStep))
     if settings.metrics_port:
         app.steps["worker"].add(MetricsStep)
     return app

@@ -7,6 +7,7 @@ end. So no two workers need to agree on anything, and a worker that dies takes n
 import random
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import redis
@@ -18,7 +19,9 @@ from celery.worker.request import Request
 from kombu.exceptions import KombuError
 
 from lanes.errors import LanesError
+from worker.guard import GuardStep
 from worker.notifier import Notifier
+from worker.watchdog import Watchdog
 
 log = structlog.get_logger()
 
@@ -96,13 +99,14 @@ class ShiftTask(Task):  # type: ignore[misc]
 class Dispatcher:
     """The loop of one worker. Times in seconds."""
 
-    def __init__(self, app: Any, hostname: str, pool: Any) -> None:
+    def __init__(self, app: Any, hostname: str, pool: Any, watchdog: Watchdog) -> None:
         from worker.app import bench  # noqa: PLC0415 - the app imports this module
 
         self._app = app
         self._queue = worker_direct(hostname)
         self._pool = pool
         self._hostname = hostname
+        self._watchdog = watchdog
         shared = bench(hostname)
         self._settings, self._limits = shared.settings, shared.limits
         self._store, self._events, self._bell, self._redis = shared.store, shared.events, shared.bell, shared.redis
@@ -156,7 +160,8 @@ class Dispatcher:
             return LOOK_AGAIN_SECONDS
         starting = book.starting
         survey = self._store.survey(free + starting, self._limits)
-        for _ in range(min(free, survey.due - starting)):
+        due = survey.due or int(starting == 0 and self._watchdog.wants_proof())
+        for _ in range(min(free, due - starting)):
             if self._stopping.is_set():
                 break
             self._start_shift()
@@ -215,19 +220,25 @@ def _away() -> float:
 class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]
     """Starts the dispatcher with the consumer of a worker, and stops it first."""
 
-    requires = {"celery.worker.consumer:Tasks"}  # noqa: RUF012 - Celery's way to say it
+    requires = {"celery.worker.consumer:Tasks", GuardStep}  # noqa: RUF012 - Celery's way to say it
 
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
         self._dispatcher: Dispatcher | None = None
+        self._watchdog: Watchdog | None = None
 
     def start(self, parent: Any) -> None:
         """The consumer is up, for the first time or again."""
-        from worker.app import stop  # noqa: PLC0415 - the app imports this module
+        from worker.app import bench, stop  # noqa: PLC0415 - the app imports this module
 
+        if self._watchdog is None:
+            shared = bench(parent.hostname)
+            redis_time = partial(shared.store.read, lambda client: client.time())
+            self._watchdog = Watchdog(shared.settings, lambda: book.accepted, redis_time, lambda: bool(stop), stop.set)
         stop.clear()
-        self._dispatcher = Dispatcher(parent.app, parent.hostname, parent.pool)
+        self._dispatcher = Dispatcher(parent.app, parent.hostname, parent.pool, self._watchdog)
         self._dispatcher.start()
+        self._watchdog.watch(parent)
 
     def stop(self, parent: Any) -> None:  # noqa: ARG002 - Celery's signature
         """The consumer goes down."""

@@ -25,6 +25,7 @@
 -- @include overtaken
 -- @include merge
 -- @include held
+-- @include schema
 -- @include room
 local FIELDS = 14
 local window = ARGV[1]
@@ -54,7 +55,10 @@ end
 local function wait_in_lane(order)
   local id, location = order.id, order.location
   local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
-  if seq == 1 then redis.call('SADD', key.locations, location) end
+  if seq == 1 then
+    redis.call('SADD', key.locations, location)
+    begin_cell()
+  end
   local fields = { 'state', 'pending', 'location', location, 'record', order.record, 'seq', seq, 'accepted_at', now }
   local function note(name, value)
     fields[#fields + 1] = name

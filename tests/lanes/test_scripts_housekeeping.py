@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from lanes.audit_store import AuditStore
 from lanes.job import Attempt, Reclaimed, State
 from tests.lanes.conftest import START, ClockedStore, Orders
 from tests.lanes.whole_state import KEPT, KNOWN, mourned, of, report, send, watch
@@ -168,22 +169,24 @@ def test_audit_jobs_sees_what_is_out_of_place(
     store: ClockedStore, order: Orders, broken: tuple[str | int, ...], line: str
 ) -> None:
     store.enqueue(order(), KNOWN)
-    assert store.audit_jobs(["job1", "nobody"]) == []
+    audit = AuditStore(store)
+    assert audit.audit_jobs(["job1", "nobody"]) == []
     command, key, *values = broken
     client: Any = store.client
     client.execute_command(command, f"{store.prefix}{key}", *values)
     with watch(store) as changed:
-        lines = store.audit_jobs(["job1", "nobody"])
+        found = audit.audit_jobs(["job1", "nobody"])
     assert changed == {}
-    assert [told for told in lines if line in told]
+    assert [text for _, _, text in found if line in text]
 
 
 def test_audit_jobs_sees_what_is_left_of_no_job(store: ClockedStore, order: Orders) -> None:
     store.enqueue(order(), KNOWN)
     store.deliver(report(send(store)), retention=KEPT)
-    assert store.audit_jobs(["job1"]) == []
+    audit = AuditStore(store)
+    assert audit.audit_jobs(["job1"]) == []
     store.client.persist(store.key("job", "job1"))
-    assert store.audit_jobs(["job1"]) == ["job1 (delivered, location loc): done, but kept for ever"]
+    assert audit.audit_jobs(["job1"]) == [("job1", "life", "done, but kept for ever (delivered, location loc)")]
     store.client.delete(store.key("job", "job1"))
     store.client.set(store.key("body", "job1"), "{}")
-    assert store.audit_jobs(["job1"]) == ["job1: a body without a job"]
+    assert audit.audit_jobs(["job1"])[0] == ("job1", "body", "a body without a job")

@@ -177,4 +177,4 @@ def test_a_carrier_is_forgotten_with_all_that_it_carries(store: ClockedStore, ho
     assert ttls == dict.fromkeys(kept, "60 min")
     assert list(audit(store)) == []
     store.client.persist(store.key("job", "b"))
-    assert list(audit(store)) == ["b (merged, location loc): done, but kept for ever"]
+    assert [(found.where, found.code) for found in audit(store)] == [("b", "job-life")]

@@ -39,7 +39,7 @@ def whole_state(store: ClockedStore) -> dict[str, str]:
     totals = dict.fromkeys(COUNTS, 0)
     for key in sorted(store.client.scan_iter(match=f"{store.prefix}*")):
         name = key.decode().removeprefix(store.prefix)
-        if name in ("test-clock", "counts", "totals") or name.startswith(SERIES):
+        if name in ("test-clock", "counts", "totals", "schema") or name.startswith(SERIES):
             continue
         for field, value in _values(store.client, key).items():
             state[f"{name}.{field}" if field else name] = _TIME.sub(_seconds, value)

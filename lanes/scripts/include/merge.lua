@@ -14,11 +14,11 @@ local function waiting(order)
     or redis.call('HGET', key.heads(order.location), order.record)
   if not id then return nil end
   local job = redis.call('HMGET', key.job(id), 'state', 'attempt', 'not_before', 'expires_at', 'event_time', 'accepted_at',
-    'times', 'priority', 'version')
+    'times', 'priority', 'version', 'needs')
   local due = math.max(now, tonumber(job[3]) or 0)
   local over = job[4] and tonumber(job[4]) <= now
   if job[1] ~= 'pending' or job[2] or over or (order.not_before or 0) > due then return nil end
-  if (job[9] or '') ~= order.version then return nil end
+  if (job[9] or '') ~= order.version or job[10] then return nil end
   return { id = id, time = tonumber(job[5]) or tonumber(job[6]), times = read_times(job[7]),
            priority = tonumber(job[8]) or 0 }
 end

@@ -4,6 +4,7 @@
 -- @include expire_job
 -- @include expiry
 -- @include gate
+-- @include needs
 -- release_next(from): moves the first job of the lane whose turn it is from `ready` to in flight, when ARGV holds from
 -- the position `from` on:
 --   worker  lease (us)
@@ -162,10 +163,15 @@ local function release_next(from)
     end
     if id then
       local job = redis.call('HMGET', key.job(id), 'expires_at', 'record', 'attempt', 'failures', 'accepted_at', 'carries',
-        'version')
+        'version', 'needs')
       local over = job[1] and tonumber(job[1]) <= now and expiry(id, lane.location, job[1]) <= now
-      if not over then return send_out(id, job, lane, shut, worker, lease) end
-      expire_job(id, lane.location, job[2])
+      if job[8] and tonumber(job[8]) > UNDERSTOOD then
+        leave_alone(lane.location, id)
+      elseif over then
+        expire_job(id, lane.location, job[2])
+      else
+        return send_out(id, job, lane, shut, worker, lease)
+      end
     end
   end
   return { '', 0 }

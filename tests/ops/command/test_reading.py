@@ -1,11 +1,9 @@
 """What shows and changes nothing: status, job, dead list and show, check, and the help."""
 
 import json
-import time
 from collections.abc import Callable
 
 import pytest
-import redis
 
 from lanes.lane import COUNTS
 from lanes.store import LaneStore
@@ -117,43 +115,6 @@ def test_dead_letters_are_listed_by_location_and_reason(quick: Run, bury: Callab
     assert len(shown.stdout.splitlines()) == 2
     assert "\x1b" not in shown.stdout
     assert shown.stderr == "... and 2 more (--limit)\n"
-
-
-def test_check_finds_a_redis_sound(quick: Run, bury: Callable[..., str], enqueue: Callable[..., str]) -> None:
-    assert json.loads(quick("check", "--json").stdout) == {"sound": True, "jobs": 0, "findings": [], "warnings": []}
-    bury()
-    enqueue()
-    shown = quick("check")
-    assert (shown.returncode, shown.stdout) == (0, "")
-    assert shown.stderr == "sound: 2 jobs looked at, 0 warnings\n"
-
-
-def test_check_finds_what_is_wrong(run: Run, enqueue: Callable[..., str], store: LaneStore) -> None:
-    job_id = enqueue()
-    store.client.delete(store.key("ready", "loc"))
-    shown = run("check")
-    assert shown.returncode == 1
-    assert any(
-        line.startswith(f"{job_id} (pending, location loc): waits in 0 places") for line in shown.stdout.splitlines()
-    )
-    assert json.loads(run("check", "--json").stdout)["sound"] is False
-
-
-def test_check_warns_of_a_redis_that_loses_things(quick: Run, redis_url: str) -> None:
-    with redis.Redis.from_url(redis_url) as client:
-        client.config_set("maxmemory-policy", "allkeys-lru")
-        client.config_set("appendonly", "no")
-        try:
-            shown = quick("check", "--json")
-        finally:
-            client.config_set("maxmemory-policy", "noeviction")
-            client.config_set("appendonly", "yes")
-    assert shown.returncode == 0
-    assert [line.split()[0] for line in json.loads(shown.stdout)["warnings"]] == ["maxmemory-policy", "appendonly"]
-    deadline = time.monotonic() + 30
-    with redis.Redis.from_url(redis_url) as client:
-        while client.info("persistence")["aof_rewrite_in_progress"]:
-            assert time.monotonic() < deadline
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("up", "demo", "sandbox")])

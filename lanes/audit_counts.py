@@ -1,0 +1,170 @@
+"""The part of the audit that looks at lanes as wholes: what they say of themselves, and whether the counts add up.
+
+A count that is compared with what took several steps is wrong only if nothing of its lane moved meanwhile.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+from lanes.audit_store import STEP, AuditStore, LaneAudit
+from lanes.errors import ScriptError
+from lanes.finding import Finding, Mend, Severity
+from lanes.job import State
+from lanes.lane import COUNTS, read_counts
+
+# No job of a lane moves without one of these.
+WATCHED = (*(name.encode() for name in COUNTS), b"seq", b"released")
+TRIES = 3
+REPAIR = "lanes check --repair shows how it would be mended"
+LANES = {
+    "unlisted": "list its location",
+    "held": "let its held time agree with its hold",
+    "due": "make it due when its jobs are",
+    "letters": "count its letters anew",
+}
+
+
+def audit_lanes(store: AuditStore, locations: Sequence[str], *, clean: bool) -> Iterator[Finding]:
+    """Yield what is wrong with the gate, the lanes as wholes, and the counts.
+
+    Unless the jobs are all in their places (`clean`), nothing is compared with them: what is wrong is told already.
+    """
+    yield from audit_gate(store)
+    looks: dict[str, LaneAudit] = {}
+    for location in locations:
+        try:
+            look = store.audit_lane(location)
+        except ScriptError as error:
+            yield Finding("unreadable", Severity.ERROR, f"lane:{location}", str(error), "look at its keys by hand")
+            continue
+        for kind, text in look.wrong:
+            mend = Mend("mend_lane", (location,), LANES[kind])
+            yield Finding(f"lane-{kind}", Severity.ERROR, f"lane:{location}", text, REPAIR, mend)
+        looks[location] = count_all(store, location, look) if clean and look.found is None else look
+    letters = count_letters(store) if clean else None
+    for location, look in looks.items():
+        found = look.found if clean else None
+        yield from audit_lane_counts(store, location, look.fields, found, letters)
+    yield from audit_cell(store, locations)
+
+
+def audit_gate(store: AuditStore) -> Iterator[Finding]:
+    """Yield what is wrong with the gate."""
+    if text := store.audit_gate():
+        yield Finding(
+            "gate", Severity.ERROR, "gate", text, REPAIR, Mend("mend_lane", ("",), "let the gate be as it should")
+        )
+
+
+def recount(store: AuditStore, location: str, *, letters: bool) -> Finding | None:
+    """Look once more at the counts of a lane, or (without a location) of the cell; None when they are right by now."""
+    if not location:
+        found = [finding for finding in audit_cell(store, ()) if finding.mend]
+        return found[0] if found else None
+    look = store.audit_lane(location)
+    look = count_all(store, location, look) if look.found is None else look
+    counted = count_letters(store) if letters else None
+    return next(audit_lane_counts(store, location, look.fields, look.found, counted), None)
+
+
+def count_all(store: AuditStore, location: str, look: LaneAudit) -> LaneAudit:
+    """Count the jobs of a lane with many records, step by step; in vain when they move meanwhile."""
+    counted: Counter[str] = Counter()
+    records: list[str] = []
+    seen: set[bytes] = set()
+    for record, _ in store.lanes.client.hscan_iter(store.lanes.key("heads", location), count=STEP):
+        if record in seen:
+            continue
+        seen.add(record)
+        records.append(record.decode())
+        if len(records) == STEP:
+            counted.update(store.count_records(location, records))
+            records.clear()
+    if records:
+        counted.update(store.count_records(location, records))
+    if not same(look.fields, fields_of(store, location)):
+        return look
+    return replace(look, found={name: counted[name] for name in ("pending", "in_flight")})
+
+
+def count_letters(store: AuditStore) -> Counter[tuple[str, str]]:
+    """Count the dead letters by location and state."""
+    counted: Counter[tuple[str, str]] = Counter()
+    ids: list[str] = []
+    seen: set[bytes] = set()
+    for member, _ in store.lanes.client.zscan_iter(store.lanes.key("dead"), count=STEP):
+        if member in seen:
+            continue
+        seen.add(member)
+        ids.append(member.decode())
+        if len(ids) == STEP:
+            counted.update(store.count_letters(ids))
+            ids.clear()
+    if ids:
+        counted.update(store.count_letters(ids))
+    return counted
+
+
+def audit_lane_counts(
+    store: AuditStore,
+    location: str,
+    fields: Mapping[bytes, bytes],
+    found: dict[str, int] | None,
+    letters: Counter[tuple[str, str]] | None,
+) -> Iterator[Finding]:
+    """Yield what is wrong with the counts of a lane."""
+    said = read_counts(dict(fields))
+    right = said | (found or {})
+    if letters is not None:
+        counted = {state.value: letters[location, state.value] for state in (State.DEAD, State.EXPIRED)}
+        if any(said[name] != jobs for name, jobs in counted.items()) and same(fields, fields_of(store, location)):
+            right |= counted
+    right["accepted"] = sum(right[state.value] for state in State)
+    yield from drifted(location, fields, right)
+
+
+def drifted(location: str, fields: Mapping[bytes, bytes], right: Mapping[str, int]) -> Iterator[Finding]:
+    """Yield one finding for counts that are not right; of a lane, or (without a location) of the cell."""
+    said = read_counts(dict(fields))
+    wrong = {name: value for name, value in right.items() if said[name] != value}
+    if not wrong:
+        return
+    triples = ((name.decode(), fields.get(name, b"").decode(), wrong.get(name.decode(), "")) for name in WATCHED)
+    mend = Mend("mend_counts", (location, *(value for triple in triples for value in triple)), "count anew")
+    text = ", ".join(f"{name} says {said[name]}, and is {value}" for name, value in wrong.items())
+    yield Finding("count", Severity.ERROR, f"lane:{location}" if location else "counts", text, REPAIR, mend)
+
+
+def audit_cell(store: AuditStore, locations: Sequence[str]) -> Iterator[Finding]:
+    """Yield what is wrong with the counts of the cell: each is the sum over all lanes."""
+    key = store.lanes.key("locations")
+    for _ in range(TRIES):
+        before, total = fields_of(store, ""), Counter[str]()
+        listed = {name.decode() for name in cast("Iterator[bytes]", store.lanes.client.sscan_iter(key, count=STEP))}
+        names = sorted(listed | set(locations))
+        known = True
+        for start in range(0, max(1, len(names)), STEP):
+            lanes, (now, *hashes) = store.audit_cell(names[start : start + STEP])
+            known = known and lanes == len(listed)
+            before = now if len(names) <= STEP else before
+            for fields in hashes:
+                total.update(read_counts(fields))
+        if known and (len(names) <= STEP or same(before, fields_of(store, ""))):
+            yield from drifted("", before, {name: total[name] for name in COUNTS})
+            return
+    text = "they changed while they were read, so they were not compared with those of the lanes"
+    yield Finding("counts-moved", Severity.NOTE, "counts", text, "look again when there is less traffic")
+
+
+def fields_of(store: AuditStore, location: str) -> dict[bytes, bytes]:
+    """Return the hash of a lane, or (without a location) the counts of the cell."""
+    key = store.lanes.key("lane", location) if location else store.lanes.key("counts")
+    found: dict[bytes, bytes] = store.lanes.read(lambda client: client.hgetall(key))
+    return found
+
+
+def same(before: Mapping[bytes, bytes], after: Mapping[bytes, bytes]) -> bool:
+    """Return whether nothing was counted in between."""
+    return all(before.get(name) == after.get(name) for name in WATCHED)

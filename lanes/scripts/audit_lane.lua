@@ -1,0 +1,48 @@
+-- audit_lane: whether what stands in a lane agrees with itself, and how many jobs its records hold. Changes nothing.
+-- ARGV:
+--   1 location
+--   2 most      records that are counted in one call; of a lane with more of them none is
+-- Returns: { { kind, text, ... }, { its counts as far as it has any, names and values },
+--   { pending, in flight } or { } where its records are too many }
+-- @include now
+local location = ARGV[1]
+local wrong = {}
+local function check(kind, fact, text)
+  if not fact then
+    wrong[#wrong + 1] = kind
+    wrong[#wrong + 1] = text
+  end
+end
+
+local lane = redis.call('HMGET', key.lane(location), 'hold', 'paused_until', 'blocked_until', 'letters')
+local held = redis.call('HGET', key.held, location) or ''
+check('unlisted', redis.call('SISMEMBER', key.locations, location) == 1, 'the location is not listed: nobody sees its lane')
+check('held', (lane[1] and true or false) == (string.sub(held, 1, 1) == '-'), 'its hold and its held time disagree')
+
+-- Never later than the first job, or what makes the lane wait, allows.
+local due = tonumber(redis.call('ZSCORE', key.due, location))
+if due and not lane[1] then
+  local first = redis.call('ZCARD', key.ready(location)) > 0 and now
+    or tonumber(redis.call('ZRANGE', key.later(location), 0, 0, 'WITHSCORES')[2])
+  local at = math.max(first or now, now, tonumber(lane[2]) or 0, tonumber(lane[3]) or 0)
+  check('due', not first or due <= at, 'it is due later than its jobs are')
+end
+if redis.call('HLEN', key.letters(location)) <= tonumber(ARGV[2]) then
+  local letters = 0
+  for _, some in ipairs(redis.call('HVALS', key.letters(location))) do letters = letters + (tonumber(some) or 0) end
+  check('letters', letters == (tonumber(lane[4]) or 0), 'it does not know how many letters its records have')
+end
+
+local found = {}
+if redis.call('HLEN', key.heads(location)) <= tonumber(ARGV[2]) then
+  local heads = redis.call('HGETALL', key.heads(location))
+  local pending, in_flight = 0, 0
+  for i = 1, #heads, 2 do
+    local state = redis.call('HGET', key.job(heads[i + 1]), 'state')
+    if state == 'pending' then pending = pending + 1 end
+    if state == 'in_flight' then in_flight = in_flight + 1 end
+    pending = pending + redis.call('LLEN', key.behind(location, heads[i]))
+  end
+  found = { pending, in_flight }
+end
+return { wrong, redis.call('HGETALL', key.lane(location)), found }

@@ -1,0 +1,13 @@
+-- count_records: how many jobs some records of a lane hold. Changes nothing.
+-- ARGV:
+--   1 location
+--   2.. records
+-- Returns: { pending, in flight }
+local pending, in_flight = 0, 0
+for at = 2, #ARGV do
+  local state = redis.call('HGET', key.job(redis.call('HGET', key.heads(ARGV[1]), ARGV[at]) or ''), 'state')
+  if state == 'pending' then pending = pending + 1 end
+  if state == 'in_flight' then in_flight = in_flight + 1 end
+  pending = pending + redis.call('LLEN', key.behind(ARGV[1], ARGV[at]))
+end
+return { pending, in_flight }

@@ -1,0 +1,138 @@
+"""The guard: a worker does not start on a Redis that would lose jobs, and says when its Redis becomes one."""
+
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from celery import bootsteps
+from celery.exceptions import WorkerShutdown
+
+from lanes.errors import LanesError, RedisUnavailableError
+from lanes.finding import Finding
+from lanes.fitness import fitness, look, reasons
+from lanes.schema import prepare
+from lanes.settings import Settings
+from lanes.store import LaneStore
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 60.0
+# sysexits.h: something in the configuration is wrong.
+EX_CONFIG = 78
+END_SECONDS = 15.0
+
+
+class Guard:
+    """Looks at the Redis of a worker, at its start and now and then."""
+
+    def __init__(self, store: LaneStore, settings: Settings) -> None:
+        self._store = store
+        self._allowed = settings.allow_unsafe_redis
+        self._told: frozenset[str] = frozenset()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="guard", daemon=True)
+
+    def admit(self) -> list[Finding]:
+        """Return why the worker must not start here; what is only a risk, or is allowed, is logged.
+
+        Raises:
+            RedisUnavailableError: Redis is away.
+        """
+        surroundings = look(self._store)
+        refused = reasons(surroundings)
+        codes = {finding.code for finding in refused}
+        for finding in fitness(surroundings):
+            if finding.code in ("no-aof", "no-info") and finding.code not in codes:
+                warn(finding)
+        if refused and self._allowed:
+            for finding in refused:
+                warn(finding)
+            return []
+        return refused
+
+    def start(self) -> None:
+        """Look now and then from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopping.set()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(LOOK_SECONDS):
+            self.look_again()
+
+    def look_again(self) -> None:
+        """Warn of what has become a reason not to start, once each; a worker that is at work goes on."""
+        try:
+            found = reasons(look(self._store))
+        except (LanesError, OSError):
+            return  # it is away; others tell
+        for finding in found:
+            if finding.code not in self._told:
+                warn(finding)
+        self._told = frozenset(finding.code for finding in found)
+
+
+def warn(finding: Finding) -> None:
+    """Log a risk."""
+    log.warning("redis_unsafe", reason=finding.code, text=finding.text, mend=finding.advice)
+
+
+def refuse(findings: Sequence[Finding]) -> None:
+    """Say why the worker does not start, one line for each reason, and end it.
+
+    Celery ends it in its own way; should that take long, the process ends all the same.
+    """
+    lines = [f"the worker does not start: {finding.text}; {finding.advice}" for finding in findings]
+    for line in (*lines, "LANES_ALLOW_UNSAFE_REDIS=true lets it start all the same"):
+        print(f"lanes: {line}", file=sys.__stderr__, flush=True)  # as it is: Celery would make a warning of it
+    timer = threading.Timer(END_SECONDS, os._exit, (EX_CONFIG,))
+    timer.daemon = True
+    timer.start()
+    raise WorkerShutdown(EX_CONFIG)
+
+
+class GuardStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Looks at Redis before the consumer takes tasks, for the first time or again."""
+
+    requires = {"celery.worker.consumer:Connection"}  # noqa: RUF012 - Celery's way to say it
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self._guard: Guard | None = None
+        self._admitted = False
+
+    def start(self, parent: Any) -> None:
+        """Refuse, or begin to watch. A worker that was admitted once goes on, whatever becomes of its Redis."""
+        from worker.app import bench  # noqa: PLC0415 - the app imports this module
+
+        shared = bench(parent.hostname)
+        self._guard = Guard(shared.store, shared.settings)
+        if self._admitted:
+            self._guard.look_again()
+        else:
+            self._admit(self._guard, shared.store)
+        self._guard.start()
+
+    def _admit(self, guard: Guard, store: LaneStore) -> None:
+        try:
+            refused = guard.admit()
+            if not refused:
+                prepare(store, lambda version, changed: log.info("layout_migrated", version=version, changed=changed))
+        except RedisUnavailableError as error:
+            raise ConnectionError(str(error)) from error  # which Celery answers by trying again
+        if refused:
+            refuse(refused)
+        self._admitted = True
+
+    def stop(self, parent: Any) -> None:  # noqa: ARG002 - Celery's signature
+        """The consumer goes down."""
+        if self._guard is not None:
+            self._guard.stop()
+            self._guard = None
+
+    shutdown = stop
