@@ -61,8 +61,6 @@ def make_order(
         raise InvalidJobError(
             [Problem("", shorten(f"{len(encoded)} bytes"), f"must be at most {MAX_BODY_BYTES} bytes")]
         )
-    if job_id is not None:
-        check_job_id(job_id)
     return Order(
         id=job_id or os.urandom(16).hex(),
         location_id=body.location_id,
@@ -97,7 +95,9 @@ def order_for(
     options: EnqueueOptions | Mapping[str, Any] | None,
     job_id: str | None = None,
 ) -> Order:
-    """`make_order` with what the settings say of service, merging and API versions."""
+    """`make_order` for a service, with what the settings say; its choice of an id is checked, too."""
+    if job_id is not None:
+        check_job_id(job_id)
     return make_order(
         opportunity,
         options,
