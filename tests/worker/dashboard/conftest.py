@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from lanes.store import LaneStore, connect
 from ops.stack import Stack
 from producers import OpportunityProducer
 
 CHROMIUM = "/usr/bin/chromium"
+PATIENCE_MILLISECONDS = 60_000  # far beyond what any machine needs
 # No sandbox of its own (containers have none to give), no GPU, and nothing that looks for the world outside.
 ARGUMENTS = (
     "--no-sandbox",
@@ -121,6 +122,7 @@ def find_chromium() -> str:
 def browser() -> Iterator[Browser]:
     """One Chromium for all tests of a file; beyond it, its event loop would be in the way of other tests."""
     path = find_chromium()
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield browser
