@@ -94,6 +94,7 @@ def run() -> int:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    status = 0
     try:
         status = _run()
         sys.stdout.flush()
@@ -103,6 +104,8 @@ def run() -> int:
         return PIPE_CLOSED
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if status:
+            return status  # the command failed of it, and has told so
         failure = explain(error)
         failure.show()
         return failure.exit_code

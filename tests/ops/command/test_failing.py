@@ -155,10 +155,12 @@ def test_a_closed_pipe_is_quiet(redis_url: str, tmp_path: Path) -> None:
         assert process.wait(30) == 141
 
 
-def test_a_full_disk_is_one_line(redis_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_is_one_line(redis_url: str, tmp_path: Path, unbuffered: str) -> None:
+    env = environ(redis_url, PYTHONUNBUFFERED=unbuffered)
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            [LANES, "status"], stdout=full, stderr=subprocess.PIPE, cwd=tmp_path, env=environ(redis_url), check=False
+            [LANES, "status"], stdout=full, stderr=subprocess.PIPE, cwd=tmp_path, env=env, check=False
         )
     assert (done.returncode, done.stderr) == (1, b"lanes: No space left on device\n")
 
