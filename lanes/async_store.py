@@ -12,8 +12,8 @@ from lanes.enqueueing import DEFAULT_TERMS, Terms, enqueue_talk
 from lanes.job import Accepted, Job, Order
 from lanes.keys import DEFAULT_PREFIX, build
 from lanes.loader import load
+from lanes.reader import carried, carriers_of
 from lanes.redis_errors import UNAVAILABLE, explain, unavailable, url_errors
-from lanes.store import carried, carriers_of
 from lanes.transitions import Argument
 
 MOST_CONNECTIONS = 50

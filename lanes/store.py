@@ -1,44 +1,23 @@
 """The transitions, one method each, over a synchronous Redis client."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import redis
-from redis.exceptions import NoScriptError, ResponseError
 
 from lanes import transitions
 from lanes.conversation import hold
 from lanes.enqueueing import DEFAULT_TERMS, Terms, enqueue_talk
-from lanes.gate import Gate
-from lanes.job import MICROSECONDS, Accepted, Job, Order, Reclaimed, Result, Survey
-from lanes.keys import DEFAULT_PREFIX, build
-from lanes.lane import Lane, read_counts
-from lanes.lane_jobs import Carried, LaneJobs
+from lanes.job import Accepted, Order, Reclaimed, Result
 from lanes.letter import Letter
-from lanes.letter_summary import Summary
-from lanes.loader import Script, load
 from lanes.notice import Notice
-from lanes.redis_errors import UNAVAILABLE, explain, own_errors, unavailable, url_errors
-from lanes.transitions import Argument, Limits, OutageRule, Patience, Report, Seat, microseconds
-from lanes.whereabouts import Whereabouts
-
-LANES_IN_A_CALL = 100
+from lanes.reader import LaneReader
+from lanes.redis_errors import url_errors
+from lanes.transitions import Argument, OutageRule, Patience, Report, Seat, microseconds
 
 TRAIL_ENTRIES = 20_000
 
 MOST_CONNECTIONS = 10_000  # one a thread; as many clients as Redis takes by default
-
-
-def carriers_of(jobs: Sequence[Job | None]) -> list[str]:
-    """Return the ids of the jobs that some of these were merged into, each once."""
-    return sorted({job.merged_into for job in jobs if job and job.merged_into})
-
-
-def carried(jobs: Sequence[Job | None], carriers: Mapping[str, Job | None]) -> list[Job | None]:
-    """Return the jobs, those that were merged with what became of their carriers, as far as these are still there."""
-    return [
-        job.carried_by(carrier) if job and (carrier := carriers.get(job.merged_into or "")) else job for job in jobs
-    ]
 
 
 def connect(url: str, **options: Any) -> "redis.Redis":
@@ -55,40 +34,11 @@ def connect(url: str, **options: Any) -> "redis.Redis":
     return client
 
 
-class LaneStore:
+class LaneStore(LaneReader):
     """The state machine in Redis. Thread-safe; every method is one round trip.
 
     Errors: `RedisUnavailableError` when Redis is away or does not take writes, `ScriptError` when a script fails.
     """
-
-    def __init__(self, client: "redis.Redis", prefix: str = DEFAULT_PREFIX, *, test_clock: bool = False) -> None:
-        self.client = client
-        self.prefix = prefix
-        self._test_clock = test_clock
-
-    def key(self, name: str, *values: str) -> str:
-        """Return the key called `name` of this store."""
-        return build(self.prefix, name, *values)
-
-    def script(self, name: str) -> Script:
-        """Return the script of a transition as this store sends it."""
-        return load(name, self.prefix, test_clock=self._test_clock)
-
-    def _run(self, name: str, *arguments: Argument) -> Any:
-        script = self.script(name)
-        try:
-            try:
-                return self.client.evalsha(script.sha, 0, *arguments)
-            except NoScriptError:
-                return self.client.eval(script.text, 0, *arguments)
-        except UNAVAILABLE as error:
-            raise unavailable(error) from error
-        except ResponseError as error:
-            raise explain(script, error) from error
-
-    def run(self, name: str, *arguments: Argument) -> Any:
-        """Run a script for a store that keeps other things beside the lanes."""
-        return self._run(name, *arguments)
 
     def enqueue(self, order: Order, idempotency_seconds: float, terms: Terms = DEFAULT_TERMS) -> Accepted:
         """Put a job into its lane, or find the job that the same id or idempotency key made earlier.
@@ -111,10 +61,6 @@ class LaneStore:
         """
         talk = enqueue_talk(self.script("enqueue"), orders, idempotency_seconds, terms, self.key("mark"))
         return hold(self.client, talk, terms.seconds)
-
-    def close(self) -> None:
-        """Give the connections back."""
-        self.client.close()
 
     def release(self, seat: Seat) -> Result:
         """Release the next job of the lane whose turn it is."""
@@ -203,26 +149,6 @@ class LaneStore:
         """Put a letter back; return `restored`, or the state of the job that is there already."""
         return cast("bytes", self._run("restore", *transitions.restore_arguments(letter))).decode()
 
-    def run_many(self, name: str, calls: Iterable[Sequence[Argument]]) -> list[Any]:
-        """Call a script many times, each call atomic by itself, in one round trip.
-
-        Raises:
-            ScriptError, RedisUnavailableError: a call failed; others of them may have been carried out.
-        """
-        script = self.script(name)
-        pipeline = self.client.pipeline(transaction=False)
-        pipeline.script_load(script.text)
-        for arguments in calls:
-            pipeline.evalsha(script.sha, 0, *arguments)
-        try:
-            replies = pipeline.execute(raise_on_error=False)[1:]
-        except UNAVAILABLE as error:
-            raise unavailable(error) from error
-        for reply in replies:
-            if isinstance(reply, ResponseError):
-                raise explain(script, reply) from reply
-        return replies
-
     def hold(self, location_id: str, reason: str, by: str) -> str:
         """Stop a lane."""
         return cast("bytes", self._run("hold", location_id, reason, by)).decode()
@@ -239,11 +165,6 @@ class LaneStore:
         """End the hold of everything, not those of single lanes; return `resumed`, or `free` when there was none."""
         return cast("bytes", self._run("resume_all")).decode()
 
-    def gate(self) -> Gate:
-        """Return what stops all lanes, if anything does."""
-        fields = self.read(lambda client: client.hgetall(self.key("gate")))
-        return Gate.parse(fields, self.time())
-
     def take_notice(self, lease: float, dead_above: int | None) -> Notice | None:
         """Take a notice that is due, for `lease` seconds; from now on, more dead letters than `dead_above` make one."""
         reply = self._run("take_notice", microseconds(lease), "" if dead_above is None else dead_above)
@@ -259,77 +180,6 @@ class LaneStore:
         values = ("" if value is None else value for value in (burst, daily, weight))
         return cast("bytes", self._run("limit", location_id, *values)).decode()
 
-    def survey(self, most: int, limits: Limits) -> Survey:
-        """Count what could be sent now, up to `most`, and tell when to ask again."""
-        return transitions.survey(self._run("survey", most, limits.burst))
-
-    def whereabouts(self, job_id: str) -> Whereabouts | None:
-        """Tell where a job stands and what it waits for; None when there is none (any more)."""
-        return Whereabouts.parse(self._run("whereabouts", job_id))
-
-    def counts(self) -> dict[str, int]:
-        """Return the number of jobs accepted and in each state, and of attempts `retried`, `throttled`, `reclaimed`."""
-        return read_counts(self.read(lambda client: client.hgetall(self.key("counts"))))
-
-    def time(self) -> float:
-        """Return what the clock of Redis says, in seconds since the epoch."""
-        seconds, micros = self.read(lambda client: client.time())
-        return float(seconds + micros / MICROSECONDS)
-
-    def lanes(self, location_ids: Iterable[str] | None = None) -> list[Lane]:
-        """Return every lane in numbers, in the order of the location ids; or these, as far as there are such lanes."""
-        known = {name.decode() for name in self.read(lambda client: client.smembers(self.key("locations")))}
-        names = sorted(known if location_ids is None else known.intersection(location_ids))
-        lanes: list[Lane] = []
-        for start in range(0, len(names), LANES_IN_A_CALL):
-            lanes += self.read_lanes(names[start : start + LANES_IN_A_CALL])
-        return lanes
-
-    def read_lanes(self, location_ids: Sequence[str]) -> list[Lane]:
-        """Return lanes in numbers, in the order asked for; of a location that never had a job, an empty one."""
-        replies = self._run("read_lanes", *location_ids)
-        return [Lane.parse(name, reply) for name, reply in zip(location_ids, replies, strict=True)]
-
     def note_change(self, who: str, what: str, on: str, detail: str) -> str:
         """Write down that somebody changes something by hand (see `lanes.trail`); return the entry's id."""
         return cast("bytes", self._run("note_change", who, what, on, detail, TRAIL_ENTRIES)).decode()
-
-    def lane_jobs(self, location_id: str, *, ready: int = 0, later: int = 0, most: int = 25) -> LaneJobs:
-        """Return at most so many jobs of each place of a lane, those of `ready` and `later` from these positions on."""
-        return LaneJobs.parse(self._run("lane_jobs", location_id, ready, later, most))
-
-    def carried(self, job_id: str, most: int) -> Carried:
-        """Return how many jobs were merged into this one, and the ids of at most so many, any of them."""
-        name = self.key("carried", job_id)
-        total = self.read(lambda client: client.scard(name))
-        some = self.read(lambda client: client.srandmember(name, most)) if total else []
-        return Carried(total, tuple(sorted(each.decode() for each in some)))
-
-    def carried_ids(self, job_id: str) -> list[str]:
-        """Return the ids of the jobs that were merged into this one."""
-        found = self.read(lambda client: client.smembers(self.key("carried", job_id)))
-        return sorted(carried_id.decode() for carried_id in found)
-
-    def read(self, ask: Callable[["redis.Redis"], Any]) -> Any:
-        """Ask Redis something; what goes wrong is raised as the errors of this package."""
-        with own_errors():
-            return ask(self.client)
-
-    def job(self, job_id: str) -> Job | None:
-        """Return a job with its body and attempts, or None when there is none (any more)."""
-        return self.jobs([job_id])[0]
-
-    def jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
-        """Return jobs in the order asked for, those that were merged with what became of their carriers."""
-        jobs = self.read_jobs(job_ids)
-        carriers = carriers_of(jobs)
-        return carried(jobs, dict(zip(carriers, self.read_jobs(carriers), strict=True))) if carriers else jobs
-
-    def read_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
-        """Return jobs as they stand, in the order asked for; None for one that is not there (any more)."""
-        return transitions.jobs(job_ids, self._run("read_jobs", *job_ids))
-
-    def summarize(self, job_ids: Sequence[str]) -> list[Summary | None]:
-        """Return dead letters in short, in the order asked for; None for what is none (any more)."""
-        reply = self._run("summarize", *job_ids)
-        return [Summary.parse(job_id, values) for job_id, values in zip(job_ids, reply, strict=True)]
