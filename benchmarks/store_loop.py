@@ -4,7 +4,7 @@ import json
 import time
 
 from benchmarks.figures import BenchmarkError
-from lanes.job import Released
+from lanes.results import Released
 from lanes.store import LaneStore
 from lanes.transitions import Limits, Report, Seat, Told
 

@@ -9,9 +9,10 @@ from redis.exceptions import NoScriptError, ResponseError
 from lanes import transitions
 from lanes.conversation import hold_async
 from lanes.enqueueing import DEFAULT_TERMS, Terms, enqueue_talk
-from lanes.job import Accepted, Job, Order
+from lanes.job import Job
 from lanes.keys import DEFAULT_PREFIX, build
 from lanes.loader import load
+from lanes.order import Accepted, Order
 from lanes.reader import carried, carriers_of
 from lanes.redis_errors import UNAVAILABLE, explain, unavailable, url_errors
 from lanes.transitions import Argument

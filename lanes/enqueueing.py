@@ -10,8 +10,8 @@ from redis.exceptions import NoScriptError, ResponseError
 from lanes import transitions
 from lanes.durability import ACCEPTED, AOF_SETTINGS, Command, Durability, NoWaitAofError, unsynced
 from lanes.errors import NotDurableError
-from lanes.job import Accepted, Order
 from lanes.loader import Script
+from lanes.order import Accepted, Order
 from lanes.redis_errors import explain
 
 # Orders that one call of the script takes: many share its beginning, and no other client waits for long.

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lanes.job import Accepted
+    from lanes.order import Accepted
 
 
 class LanesError(Exception):

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from lanes.job import Attempt, Order, Reason
+from lanes.job import Attempt, Reason
+from lanes.order import Order
 
 
 @dataclass(frozen=True, slots=True)

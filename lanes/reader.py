@@ -8,13 +8,14 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from lanes import transitions
 from lanes.gate import Gate
-from lanes.job import MICROSECONDS, Job, Survey
+from lanes.job import MICROSECONDS, Job
 from lanes.keys import DEFAULT_PREFIX, build
 from lanes.lane import Lane, read_counts
 from lanes.lane_jobs import Carried, LaneJobs
 from lanes.letter_summary import Summary
 from lanes.loader import Script, load
 from lanes.redis_errors import UNAVAILABLE, explain, own_errors, unavailable
+from lanes.results import Survey
 from lanes.transitions import Argument, Limits
 from lanes.whereabouts import Whereabouts
 

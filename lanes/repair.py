@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from lanes.audit_counts import recount
 from lanes.audit_store import AuditStore
 from lanes.finding import Finding, Mend
-from lanes.job import MICROSECONDS, Attempt, Order, Reason
+from lanes.job import MICROSECONDS, Attempt, Reason
 from lanes.letter import Letter
+from lanes.order import Order
 from lanes.store import LaneStore
 
 # Counts that change all the time are read and written so often, until nothing came in between.

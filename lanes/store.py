@@ -8,11 +8,12 @@ import redis
 from lanes import transitions
 from lanes.conversation import hold
 from lanes.enqueueing import DEFAULT_TERMS, Terms, enqueue_talk
-from lanes.job import Accepted, Order, Reclaimed, Result
 from lanes.letter import Letter
 from lanes.notice import Notice
+from lanes.order import Accepted, Order
 from lanes.reader import LaneReader
 from lanes.redis_errors import url_errors
+from lanes.results import Reclaimed, Result
 from lanes.transitions import Argument, OutageRule, Patience, Report, Seat, microseconds
 
 TRAIL_ENTRIES = 20_000

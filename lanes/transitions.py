@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lanes.job import MICROSECONDS, Acceptance, Accepted, Idle, Job, Order, Reclaimed, Released, Result, Survey
+from lanes.job import MICROSECONDS, Job
 from lanes.letter import Letter, Moved
+from lanes.order import Acceptance, Accepted, Order
+from lanes.results import Idle, Reclaimed, Released, Result, Survey
 from lanes.versions import DEFAULT_VERSION
 
 Argument = str | bytes | int

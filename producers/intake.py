@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TypeVar
 
 from lanes.errors import RedisUnavailableError
-from lanes.job import Accepted, Order
+from lanes.order import Accepted, Order
 from lanes.settings import Settings
 from producers.errors import IdempotencyConflictError, InvalidJobError, Problem
 from producers.model import EnqueueOptions

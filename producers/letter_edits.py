@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lanes.job import Job, Order
+from lanes.job import Job
+from lanes.order import Order
 from lanes.versions import ApiVersion
 from producers.errors import InvalidJobError, Problem
 from producers.model import api_names

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from lanes.job import Order
+from lanes.order import Order
 from lanes.settings import Settings
 from lanes.versions import DEFAULT_VERSION, ApiVersion
 from producers.errors import InvalidJobError, Problem

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from lanes.enqueueing import DEFAULT_TERMS, Terms
-from lanes.job import Accepted, Job, Order
+from lanes.job import Job
+from lanes.order import Accepted, Order
 from producers.order import Opportunity
 from producers.receipt import EnqueueReport, Receipt
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from lanes.errors import NotDurableError
-from lanes.job import Acceptance, Accepted, Order
+from lanes.order import Acceptance, Accepted, Order
 from producers.errors import IdempotencyConflictError, Problem
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from celery import Celery
 from celery.events.dispatcher import EventDispatcher
 
-from lanes.job import Reclaimed, Released
+from lanes.results import Reclaimed, Released
 from worker.highlevel.outcomes import Outcome
 
 TASK_NAME = "upsert_opportunity"

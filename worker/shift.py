@@ -16,7 +16,8 @@ from typing import Any
 import structlog
 
 from lanes.errors import RedisUnavailableError
-from lanes.job import Idle, Reason, Released, Result
+from lanes.job import Reason
+from lanes.results import Idle, Released, Result
 from lanes.settings import Settings
 from lanes.store import LaneStore
 from lanes.transitions import Limits, Patience, Report, Seat, Told

@@ -11,7 +11,7 @@ from lanes.audit import audit
 from lanes.errors import LanesError, RedisUnavailableError
 from lanes.finding import Finding, Severity, sound
 from lanes.fitness import Surroundings, fitness, look
-from lanes.job import Order
+from lanes.order import Order
 from lanes.printable import printable
 from lanes.repair import Repairer, Terms
 from lanes.rights import missing_rights

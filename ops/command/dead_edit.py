@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from lanes.job import Job, Order
+from lanes.job import Job
+from lanes.order import Order
 from lanes.printable import printable
 from ops.command.failure import Refused
 from ops.command.job import find

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lanes.enqueueing import DEFAULT_TERMS, Terms
-from lanes.job import Acceptance, Accepted, Attempt, Job, Order, State
+from lanes.job import Attempt, Job, State
+from lanes.order import Acceptance, Accepted, Order
 from producers.testing.ending import Dead, Ending
 
 # As in the lanes: no other upsert replaces these.

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from lanes.enqueueing import DEFAULT_TERMS, Terms
-from lanes.job import Accepted, Job, Order
+from lanes.job import Job
+from lanes.order import Accepted, Order
 from lanes.settings import Settings
 from producers.async_producer import AsyncOpportunityProducer
 from producers.errors import WaitTimeoutError

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from lanes.job import MICROSECONDS, Order
+from lanes.job import MICROSECONDS
+from lanes.order import Order
 from lanes.store import LaneStore, connect
 from lanes.transitions import Limits, Seat
 

@@ -8,9 +8,10 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from lanes.job import Attempt, Order, Reason, State
+from lanes.job import Attempt, Reason, State
 from lanes.letter import Letter, Moved
 from lanes.letters import replay
+from lanes.order import Order
 from tests.lanes.conftest import ClockedStore, Orders
 
 LOCATIONS = ("red", "blue")

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from lanes.job import Idle, Order, Released
+from lanes.order import Order
+from lanes.results import Idle, Released
 from lanes.transitions import Limits, OutageRule, Patience, Report, Seat, Told
 from tests.lanes.conftest import ClockedStore
 from worker.backoff import Backoff

@@ -1,6 +1,6 @@
 """Outages, made step by step."""
 
-from lanes.job import Idle, Released
+from lanes.results import Idle, Released
 from lanes.transitions import Limits, OutageRule, Report
 from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
 

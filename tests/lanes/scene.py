@@ -5,8 +5,9 @@ from collections.abc import Iterable
 
 from lanes.audit import audit
 from lanes.finding import Finding
-from lanes.job import Order, Released
+from lanes.order import Order
 from lanes.repair import Repairer, Terms
+from lanes.results import Released
 from lanes.transitions import Limits, Report, Seat
 from tests.lanes.conftest import ClockedStore
 

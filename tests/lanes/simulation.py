@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
-from lanes.job import Idle, Order, Released
+from lanes.order import Order
+from lanes.results import Idle, Released
 from lanes.transitions import Limits, Report, Seat, Told
 from tests.lanes.conftest import START, ClockedStore
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from lanes.audit import audit
-from lanes.job import Released, State
+from lanes.job import State
 from lanes.repair import Repairer
+from lanes.results import Released
 from lanes.store import LaneStore, connect
 from lanes.transitions import Limits, Report, Seat
 from tests.lanes.scene import TERMS, order, read_body

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from lanes.job import MICROSECONDS, Released
+from lanes.job import MICROSECONDS
+from lanes.results import Released
 from lanes.transitions import Limits, Told
 from tests.lanes.conftest import ClockedStore
 from tests.lanes.crew import LEASE, deliver, fill, take, take_all, take_job, wait

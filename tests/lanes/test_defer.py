@@ -3,7 +3,8 @@
 import pytest
 
 from lanes.audit import audit
-from lanes.job import Idle, Released, State
+from lanes.job import State
+from lanes.results import Idle, Released
 from lanes.transitions import Limits, Report
 from tests.lanes.conftest import ClockedStore, Orders, seat
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from lanes.job import Order, Released
+from lanes.order import Order
+from lanes.results import Released
 from lanes.transitions import Report, Seat
 from tests.lanes.conftest import ClockedStore
 from tests.lanes.test_order_and_merging import LEASE, LIMITS

@@ -5,7 +5,7 @@ from itertools import groupby
 
 import pytest
 
-from lanes.job import Released
+from lanes.results import Released
 from lanes.transitions import Limits, Report
 from tests.lanes.conftest import ClockedStore, Orders
 from tests.lanes.crew import TICK, deliver, fill, locations, take_all, take_job

@@ -11,7 +11,8 @@ from redis.exceptions import OutOfMemoryError
 
 from lanes.audit import audit
 from lanes.errors import RedisUnavailableError
-from lanes.job import Acceptance, Idle, Order, Released
+from lanes.order import Acceptance, Order
+from lanes.results import Idle, Released
 from lanes.transitions import Report
 from ops.redis_server import RedisServer
 from tests.lanes.conftest import START, ClockedStore

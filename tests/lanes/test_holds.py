@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from lanes.job import Idle, Released, State
+from lanes.job import State
+from lanes.results import Idle, Released
 from lanes.transitions import Report
 from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
 from tests.lanes.outages import begin_outage, end_outage

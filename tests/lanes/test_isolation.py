@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from lanes.job import Idle, Released
 from lanes.loader import read
+from lanes.results import Idle, Released
 from lanes.transitions import Limits, Report, Seat
 from tests.lanes.conftest import START, ClockedStore, Orders
 from tests.lanes.crew import LATENCY, TICK, Crew, deliver, fill, locations, take, take_all, take_job

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from lanes import letter_groups
-from lanes.job import Attempt, Order, Reason
+from lanes.job import Attempt, Reason
 from lanes.letter import Letter
 from lanes.letter_choice import Choice, choose
 from lanes.letter_groups import OTHER, group
 from lanes.letter_summary import Summary, shape_of, summarize
+from lanes.order import Order
 from tests.lanes.conftest import ClockedStore
 
 LETTER = Summary("a", "loc", "refused", 422, "BAD", "No contact ocQHyuzHvysMo5N5VsXc here", 5.0, "shop", 1)

@@ -6,9 +6,11 @@ import pytest
 
 from lanes import letters
 from lanes.audit import audit
-from lanes.job import Attempt, Order, Reason, Released, State
+from lanes.job import Attempt, Reason, State
 from lanes.letter import Letter, Moved
 from lanes.letters import Span
+from lanes.order import Order
+from lanes.results import Released
 from lanes.store import LaneStore
 from lanes.transitions import Limits, Patience, Report, Seat
 from tests.lanes.conftest import ClockedStore, Orders

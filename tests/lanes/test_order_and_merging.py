@@ -20,9 +20,11 @@ from hypothesis.stateful import (
 )
 
 from lanes.audit import audit
-from lanes.job import Acceptance, Order, Released, State
+from lanes.job import State
 from lanes.letter import Moved
 from lanes.letters import replay
+from lanes.order import Acceptance, Order
+from lanes.results import Released
 from lanes.transitions import Limits, Report, Seat
 from tests.lanes.conftest import ClockedStore
 from tests.lanes.upserts import Group, identity

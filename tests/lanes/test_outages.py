@@ -3,7 +3,7 @@
 import pytest
 
 from lanes.gate import Gate
-from lanes.job import Idle, Released
+from lanes.results import Idle, Released
 from lanes.transitions import OutageRule, Patience, Report, Told
 from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
 from tests.lanes.outages import LIMITS_OF_MANY, RULE, begin_outage, end_outage, fail

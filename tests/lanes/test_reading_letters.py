@@ -5,9 +5,10 @@ import pytest
 from lanes import letters
 from lanes.audit import audit
 from lanes.errors import RedisUnavailableError
-from lanes.job import Order, Reason
+from lanes.job import Reason
 from lanes.letter import Letter
 from lanes.letters import Span
+from lanes.order import Order
 from lanes.store import LaneStore, connect
 from tests.lanes.test_letters import bury
 

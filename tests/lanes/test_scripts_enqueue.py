@@ -2,7 +2,7 @@
 
 import pytest
 
-from lanes.job import Acceptance, Accepted
+from lanes.order import Acceptance, Accepted
 from tests.lanes.conftest import START, ClockedStore, Orders
 from tests.lanes.whole_state import KNOWN, of, send, watch
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from lanes.audit_store import AuditStore
-from lanes.job import Attempt, Reclaimed, State
+from lanes.job import Attempt, State
+from lanes.results import Reclaimed
 from tests.lanes.conftest import START, ClockedStore, Orders
 from tests.lanes.whole_state import KEPT, KNOWN, mourned, of, report, send, watch
 

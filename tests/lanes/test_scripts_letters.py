@@ -1,7 +1,8 @@
 """edit and restore, and what becomes of expired jobs: what people change of the whole of Redis."""
 
-from lanes.job import Attempt, Order, Reason
+from lanes.job import Attempt, Reason
 from lanes.letter import Letter
+from lanes.order import Order
 from tests.lanes.conftest import START, ClockedStore, Orders
 from tests.lanes.test_scripts_people import RECORD, bury
 from tests.lanes.whole_state import KEPT, KNOWN, mourned, of, watch

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lanes.audit import audit
-from lanes.job import Order
+from lanes.order import Order
 from tests.lanes.conftest import START, ClockedStore
 from tests.lanes.whole_state import KEPT, KNOWN, of, report, send, watch
 

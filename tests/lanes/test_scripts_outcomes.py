@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lanes.job import Released, Result
+from lanes.results import Released, Result
 from lanes.transitions import Report
 from tests.lanes.conftest import START, ClockedStore, Orders
 from tests.lanes.whole_state import KEPT, KNOWN, buried, held, mourned, of, report, seat, send, watch

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lanes.job import Idle, Released, Survey
+from lanes.results import Idle, Released, Survey
 from lanes.transitions import Limits
 from lanes.versions import DEFAULT_VERSION
 from tests.lanes.conftest import START, ClockedStore, Orders

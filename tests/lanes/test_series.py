@@ -3,7 +3,7 @@
 import pytest
 
 from lanes import letters
-from lanes.job import Released
+from lanes.results import Released
 from lanes.series import EVENTS, Histogram, Series, lane_day, last_day, last_hour, since_the_beginning, upper_bound
 from tests.lanes.conftest import START, ClockedStore, Orders
 from tests.lanes.whole_state import KEPT, KNOWN, report, send

@@ -19,7 +19,9 @@ from hypothesis.stateful import (
 )
 
 from lanes.audit import audit
-from lanes.job import Acceptance, Released, Result, State
+from lanes.job import State
+from lanes.order import Acceptance
+from lanes.results import Released, Result
 from lanes.transitions import OutageRule, Patience, Report, Seat
 from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
 from tests.lanes.gate_rules import GateRules

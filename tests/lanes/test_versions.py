@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 from lanes.audit import audit
-from lanes.job import Order, Released
+from lanes.order import Order
+from lanes.results import Released
 from lanes.transitions import Report
 from tests.lanes.conftest import LIMITS, ClockedStore, seat
 

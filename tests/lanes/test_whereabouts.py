@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from lanes.job import Released, State
+from lanes.job import State
+from lanes.results import Released
 from lanes.whereabouts import Cause, Place, Wait, Whereabouts
 from tests.lanes.conftest import LIMITS, START, ClockedStore, Orders, seat
 from tests.lanes.outages import RULE, begin_outage, fail

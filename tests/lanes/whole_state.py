@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from math import ceil
 from typing import Any
 
-from lanes.job import MICROSECONDS, Released
+from lanes.job import MICROSECONDS
 from lanes.lane import COUNTS
+from lanes.results import Released
 from lanes.series import last_day
 from lanes.transitions import Limits, Report, Seat, Told
 from tests.lanes.conftest import START, ClockedStore

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pytest
 from pydantic import BaseModel
 
-from lanes.job import Released
+from lanes.results import Released
 from lanes.settings import PREFIX, Settings
 from lanes.store import LaneStore, connect
 from lanes.transitions import Limits, Report, Seat

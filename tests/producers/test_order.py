@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lanes.job import Order
+from lanes.order import Order
 from producers import EnqueueOptions, InvalidJobError, UpsertOpportunity
 from producers.order import make_order
 from tests.producers.conftest import OK

@@ -14,9 +14,11 @@ import pytest
 
 from lanes import schema
 from lanes.audit import audit
-from lanes.job import Acceptance, Idle, Released, State
+from lanes.job import State
 from lanes.keys import SCHEMA
 from lanes.loader import load
+from lanes.order import Acceptance
+from lanes.results import Idle, Released
 from lanes.schema import MIGRATIONS, SchemaStore, prepare
 from lanes.transitions import Limits, Report, Seat
 from tests.lanes.conftest import ClockedStore

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lanes.gate import Gate
-from lanes.job import Idle
+from lanes.results import Idle
 from lanes.store import LaneStore
 from tests.ops.command.conftest import SEAT, Run
 

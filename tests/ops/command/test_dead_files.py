@@ -11,8 +11,9 @@ import pytest
 
 from lanes import letters
 from lanes.audit import audit
-from lanes.job import Order, Reason
+from lanes.job import Reason
 from lanes.letter import Letter
+from lanes.order import Order
 from lanes.store import LaneStore
 from lanes.transitions import Report
 from tests.ops.command.conftest import LANES, SEAT, Run, environ

@@ -6,12 +6,13 @@ from itertools import islice
 import pytest
 
 from lanes import letters
-from lanes.job import Attempt, Job, Order, Reason
+from lanes.job import Attempt, Job, Reason
 from lanes.letter import Letter
 from lanes.letter_choice import Choice, choose, count_chosen
 from lanes.letter_groups import MOST_GROUPS, OTHER, group
 from lanes.letter_summary import summarize
 from lanes.letters import STEP
+from lanes.order import Order
 from lanes.store import LaneStore, connect
 
 MANY = 100_000

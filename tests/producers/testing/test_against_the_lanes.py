@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lanes.job import Job, Released
+from lanes.job import Job
+from lanes.results import Released
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
 from lanes.transitions import Report

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from lanes import letters
-from lanes.job import Attempt, Order, Reason, Released
+from lanes.job import Attempt, Reason
 from lanes.letter import Letter
+from lanes.order import Order
+from lanes.results import Released
 from lanes.store import LaneStore
 from lanes.transitions import Limits, Report, Seat
 

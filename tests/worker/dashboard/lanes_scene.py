@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lanes.job import Released
+from lanes.results import Released
 from lanes.transitions import Limits, Report, Seat
 from tests.worker.dashboard.conftest import Site, row
 

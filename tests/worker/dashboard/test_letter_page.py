@@ -8,7 +8,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from lanes import trail
-from lanes.job import Order
+from lanes.order import Order
 from tests.worker.dashboard.conftest import PASSWORD, MakeSite, OpenPage, Site, axe, fits, until
 from tests.worker.dashboard.dead import letter, overtake, seed
 

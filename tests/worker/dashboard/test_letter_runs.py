@@ -10,11 +10,11 @@ import pytest
 
 from lanes import trail
 from lanes.audit import audit
-from lanes.job import Released
 from lanes.letter import Moved
 from lanes.letter_choice import Choice
 from lanes.letter_moves import Move, purge_move, replay_move
 from lanes.letters import Span, until_now
+from lanes.results import Released
 from lanes.store import LaneStore, connect
 from lanes.transitions import Report
 from ops.redis_server import RedisServer

@@ -12,8 +12,9 @@ from playwright.sync_api import Page, expect
 
 from lanes import trail
 from lanes.audit import audit
-from lanes.job import Attempt, Order, Reason
+from lanes.job import Attempt, Reason
 from lanes.letter import Letter
+from lanes.order import Order
 from ops.command.root import lanes
 from producers.letter_rows import read_letter
 from producers.rows import read_rows

@@ -10,7 +10,7 @@ import pytest
 import redis
 from prometheus_client import CollectorRegistry, generate_latest
 
-from lanes.job import Order
+from lanes.order import Order
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
 from ops.redis_server import RedisServer

@@ -3,8 +3,9 @@
 import pytest
 
 from lanes.gate import Gate
-from lanes.job import Released, State
+from lanes.job import State
 from lanes.lane import COUNTS, Lane
+from lanes.results import Released
 from lanes.series import Histogram
 from lanes.settings import Settings
 from lanes.transitions import Limits, Report, Seat

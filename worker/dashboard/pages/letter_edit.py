@@ -8,8 +8,9 @@ from typing import Any
 from tornado.web import HTTPError, url
 
 from lanes import letters
-from lanes.job import Job, Order
+from lanes.job import Job
 from lanes.letter_moves import why_not
+from lanes.order import Order
 from lanes.printable import printable
 from producers.errors import InvalidJobError, Problem
 from producers.letter_edits import cell_of, differences, fields_of, fill_in, mended, parse_body
