@@ -7,7 +7,7 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.1
   --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo up test lint format bench bench-quick chaos soak fuzz secrets lock clean
+.PHONY: help env demo up test lint format audit bench bench-quick chaos soak fuzz secrets lock clean
 
 help:  ## What there is to type
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{ printf "  make %-13s%s\n", $$1, $$2 }'
@@ -31,6 +31,7 @@ test: env  ## Lint, types, walls and every test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --severity-level medium --recursive lanes producers worker ops
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: env  ## Lint alone
@@ -39,6 +40,9 @@ lint: env  ## Lint alone
 format: env  ## Lay the code out and mend what can be mended by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+audit: env  ## Ask for known holes in what is locked; needs a service that not every machine reaches
+	$(BIN)/uv tool run pip-audit==2.10.1 --require-hashes --requirement requirements.lock
 
 bench: env  ## Measure what the README claims, and draw it
 	@$(BIN)/python -m benchmarks --plots benchmarks/plots
