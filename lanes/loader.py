@@ -41,6 +41,13 @@ def read(name: str) -> list[str]:
     return (files("lanes") / "scripts" / f"{name}.lua").read_text("utf-8").splitlines()
 
 
+def load_all(prefix: str) -> None:
+    """Read every script, so that a process that cannot open files any more has all that it may need."""
+    for script in (files("lanes") / "scripts").iterdir():
+        if script.name.endswith(".lua"):
+            load(script.name.removesuffix(".lua"), prefix)
+
+
 @lru_cache(maxsize=256)
 def load(name: str, prefix: str, *, test_clock: bool = False) -> Script:
     """Return the transition `name` for the keys under `prefix`.

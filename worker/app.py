@@ -17,6 +17,7 @@ from celery.signals import (
 )
 
 from lanes.errors import SettingsError
+from lanes.loader import load_all
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
 from worker.bell import Bell
@@ -103,6 +104,7 @@ def bench(hostname: str) -> Bench:
     global _bench  # noqa: PLW0603 - one per process
     with _lock:
         if _bench is None:
+            load_all(settings.prefix)
             store = LaneStore(connect(settings.redis_url), settings.prefix)
             _bench = Bench(
                 settings,

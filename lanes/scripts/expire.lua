@@ -11,8 +11,11 @@ local AGAIN = 60 * 1000000
 local expired = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.expiring, '-inf', now, 'LIMIT', 0, ARGV[1])) do
   local job = redis.call('HMGET', key.job(id), 'location', 'record', 'expires_at')
-  local at = expiry(id, job[1], job[3])
-  if at > now then
+  local at = job[3] and expiry(id, job[1], job[3])
+  if not at then
+    -- Something else than these scripts has been at work; it must not stand in the way of the others.
+    redis.call('ZREM', key.expiring, id)
+  elseif at > now then
     redis.call('ZADD', key.expiring, math.max(at, now + AGAIN), id)
   else
     expire_job(id, job[1], job[2])

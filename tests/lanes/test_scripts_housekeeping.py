@@ -191,3 +191,11 @@ def test_audit_jobs_sees_what_is_left_of_no_job(store: ClockedStore, order: Orde
     store.client.delete(store.key("job", "job1"))
     store.client.set(store.key("body", "job1"), "{}")
     assert audit.audit_jobs(["job1"])[0] == ("job1", "body", "a body without a job")
+
+
+def test_what_is_no_job_keeps_no_other_from_expiring(store: ClockedStore, order: Orders) -> None:
+    store.client.zadd(store.key("expiring"), {"nobody": 1})
+    store.enqueue(order(expires_at=START + 5), KNOWN)
+    store.pass_time(6)
+    assert store.expire(10) == ["job1"]
+    assert store.client.zcard(store.key("expiring")) == 0
