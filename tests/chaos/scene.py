@@ -42,6 +42,7 @@ ROOT = Path(__file__).parents[2]
 CLOCK = Path(__file__).with_name("clock")
 SETTLE_SECONDS = 60.0
 LAST_WORDS = 200
+REWRITE = ("--auto-aof-rewrite-min-size", "8mb")  # so that long runs do not fill the small disk by themselves
 RECENT = 150  # jobs of each producer that are looked at to see who delivers
 
 SETTINGS: dict[str, object] = {
@@ -118,7 +119,7 @@ class Scene:
         own = home / "redis.conf"
         if not own.exists():
             shutil.copy(CONFIGURATION, own)
-        server = RedisServer(home, configuration=own)
+        server = RedisServer(home, options=REWRITE, configuration=own)
         self._servers.callback(server.stop)
         return server
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-MEGABYTES = 48
+MEGABYTES = 96
 
 
 @contextmanager
