@@ -68,7 +68,7 @@ def test_what_expires_overtakes_nothing_nor_what_was_merged_into_it(store: Clock
 
 
 def test_what_was_delivered_so_long_ago_that_it_is_forgotten_still_counts(store: ClockedStore) -> None:
-    """A job may be read for less time than events are known; what is left of an event then is sent, and says nothing."""
+    """A job may be read for less time than events are known. What nothing is left of goes out then, and says nothing."""
     told(store, "newer", 200, status="newer")
     assert delivered(store)["status"] == "newer"
     store.client.delete(store.key("job", "newer"), store.key("attempts", "newer"))
@@ -78,7 +78,7 @@ def test_what_was_delivered_so_long_ago_that_it_is_forgotten_still_counts(store:
     assert store.counts()["pending"] == 0
 
 
-def told(  # noqa: PLR0913 - what an order says
+def told(
     store: ClockedStore,
     job_id: str,
     time: float,
