@@ -1,4 +1,4 @@
-"""Addresses of Redis, and of HTTP services that secrets are sent to: plain ones only, so that all read them the same."""
+"""Addresses of Redis, and of HTTP services that secrets are sent to: plain ones, which all read in the same way."""
 
 import re
 from collections.abc import Collection

@@ -68,7 +68,7 @@ def test_what_expires_overtakes_nothing_nor_what_was_merged_into_it(store: Clock
 
 
 def test_what_was_delivered_so_long_ago_that_it_is_forgotten_still_counts(store: ClockedStore) -> None:
-    """A job may be read for less time than events are known. What nothing is left of goes out then, and says nothing."""
+    """A job may be read for less time than events are known. What has nothing left then goes out, and says nothing."""
     told(store, "newer", 200, status="newer")
     assert delivered(store)["status"] == "newer"
     store.client.delete(store.key("job", "newer"), store.key("attempts", "newer"))
