@@ -11,7 +11,7 @@ from rich.text import Text
 class Steps:
     """A bar for work in steps: how many of how many, or only how many when nobody knows the total."""
 
-    def __init__(self, label: str, total: int | None, *, bytes_too: bool = False) -> None:
+    def __init__(self, label: str, total: int | None, *, bytes_too: bool = False, hidden: bool = False) -> None:
         self._console = Console(stderr=True)
         amount = DownloadColumn() if bytes_too else MofNCompleteColumn()
         self._progress = Progress(
@@ -21,7 +21,7 @@ class Steps:
             amount,
             console=self._console,
             transient=True,
-            disable=not self._console.is_terminal,
+            disable=hidden or not self._console.is_terminal,
         )
         self._task = self._progress.add_task(label, total=total)
 
@@ -47,10 +47,10 @@ class Steps:
 
 
 class BytesRead(Steps):
-    """A bar for a file that is read; `size` in bytes, None where there is none, as on stdin."""
+    """A bar for a file that is read; `size` in bytes, None where there is none, as on stdin. None where rows are typed."""
 
     def __init__(self, source: BinaryIO, size: int | None) -> None:
-        super().__init__("reading", size or None, bytes_too=True)
+        super().__init__("reading", size or None, bytes_too=True, hidden=source.isatty())
         self._source = source
         self._seekable = size is not None and source.seekable()
 
