@@ -47,7 +47,7 @@ class Steps:
 
 
 class BytesRead(Steps):
-    """A bar for a file that is read; `size` in bytes, None where there is none, as on stdin. None where rows are typed."""
+    """A bar for a file that is read; `size` in bytes, None where there is none, as on stdin. None if rows are typed."""
 
     def __init__(self, source: BinaryIO, size: int | None) -> None:
         super().__init__("reading", size or None, bytes_too=True, hidden=source.isatty())
