@@ -21,6 +21,7 @@ from lanes.loader import load_all
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
 from worker.bell import Bell
+from worker.broker import broker_of
 from worker.control import hide_bodies, restrict, survive_garbage
 from worker.crew import Crew
 from worker.dispatcher import SHIFT_TASK, DispatcherStep, ShiftTask
@@ -45,8 +46,10 @@ def default_concurrency() -> int:
 
 def make_app(settings: Settings) -> Celery:
     """Return the Celery app for these settings."""
-    app = Celery("lanes", broker=settings.redis_url)
+    broker = broker_of(settings.redis_url)
+    app = Celery("lanes", broker=broker.url)
     app.conf.update(
+        broker_use_ssl=broker.tls,
         accept_content=["json"],
         task_serializer="json",
         result_serializer="json",
