@@ -21,7 +21,7 @@ from lanes.loader import load_all
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
 from worker.bell import Bell
-from worker.broker import broker_of
+from worker.broker import broker_of, close_wholly
 from worker.control import hide_bodies, restrict, survive_garbage
 from worker.crew import Crew
 from worker.dispatcher import SHIFT_TASK, DispatcherStep, ShiftTask
@@ -90,6 +90,7 @@ def load_settings() -> Settings:
 settings = load_settings()
 configure_logs(settings)
 log = structlog.get_logger()
+close_wholly()
 restrict()
 hide_bodies()
 survive_garbage()

@@ -47,18 +47,21 @@ class LanesMachine(GateRules):
 
     @initialize()
     def begin(self) -> None:
-        """An empty Redis."""
+        """Jobs in both lanes, some of them on their way: most of what can go wrong begins so."""
         self.store.client.flushall()
         self.store.pass_time(0)
         self.orders = Orders()
         self.jobs: dict[str, Known] = {}
         self.sent: list[Sent] = []
         self.busy: dict[str, Released] = {}
-        self.charged: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        self.charged: dict[str, dict[tuple[str, int], tuple[float, float]]] = defaultdict(dict)
         self.newest: dict[tuple[str, str], str] = {}
         self.held: dict[str, bool] = dict.fromkeys(LOCATIONS, False)
         self.all_held = False
         self.held_for: dict[str, float] = dict.fromkeys(LOCATIONS, 0.0)
+        for location in LOCATIONS:
+            self.enqueue_some(location)
+        self.release_all()
 
     @rule(
         location=st.sampled_from(LOCATIONS),
@@ -107,8 +110,8 @@ class LanesMachine(GateRules):
             in_flight = [other for other in self.jobs.values() if other.leased]
             assert (known.location, known.record) not in {(other.location, other.record) for other in in_flight}
             known.state, known.attempt, known.leased, known.lost = State.IN_FLIGHT, job.attempt, True, False
-            known.lease_ends = self.store.now + 30
-            self.charged[job.location_id].append((self.store.now, self.store.now + 30))
+        known.lease_ends = self.store.now + 30  # a whole one for what was given before, too
+        self.charged[job.location_id][job.id, job.attempt] = job.released_at, known.lease_ends
         self.busy[worker] = job
         self.sent.append(Sent(worker, job))
 
@@ -141,7 +144,8 @@ class LanesMachine(GateRules):
     )
     def report(self, data: st.DataObject, outcome: str, take: bool) -> None:
         """Any attempt that was ever made reports, perhaps again, perhaps long after its lease."""
-        sent = data.draw(st.sampled_from(self.sent))
+        overtaken = [one for one in self.sent if self.goes_on_without(one.job)]
+        sent = data.draw(st.sampled_from(overtaken or self.sent) | st.sampled_from(self.sent))
         job, known = sent.job, self.jobs[sent.job.id]
         free = self.busy.get(sent.worker) in (None, job)
         following = seat(sent.worker) if take and free else None
@@ -175,6 +179,11 @@ class LanesMachine(GateRules):
         if following is not None:
             self.released(sent.worker, result)
 
+    def goes_on_without(self, job: Released) -> bool:
+        """Whether a later attempt of the job is on its way."""
+        known = self.jobs[job.id]
+        return known.state is State.IN_FLIGHT and known.attempt > job.attempt
+
     def come_back(self, report: Report, outcome: str, following: Seat | None) -> tuple[Result, str]:
         """The job waits again; with the code that says so."""
         if outcome == "retry":
@@ -201,10 +210,12 @@ class LanesMachine(GateRules):
 
     def answered(self, job: Released, *, sent: bool) -> None:
         """The request of a job counts until now; one that was never made does not count."""
-        window = self.charged[job.location_id]
+        window, request = self.charged[job.location_id], (job.id, job.attempt)
         if not sent:
-            window[:] = [(at, end) for at, end in window if at != job.released_at]
-        window[:] = [(at, min(end, self.store.now)) if at == job.released_at else (at, end) for at, end in window]
+            window.pop(request, None)
+        elif request in window:
+            at, end = window[request]
+            window[request] = at, min(end, self.store.now)
 
     @rule(seconds=st.sampled_from((0.5, 4.0, 11.0, 31.0, 90000.0)))
     def pass_time(self, seconds: float) -> None:
@@ -212,7 +223,7 @@ class LanesMachine(GateRules):
         self.note_held(seconds)
         self.store.pass_time(seconds)
         for worker, job in list(self.busy.items()):
-            if job.released_at + 30 <= self.store.now:
+            if self.jobs[job.id].lease_ends <= self.store.now:
                 del self.busy[worker]
                 self.store.client.delete(self.store.key("seat", worker))
 
@@ -229,6 +240,14 @@ class LanesMachine(GateRules):
                     self.end(job_id, State.DEAD)
             if over:
                 known.leased = False
+
+    @precondition(lambda self: self.busy)
+    @rule()
+    def fall_silent(self) -> None:
+        """Who has a job is held up beyond its lease, and it goes out again; what it reports is of an older attempt."""
+        self.pass_time(45.0)
+        self.reclaim()
+        self.release_all()
 
     @rule()
     def expire(self) -> None:
@@ -264,7 +283,8 @@ class LanesMachine(GateRules):
     @invariant()
     def within_the_limit(self) -> None:
         """However late the server counts a request, from its release to its report, no window holds too many."""
-        for spans in self.charged.values():
+        for requests in self.charged.values():
+            spans = requests.values()
             for begin in {end for _, end in spans}:
                 assert sum(1 for at, end in spans if at < begin + LIMITS.window and end >= begin) <= LIMITS.burst
 
