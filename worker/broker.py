@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from kombu.transport import redis as transport
-from kombu.transport.virtual import Channel
 from redis.connection import parse_url
 
 
@@ -42,14 +41,15 @@ def close_wholly() -> None:
     ever: two descriptors for each time that Redis was away, until the process may open no more. What it had in hand
     stays in Redis, and is given to somebody else when its time is over.
     """
-    close = transport.Channel.close
+    channels: Any = transport.Channel
+    close = channels.close
 
     def closed(channel: Any) -> None:
         try:
             close(channel)
         except Exception:  # noqa: BLE001 - whatever Redis, or a connection that is half gone, brings
-            for step in (channel._disconnect_pools, channel._close_clients, lambda: Channel.close(channel)):  # noqa: SLF001
+            for step in (channel._disconnect_pools, channel._close_clients, super(channels, channel).close):  # noqa: SLF001
                 with contextlib.suppress(Exception):
                     step()
 
-    transport.Channel.close = closed
+    channels.close = closed
