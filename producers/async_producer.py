@@ -1,6 +1,7 @@
 """The producer for services that run an event loop."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, Self, TypeVar
 
@@ -100,12 +101,16 @@ class AsyncOpportunityProducer:
             note_answers(batch, error.answers, report)
             raise DurabilityError(str(asked), str(error), report=report) from error
 
-    async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
-        return await Insistence(self._settings.enqueue_timeout_seconds).run_async(lambda _: call(), asyncio.sleep)
+    async def _insist(self, call: Callable[[], Awaitable[T]], most: float = math.inf) -> T:
+        insistence = Insistence(min(self._settings.enqueue_timeout_seconds, most))
+        return await insistence.run_async(lambda _: call(), asyncio.sleep)
 
     async def status(self, job_id: str) -> Job:
         """See `OpportunityProducer.status`."""
-        job = await self._insist(lambda: self._store.job(job_id))
+        return await self._look(job_id)
+
+    async def _look(self, job_id: str, most: float = math.inf) -> Job:
+        job = await self._insist(lambda: self._store.job(job_id), most)
         if job is None:
             raise UnknownJobError(job_id)
         return job
@@ -123,11 +128,11 @@ class AsyncOpportunityProducer:
         deadline = loop.time() + timeout
         pause = POLL_FIRST_SECONDS
         while True:
-            job = await self.status(job_id)
+            job = await self._look(job_id, max(0.0, deadline - loop.time()))
             if job.state.final:
                 return job
             left = deadline - loop.time()
-            if left <= 0:
+            if not left > 0:
                 raise WaitTimeoutError(job, timeout)
             await asyncio.sleep(min(pause, left))
             pause = min(pause * 1.5, POLL_MOST_SECONDS)

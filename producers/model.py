@@ -18,6 +18,7 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_FIELDS = 64  # of a body or its options, and problems that are told of one
 EXACT = 2**53
 _SHOWN = 60
+_WITH_ZONE = "must be a time with a zone, like 2026-05-01T09:00:00Z"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -134,8 +135,7 @@ class EnqueueOptions(BaseModel):
     @classmethod
     def _check_time(cls, value: object) -> object:
         if not isinstance(value, datetime | None) and not (isinstance(value, str) and _DATE.match(value)):
-            message = "must be a time with a zone, like 2026-05-01T09:00:00Z"
-            raise ValueError(message)
+            raise ValueError(_WITH_ZONE)
         return value
 
     @field_validator("expires_at")
@@ -195,6 +195,9 @@ def _problem(
         if others := [version for version, fields in elsewhere.items() if location in fields]:
             own = f" in API version {model.version}" if issubclass(model, Upsert) else ""
             return Problem(name, "", f"no such field{own}; {' and '.join(others)} has it: see LANES_API_VERSION")
+        if location in model.model_fields:
+            twin = model.model_fields[location].alias
+            return Problem(name, "", f"stands there as {twin} already: keep one of the two")
         close = get_close_matches(location, names, n=1, cutoff=0.6)
         return Problem(
             name,
@@ -209,6 +212,8 @@ def _problem(
         most = 128 if location == "idempotency_key" else 64
         return Problem(name, shorten(value), f"must be 1 to {most} printable ASCII characters, no spaces")
     message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
+    if kind == "timezone_aware":
+        return Problem(name, shorten(value), _WITH_ZONE)
     if kind == "model_type":
         return Problem(name, shorten(values), "must be an object of named fields")
     return Problem(name, shorten(value), message)

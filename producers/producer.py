@@ -1,5 +1,6 @@
 """The producer for services that run threads."""
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -55,7 +56,7 @@ def durability_for(settings: Settings, asked: str | None) -> Durability:
         InvalidJobError: it is none of the levels.
     """
     try:
-        return Durability.parse(settings.durability if asked is None else asked)
+        return Durability.parse(settings.durability if asked is None else str(asked))
     except ValueError as error:
         raise InvalidJobError([Problem("durability", shorten(asked), str(error))]) from None
 
@@ -101,8 +102,8 @@ class OpportunityProducer:
         client = connect(settings.redis_url, retry=Retry(NoBackoff(), 0), **waits_of(settings))
         return cls(LaneStore(client, settings.prefix), settings)
 
-    def _insist(self, call: Callable[[], T]) -> T:
-        return Insistence(self._settings.enqueue_timeout_seconds).run(lambda _: call())
+    def _insist(self, call: Callable[[], T], most: float = math.inf) -> T:
+        return Insistence(min(self._settings.enqueue_timeout_seconds, most)).run(lambda _: call())
 
     def enqueue(
         self, opportunity: Opportunity, *, durability: str | None = None, job_id: str | None = None, **options: Any
@@ -198,7 +199,10 @@ class OpportunityProducer:
         Raises:
             UnknownJobError: no job has this id (any more).
         """
-        job = self._insist(lambda: self._store.job(job_id))
+        return self._look(job_id)
+
+    def _look(self, job_id: str, most: float = math.inf) -> Job:
+        job = self._insist(lambda: self._store.job(job_id), most)
         if job is None:
             raise UnknownJobError(job_id)
         return job
@@ -219,7 +223,7 @@ class OpportunityProducer:
 
         Args:
             job_id: from the receipt.
-            timeout: seconds to wait at most.
+            timeout: seconds to wait at most; while Redis is away, too.
 
         Raises:
             WaitTimeoutError: it was not done in time; it goes on.
@@ -228,11 +232,11 @@ class OpportunityProducer:
         deadline = time.monotonic() + timeout
         pause = POLL_FIRST_SECONDS
         while True:
-            job = self.status(job_id)
+            job = self._look(job_id, max(0.0, deadline - time.monotonic()))
             if job.state.final:
                 return job
             left = deadline - time.monotonic()
-            if left <= 0:
+            if not left > 0:
                 raise WaitTimeoutError(job, timeout)
             time.sleep(min(pause, left))
             pause = min(pause * 1.5, POLL_MOST_SECONDS)

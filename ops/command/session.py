@@ -28,8 +28,8 @@ class Session:
     @functools.cached_property
     def settings(self) -> Settings:
         """The settings of the environment or `.env`, with the Redis that the option names."""
-        environ = os.environ if self.redis_url is None else {**os.environ, "LANES_REDIS_URL": self.redis_url}
-        return Settings.load(environ)
+        own = {} if self.redis_url is None else {"LANES_REDIS_URL": self.redis_url, "LANES_REDIS_URL_FILE": ""}
+        return Settings.load({**os.environ, **own})
 
     @functools.cached_property
     def store(self) -> LaneStore:
@@ -58,6 +58,9 @@ def _who() -> str:
 
 
 def _note_url(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value == "":
+        message = "must not be empty; it looks like redis://127.0.0.1:6379/0"
+        raise click.BadParameter(message)
     if value is not None:
         context.ensure_object(Session).redis_url = value
 

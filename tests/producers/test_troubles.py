@@ -226,3 +226,11 @@ def test_each_trouble_has_its_error_within_the_time(make_producer: MakeProducer,
         for error in errors:
             assert re.search(line, str(error)), str(error)
             assert error.trouble is trouble
+
+
+@pytest.mark.parametrize("timeout", [0, 0.05])
+def test_who_waits_insists_no_longer_than_he_waits(make_producer: MakeProducer, timeout: float) -> None:
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    producer = make_producer(Settings(redis_url=url, enqueue_timeout_seconds=600))
+    with pytest.raises(RedisUnavailableError, match="cannot be reached"):
+        producer.wait("job", timeout)
