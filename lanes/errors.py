@@ -38,6 +38,7 @@ class Trouble(StrEnum):
     PASSWORD = "password"  # noqa: S105 - no password, but the word
     RIGHTS = "rights"
     TLS = "tls"
+    UNFIT = "unfit"
 
     @property
     def passes(self) -> bool:

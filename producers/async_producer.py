@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar, Unpack
 
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -23,7 +23,7 @@ from producers.errors import (
 )
 from producers.insistence import Insistence
 from producers.intake import BATCH, Batch, Item, batches, check_rows, note_answers, number_rows, taken
-from producers.model import EnqueueOptions, check
+from producers.model import EnqueueOptions, Options, check
 from producers.order import Opportunity, order_for
 from producers.producer import POLL_FIRST_SECONDS, POLL_MOST_SECONDS, durability_for, settings_for, waits_of
 from producers.protocols import AsyncStore
@@ -53,7 +53,12 @@ class AsyncOpportunityProducer:
         return cls(AsyncLaneStore(client, settings.prefix), settings)
 
     async def enqueue(
-        self, opportunity: Opportunity, *, durability: str | None = None, job_id: str | None = None, **options: Any
+        self,
+        opportunity: Opportunity,
+        *,
+        durability: str | None = None,
+        job_id: str | None = None,
+        **options: Unpack[Options],
     ) -> Receipt:
         """See `OpportunityProducer.enqueue`."""
         order = order_for(self._settings, opportunity, options or None, job_id)
@@ -74,7 +79,7 @@ class AsyncOpportunityProducer:
         opportunities: Iterable[Opportunity] | AsyncIterable[Opportunity],
         *,
         durability: str | None = None,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> EnqueueReport:
         """See `OpportunityProducer.enqueue_many`; takes asynchronous iterables too."""
         common = check(EnqueueOptions, options)

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypedDict, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
 from pydantic.alias_generators import to_camel
@@ -100,6 +100,19 @@ class UpsertOpportunity(Upsert):
     def record(self) -> str:
         """The API's match key (observed): pipeline and contact."""
         return f"{self.pipeline_id}/{self.contact_id}"
+
+
+class Options(TypedDict, total=False):
+    """The fields of `EnqueueOptions`, each as it may be given: for type checkers and editors."""
+
+    idempotency_key: str | None
+    not_before: datetime | str | None
+    expires_at: datetime | str | None
+    expires_while_held: bool
+    service: str | None
+    priority: int
+    merge: bool | None
+    event_time: datetime | str | None
 
 
 class EnqueueOptions(BaseModel):

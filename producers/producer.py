@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar, Unpack
 
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -26,7 +26,7 @@ from producers.errors import (
 )
 from producers.insistence import SHARE_OF_ONE_TRY, Insistence
 from producers.intake import Batch, Row, batches, check_rows, note_answers, number_rows, taken
-from producers.model import EnqueueOptions, check, shorten
+from producers.model import EnqueueOptions, Options, check, shorten
 from producers.order import Opportunity, order_for
 from producers.protocols import Progress, Store
 from producers.receipt import EnqueueReport, Receipt, make_receipt, receipt_of
@@ -106,7 +106,12 @@ class OpportunityProducer:
         return Insistence(min(self._settings.enqueue_timeout_seconds, most)).run(lambda _: call())
 
     def enqueue(
-        self, opportunity: Opportunity, *, durability: str | None = None, job_id: str | None = None, **options: Any
+        self,
+        opportunity: Opportunity,
+        *,
+        durability: str | None = None,
+        job_id: str | None = None,
+        **options: Unpack[Options],
     ) -> Receipt:
         """Enqueue one upsert; when this returns, it will be delivered, refused or expired, but not lost.
 
@@ -141,7 +146,7 @@ class OpportunityProducer:
         *,
         progress: Progress | None = None,
         durability: str | None = None,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> EnqueueReport:
         """Enqueue any number of upserts in few round trips; wrong ones are reported and do not stop the others.
 
@@ -164,7 +169,7 @@ class OpportunityProducer:
         *,
         progress: Progress | None = None,
         durability: str | None = None,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> EnqueueReport:
         """`enqueue_many` for rows that bring their own numbers, as those of a file do (`producers.rows`)."""
         common = check(EnqueueOptions, options)

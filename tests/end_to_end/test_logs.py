@@ -115,3 +115,14 @@ def test_the_dashboard_writes_as_a_worker_does(make_stack: Callable[..., Stack])
         events = [json.loads(line) for line in lines]
         assert len([event for event in events if event["event"].startswith("Visit me")]) == 1
         assert part.stop() == 0
+
+
+def test_what_flower_asks_of_a_worker_that_it_hears_of_is_no_error(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack()
+    worker = stack.start_worker()
+    with closing(Celery(broker=stack.redis.url)) as client:
+        client.conf.broker_transport_options = {"global_keyprefix": "lanes:celery:"}
+        client.control.enable_events()
+        assert len(client.control.ping(timeout=10, limit=1)) == 1
+    assert worker.stop() == 0
+    assert [line for line in lines_of(worker) if line["level"] == "error"] == []

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from producers import EnqueueOptions
+from producers import EnqueueOptions, Options
 from producers.model import check
 from producers.order import make_order
 from tests.producers.conftest import OK, problems_of
@@ -74,3 +74,7 @@ def test_what_a_row_does_not_say_of_its_options_is_as_for_all_rows() -> None:
         assert (order.idempotency_key, order.priority, order.expires_while_held, order.service) == ("k", 5, True, "s")
     order = make_order({**OK, "_options": EnqueueOptions(priority=0)}, {"priority": 5})
     assert order.priority == 0
+
+
+def test_what_type_checkers_know_of_the_options_is_all_of_them() -> None:
+    assert list(Options.__annotations__) == list(EnqueueOptions.model_fields)
