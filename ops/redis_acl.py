@@ -20,10 +20,10 @@ CONNECT = ("-@all", "+@connection", "-@admin", "-@dangerous", "+client|setname",
 RUN_SCRIPTS = ("+evalsha", "+eval", "+script|load")
 # For `durability`: the mark, the wait, and on a server older than 7.2 whether it always syncs.
 WAIT = ("+set", "+wait", "+config|get")
-# A worker asks whether Redis keeps what it acknowledges, and metrics how slow its disk is; the command asks more, of
+# Workers and pages ask whether Redis keeps what it acknowledges, and how slow its disk is; the command asks more, of
 # rights and clients.
 ASKING = {
-    "worker": ("+config|get",),
+    "worker": ("+config|get", "+latency|latest"),
     "dashboard": ("+config|get", "+latency|latest"),
     "command": ("+config|get", "+acl|whoami", "+acl|dryrun", "+client|list"),
 }

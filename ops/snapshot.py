@@ -184,7 +184,10 @@ def _data(replies: BinaryIO) -> Iterator[bytes]:
     while header == b"\n":
         header = replies.readline()
     if header.startswith(b"-"):
-        message = f"Redis refuses to give its data away: {header[1:].decode('utf-8', 'replace').strip()}"
+        said = header[1:].decode("utf-8", "replace").strip().rstrip(".")
+        message = f"Redis refuses to give its data away: {said}"
+        if said.startswith("NOPERM"):
+            message += "; that is for its user `backup` (redis_url_backup) alone"
         raise RedisUnavailableError(message)
     if not header.startswith(b"$"):
         message = "Redis ended the connection; is it shutting down, or does its log say why?"

@@ -17,7 +17,7 @@ from redis.retry import Retry
 from lanes.settings import Settings
 from ops.make_secrets import make
 from ops.redis_acl import USERS
-from ops.redis_server import RedisServer
+from ops.redis_server import RedisServer, free_port
 from ops.stack import Stack
 from producers import OpportunityProducer, State
 from tests.end_to_end.conftest import row
@@ -74,7 +74,7 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
 def test_each_process_does_its_work_with_its_own_rights(scene: Scene) -> None:
     stack = scene.stack
     scene.denials()
-    stack.settings["LANES_REDIS_URL"] = scene.urls["worker"]
+    stack.settings |= {"LANES_REDIS_URL": scene.urls["worker"], "LANES_METRICS_PORT": str(port := free_port())}
     stack.start_worker()
     settings = Settings(redis_url=scene.urls["producer"])
     with OpportunityProducer.from_settings(settings) as producer:
@@ -90,7 +90,8 @@ def test_each_process_does_its_work_with_its_own_rights(scene: Scene) -> None:
     scene.run("command", "lanes", "check")
     scene.run("backup", "lanes", "backup", "whole.rdb")
     assert "pong" in scene.run("dashboard", "celery", "-A", "worker", "inspect", "ping")
-    stack.settings["LANES_REDIS_URL"] = scene.urls["dashboard"]
+    assert "lanes_redis_memory_used_bytes" in requests.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
+    stack.settings |= {"LANES_REDIS_URL": scene.urls["dashboard"], "LANES_METRICS_PORT": "0"}
     stack.start_dashboard()
     look_and_hold(stack.flower_url, first.job_id)
     with redis.Redis.from_url(scene.urls["command"]) as client:
