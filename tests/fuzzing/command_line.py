@@ -31,7 +31,8 @@ URLS = ("redis://127.0.0.1:1/0", "redis://", "http://127.0.0.1/", "redis://127.0
 VALUES = (
     *("2", "422", "30m", "refused", "exhausted", "unauthorized", "expired", "jsonl", "csv", "fsync", "replicas:1"),
     *("rows.jsonl", "rows.csv", "new.jsonl", "new.csv", "folder", "empty", "status=won", "monetaryValue=1", "name"),
-    *("bash", "zsh", "fish", "accepted", "new\x1b[2J.jsonl", "new\udcff.jsonl", *NASTY),
+    *("bash", "zsh", "fish", "accepted", "new\x1b[2J.jsonl", "new\udcff.jsonl"),
+    *(each for each in NASTY if each != "\ud800"),  # no argument can hold that
 )
 SAFE = str.maketrans({"/": "|", "\0": "|"})  # no file but in the folder of the run; no NUL is in an argument
 
@@ -96,8 +97,6 @@ def arguments_of(pieces: Pieces) -> list[str]:
             given.append(value())
         else:
             given.insert(pieces.number(len(given) + 1), value())
-    # As a process gets its arguments: as bytes.
-    given = [os.fsdecode(each.encode("utf-8", "surrogatepass")) for each in given]
     cleaned = [each if each in URLS else each.translate(SAFE) for each in given]
     # No other host is asked for anything.
     return [each.replace("--redis-url=", "--redis_url=") for each in cleaned]
@@ -218,7 +217,7 @@ def check(arguments: list[str], meant: Meant | None, ended: Ended, *, changed: s
     if meant is None or meant.name not in DATA:
         lines += ended.out.split("\n")
     for line in lines:
-        assert line.isprintable(), told
+        assert line.replace("\t", " ").isprintable(), told
     if meant is None or meant.is_harmless:
         assert not changed, told
 
