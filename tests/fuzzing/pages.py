@@ -11,12 +11,13 @@ import logging
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+import structlog
 from celery import Celery
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -63,7 +64,7 @@ VALUES = ("422", "refused", "died", "up", "15m", "csv", "jsonl", "2026-05-01T07:
 
 
 class Noted(logging.Handler):
-    """Keeps what is logged that nobody expects: tracebacks and errors."""
+    """Keeps what is logged that nobody expects: tracebacks and errors. Our own logs are taken by structlog."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -73,6 +74,10 @@ class Noted(logging.Handler):
         """Keep it, if it is one."""
         if record.exc_info or record.levelno >= logging.ERROR:
             self.records.append(self.format(record))
+
+    def take(self, logs: Sequence[Mapping[str, Any]]) -> None:
+        """Keep what of our own logs is one."""
+        self.records += [repr(entry) for entry in logs if entry["log_level"] in ("error", "critical")]
 
 
 class Site:
@@ -99,8 +104,20 @@ class Site:
         sockets = bind_sockets(0, "127.0.0.1")
         HTTPServer(self.app).add_sockets(sockets)
         self.port = sockets[0].getsockname()[1]
+        self._loop = asyncio.get_running_loop()
         self._began.set()
         await asyncio.Event().wait()
+
+    def ask(self, asked: "Asked") -> "Answer | None":
+        """Send a request; all that came of it is over when this returns, what is logged behind the answer, too."""
+        with structlog.testing.capture_logs() as logs:
+            answer = asked.send(self.port)
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop).result(PATIENCE_SECONDS)
+            for thread in threading.enumerate():
+                if thread.name.startswith("letters-"):  # a replay or a purge, or the rehearsal of one
+                    thread.join(PATIENCE_SECONDS)
+        self.noted.take(logs)
+        return answer
 
     @contextlib.contextmanager
     def behaving(self, *, password: bool) -> Iterator[None]:
@@ -271,21 +288,13 @@ def pages(data: bytes) -> None:
             for _ in range(1 + pieces.number(3)):
                 before = scene().state()
                 asked = asking.request()
-                answer = asked.send(site().port)
-                wait_for_runs()
+                answer = site().ask(asked)
                 check(asked, answer, before, scene().state())
                 if answer is not None:
                     asking.remember(answer)
         finally:
             site().noted.records.clear()
             scene().put_back()
-
-
-def wait_for_runs() -> None:
-    """Let the replays and purges end that were begun."""
-    for thread in threading.enumerate():
-        if thread.name.startswith("letters-"):
-            thread.join(PATIENCE_SECONDS)
 
 
 def check(asked: Asked, answer: Answer | None, before: State, after: State) -> None:
