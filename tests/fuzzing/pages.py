@@ -29,6 +29,7 @@ from worker.dashboard import flower
 from worker.dashboard.doors import Door
 from worker.dashboard.page import Change
 from worker.dashboard.pages import handlers
+from worker.dashboard.pages.letters import QUERY
 
 PREFIX = "/flower"
 PATIENCE_SECONDS = 60.0
@@ -41,13 +42,26 @@ HEADER_VALUES = ("Basic YW5hOmNvcnJlY3QgaG9yc2U=", "Basic /w==", "Basic !", "sam
 USUAL = {"Host": "localhost", "Authorization": HEADER_VALUES[0]}
 METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS")
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
-# Names that the pages read, out of queries and out of what is sent.
+# What pages read out of their addresses, by their names.
+LETTERS = QUERY
+TABLE = ("search", "show", "sort", "way", "page", "rows")
+READ = {
+    **{"letters": LETTERS, "letters_data": LETTERS, "lanes": TABLE, "lanes_data": TABLE, "job_by_id": ("id",)},
+    **{"trail_data": ("who", "what", "before"), "lane_data": ("location", "ready", "later"), "job_data": ("id",)},
+    "lane_series": ("location",),
+}
+TIMES = ("2026-05-01T07:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1969-12-31", "9999-12-31")
+NUMBERS = ("5", "0", "-1", "²", "1e9", "9" * 5000, "9" * 9, "18446744073709551616")
+KINDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("from", "to"), TIMES),
+    **dict.fromkeys(("status", "page", "size", "rows", "ready", "later", "burst", "daily", "weight"), NUMBERS),
+    "before": ("1-1", "18446744073709551616-1", "99999999999999999999-0", f"{'9' * 5000}-1", "1-²"),
+}
 NAMES = (
-    *("location", "reason", "status", "message", "like", "code", "service", "from", "to", "within", "view", "sort"),
-    *("order", "page", "size", "search", "show", "way", "rows", "id", "ids", "query", "ready", "later", "who", "what"),
-    *("before", "held_at", "burst", "daily", "weight", "verb", "of", "even_if_newer", "format", "given", "read", "cells"),
-    *("text", "check", "replay", "v", "name", "_xsrf"),
+    *dict.fromkeys((*LETTERS, *TABLE, "id", "ids", "query", "held_at", "burst", "daily", "weight", "verb", "of")),
+    *("even_if_newer", "format", "given", "read", "cells", "text", "check", "replay", "v", "name", "_xsrf"),
 )
+BROKEN = ("[" * 100_000, '{"a":' * 5000, "9" * 5000, "NaN", "[]", "", '{"id": 1e999}', '"\\ud800"', '{"given": ')
 BODY = '{"pipelineId": "pipe", "locationId": "loc", "contactId": "contact0", "name": "new"}'
 # What a page of ours would send, by the name of its address; from there it goes wrong.
 SENT: dict[str, dict[str, Any]] = {
@@ -56,7 +70,7 @@ SENT: dict[str, dict[str, Any]] = {
     "lane_limit": {"location": "loc", "burst": "5"},
     "job_reveal": {"id": "letter0"},
     "job_cancel": {"id": "letter0"},
-    "letters_runs": {"verb": "purge", "query": {"location": "loc"}},
+    "letters_runs": {"verb": "purge", "query": {"location": "loc", "to": "2026-05-01T07:00"}},
     "letters_export": {"format": "csv", "ids": ["letter0"]},
     "letter_change": {"text": BODY, "check": True},
 }
@@ -185,6 +199,7 @@ def routes() -> tuple[url, ...]:
     return tuple(handlers())
 
 
+@functools.cache
 def token() -> dict[str, str]:
     """Return the headers with which a page of ours changes something."""
     answer = Asked("GET", f"{PREFIX}/trail", dict(USUAL)).send(site().port)
@@ -215,7 +230,8 @@ class Asking:
         path = re.sub(r"\([^)]*\)", lambda _: self._quoted(self._one()), route.regex.pattern.rstrip("$"))
         if pieces.number(8) == 0:
             path += self._quoted(self.text())
-        query = [(pieces.one_of(NAMES), self.text()) for _ in range(pieces.number(4))]
+        names = pieces.one_of((READ.get(route.name or "", NAMES), NAMES))
+        query = [self._named(names) for _ in range(pieces.number(4))]
         asked = Asked("POST" if issubclass(route.handler_class, Change) else "GET", PREFIX + path, dict(USUAL))
         if pieces.number(8) == 0:
             asked.method = pieces.one_of(METHODS)
@@ -226,7 +242,7 @@ class Asking:
             asked.headers |= token()
         if asked.method not in ("GET", "HEAD"):
             asked.headers["Content-Type"], asked.body = self._content(route)
-        if pieces.number(4) == 0:
+        if pieces.number(8) == 0:
             asked.headers[pieces.one_of(HEADERS)] = self._header_value()
         return asked
 
@@ -247,6 +263,11 @@ class Asking:
             return self._pieces.one_of(HEADER_VALUES)
         return re.sub(r"[\x00-\x1f\x7f]", "_", self.text())
 
+    def _named(self, names: Sequence[str]) -> tuple[str, str]:
+        """Return a name and a value that may be meant for it."""
+        name = self._pieces.one_of(names)
+        return name, self._pieces.one_of(KINDS[name]) if name in KINDS and self._pieces.number(4) else self.text()
+
     def _one(self) -> str:
         """Return what may be the name of something: mostly, it is."""
         return self._pieces.one_of(scene().known) if self._pieces.number(4) else self.text()
@@ -256,10 +277,11 @@ class Asking:
         if kind == 0:
             return JSON, self._pieces.some()
         if kind == 1:
-            return JSON, self.text().encode("utf-8", "surrogatepass")
+            return JSON, self._pieces.one_of(BROKEN).encode()
         values = dict(SENT.get(route.name or "", {}))
         for _ in range(self._pieces.number(4)):
-            values[self._pieces.one_of([*values, *NAMES])] = self._value()
+            names = self._pieces.one_of((list(values) or NAMES, NAMES))
+            values[self._pieces.one_of(names)] = self._value()
         given = json.dumps(values)
         as_form = (route.name == "letters_export") is (kind > 2)
         return (FORM, urlencode({"given": given}).encode()) if as_form else (JSON, given.encode())
@@ -273,7 +295,7 @@ class Asking:
             lambda: self._pieces.number(256),
             lambda: self._pieces.one_of((None, True, False, 1e308, float("nan"), 2**64, -0.0)),
             lambda: [self.text() for _ in range(self._pieces.number(4))],
-            lambda: {self._pieces.one_of(NAMES): self.text() for _ in range(self._pieces.number(4))},
+            lambda: dict(self._named(LETTERS) for _ in range(self._pieces.number(4))),
             dict,
         )
         return makers[self._pieces.number(len(makers))]()
