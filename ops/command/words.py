@@ -13,6 +13,7 @@ from lanes.printable import printable, printable_lines
 from producers.model import Id
 
 _LOCATION = TypeAdapter(Id)
+MOST_SHOWN = 10**9  # far beyond what anybody reads, and within what Python can count to
 
 
 def examples(*lines: str) -> str:
