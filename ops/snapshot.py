@@ -195,6 +195,9 @@ def _data(replies: BinaryIO) -> Iterator[bytes]:
     if header.startswith(b"$EOF:"):
         yield from _until(replies, header[5:].strip())
         return
+    if not header[1:].strip().isdigit():
+        message = "Redis does not say how much it gives; is it a Redis?"
+        raise RedisUnavailableError(message)
     left = int(header[1:])
     while left:
         piece = replies.read(min(left, CHUNK))

@@ -19,6 +19,8 @@ from producers.errors import InvalidJobError, Problem
 from producers.letter_rows import read_letter
 from producers.order import make_order
 from producers.rows import FileRow, Format, read_rows
+from tests.fuzzing.command_line import command_line
+from tests.fuzzing.pages import pages
 from worker.highlevel.outcomes import MAX_MESSAGE, Answer, Kind, classify
 from worker.highlevel.rate_limits import MOST, read_rate_limits
 from worker.tokens.credential import Credential, CredentialError, read_credential
@@ -167,3 +169,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (json_lines, comma_separated, letters, answers, rate_limits, stored, credentials, settings)
 }
+# These need a Redis, which they start, and take milliseconds for each input.
+WHOLE: dict[str, Callable[[bytes], None]] = {target.__name__: target for target in (command_line, pages)}
+TARGETS |= WHOLE

@@ -176,17 +176,27 @@ class Change(Page):
         """The values that were sent."""
         if len(self.request.body) > MOST_BODY_BYTES:
             raise HTTPError(413, "too much was sent")
-        try:
-            found = json.loads(self.request.body or b"{}")
-        except ValueError:
-            raise HTTPError(400, "not JSON") from None
-        if not isinstance(found, dict):
-            raise HTTPError(400, "not a JSON object")
-        return found
+        return read_object(self.request.body or b"{}")
 
     async def note(self, what: str, on: str, detail: str = "") -> None:
         """Write who is about to change what into the trail: before the change, so that none is without an entry."""
         await self.in_thread(trail.note, self.store, self.who, what, on, detail)
+
+
+def read_object(sent: str | bytes) -> dict[str, Any]:
+    """Return the JSON object that was sent.
+
+    Raises:
+        HTTPError: it is none, or holds half a character (`\\ud800`), which fits into no key and no answer.
+    """
+    try:
+        found = json.loads(sent)
+        json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise HTTPError(400, "not JSON") from None
+    if not isinstance(found, dict):
+        raise HTTPError(400, "not a JSON object")
+    return found
 
 
 @authenticated
