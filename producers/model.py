@@ -32,8 +32,8 @@ Status = Literal["open", "won", "lost", "abandoned", "all"]
 class Upsert(BaseModel):
     """What the bodies of all versions share.
 
-    Fields go by their Python names or by the API's own (`pipeline_id` or `pipelineId`). A field that is not set is not
-    sent, and so left as it is.
+    Fields go by their Python names, which type checkers know, or by the API's own (`pipeline_id` or `pipelineId`). A
+    field that is not set is not sent, and so left as it is.
     """
 
     model_config = ConfigDict(
@@ -119,8 +119,9 @@ class EnqueueOptions(BaseModel):
     """What may be said of a job besides its body; in a row of a file, under `_options`.
 
     Args:
-        idempotency_key: the same key and body again gives the same job back, within `LANES_IDEMPOTENCY_SECONDS`.
-        not_before: when it may be sent at the earliest.
+        idempotency_key: the same key and body again gives the same job back, whatever became of it, within
+            `LANES_IDEMPOTENCY_SECONDS`.
+        not_before: when it may be sent at the earliest; later jobs of its own opportunity wait behind it.
         expires_at: from when on it is not sent any more.
         expires_while_held: whether that time runs on while its lane is held, or all are paused by an outage.
         service: who enqueued it.
