@@ -23,7 +23,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import url
 
-from tests.fuzzing.pieces import NASTY, Pieces
+from tests.fuzzing.pieces import MARK, NASTY, Pieces
 from tests.fuzzing.scene import SECRET, Scene, State, scene
 from worker.dashboard import flower
 from worker.dashboard.doors import Door
@@ -248,8 +248,9 @@ class Asking:
 
     def text(self) -> str:
         """Return a text, known or not."""
-        if self._pieces.number(4) == 0:
-            return self._pieces.some().decode("utf-8", "replace")
+        kind = self._pieces.number(8)
+        if kind < 2:
+            return (MARK if kind else "") + self._pieces.some().decode("utf-8", "replace")
         return self._pieces.one_of([*scene().known, *VALUES, *self._told[-4:]])
 
     def _quoted(self, text: str) -> str:

@@ -64,7 +64,7 @@ def test_a_parser_refuses_or_understands_and_nothing_else(target: str, data: byt
 
 
 @pytest.mark.parametrize("target", WHOLE)
-@given(data=st.binary(min_size=4, max_size=150))
+@given(data=st.binary(min_size=60, max_size=200))
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_what_is_typed_or_asked_is_answered_and_breaks_nothing(target: str, data: bytes) -> None:
     WHOLE[target](data)
