@@ -27,11 +27,15 @@ NO_REDIS = 3
 # Written into a file or a pipe as they are; what a terminal shows of it is up to whoever prints that file.
 DATA = ("dead export",)
 READING = ("status", "job", "trail", "dead list", "dead show", "token list", "token new-key", "completion")
-TRAIL = b"lanes:trail"
 # What the help's examples are about -> what is there.
 THERE = {
-    **{"0f8c4f0e6d2b4f4a": "letter0", "ve9EPM428h8vShlRW1KT": "loc", "deals.jsonl": "rows.jsonl"},
-    **{"deals.csv": "rows.csv", "dead.jsonl": "rows.jsonl", "dropped.csv": "rows.csv", "refused.jsonl": "new.jsonl"},
+    "0f8c4f0e6d2b4f4a": "letter0",
+    "ve9EPM428h8vShlRW1KT": "loc",
+    "deals.jsonl": "rows.jsonl",
+    "deals.csv": "rows.csv",
+    "dead.jsonl": "rows.jsonl",
+    "dropped.csv": "rows.csv",
+    "refused.jsonl": "new.jsonl",
 }
 URLS = ("redis://127.0.0.1:1/0", "redis://", "http://127.0.0.1/", "redis://127.0.0.1:x", "\x1b[31m", "unix:///nowhere")
 VALUES = (
@@ -130,14 +134,16 @@ class Meant:
 
     @property
     def is_harmless(self) -> bool:
-        """Whether it has no right to change anything: it only reads or rehearses, or needs a --yes that is not there."""
+        """Whether it has no right to change anything: it only reads or rehearses, or lacks a --yes."""
         given = self.params
         if self.name in READING or given.get("dry_run"):
             return True
         if "yes" not in given or given["yes"]:
             return False
         # Named letters are replayed without a question, and a prune with a file loses nothing.
-        return not (self.name == "dead replay" and given["job_ids"]) and not (self.name == "dead prune" and given["file"])
+        return not (self.name == "dead replay" and given["job_ids"]) and not (
+            self.name == "dead prune" and given["file"]
+        )
 
 
 def meaning(arguments: list[str]) -> Meant | None:
@@ -146,7 +152,7 @@ def meaning(arguments: list[str]) -> Meant | None:
         context = stack.enter_context(lanes.make_context("lanes", list(arguments)))
         names = []
         while isinstance(context.command, click.Group):
-            left = [*context._protected_args, *context.args]  # noqa: SLF001 - click has no other way to them
+            left = [*context._protected_args, *context.args]
             name, command, left = context.command.resolve_command(context, left)
             assert name is not None
             assert command is not None
