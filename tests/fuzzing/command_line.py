@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -25,7 +27,16 @@ NO_REDIS = 3
 # Written into a file or a pipe as they are; what a terminal shows of it is up to whoever prints that file.
 DATA = ("dead export",)
 READING = ("status", "job", "trail", "dead list", "dead show", "token list", "token new-key", "completion")
-TRAIL = b"lanes:trail"
+# What the help's examples are about -> what is there.
+THERE = {
+    "0f8c4f0e6d2b4f4a": "letter0",
+    "ve9EPM428h8vShlRW1KT": "loc",
+    "deals.jsonl": "rows.jsonl",
+    "deals.csv": "rows.csv",
+    "dead.jsonl": "rows.jsonl",
+    "dropped.csv": "rows.csv",
+    "refused.jsonl": "new.jsonl",
+}
 URLS = ("redis://127.0.0.1:1/0", "redis://", "http://127.0.0.1/", "redis://127.0.0.1:x", "\x1b[31m", "unix:///nowhere")
 VALUES = (
     *("2", "422", "30m", "refused", "exhausted", "unauthorized", "expired", "jsonl", "csv", "fsync", "replicas:1"),
@@ -38,10 +49,11 @@ SAFE = str.maketrans({"/": "|", "\0": "|"})  # no file but in the folder of the 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A command that does something, by its whole name, with what may be given to it."""
+    """A command that does something, by its whole name, with what may be given to it and the examples of its help."""
 
     name: str
     options: tuple[click.Option, ...]
+    examples: tuple[tuple[str, ...], ...]
 
 
 def ends(name: str) -> bool:
@@ -65,7 +77,15 @@ def leaves(command: click.Command, name: str = "") -> Iterator[Leaf]:
                 yield from leaves(below, f"{name} {each}".strip())
         return
     options = tuple(each for each in command.get_params(context) if isinstance(each, click.Option))
-    yield Leaf(name, tuple(each for each in options if not endless(each)))
+    yield Leaf(name, tuple(each for each in options if not endless(each)), tuple(examples_of(command)))
+
+
+def examples_of(command: click.Command) -> Iterator[tuple[str, ...]]:
+    """Yield the command lines that a help shows, about jobs, lanes and files that are there."""
+    for line in re.findall(r"\blanes ([^|#>$)\n]+)", command.epilog or ""):
+        words = tuple(THERE.get(word, word) for word in shlex.split(line))
+        if "--watch" not in words and words[0] in COMMANDS and ends(words[0]):
+            yield words
 
 
 # Read as this is imported: a fuzzer watches what is imported along with its target.
@@ -73,7 +93,7 @@ LEAVES = tuple(leaves(lanes))
 
 
 def arguments_of(pieces: Pieces) -> list[str]:
-    """Make a command line: a command, then options of it with values, arguments, and texts of any kind."""
+    """Make a command line: a command or an example of its help, then options, values, and texts of any kind."""
     values = (*scene().known, *VALUES)
 
     def value() -> str:
@@ -81,7 +101,13 @@ def arguments_of(pieces: Pieces) -> list[str]:
 
     leaf = pieces.one_of(LEAVES)
     given = leaf.name.split(" ")
-    for _ in range(pieces.number(6)):
+    if leaf.examples and pieces.number(2):
+        given = list(pieces.one_of(leaf.examples))
+        if pieces.number(2):
+            given = [each for each in given if each != "--dry-run"]
+        if pieces.number(4) == 0:
+            given[pieces.number(len(given))] = value()
+    for _ in range(pieces.number(4)):
         kind = pieces.number(8)
         if kind < 4:
             option = pieces.one_of(leaf.options)
@@ -108,14 +134,16 @@ class Meant:
 
     @property
     def is_harmless(self) -> bool:
-        """Whether it has no right to change anything: it only reads or rehearses, or needs a --yes that is not there."""
+        """Whether it has no right to change anything: it only reads or rehearses, or lacks a --yes."""
         given = self.params
         if self.name in READING or given.get("dry_run"):
             return True
         if "yes" not in given or given["yes"]:
             return False
         # Named letters are replayed without a question, and a prune with a file loses nothing.
-        return not (self.name == "dead replay" and given["job_ids"]) and not (self.name == "dead prune" and given["file"])
+        return not (self.name == "dead replay" and given["job_ids"]) and not (
+            self.name == "dead prune" and given["file"]
+        )
 
 
 def meaning(arguments: list[str]) -> Meant | None:
@@ -124,7 +152,7 @@ def meaning(arguments: list[str]) -> Meant | None:
         context = stack.enter_context(lanes.make_context("lanes", list(arguments)))
         names = []
         while isinstance(context.command, click.Group):
-            left = [*context._protected_args, *context.args]  # noqa: SLF001 - click has no other way to them
+            left = [*context._protected_args, *context.args]
             name, command, left = context.command.resolve_command(context, left)
             assert name is not None
             assert command is not None

@@ -1,4 +1,4 @@
-"""Bytes taken apart into choices and texts, always in the same way: a fuzzer that changes some of them changes little."""
+"""Bytes taken apart into choices and texts, always in the same way: few other bytes, little else."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -11,7 +11,17 @@ MARK = "<xss\"'>"
 NASTY = (
     *("", " ", "0", "-1", "1e999", "NaN", "٣", "²", "9" * 5000, "18446744073709551616-1", "99999999999999999999-0"),
     *("7d", "999999999w", "2026-05-01T07:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),
-    *("\x1b[31mred", "a\nb", "\r\nX-Split: 1", "\x7f\x9b", "\u202etxt", "\ud800", "\udcff", "\0", "%00%0d%0aX-Split: 1"),
+    *(
+        "\x1b[31mred",
+        "a\nb",
+        "\r\nX-Split: 1",
+        "\x7f\x9b",
+        "\u202etxt",
+        "\ud800",
+        "\udcff",
+        "\0",
+        "%00%0d%0aX-Split: 1",
+    ),
     *("../..", "//evil.example/", "http://evil.example/", "[::1", "{", "[" * 100_000, '{"a":' * 5000, MARK),
     *("{{ 1 }}", "=cmd()", "-", "--", "--yes", "a=b", "name=\x1b[2J", "merged", "none", "groups", "replay", "purge"),
 )

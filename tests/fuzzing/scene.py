@@ -9,6 +9,7 @@ import json
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 from lanes import letters, trail
 from lanes.job import Attempt, Reason
@@ -26,7 +27,7 @@ from worker.tokens.vault import Vault, new_key
 
 # A backup is not to wait for more who want one, and nothing is to be kept.
 OPTIONS = ("--appendonly", "no", "--save", "", "--repl-diskless-sync-delay", "0")
-SECRET = "pit-not-to-be-seen"  # noqa: S105 - what must not be shown
+SECRET = "pit-not-to-be-seen"
 SEAT = Seat("fuzz", lease=3600, retention=3600, limits=Limits(burst=1000, window=10, daily=100_000))
 HOSTILE = f"\x1b[31m{MARK}\u202e\r\nX-Split: 1"
 
@@ -51,7 +52,7 @@ class Scene:
     def state(self) -> State:
         """Return all that Redis holds, byte for byte."""
         client = self.store.client
-        names = client.keys("*")
+        names = cast("list[bytes]", client.keys("*"))
         with client.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.dump(name)
@@ -69,7 +70,7 @@ class Scene:
             pipe.execute()
 
     def _seed(self) -> list[str]:
-        """Put dead letters, waiting, delivered and merged jobs, holds, a token and a trail there; return the jobs' ids."""
+        """Put letters, waiting and delivered jobs, a hold, a token and a trail there; return the ids of the jobs."""
         self.store.client.flushall()
         producer = OpportunityProducer(self.store, self.settings)
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ops.command import COMMANDS
-from tests.fuzzing.command_line import LEAVES
+from tests.fuzzing.command_line import LEAVES as COMMAND_LINES
 from tests.fuzzing.targets import TARGETS, WHOLE
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "200"))
@@ -64,14 +64,14 @@ def test_a_parser_refuses_or_understands_and_nothing_else(target: str, data: byt
 
 
 @pytest.mark.parametrize("target", WHOLE)
-@given(data=st.binary(min_size=4, max_size=150))
+@given(data=st.binary(min_size=60, max_size=200))
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_what_is_typed_or_asked_is_answered_and_breaks_nothing(target: str, data: bytes) -> None:
     WHOLE[target](data)
 
 
 def test_every_command_that_ends_is_typed_and_no_other() -> None:
-    names = {leaf.name for leaf in LEAVES}
+    names = {leaf.name for leaf in COMMAND_LINES}
     assert {"enqueue", "check", "dead replay", "dead prune", "token remove", "trail", "restore"} <= names
     assert COMMANDS.keys() - {name.split(" ")[0] for name in names} == {"sandbox", "dashboard", "up", "demo"}
-    assert not [each.name for leaf in LEAVES for each in leaf.options if each.name == "watch"]
+    assert not [each.name for leaf in COMMAND_LINES for each in leaf.options if each.name == "watch"]

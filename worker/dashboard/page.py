@@ -187,7 +187,7 @@ def read_object(sent: str | bytes) -> dict[str, Any]:
     """Return the JSON object that was sent.
 
     Raises:
-        HTTPError: it is none, or holds half a character (`\\ud800`), which fits into no key and no answer.
+        HTTPError: it is none, or holds half a character (a lone surrogate), which fits into no key and no answer.
     """
     try:
         found = json.loads(sent)

@@ -53,7 +53,9 @@ def test_a_file_whose_name_is_no_text_can_be_written_and_read(run: Run, store: L
     assert [entry.detail for entry in trail.read(store) if entry.what == "export"] == ["to dead\\udcff.jsonl"]
 
 
-@pytest.mark.parametrize("command", [("trail", "--limit"), ("dead", "list", "--limit"), ("status", "--top")], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [("trail", "--limit"), ("dead", "list", "--limit"), ("status", "--top")], ids=" ".join
+)
 def test_a_number_beyond_all_counting_is_wrong_use(quick: Run, die: Bury, command: tuple[str, ...]) -> None:
     die("loc", "c", pipeline(1))
     done = quick(*command, str(1 << 70))
