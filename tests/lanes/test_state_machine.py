@@ -112,16 +112,6 @@ class LanesMachine(GateRules):
         self.busy[worker] = job
         self.sent.append(Sent(worker, job))
 
-    def note_expired(self) -> None:
-        """A release may find jobs that are too old: read their state from the store; the audit checks the rest."""
-        for job_id, known in self.jobs.items():
-            if known.state is State.PENDING:
-                job = self.store.job(job_id)
-                assert job is not None
-                if job.state is State.EXPIRED:
-                    assert self.over(known)
-                    self.end(job_id, State.EXPIRED)
-
     @rule(worker=st.sampled_from(WORKERS))
     def release(self, worker: str) -> None:
         """A worker asks for a job; if it has one that it never reported on, it gets that one."""
@@ -133,15 +123,39 @@ class LanesMachine(GateRules):
         for worker in WORKERS:
             self.release(worker)
 
+    @rule(data=st.data(), location=st.sampled_from(LOCATIONS))
+    def work(self, data: st.DataObject, location: str) -> None:
+        """There are jobs; every worker asks, and reports what it has in hand. Else most steps would find nothing to do."""
+        self.enqueue_some(location)
+        self.pass_time(4.0)
+        self.release_all()
+        for worker, job in list(self.busy.items()):
+            self.tell(Sent(worker, job), data.draw(st.sampled_from(OUTCOMES)), take=data.draw(st.booleans()))
+
+    @rule(data=st.data(), location=st.sampled_from(LOCATIONS))
+    def fall_silent(self, data: st.DataObject, location: str) -> None:
+        """Every worker does; what they had comes back and goes out again, and only then some of them report."""
+        self.enqueue_some(location)
+        self.release_all()
+        self.pass_time(31.0)
+        self.reclaim()
+        self.release_all()
+        for sent in self.outdated()[-2:]:
+            self.tell(sent, data.draw(st.sampled_from(OUTCOMES)), take=False)
+
     @precondition(lambda self: self.sent)
-    @rule(
-        data=st.data(),
-        outcome=st.sampled_from(OUTCOMES),
-        take=st.booleans(),
-    )
+    @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES), take=st.booleans())
     def report(self, data: st.DataObject, outcome: str, take: bool) -> None:
         """Any attempt that was ever made reports, perhaps again, perhaps long after its lease."""
-        sent = data.draw(st.sampled_from(self.sent))
+        self.tell(data.draw(st.sampled_from(self.sent)), outcome, take=take)
+
+    def outdated(self) -> list[Sent]:
+        """The attempts whose jobs are in flight under newer ones."""
+        jobs = self.jobs
+        return [sent for sent in self.sent if (job := jobs[sent.job.id]).leased and job.attempt > sent.job.attempt]
+
+    def tell(self, sent: Sent, outcome: str, *, take: bool) -> None:
+        """Report an attempt, and perhaps take the next job in the same call."""
         job, known = sent.job, self.jobs[sent.job.id]
         free = self.busy.get(sent.worker) in (None, job)
         following = seat(sent.worker) if take and free else None
@@ -230,14 +244,6 @@ class LanesMachine(GateRules):
             if over:
                 known.leased = False
 
-    @rule()
-    def expire(self) -> None:
-        """Jobs that are too old leave."""
-        for job_id in self.store.expire(100):
-            assert self.jobs[job_id].state is State.PENDING
-            assert self.over(self.jobs[job_id])
-            self.end(job_id, State.EXPIRED)
-
     @precondition(lambda self: self.jobs)
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
@@ -276,7 +282,7 @@ def test_lanes_keep_their_promises(store: ClockedStore, steps: int) -> None:
     run_state_machine_as_test(
         LanesMachine,
         settings=settings(
-            max_examples=150,
+            max_examples=80,
             stateful_step_count=steps,
             deadline=None,
             suppress_health_check=list(HealthCheck),
