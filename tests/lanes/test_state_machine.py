@@ -125,7 +125,7 @@ class LanesMachine(GateRules):
 
     @rule(data=st.data(), location=st.sampled_from(LOCATIONS))
     def work(self, data: st.DataObject, location: str) -> None:
-        """There are jobs; every worker asks, and reports what it has in hand. Else most steps would find nothing to do."""
+        """There are jobs; every worker asks, and reports what it has in hand. Else most steps would do nothing."""
         self.enqueue_some(location)
         self.pass_time(4.0)
         self.release_all()
