@@ -47,7 +47,7 @@ class LanesMachine(GateRules):
 
     @initialize()
     def begin(self) -> None:
-        """Jobs in both lanes, some of them on their way: most of what can go wrong begins so."""
+        """An empty Redis."""
         self.store.client.flushall()
         self.store.pass_time(0)
         self.orders = Orders()
@@ -59,9 +59,6 @@ class LanesMachine(GateRules):
         self.held: dict[str, bool] = dict.fromkeys(LOCATIONS, False)
         self.all_held = False
         self.held_for: dict[str, float] = dict.fromkeys(LOCATIONS, 0.0)
-        for location in LOCATIONS:
-            self.enqueue_some(location)
-        self.release_all()
 
     @rule(
         location=st.sampled_from(LOCATIONS),
@@ -115,16 +112,6 @@ class LanesMachine(GateRules):
         self.busy[worker] = job
         self.sent.append(Sent(worker, job))
 
-    def note_expired(self) -> None:
-        """A release may find jobs that are too old: read their state from the store; the audit checks the rest."""
-        for job_id, known in self.jobs.items():
-            if known.state is State.PENDING:
-                job = self.store.job(job_id)
-                assert job is not None
-                if job.state is State.EXPIRED:
-                    assert self.over(known)
-                    self.end(job_id, State.EXPIRED)
-
     @rule(worker=st.sampled_from(WORKERS))
     def release(self, worker: str) -> None:
         """A worker asks for a job; if it has one that it never reported on, it gets that one."""
@@ -136,16 +123,39 @@ class LanesMachine(GateRules):
         for worker in WORKERS:
             self.release(worker)
 
+    @rule(data=st.data(), location=st.sampled_from(LOCATIONS))
+    def work(self, data: st.DataObject, location: str) -> None:
+        """There are jobs; every worker asks, and reports what it has in hand. Else most steps would do nothing."""
+        self.enqueue_some(location)
+        self.pass_time(4.0)
+        self.release_all()
+        for worker, job in list(self.busy.items()):
+            self.tell(Sent(worker, job), data.draw(st.sampled_from(OUTCOMES)), take=data.draw(st.booleans()))
+
+    @rule(data=st.data(), location=st.sampled_from(LOCATIONS))
+    def fall_silent(self, data: st.DataObject, location: str) -> None:
+        """Every worker does; what they had comes back and goes out again, and only then some of them report."""
+        self.enqueue_some(location)
+        self.release_all()
+        self.pass_time(31.0)
+        self.reclaim()
+        self.release_all()
+        for sent in self.outdated()[-2:]:
+            self.tell(sent, data.draw(st.sampled_from(OUTCOMES)), take=False)
+
     @precondition(lambda self: self.sent)
-    @rule(
-        data=st.data(),
-        outcome=st.sampled_from(OUTCOMES),
-        take=st.booleans(),
-    )
+    @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES), take=st.booleans())
     def report(self, data: st.DataObject, outcome: str, take: bool) -> None:
         """Any attempt that was ever made reports, perhaps again, perhaps long after its lease."""
-        overtaken = [one for one in self.sent if self.goes_on_without(one.job)]
-        sent = data.draw(st.sampled_from(overtaken or self.sent) | st.sampled_from(self.sent))
+        self.tell(data.draw(st.sampled_from(self.sent)), outcome, take=take)
+
+    def outdated(self) -> list[Sent]:
+        """The attempts whose jobs are in flight under newer ones."""
+        jobs = self.jobs
+        return [sent for sent in self.sent if (job := jobs[sent.job.id]).leased and job.attempt > sent.job.attempt]
+
+    def tell(self, sent: Sent, outcome: str, *, take: bool) -> None:
+        """Report an attempt, and perhaps take the next job in the same call."""
         job, known = sent.job, self.jobs[sent.job.id]
         free = self.busy.get(sent.worker) in (None, job)
         following = seat(sent.worker) if take and free else None
@@ -178,11 +188,6 @@ class LanesMachine(GateRules):
             del self.busy[sent.worker]
         if following is not None:
             self.released(sent.worker, result)
-
-    def goes_on_without(self, job: Released) -> bool:
-        """Whether a later attempt of the job is on its way."""
-        known = self.jobs[job.id]
-        return known.state is State.IN_FLIGHT and known.attempt > job.attempt
 
     def come_back(self, report: Report, outcome: str, following: Seat | None) -> tuple[Result, str]:
         """The job waits again; with the code that says so."""
@@ -241,22 +246,6 @@ class LanesMachine(GateRules):
             if over:
                 known.leased = False
 
-    @precondition(lambda self: self.busy)
-    @rule()
-    def fall_silent(self) -> None:
-        """Who has a job is held up beyond its lease, and it goes out again; what it reports is of an older attempt."""
-        self.pass_time(45.0)
-        self.reclaim()
-        self.release_all()
-
-    @rule()
-    def expire(self) -> None:
-        """Jobs that are too old leave."""
-        for job_id in self.store.expire(100):
-            assert self.jobs[job_id].state is State.PENDING
-            assert self.over(self.jobs[job_id])
-            self.end(job_id, State.EXPIRED)
-
     @precondition(lambda self: self.jobs)
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
@@ -296,7 +285,7 @@ def test_lanes_keep_their_promises(store: ClockedStore, steps: int) -> None:
     run_state_machine_as_test(
         LanesMachine,
         settings=settings(
-            max_examples=150,
+            max_examples=80,
             stateful_step_count=steps,
             deadline=None,
             suppress_health_check=list(HealthCheck),
