@@ -47,7 +47,7 @@ class RedisWatch:
             log.warning("redis_away", error=str(error))
 
     def found(self, asked_at: float) -> None:
-        """Redis did what it was asked at that moment, by `time.monotonic()`. Costs next to nothing while it always does.
+        """Redis did what it was asked at that moment (`time.monotonic()`). Costs next to nothing while it always does.
 
         What it was asked before it was found away, and did just in time, does not mean that it is back.
         """
