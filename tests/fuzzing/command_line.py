@@ -66,15 +66,15 @@ def endless(option: click.Option) -> bool:
     return "until Ctrl-C" in (option.help or "")
 
 
-def leaves(command: click.Command, name: str = "") -> Iterator[Leaf]:
+def leaves(command: click.Command, name: str = "", above: click.Context | None = None) -> Iterator[Leaf]:
     """Yield the commands below a command."""
-    context = click.Context(command)
+    context = click.Context(command, parent=above, **command.context_settings)
     if isinstance(command, click.Group):
         for each in command.list_commands(context):
             if name or ends(each):
                 below = command.get_command(context, each)
                 assert below is not None
-                yield from leaves(below, f"{name} {each}".strip())
+                yield from leaves(below, f"{name} {each}".strip(), context)
         return
     options = tuple(each for each in command.get_params(context) if isinstance(each, click.Option))
     yield Leaf(name, tuple(each for each in options if not endless(each)), tuple(examples_of(command)))
