@@ -180,5 +180,5 @@ def _refused_rows(path: Path | None, form: Format) -> Iterator[RefusedRows]:
     if path is None:
         yield RefusedRows(None, form)
         return
-    with new_file(path) as out:
-        yield RefusedRows(out, form)
+    with new_file(path) as out, contextlib.closing(RefusedRows(out, form)) as kept:
+        yield kept

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
+from lanes.printable import printable_lines
+
 
 class Steps:
     """A bar for work in steps: how many of how many, or only how many when nobody knows the total."""
@@ -34,7 +36,7 @@ class Steps:
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
-        self._console.print(Text(line), soft_wrap=True)
+        self._console.print(Text(printable_lines(line)), soft_wrap=True)
 
     def __enter__(self) -> Self:
         self._progress.start()

@@ -10,6 +10,7 @@ from typing import Any, Concatenate
 import click
 
 from lanes import trail
+from lanes.printable import printable
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
 from producers import OpportunityProducer
@@ -44,8 +45,8 @@ class Session:
         return OpportunityProducer(self.store, self.settings)
 
     def note(self, what: str, on: str, detail: str = "", who: str | None = None) -> None:
-        """Leave an entry in the trail, before the change itself."""
-        trail.note(self.store, who or _who(), what, on, detail)
+        """Leave an entry in the trail, before the change itself; the name of a file need not be UTF-8."""
+        trail.note(self.store, who or _who(), what, printable(on), printable(detail))
 
 
 def _who() -> str:
