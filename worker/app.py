@@ -21,6 +21,7 @@ from lanes.loader import load_all
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
 from worker.bell import Bell
+from worker.bench import Bench, StopFlag
 from worker.broker import broker_of, close_wholly
 from worker.control import hide_bodies, restrict, survive_garbage
 from worker.crew import Crew
@@ -32,7 +33,7 @@ from worker.highlevel.client import HighLevelClient, user_agent
 from worker.logs import configure_logs, set_up_celery
 from worker.metrics.step import MetricsStep
 from worker.redis_watch import RedisWatch
-from worker.shift import Bench, StopFlag, work
+from worker.shift import work
 from worker.tokens.tokens import Tokens
 
 MOST_SENDERS = 4  # processes; a container may see many cores of which it has no share

@@ -3,13 +3,11 @@
 import contextlib
 import json
 import math
-import mmap
 import random
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -18,69 +16,18 @@ import structlog
 from lanes.errors import RedisUnavailableError
 from lanes.job import Reason
 from lanes.results import Idle, Released, Result
-from lanes.settings import Settings
-from lanes.store import LaneStore
-from lanes.transitions import Limits, Patience, Report, Seat, Told
-from worker.backoff import Backoff
-from worker.bell import Bell
+from lanes.transitions import Patience, Report, Seat, Told
+from worker.bench import Bench
 from worker.crew import Alone, Crew
-from worker.events import FLUSH_SECONDS, JobEvents
+from worker.events import FLUSH_SECONDS
 from worker.health import api_is_down, outage_rule
-from worker.highlevel.client import HighLevelClient
 from worker.highlevel.outcomes import Kind, Outcome, classify
-from worker.redis_watch import RedisWatch
-from worker.tokens.tokens import Tokens
 
 log = structlog.get_logger()
 
 LINGER_SECONDS = 1.0
 REPORT_PAUSE_SECONDS = 0.2
 REPORT_PAUSE_MOST_SECONDS = 2.0
-
-
-class StopFlag:
-    """Tells the shifts of a worker, in threads or forked processes, to take no further job. Lives in shared memory."""
-
-    def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, 1)
-
-    def set(self) -> None:
-        """From now on nothing more is released."""
-        self._memory[0] = 1
-
-    def clear(self) -> None:
-        """A new start."""
-        self._memory[0] = 0
-
-    def __bool__(self) -> bool:
-        return self._memory[0] == 1
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What all shifts of a process share."""
-
-    settings: Settings
-    store: LaneStore
-    client: HighLevelClient
-    tokens: Tokens
-    events: JobEvents
-    hostname: str
-    stop: StopFlag
-    bell: Bell
-    redis: RedisWatch
-    crew: Crew | None = None
-    watch: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def limits(self) -> Limits:
-        """The budgets that every location has."""
-        return Limits(self.settings.burst_limit, self.settings.burst_window_seconds, self.settings.daily_limit)
-
-    @property
-    def backoff(self) -> Backoff:
-        """When to try again."""
-        return Backoff(self.settings.backoff_base_seconds, self.settings.backoff_max_seconds)
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode

@@ -10,12 +10,13 @@ from ops.redis_server import RedisServer
 from producers import OpportunityProducer
 from tests.proxy import Proxy
 from worker.bell import Bell
+from worker.bench import Bench, StopFlag
 from worker.crew import Alone
 from worker.events import NoEvents
 from worker.highlevel.client import HighLevelClient
 from worker.highlevel.sandbox import DEFAULT_TOKEN, Sandbox
 from worker.redis_watch import RedisWatch
-from worker.shift import Bench, Hand, StopFlag
+from worker.shift import Hand
 from worker.tokens.tokens import Tokens
 
 LEASE, TIMEOUT, HELD_UP = 0.6, 0.5, 0.7  # seconds
