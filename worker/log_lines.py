@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
+from lanes.printable import printable
 from lanes.settings import Settings
 
 HIDDEN = "[secret]"
@@ -100,18 +101,14 @@ def tame(_logger: Any, _method: str, event: Event) -> Event:
     """A processor that lets no text end its line, move a cursor or run on; a trace keeps its lines, indented."""
     for name, value in event.items():
         if isinstance(value, str) and name != "exception":
-            event[name] = printable(value)
+            event[name] = one_line(value)
     trace = event.get("exception")
     if isinstance(trace, str):
         lines = trace[-MOST_OF_A_TRACE:].splitlines()
-        event["exception"] = "\n".join("    " + printable(line) for line in lines)
+        event["exception"] = "\n".join("    " + one_line(line) for line in lines)
     return event
 
 
-def printable(text: str) -> str:
+def one_line(text: str) -> str:
     """Return a text with every character that does not print written as its escape, and its end cut off if long."""
-    if len(text) > MOST_CHARACTERS:
-        text = text[:MOST_CHARACTERS] + "..."
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return printable(text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "...")

@@ -25,11 +25,10 @@ HEADER_VALUES = (LOGIN, "Basic /w==", "Basic !", "same-origin", "cross-site", "n
 METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS")
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 # What pages read out of their addresses, by their names.
-LETTERS = QUERY
 TABLE = ("search", "show", "sort", "way", "page", "rows")
 READ = {
-    "letters": LETTERS,
-    "letters_data": LETTERS,
+    "letters": QUERY,
+    "letters_data": QUERY,
     "lanes": TABLE,
     "lanes_data": TABLE,
     "job_by_id": ("id",),
@@ -46,7 +45,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "before": ("1-1", "18446744073709551616-1", "99999999999999999999-0", f"{'9' * 5000}-1", "1-²"),
 }
 NAMES = (
-    *dict.fromkeys((*LETTERS, *TABLE, "id", "ids", "query", "held_at", "burst", "daily", "weight", "verb", "of")),
+    *dict.fromkeys((*QUERY, *TABLE, "id", "ids", "query", "held_at", "burst", "daily", "weight", "verb", "of")),
     *("even_if_newer", "format", "given", "read", "cells", "text", "check", "replay", "v", "name", "_xsrf"),
 )
 BROKEN = ("[" * 100_000, '{"a":' * 5000, "9" * 5000, "NaN", "[]", "", '{"id": 1e999}', '"\\ud800"', '{"given": ')
@@ -158,7 +157,7 @@ class Asking:
             lambda: self._pieces.number(256),
             lambda: self._pieces.one_of((None, True, False, 1e308, float("nan"), 2**64, -0.0)),
             lambda: [self.text() for _ in range(self._pieces.number(4))],
-            lambda: dict(self._named(LETTERS) for _ in range(self._pieces.number(4))),
+            lambda: dict(self._named(QUERY) for _ in range(self._pieces.number(4))),
             dict,
         )
         return makers[self._pieces.number(len(makers))]()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lanes.settings import Settings
-from worker.log_lines import HIDDEN, MOST_CHARACTERS, MOST_OF_A_TRACE, Redact, printable, secrets_of, tame
+from worker.log_lines import HIDDEN, MOST_CHARACTERS, MOST_OF_A_TRACE, Redact, one_line, secrets_of, tame
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdXRoQ2xhc3MiOiJMb2NhdGlvbiJ9.c2lnbmF0dXJl"
 
@@ -78,7 +78,7 @@ def test_every_secret_of_the_settings_is_known() -> None:
     ],
 )
 def test_what_does_not_print_is_written_as_its_escape(text: str, shown: str) -> None:
-    assert printable(text) == shown
+    assert one_line(text) == shown
     assert tame(None, "info", {"event": text, "status": 5}) == {"event": shown, "status": 5}
 
 
