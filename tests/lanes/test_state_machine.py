@@ -54,7 +54,7 @@ class LanesMachine(GateRules):
         self.jobs: dict[str, Known] = {}
         self.sent: list[Sent] = []
         self.busy: dict[str, Released] = {}
-        self.charged: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        self.charged: dict[str, dict[tuple[str, int], tuple[float, float]]] = defaultdict(dict)
         self.newest: dict[tuple[str, str], str] = {}
         self.held: dict[str, bool] = dict.fromkeys(LOCATIONS, False)
         self.all_held = False
@@ -107,8 +107,8 @@ class LanesMachine(GateRules):
             in_flight = [other for other in self.jobs.values() if other.leased]
             assert (known.location, known.record) not in {(other.location, other.record) for other in in_flight}
             known.state, known.attempt, known.leased, known.lost = State.IN_FLIGHT, job.attempt, True, False
-            known.lease_ends = self.store.now + 30
-            self.charged[job.location_id].append((self.store.now, self.store.now + 30))
+        known.lease_ends = self.store.now + 30  # a whole one for what was given before, too
+        self.charged[job.location_id][job.id, job.attempt] = job.released_at, known.lease_ends
         self.busy[worker] = job
         self.sent.append(Sent(worker, job))
 
@@ -215,10 +215,12 @@ class LanesMachine(GateRules):
 
     def answered(self, job: Released, *, sent: bool) -> None:
         """The request of a job counts until now; one that was never made does not count."""
-        window = self.charged[job.location_id]
+        window, request = self.charged[job.location_id], (job.id, job.attempt)
         if not sent:
-            window[:] = [(at, end) for at, end in window if at != job.released_at]
-        window[:] = [(at, min(end, self.store.now)) if at == job.released_at else (at, end) for at, end in window]
+            window.pop(request, None)
+        elif request in window:
+            at, end = window[request]
+            window[request] = at, min(end, self.store.now)
 
     @rule(seconds=st.sampled_from((0.5, 4.0, 11.0, 31.0, 90000.0)))
     def pass_time(self, seconds: float) -> None:
@@ -226,7 +228,7 @@ class LanesMachine(GateRules):
         self.note_held(seconds)
         self.store.pass_time(seconds)
         for worker, job in list(self.busy.items()):
-            if job.released_at + 30 <= self.store.now:
+            if self.jobs[job.id].lease_ends <= self.store.now:
                 del self.busy[worker]
                 self.store.client.delete(self.store.key("seat", worker))
 
@@ -270,7 +272,8 @@ class LanesMachine(GateRules):
     @invariant()
     def within_the_limit(self) -> None:
         """However late the server counts a request, from its release to its report, no window holds too many."""
-        for spans in self.charged.values():
+        for requests in self.charged.values():
+            spans = requests.values()
             for begin in {end for _, end in spans}:
                 assert sum(1 for at, end in spans if at < begin + LIMITS.window and end >= begin) <= LIMITS.burst
 

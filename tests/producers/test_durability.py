@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,11 @@ def settings(server: RedisServer, seconds: float = LATE, durability: str = "acce
 def calls(server: RedisServer, command: str) -> int:
     with redis.Redis(port=server.port) as client:
         return int(client.info("commandstats").get(f"cmdstat_{command}", {"calls": 0})["calls"])
+
+
+def waits(server: RedisServer) -> bool:
+    with redis.Redis(port=server.port) as client:
+        return bool(client.info("clients")["blocked_clients"])
 
 
 def counts(server: RedisServer) -> dict[str, int]:
@@ -175,7 +181,14 @@ def test_what_a_replica_acknowledged_outlives_the_primary_and_what_was_only_acce
     with Proxy(primary.port) as line:
         replica = follow(start, program, line.port)
         producer = make_producer(settings(primary))
-        safe = [producer.enqueue(row(number), durability="replicas:1").job_id for number in range(3)]
+        line.stall()
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(producer.enqueue, row(0), durability="replicas:1")
+            until(lambda: first.done() or waits(primary), "the producer to wait, or not to")
+            assert not first.done()  # the replica has not heard of it yet
+            line.heal()
+        safe = [first.result().job_id]
+        safe += [producer.enqueue(row(number), durability="replicas:1").job_id for number in range(1, 3)]
         safe += producer.enqueue_many([row(number) for number in range(3, 9)], durability="replicas:1").job_ids
         line.stall()  # the replica lags behind
         accepted = producer.enqueue(row(9)).job_id
@@ -224,5 +237,5 @@ def test_a_mistyped_level_is_told_and_nothing_is_enqueued(producer: Producer, st
 
 @pytest.mark.parametrize("job_id", ["", "a b", "ä", "x" * 129, "a\n"])
 def test_a_job_id_that_could_not_be_told_from_another_is_refused(producer: Producer, job_id: str) -> None:
-    with pytest.raises(InvalidJobError, match="job_id: must be 1 to 128 letters"):
+    with pytest.raises(InvalidJobError, match="job_id: must be text of 1 to 128 letters"):
         producer.enqueue(OK, job_id=job_id)
