@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,31 @@ def test_any_data_of_any_version_are_in_its_way(backup: Path, tmp_path: Path, na
     with pytest.raises(SnapshotError, match=name):
         put_back(backup, folder)
     assert [path.name for path in folder.iterdir()] == [name]
+
+
+def test_a_redis_that_starts_during_the_restore_keeps_its_file(tmp_path: Path) -> None:
+    backup, folder = tmp_path / "large.rdb", tmp_path / "folder"
+    folder.mkdir()
+    with backup.open("wb") as out:
+        out.write(b"REDIS0009")
+        out.seek(64 << 20)
+        out.write(bytes([END_OF_DATA]) + bytes(TRAILER_BYTES - 1))
+
+    def start() -> None:
+        while not any(folder.iterdir()):
+            assert not restored.is_set()
+        (folder / AOF).write_bytes(b"its own")
+
+    restored = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        started = pool.submit(start)
+        try:
+            with pytest.raises(SnapshotError, match="has just been made"):
+                put_back(backup, folder)
+        finally:
+            restored.set()
+        started.result()
+    assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [(AOF, b"its own")]
 
 
 def test_a_backup_that_was_cut_off_is_refused_before_anything_is_written(backup: Path, tmp_path: Path) -> None:

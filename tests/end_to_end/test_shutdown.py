@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from lanes.audit import audit
 from ops.stack import Stack
 from tests.end_to_end.conftest import producer_of, row, store_of, until
 from worker.highlevel.sandbox import SandboxControl
 
 
-def test_sigterm(make_stack: Callable[..., Stack]) -> None:
-    stack = make_stack("--latency", "1-1.5")
+@pytest.mark.parametrize("shift_seconds", [5, 0.5], ids=["in a shift", "after its shift"])
+def test_sigterm(make_stack: Callable[..., Stack], shift_seconds: float) -> None:
+    stack = make_stack("--latency", "1-1.5", shift_seconds=shift_seconds)
     store, control = store_of(stack), SandboxControl(stack.sandbox_url)
     producer_of(stack).enqueue_many(row(f"loc-{number % 5}", f"contact-{number}") for number in range(200))
     worker = stack.start_worker()

@@ -80,6 +80,11 @@ BREAKAGES: dict[str, tuple[tuple[object, ...], str]] = {
         ("set", "body:nobody", json.dumps({"locationId": "loc", "contactId": "x", "pipelineId": "pipe"})),
         "job-body",
     ),
+    "a body of one that is done": (
+        ("set", "body:done", json.dumps({"locationId": "loc", "contactId": "a", "pipelineId": "pipe"})),
+        "job-content",
+    ),
+    "an original of one that is done": (("set", "original:done", "{}"), "job-content"),
     "a seat for ever": (("set", "seat:nobody", "plain:1"), "ghost"),
     "the locations are gone": (("del", "locations"), "lane-unlisted"),
     "a lane is gone": (("del", "lane:loc"), "job-order"),
@@ -129,6 +134,17 @@ def test_what_is_broken_is_seen_and_mended_and_everything_delivered(store: Clock
     missing = set(ids) - set(there)
     rescued = [store.job(job_id) for job_id in missing]
     assert all(job is not None and job.state is State.DEAD and job.body for job in rescued)
+
+
+def test_counts_that_moved_since_they_were_read_are_left_to_the_next_look(store: ClockedStore) -> None:
+    set_up(store)
+    execute(store, ("hincrby", "lane:loc", "pending", 3))
+    [found] = [finding.mend for finding in audit(store) if (finding.code, finding.where) == ("count", "lane:loc")]
+    assert found
+    store.enqueue(order("newcomer", "loc", "new"), 60)
+    assert store.run(found.script, *found.arguments) == b"changed"
+    assert mend(store) == []
+    assert add_up(store)
 
 
 @pytest.mark.parametrize("name", BREAKAGES)

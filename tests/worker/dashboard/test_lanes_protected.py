@@ -98,6 +98,24 @@ def test_no_change_without_a_login(behind_password: Scene, path: str) -> None:
     assert without_age(behind_password.state()) == before
 
 
+@pytest.mark.parametrize("path", CHANGES)
+def test_no_change_where_no_entry_can_be_written(behind_password: Scene, path: str) -> None:
+    session, store = session_of(behind_password), behind_password.site.store
+    before = without_age(behind_password.state())
+    name = store.key("trail")
+    entries: Any = store.client.dump(name)
+    store.client.set(name, "no trail")
+    try:
+        answer = behind_password.post(path, session, headers={"X-XSRFToken": session.cookies["_xsrf"]})
+    finally:
+        store.client.delete(name)
+        if entries:
+            store.client.restore(name, 0, entries)
+    assert not answer.ok
+    assert SECRET not in answer.text
+    assert without_age(behind_password.state()) == before
+
+
 @pytest.mark.parametrize("path", [*DATA, *PAGES])
 def test_nothing_is_shown_without_a_login(behind_password: Scene, path: str) -> None:
     url = f"{behind_password.site.url}/{path.format(job=behind_password.job_id)}"
