@@ -60,8 +60,8 @@ chaos: env  ## Break everything at random and account for every job (SECONDS=180
 soak: env  ## A long run with faults, judged by memory, descriptors and latency (SECONDS=900 SEED=1)
 	@$(BIN)/python -m tests.chaos.soak --seconds $(or $(SECONDS),900) --seed $(or $(SEED),1) --plots benchmarks/plots
 
-secrets:  ## Make the passwords that docker-compose.yml names, in ops/secrets
-	@$(PYTHON) -m ops.make_secrets
+secrets: env  ## Make the passwords that docker-compose.yml names, in ops/secrets
+	@$(BIN)/python -m ops.make_secrets
 
 lock: env  ## Choose the newest versions that pyproject.toml allows
 	$(LOCK) --all-extras --output-file requirements.lock pyproject.toml

@@ -2,14 +2,24 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lanes.order import Accepted
 
 
 class LanesError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose.
+
+    Each can be pickled and copied, whatever it takes to make one: so a pool of processes hands errors over.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remake, (type(self), self.args), self.__dict__
+
+
+def _remake(kind: type[LanesError], arguments: tuple[Any, ...]) -> LanesError:
+    return kind.__new__(kind, *arguments)
 
 
 class SettingsError(LanesError):
@@ -28,6 +38,7 @@ class Trouble(StrEnum):
     PASSWORD = "password"  # noqa: S105 - no password, but the word
     RIGHTS = "rights"
     TLS = "tls"
+    UNFIT = "unfit"
 
     @property
     def passes(self) -> bool:

@@ -10,3 +10,8 @@ def printable(text: object) -> str:
     if shown.isprintable():
         return shown
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+
+
+def printable_lines(text: str) -> str:
+    """Return text of any number of lines, each made printable; tabs become spaces."""
+    return "\n".join(printable(line) for line in text.expandtabs(4).split("\n"))

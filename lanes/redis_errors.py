@@ -6,11 +6,13 @@ import ssl
 from collections.abc import Iterator
 
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
     InvalidResponse,
     MasterDownError,
+    MovedError,
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -30,6 +32,8 @@ _CLASSES: dict[type[ResponseError], Trouble] = {
     ReadOnlyError: Trouble.READ_ONLY,
     NoPermissionError: Trouble.RIGHTS,
     MasterDownError: Trouble.READ_ONLY,
+    MovedError: Trouble.UNFIT,
+    AskError: Trouble.UNFIT,
 }
 _CODES = {
     "OOM": Trouble.FULL,
@@ -41,6 +45,9 @@ _CODES = {
     "NOPERM": Trouble.RIGHTS,
     "NOAUTH": Trouble.PASSWORD,
 }
+_UNFIT = re.compile(
+    r"in a cluster node|in cluster mode|CLUSTERDOWN|CROSSSLOT|do not hash to the same slot|DB index is out of range"
+)
 # The code of an error that a command inside a script met stands in the middle of the script's own error.
 _REFUSAL = re.compile(
     rf"\b({'|'.join(_CODES)})\b|script can't (run this command|access at least)|has no permissions to"
@@ -52,6 +59,7 @@ _ADVICE = {
     Trouble.LOADING: "it is being started: wait",
     Trouble.REPLICAS: "it has fewer replicas than its min-replicas-to-write",
     Trouble.RIGHTS: "give its user the rights that docs/threat-model.md lists",
+    Trouble.UNFIT: "LANES_REDIS_URL must name a primary that is no cluster, and a database that it has",
     Trouble.PASSWORD: "put user and password into LANES_REDIS_URL",
 }
 
@@ -91,6 +99,8 @@ def refuses(error: ResponseError) -> RedisUnavailableError | None:
     trouble = _CLASSES.get(type(error))
     if trouble is None and found is not None:
         trouble = _CODES.get(found[0], Trouble.RIGHTS)
+    if trouble is None and _UNFIT.search(text):
+        trouble = Trouble.UNFIT
     if trouble is None:
         return None
     return RedisUnavailableError(f"Redis refuses: {text.rstrip('.')}; {_ADVICE[trouble]}", trouble)

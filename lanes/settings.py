@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -22,10 +21,11 @@ from pydantic import (
 from lanes.durability import Durability
 from lanes.errors import SettingsError
 from lanes.keys import DEFAULT_PREFIX
-from lanes.urls import LOOPBACK, check_url
+from lanes.urls import LOOPBACK, check_redis_url, check_url
 from lanes.versions import DEFAULT_VERSION, ApiVersion
 
 PREFIX = "LANES_"
+_SERVICE = re.compile(r"[!-~]{1,64}")
 _LOCATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SECRET_KEY_BYTES = 32
 _ENV_LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
@@ -47,7 +47,7 @@ class Settings(BaseModel):
 
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="where the lanes are")
     prefix: str = Field(DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9:_.-]{1,32}$", description="what every key begins with")
-    service: str | None = Field(None, max_length=64, description="name of the calling service, kept with its jobs")
+    service: str | None = Field(None, description="name of the calling service, kept with its jobs")
     merge: bool = Field(default=False, description="whether an upsert joins a waiting one of the same opportunity")
     durability: str = Field("accepted", description="how safe a job is when `enqueue` returns: `fsync`, `replicas:1`")
     enqueue_timeout_seconds: float = Field(
@@ -106,15 +106,15 @@ class Settings(BaseModel):
     @field_validator("redis_url")
     @classmethod
     def _check_redis_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("redis", "rediss", "unix"):
-            message = "must begin with redis://, rediss:// (TLS) or unix://"
+        check_redis_url(value)
+        return value
+
+    @field_validator("service")
+    @classmethod
+    def _check_service(cls, value: str | None) -> str | None:
+        if value is not None and not _SERVICE.fullmatch(value):
+            message = "must be 1 to 64 printable ASCII characters, no spaces"
             raise ValueError(message)
-        try:
-            _ = parts.port
-        except ValueError:
-            message = "must have a number from 0 to 65535 for its port"
-            raise ValueError(message) from None
         return value
 
     @field_validator("durability")

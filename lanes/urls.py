@@ -1,7 +1,8 @@
-"""Addresses of HTTP services that secrets are sent to: plain ones only, so that all who read one read the same."""
+"""Addresses of Redis, and of HTTP services that secrets are sent to: plain ones, which all read in the same way."""
 
 import re
 from collections.abc import Collection
+from urllib.parse import parse_qs, urlsplit
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _URL = re.compile(
@@ -11,6 +12,7 @@ _URL = re.compile(
     r"(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:%/-]*)?"
     r"(?P<query>\?[A-Za-z0-9._~!$&'()*+,;=:%/?@-]*)?"
 )
+_DATABASE = re.compile(r"/?|/[0-9]{1,6}/?")
 
 
 def check_url(url: str, at_home: Collection[str] = LOOPBACK, *, query: bool = False) -> None:
@@ -26,4 +28,35 @@ def check_url(url: str, at_home: Collection[str] = LOOPBACK, *, query: bool = Fa
         raise ValueError(message)
     if found["scheme"] == "http" and found["host"].strip("[]").lower() not in at_home:
         message = "must be an https:// URL (http:// only for what runs on this machine)"
+        raise ValueError(message)
+
+
+def check_redis_url(url: str) -> None:
+    """See that a URL means what it says: the client takes other ones too, and the database 0 for what it cannot read.
+
+    Raises:
+        ValueError: it does not; the message does not repeat it, since it may hold a password.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("redis", "rediss", "unix"):
+        message = "must begin with redis://, rediss:// (TLS) or unix://"
+        raise ValueError(message)
+    if parts.fragment:
+        message = "must have %23 for # in a password"
+        raise ValueError(message)
+    try:
+        _ = parts.port
+    except ValueError:
+        message = "must have a number from 0 to 65535 for its port"
+        raise ValueError(message) from None
+    try:
+        (parts.hostname or "").encode("idna")
+    except UnicodeError:
+        message = "must have the name of a host, without empty or overlong parts"
+        raise ValueError(message) from None
+    if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):
+        message = "must name its database by a number, like /0 at its end"
+        raise ValueError(message)
+    if "decode_responses" in parse_qs(parts.query):
+        message = "must be without decode_responses: replies are read as bytes"
         raise ValueError(message)

@@ -7,6 +7,8 @@ import secrets
 import sys
 from pathlib import Path
 
+from ops.redis_acl import USERS, users_file
+
 FOLDER = Path(__file__).with_name("secrets")
 
 TO_FILL = {
@@ -15,17 +17,33 @@ TO_FILL = {
 }
 
 
-# Each pair is made at once and says the same twice.
-TOGETHER = (("redis_auth", "redis_url"), ("dashboard_people", "prometheus_password"))
+# Each group is made at once and says the same twice.
+REDIS = ("users.acl", *(f"redis_url_{user}" for user in USERS))
+TOGETHER = (REDIS, ("dashboard_people", "prometheus_password"))
+# Of a release that had one password for all.
+OUTDATED = ("redis_auth", "redis_url")
 
 
 def make(folder: Path = FOLDER, redis_host: str = "redis") -> list[str]:
     """Write each file that is not there yet, in a folder for its owner alone, and return a line for each file."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    redis_password, prometheus_password = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    if outdated := [name for name in OUTDATED if (folder / name).exists()]:
+        sys.exit(
+            f"{folder}: {' and '.join(outdated)} held one password for all, and now each process has its own user: "
+            "remove them, run this again, then restart Redis and all that speaks to it (docs/runbook.md, Secrets)"
+        )
+    for group in TOGETHER:
+        missing = [name for name in group if not (folder / name).exists()]
+        if missing and len(missing) < len(group):
+            sys.exit(
+                f"{folder}: {', '.join(group)} belong together, and {', '.join(missing)} is missing: "
+                "restore it, or remove them all"
+            )
+    passwords = {user: secrets.token_urlsafe(32) for user in USERS}
+    prometheus_password = secrets.token_urlsafe(32)
     contents = {
-        "redis_auth": f"requirepass {redis_password}\n",
-        "redis_url": f"redis://:{redis_password}@{redis_host}:6379/0\n",
+        "users.acl": users_file(passwords),
+        **{f"redis_url_{user}": f"redis://{user}:{passwords[user]}@{redis_host}:6379/0\n" for user in USERS},
         "dashboard_people": f"operator:{secrets.token_urlsafe(16)}\nprometheus:{prometheus_password}\n",
         "prometheus_password": prometheus_password,
         "grafana_admin_password": secrets.token_urlsafe(16),
@@ -33,9 +51,6 @@ def make(folder: Path = FOLDER, redis_host: str = "redis") -> list[str]:
         "secret_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() + "\n",
         "oauth_client_secret": "",
     }
-    for one, other in TOGETHER:
-        if (folder / one).exists() != (folder / other).exists():
-            sys.exit(f"{folder}: {one} and {other} belong together, and one is missing: remove both, or restore it")
     lines = []
     for name, content in contents.items():
         path = folder / name

@@ -1,81 +1,65 @@
-"""A Redis user for each kind of process, with the rights that it needs: `python -m ops.redis_acl [FOLDER]`.
+"""The users of Redis, one for each kind of process, with the rights that it needs. Pure.
 
-Writes `users.acl` (for `aclfile` of Redis) and for each user `redis_url_NAME` (for `LANES_REDIS_URL_FILE`), with new
-passwords, unless they are there already. A producer's rights are read off the scripts that it calls.
+A producer's rights are read off the scripts that it calls. All rules are such as Redis from 6.2 on understands.
 """
 
 import re
-import secrets
-import sys
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 from lanes.keys import DEFAULT_PREFIX, KEYS
 from lanes.loader import load
 
-FOLDER = Path(__file__).with_name("secrets")
-USERS = ("producer", "worker", "dashboard", "command")
+# Whose address each file `redis_url_NAME` holds; `admin` is a person who mends Redis itself.
+USERS = ("producer", "worker", "dashboard", "command", "backup", "admin")
+# Anybody who reaches Redis may ask whether it is there, and nothing else: for health checks.
+HEALTH = "user health on nopass resetkeys resetchannels -@all +ping"
 
 PRODUCER_SCRIPTS = ("enqueue", "cancel", "read_jobs")
-CONNECT = ("+@connection", "+client|setinfo", "+client|setname")
+# The whole of a connection's own business, WAITAOF among it where there is one; nothing about those of others.
+CONNECT = ("-@all", "+@connection", "-@admin", "-@dangerous", "+client|setname", "+select")
 RUN_SCRIPTS = ("+evalsha", "+eval", "+script|load")
 # For `durability`: the mark, the wait, and on a server older than 7.2 whether it always syncs.
-WAIT = ("+set", "+wait", "+waitaof", "+config|get")
-# A worker asks whether Redis keeps what it acknowledges; the command asks more, of settings, rights and clients.
+WAIT = ("+set", "+wait", "+config|get")
+# Workers and pages ask whether Redis keeps what it acknowledges, and how slow its disk is; the command asks more, of
+# rights and clients.
 ASKING = {
-    "worker": ("+config|get",),
+    "worker": ("+config|get", "+latency|latest"),
+    "dashboard": ("+config|get", "+latency|latest"),
     "command": ("+config|get", "+acl|whoami", "+acl|dryrun", "+client|list"),
 }
 _COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
 _KEY = re.compile(r"\bkey\.(\w+)")
 
 
-def rules(user: str, prefix: str = DEFAULT_PREFIX, *, waitaof: bool = True) -> list[str]:
-    """Return the rules of a user, as ACL SETUSER takes them; without `waitaof` for a server that does not know it."""
-    celery = f"{prefix}celery:"
+def rules(user: str, prefix: str = DEFAULT_PREFIX) -> list[str]:
+    """Return the rules of a user, as ACL SETUSER takes them."""
+    if user == "admin":
+        return ["~*", "&*", "+@all"]
+    if user == "backup":
+        return ["resetkeys", "resetchannels", *CONNECT, "+replconf", "+sync"]
     if user == "producer":
-        texts = [load(name, prefix).text for name in PRODUCER_SCRIPTS]
-        used = {name for text in texts for name in _KEY.findall(text)} | {"mark"}
-        commands = sorted({f"+{name.lower()}" for text in texts for name in _COMMAND.findall(text)})
-        own = [f"~{_pattern(prefix, name)}" for name in sorted(used) if KEYS[name].kind != "channel"]
-        more = [rule for rule in WAIT if waitaof or rule != "+waitaof"]
-        return ["resetchannels", f"&{prefix}wake", *own, "-@all", *CONNECT, *RUN_SCRIPTS, *commands, *more]
+        return _producer(prefix)
+    celery = f"{prefix}celery:"
     # Redis compares the pattern of a PSUBSCRIBE letter by letter with those that are allowed.
     heard = [f"&{celery}/0.{name}" for name in ("celery.pidbox", "celeryev/worker.*", "celeryev/*", "celeryev")]
     channels = ["resetchannels", f"&{prefix}wake", f"&{celery}*", *heard]
-    common = [*channels, f"~{prefix}*", "+@all", "-@admin", "-@dangerous", "+info"]
-    return [*common, *ASKING.get(user, ())]
+    return [*channels, f"~{prefix}*", "+@all", "-@admin", "-@dangerous", "+info", *ASKING[user]]
+
+
+def _producer(prefix: str) -> list[str]:
+    texts = [load(name, prefix).text for name in PRODUCER_SCRIPTS]
+    used = {name for text in texts for name in _KEY.findall(text)} | {"mark"}
+    commands = sorted({f"+{name.lower()}" for text in texts for name in _COMMAND.findall(text)})
+    own = [f"~{_pattern(prefix, name)}" for name in sorted(used) if KEYS[name].kind != "channel"]
+    return ["resetchannels", f"&{prefix}wake", *own, *CONNECT, *RUN_SCRIPTS, *commands, *WAIT]
 
 
 def _pattern(prefix: str, name: str) -> str:
     return prefix + re.sub(r"\{\w+\}", "*", KEYS[name].template)
 
 
-def users_file(passwords: Mapping[str, str], prefix: str = DEFAULT_PREFIX, *, waitaof: bool = True) -> str:
-    """Return the text of `users.acl`: these users, an `admin` if there is a password for one, and nobody else."""
-    lines = ["user default off nopass resetkeys resetchannels -@all"]
-    for name, password in passwords.items():
-        own = ["~*", "&*", "+@all"] if name == "admin" else rules(name, prefix, waitaof=waitaof)
-        lines.append(" ".join([f"user {name} on >{password}", *own]))
+def users_file(passwords: Mapping[str, str], prefix: str = DEFAULT_PREFIX) -> str:
+    """Return the text of `users.acl`: the users that have a password, the one for health checks, and nobody else."""
+    lines = ["user default off nopass resetkeys resetchannels -@all", HEALTH]
+    lines += [" ".join([f"user {name} on >{password}", *rules(name, prefix)]) for name, password in passwords.items()]
     return "\n".join(lines) + "\n"
-
-
-def make(folder: Path = FOLDER, address: str = "redis:6379/0") -> Iterable[str]:
-    """Write the files, for their owner alone, and yield a line for each."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    file = folder / "users.acl"
-    if file.exists():
-        yield f"{file}: kept as it is"
-        return
-    passwords = {name: secrets.token_urlsafe(32) for name in (*USERS, "admin")}
-    contents = {"users.acl": users_file(passwords)}
-    contents |= {f"redis_url_{name}": f"redis://{name}:{passwords[name]}@{address}\n" for name in passwords}
-    for name, content in contents.items():
-        path = folder / name
-        path.touch(mode=0o600)
-        path.write_text(content, encoding="utf-8")
-        yield f"{path}: made"
-
-
-if __name__ == "__main__":
-    print("\n".join(make(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)))

@@ -23,6 +23,7 @@ MAGIC = b"REDIS"
 TRAILER_BYTES = 9  # the mark of the end, and a checksum
 END_OF_DATA = 0xFF
 CHUNK = 1 << 20
+LONGEST_LENGTH = 19  # digits of a number of bytes
 SILENT_SECONDS = 60.0  # Redis sends line ends while it prepares
 STALE_SECONDS = 3600.0
 NAME = re.compile(r"lanes-\d{8}T\d{6}Z\.rdb")
@@ -168,7 +169,7 @@ def _stream(client: "redis.Redis") -> Iterator[bytes]:
                 raw.sendall(b"REPLCONF " + capability + b"\r\n")
                 replies.readline()  # a Redis that does not know it says so, and does without
             raw.sendall(b"SYNC\r\n")
-            yield from _data(cast("BinaryIO", replies))
+            yield from data_of(cast("BinaryIO", replies))
     except TimeoutError:
         message = f"Redis was silent for {SILENT_SECONDS:g} s"
         raise RedisUnavailableError(message) from None
@@ -179,12 +180,20 @@ def _stream(client: "redis.Redis") -> Iterator[bytes]:
         connection.disconnect()
 
 
-def _data(replies: BinaryIO) -> Iterator[bytes]:
+def data_of(replies: BinaryIO) -> Iterator[bytes]:
+    """Yield the data of what Redis answers to a replica, piece by piece.
+
+    Raises:
+        RedisUnavailableError: it refuses, or it breaks off, or it is no Redis.
+    """
     header = replies.readline()
     while header == b"\n":
         header = replies.readline()
     if header.startswith(b"-"):
-        message = f"Redis refuses to give its data away: {header[1:].decode('utf-8', 'replace').strip()}"
+        said = header[1:].decode("utf-8", "replace").strip().rstrip(".")
+        message = f"Redis refuses to give its data away: {said}"
+        if said.startswith("NOPERM"):
+            message += "; that is for its user `backup` (redis_url_backup) alone"
         raise RedisUnavailableError(message)
     if not header.startswith(b"$"):
         message = "Redis ended the connection; is it shutting down, or does its log say why?"
@@ -192,7 +201,11 @@ def _data(replies: BinaryIO) -> Iterator[bytes]:
     if header.startswith(b"$EOF:"):
         yield from _until(replies, header[5:].strip())
         return
-    left = int(header[1:])
+    length = header[1:].strip()
+    if not length.isdigit() or len(length) > LONGEST_LENGTH:
+        message = "Redis does not say how much it gives; is it a Redis?"
+        raise RedisUnavailableError(message)
+    left = int(length)
     while left:
         piece = replies.read(min(left, CHUNK))
         if not piece:

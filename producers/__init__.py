@@ -15,7 +15,7 @@ from producers.errors import (
     UnknownJobError,
     WaitTimeoutError,
 )
-from producers.model import EnqueueOptions, UpsertOpportunity
+from producers.model import EnqueueOptions, Options, UpsertOpportunity
 from producers.model_v3 import UpsertOpportunityV3
 from producers.producer import OpportunityProducer
 from producers.protocols import AsyncProducer, Producer
@@ -35,6 +35,7 @@ __all__ = [
     "Job",
     "LanesError",
     "OpportunityProducer",
+    "Options",
     "Problem",
     "Producer",
     "ProducerError",

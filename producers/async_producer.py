@@ -1,8 +1,9 @@
 """The producer for services that run an event loop."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar, Unpack
 
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -22,7 +23,7 @@ from producers.errors import (
 )
 from producers.insistence import Insistence
 from producers.intake import BATCH, Batch, Item, batches, check_rows, note_answers, number_rows, taken
-from producers.model import EnqueueOptions, check
+from producers.model import EnqueueOptions, Options, check
 from producers.order import Opportunity, order_for
 from producers.producer import POLL_FIRST_SECONDS, POLL_MOST_SECONDS, durability_for, settings_for, waits_of
 from producers.protocols import AsyncStore
@@ -52,7 +53,12 @@ class AsyncOpportunityProducer:
         return cls(AsyncLaneStore(client, settings.prefix), settings)
 
     async def enqueue(
-        self, opportunity: Opportunity, *, durability: str | None = None, job_id: str | None = None, **options: Any
+        self,
+        opportunity: Opportunity,
+        *,
+        durability: str | None = None,
+        job_id: str | None = None,
+        **options: Unpack[Options],
     ) -> Receipt:
         """See `OpportunityProducer.enqueue`."""
         order = order_for(self._settings, opportunity, options or None, job_id)
@@ -73,7 +79,7 @@ class AsyncOpportunityProducer:
         opportunities: Iterable[Opportunity] | AsyncIterable[Opportunity],
         *,
         durability: str | None = None,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> EnqueueReport:
         """See `OpportunityProducer.enqueue_many`; takes asynchronous iterables too."""
         common = check(EnqueueOptions, options)
@@ -100,12 +106,16 @@ class AsyncOpportunityProducer:
             note_answers(batch, error.answers, report)
             raise DurabilityError(str(asked), str(error), report=report) from error
 
-    async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
-        return await Insistence(self._settings.enqueue_timeout_seconds).run_async(lambda _: call(), asyncio.sleep)
+    async def _insist(self, call: Callable[[], Awaitable[T]], most: float = math.inf) -> T:
+        insistence = Insistence(min(self._settings.enqueue_timeout_seconds, most))
+        return await insistence.run_async(lambda _: call(), asyncio.sleep)
 
     async def status(self, job_id: str) -> Job:
         """See `OpportunityProducer.status`."""
-        job = await self._insist(lambda: self._store.job(job_id))
+        return await self._look(job_id)
+
+    async def _look(self, job_id: str, most: float = math.inf) -> Job:
+        job = await self._insist(lambda: self._store.job(job_id), most)
         if job is None:
             raise UnknownJobError(job_id)
         return job
@@ -123,11 +133,11 @@ class AsyncOpportunityProducer:
         deadline = loop.time() + timeout
         pause = POLL_FIRST_SECONDS
         while True:
-            job = await self.status(job_id)
+            job = await self._look(job_id, max(0.0, deadline - loop.time()))
             if job.state.final:
                 return job
             left = deadline - loop.time()
-            if left <= 0:
+            if not left > 0:
                 raise WaitTimeoutError(job, timeout)
             await asyncio.sleep(min(pause, left))
             pause = min(pause * 1.5, POLL_MOST_SECONDS)

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypedDict, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
 from pydantic.alias_generators import to_camel
@@ -18,6 +18,7 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_FIELDS = 64  # of a body or its options, and problems that are told of one
 EXACT = 2**53
 _SHOWN = 60
+_WITH_ZONE = "must be a time with a zone, like 2026-05-01T09:00:00Z"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -31,8 +32,8 @@ Status = Literal["open", "won", "lost", "abandoned", "all"]
 class Upsert(BaseModel):
     """What the bodies of all versions share.
 
-    Fields go by their Python names or by the API's own (`pipeline_id` or `pipelineId`). A field that is not set is not
-    sent, and so left as it is.
+    Fields go by their Python names, which type checkers know, or by the API's own (`pipeline_id` or `pipelineId`). A
+    field that is not set is not sent, and so left as it is.
     """
 
     model_config = ConfigDict(
@@ -101,12 +102,26 @@ class UpsertOpportunity(Upsert):
         return f"{self.pipeline_id}/{self.contact_id}"
 
 
+class Options(TypedDict, total=False):
+    """The fields of `EnqueueOptions`, each as it may be given: for type checkers and editors."""
+
+    idempotency_key: str | None
+    not_before: datetime | str | None
+    expires_at: datetime | str | None
+    expires_while_held: bool
+    service: str | None
+    priority: int
+    merge: bool | None
+    event_time: datetime | str | None
+
+
 class EnqueueOptions(BaseModel):
     """What may be said of a job besides its body; in a row of a file, under `_options`.
 
     Args:
-        idempotency_key: the same key and body again gives the same job back, within `LANES_IDEMPOTENCY_SECONDS`.
-        not_before: when it may be sent at the earliest.
+        idempotency_key: the same key and body again gives the same job back, whatever became of it, within
+            `LANES_IDEMPOTENCY_SECONDS`.
+        not_before: when it may be sent at the earliest; later jobs of its own opportunity wait behind it.
         expires_at: from when on it is not sent any more.
         expires_while_held: whether that time runs on while its lane is held, or all are paused by an outage.
         service: who enqueued it.
@@ -134,8 +149,7 @@ class EnqueueOptions(BaseModel):
     @classmethod
     def _check_time(cls, value: object) -> object:
         if not isinstance(value, datetime | None) and not (isinstance(value, str) and _DATE.match(value)):
-            message = "must be a time with a zone, like 2026-05-01T09:00:00Z"
-            raise ValueError(message)
+            raise ValueError(_WITH_ZONE)
         return value
 
     @field_validator("expires_at")
@@ -195,6 +209,9 @@ def _problem(
         if others := [version for version, fields in elsewhere.items() if location in fields]:
             own = f" in API version {model.version}" if issubclass(model, Upsert) else ""
             return Problem(name, "", f"no such field{own}; {' and '.join(others)} has it: see LANES_API_VERSION")
+        if location in model.model_fields:
+            twin = model.model_fields[location].alias
+            return Problem(name, "", f"stands there as {twin} already: keep one of the two")
         close = get_close_matches(location, names, n=1, cutoff=0.6)
         return Problem(
             name,
@@ -209,6 +226,8 @@ def _problem(
         most = 128 if location == "idempotency_key" else 64
         return Problem(name, shorten(value), f"must be 1 to {most} printable ASCII characters, no spaces")
     message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
+    if kind == "timezone_aware":
+        return Problem(name, shorten(value), _WITH_ZONE)
     if kind == "model_type":
         return Problem(name, shorten(values), "must be an object of named fields")
     return Problem(name, shorten(value), message)

@@ -79,14 +79,15 @@ def make_order(
     )
 
 
-def check_job_id(job_id: str) -> None:
+def check_job_id(job_id: object) -> None:
     """See that a job can have this id.
 
     Raises:
         InvalidJobError: it cannot.
     """
-    if not _JOB_ID.fullmatch(job_id):
-        raise InvalidJobError([Problem("job_id", shorten(job_id), "must be 1 to 128 letters, digits, or any of -_.:")])
+    if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
+        message = "must be text of 1 to 128 letters, digits, or any of -_.:"
+        raise InvalidJobError([Problem("job_id", shorten(job_id), message)])
 
 
 def order_for(
@@ -121,7 +122,7 @@ def _join(common: object, own: object) -> Any:
     if own is None:
         return common
     if isinstance(own, EnqueueOptions):
-        own = own.model_dump(exclude_none=True)
+        own = own.model_dump(exclude_none=True, exclude_unset=True)
     return {**common, **own} if isinstance(common, Mapping) and isinstance(own, Mapping) else own
 
 

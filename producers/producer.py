@@ -1,9 +1,10 @@
 """The producer for services that run threads."""
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar, Unpack
 
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -25,7 +26,7 @@ from producers.errors import (
 )
 from producers.insistence import SHARE_OF_ONE_TRY, Insistence
 from producers.intake import Batch, Row, batches, check_rows, note_answers, number_rows, taken
-from producers.model import EnqueueOptions, check, shorten
+from producers.model import EnqueueOptions, Options, check, shorten
 from producers.order import Opportunity, order_for
 from producers.protocols import Progress, Store
 from producers.receipt import EnqueueReport, Receipt, make_receipt, receipt_of
@@ -55,7 +56,7 @@ def durability_for(settings: Settings, asked: str | None) -> Durability:
         InvalidJobError: it is none of the levels.
     """
     try:
-        return Durability.parse(settings.durability if asked is None else asked)
+        return Durability.parse(settings.durability if asked is None else str(asked))
     except ValueError as error:
         raise InvalidJobError([Problem("durability", shorten(asked), str(error))]) from None
 
@@ -101,11 +102,16 @@ class OpportunityProducer:
         client = connect(settings.redis_url, retry=Retry(NoBackoff(), 0), **waits_of(settings))
         return cls(LaneStore(client, settings.prefix), settings)
 
-    def _insist(self, call: Callable[[], T]) -> T:
-        return Insistence(self._settings.enqueue_timeout_seconds).run(lambda _: call())
+    def _insist(self, call: Callable[[], T], most: float = math.inf) -> T:
+        return Insistence(min(self._settings.enqueue_timeout_seconds, most)).run(lambda _: call())
 
     def enqueue(
-        self, opportunity: Opportunity, *, durability: str | None = None, job_id: str | None = None, **options: Any
+        self,
+        opportunity: Opportunity,
+        *,
+        durability: str | None = None,
+        job_id: str | None = None,
+        **options: Unpack[Options],
     ) -> Receipt:
         """Enqueue one upsert; when this returns, it will be delivered, refused or expired, but not lost.
 
@@ -140,7 +146,7 @@ class OpportunityProducer:
         *,
         progress: Progress | None = None,
         durability: str | None = None,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> EnqueueReport:
         """Enqueue any number of upserts in few round trips; wrong ones are reported and do not stop the others.
 
@@ -163,7 +169,7 @@ class OpportunityProducer:
         *,
         progress: Progress | None = None,
         durability: str | None = None,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> EnqueueReport:
         """`enqueue_many` for rows that bring their own numbers, as those of a file do (`producers.rows`)."""
         common = check(EnqueueOptions, options)
@@ -198,7 +204,10 @@ class OpportunityProducer:
         Raises:
             UnknownJobError: no job has this id (any more).
         """
-        job = self._insist(lambda: self._store.job(job_id))
+        return self._look(job_id)
+
+    def _look(self, job_id: str, most: float = math.inf) -> Job:
+        job = self._insist(lambda: self._store.job(job_id), most)
         if job is None:
             raise UnknownJobError(job_id)
         return job
@@ -219,7 +228,7 @@ class OpportunityProducer:
 
         Args:
             job_id: from the receipt.
-            timeout: seconds to wait at most.
+            timeout: seconds to wait at most; while Redis is away, too.
 
         Raises:
             WaitTimeoutError: it was not done in time; it goes on.
@@ -228,11 +237,11 @@ class OpportunityProducer:
         deadline = time.monotonic() + timeout
         pause = POLL_FIRST_SECONDS
         while True:
-            job = self.status(job_id)
+            job = self._look(job_id, max(0.0, deadline - time.monotonic()))
             if job.state.final:
                 return job
             left = deadline - time.monotonic()
-            if left <= 0:
+            if not left > 0:
                 raise WaitTimeoutError(job, timeout)
             time.sleep(min(pause, left))
             pause = min(pause * 1.5, POLL_MOST_SECONDS)

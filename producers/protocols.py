@@ -1,11 +1,12 @@
 """What a producer can do, as types: for services that take any producer, the real one or that of the test kit."""
 
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Protocol, Unpack
 
 from lanes.enqueueing import DEFAULT_TERMS, Terms
 from lanes.job import Job
 from lanes.order import Accepted, Order
+from producers.model import Options
 from producers.order import Opportunity
 from producers.receipt import EnqueueReport, Receipt
 
@@ -16,7 +17,12 @@ class Producer(Protocol):
     """`OpportunityProducer` and `testing.RecordingProducer`."""
 
     def enqueue(
-        self, opportunity: Opportunity, *, durability: str | None = None, job_id: str | None = None, **options: Any
+        self,
+        opportunity: Opportunity,
+        *,
+        durability: str | None = None,
+        job_id: str | None = None,
+        **options: Unpack[Options],
     ) -> Receipt:
         """See `OpportunityProducer.enqueue`."""
         ...
@@ -27,7 +33,7 @@ class Producer(Protocol):
         *,
         progress: Progress | None = None,
         durability: str | None = None,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> EnqueueReport:
         """See `OpportunityProducer.enqueue_many`."""
         ...
@@ -53,7 +59,12 @@ class AsyncProducer(Protocol):
     """`AsyncOpportunityProducer` and `testing.AsyncRecordingProducer`."""
 
     async def enqueue(
-        self, opportunity: Opportunity, *, durability: str | None = None, job_id: str | None = None, **options: Any
+        self,
+        opportunity: Opportunity,
+        *,
+        durability: str | None = None,
+        job_id: str | None = None,
+        **options: Unpack[Options],
     ) -> Receipt:
         """See `OpportunityProducer.enqueue`."""
         ...
@@ -63,7 +74,7 @@ class AsyncProducer(Protocol):
         opportunities: Iterable[Opportunity] | AsyncIterable[Opportunity],
         *,
         durability: str | None = None,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> EnqueueReport:
         """See `AsyncOpportunityProducer.enqueue_many`."""
         ...

@@ -9,7 +9,11 @@ from producers.errors import IdempotencyConflictError, Problem
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A job that the lanes have: from now on it is not lost. `duplicate` when an earlier enqueue had made it."""
+    """A job that the lanes have: from now on it is not lost.
+
+    `duplicate` when it is that of an earlier enqueue with the same idempotency key. (What is enqueued under its own
+    `job_id` once more is no duplicate: it is the same enqueue, insisted on.)
+    """
 
     job_id: str
     location_id: str

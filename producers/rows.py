@@ -55,7 +55,8 @@ def _lines(file: BinaryIO) -> Iterator[Line]:
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             shown = shorten(raw[max(0, error.start - 8) : error.start + 8])
-            yield number, Problem("", shown, f"must be UTF-8; byte {error.start + 1} is not")
+            what = _seems_to_be(raw) if number == 1 else None
+            yield number, Problem("", shown, f"must be UTF-8{what or f'; byte {error.start + 1} is not'}")
             continue
         at = line.find("\0")
         if at >= 0:
@@ -65,6 +66,13 @@ def _lines(file: BinaryIO) -> Iterator[Line]:
             )
             continue
         yield number, line
+
+
+def _seems_to_be(beginning: bytes) -> str | None:
+    """Tell what a file may be instead of text in UTF-8."""
+    if beginning.startswith(b"\x1f\x8b"):
+        return ", and is compressed by gzip: see zcat"
+    return ", and seems to be UTF-16" if beginning.startswith((b"\xff\xfe", b"\xfe\xff")) else None
 
 
 def _json_rows(lines: Iterable[Line]) -> Iterator[FileRow]:

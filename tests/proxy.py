@@ -48,8 +48,8 @@ class Link:
     def cut(self) -> None:
         """Reset both ends."""
         for writer in (self.client, self.server):
-            connection = writer.get_extra_info("socket")
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, AttributeError):  # it may be closed already
+                connection = writer.get_extra_info("socket")
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             writer.transport.abort()
 

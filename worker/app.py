@@ -21,6 +21,7 @@ from lanes.loader import load_all
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
 from worker.bell import Bell
+from worker.broker import broker_of, close_wholly
 from worker.control import hide_bodies, restrict, survive_garbage
 from worker.crew import Crew
 from worker.dispatcher import SHIFT_TASK, DispatcherStep, ShiftTask
@@ -45,8 +46,10 @@ def default_concurrency() -> int:
 
 def make_app(settings: Settings) -> Celery:
     """Return the Celery app for these settings."""
-    app = Celery("lanes", broker=settings.redis_url)
+    broker = broker_of(settings.redis_url)
+    app = Celery("lanes", broker=broker.url)
     app.conf.update(
+        broker_use_ssl=broker.tls,
         accept_content=["json"],
         task_serializer="json",
         result_serializer="json",
@@ -87,6 +90,7 @@ def load_settings() -> Settings:
 settings = load_settings()
 configure_logs(settings)
 log = structlog.get_logger()
+close_wholly()
 restrict()
 hide_bodies()
 survive_garbage()

@@ -53,3 +53,9 @@ def restrict() -> None:
     """From now on this process knows no other commands of remote control; an unknown one is logged and does nothing."""
     for name in set(Panel.data) - ANSWERED:
         del Panel.data[name]
+    Panel.data["enable_events"] = _events_are_on
+
+
+def _events_are_on(*_: object, **__: object) -> dict[str, str]:
+    """Answer Flower, which asks every worker that it hears of to send events: they are always on."""
+    return {"ok": "events are on"}

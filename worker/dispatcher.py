@@ -140,8 +140,6 @@ class Dispatcher:
             except Exception:
                 log.exception("dispatcher_failed")  # and goes on: without it the worker would be there and do nothing
                 pause = _away()
-            else:
-                self._redis.found()
             book.changed.wait(pause)
             book.changed.clear()
 
@@ -159,7 +157,9 @@ class Dispatcher:
         if free <= 0:
             return LOOK_AGAIN_SECONDS
         starting = book.starting
+        asked_at = time.monotonic()
         survey = self._store.survey(free + starting, self._limits)
+        self._redis.found(asked_at)
         due = survey.due or int(starting == 0 and self._watchdog.wants_proof())
         for _ in range(min(free, due - starting)):
             if self._stopping.is_set():
@@ -186,7 +186,9 @@ class Dispatcher:
         if now < self._housekeeping_at:
             return
         self._housekeeping_at = now + HOUSEKEEPING_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-        for job in self._store.reclaim(SWEEP, self._settings.max_attempts):
+        reclaimed = self._store.reclaim(SWEEP, self._settings.max_attempts)
+        self._redis.found(now)
+        for job in reclaimed:
             log.warning("job_reclaimed", job=job.id, location=job.location_id, attempt=job.attempt, buried=job.buried)
             self._events.lost(job, self._hostname)
             self._events.flush(self._hostname)

@@ -27,6 +27,11 @@ class RedisWatch:
         # Times by `time.monotonic()`, which is the same in all processes: away since, last said, back since.
         self._times = mmap.mmap(-1, 24)
 
+    @property
+    def is_away(self) -> bool:
+        """Whether it was found away, and not back since."""
+        return bool(struct.unpack_from("d", self._times)[0])
+
     def lost(self, error: Exception) -> None:
         """Redis did not do what it was asked."""
         now = time.monotonic()
@@ -41,10 +46,13 @@ class RedisWatch:
             self._may_say_back.give()
             log.warning("redis_away", error=str(error))
 
-    def found(self) -> None:
-        """Redis did what it was asked. Costs next to nothing while it always does."""
+    def found(self, asked_at: float) -> None:
+        """Redis did what it was asked at that moment (`time.monotonic()`). Costs next to nothing while it always does.
+
+        What it was asked before it was found away, and did just in time, does not mean that it is back.
+        """
         away_since = struct.unpack_from("d", self._times)[0]
-        if away_since and self._may_say_back.take():
+        if away_since and asked_at >= away_since and self._may_say_back.take():
             now = time.monotonic()
             self._note(2, now)
             self._note(0, 0.0)

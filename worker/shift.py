@@ -267,7 +267,7 @@ class Hand:
                 time.sleep(pause * self._chance.uniform(0.5, 1.5))  # not all come back at once
                 pause = min(2 * pause, REPORT_PAUSE_MOST_SECONDS)
             else:
-                self._bench.redis.found()
+                self._bench.redis.found(self._asked_at)
                 return result
 
 

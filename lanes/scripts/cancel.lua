@@ -8,12 +8,14 @@
 -- @include count
 -- @include withdraw
 -- @include forget
-local job = redis.call('HMGET', key.job(ARGV[1]), 'state', 'location', 'record', 'carries', 'died')
+-- @include untell
+local job = redis.call('HMGET', key.job(ARGV[1]), 'state', 'location', 'record', 'carries', 'died', 'event_time')
 if not job[1] then return 'unknown' end
 if job[1] ~= 'pending' then return job[1] end
 if job[4] then return 'carries' end
 withdraw(job[2], job[3], ARGV[1])
 redis.call('HSET', key.job(ARGV[1]), 'state', 'cancelled', 'ended_at', now)
 count(job[2], 'pending', 'cancelled')
+if job[6] then untell(job[2], job[3], job[6]) end
 forget(ARGV[1], ARGV[2], { location = job[2], record = job[3], died = job[5] })
 return 'cancelled'

@@ -22,7 +22,16 @@ from ops.command.failure import Refused
 from ops.command.job import find, show
 from ops.command.session import Session, connected
 from ops.command.table import Column, print_table
-from ops.command.words import PrintableWord, counted, examples, moment, print_json, print_json_array, say
+from ops.command.words import (
+    MOST_SHOWN,
+    PrintableWord,
+    counted,
+    examples,
+    moment,
+    print_json,
+    print_json_array,
+    say,
+)
 from producers.rows import Format
 
 COLUMNS = (
@@ -54,7 +63,7 @@ def dead() -> None:
 )
 @choice_options
 @click.option("--group", "grouped", is_flag=True, help="Count together what died of the same thing.")
-@click.option("--limit", type=click.IntRange(1), help=f"How many at most; by default {LISTED}, in JSON all.")
+@click.option("--limit", type=click.IntRange(1, MOST_SHOWN), help=f"How many at most; else {LISTED}, in JSON all.")
 @click.option("--json", "as_json", is_flag=True, help="Print them as a JSON array of jobs, or of groups.")
 @connected
 def list_(session: Session, *, grouped: bool, limit: int | None, as_json: bool, **given: Any) -> None:

@@ -15,7 +15,7 @@ from ops.command.new_file import new_file
 from ops.command.progress import BytesRead
 from ops.command.refused_rows import RefusedRows
 from ops.command.session import Session, connected
-from ops.command.words import Moment, PrintableWord, examples
+from ops.command.words import Moment, PrintableWord, examples, say
 from producers import DurabilityError, EnqueueInterruptedError, InvalidJobError
 from producers.model import EnqueueOptions, check
 from producers.rows import Format
@@ -167,6 +167,8 @@ def _key_prefix(prefix: str | None) -> str | None:
 def opened(file: str) -> Iterator[BinaryIO]:
     """Open a file, or stdin."""
     if file == "-":
+        if sys.stdin.isatty():
+            say("one row a line; Ctrl-D at the beginning of a line ends")
         yield sys.stdin.buffer
         return
     with Path(file).open("rb") as source:
@@ -178,5 +180,5 @@ def _refused_rows(path: Path | None, form: Format) -> Iterator[RefusedRows]:
     if path is None:
         yield RefusedRows(None, form)
         return
-    with new_file(path) as out:
-        yield RefusedRows(out, form)
+    with new_file(path) as out, contextlib.closing(RefusedRows(out, form)) as kept:
+        yield kept

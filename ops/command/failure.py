@@ -4,6 +4,7 @@ import click
 from redis.exceptions import RedisError
 
 from lanes.errors import LanesError, RedisUnavailableError, SettingsError
+from lanes.printable import printable
 from lanes.redis_errors import UNAVAILABLE, unavailable
 
 
@@ -14,7 +15,7 @@ class Failure(click.ClickException):
         """Print the message to stderr."""
         del file
         for line in self.message.splitlines():
-            click.echo(f"lanes: {line}", err=True)
+            click.echo(f"lanes: {printable(line)}", err=True)
 
 
 class Refused(Failure):

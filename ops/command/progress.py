@@ -7,11 +7,13 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
+from lanes.printable import printable_lines
+
 
 class Steps:
     """A bar for work in steps: how many of how many, or only how many when nobody knows the total."""
 
-    def __init__(self, label: str, total: int | None, *, bytes_too: bool = False) -> None:
+    def __init__(self, label: str, total: int | None, *, bytes_too: bool = False, hidden: bool = False) -> None:
         self._console = Console(stderr=True)
         amount = DownloadColumn() if bytes_too else MofNCompleteColumn()
         self._progress = Progress(
@@ -21,7 +23,7 @@ class Steps:
             amount,
             console=self._console,
             transient=True,
-            disable=not self._console.is_terminal,
+            disable=hidden or not self._console.is_terminal,
         )
         self._task = self._progress.add_task(label, total=total)
 
@@ -34,7 +36,7 @@ class Steps:
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
-        self._console.print(Text(line), soft_wrap=True)
+        self._console.print(Text(printable_lines(line)), soft_wrap=True)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -47,10 +49,10 @@ class Steps:
 
 
 class BytesRead(Steps):
-    """A bar for a file that is read; `size` in bytes, None where there is none, as on stdin."""
+    """A bar for a file that is read; `size` in bytes, None where there is none, as on stdin. None if rows are typed."""
 
     def __init__(self, source: BinaryIO, size: int | None) -> None:
-        super().__init__("reading", size or None, bytes_too=True)
+        super().__init__("reading", size or None, bytes_too=True, hidden=source.isatty())
         self._source = source
         self._seekable = size is not None and source.seekable()
 

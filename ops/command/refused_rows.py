@@ -56,6 +56,11 @@ class RefusedRows:
         for number in done:
             del self._last_lines[number]
 
+    def close(self) -> None:
+        """Forget everything."""
+        if self._transcript is not None:
+            self._transcript.close()
+
 
 class Transcript:
     """A binary file that keeps what was read from it, by lines, in memory and then on disk, until told to forget."""
@@ -108,6 +113,10 @@ class Transcript:
         self._kept = kept
         self._starts = [start - end for start in self._starts[last + 1 - self._first :]] or [0]
         self._first = last + 1
+
+    def close(self) -> None:
+        """Let go of all that is kept."""
+        self._kept.close()
 
     def _span(self, first: int, last: int) -> tuple[int, int]:
         behind = last + 1 - self._first

@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 from redis.exceptions import RedisError
 
 from lanes.errors import LanesError
+from lanes.printable import printable_lines
 from ops.command import COMMANDS
 from ops.command.failure import Interrupted, WrongUse, explain
 from ops.command.session import Session, redis_option
@@ -60,11 +61,20 @@ class Root(click.Group):
         named = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
         return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the options before the command."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.ClickException as error:
+            raise _fit_to_show(error) from error.__cause__
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what goes wrong leaves here as a `Failure`."""
         session = ctx.ensure_object(Session)
         try:
             return super().invoke(ctx)
+        except click.ClickException as error:
+            raise _fit_to_show(error) from error.__cause__
         except BrokenPipeError:
             raise click.exceptions.Exit(PIPE_CLOSED) from None
         except KeyboardInterrupt:
@@ -72,6 +82,12 @@ class Root(click.Group):
             raise Interrupted(message) from None
         except (LanesError, RedisError, OSError) as error:
             raise explain(error) from error
+
+
+def _fit_to_show(error: click.ClickException) -> click.ClickException:
+    """Return an error whose message may repeat what was typed, or a name out of a file."""
+    error.message = printable_lines(error.message)  # type: ignore[misc]  # final for click alone
+    return error
 
 
 @click.command(

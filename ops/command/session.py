@@ -10,6 +10,7 @@ from typing import Any, Concatenate
 import click
 
 from lanes import trail
+from lanes.printable import printable
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
 from producers import OpportunityProducer
@@ -28,8 +29,8 @@ class Session:
     @functools.cached_property
     def settings(self) -> Settings:
         """The settings of the environment or `.env`, with the Redis that the option names."""
-        environ = os.environ if self.redis_url is None else {**os.environ, "LANES_REDIS_URL": self.redis_url}
-        return Settings.load(environ)
+        own = {} if self.redis_url is None else {"LANES_REDIS_URL": self.redis_url, "LANES_REDIS_URL_FILE": ""}
+        return Settings.load({**os.environ, **own})
 
     @functools.cached_property
     def store(self) -> LaneStore:
@@ -44,8 +45,8 @@ class Session:
         return OpportunityProducer(self.store, self.settings)
 
     def note(self, what: str, on: str, detail: str = "", who: str | None = None) -> None:
-        """Leave an entry in the trail, before the change itself."""
-        trail.note(self.store, who or _who(), what, on, detail)
+        """Leave an entry in the trail, before the change itself; the name of a file need not be UTF-8."""
+        trail.note(self.store, who or _who(), what, printable(on), printable(detail))
 
 
 def _who() -> str:
@@ -58,6 +59,9 @@ def _who() -> str:
 
 
 def _note_url(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value == "":
+        message = "must not be empty; it looks like redis://127.0.0.1:6379/0"
+        raise click.BadParameter(message)
     if value is not None:
         context.ensure_object(Session).redis_url = value
 

@@ -17,7 +17,7 @@ from lanes.settings import Settings
 from ops.command.failure import Refused
 from ops.command.session import Session, connected
 from ops.command.table import Column, draw, plain
-from ops.command.words import LocationId, examples, moment, print_json, say
+from ops.command.words import MOST_SHOWN, LocationId, examples, moment, print_json, say
 
 COUNTS = ("pending", "in_flight", "delivered", "dead", "retried", "throttled")
 COLUMNS = (
@@ -51,7 +51,7 @@ class Picture:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
 @click.option("--interval", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Seconds between looks.")
-@click.option("--top", type=click.IntRange(1), metavar="N", help="The N lanes with most pending jobs.")
+@click.option("--top", type=click.IntRange(1, MOST_SHOWN), metavar="N", help="The N lanes with most pending jobs.")
 @connected
 def status(
     session: Session, location_ids: tuple[str, ...], *, as_json: bool, watch: bool, interval: float, top: int | None

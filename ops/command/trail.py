@@ -9,7 +9,7 @@ from lanes import trail as entries
 from lanes.trail import Entry
 from ops.command.session import Session, connected
 from ops.command.table import Column, print_table
-from ops.command.words import examples, moment, print_json_array, say
+from ops.command.words import MOST_SHOWN, examples, moment, print_json_array, say
 
 COLUMNS = (Column("when"), Column("who"), Column("what"), Column("on"), Column("detail"))
 PAGE = 500
@@ -21,7 +21,7 @@ PAGE = 500
 @click.option("--who", help="Only those of this person.")
 @click.option("--what", "verbs", multiple=True, metavar="VERB", help="Only this, such as hold, edit or purge.")
 @click.option("--on", help="Only those on this location, job or choice.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at most.")
+@click.option("--limit", type=click.IntRange(1, MOST_SHOWN), default=50, show_default=True, help="How many at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print them as a JSON array.")
 @connected
 def trail(

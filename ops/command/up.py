@@ -65,6 +65,7 @@ Type, in another terminal
   lanes enqueue {sample}
   lanes status --watch
   lanes dead list
+The sandbox knows one pipeline, {PIPELINE}: what names another is refused, and ends among the dead letters.
 """
 
 

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from lanes.printable import printable
+from lanes.printable import printable, printable_lines
 from producers.model import Id
 
 _LOCATION = TypeAdapter(Id)
+MOST_SHOWN = 10**9  # far beyond what anybody reads, and within what Python can count to
 
 
 def examples(*lines: str) -> str:
@@ -35,8 +36,8 @@ def print_json_array(values: Iterable[Any]) -> None:
 
 
 def say(line: str) -> None:
-    """Tell people something, on stderr."""
-    click.echo(line, err=True)
+    """Tell people something, on stderr; names of files and the like may be in it as they are."""
+    click.echo(printable_lines(line), err=True)
 
 
 def counted(number: int, noun: str) -> str:

@@ -64,8 +64,9 @@ def miscounted(evidence: Evidence) -> Iterator[str]:
 def not_sent(evidence: Evidence) -> Iterator[str]:
     """Yield the jobs whose end is not what became of them at the API."""
     applied = {arrival.uid for arrival in evidence.arrivals if arrival.applied}
+    ends = evidence.ends
     for promise in evidence.promises:
-        state = evidence.stored.get(promise.job_id)
+        state = ends.get(promise.job_id)
         if state is State.DELIVERED and promise.kind not in (Kind.MERGED, Kind.TIMED_MERGED):
             if promise.uid not in applied:
                 yield f"not sent: {promise.uid} is delivered, but its upsert took no effect at the API"

@@ -61,7 +61,10 @@ class Injected:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that is known of a run that is over."""
+    """Everything that is known of a run that is over.
+
+    `stored`: the jobs that are there, `gone`: those that were right before Redis was emptied, each with its state.
+    """
 
     promises: Sequence[Promise]
     stored: Mapping[str, State]
@@ -73,7 +76,13 @@ class Evidence:
     window: float
     lease: float
     surprises: Sequence[str] = ()
-    findings: Sequence[str] = field(default=())
+    findings: Sequence[str] = ()
+    gone: Mapping[str, State] = field(default_factory=dict)
+
+    @property
+    def ends(self) -> dict[str, State]:
+        """How the jobs ended, be it before Redis was emptied."""
+        return {**{job_id: state for job_id, state in self.gone.items() if state.final}, **self.stored}
 
     @property
     def emptied(self) -> list[float]:

@@ -88,13 +88,15 @@ def make_report(
     run: Run, evidence: Evidence, told: Told, *, seed: int, seconds: float, left_out: dict[str, str]
 ) -> Report:
     """Judge a run."""
-    counts, repeats = evidence.counts, explain_repeats(evidence)
+    repeats, ends = explain_repeats(evidence), evidence.ends
+    nowhere = sum(line.startswith("lost") for line in (*lost(evidence), *evidence.findings))
+    states = Counter(ends[promise.job_id] for promise in evidence.promises if promise.job_id in ends)
     back = recoveries(run, evidence)
     figures = {
-        "jobs_promised": len(evidence.promises),
-        "jobs_accepted": counts["accepted"],
-        **{f"jobs_{state}": counts[state] for state in State},
-        "lost": len(list(lost(evidence))),
+        "jobs_accepted": len(evidence.promises),
+        **{f"jobs_{state}": states[state] for state in State},
+        "jobs_unfinished_when_redis_was_emptied": len(evidence.promises) - states.total() - nowhere,
+        "lost": nowhere,
         "order_violations": sum(line.startswith("order") for line in out_of_order(evidence)),
         "requests": len(evidence.arrivals),
         "requests_sent_again": repeats.by_cause.total(),

@@ -184,5 +184,16 @@ def collect(scene: Scene, injected: Sequence[Injected]) -> Evidence:
     arrivals = [Arrival.of(seen) for seen in scene.control.requests()]
     surprises = [f"producer: {text}" for text in told.surprises]
     return Evidence(
-        told.promises, stored, carriers, counts, arrivals, injected, LIMIT, WINDOW, LEASE, surprises, findings
+        told.promises,
+        stored,
+        carriers,
+        counts,
+        arrivals,
+        injected,
+        LIMIT,
+        WINDOW,
+        LEASE,
+        surprises,
+        findings,
+        scene.emptied,
     )

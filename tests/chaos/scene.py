@@ -20,6 +20,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from lanes.errors import LanesError
+from lanes.job import State
 from lanes.store import LaneStore, connect
 from ops.processes import Child
 from ops.redis_server import CONFIGURATION, RedisServer
@@ -104,6 +105,7 @@ class Scene:
         self.producers: dict[str, Child] = {}
         self.ends: list[str] = []
         self.emptied_at = 0.0
+        self.emptied: dict[str, State] = {}
         self.findings: list[str] = []
         self._leaving: set[str] = set()
         self._names = tuple(workers), tuple(producers)
@@ -265,7 +267,7 @@ class Scene:
             return -1
 
     def take_stock(self) -> None:
-        """See that each job that was promised is there, before Redis is emptied and nobody can tell any more."""
+        """See that each job that was promised is there, and in what state, before Redis is emptied."""
         promises = [one for one in journal.read(self.journals).promises if one.asked_at >= self.emptied_at]
         with self.client as client:
             for start in range(0, len(promises), RECENT):
@@ -273,6 +275,7 @@ class Scene:
                 jobs = LaneStore(client).read_jobs([promise.job_id for promise in some])
                 lost = [promise for promise, job in zip(some, jobs, strict=True) if job is None]
                 self.findings += [f"lost: job {one.job_id} ({one.uid}) was accepted and is nowhere" for one in lost]
+                self.emptied |= {job.id: job.state for job in jobs if job is not None}
 
     def workers_at_work(self, since: float) -> set[str]:
         """Return the workers that delivered something since then (seconds since the epoch), by the newest jobs."""

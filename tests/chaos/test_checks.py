@@ -179,6 +179,17 @@ def test_what_was_promised_before_redis_was_emptied_is_gone_by_definition() -> N
     assert violations(again) == []
 
 
+def test_how_jobs_ended_before_redis_was_emptied_is_judged_too() -> None:
+    before = replace(SOUND, injected=[EMPTIED], stored={}, gone=SOUND.stored, counts=Counter())
+    assert violations(before) == []
+    assert [line.split(":")[0] for line in violations(but_for("a1")(before))] == ["not sent"]
+    died = replace(before, gone={**SOUND.stored, "job-a2": State.DEAD})
+    assert violations(died) == ["dead without need: a2"]
+    waited = replace(but_for("a2")(before), gone={**SOUND.stored, "job-a2": State.PENDING})
+    assert violations(waited) == []
+    assert State.PENDING not in waited.ends.values()
+
+
 def test_windows_are_not_counted_across_an_emptied_redis() -> None:
     full = [arrival(f"a{place}", f"a{place}", 1, at) for place, at in enumerate((14.1, 14.2, 14.3, 16.9, 17.0, 17.1))]
     assert fullest(replace(SOUND, arrivals=full, injected=[EMPTIED])) == {"loc": 3}

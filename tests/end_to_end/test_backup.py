@@ -236,6 +236,10 @@ def test_both_ways_in_which_a_redis_gives_its_data(answers: tuple[bytes, ...], t
         ((b"-NOPERM this user has no permissions to run the 'sync' command\r\n",), "NOPERM"),
         ((b"-LOADING Redis is loading the dataset in memory\r\n",), "LOADING"),
         ((b"\n",), "ended the connection"),
+        ((b"$many\r\n", WHOLE), "is it a Redis"),
+        ((b"$" + b"9" * 5000 + b"\r\n", WHOLE), "is it a Redis"),
+        ((b"$-1\r\n",), "is it a Redis"),
+        ((b"$\r\n",), "is it a Redis"),
     ],
 )
 def test_half_a_backup_is_none(answers: tuple[bytes, ...], said: str, tmp_path: Path) -> None:

@@ -106,6 +106,24 @@ def test_redis_away_is_a_few_lines_however_often_it_is_tried(make_stack: Callabl
     assert sum(said.values()) <= 5, said
 
 
+def test_redis_is_not_back_as_long_as_nobody_has_reached_it(make_stack: Callable[..., Stack]) -> None:
+    """With its only slot taken by hands that cannot report, the dispatcher asks Redis for little."""
+    stack = make_stack("--latency", "0.2")
+    producer = producer_of(stack)
+    producer.enqueue_many([row(f"loc-{number % 9}", f"contact-{number}") for number in range(300)])
+    worker = stack.start_worker("worker", "--concurrency=2")
+    store = store_of(stack)
+    until(lambda: store.counts()["delivered"] > 20, "the worker in the midst of its work")
+    stack.redis.kill()
+    until(lambda: "redis_away" in worker.output, "the worker to notice")
+    door = Door(stack.redis.port)
+    until(lambda: door.knocks >= 60, "many to try")
+    assert "redis_back" not in worker.output
+    door.close()
+    stack.redis.start()
+    until(lambda: "redis_back" in worker.output, "the worker to say so")
+
+
 def test_the_dashboard_writes_as_a_worker_does(make_stack: Callable[..., Stack]) -> None:
     stack = make_stack()
     for start in (stack.start_dashboard, stack.start_flower):
@@ -115,3 +133,14 @@ def test_the_dashboard_writes_as_a_worker_does(make_stack: Callable[..., Stack])
         events = [json.loads(line) for line in lines]
         assert len([event for event in events if event["event"].startswith("Visit me")]) == 1
         assert part.stop() == 0
+
+
+def test_what_flower_asks_of_a_worker_that_it_hears_of_is_no_error(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack()
+    worker = stack.start_worker()
+    with closing(Celery(broker=stack.redis.url)) as client:
+        client.conf.broker_transport_options = {"global_keyprefix": "lanes:celery:"}
+        client.control.enable_events()
+        assert len(client.control.ping(timeout=10, limit=1)) == 1
+    assert worker.stop() == 0
+    assert [line for line in lines_of(worker) if line["level"] == "error"] == []

@@ -4,25 +4,36 @@ A parser may refuse; how it may is said here. Hypothesis feeds them in `test_tar
 tests.fuzzing`.
 """
 
+import contextlib
 import json
+import tempfile
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
+from urllib.parse import parse_qsl
 
 from lanes.durability import Durability
-from lanes.errors import SettingsError, StoredJobError
+from lanes.errors import RedisUnavailableError, SettingsError, StoredJobError
 from lanes.job import Attempt, Job
 from lanes.notice import Notice
 from lanes.settings import Settings
 from lanes.urls import check_url
 from lanes.versions import ApiVersion
+from ops import snapshot
 from producers.errors import InvalidJobError, Problem
 from producers.letter_rows import read_letter
 from producers.order import make_order
 from producers.rows import FileRow, Format, read_rows
+from tests.fuzzing.command_line import command_line
+from tests.fuzzing.pages import pages
+from worker.dashboard.lane_table import Query
+from worker.dashboard.letter_views import Wanted
 from worker.highlevel.outcomes import MAX_MESSAGE, Answer, Kind, classify
 from worker.highlevel.rate_limits import MOST, read_rate_limits
 from worker.tokens.credential import Credential, CredentialError, read_credential
 from worker.tokens.oauth import Grant, understand
+
+NOW = 1_800_000_000.0
 
 
 def check_told(problem: Problem) -> None:
@@ -163,7 +174,47 @@ def settings(data: bytes) -> None:
             assert len(str(error)) < 200
 
 
+def filters(data: bytes) -> None:
+    """What the pages of lanes and letters read out of an address, which they write into the next one."""
+    given = dict(parse_qsl(data.decode("utf-8", "replace"), max_num_fields=None))
+    wanted = Wanted.read(given)
+    again = Wanted.read(wanted.as_query())  # in whole seconds
+    assert Wanted.read(again.as_query()) == again
+    assert not again.problems
+    assert str(wanted).startswith("dead letters")
+    assert "\n" not in wanted.url()
+    assert wanted.span(NOW).until <= NOW
+    query = Query.parse(given)
+    assert Query.parse(dict(parse_qsl(query.address()))) == query
+
+
+def backups(data: bytes) -> None:
+    """What Redis gives for a backup, and the file that it is; whether it is whole is told without reading it all."""
+    with contextlib.suppress(RedisUnavailableError):
+        assert sum(map(len, snapshot.data_of(BytesIO(data)))) < len(data)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        with contextlib.suppress(snapshot.SnapshotError):
+            snapshot.check(Path(file.name))
+            assert data.startswith(snapshot.MAGIC)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
-    for target in (json_lines, comma_separated, letters, answers, rate_limits, stored, credentials, settings)
+    for target in (
+        json_lines,
+        comma_separated,
+        letters,
+        answers,
+        rate_limits,
+        stored,
+        credentials,
+        settings,
+        filters,
+        backups,
+    )
 }
+# These need a Redis, which they start, and take milliseconds for each input.
+WHOLE: dict[str, Callable[[bytes], None]] = {target.__name__: target for target in (command_line, pages)}
+TARGETS |= WHOLE

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzzing.targets import TARGETS
+from ops.command import COMMANDS
+from tests.fuzzing.command_line import LEAVES as COMMAND_LINES
+from tests.fuzzing.targets import TARGETS, WHOLE
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "200"))
 
@@ -48,7 +50,7 @@ ANYTHING = st.one_of(st.binary(max_size=400), LINES, st.tuples(HEADS, LINES).map
 DEEP = b"[" * 100_000
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", [name for name in TARGETS if name not in WHOLE])
 @given(data=ANYTHING)
 @example(data=DEEP)
 @example(data=b'{"a":' * 20_000)
@@ -59,3 +61,17 @@ DEEP = b"[" * 100_000
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_parser_refuses_or_understands_and_nothing_else(target: str, data: bytes) -> None:
     TARGETS[target](data)
+
+
+@pytest.mark.parametrize("target", WHOLE)
+@given(data=st.binary(min_size=60, max_size=200))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_what_is_typed_or_asked_is_answered_and_breaks_nothing(target: str, data: bytes) -> None:
+    WHOLE[target](data)
+
+
+def test_every_command_that_ends_is_typed_and_no_other() -> None:
+    names = {leaf.name for leaf in COMMAND_LINES}
+    assert {"enqueue", "check", "dead replay", "dead prune", "token remove", "trail", "restore"} <= names
+    assert COMMANDS.keys() - {name.split(" ")[0] for name in names} == {"sandbox", "dashboard", "up", "demo"}
+    assert not [each.name for leaf in COMMAND_LINES for each in leaf.options if each.name == "watch"]

@@ -79,15 +79,15 @@ class LetterRules(RuleBasedStateMachine):
         return [job_id.decode() for job_id in [*([head] if head else []), *behind]]
 
     @precondition(lambda self: any(known.died for known in self.jobs.values()))
-    @rule(data=st.data(), even=st.sampled_from((False, False, True)))
-    def replay(self, data: st.DataObject, even: bool) -> None:
-        """A person sends a letter again: before what is newer, unless that may be delivered."""
+    @rule(data=st.data(), even=st.sampled_from((False, False, True)), rehearsal=st.booleans())
+    def replay(self, data: st.DataObject, even: bool, rehearsal: bool) -> None:
+        """A person sends a letter again: before what is newer, unless that may be delivered; or asks what would be."""
         job_id = data.draw(st.sampled_from(sorted(job_id for job_id, known in self.jobs.items() if known.died)))
         known = self.jobs[job_id]
         queue = self.queue(known)
         newer = [other for other in queue if self.jobs[other].place > known.place]
         delivered = self.newest.get((known.location, known.record))
-        moved = replay(self.store, [job_id], even_if_newer=even)[0]
+        moved = replay(self.store, [job_id], even_if_newer=even, rehearsal=rehearsal)[0]
         if known.state not in (State.DEAD, State.EXPIRED):
             assert moved == Moved(job_id, known.state.value)
         elif not even and delivered and self.jobs[delivered].place > known.place:
@@ -96,6 +96,8 @@ class LetterRules(RuleBasedStateMachine):
             assert moved == Moved(job_id, "overtaken", newer[0])
         else:
             assert moved == Moved(job_id, "replayed")
+            if rehearsal:
+                return
             known.state, known.expires_at = State.PENDING, float("inf")
             known.replayed_at = self.store.now
             at = queue.index(newer[0]) if newer and not even else len(queue)

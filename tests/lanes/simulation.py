@@ -60,7 +60,7 @@ class Simulation:
     """Runs events in the order of their times; the store's clock goes with them."""
 
     def __init__(
-        self, store: ClockedStore, server: Server, chance: random.Random, latency: tuple[float, float]
+        self, store: ClockedStore, server: Server, chance: random.Random, latency: tuple[float, float], seats: int
     ) -> None:
         self.server = server
         self.chance = chance
@@ -68,7 +68,7 @@ class Simulation:
         self._latency = latency
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
-        self._free = [Seat(f"seat{number}", LEASE, 3600, LIMITS) for number in range(SEATS)]
+        self._free = [Seat(f"seat{number}", LEASE, 3600, LIMITS) for number in range(seats)]
         self._wakes_at = float("inf")
 
     @property
@@ -138,8 +138,13 @@ class Simulation:
 
 
 def start(
-    store: ClockedStore, seed: int, *, fixed: bool = False, latency: tuple[float, float] = (0.05, 0.5)
+    store: ClockedStore,
+    seed: int,
+    *,
+    fixed: bool = False,
+    latency: tuple[float, float] = (0.05, 0.5),
+    seats: int = SEATS,
 ) -> Simulation:
     """Return a simulation at the beginning of time."""
     store.pass_time(START - store.now)
-    return Simulation(store, Server(fixed), random.Random(seed), latency)
+    return Simulation(store, Server(fixed), random.Random(seed), latency, seats)

@@ -75,6 +75,15 @@ def test_the_answer_to_one_job_gives_its_lane_no_turn_before_others(store: Clock
     assert turns == ["calm", "busy"] * 5 + ["calm"]
 
 
+def test_a_lane_to_which_jobs_come_all_the_time_keeps_its_turn(store: ClockedStore) -> None:
+    fill_lanes(store, busy=2, calm=20)
+    turns = []
+    for _ in range(12):
+        fill_lanes(store, busy=1)
+        turns += take_turns(store, 1)
+    assert locations(turns) == ["busy", "calm"] * 6
+
+
 def test_a_lane_of_weight_three_has_three_turns_in_a_row(store: ClockedStore) -> None:
     store.limit("heavy", None, None, 3)
     fill_lanes(store, heavy=30, one=30, two=30)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.lanes.conftest import START, ClockedStore
-from tests.lanes.simulation import LIMITS, start
+from tests.lanes.simulation import LIMITS, Server, start
 
 SECONDS = 120.0
 WARM = 45.0
@@ -17,11 +17,23 @@ def test_alone_it_provokes_no_429_and_wastes_no_more_than_is_safe(
     simulation = start(store, 1, fixed=fixed, latency=latency)
     simulation.enqueue(1500)
     simulation.run(SECONDS)
-    server = simulation.server
+    check_alone(simulation.server, latency)
+
+
+def check_alone(server: Server, latency: tuple[float, float]) -> None:
     assert server.share_refused("lanes", START) == 0
     assert server.most_in_window("lanes") <= LIMITS.burst
     safe = LIMITS.window / (LIMITS.window + sum(latency) / 2)
     assert server.used(START + 20, START + SECONDS) >= 0.98 * safe
+
+
+def test_it_is_the_same_when_a_whole_window_is_on_its_way(store: ClockedStore) -> None:
+    """With more hands than a window has requests, and answers that take longer than a window."""
+    latency = (8.0, 14.0)
+    simulation = start(store, 1, latency=latency, seats=LIMITS.burst + 20)
+    simulation.enqueue(1500)
+    simulation.run(SECONDS)
+    check_alone(simulation.server, latency)
 
 
 @pytest.mark.parametrize("seed", range(3))

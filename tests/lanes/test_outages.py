@@ -181,3 +181,15 @@ def test_a_location_that_fails_while_others_are_answered_shuts_the_gate_but_once
     store.pass_time(1)
     fail_again()
     assert room() == 1, "nobody was answered in between"
+
+
+def test_a_lane_that_begins_to_fail_waits_no_less_than_a_429_told_it(store: ClockedStore, order: Orders) -> None:
+    for number in range(5):
+        store.enqueue(order("loc", f"r{number}"), 60)
+    jobs = [store.release(seat(f"w{number}", LIMITS_OF_MANY)).next for number in range(4)]
+    reports = [Report(job.id, job.attempt, "{}", LIMITS_OF_MANY) for job in jobs if isinstance(job, Released)]
+    assert store.throttle(reports[0], wait=60).code == "throttled"
+    for report in reports[1:]:
+        assert store.retry(report, delay=0, outage=RULE).code == "retried"
+    assert store.lanes(["loc"])[0].failing == RULE.failures
+    assert store.release(seat("w", LIMITS_OF_MANY)).next == Idle(60)

@@ -33,8 +33,8 @@ class Deployment:
         self.children: list[Child] = []
         make(folder / "secrets")
         (folder / "secrets" / "api_token").write_text(TOKEN)
-        url = folder / "secrets" / "redis_url"
-        url.write_text(url.read_text().replace("redis:6379", f"127.0.0.1:{self.ports['6379']}"))
+        for url in (folder / "secrets").glob("redis_url_*"):
+            url.write_text(url.read_text().replace("redis:6379", f"127.0.0.1:{self.ports['6379']}"))
         (folder / "bin").mkdir()
         (folder / "bin" / "redis-server").symlink_to(find_redis_server())
         (folder / "bin" / "redis-cli").symlink_to(
@@ -76,7 +76,7 @@ class Deployment:
         for inside in ("/data", "/backups"):
             text = re.sub(rf"(?<!\w){inside}(?=/|$)", f"{self.folder}{inside}", text)
         text = text.replace("--timeout 10", "--timeout 3")  # of a health check: it is asked again here
-        text = text.replace("redis-cli ping", f"redis-cli -p {self.ports['6379']} ping").replace("0.0.0.0", "127.0.0.1")
+        text = text.replace("redis-cli ", f"redis-cli -p {self.ports['6379']} ").replace("0.0.0.0", "127.0.0.1")
         for port, own in self.ports.items():
             text = re.sub(rf"\b{port}\b", own, text)
         return text
@@ -97,7 +97,7 @@ class Deployment:
         self.children.append(child)
         return child
 
-    def run(self, *words: str, service: str = "worker", stdin: str = "") -> str:
+    def run(self, *words: str, service: str = "lanes", stdin: str = "") -> str:
         """Run a command as a service has it, and return what it prints."""
         command = [str(BIN / words[0]), *words[1:]]
         done = subprocess.run(

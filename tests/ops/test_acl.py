@@ -1,73 +1,82 @@
 """Each process with a Redis user of its own, and only that user's rights: all goes its way, and nothing else does."""
 
 import json
-import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
+import requests
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from lanes.settings import Settings
-from ops.redis_acl import USERS, make, users_file
-from ops.redis_server import RedisServer
+from ops.make_secrets import make
+from ops.redis_acl import USERS
+from ops.redis_server import RedisServer, free_port
 from ops.stack import Stack
 from producers import OpportunityProducer, State
 from tests.end_to_end.conftest import row
 from tests.redis_programs import PROGRAMS
 
-PASSWORDS = {name: f"{name}-password" for name in (*USERS, "admin")}
+Urls = dict[str, str]
+
+
+@dataclass
+class Scene:
+    """A Redis with the users of a deployment, a sandbox, and the address that each user has."""
+
+    stack: Stack
+    urls: Urls
+
+    def run(self, user: str, *command: str) -> str:
+        """Run a command as this user, and return what it prints."""
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name(command[0])), *command[1:]],
+            env={**self.stack.environ, "LANES_REDIS_URL": self.urls[user]},
+            cwd=self.stack.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def denials(self) -> list[str]:
+        """Return what Redis refused to somebody since it was last asked."""
+        with redis.Redis.from_url(self.urls["admin"]) as client:
+            found = [f"{entry['username']}: {entry['reason']} {entry['object']}" for entry in client.acl_log()]
+            client.acl_log_reset()
+        # A client introduces itself (CLIENT SETINFO and the like), and does without where it may not.
+        return [line for line in found if ": command client" not in line.lower()]
 
 
 @pytest.fixture(params=PROGRAMS)
-def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
-    """A Redis with these users, and a sandbox; every part has the user that it is started with."""
-    file = tmp_path / "users.acl"
-    file.write_text(users_file(PASSWORDS, waitaof=request.param == "new"), encoding="utf-8")
+def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
+    """All that `make secrets` made, in use."""
+    secrets = tmp_path / "secrets"
+    make(secrets, "127.0.0.1")
     stack = Stack(tmp_path / "stack")
-    stack.redis = RedisServer(tmp_path / "redis", options=["--aclfile", str(file)], program=PROGRAMS[request.param]())
+    options = ["--aclfile", str(secrets / "users.acl")]
+    stack.redis = RedisServer(tmp_path / "redis", options=options, program=PROGRAMS[request.param]())
     stack.start_redis()
+    texts = {user: (secrets / f"redis_url_{user}").read_text().strip() for user in USERS}
+    urls = {user: text.replace(":6379/", f":{stack.redis.port}/") for user, text in texts.items()}
     stack.start_sandbox()
-    yield stack
+    yield Scene(stack, urls)
     stack.stop()
 
 
-def url(stack: Stack, user: str) -> str:
-    return stack.redis.url.replace("redis://", f"redis://{user}:{PASSWORDS[user]}@")
-
-
-def run(stack: Stack, user: str, *command: str) -> str:
-    environ = {**stack.environ, "LANES_REDIS_URL": url(stack, user)}
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name(command[0])), *command[1:]],
-        env=environ,
-        cwd=stack.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def denials(stack: Stack) -> list[str]:
-    """Return what Redis refused to somebody since it was last asked."""
-    with redis.Redis.from_url(url(stack, "admin")) as client:
-        found = [f"{entry['username']}: {entry['reason']} {entry['object']}" for entry in client.acl_log()]
-        client.acl_log_reset()
-    # A client introduces itself (CLIENT SETINFO and the like), and does without where it may not.
-    return [line for line in found if ": command client" not in line.lower()]
-
-
-def test_each_process_does_its_work_with_its_own_rights(stack: Stack) -> None:
-    denials(stack)
-    stack.settings["LANES_REDIS_URL"] = url(stack, "worker")
+def test_each_process_does_its_work_with_its_own_rights(scene: Scene) -> None:
+    stack = scene.stack
+    scene.denials()
+    stack.settings |= {"LANES_REDIS_URL": scene.urls["worker"], "LANES_METRICS_PORT": str(port := free_port())}
     stack.start_worker()
-    settings = Settings(redis_url=url(stack, "producer"))
+    settings = Settings(redis_url=scene.urls["producer"])
     with OpportunityProducer.from_settings(settings) as producer:
         first = producer.enqueue(row("loc", "a"), durability="fsync", idempotency_key="k", merge=True)
         producer.enqueue(row("loc", "a", name="n"), priority=3)
@@ -75,12 +84,53 @@ def test_each_process_does_its_work_with_its_own_rights(stack: Stack) -> None:
         assert producer.enqueue_many([row("loc", f"c{n}") for n in range(60)]).accepted == 60
         assert producer.cancel(later.job_id)
         assert producer.wait(first.job_id, 60).state is State.DELIVERED
-    assert json.loads(run(stack, "command", "lanes", "status", "--json"))["accepted"] == 63
-    run(stack, "command", "lanes", "hold", "loc", "--reason", "a test")
-    run(stack, "command", "lanes", "resume", "loc")
-    run(stack, "command", "lanes", "check")
-    assert "pong" in run(stack, "dashboard", "celery", "-A", "worker", "inspect", "ping")
-    assert denials(stack) == []
+    assert json.loads(scene.run("command", "lanes", "status", "--json"))["accepted"] == 63
+    scene.run("command", "lanes", "hold", "loc", "--reason", "a test")
+    scene.run("command", "lanes", "resume", "loc")
+    scene.run("command", "lanes", "check")
+    scene.run("backup", "lanes", "backup", "whole.rdb")
+    assert "pong" in scene.run("dashboard", "celery", "-A", "worker", "inspect", "ping")
+    assert "lanes_redis_memory_used_bytes" in requests.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
+    stack.settings |= {"LANES_REDIS_URL": scene.urls["dashboard"], "LANES_METRICS_PORT": "0"}
+    stack.start_dashboard()
+    look_and_hold(stack.flower_url, first.job_id)
+    with redis.Redis.from_url(scene.urls["command"]) as client:
+        assert client.hget("lanes:lane:loc", "hold") == b"by page"
+    assert scene.denials() == []
+
+
+def look_and_hold(site: str, job_id: str) -> None:
+    """Look at every page, Flower's and ours, and at the metrics; then hold a lane."""
+    pages = ("throughput", "lanes", "lane/loc", "letters", "trail", f"job/{job_id}", "workers", "tasks", "broker")
+    data = ("throughput/data", "lanes/data", "lanes/lane/data?location=loc", "letters/data", "trail/data")
+    with requests.Session() as session:
+        for path in (*pages, *data, f"jobs/data?id={job_id}"):
+            assert session.get(f"{site}/{path}", timeout=30).status_code == 200, path
+        assert "lanes_redis_memory_used_bytes" in session.get(f"{site}/metrics", timeout=30).text
+        token = {"X-XSRFToken": session.cookies["_xsrf"]}
+        held = session.post(
+            f"{site}/lanes/hold", json={"location": "loc", "reason": "by page"}, headers=token, timeout=30
+        )
+        assert held.status_code == 200, held.text
+
+
+def test_a_password_is_changed_without_a_break(scene: Scene, tmp_path: Path) -> None:
+    users = tmp_path / "secrets" / "users.acl"
+    before = users.read_text()
+    [line] = [line for line in before.splitlines() if line.startswith("user producer ")]
+    new = urlsplit(scene.urls["producer"]).password
+    assert new is not None
+    with redis.Redis.from_url(scene.urls["admin"]) as admin, redis.Redis.from_url(scene.urls["producer"]) as old:
+        old.ping()
+        users.write_text(before.replace(line, line.replace(" on >", " on >the-next >")))
+        admin.acl_load()
+        for password in (new, "the-next"):
+            with redis.Redis.from_url(scene.urls["producer"].replace(new, password)) as client:
+                assert client.ping()
+        users.write_text(before.replace(line, line.replace(f">{new}", ">the-next")))
+        admin.acl_load()
+    with redis.Redis.from_url(scene.urls["producer"]) as client, pytest.raises(redis.AuthenticationError):
+        client.ping()
 
 
 FORBIDDEN: dict[str, list[tuple[str, ...]]] = {
@@ -97,6 +147,8 @@ FORBIDDEN: dict[str, list[tuple[str, ...]]] = {
     "worker": [("GET", "other:key"), ("PUBLISH", "other", "x")],
     "dashboard": [("GET", "other:key")],
     "command": [("GET", "other:key")],
+    "backup": [("GET", "lanes:counts"), ("HGETALL", "lanes:tokens"), ("KEYS", "*"), ("DEL", "lanes:counts")],
+    "health": [("GET", "lanes:counts"), ("INFO",), ("CLIENT", "LIST")],
 }
 ANYBODY: list[tuple[str, ...]] = [
     ("FLUSHALL",),
@@ -105,27 +157,22 @@ ANYBODY: list[tuple[str, ...]] = [
     ("REPLICAOF", "127.0.0.1", "1"),
     ("ACL", "SETUSER", "me", "on"),
     ("MONITOR",),
+    ("CLIENT", "KILL", "TYPE", "normal"),
+    ("SLAVEOF", "NO", "ONE"),
 ]
 
 
-def test_nobody_may_do_more(stack: Stack) -> None:
+def test_nobody_may_do_more(scene: Scene) -> None:
+    health = f"redis://health:none@127.0.0.1:{scene.stack.redis.port}/0"
     refused = pytest.raises(redis.ResponseError, match=r"(?i)permission|can't access|ACL failure")
-    for user in USERS:
-        with redis.Redis.from_url(url(stack, user), retry=Retry(NoBackoff(), 0)) as client:
-            for command in FORBIDDEN[user] + ANYBODY:
+    for user, commands in FORBIDDEN.items():
+        address = scene.urls.get(user, health)
+        with redis.Redis.from_url(address, retry=Retry(NoBackoff(), 0)) as client:
+            assert client.ping()
+            for command in (*commands, *ANYBODY):
                 with refused:
                     client.execute_command(*command)
-    anonymous = redis.Redis.from_url(stack.redis.url, retry=Retry(NoBackoff(), 0))
+    anonymous = redis.Redis.from_url(scene.stack.redis.url, retry=Retry(NoBackoff(), 0))
     with anonymous, pytest.raises(redis.AuthenticationError):
         anonymous.ping()
-
-
-def test_the_files_are_for_their_owner_and_made_once(tmp_path: Path) -> None:
-    folder = tmp_path / "secrets"
-    assert len(list(make(folder))) == 6
-    for path in folder.iterdir():
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    texts = {path.name: path.read_text() for path in folder.iterdir()}
-    assert list(make(folder)) == [f"{folder / 'users.acl'}: kept as it is"]
-    assert {path.name: path.read_text() for path in folder.iterdir()} == texts
-    assert texts["redis_url_worker"].startswith("redis://worker:")
+    assert FORBIDDEN.keys() | {"admin"} == {*USERS, "health"}

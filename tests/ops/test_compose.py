@@ -67,7 +67,18 @@ def test_whoever_has_no_business_with_redis_does_not_reach_it() -> None:
     assert SERVICES["redis"]["networks"] == ["data"]
     assert "ports" not in SERVICES["redis"]
     near = {name for name, service in SERVICES.items() if "data" in service.get("networks", [])}
-    assert near == {"redis"} | {name for name in SERVICES if "redis_url" in SERVICES[name].get("secrets", [])}
+    users = {name: redis_users(name) for name in SERVICES}
+    assert near == {"redis"} | {name for name, its_own in users.items() if its_own}
+    assert users == {name: [USERS_OF[name]] if name in USERS_OF else [] for name in SERVICES}
+
+
+USERS_OF = {"worker": "worker", "dashboard": "dashboard", "lanes": "command", "backup": "backup"}
+
+
+def redis_users(name: str) -> list[str]:
+    """Return whose addresses of Redis a service is given."""
+    secrets = SERVICES[name].get("secrets", [])
+    return [secret.removeprefix("redis_url_") for secret in secrets if secret.startswith("redis_url")]
 
 
 def test_no_secret_stands_in_the_file() -> None:
@@ -90,9 +101,10 @@ def test_a_service_has_the_secrets_that_it_names_and_no_others(name: str) -> Non
 def test_every_secret_is_made_for_somebody(tmp_path: Path) -> None:
     made = make(tmp_path / "secrets")
     names = {path.name for path in (tmp_path / "secrets").iterdir()}
+    assert len(made) == len(names)
+    names -= {"redis_url_producer", "redis_url_admin"}  # for the services that enqueue, and for whoever mends Redis
     assert names == COMPOSE["secrets"].keys()
     assert names == {secret for service in SERVICES.values() for secret in service.get("secrets", [])}
-    assert len(made) == len(names)
     assert {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()} == names
     before = {path: path.read_text() for path in (tmp_path / "secrets").iterdir()}
     assert all("kept" in line for line in make(tmp_path / "secrets"))
@@ -100,12 +112,15 @@ def test_every_secret_is_made_for_somebody(tmp_path: Path) -> None:
     people = dict(line.split(":") for line in before[tmp_path / "secrets" / "dashboard_people"].splitlines())
     assert people["prometheus"] == before[tmp_path / "secrets" / "prometheus_password"]
     assert len(set(before.values())) == len(before) - 1  # two are empty, for people to fill
-    for pair in TOGETHER:
-        path = tmp_path / "secrets" / pair[0]
+    for group in TOGETHER:
+        path = tmp_path / "secrets" / group[0]
         path.rename(tmp_path / "away")
-        with pytest.raises(SystemExit, match="belong together"):
+        with pytest.raises(SystemExit, match=rf"belong together, and {group[0]} is missing"):
             make(tmp_path / "secrets")
         (tmp_path / "away").rename(path)
+    (tmp_path / "secrets" / "redis_auth").touch()
+    with pytest.raises(SystemExit, match="redis_auth held one password for all"):
+        make(tmp_path / "secrets")
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -123,9 +138,12 @@ def test_every_setting_that_it_passes_on_is_one(name: str) -> None:
 def test_only_the_worker_can_read_and_spend_tokens() -> None:
     secret = {"LANES_API_TOKEN", "LANES_SECRET_KEY", "LANES_OAUTH_CLIENT_SECRET"}
     assert secret <= settings_of("worker").keys()
-    assert not [name for name in SERVICES if name != "worker" and secret & settings_of(name).keys()]
-    shared = settings_of("dashboard")
-    assert shared == {name: settings_of("worker")[name] for name in shared}  # both speak of the same budgets
+    assert secret & settings_of("lanes").keys() == {"LANES_SECRET_KEY"}  # for lanes token
+    assert not [name for name in SERVICES if name not in ("worker", "lanes") and secret & settings_of(name).keys()]
+    for name in ("dashboard", "lanes"):  # they all speak of the same budgets
+        shared = settings_of(name).keys() - {"LANES_REDIS_URL"}
+        assert shared
+        assert {one: settings_of(name)[one] for one in shared} == {one: settings_of("worker")[one] for one in shared}
 
 
 def test_every_mounted_file_is_there() -> None:
@@ -170,7 +188,7 @@ def test_every_command_line_and_health_check_does_what_it_should(deployment: Dep
         if name == "worker":
             until(lambda: "worker_ready" in children["worker"].output, "the worker ready")
         until(lambda name=name: deployment.healthy(name), f"{name} healthy")  # type: ignore[misc]
-    url = (deployment.folder / "secrets" / "redis_url").read_text().strip()
+    url = (deployment.folder / "secrets" / "redis_url_admin").read_text().strip()
     with redis.Redis.from_url(url) as client:
         settings = client.config_get("append*") | client.config_get("maxmemory*")
         assert settings["appendonly"] == "yes"

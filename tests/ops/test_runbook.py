@@ -9,6 +9,7 @@ import pytest
 
 from lanes.settings import PREFIX, Settings
 from ops.command.root import lanes
+from ops.redis_acl import USERS
 from tests.ops.deployment import ROOT, SERVICES
 from worker.dashboard import flower
 
@@ -95,7 +96,8 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def test_it_knows_each_event_of_the_log_that_it_names() -> None:
-    named = set(re.findall(r"`((?:redis|metrics|worker)_[a-z_]+)`", TEXT)) - {"redis_url", "redis_auth"}
+    files = {"redis_url", "redis_auth", *(f"redis_url_{user}" for user in USERS)}
+    named = set(re.findall(r"`((?:redis|metrics|worker)_[a-z_]+)`", TEXT)) - files
     code = "".join(path.read_text("utf-8") for path in (ROOT / "worker").rglob("*.py"))
     assert {"redis_away", "redis_back", "redis_still_away", "metrics_failed"} == named
     assert all(f'"{name}"' in code for name in named)

@@ -110,7 +110,7 @@ def test_every_setting_is_one_and_every_secret_is_handed_in_and_made(name: str, 
     assert handed == {name: f"/etc/lanes/secrets/{name}" for name in handed}
     assert handed.keys() <= made
     text = (UNITS / name).read_text("utf-8")
-    assert set(re.findall(r"%d/(\w+)", text)) == handed.keys()
+    assert set(re.findall(r"%d/([\w.]+)", text)) == handed.keys()
     known = {PREFIX + field.upper() for field in Settings.model_fields}
     given = [word for setting, value in lines_of(name) if setting == "Environment" for word in value.split()]
     ours = [word.partition("=")[0] for word in given if word.startswith(PREFIX)]
@@ -132,8 +132,8 @@ class Machine:
         self.children: list[Child] = []
         make(folder / "secrets", "127.0.0.1")
         (folder / "secrets" / "api_token").write_text("token-of-the-test")
-        url = folder / "secrets" / "redis_url"
-        url.write_text(url.read_text().replace(":6379", f":{self.redis_port}"))
+        for url in (folder / "secrets").glob("redis_url_*"):
+            url.write_text(url.read_text().replace(":6379", f":{self.redis_port}"))
         for name in SERVICES:
             for setting, value in lines_of(name):
                 if setting == "StateDirectory":
@@ -167,7 +167,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 def test_every_command_line_does_what_it_should(machine: Machine) -> None:
     started = [machine.start("lanes-redis.service")]
-    url = (machine.folder / "secrets" / "redis_url").read_text().strip()
+    url = (machine.folder / "secrets" / "redis_url_admin").read_text().strip()
     with redis.Redis.from_url(url) as client:
         until(lambda: answers(client), "Redis to answer")
         assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"

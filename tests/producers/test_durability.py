@@ -237,5 +237,5 @@ def test_a_mistyped_level_is_told_and_nothing_is_enqueued(producer: Producer, st
 
 @pytest.mark.parametrize("job_id", ["", "a b", "ä", "x" * 129, "a\n"])
 def test_a_job_id_that_could_not_be_told_from_another_is_refused(producer: Producer, job_id: str) -> None:
-    with pytest.raises(InvalidJobError, match="job_id: must be 1 to 128 letters"):
+    with pytest.raises(InvalidJobError, match="job_id: must be text of 1 to 128 letters"):
         producer.enqueue(OK, job_id=job_id)

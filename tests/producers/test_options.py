@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from producers import EnqueueOptions
+from producers import EnqueueOptions, Options
 from producers.model import check
-from tests.producers.conftest import problems_of
+from producers.order import make_order
+from tests.producers.conftest import OK, problems_of
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+WITH_ZONE = "must be a time with a zone, like 2026-05-01T09:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -26,9 +28,9 @@ NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
         ({"not_before": "tomorrow"}, "must be a time with a zone"),
         ({"not_before": True}, "must be a time with a zone"),
         ({"not_before": float("nan")}, "must be a time with a zone"),
-        ({"not_before": datetime(2030, 1, 1)}, "should have timezone info"),  # noqa: DTZ001 - naive is what is tested
-        ({"expires_at": "2030-01-01T00:00:00"}, "should have timezone info (it is '2030-01-01T00:00:00')"),
-        ({"expires_at": "2030-01-01"}, "should have timezone info (it is '2030-01-01')"),
+        ({"not_before": datetime(2030, 1, 1)}, f"{WITH_ZONE} (it is 2030-01-01 00:00:00)"),  # noqa: DTZ001 - naive
+        ({"expires_at": "2030-01-01T00:00:00"}, f"{WITH_ZONE} (it is '2030-01-01T00:00:00')"),
+        ({"expires_at": "2030-01-01"}, f"{WITH_ZONE} (it is '2030-01-01')"),
         ({"expires_at": NOON, "not_before": NOON}, "must be later than not_before"),
         ({"expires_at": NOON - timedelta(seconds=1), "not_before": NOON}, "must be later than not_before"),
         ({"not_before": 1_700_000_000}, "must be a time with a zone, like 2026-05-01T09:00:00Z (it is 1700000000)"),
@@ -63,3 +65,16 @@ def test_options_that_are_right() -> None:
     assert options.expires_at == NOON + timedelta(seconds=1)
     assert check(EnqueueOptions, {}) == EnqueueOptions()
     assert check(EnqueueOptions, {"idempotency_key": None, "not_before": None}) == EnqueueOptions()
+
+
+def test_what_a_row_does_not_say_of_its_options_is_as_for_all_rows() -> None:
+    """Whether it says it as a mapping or as a model, whose defaults are nothing that was said."""
+    for own in ({"idempotency_key": "k"}, EnqueueOptions(idempotency_key="k")):
+        order = make_order({**OK, "_options": own}, {"priority": 5, "expires_while_held": True, "service": "s"})
+        assert (order.idempotency_key, order.priority, order.expires_while_held, order.service) == ("k", 5, True, "s")
+    order = make_order({**OK, "_options": EnqueueOptions(priority=0)}, {"priority": 5})
+    assert order.priority == 0
+
+
+def test_what_type_checkers_know_of_the_options_is_all_of_them() -> None:
+    assert list(Options.__annotations__) == list(EnqueueOptions.model_fields)

@@ -98,7 +98,7 @@ def test_a_naive_time_is_refused() -> None:
     naive = NOON.replace(tzinfo=None)
     for name in ("not_before", "expires_at"):
         for told in (problems_of(OK, {name: naive}), problems_of({**OK, "_options": {name: naive}})):
-            assert told == [f"_options.{name}: should have timezone info (it is {naive})"]
+            assert told == [f"_options.{name}: must be a time with a zone, like 2026-05-01T09:00:00Z (it is {naive})"]
 
 
 def test_the_same_moment_in_another_zone_is_the_same() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -154,6 +155,17 @@ def test_an_unknown_job_is_an_error_that_names_it(producer: Producer, job_id: st
         assert isinstance(caught.value, ProducerError)
 
 
+@pytest.mark.parametrize("job_id", [7, uuid.UUID(int=7), b"7"], ids=str)
+def test_an_id_is_text(producer: Producer, job_id: object) -> None:
+    with pytest.raises(InvalidJobError, match=r"^job_id: must be text of 1 to 128 letters, .*7"):
+        producer.enqueue(OK, job_id=job_id)
+
+
+def test_a_level_of_durability_is_text(producer: Producer) -> None:
+    with pytest.raises(InvalidJobError, match=r"^durability: must be accepted, fsync or .* \(it is 1\)$"):
+        producer.enqueue(OK, durability=1)
+
+
 def test_a_pending_job_can_be_cancelled_once_or_twice(producer: Producer, store: LaneStore) -> None:
     job_id = producer.enqueue(OK).job_id
     assert producer.cancel(job_id)
@@ -196,7 +208,7 @@ def commands(store: LaneStore) -> int:
     return sum(stats["calls"] for name, stats in found.items() if name != "cmdstat_info")
 
 
-@pytest.mark.parametrize("timeout", [0, 0.05, -1])
+@pytest.mark.parametrize("timeout", [0, 0.05, -1, float("nan")])
 @pytest.mark.parametrize("state", [State.PENDING, State.IN_FLIGHT])
 def test_wait_gives_up_and_the_job_goes_on(producer: Producer, store: LaneStore, timeout: float, state: State) -> None:
     job_id = producer.enqueue(OK).job_id

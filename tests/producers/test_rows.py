@@ -1,5 +1,6 @@
 """Files of rows as they come: whatever stands in a line costs that line and no other."""
 
+import gzip
 import io
 import json
 from typing import Any
@@ -115,6 +116,14 @@ def test_a_broken_json_line_costs_itself_alone(line: str | bytes, wanted: str, e
     assert broken.isprintable()
     assert len(broken) < 250
     assert [first, *rest] == [f"1 {GOOD}", f"3 {GOOD}"][: 2 if end else 1]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_a_file_that_is_not_text_at_all_is_told_by_what_it_seems_to_be(form: Format) -> None:
+    text = GOOD if form == "jsonl" else TABLE
+    assert told(text.encode("utf-16"), form)[0].startswith("1 must be UTF-8, and seems to be UTF-16 (it is ")
+    first = told(gzip.compress(text.encode()), form)[0]
+    assert first.startswith("1 must be UTF-8, and is compressed by gzip: see zcat (it is ")
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "9" * 401, "-" + "9" * 400])

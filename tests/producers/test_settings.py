@@ -18,6 +18,12 @@ URLS = [
     ("redis://localhost:99999/0", "must have a number from 0 to 65535 for its port"),
     ("redis://localhost:port/0", "must have a number from 0 to 65535 for its port"),
     ("redis://localhost/0?colour=red", "colour"),
+    ("redis://localhost/0?decode_responses=true", "decode_responses"),
+    ("redis://localhost/production", "must name its database by a number"),
+    ("redis://localhost/0/1", "must name its database by a number"),
+    ("redis://localhost/-1", "must name its database by a number"),
+    ("redis://localhost..example/0", "must have the name of a host"),
+    ("redis://:a#b@localhost/0", "must have %23 for # in a password"),
     ("redis://localhost/0?socket_timeout=soon", "socket_timeout"),
 ]
 
@@ -43,7 +49,12 @@ def test_a_wrong_url_in_the_environment(face: Face, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_wrong_url_is_told_without_its_password(face: Face) -> None:
-    for url in ("redis://:hunter2@localhost:99999", "http://:hunter2@x", "redis://:hunter2@localhost?colour=red"):
+    for url in (
+        "redis://:hunter2@localhost:99999",
+        "http://:hunter2@x",
+        "redis://:hunter2#@x",
+        "redis://:hunter2@localhost?colour=red",
+    ):
         with pytest.raises(SettingsError) as caught:
             face.from_url(url)
         assert "hunter2" not in str(caught.value)
@@ -55,6 +66,7 @@ def test_a_wrong_url_is_told_without_its_password(face: Face) -> None:
         ("LANES_SERVCE", "x", "LANES_SERVCE: no such setting; did you mean LANES_SERVICE?"),
         ("LANES_IDEMPOTENCY_SECONDS", "0", "LANES_IDEMPOTENCY_SECONDS: .* greater than or equal to 0.001"),
         ("LANES_PREFIX", "a b", "LANES_PREFIX: "),
+        ("LANES_SERVICE", "a b", "LANES_SERVICE: must be 1 to 64 printable ASCII characters, no spaces"),
     ],
 )
 def test_a_wrong_setting(face: Face, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str) -> None:

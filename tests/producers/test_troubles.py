@@ -150,6 +150,19 @@ def no_keys(folder: Path, stack: contextlib.ExitStack) -> str:
     return guarded(folder, stack, "worker:hunter2@", "~other:*", "+@all")
 
 
+def cluster(folder: Path, stack: contextlib.ExitStack) -> str:
+    """A node that has a part of the slots."""
+    options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    server = start(folder, stack, *options, program=PROGRAMS["new"]())
+    with redis.Redis(port=server.port) as client:
+        client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 8191)
+    return server.url
+
+
+def no_such_database(folder: Path, stack: contextlib.ExitStack) -> str:
+    return start(folder, stack).url.replace("/0", "/99")
+
+
 def tls(folder: Path, stack: contextlib.ExitStack, address: str) -> Proxy:
     server = start(folder, stack)
     return stack.enter_context(Proxy(server.port, make_certificate(folder / "redis.pem", address)))
@@ -175,6 +188,7 @@ def only_tls(folder: Path, stack: contextlib.ExitStack) -> str:
 AWAY = r"^Redis cannot be reached: .*; is it running, and is LANES_REDIS_URL right\?"
 TLS = r"^Redis cannot be reached: .*; does it speak TLS, and is its certificate \(ssl_ca_certs\) right\?"
 RIGHTS = r"^Redis refuses: .*; give its user the rights that docs/threat-model.md lists"
+UNFIT = r"^Redis refuses: .*; LANES_REDIS_URL must name a primary that is no cluster, and a database that it has"
 CASES: dict[Case, tuple[Trouble, str]] = {
     nothing_listens: (Trouble.AWAY, AWAY),
     nobody_answers: (Trouble.AWAY, AWAY),
@@ -190,6 +204,8 @@ CASES: dict[Case, tuple[Trouble, str]] = {
     no_rights: (Trouble.RIGHTS, RIGHTS),
     no_rights_in_scripts: (Trouble.RIGHTS, RIGHTS),
     no_keys: (Trouble.RIGHTS, RIGHTS),
+    cluster: (Trouble.UNFIT, UNFIT),
+    no_such_database: (Trouble.UNFIT, UNFIT),
     unknown_certificate: (Trouble.TLS, TLS),
     certificate_of_another: (Trouble.TLS, TLS),
     no_tls: (Trouble.AWAY, AWAY),
@@ -226,3 +242,11 @@ def test_each_trouble_has_its_error_within_the_time(make_producer: MakeProducer,
         for error in errors:
             assert re.search(line, str(error)), str(error)
             assert error.trouble is trouble
+
+
+@pytest.mark.parametrize("timeout", [0, 0.05])
+def test_who_waits_insists_no_longer_than_he_waits(make_producer: MakeProducer, timeout: float) -> None:
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    producer = make_producer(Settings(redis_url=url, enqueue_timeout_seconds=600))
+    with pytest.raises(RedisUnavailableError, match="cannot be reached"):
+        producer.wait("job", timeout)

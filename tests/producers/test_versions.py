@@ -155,7 +155,7 @@ def test_what_another_version_could_carry_is_told_with_that_version() -> None:
 def test_a_field_by_both_of_its_names_is_no_matter_of_versions() -> None:
     for row, version in ((OK, OLD), (OK3, V3)):
         assert problems({**row, "pipeline_id": "other"}, version) == [
-            "pipeline_id: no such field; did you mean pipelineId?"
+            "pipeline_id: stands there as pipelineId already: keep one of the two"
         ]
 
 

@@ -73,6 +73,8 @@ def threads(settings: Settings) -> None:
         assert_type(producer.enqueue(V3), Receipt)
         assert_type(producer.cancel(job.id), bool)
         producer.enqueue("text")  # type: ignore[arg-type]
+        producer.enqueue(ROW, priorty=5)  # type: ignore[call-arg]
+        producer.enqueue_many([ROW], priority="high")  # type: ignore[arg-type]
         producer.enqueue_many(later())  # type: ignore[arg-type]
         producer.wait(receipt.job_id)  # type: ignore[call-arg]
         receipt.job_id = "other"  # type: ignore[misc]
@@ -94,7 +96,8 @@ def versions() -> None:
 
 
 def any_producer(producer: Producer) -> None:
-    assert_type(producer.enqueue(MODEL).job_id, str)
+    assert_type(producer.enqueue(MODEL, event_time=datetime.now(UTC), merge=True).job_id, str)
+    producer.enqueue(MODEL, marge=True)  # type: ignore[call-arg]
 
 
 async def any_async_producer(producer: AsyncProducer) -> None:

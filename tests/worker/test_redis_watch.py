@@ -39,7 +39,7 @@ def test_what_is_said_and_when(clock: Clock, logged: LogCapture) -> None:
     def said() -> list[str]:
         return [entry["event"] for entry in logged.entries]
 
-    watch.found()
+    watch.found(clock.now)
     assert said() == []
     for _ in range(100):
         watch.lost(ERROR)
@@ -49,20 +49,24 @@ def test_what_is_said_and_when(clock: Clock, logged: LogCapture) -> None:
     watch.lost(ERROR)
     watch.lost(ERROR)
     assert said() == ["redis_away", "redis_still_away"]
+    watch.found(1_000.0 - 1)  # by who was answered just before it went away
+    assert watch.is_away
+    assert said()[2:] == []
     for _ in range(3):
-        watch.found()
+        watch.found(clock.now)
     assert said()[2:] == ["redis_back"]
+    assert not watch.is_away
     watch.lost(ERROR)  # by who was in the middle of a call
-    watch.found()
+    watch.found(clock.now)
     assert said()[3:] == []
     clock.now += SETTLE_SECONDS
     watch.lost(ERROR)
-    watch.found()
+    watch.found(clock.now)
     assert said()[3:] == ["redis_away", "redis_back"]
 
 
 FORKS = """
-import os, sys
+import os, sys, time
 from worker.redis_watch import RedisWatch
 
 watch, (start, go) = RedisWatch(), os.pipe()
@@ -75,7 +79,7 @@ for _ in range(8):
         for _ in range(50):
             watch.lost(OSError("refused"))
         for _ in range(50):
-            watch.found()
+            watch.found(time.monotonic())
         sys.stdout.flush()
         os._exit(0)
     children.append(child)

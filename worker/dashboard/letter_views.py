@@ -14,6 +14,7 @@ from lanes.letters import Span
 
 SIZES = (25, 50, 100, 250)
 MOST_TEXT = 500  # characters of a filter
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 # What a table can be sorted by.
 COLUMNS: dict[str, Callable[[Summary], Any]] = {
@@ -152,10 +153,14 @@ def read_time(text: str) -> float:
     """Return a time as forms send it, in UTC, in seconds since the epoch.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is none, or none that `write_time` could write.
     """
     found = datetime.fromisoformat(text)
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    seconds = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    if not 0 <= seconds < FOREVER:
+        message = "beyond all times that a letter can have"
+        raise ValueError(message)
+    return seconds
 
 
 def write_time(seconds: float | None) -> str | None:

@@ -1,8 +1,10 @@
 """What every page of ours is: authenticated as Flower is, closed to other sites, and never a traceback."""
 
 import asyncio
+import contextlib
 import functools
 import json
+import time
 from base64 import b64decode
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar, cast
@@ -131,10 +133,10 @@ class Page(Handler):
             )
 
     def on_finish(self) -> None:
-        """Data that could be answered were read from Redis."""
+        """See whether Redis is back; what was answered may have been known before."""
         super().on_finish()
-        if self.speaks_json and self.get_status() < 400:
-            redis_watch.found()
+        if redis_watch.is_away and self.speaks_json and self.get_status() < 400:
+            self.dashboard.threads.submit(_look_whether_back, self.store)
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """Log once that Redis is away, and the traceback of what nobody expected."""
@@ -176,17 +178,34 @@ class Change(Page):
         """The values that were sent."""
         if len(self.request.body) > MOST_BODY_BYTES:
             raise HTTPError(413, "too much was sent")
-        try:
-            found = json.loads(self.request.body or b"{}")
-        except ValueError:
-            raise HTTPError(400, "not JSON") from None
-        if not isinstance(found, dict):
-            raise HTTPError(400, "not a JSON object")
-        return found
+        return read_object(self.request.body or b"{}")
 
     async def note(self, what: str, on: str, detail: str = "") -> None:
         """Write who is about to change what into the trail: before the change, so that none is without an entry."""
         await self.in_thread(trail.note, self.store, self.who, what, on, detail)
+
+
+def read_object(sent: str | bytes) -> dict[str, Any]:
+    """Return the JSON object that was sent.
+
+    Raises:
+        HTTPError: it is none, or holds half a character (a lone surrogate), which fits into no key and no answer.
+    """
+    try:
+        found = json.loads(sent)
+        json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise HTTPError(400, "not JSON") from None
+    if not isinstance(found, dict):
+        raise HTTPError(400, "not a JSON object")
+    return found
+
+
+def _look_whether_back(store: LaneStore) -> None:
+    asked_at = time.monotonic()
+    with contextlib.suppress(LanesError, RedisError):
+        store.time()
+        redis_watch.found(asked_at)
 
 
 @authenticated

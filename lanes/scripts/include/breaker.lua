@@ -4,10 +4,10 @@
 -- The breaker is told of each report whether the API answered. It pauses all lanes in an outage, and one lane whose requests all
 -- fail: that one sends a single probe at a time, with growing gaps.
 
--- pause_failing(job, failures, gap): the lane's next probe goes out after the gap.
-local function pause_failing(job, failures, gap)
+-- pause_failing(job, failures, gap, earliest): the lane's next probe goes out after the gap, and not before `earliest`.
+local function pause_failing(job, failures, gap, earliest)
   redis.call('HSET', key.lane(job.location), 'run_failures', failures, 'gap', gap, 'gap_at', now, 'paused_until',
-    now + jittered(gap))
+    math.max(earliest, now + jittered(gap)))
 end
 
 -- lane_fails(job, rule): one more failure of the lane. Returns whether so many came in a row that it is the lane that fails, not
@@ -18,14 +18,14 @@ local function lane_fails(job, rule)
   local failures, answered = tonumber(run[1]) or 0, answers(name)
   if job.lane.gap then
     if tonumber(job.released_at) >= job.lane.gap_at then
-      pause_failing(job, failures + 1, math.min(2 * job.lane.gap, rule.most_gap))
+      pause_failing(job, failures + 1, math.min(2 * job.lane.gap, rule.most_gap), 0)
     end
     return true
   end
   failures = answered == tonumber(run[2]) and failures + 1 or 1
   redis.call('HSET', name, 'run_failures', failures, 'run_answers', answered)
   if failures < rule.failures then return false end
-  pause_failing(job, failures, rule.gap)
+  pause_failing(job, failures, rule.gap, job.lane.paused_until)  -- a 429 may have asked for longer
   return true
 end
 

@@ -251,7 +251,7 @@ def understands_more(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "UNDERSTOOD = 1" in script.text or name not in ("release", "deliver")
         return type(script)(script.name, script.text.replace("UNDERSTOOD = 1", "UNDERSTOOD = 2"), script.origins)
 
-    monkeypatch.setattr("lanes.store.load", load_newer)
+    monkeypatch.setattr("lanes.reader.load", load_newer)
 
 
 def test_an_upsert_does_not_join_a_newer_job(store: ClockedStore) -> None:

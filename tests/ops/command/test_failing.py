@@ -107,9 +107,11 @@ def test_an_env_file_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
 def test_the_option_goes_before_the_setting(run: Run, redis_url: str) -> None:
     away = f"redis://127.0.0.1:{free_port()}/0"
     assert run("--redis-url", redis_url, "status", url=away).returncode == 0
+    assert run("--redis-url", redis_url, "status", url="", LANES_REDIS_URL_FILE="nowhere").returncode == 0
     assert run("status", "--redis-url", redis_url, url=away).returncode == 0
     assert run("status", "--redis-url", away).returncode == 3
     assert run("status", "--redis-url", "localhost").returncode == 2
+    assert run("status", "--redis-url", "").returncode == 2
 
 
 @pytest.mark.parametrize(

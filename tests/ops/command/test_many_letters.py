@@ -10,7 +10,7 @@ from lanes.job import Attempt, Job, Reason
 from lanes.letter import Letter
 from lanes.letter_choice import Choice, choose, count_chosen
 from lanes.letter_groups import MOST_GROUPS, OTHER, group
-from lanes.letter_summary import summarize
+from lanes.letter_summary import Summary, summarize
 from lanes.letters import STEP
 from lanes.order import Order
 from lanes.store import LaneStore, connect
@@ -20,7 +20,7 @@ BATCH = 5000
 
 
 class WatchedStore(LaneStore):
-    """Notes how many jobs each call reads."""
+    """Notes how many jobs each call reads, whole or in short."""
 
     def __init__(self, url: str) -> None:
         super().__init__(connect(url))
@@ -30,6 +30,11 @@ class WatchedStore(LaneStore):
         """Read jobs."""
         self.batches.append(len(job_ids))
         return super().read_jobs(job_ids)
+
+    def summarize(self, job_ids: Sequence[str]) -> list[Summary | None]:
+        """Read dead letters in short."""
+        self.batches.append(len(job_ids))
+        return super().summarize(job_ids)
 
 
 @pytest.fixture

@@ -108,3 +108,12 @@ def test_nothing_that_a_terminal_obeys_comes_through(redis_url: str, bury: Calla
         assert "\x1b]0;" not in shown
         assert "\x1b[31mbad" not in shown
         assert r"\x1b" in shown
+
+
+def test_who_types_rows_is_told_how_to_end_and_no_bar_moves_over_them(redis_url: str, tmp_path: Path) -> None:
+    row = '{"pipelineId":"p","locationId":"l","contactId":"c"}'
+    status, shown = on_terminal(redis_url, tmp_path, "enqueue", "-", typed=f"{row}\n\x04")
+    assert status == 0
+    assert "one row a line; Ctrl-D at the beginning of a line ends" in shown
+    assert "1 of 1 row accepted" in shown
+    assert ESCAPE not in shown

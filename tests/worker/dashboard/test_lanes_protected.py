@@ -21,6 +21,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "jobs/reveal": {},
     "jobs/cancel": {},
 }
+READERS = [path for path in CHANGES if path != "lanes/resume-all"]  # which first looks whether all is held
 DATA = ("lanes/data", "lanes/lane/data?location=lane", "lanes/series/data?location=lane", "jobs/data?id={job}")
 PAGES = ("lanes", "lane/lane", "job/{job}", "job?id={job}")
 
@@ -168,6 +169,14 @@ def test_below_a_prefix_behind_a_password_everything_works(behind_password: Scen
         ("jobs/cancel", {"id": "nobody"}, 404),
         ("jobs/cancel", {"id": 7}, 400),
         ("jobs/reveal", {}, 400),
+        # Half a character, which is JSON but fits into no key.
+        ("jobs/reveal", {"id": "\ud800"}, 400),
+        ("jobs/cancel", {"id": "\udc00"}, 400),
+        ("lanes/hold", {"location": "\ud800", "reason": "x"}, 400),
+        ("lanes/limit", {"location": "\ud800"}, 400),
+        ("letters/runs", {"verb": "purge", "ids": ["\ud800"]}, 400),
+        ("letters/runs", {"verb": "purge", "query": {"message": "\ud800"}}, 400),
+        ("letters/runs", {"verb": "purge", "query": {"to": "9999-12-31T23:59:59-14:00"}}, 400),
     ],
 )
 def test_what_makes_no_sense_is_told_and_changes_nothing(
@@ -179,3 +188,13 @@ def test_what_makes_no_sense_is_told_and_changes_nothing(
     answer = session.post(f"{behind_password.site.url}/{path}", json=given, headers=headers, timeout=10)
     assert (answer.status_code, bool(answer.json()["error"])) == (status, True)
     assert without_age(behind_password.state()) == before
+
+
+@pytest.mark.parametrize("sent", ["[" * 100_000, '{"a":' * 50_000, "9" * 5000, "{", "[]"], ids=lambda sent: sent[:5])
+def test_what_is_no_json_object_is_told(behind_password: Scene, sent: str) -> None:
+    session = session_of(behind_password)
+    headers = {"X-XSRFToken": session.cookies["_xsrf"]}
+    url = behind_password.site.url
+    answers = [session.post(f"{url}/{path}", data=sent, headers=headers, timeout=10) for path in READERS]
+    answers.append(session.post(f"{url}/letters/export", data={"given": sent}, headers=headers, timeout=10))
+    assert {(answer.status_code, answer.json()["error"].startswith("not ")) for answer in answers} == {(400, True)}

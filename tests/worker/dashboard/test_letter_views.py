@@ -45,6 +45,9 @@ def test_a_query_is_read_and_written(given: dict[str, str], wanted: Wanted) -> N
         {"status": "600"},
         {"status": "²"},
         {"from": "yesterday"},
+        {"from": "0001-01-01T00:00:00+14:00"},  # before the first year, in UTC
+        {"to": "9999-12-31T23:59:59-14:00"},
+        {"to": "9999-12-31T23:59:59.999999"},  # which a float rounds up
         {"within": "2h"},
         {"sort": "body"},
         {"order": "sideways"},

@@ -1,10 +1,11 @@
 """The trail's page in a browser."""
 
 import pytest
+import requests
 from playwright.sync_api import expect
 
 from lanes import trail
-from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, axe, fits
+from tests.worker.dashboard.conftest import PASSWORD, MakeSite, OpenPage, Site, axe, fits
 
 ROWS = "#entries tr"
 
@@ -57,6 +58,15 @@ def test_a_change_shows_at_once(site: Site, open_page: OpenPage) -> None:
 def test_a_place_that_is_none_is_refused(site: Site, open_page: OpenPage) -> None:
     opened = open_page(f"{site.url}/trail?before=%2B")
     expect(opened.page.locator("#live-text")).to_have_text("before is no id of an entry")
+
+
+@pytest.mark.parametrize("before", ["1-²", "1-1-1", "1", f"{1 << 64}-0", f"0-{1 << 64}", "99999999999999999999-0"])
+def test_what_redis_would_not_take_as_a_place_is_refused(site: Site, before: str) -> None:
+    auth = (PASSWORD["username"], PASSWORD["password"])
+    answer = requests.get(f"{site.url}/trail/data", {"before": before}, auth=auth, timeout=10)
+    assert (answer.status_code, answer.json()) == (400, {"error": "before is no id of an entry"})
+    whole = requests.get(f"{site.url}/trail/data", {"before": f"{(1 << 64) - 1}-0"}, auth=auth, timeout=10)
+    assert whole.status_code == 200
 
 
 @pytest.mark.parametrize("look", [{}, {"dark": True}, {"phone": True}], ids=["light", "dark", "phone"])

@@ -1,7 +1,6 @@
 """Dead letters as a file, written while it is sent."""
 
 import functools
-import json
 from io import BytesIO
 from typing import Any
 
@@ -14,7 +13,7 @@ from producers.letter_rows import LetterWriter
 from producers.rows import Format
 from worker.dashboard.letter_selection import read_whole, selection_of
 from worker.dashboard.letters_desk import desk_of
-from worker.dashboard.page import Change
+from worker.dashboard.page import Change, read_object
 
 log = structlog.get_logger()
 
@@ -28,13 +27,7 @@ class Export(Change):
     @functools.cached_property
     def given(self) -> dict[str, Any]:
         """The values, which come as JSON in a field of the form."""
-        try:
-            found = json.loads(RequestHandler.get_body_argument(self, "given", "{}"))
-        except ValueError:
-            raise HTTPError(400, "given: not JSON") from None
-        if not isinstance(found, dict):
-            raise HTTPError(400, "given: not a JSON object")
-        return found
+        return read_object(RequestHandler.get_body_argument(self, "given", "{}"))
 
     async def post(self) -> None:
         """Send the file."""

@@ -53,9 +53,10 @@ def entries(store: LaneStore, who: str, what: str, before: str) -> Iterator[Entr
 
 
 def _is_entry_id(text: str) -> bool:
-    """Return whether this is `milliseconds-number`, as Redis names entries."""
-    at, dash, number = text.partition("-")
-    return text.isascii() and bool(dash) and at.isdigit() and number.isdigit() and len(text) < 40
+    """Return whether this is `milliseconds-number`, as Redis names entries; each has 64 bits."""
+    parts = text.split("-")
+    numbers = text.isascii() and all(part.isdigit() and len(part) <= 20 for part in parts)
+    return numbers and len(parts) == 2 and max(map(int, parts)) < 1 << 64
 
 
 handlers: list[url] = [

@@ -1,0 +1,55 @@
+"""Errors travel: a pool of processes, or Celery, hands them over pickled, and a test copies them."""
+
+import copy
+import pickle
+
+import pytest
+
+from lanes.errors import LanesError, NotDurableError, RedisUnavailableError, ScriptError, SettingsError, Trouble
+from lanes.order import Acceptance, Accepted
+from producers import (
+    DurabilityError,
+    EnqueueFailedError,
+    EnqueueInterruptedError,
+    IdempotencyConflictError,
+    InvalidJobError,
+    OpportunityProducer,
+    Problem,
+    UnknownJobError,
+    WaitTimeoutError,
+)
+from producers.receipt import EnqueueReport, Receipt
+from tests.producers.conftest import OK
+
+AWAY = RedisUnavailableError("away", Trouble.LOADING, may_be_done=True)
+ERRORS: list[LanesError] = [
+    AWAY,
+    DurabilityError("fsync", "no", receipt=Receipt("job", "loc")),
+    EnqueueFailedError("job", AWAY, may_be_accepted=True),
+    EnqueueInterruptedError(EnqueueReport(accepted=3, job_ids=["a", "b", "c"]), AWAY, may_be_accepted=False),
+    IdempotencyConflictError("key", "job"),
+    InvalidJobError([Problem("a", "1", "must be 2"), Problem("", "", "is odd")]),
+    NotDurableError("no", [Accepted(Acceptance.KNOWN, "job")]),
+    ScriptError("in a script"),
+    SettingsError("LANES_X: no such setting"),
+    UnknownJobError("job"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_an_error_is_the_same_after_a_journey(error: LanesError) -> None:
+    for travelled in (pickle.loads(pickle.dumps(error)), copy.deepcopy(error), copy.copy(error)):
+        assert type(travelled) is type(error)
+        assert str(travelled) == str(error)
+        assert {name: repr(value) for name, value in vars(travelled).items()} == {
+            name: repr(value) for name, value in vars(error).items()
+        }
+
+
+def test_what_was_waited_for_travels_with_the_error(redis_url: str) -> None:
+    with OpportunityProducer.from_url(redis_url) as producer:
+        job_id = producer.enqueue(OK).job_id
+        with pytest.raises(WaitTimeoutError) as caught:
+            producer.wait(job_id, 0)
+    travelled = pickle.loads(pickle.dumps(caught.value))
+    assert (str(travelled), travelled.job) == (str(caught.value), caught.value.job)
