@@ -133,6 +133,26 @@ def test_a_password_is_changed_without_a_break(scene: Scene, tmp_path: Path) -> 
         client.ping()
 
 
+def test_a_password_is_changed_as_the_runbook_tells(scene: Scene, tmp_path: Path) -> None:
+    users, url = tmp_path / "secrets" / "users.acl", scene.urls["producer"]
+    old = urlsplit(url).password
+    assert old is not None
+    with redis.Redis.from_url(scene.urls["admin"]) as admin:
+        admin.execute_command("ACL", "SETUSER", "producer", ">the-next")
+        for password in (old, "the-next"):
+            with redis.Redis.from_url(url.replace(old, password)) as client:
+                assert client.ping()
+        users.write_text(users.read_text().replace(f">{old} ", ">the-next "))
+        admin.execute_command("ACL", "SETUSER", "producer", f"<{old}")
+    for _ in range(2):  # now, and after the next start
+        with redis.Redis.from_url(url) as client, pytest.raises(redis.AuthenticationError):
+            client.ping()
+        with redis.Redis.from_url(url.replace(old, "the-next")) as client:
+            assert client.ping()
+        scene.stack.redis.stop()
+        scene.stack.redis.start()
+
+
 FORBIDDEN: dict[str, list[tuple[str, ...]]] = {
     "producer": [
         ("HGETALL", "lanes:tokens"),
