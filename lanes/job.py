@@ -45,6 +45,7 @@ class Reason(StrEnum):
 
     REFUSED = "refused"
     EXHAUSTED = "exhausted"
+    UNCONFIRMED = "unconfirmed"
     UNAUTHORIZED = "unauthorized"
     EXPIRED = "expired"
     PURGED = "purged"

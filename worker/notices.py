@@ -11,25 +11,13 @@ from urllib3.exceptions import HTTPError
 
 from lanes.notice import Notice
 from worker.highlevel.client import user_agent
+from worker.highlevel.content import KNOWN_WORDS
 from worker.highlevel.deadline import Watchdog, WatchedAdapter
 
 TIMESTAMP_HEADER = "Lanes-Timestamp"
 SIGNATURE_HEADER = "Lanes-Signature"
 ID_HEADER = "Lanes-Notice-Id"
 SEND_SECONDS = 10.0
-
-# What the API says of a token, word for word (observed). Whatever else it says may repeat an opportunity's content.
-KNOWN_WORDS = frozenset(
-    {
-        "Invalid JWT",
-        "Invalid token: access token is invalid",
-        "Invalid Private Integration token",
-        "The token is not authorized for this scope.",
-        "The token does not have access to this location.",
-        "version header was not found.",
-        "version header is invalid",
-    }
-)
 
 
 def facts_of(notice: Notice) -> dict[str, Any]:

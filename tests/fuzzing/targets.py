@@ -28,7 +28,8 @@ from tests.fuzzing.command_line import command_line
 from tests.fuzzing.pages import pages
 from worker.dashboard.lane_table import Query
 from worker.dashboard.letter_views import Wanted
-from worker.highlevel.outcomes import MAX_MESSAGE, Answer, Kind, classify
+from worker.highlevel.envelope import MAX_MESSAGE
+from worker.highlevel.outcomes import Answer, Kind, classify
 from worker.highlevel.rate_limits import MOST, read_rate_limits
 from worker.tokens.credential import Credential, CredentialError, read_credential
 from worker.tokens.oauth import Grant, understand

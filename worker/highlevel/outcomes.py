@@ -3,18 +3,24 @@
 Facts: HighLevel's published specification (2021-07-28 and v3) for 200, 400, 401 and 422; all else was observed.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
+from worker.highlevel.confirmation import OTHER_CONTACT, SAME, compare, confirms, fields_of, tells_failure
+from worker.highlevel.content import mask_content
+from worker.highlevel.envelope import code_of, cut, describe, is_html, message_of, parse_body, text_of
+from worker.highlevel.other_body import hint_of
 from worker.highlevel.rate_limits import RateLimits, read_rate_limits
 
-MAX_MESSAGE = 500
 DAY_SECONDS = 86_400.0
+# RFC 9110, 15.6.3 and 15.6.5: a gateway had no valid answer (502), or none in time (504), from the server behind it,
+# which may have done what it was asked for. 520 and 524 are the same of the edge network (observed).
+LOST_BY_GATEWAY = frozenset({502, 504, 520, 524})
 
 
 class Kind(StrEnum):
@@ -22,6 +28,7 @@ class Kind(StrEnum):
 
     DELIVERED = "delivered"
     RETRY = "retry"
+    UNCONFIRMED = "unconfirmed"
     THROTTLED = "throttled"
     REFUSED = "refused"
     UNAUTHORIZED = "unauthorized"
@@ -30,26 +37,33 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response as it came: header names in lower case, the body cut at a limit."""
+    """A response as it came: header names in lower case, the body cut at a limit.
+
+    `cut`: the body ended before its end, or was broken on the way; only an answer with a 2xx comes so.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """No response, or none that ended in time."""
+    """No response, or none that ended in time. `sent`: a byte of the request may have reached the server."""
 
     message: str
+    sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an attempt came to. `wait` is in seconds and goes with `throttled` and `again`.
+    """What an attempt came to.
 
-    `code` is the API's own for an error, such as `OPPORTUNITY_NO_DUPLICATE`. `rate_limits` is what the answer told of
-    the location's budgets, whatever else it said.
+    `wait` is in seconds: how long the lane waits (`throttled`, `again`), or the least that the retry waits (`retry`,
+    `unconfirmed`), None where the answer asked for nothing. `code` is the API's own for an error, such as
+    `OPPORTUNITY_NO_DUPLICATE`. `rate_limits` is what the answer told of the location's budgets, whatever else it said.
+    `in_doubt`: it is unknown whether the API took the upsert. `other_contact`: the answer names another contact.
     """
 
     kind: Kind
@@ -62,43 +76,84 @@ class Outcome:
     wait: float | None = None
     rate_limits: RateLimits | None = None
     code: str | None = None
+    in_doubt: bool = False
+    other_contact: bool = False
 
 
-def classify(answer: Answer | Failure, window: float) -> Outcome:
-    """Return what an answer means. `window` is the burst window in seconds, the wait after a 429 that names none."""
+def classify(answer: Answer | Failure, window: float, sent: bytes = b"") -> Outcome:
+    """Return what an answer means.
+
+    `window` is the burst window in seconds, the wait after a 429 that names none. `sent` is the body of the request:
+    the answer is held against it.
+    """
     if isinstance(answer, Failure):
-        return Outcome(Kind.RETRY, message=answer.message)
-    return replace(_classify(answer, window), rate_limits=read_rate_limits(answer.headers))
+        return Outcome(Kind.RETRY, message=answer.message, in_doubt=answer.sent)
+    return replace(_classify(answer, window, sent), rate_limits=read_rate_limits(answer.headers))
 
 
-def _classify(answer: Answer, window: float) -> Outcome:
-    body = _parse(answer.body)
-    trace_id = _text(body.get("traceId")) or _text(answer.headers.get("x-trace-id"))
+def _classify(answer: Answer, window: float, sent: bytes) -> Outcome:
+    body = parse_body(answer.body)
+    trace_id = text_of(body.get("traceId")) or text_of(answer.headers.get("x-trace-id"))
     if 200 <= answer.status < 300:
-        return _delivered(answer.status, body, trace_id)
-    message, code = _message(body), _code(body)
+        return _success(answer, body, trace_id, sent)
+    said, code = message_of(body), code_of(body)
+    # A page of the edge network says so by its body; an answer of the API's is one under any content type.
+    edge = not said and (is_html(answer.headers, answer.body) or b"error code: 1010" in answer.body[:2048])
+    message = said or describe(answer.status, answer.headers, answer.body)
     if answer.status == 429:
         wait = _wait(answer.headers, window)
-        return Outcome(Kind.THROTTLED, 429, message or _describe(answer), trace_id, wait=wait, code=code)
-    # A page of the edge network says so by its body; an answer of the API's is one under any content type.
-    edge = not message and (_is_html(answer) or b"error code: 1010" in answer.body[:2048])
-    message = message or _describe(answer)
-    return Outcome(_kind_of_error(answer.status, message, edge=edge), answer.status, message, trace_id, code=code)
+        return Outcome(Kind.THROTTLED, 429, cut(message), trace_id, wait=wait, code=code)
+    kind = _kind_of_error(answer.status, message, edge=edge)
+    if kind is Kind.UNAUTHORIZED:
+        message = mask_content(message, sent)  # it becomes the reason of a hold
+    return Outcome(
+        kind,
+        answer.status,
+        cut(message),
+        trace_id,
+        warning=hint_of(message, fields_of(sent)) if answer.status == 422 else None,
+        code=code,
+        wait=_retry_after(answer.headers) if kind is Kind.RETRY else None,
+        in_doubt=answer.status in LOST_BY_GATEWAY,
+    )
 
 
-def _delivered(status: int, body: Mapping[str, Any], trace_id: str | None) -> Outcome:
-    opportunity = body.get("opportunity")
-    opportunity_id = _text(opportunity.get("id")) if isinstance(opportunity, dict) else None
-    new = body.get("new")
-    warning = None if opportunity_id and isinstance(new, bool) else "the answer does not hold the promised body"
+def _success(answer: Answer, body: Mapping[str, Any], trace_id: str | None, sent: bytes) -> Outcome:
+    """Return what a 2xx means: only its body tells whether the API took the upsert."""
+    status = answer.status
+    if not answer.cut and tells_failure(body):
+        message = message_of(body) or f"HTTP {status}, and the body tells of a failure"
+        return Outcome(Kind.REFUSED, status, cut(message), trace_id, code=code_of(body))
+    doubt = partial(
+        Outcome, Kind.UNCONFIRMED, status, trace_id=trace_id, wait=_retry_after(answer.headers), in_doubt=True
+    )
+    if answer.cut or not confirms(body):
+        return doubt(_describe_unconfirmed(answer))
+    opportunity, new = body.get("opportunity"), body.get("new")
+    named = opportunity if isinstance(opportunity, dict) else {}
+    found = compare(fields_of(sent), named) if sent and named else SAME
+    if found.field:
+        return doubt(f"HTTP {status} names another {found.field} than was sent")
+    opportunity_id = text_of(named.get("id"))
+    warnings = [] if opportunity_id and isinstance(new, bool) else ["the answer does not hold the promised body"]
     return Outcome(
         Kind.DELIVERED,
         status,
         trace_id=trace_id,
         opportunity_id=opportunity_id,
         new=new if isinstance(new, bool) else None,
-        warning=warning,
+        warning="; ".join([*warnings, OTHER_CONTACT] if found.other_contact else warnings) or None,
+        other_contact=found.other_contact,
     )
+
+
+def _describe_unconfirmed(answer: Answer) -> str:
+    if answer.cut:
+        return f"HTTP {answer.status} with a body that was cut off"
+    if not answer.body.strip():
+        return f"HTTP {answer.status} without a body"
+    html = is_html(answer.headers, answer.body)
+    return f"HTTP {answer.status} " + ("with an HTML page" if html else "without the promised body")
 
 
 def _kind_of_error(status: int, message: str, *, edge: bool) -> Kind:
@@ -120,18 +175,23 @@ def _wait(headers: Mapping[str, str], window: float) -> float:
     if headers.get("x-ratelimit-daily-remaining", "").strip() == "0":
         reset = _number(headers.get("x-ratelimit-daily-reset"))
         return min(max(reset / 1000, window), DAY_SECONDS) if reset is not None else 3600.0
+    # "At once" is no answer to a 429: the same request would go round and round.
+    if (seconds := _retry_after(headers)) is not None:
+        return seconds
+    # What the window has left is learned from the same answer; then the lane's own account says when to go on.
+    return window / 10 if headers.get("x-ratelimit-remaining", "").strip() == "0" else window
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of `Retry-After` in either form (RFC 9110, 10.2.3); None where it asks for no wait."""
     retry_after = headers.get("retry-after")
     seconds = _number(retry_after)
     if seconds is None and retry_after and (date := headers.get("date")):
         try:
             seconds = (parsedate_to_datetime(retry_after) - parsedate_to_datetime(date)).total_seconds()
         except (TypeError, ValueError, OverflowError):
-            seconds = None
-    # "At once" is no answer to a 429: the same request would go round and round.
-    if seconds is not None and seconds > 0:
-        return min(seconds, DAY_SECONDS)
-    # What the window has left is learned from the same answer; then the lane's own account says when to go on.
-    return window / 10 if headers.get("x-ratelimit-remaining", "").strip() == "0" else window
+            return None
+    return min(seconds, DAY_SECONDS) if seconds is not None and seconds > 0 else None
 
 
 def _number(text: str | None) -> float | None:
@@ -140,53 +200,3 @@ def _number(text: str | None) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) and number >= 0 else None
-
-
-def _parse(body: bytes) -> Mapping[str, Any]:
-    try:
-        try:
-            parsed = json.loads(body)
-        except UnicodeDecodeError:  # a broken character is no reason to lose the rest of what was said
-            parsed = json.loads(body.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
-
-
-def _message(body: Mapping[str, Any]) -> str | None:
-    """Return the message of either envelope: `message` a string or an array, or `error` an object with one."""
-    message = body.get("message")
-    error = body.get("error")
-    if message is None and isinstance(error, dict):
-        message = error.get("message")
-    if isinstance(message, list):
-        message = "; ".join(str(part) for part in message)
-    return _text(message) or _text(error)
-
-
-def _code(body: Mapping[str, Any]) -> str | None:
-    """Return the error code of either envelope, like `OPPORTUNITY_NO_DUPLICATE` (observed)."""
-    error = body.get("error")
-    return _text(body.get("code")) or (_text(error.get("code")) if isinstance(error, dict) else None)
-
-
-def _describe(answer: Answer) -> str:
-    if _is_html(answer):
-        return f"HTTP {answer.status} with an HTML page"
-    if answer.headers.get("content-type", "").lower().startswith("text/plain"):
-        return _text(answer.body.decode("utf-8", "replace")) or f"HTTP {answer.status} without a message"
-    return f"HTTP {answer.status} without a message"
-
-
-def _is_html(answer: Answer) -> bool:
-    return "html" in answer.headers.get("content-type", "").lower() or answer.body[:256].lstrip().startswith(b"<")
-
-
-def _text(value: object) -> str | None:
-    """Return a non-empty string as one line of printable characters, cut to a length that a list can show."""
-    if not isinstance(value, str) or not value.strip():
-        return None
-    line = value.strip()
-    if not line.isprintable():
-        line = "".join(character if character.isprintable() else " " for character in line)
-    return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 1] + "…"

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.highlevel.client import MAX_ANSWER_BYTES
-from worker.highlevel.outcomes import MAX_MESSAGE, Answer, Kind, Outcome
+from worker.highlevel.envelope import MAX_MESSAGE
+from worker.highlevel.outcomes import Answer, Kind, Outcome
 
 JSON = {"content-type": "application/json"}
+HTML = {"content-type": "text/html; charset=UTF-8"}
+TEXT = {"content-type": "text/plain"}
+EDGE_PAGE = b"<!DOCTYPE html><html><body>error code: 1010</body></html>"
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,11 @@ class Case:
             json.dumps(text).encode()
             (text or "").encode()
         assert found.status == self.status
-        assert (found.wait is not None) == (found.kind is Kind.THROTTLED)
+        assert found.wait is not None or found.kind is not Kind.THROTTLED
+        assert found.wait is None or found.kind in (Kind.THROTTLED, Kind.RETRY, Kind.UNCONFIRMED)
         assert (found.message is None) == (found.kind is Kind.DELIVERED)
         assert found.warning is None or found.kind is Kind.DELIVERED
+        assert found.in_doubt or found.kind is not Kind.UNCONFIRMED
 
 
 def case(status: int, body: object = b"", headers: dict[str, str] | None = None, **expected: Any) -> Case:

@@ -14,7 +14,8 @@ def test_the_table(case: Case) -> None:
 
 @pytest.mark.parametrize("message", ["no whole answer within 20 s", "connection failed: ConnectionResetError"])
 def test_a_failure_is_tried_again(message: str) -> None:
-    assert classify(Failure(message), WINDOW) == Outcome(Kind.RETRY, message=message)
+    assert classify(Failure(message), WINDOW) == Outcome(Kind.RETRY, message=message, in_doubt=True)
+    assert classify(Failure(message, sent=False), WINDOW) == Outcome(Kind.RETRY, message=message)
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])

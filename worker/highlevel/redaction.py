@@ -1,0 +1,62 @@
+"""What the API repeats of what it was sent, and must not be kept: secrets, and the content of an opportunity. Pure."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
+
+from worker.highlevel.outcomes import Answer
+
+HIDDEN = "[secret]"
+_ESCAPE = re.compile(r"\\+u([0-9a-f]{4})|%([0-9a-f]{2})|\\+([^u])", re.IGNORECASE)
+
+
+def redact_answer(answer: Answer, secrets: Iterable[str]) -> Answer:
+    """Return an answer without these secrets (ASCII) in its body and its headers, however they are spelled there.
+
+    It is done to the raw answer, before anything of it is read or cut to length: as they are, in another letter case,
+    with JSON escapes (of JSON within JSON, too) or percent signs, in UTF-8 or UTF-16.
+    """
+    for secret in filter(None, secrets):
+        body = _redact_body(answer.body, secret)
+        headers = {name: redact(value, secret) for name, value in answer.headers.items()}
+        if body != answer.body or headers != answer.headers:
+            answer = replace(answer, body=body, headers=headers)
+    return answer
+
+
+def _redact_body(body: bytes, secret: str) -> bytes:
+    if b"\0" in body:
+        wide = body.decode(json.detect_encoding(body), "replace")
+        redacted = redact(wide, secret)
+        return body if redacted == wide else redacted.encode("utf-8", "replace")
+    text = body.decode("latin-1")  # of each byte a character, so that broken UTF-8 comes back as it was
+    redacted = redact(text, secret)
+    return body if redacted is text else redacted.encode("latin-1")
+
+
+def redact(text: str, secret: str) -> str:
+    """Return a text without a secret, however it is spelled there."""
+    if secret.lower() not in text.lower():
+        if "\\" not in text and "%" not in text:
+            return text
+        unescaped = _ESCAPE.sub(_unescape, text).replace("\\", "")
+        if secret.lower().replace("\\", "") not in unescaped.lower():
+            return text
+    return _spellings(secret).sub(HIDDEN, text)
+
+
+def _unescape(escape: re.Match[str]) -> str:
+    code = escape[1] or escape[2]
+    return chr(int(code, 16)) if code else escape[3]
+
+
+@lru_cache(maxsize=64)
+def _spellings(secret: str) -> re.Pattern[str]:
+    def spell(character: str) -> str:
+        cases = {ord(character.lower()), ord(character.upper())}
+        codes = "|".join(rf"\\+u{code:04x}|%{code:02x}" for code in sorted(cases))
+        return rf"(?:\\*{re.escape(character)}|{codes})"
+
+    return re.compile("".join(map(spell, secret)), re.IGNORECASE)
