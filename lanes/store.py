@@ -8,6 +8,7 @@ import redis
 from lanes import transitions
 from lanes.conversation import hold
 from lanes.enqueueing import DEFAULT_TERMS, Terms, enqueue_talk
+from lanes.job import Reason
 from lanes.letter import Letter
 from lanes.notice import Notice
 from lanes.order import Accepted, Order
@@ -81,15 +82,20 @@ class LaneStore(LaneReader):
         report: Report,
         *,
         delay: float,
+        least: float = 0.0,
         outage: OutageRule | None = None,
         patience: Patience | None = None,
+        reason: Reason = Reason.EXHAUSTED,
         take: Seat | None = None,
     ) -> Result:
         """Report a failure that may pass; the job waits `delay` seconds, or is given up when `patience` is at its end.
 
-        `outage` tells that the API itself failed, and what makes an outage.
+        `least` is for how many seconds the API asked to be left alone: no retry, and no probe, goes out earlier.
+        `outage` tells that the API itself failed, and what makes an outage. `reason` is what the job dies of when it is
+        given up: `exhausted`, or `unconfirmed` where nobody knows whether the API took this attempt.
         """
-        return self._report("retry", report, *transitions.retry_arguments(delay, outage, patience), take=take)
+        own = transitions.retry_arguments(delay, least, outage, patience, reason)
+        return self._report("retry", report, *own, take=take)
 
     def throttle(self, report: Report, *, wait: float, take: Seat | None = None) -> Result:
         """Report a 429; the lane waits `wait` seconds."""
@@ -106,9 +112,13 @@ class LaneStore(LaneReader):
         """Report a failure for good; with `hold`, the lane stops behind the job, for that reason."""
         return self._report("bury", report, reason, hold, take=take)
 
-    def reclaim(self, most: int, max_attempts: int) -> list[Reclaimed]:
-        """Take back jobs whose lease has ended, at most `most`."""
-        return transitions.reclaimed(self._run("reclaim", most, max_attempts))
+    def reclaim(self, most: int, max_attempts: int, *, repeat_unnamed: bool = False) -> list[Reclaimed]:
+        """Take back jobs whose lease has ended, at most `most`.
+
+        One that could make a second opportunity when it is repeated (see `lanes.versions.is_unnamed`) is a dead letter
+        instead, unless all are repeated (`repeat_unnamed`): its request may have reached the API.
+        """
+        return transitions.reclaimed(self._run("reclaim", most, max_attempts, int(repeat_unnamed)))
 
     def expire(self, most: int) -> list[str]:
         """Withdraw pending jobs whose time is over, at most `most`; return their ids."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lanes.job import MICROSECONDS, Job
+from lanes.job import MICROSECONDS, Job, Reason
 from lanes.letter import Letter, Moved
 from lanes.order import Acceptance, Accepted, Order
 from lanes.results import Idle, Reclaimed, Released, Result, Survey
@@ -89,7 +89,10 @@ class OutageRule:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """When a job that fails is given up: after so many attempts, or a failed one at this age in seconds."""
+    """When a job that fails is given up: after so many attempts, or a failed one at this age in seconds.
+
+    `max_attempts` 0 is for a job that must not be sent again: the failed attempt is its last, even in an outage.
+    """
 
     max_attempts: int
     max_age: float
@@ -172,10 +175,13 @@ def result(reply: Sequence[Any]) -> Result:
     )
 
 
-def retry_arguments(delay: float, outage: OutageRule | None, patience: Patience | None) -> list[Argument]:
-    """Return ARGV 8 to 11 of `retry.lua`."""
+def retry_arguments(
+    delay: float, least: float, outage: OutageRule | None, patience: Patience | None, reason: Reason
+) -> list[Argument]:
+    """Return ARGV 8 to 13 of `retry.lua`."""
     most: list[Argument] = ["", ""] if patience is None else [patience.max_attempts, microseconds(patience.max_age)]
-    return [microseconds(delay), "" if outage is None else outage.as_argument(), *most]
+    rule = "" if outage is None else outage.as_argument()
+    return [microseconds(delay), rule, *most, reason.value, microseconds(least)]
 
 
 def jobs(job_ids: Sequence[str], reply: Sequence[Any]) -> list[Job | None]:

@@ -1,6 +1,8 @@
 """The versions of the API that are spoken, and which location has which."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 
 class ApiVersion(StrEnum):
@@ -12,3 +14,8 @@ class ApiVersion(StrEnum):
 
 # What a job has that says nothing else: it costs nothing to keep.
 DEFAULT_VERSION = ApiVersion.V2021_07_28
+
+
+def is_unnamed(version: str, body: Mapping[str, Any]) -> bool:
+    """Return whether a body names no opportunity: sent twice, it may make two (v3 without `id`; see `reclaim.lua`)."""
+    return version == ApiVersion.V3 and not isinstance(body.get("id"), str)

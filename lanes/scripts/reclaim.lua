@@ -1,29 +1,41 @@
--- reclaim: attempts whose lease has ended are over; their jobs go back to their lanes. And an outage ends, of which nothing
--- has been heard for a while.
--- Moves: in flight -> pending (ready) | dead when its attempts are spent
+-- reclaim: attempts whose lease has ended are over; their jobs go back to their lanes, but for those whose repeated request
+-- could make a second opportunity. And an outage ends, of which nothing has been heard for a while.
+-- Moves: in flight -> pending (ready) | dead when its attempts are spent, or it must not be sent again
 -- ARGV:
 --   1 most          jobs in one call
 --   2 max_attempts
+--   3 repeat_unnamed  1 when a v3 job without an id goes back as well, 0 when it dies: the API may have its request
 -- Returns: { id, location, attempt, 'reclaimed' | 'buried', ... } four values a job
 -- @include now
 -- @include advance
 -- @include kill_job
 -- @include outage
+-- is_unnamed(id, version): whether the job's body names no opportunity that a repeated request would find. What cannot be read
+-- names none.
+local function is_unnamed(id, version)
+  if version ~= 'v3' then return false end
+  local readable, body = pcall(cjson.decode, redis.call('GET', key.body(id)) or '')
+  return not (readable and type(body) == 'table' and type(body.id) == 'string')
+end
+
 end_quiet_outage()
 local reclaimed = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.leases, '-inf', now, 'LIMIT', 0, ARGV[1])) do
   redis.call('ZREM', key.leases, id)
   local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'attempt', 'released_at', 'worker', 'seq',
-    'expires_at', 'priority')
+    'expires_at', 'priority', 'version')
   local location, record = job[2], job[3]
   if job[1] == 'in_flight' then
     redis.call('RPUSH', key.attempts(id), string.format('%s lost %s %.0f %s', job[4], job[5], now,
       cjson.encode({ worker = job[6], message = 'the lease ended without a report' })))
     local failures = redis.call('HINCRBY', key.job(id), 'failures', 1)
     local verdict = 'reclaimed'
-    if failures >= tonumber(ARGV[2]) then
+    local in_doubt = ARGV[3] ~= '1' and is_unnamed(id, job[10])
+    if in_doubt or failures >= tonumber(ARGV[2]) then
       verdict = 'buried'
-      kill_job(id, location, record, 'in_flight', 'exhausted')
+      local reason = 'exhausted'
+      if in_doubt then reason = 'unconfirmed' end
+      kill_job(id, location, record, 'in_flight', reason)
       advance(location, record)
     else
       redis.call('HSET', key.job(id), 'state', 'pending')

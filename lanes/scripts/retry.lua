@@ -1,5 +1,6 @@
 -- retry: the attempt failed in a way that may pass; the job waits for its backoff and holds back its record only. It is given up
--- when its attempts or its time are spent; what fails in an outage spends neither.
+-- when its attempts or its time are spent; what fails in an outage spends neither. One that must not be sent again is given up at
+-- once, whoever is at fault.
 -- Moves: in flight -> pending (later) | dead when its attempts or its time are spent
 -- ARGV:
 --   1 id
@@ -12,9 +13,11 @@
 --   8 delay         us of backoff
 --   9 outage        when the API itself failed: how many such failures, over how many locations, are an outage, and us of the
 --                   first and the longest gap between probes, with spaces in between; else ''
---   10 max_attempts or '' for any number
+--   10 max_attempts '' for any number, 0 when this attempt is the last in any case
 --   11 max_age      us since acceptance, or the last replay, after which a failed attempt is the last, or ''
---   12.. as ARGV 1 to 3 of release, or nothing
+--   12 reason       what the job dies of when it is given up: exhausted | unconfirmed
+--   13 least        us for which the API asked to be left alone, or 0: no retry and no probe goes out earlier
+--   14.. as ARGV 1 to 3 of release, or nothing
 -- Returns: { 'retried' | 'buried' | 'stale' | 'unknown', what release returns behind its code }
 -- @include now
 -- @include fence
@@ -24,31 +27,34 @@
 -- @include kill_job
 -- @include reply
 local job = fence(ARGV[1], ARGV[2], ARGV[7])
-if not job then return reply('unknown', 12) end
+if not job then return reply('unknown', 14) end
+local outcome = 'retry'
+if ARGV[12] == 'unconfirmed' then outcome = ARGV[12] end
+local least = tonumber(ARGV[13])
 local fault = 'job'
 if ARGV[9] == '' then
   api_refused(job, ARGV[7])
 elseif job.current then
-  fault = api_failed(job, ARGV[9])
+  fault = api_failed(job, ARGV[9], least)
 end
-if stale(job, 'retry', ARGV[3]) then return reply('stale', 12) end
-end_attempt(job, 'retry', ARGV[3])
+if stale(job, outcome, ARGV[3]) then return reply('stale', 14) end
+end_attempt(job, outcome, ARGV[3])
 local stored = redis.call('HMGET', key.job(job.id), 'failures', 'accepted_at', 'held_before', 'expires_at', 'replayed_at')
 local failures = tonumber(stored[1]) or 0
 if fault == 'job' then failures = redis.call('HINCRBY', key.job(job.id), 'failures', 1) end
-local spent = fault == 'job' and failures >= (tonumber(ARGV[10]) or math.huge)
+local spent = ARGV[10] == '0' or fault == 'job' and failures >= (tonumber(ARGV[10]) or math.huge)
 if not spent and fault ~= 'outage' and ARGV[11] ~= '' then
   local age = now - tonumber(stored[5] or stored[2]) - held(job.location) + (tonumber(stored[3]) or 0)
   spent = age >= tonumber(ARGV[11])
 end
 if spent then
-  kill_job(job.id, job.location, job.record, 'in_flight', 'exhausted')
+  kill_job(job.id, job.location, job.record, 'in_flight', ARGV[12])
   advance(job.location, job.record)
-  return reply('buried', 12)
+  return reply('buried', 14)
 end
 redis.call('HSET', key.job(job.id), 'state', 'pending')
 if stored[4] then redis.call('ZADD', key.expiring, stored[4], job.id) end
 count(job.location, 'in_flight', 'pending')
 count(job.location, nil, 'retried')
-schedule(job.location, place(job.location, job.id, job.seq, now + tonumber(ARGV[8]), job.priority))
-return reply('retried', 12)
+schedule(job.location, place(job.location, job.id, job.seq, now + math.max(tonumber(ARGV[8]), least), job.priority))
+return reply('retried', 14)

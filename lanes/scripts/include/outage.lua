@@ -65,12 +65,17 @@ local function pardon()
   end
 end
 
+-- probe_after(gap, rule): when the next probe goes out: after the gap, and not while the API asked to be left alone.
+local function probe_after(gap, rule)
+  return now + math.max(jittered(gap), rule.least)
+end
+
 local function begin_outage(rule)
   pardon()
   notify('outage_began', { locations = redis.call('HLEN', key.failing), failures = rule.failures })
   redis.call('DEL', key.failing, key.blamed)
   redis.call('HDEL', key.gate, 'run_failures', 'run_answers', 'run_at')
-  redis.call('HSET', key.gate, 'outage_since', now, 'room', 1, 'gap', rule.gap, 'probe_at', now + jittered(rule.gap))
+  redis.call('HSET', key.gate, 'outage_since', now, 'room', 1, 'gap', rule.gap, 'probe_at', probe_after(rule.gap, rule))
   set_gate()
 end
 
@@ -92,7 +97,8 @@ end
 local function fails_alone(gate, job, rule)
   local name = key.lane(job.location)
   local before = tonumber(redis.call('HGET', name, 'sick_at')) or 0
-  redis.call('HSET', name, 'sick_at', now, 'paused_until', math.max(job.lane.paused_until, now + rule.most_gap))
+  redis.call('HSET', name, 'sick_at', now, 'paused_until',
+    math.max(job.lane.paused_until, now + math.max(rule.most_gap, rule.least)))
   return before >= tonumber(gate[1]) and tonumber(gate[8]) > before
 end
 
@@ -105,7 +111,7 @@ local function fail_probe(gate, job, rule)
   elseif fails_alone(gate, job, rule) then
     return
   end
-  redis.call('HSET', key.gate, 'room', 1, 'gap', gap, 'probe_at', now + jittered(gap))
+  redis.call('HSET', key.gate, 'room', 1, 'gap', gap, 'probe_at', probe_after(gap, rule))
   redis.call('DEL', key.probes)
   set_gate()
 end
