@@ -36,6 +36,7 @@ class Known:
     held_before: float = 0
     expires_while_held: bool = False
     replayed_at: float = 0
+    unnamed: bool = False
 
 
 class LetterRules(RuleBasedStateMachine):
@@ -157,7 +158,7 @@ class LetterRules(RuleBasedStateMachine):
         assert self.store.restore(letter) == ("restored" if back else known.state.value)
         if back:
             self.end(order.id, state)
-            known.purged = False
+            known.purged = known.unnamed = False  # a row that names no version is of the default one
             assert self.store.restore(letter) == state.value
 
     @invariant()

@@ -22,16 +22,26 @@ from lanes.audit import audit
 from lanes.job import State
 from lanes.order import Acceptance
 from lanes.results import Released, Result
-from lanes.transitions import OutageRule, Patience, Report, Seat
+from lanes.transitions import Report
+from lanes.versions import DEFAULT_VERSION
 from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
-from tests.lanes.gate_rules import GateRules
+from tests.lanes.failure_rules import MOST_FAILURES, FailureRules
 from tests.lanes.letter_rules import LOCATIONS, RECORDS, Known
 
 WORKERS = ("w1", "w2", "w3")
-MOST_FAILURES = 3
-RULE = OutageRule(failures=4, locations=2, gap=1, most_gap=8)
-OUTCOMES = ("deliver", "deliver", "retry", "fail", "fail", "throttle", "defer", "unsent", "bury", "unauthorized")
-PATIENCE = Patience(max_attempts=MOST_FAILURES, max_age=86_400)
+OUTCOMES = (
+    "deliver",
+    "deliver",
+    "retry",
+    "fail",
+    "fail",
+    "doubt",
+    "throttle",
+    "defer",
+    "unsent",
+    "bury",
+    "unauthorized",
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ class Sent:
     job: Released
 
 
-class LanesMachine(GateRules):
+class LanesMachine(FailureRules):
     """The rules are the store's methods."""
 
     @initialize()
@@ -66,8 +76,11 @@ class LanesMachine(GateRules):
         wait=st.sampled_from((None, 5.0, 40.0)),
         life=st.sampled_from((None, 20.0)),
         strict=st.booleans(),
+        unnamed=st.booleans(),
     )
-    def enqueue(self, location: str, record: str, wait: float | None, life: float | None, strict: bool) -> None:
+    def enqueue(
+        self, location: str, record: str, wait: float | None, life: float | None, *, strict: bool, unnamed: bool
+    ) -> None:
         """A new job; the same call again changes nothing."""
         order = self.orders(
             location,
@@ -75,10 +88,12 @@ class LanesMachine(GateRules):
             not_before=None if wait is None else self.store.now + wait,
             expires_at=None if life is None else self.store.now + life,
             expires_while_held=strict,
+            version="v3" if unnamed else DEFAULT_VERSION,
         )
         assert self.store.enqueue(order, 60).acceptance is Acceptance.ACCEPTED
         assert self.store.enqueue(order, 60).acceptance is Acceptance.KNOWN
         known = Known(location, record, held_before=self.held_for[location], expires_while_held=strict)
+        known.unnamed = unnamed
         if order.expires_at is not None:
             known.expires_at = order.expires_at
         self.add(order.id, known)
@@ -87,7 +102,7 @@ class LanesMachine(GateRules):
     def enqueue_some(self, location: str) -> None:
         """One new job for each record, to be sent at once."""
         for record in RECORDS:
-            self.enqueue(location, record, None, None, strict=False)
+            self.enqueue(location, record, None, None, strict=False, unnamed=record == RECORDS[-1])
 
     def released(self, worker: str, result: Result) -> None:
         """Note what a call released."""
@@ -168,8 +183,9 @@ class LanesMachine(GateRules):
             expected = "stale" if known.state is State.DELIVERED else "delivered"
             if expected == "delivered":
                 self.end(job.id, State.DELIVERED)
-        elif outcome == "fail":
-            result, expected = self.fail(report, known, following, current=current)
+        elif outcome in ("fail", "doubt"):
+            doubt = outcome == "doubt"
+            result, expected = self.fail(report, known, following, current=current, doubt=doubt)
         elif outcome in ("bury", "unauthorized"):
             hold = "no" if outcome == "unauthorized" else ""
             result = self.store.bury(report, reason="refused", hold=hold, take=following)
@@ -188,30 +204,6 @@ class LanesMachine(GateRules):
             del self.busy[sent.worker]
         if following is not None:
             self.released(sent.worker, result)
-
-    def come_back(self, report: Report, outcome: str, following: Seat | None) -> tuple[Result, str]:
-        """The job waits again; with the code that says so."""
-        if outcome == "retry":
-            return self.store.retry(report, delay=7, take=following), "retried"
-        if outcome == "throttle":
-            return self.store.throttle(report, wait=3, take=following), "throttled"
-        return self.store.defer(report, wait=3, sent=outcome == "defer", take=following), "deferred"
-
-    def fail(self, report: Report, known: Known, following: Seat | None, *, current: bool) -> tuple[Result, str]:
-        """The API itself failed: in an outage that spends nothing, else a job dies of too many attempts, or of age."""
-        result = self.store.retry(report, delay=2, outage=RULE, patience=PATIENCE, take=following)
-        if not current:
-            return result, "stale"
-        if result.code != "buried":
-            known.state = State.PENDING
-            return result, "retried"
-        job = self.store.job(report.job_id)
-        assert job is not None
-        age = self.store.now - max(job.accepted_at, known.replayed_at)
-        assert job.failures >= MOST_FAILURES or age >= PATIENCE.max_age
-        assert self.store.gate().outage is None
-        self.end(report.job_id, State.DEAD)
-        return result, "buried"
 
     def answered(self, job: Released, *, sent: bool) -> None:
         """The request of a job counts until now; one that was never made does not count."""
@@ -241,6 +233,7 @@ class LanesMachine(GateRules):
             assert (job_id in reclaimed) == (over and known.state is State.IN_FLIGHT)
             if job_id in reclaimed:
                 known.state, known.lost = State.PENDING, True
+                assert reclaimed[job_id].buried or not known.unnamed
                 if reclaimed[job_id].buried:
                     self.end(job_id, State.DEAD)
             if over:
