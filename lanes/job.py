@@ -55,8 +55,8 @@ class Reason(StrEnum):
 class Attempt:
     """One request for a job, ended. Times in seconds since the epoch by the clock of Redis.
 
-    `outcome` is `delivered`, `retry`, `throttled`, `again` (another token was to be had), a `Reason`, or `lost` when
-    its lease ended without a report.
+    `outcome` is `delivered`, `retry`, `unconfirmed` (nobody knows whether the API took it), `throttled`, `again`
+    (another token was to be had), a `Reason`, or `lost` when its lease ended without a report.
     `detail` holds what the worker noted: `status`, `message`, `code`, `trace_id`, `seconds`, `worker`,
     `opportunity_id`, `new`, `warning`.
     """
@@ -219,8 +219,9 @@ class Job:
 
     @property
     def warning(self) -> str | None:
-        """What was odd about the answer that delivered it."""
-        return self._delivery.get("warning")
+        """What was odd about the answer that delivered it; of a dead letter, what its last answer hints at."""
+        last = self.attempts[-1].detail if self.attempts else {}
+        return (self._delivery or last).get("warning")
 
     @property
     def message(self) -> str | None:

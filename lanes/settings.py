@@ -79,6 +79,10 @@ class Settings(BaseModel):
     )
     backoff_base_seconds: Seconds = Field(1, description="upper bound of the first backoff")
     backoff_max_seconds: Seconds = Field(300, description="upper bound of any backoff")
+    repeat_unnamed: bool = Field(
+        default=False,
+        description="whether a v3 upsert without `id` is sent again when the API may have taken it; that may make two",
+    )
     lease_seconds: Seconds = Field(45, description="until a job is taken back from a silent worker")
     http_timeout_seconds: Seconds = Field(20, description="for a whole request, connecting included")
     shift_seconds: Seconds = Field(5, description="how long a shift goes on before Celery has its slot back")

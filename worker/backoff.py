@@ -11,6 +11,10 @@ class Backoff:
     base: float
     most: float
 
+    def least(self, asked: float | None) -> float:
+        """Return the least pause where the API asked for one: as it said, at most four times the longest backoff."""
+        return min(asked or 0.0, 4 * self.most)
+
     def delay(self, failures: int, chance: random.Random) -> float:
         """Return the pause after the failure with this number (the first is 1), uniform from 0 to its upper bound."""
         return chance.uniform(0, min(self.most, self.base * 2 ** min(failures - 1, 32)))

@@ -10,6 +10,7 @@ from lanes.transitions import Limits
 from worker.backoff import Backoff
 from worker.bell import Bell
 from worker.crew import Crew
+from worker.doubt import ThreadMemory
 from worker.events import JobEvents
 from worker.highlevel.client import HighLevelClient
 from worker.redis_watch import RedisWatch
@@ -49,6 +50,7 @@ class Bench:
     redis: RedisWatch
     crew: Crew | None = None
     watch: threading.Lock = field(default_factory=threading.Lock)
+    memory: ThreadMemory = field(default_factory=ThreadMemory)
 
     @property
     def limits(self) -> Limits:

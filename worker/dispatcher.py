@@ -186,7 +186,9 @@ class Dispatcher:
         if now < self._housekeeping_at:
             return
         self._housekeeping_at = now + HOUSEKEEPING_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-        reclaimed = self._store.reclaim(SWEEP, self._settings.max_attempts)
+        reclaimed = self._store.reclaim(
+            SWEEP, self._settings.max_attempts, repeat_unnamed=self._settings.repeat_unnamed
+        )
         self._redis.found(now)
         for job in reclaimed:
             log.warning("job_reclaimed", job=job.id, location=job.location_id, attempt=job.attempt, buried=job.buried)

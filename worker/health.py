@@ -6,7 +6,12 @@ from worker.highlevel.outcomes import Kind, Outcome
 
 
 def api_is_down(outcome: Outcome) -> bool:
-    """Return whether the API itself failed: a 5xx, or no whole answer. A 4xx, even one that passes, is an answer."""
+    """Return whether the API itself failed: a 5xx, no whole answer, or a success that confirms nothing.
+
+    A 4xx, even one that passes, is an answer.
+    """
+    if outcome.kind is Kind.UNCONFIRMED:
+        return True
     return outcome.kind is Kind.RETRY and (outcome.status is None or outcome.status >= 500)
 
 

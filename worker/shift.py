@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,15 +20,19 @@ from lanes.results import Idle, Released, Result
 from lanes.transitions import Patience, Report, Seat, Told
 from worker.bench import Bench
 from worker.crew import Alone, Crew
+from worker.doubt import decide, is_final
 from worker.events import FLUSH_SECONDS
 from worker.health import api_is_down, outage_rule
-from worker.highlevel.outcomes import Kind, Outcome, classify
+from worker.highlevel.outcomes import Answer, Kind, Outcome, classify
+from worker.highlevel.redaction import redact_answer
+from worker.tokens.tokens import Token
 
 log = structlog.get_logger()
 
 LINGER_SECONDS = 1.0
 REPORT_PAUSE_SECONDS = 0.2
 REPORT_PAUSE_MOST_SECONDS = 2.0
+TRIED_AGAIN = (Kind.RETRY, Kind.UNCONFIRMED)
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -142,13 +147,39 @@ class Hand:
         elif started >= lease_ends_at:
             outcome = Outcome(Kind.AGAIN, message="its lease was over before it could be sent", wait=0)
         else:
-            answer = self._bench.client.upsert(job.body, token.secret, job.version, lease_ends_at)
-            outcome = self._bench.tokens.after(token, classify(answer, self._limits.window))
+            outcome = self._ask(job, token, lease_ends_at)
         seconds = time.monotonic() - started
         following = self._report(job, outcome, seconds)
         if outcome.kind is Kind.UNAUTHORIZED:
             self._bench.tokens.held(token)
         return following
+
+    def _ask(self, job: Released, token: Token, ends_by: float) -> Outcome:
+        """Send the request, and return what its answer comes to."""
+        client, repeat = self._bench.client, self._bench.settings.repeat_unnamed
+        before = self._bench.memory.begin(job)
+        if before is not None and is_final(job, before, repeat_unnamed=repeat):
+            return before
+        answer = client.upsert(job.body, token.secret, job.version, ends_by)
+        if isinstance(answer, Answer):
+            answer = redact_answer(answer, (token.secret,))
+        outcome = self._bench.tokens.after(token, classify(answer, self._limits.window, job.body))
+        self._bench.memory.note(outcome, client)
+        return decide(job, outcome, repeat_unnamed=repeat)
+
+    def _retry(self, job: Released, outcome: Outcome, report: Report, take: Seat | None) -> Callable[[], Result]:
+        """Return the call that reports a failure which may pass, or an answer that confirmed nothing."""
+        last = is_final(job, outcome, repeat_unnamed=self._bench.settings.repeat_unnamed)
+        return partial(
+            self._bench.store.retry,
+            report,
+            delay=self._backoff.delay(job.failures + 1, self._chance),
+            least=self._backoff.least(outcome.wait),
+            outage=self._outage if api_is_down(outcome) else None,
+            patience=replace(self._patience, max_attempts=0) if last else self._patience,
+            reason=Reason.UNCONFIRMED if outcome.kind is Kind.UNCONFIRMED else Reason.EXHAUSTED,
+            take=take,
+        )
 
     def _report(self, job: Released, outcome: Outcome, seconds: float) -> Released | Idle | None:
         """Tell the lanes and Flower what the attempt came to."""
@@ -168,10 +199,8 @@ class Hand:
                 sent = outcome.status is not None
                 call = partial(store.defer, report, wait=outcome.wait or 0, sent=sent, take=take)
                 events.retried(job, outcome, hostname)
-            case Kind.RETRY:
-                delay = self._backoff.delay(job.failures + 1, self._chance)
-                rule = self._outage if api_is_down(outcome) else None
-                call = partial(store.retry, report, delay=delay, outage=rule, patience=self._patience, take=take)
+            case Kind.RETRY | Kind.UNCONFIRMED:
+                call = self._retry(job, outcome, report, take)
             case _:
                 reason = Reason(outcome.kind.value)
                 hold = (outcome.message or "") if outcome.kind is Kind.UNAUTHORIZED else ""
@@ -180,9 +209,9 @@ class Hand:
         result = self._insist(job, call)
         if result is None:
             return None
-        if outcome.kind is Kind.RETRY and result.code == "buried":
+        if outcome.kind in TRIED_AGAIN and result.code == "buried":
             events.failed(job, outcome, hostname, self._carried(job))
-        elif outcome.kind is Kind.RETRY:
+        elif outcome.kind in TRIED_AGAIN:
             events.retried(job, outcome, hostname)
         _log(job, outcome, result.code, seconds)
         return result.next
@@ -235,7 +264,8 @@ def describe(outcome: Outcome, seconds: float, worker: str) -> str:
 
 
 def _log(job: Released, outcome: Outcome, code: str, seconds: float) -> None:
-    levels = {} if outcome.warning else {Kind.DELIVERED: log.debug, Kind.RETRY: log.info, Kind.AGAIN: log.info}
+    quiet = dict.fromkeys((*TRIED_AGAIN, Kind.AGAIN), log.info)
+    levels = {} if outcome.warning else {Kind.DELIVERED: log.debug, **quiet}
     levels.get(outcome.kind, log.warning)(
         f"job_{code}",
         job=job.id,

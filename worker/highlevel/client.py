@@ -58,6 +58,10 @@ class HighLevelClient:
             line = self._local.line = Line(OneUrlAdapter(self._watchdog), request)
         return line
 
+    def drop_connection(self) -> None:
+        """Close this thread's connection; the next request opens another."""
+        self._line().adapter.drop()
+
     def upsert(
         self, body: bytes, token: str, version: str | None = None, ends_by: float = math.inf
     ) -> Answer | Failure:
@@ -104,6 +108,13 @@ class OneUrlAdapter(WatchedAdapter):
             super().cert_verify(pool, request.url, verify, cert)  # type: ignore[no-untyped-call]
             self._pool, self._path = pool, super().request_url(request, proxies)
         return self._pool
+
+    def drop(self) -> None:
+        """Close the connection, and open another for the next request."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+        self.poolmanager.clear()
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """The pool was told when it was made."""

@@ -13,7 +13,7 @@ from lanes.store import LaneStore
 from lanes.token_store import Stored, TokenStore
 from worker.highlevel.outcomes import Kind, Outcome
 from worker.tokens import renewal
-from worker.tokens.credential import Credential, redact
+from worker.tokens.credential import Credential
 from worker.tokens.renewer import REFUSED, Renewer
 from worker.tokens.vault import Vault, VaultError
 
@@ -93,12 +93,7 @@ class Tokens:
         return known.token
 
     def after(self, token: Token, outcome: Outcome) -> Outcome:
-        """Return what an answer to this token comes to: a refusal that another token mends is no refusal.
-
-        No message that leaves here repeats the token.
-        """
-        if outcome.message and token.secret in outcome.message:
-            outcome = replace(outcome, message=redact(outcome.message, (token.secret,)))
+        """Return what an answer to this token comes to: a refusal that another token mends is no refusal."""
         if outcome.kind is not Kind.UNAUTHORIZED:
             return outcome
         location_id = token.location_id

@@ -4,6 +4,7 @@ import json
 import socket
 import struct
 from collections.abc import Mapping
+from typing import Any
 
 from worker.highlevel.sandbox.contract import EDGE_PAGE, Refusal
 from worker.highlevel.sandbox.exchange import HTML_TYPE, JSON_TYPE, Exchange
@@ -11,6 +12,7 @@ from worker.highlevel.sandbox.faults import Fault, FaultKind
 
 HUGE_BYTES = 8 * 1024 * 1024
 DROPS = 100
+OTHER_FIELDS = {FaultKind.OTHER_CONTACT: "contactId", FaultKind.OTHER_LOCATION: "locationId"}
 
 
 async def misbehave(
@@ -24,7 +26,7 @@ async def misbehave(
         HungUpError: the client went first.
     """
     status = fault.answer_status
-    body = _body(fault, trace_id) if good is None else good
+    body = _whole_body(exchange.request.body, fault, trace_id, good)
     scripted = fault.kind is FaultKind.SCRIPTED
     headers = fault.answer_headers if scripted else {**JSON_TYPE, **limit_headers, **fault.answer_headers}
     match fault.kind:
@@ -37,8 +39,8 @@ async def misbehave(
             await _hang_headers(exchange, fault)
         case FaultKind.SLOW_BODY:
             await _drip(exchange, fault, headers, body)
-        case FaultKind.STATUS | FaultKind.SCRIPTED:
-            exchange.end(status, headers, _body(fault, trace_id))
+        case FaultKind.STATUS | FaultKind.SCRIPTED | FaultKind.OTHER_CONTACT | FaultKind.OTHER_LOCATION:
+            exchange.end(status, headers, body)
         case FaultKind.HTML_403:
             exchange.end(status, HTML_TYPE, EDGE_PAGE.encode())
         case FaultKind.INVALID_JSON:
@@ -50,6 +52,15 @@ async def misbehave(
             exchange.end(status, {**headers, "Location": where}, b"")
 
 
+def _whole_body(sent: bytes, fault: Fault, trace_id: str, good: bytes | None) -> bytes:
+    """Return the body of which the fault sends the whole or a part."""
+    if fault.kind in OTHER_FIELDS:
+        return _of_another(OTHER_FIELDS[fault.kind], sent, good)
+    if good is None or fault.kind in (FaultKind.STATUS, FaultKind.SCRIPTED):
+        return _body(fault, trace_id)
+    return good
+
+
 def _body(fault: Fault, trace_id: str) -> bytes:
     if fault.kind is FaultKind.SCRIPTED:
         return fault.raw
@@ -58,6 +69,19 @@ def _body(fault: Fault, trace_id: str) -> bytes:
     if fault.body is not None:
         return json.dumps(fault.body).encode()
     return json.dumps(Refusal(fault.answer_status, fault.message).body(trace_id)).encode()
+
+
+def _of_another(field: str, sent: bytes, good: bytes | None) -> bytes:
+    """Return the answer that the request would have had, but for one field of its opportunity."""
+    try:
+        asked = json.loads(sent)
+    except ValueError:
+        asked = {}
+    answer: dict[str, Any] = (
+        json.loads(good) if good else {"opportunity": {"id": "opp-of-another", **asked}, "new": True}
+    )
+    answer["opportunity"][field] = f"another-{field}"
+    return json.dumps(answer).encode()
 
 
 def _reset(exchange: Exchange) -> None:
