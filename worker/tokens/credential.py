@@ -1,7 +1,7 @@
 """What a credential is, and how people hand one in."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -9,8 +9,6 @@ from typing import Any
 
 from lanes.errors import LanesError
 from lanes.token_store import AGENCY
-
-HIDDEN = "[secret]"
 
 
 class CredentialError(LanesError):
@@ -62,14 +60,6 @@ class Credential:
     def parse(cls, values: Mapping[str, Any]) -> "Credential":
         """Read what `as_json` returned."""
         return cls(**{**values, "kind": Kind(values["kind"])})
-
-
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """Return text of others without these secrets, should it repeat them."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, HIDDEN)
-    return text
 
 
 def read_credential(text: str, now: float) -> Credential:

@@ -11,7 +11,8 @@ from urllib3.exceptions import HTTPError
 from worker.highlevel.client import CONNECT_SECONDS, explain_failure, read_answer, user_agent
 from worker.highlevel.deadline import Watchdog, WatchedAdapter
 from worker.highlevel.outcomes import Answer, Failure, Kind, classify
-from worker.tokens.credential import CredentialError, read_object, redact, seconds
+from worker.highlevel.redaction import redact_answer
+from worker.tokens.credential import CredentialError, read_object, seconds
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
 LOCATION_TOKEN_PATH = "/oauth/locationToken"  # noqa: S105 - a path
@@ -51,9 +52,12 @@ class OAuthClient:
         self._watchdog = Watchdog()
 
     def refresh(
-        self, refresh_token: str, client_id: str, client_secret: str, user_type: str
+        self, refresh_token: str, client_id: str, client_secret: str, user_type: str, *, replaces: str = ""
     ) -> Grant | Refusal | Failure:
-        """Spend a refresh token for the next pair. `user_type` is `Location` or `Company`."""
+        """Spend a refresh token for the next pair. `user_type` is `Location` or `Company`.
+
+        `replaces` is the access token of now: no message repeats it.
+        """
         form = {
             "client_id": client_id,
             "client_secret": client_secret,
@@ -62,13 +66,15 @@ class OAuthClient:
             "user_type": user_type,
         }
         answer = self._post(TOKEN_PATH, form, {})
-        return understand(answer, (refresh_token, client_secret), pair=True)
+        return understand(answer, (refresh_token, client_secret, replaces), pair=True)
 
-    def mint(self, company_id: str, location_id: str, agency_token: str) -> Grant | Refusal | Failure:
-        """Have an agency's token mint one for a location."""
+    def mint(
+        self, company_id: str, location_id: str, agency_token: str, *, replaces: str = ""
+    ) -> Grant | Refusal | Failure:
+        """Have an agency's token mint one for a location, which replaces another: no message repeats either."""
         form = {"companyId": company_id, "locationId": location_id}
         headers = {"Authorization": f"Bearer {agency_token}", "Version": VERSION}
-        return understand(self._post(LOCATION_TOKEN_PATH, form, headers), (agency_token,), pair=False)
+        return understand(self._post(LOCATION_TOKEN_PATH, form, headers), (agency_token, replaces), pair=False)
 
     def _post(self, path: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Answer | Failure:
         own = {"Accept": "application/json", "User-Agent": user_agent(), **headers}
@@ -95,24 +101,31 @@ class OAuthClient:
 def understand(answer: Answer | Failure, secrets: tuple[str, ...], *, pair: bool) -> Grant | Refusal | Failure:
     """Return what an answer of these endpoints means; with `pair`, a refresh token is promised. Pure.
 
-    A success that does not hold what was promised was cut off: asked again soon, the API says the same.
+    A success that does not hold what was promised was cut off: asked again soon, the API says the same. No message
+    repeats one of the secrets, nor a token that the answer holds.
     """
     if isinstance(answer, Failure):
         return answer
-    outcome = classify(answer, 0)
-    message = redact(outcome.message or f"HTTP {answer.status}", secrets)
+    fields = _fields(answer)
+    access, refresh = fields.get("access_token"), fields.get("refresh_token", "")
+    given = (token for token in (access, refresh) if isinstance(token, str))
+    outcome = classify(redact_answer(answer, (*secrets, *given)), 0)
+    message = outcome.message or f"HTTP {answer.status}"
     if answer.status in (400, 401, 422) or (answer.status == 403 and outcome.kind is not Kind.RETRY):
         return Refusal(answer.status, message)
-    if outcome.kind is not Kind.DELIVERED:
+    # Other than an upsert's, this success promises no opportunity; a failure that its body tells of is one here, too.
+    if not 200 <= answer.status < 300 or outcome.kind is Kind.REFUSED:
         return Failure(f"{answer.status} {message}")
-    try:
-        fields: Mapping[str, Any] = read_object(answer.body.decode("utf-8", "replace"))
-    except CredentialError:
-        fields = {}
-    access, refresh = fields.get("access_token"), fields.get("refresh_token", "")
-    if not _is_token(access) or (pair and not _is_token(refresh)):
+    if answer.cut or not _is_token(access) or (pair and not _is_token(refresh)):
         return Failure("the answer does not hold the promised token")
     return Grant(str(access), str(refresh) if pair else "", seconds(fields.get("expires_in")))
+
+
+def _fields(answer: Answer) -> Mapping[str, Any]:
+    try:
+        return read_object(answer.body.decode("utf-8", "replace"))
+    except CredentialError:
+        return {}
 
 
 def _is_token(value: object) -> bool:

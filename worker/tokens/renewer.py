@@ -8,7 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
@@ -17,7 +17,7 @@ from lanes.settings import Settings
 from lanes.token_store import AGENCY, Stored, TokenStore
 from worker.highlevel.outcomes import Failure
 from worker.tokens import renewal
-from worker.tokens.credential import Credential, Kind, redact
+from worker.tokens.credential import Credential, Kind
 from worker.tokens.oauth import Grant, OAuthClient, Refusal
 from worker.tokens.vault import Vault
 
@@ -124,10 +124,9 @@ class Renewer:
             return Refusal(0, "its app is not known: set LANES_OAUTH_CLIENT_ID and LANES_OAUTH_CLIENT_SECRET")
         if time.monotonic() + self._client.timeout > work.until:
             return Failure("too late: another may renew it by now")
-        answer = self._client.refresh(credential.refresh_token, client_id, client_secret, user_type)
-        if isinstance(answer, Refusal):
-            return replace(answer, message=redact(answer.message, (credential.access_token,)))
-        return answer
+        return self._client.refresh(
+            credential.refresh_token, client_id, client_secret, user_type, replaces=credential.access_token
+        )
 
     def _mint(self, work: Work) -> Grant | Refusal | Failure:
         company_id = work.credential.company_id
@@ -138,7 +137,7 @@ class Renewer:
         agency = self._vault.open(name, stored.sealed)
         if not renewal.usable(agency, stored.read_at):
             return self._agency_first(name, stored)
-        answer = self._client.mint(company_id, work.name, agency.access_token)
+        answer = self._client.mint(company_id, work.name, agency.access_token, replaces=work.credential.access_token)
         refused = isinstance(answer, Refusal) and answer.status == 401
         if refused and agency.renewable and not renewal.fresh(agency, stored.read_at):
             return self._agency_first(name, stored)

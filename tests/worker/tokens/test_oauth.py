@@ -36,6 +36,25 @@ CERTIFICATE = Path(__file__).parents[1] / "highlevel" / "self_signed.pem"
         (429, b'{"message": "Too many"}', Failure("429 Too many")),
         (500, b"", Failure("500 HTTP 500 without a message")),
         (503, b'{"message": "rt-1"}', Failure("503 [secret]")),
+        (503, b'{"message": "\\u0072t-1"}', Failure("503 [secret]")),
+        (400, b'{"message": "no RT-1"}', Refusal(400, "no [secret]")),
+        (400, b'{"message": "' + b"x" * 497 + b'rt-1"}', Refusal(400, "x" * 497 + "[s…")),
+        # What it gives together with an error is as secret as what it gives without one.
+        (
+            400,
+            b'{"message": "not at-9 and rt-9", "access_token": "at-9", "refresh_token": "rt-9"}',
+            Refusal(400, "not [secret] and [secret]"),
+        ),
+        (
+            200,
+            b'{"error": "rt-1 is spent", "access_token": "at-2", "refresh_token": "rt-2"}',
+            Failure("200 [secret] is spent"),
+        ),
+        (
+            200,
+            b'{"success": false, "message": "at-2 is none", "access_token": "at-2", "refresh_token": "rt-2"}',
+            Failure("200 [secret] is none"),
+        ),
         (302, b"", Failure("302 HTTP 302 without a message")),
         (404, b'{"message": "Cannot POST"}', Failure("404 Cannot POST")),
     ],
@@ -50,6 +69,24 @@ def test_a_minted_token_comes_without_a_refresh_token() -> None:
 
 def refresh(client: OAuthClient, token: str = "rt-1") -> Grant | Refusal | Failure:
     return client.refresh(token, "app", "s-1", "Location")
+
+
+@pytest.mark.parametrize("status", [400, 503])
+def test_no_answer_repeats_a_secret_that_was_sent_or_is_to_be_replaced(status: int) -> None:
+    said = b'{"message": "rt-1 s-1 at-1 agency-1"}'
+    with Recorder(status=status, body=said) as server:
+        client = OAuthClient(server.url, 5)
+        refreshed = client.refresh("rt-1", "app", "s-1", "Location", replaces="at-1")
+        minted = client.mint("company", "loc", "agency-1", replaces="at-1")
+    assert not isinstance(refreshed, Grant)
+    assert not isinstance(minted, Grant)
+    assert refreshed.message.removeprefix(f"{status} ") == "[secret] [secret] [secret] agency-1"
+    assert minted.message.removeprefix(f"{status} ") == "rt-1 s-1 [secret] [secret]"
+
+
+def test_half_an_answer_gives_no_token() -> None:
+    answer = understand(Answer(200, JSON, PAIR, cut=True), (), pair=True)
+    assert answer == Failure("the answer does not hold the promised token")
 
 
 def test_secrets_go_into_the_body_and_nowhere_else() -> None:
