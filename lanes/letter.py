@@ -20,8 +20,12 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What a transition answered about a dead letter. `newer` is the id of the job that has overtaken it."""
+    """What a transition answered about a dead letter.
+
+    `newer` is the id of the job that has overtaken it. `unconfirmed`: it died of that, so the API may have it already.
+    """
 
     job_id: str
     answer: str
     newer: str | None = None
+    unconfirmed: bool = False

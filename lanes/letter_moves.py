@@ -50,6 +50,15 @@ def purge_move(retention: float) -> Move:
     return Move("purge", "purged", call, rehearse)
 
 
+def doubt_of(count: int) -> str:
+    """Say of so many letters that the API may have them; nothing of none."""
+    if not count:
+        return ""
+    if count == 1:
+        return "1 of them is unconfirmed: the API may have it already, and a replay sends it once more"
+    return f"{count:,} of them are unconfirmed: the API may have them already, and a replay sends them once more"
+
+
 def why_not(moved: Moved) -> str:
     """Say why a letter was not moved."""
     if moved.answer == "overtaken":

@@ -60,6 +60,7 @@ class Summary:
         told = {
             Reason.UNAUTHORIZED: "the API refused the token of its location",
             Reason.EXHAUSTED: "its attempts or its time for them ran out",
+            Reason.UNCONFIRMED: "no answer confirmed that the API took it",
             Reason.EXPIRED: "its expires_at passed before it was delivered",
         }.get(Reason(self.reason or Reason.REFUSED), "the API refused it")
         return f"{told}; the last attempt came to: {self.answer}" if self.answer else told

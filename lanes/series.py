@@ -9,7 +9,7 @@ from lanes.job import MICROSECONDS, Reason
 from lanes.store import LaneStore
 
 EVENTS = ("accepted", "merged", "delivered", "retried", "throttled", "reclaimed", "dead", "expired", "cancelled")
-BURIED = (Reason.REFUSED, Reason.EXHAUSTED, Reason.UNAUTHORIZED)
+BURIED = (Reason.REFUSED, Reason.EXHAUSTED, Reason.UNCONFIRMED, Reason.UNAUTHORIZED)
 
 RECENT_SECONDS, HOUR = 10, 3600
 HISTORY_SECONDS, DAY = 300, 86_400

@@ -194,9 +194,10 @@ def jobs(job_ids: Sequence[str], reply: Sequence[Any]) -> list[Job | None]:
     ]
 
 
-def replayed(job_id: str, reply: Sequence[bytes]) -> Moved:
+def replayed(job_id: str, reply: Sequence[Any]) -> Moved:
     """Read the reply of `replay.lua`."""
-    return Moved(job_id, reply[0].decode(), reply[1].decode() or None)
+    answer, newer, *doubt = reply
+    return Moved(job_id, answer.decode(), newer.decode() or None, unconfirmed=doubt == [1])
 
 
 def purge_arguments(job_id: str, retention: float, seen: float | None) -> list[Argument]:

@@ -55,7 +55,7 @@ class LetterTag(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     id: Annotated[str, Field(pattern=r"^[!-~]{1,255}$")]
-    reason: Literal[Reason.REFUSED, Reason.EXHAUSTED, Reason.UNAUTHORIZED, Reason.EXPIRED]
+    reason: Literal[Reason.REFUSED, Reason.EXHAUSTED, Reason.UNCONFIRMED, Reason.UNAUTHORIZED, Reason.EXPIRED]
     accepted_at: Time
     ended_at: Time
     attempts: list[AttemptTag] = []

@@ -7,7 +7,7 @@
 --   3 record
 --   4 body         JSON
 --   5 original     the body before it was edited, or ''
---   6 reason       refused | exhausted | unauthorized | expired
+--   6 reason       refused | exhausted | unconfirmed | unauthorized | expired
 --   7 accepted_at  time in us
 --   8 ended_at     time in us of its death
 --   9 event_time   time in us, or ''

@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
 from lanes import letter_moves
+from lanes.job import Reason
 from lanes.letter import Moved
 from lanes.letter_choice import Choice, count_chosen, look_through
 from lanes.letter_moves import Move
@@ -47,6 +48,12 @@ class Wish:
         """Return how many they are."""
         return len(set(self.job_ids)) if self.job_ids else count_chosen(store, self.choice, span)
 
+    def count_unconfirmed(self, store: LaneStore, span: Span) -> int:
+        """Return how many of a choice the API may have already."""
+        if self.job_ids or self.choice.reason not in (None, Reason.UNCONFIRMED):
+            return 0
+        return count_chosen(store, replace(self.choice, reason=Reason.UNCONFIRMED.value), span)
+
 
 def carry_out(session: Session, move: Move, wish: Wish, *, asks_for_ids: bool) -> None:
     """Do it to the ids given, or to all of a choice; or only tell what it would do.
@@ -57,14 +64,14 @@ def carry_out(session: Session, move: Move, wish: Wish, *, asks_for_ids: bool) -
     span = wish.choice.span(session.store)
     total = wish.count(session.store, span)
     if not wish.dry_run and total and not wish.yes and (not wish.job_ids or asks_for_ids):
-        ask(f"{move.verb} {counted(total, 'dead letter')}{wish.choice}?")
+        ask(question(session.store, move, wish, span, total))
     call = move.rehearse if wish.dry_run else move.call
     if not wish.dry_run and total:
         session.note(
             move.verb,
             wish.job_ids[0] if total == 1 and wish.job_ids else f"{counted(total, 'dead letter')}{wish.choice}",
         )
-    done = refused = 0
+    done = refused = unconfirmed = 0
     with Steps(move.verb, total) as progress:
         for ids in wish.in_batches(session.store, span):
             for moved in call(session.store, ids) if ids else ():
@@ -73,17 +80,31 @@ def carry_out(session: Session, move: Move, wish: Wish, *, asks_for_ids: bool) -
                     progress.say(f"{moved.job_id}: {why_not(moved)}")
                     continue
                 done += 1
+                unconfirmed += moved.unconfirmed
                 if wish.dry_run:
                     click.echo(moved.job_id)
             if not wish.dry_run:
                 session.so_far = f"{move.done} {done} of {counted(total, 'dead letter')}"
             progress.reach(done + refused)
+    tell(move, wish, done, unconfirmed)
+    if refused:
+        raise click.exceptions.Exit(Refused.exit_code)
+
+
+def tell(move: Move, wish: Wish, done: int, unconfirmed: int) -> None:
+    """Say what was done, or would be."""
     if wish.dry_run:
         say(f"would {move.verb} {counted(done, 'dead letter')}; nothing was changed")
     else:
         say(f"{move.done} {counted(done, 'dead letter')}")
-    if refused:
-        raise click.exceptions.Exit(Refused.exit_code)
+    if unconfirmed:
+        say(letter_moves.doubt_of(unconfirmed))
+
+
+def question(store: LaneStore, move: Move, wish: Wish, span: Span, total: int) -> str:
+    """Return what is asked before letters are moved, with what speaks against it."""
+    doubt = letter_moves.doubt_of(wish.count_unconfirmed(store, span)) if move.verb == "replay" else ""
+    return f"{move.verb} {counted(total, 'dead letter')}{wish.choice}?" + (f" {doubt}." if doubt else "")
 
 
 def ask(question: str) -> None:

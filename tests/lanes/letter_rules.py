@@ -88,7 +88,11 @@ class LetterRules(RuleBasedStateMachine):
         queue = self.queue(known)
         newer = [other for other in queue if self.jobs[other].place > known.place]
         delivered = self.newest.get((known.location, known.record))
+        job = self.store.job(job_id)
         moved = replay(self.store, [job_id], even_if_newer=even, rehearsal=rehearsal)[0]
+        assert job is not None
+        assert moved.unconfirmed == (job.reason == Reason.UNCONFIRMED and known.state is State.DEAD)
+        moved = replace(moved, unconfirmed=False)
         if known.state not in (State.DEAD, State.EXPIRED):
             assert moved == Moved(job_id, known.state.value)
         elif not even and delivered and self.jobs[delivered].place > known.place:

@@ -29,9 +29,9 @@ def release(store: LaneStore) -> Released:
     return job
 
 
-def bury(store: LaneStore) -> str:
+def bury(store: LaneStore, reason: str = "refused") -> str:
     job = release(store)
-    store.bury(report(job), reason="refused")
+    store.bury(report(job), reason=reason)
     return job.id
 
 
@@ -90,6 +90,23 @@ def test_a_replay_goes_before_what_is_newer_and_unsent_and_takes_its_place(store
     assert store.replay(letter.id) == "replayed"
     assert list(audit(store)) == []
     assert drain(store) == [other.id, letter.id, newer.id, last.id]
+
+
+@pytest.mark.parametrize("reason", [Reason.UNCONFIRMED, Reason.REFUSED])
+def test_a_replay_tells_that_the_api_may_have_it(store: ClockedStore, order: Orders, reason: Reason) -> None:
+    doubtful = reason is Reason.UNCONFIRMED
+    letter = order(record="a")
+    store.enqueue(letter, 60)
+    bury(store, reason=reason)
+    for rehearsal in (True, False):
+        assert letters.replay(store, [letter.id], rehearsal=rehearsal) == [
+            Moved(letter.id, "replayed", unconfirmed=doubtful)
+        ]
+    bury(store, reason=reason)
+    newer = order(record="a")
+    store.enqueue(newer, 60)
+    drain(store)
+    assert letters.replay(store, [letter.id]) == [Moved(letter.id, "overtaken", newer.id, unconfirmed=doubtful)]
 
 
 def test_an_urgent_newer_job_makes_the_letter_urgent(store: ClockedStore, order: Orders) -> None:

@@ -115,7 +115,7 @@ def test_what_died_twice_is_two_deaths_since_the_beginning(store: ClockedStore, 
         letters.replay(store, [job_id])
     assert store.counts()["dead"] == 0
     assert since_the_beginning(store).counts["dead"] == last_hour(store).total("dead") == 2
-    assert since_the_beginning(store).buried == {"refused": 2, "exhausted": 0, "unauthorized": 0}
+    assert since_the_beginning(store).buried == {"refused": 2, "exhausted": 0, "unconfirmed": 0, "unauthorized": 0}
 
 
 def test_a_letter_waits_from_its_replay(store: ClockedStore, order: Orders) -> None:

@@ -54,6 +54,7 @@ class Run:
     """One replay or purge of many letters, or its rehearsal, which changes nothing.
 
     `total` is how many letters it was to be about when it was asked for; those that others move meanwhile are not met.
+    `unconfirmed` counts the moved ones that the API may have already.
     `waiting` tells why it waits, or why it failed.
     """
 
@@ -67,6 +68,7 @@ class Run:
     ended_at: float | None = None
     state: str = "running"
     done: int = 0
+    unconfirmed: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     told: list[Moved] = field(default_factory=list)
     waiting: str | None = None
@@ -75,6 +77,7 @@ class Run:
         """Note what became of a letter."""
         if moved.answer == self.move.done:
             self.done += 1
+            self.unconfirmed += moved.unconfirmed
             return
         self.refused[moved.answer] += 1
         if len(self.told) < MOST_TOLD:
@@ -97,6 +100,7 @@ class Run:
             "rehearsal": self.rehearsal,
             "total": self.total,
             "done": self.done,
+            "unconfirmed": self.unconfirmed,
             "refused": dict(self.refused),
             "told": [
                 {

@@ -46,6 +46,7 @@ class Told:
 OUTCOMES = {
     "delivered": Told("delivered", Tone.GOOD),
     "retry": Told("failed, for a reason that may pass", Tone.WARN),
+    "unconfirmed": Told("not confirmed: nobody knows whether the API took it", Tone.WARN),
     "throttled": Told("throttled: the API said 429, no attempt is spent", Tone.WARN),
     "again": Told("sent again with another token, no attempt is spent", Tone.WARN),
     "lost": Told("lost: the lease ended without a report, the job was taken back", Tone.WARN),
@@ -53,7 +54,7 @@ OUTCOMES = {
     Reason.UNAUTHORIZED: Told("refused: the token is not accepted", Tone.BAD),
     Reason.EXHAUSTED: Told("failed for the last time", Tone.BAD),
 }
-PAUSES = {"retry": "backoff", "throttled": "waited for its lane, which paused"}
+PAUSES = {"retry": "backoff", "unconfirmed": "backoff", "throttled": "waited for its lane, which paused"}
 FINAL = (Reason.REFUSED, Reason.UNAUTHORIZED, Reason.EXHAUSTED)
 # How an attempt's notes are called; in this order. Seconds stand by themselves.
 FACTS = {
@@ -75,6 +76,7 @@ ENDS = {
 DEATHS = {
     Reason.REFUSED: "the API refused it",
     Reason.EXHAUSTED: "its attempts or its time are spent",
+    Reason.UNCONFIRMED: "no answer confirmed it, so the API may have it",
     Reason.UNAUTHORIZED: "the token was not accepted; its lane was held",
 }
 PURGED = Told("given up by hand", Tone.PLAIN)

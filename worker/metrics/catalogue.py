@@ -35,7 +35,10 @@ OF_THE_CELL = (
     Described("lanes_jobs_merged_total", _C, "jobs that were merged into another one"),
     Described("lanes_jobs_delivered_total", _C, "jobs delivered; those that were merged into them are not counted"),
     Described(
-        "lanes_jobs_buried_total", _C, "jobs that became dead letters: refused, exhausted or unauthorized", ("reason",)
+        "lanes_jobs_buried_total",
+        _C,
+        "jobs that became dead letters: refused, exhausted, unconfirmed or unauthorized",
+        ("reason",),
     ),
     Described("lanes_jobs_expired_total", _C, "jobs whose time was over before they were sent"),
     Described("lanes_jobs_cancelled_total", _C, "jobs cancelled, or purged from the dead letters"),

@@ -193,6 +193,6 @@ def test_replay_names_what_is_newer(quick: Run, store: LaneStore, die: Bury, enq
 
 
 def test_every_reason_can_be_told(quick: Run, die: Bury) -> None:
-    for reason in (Reason.REFUSED, Reason.EXHAUSTED, Reason.UNAUTHORIZED):
+    for reason in (Reason.REFUSED, Reason.EXHAUSTED, Reason.UNAUTHORIZED, Reason.UNCONFIRMED):
         shown = quick("dead", "show", die("one", reason, pipeline(1), reason=reason)).stdout
         assert "; the last attempt came to: 422" in shown.splitlines()[-1]

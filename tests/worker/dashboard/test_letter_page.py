@@ -1,6 +1,7 @@
 """The page of one dead letter in a browser: why it died, what is in it, how it is mended and sent again."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from lanes import trail
+from lanes.job import Reason
 from lanes.order import Order
 from tests.worker.dashboard.conftest import PASSWORD, MakeSite, OpenPage, Site, axe, fits, until
 from tests.worker.dashboard.dead import letter, overtake, seed
@@ -60,6 +62,20 @@ def state_of(site: Site, job_id: str = "job000000") -> str:
 
 def entries(site: Site) -> list[tuple[str, str, str]]:
     return [(each.who, each.what, each.on) for each in reversed(trail.read(site.store))]
+
+
+def test_a_replay_of_what_the_api_may_have_warns(site: Site, open_page: OpenPage) -> None:
+    site.store.restore(replace(letter(9), reason=Reason.UNCONFIRMED))
+    page: Page = open_page(f"{site.url}/letter/job000009").page
+    expect(page.get_by_text("no answer confirmed that the API took it; the last attempt came to")).to_be_visible()
+    expect(page.get_by_text("The API may have it already: no answer confirmed it.")).to_be_visible()
+    page.get_by_role("button", name="Replay").click()
+    expect(dialog(page)).to_contain_text(
+        "1 of them is unconfirmed: the API may have it already, and a replay sends it once more."
+    )
+    axe(page)
+    dialog(page).get_by_role("button", name="Replay").click()
+    until(lambda: state_of(site, "job000009") == "pending", "the replay")
 
 
 def test_it_tells_why_and_every_attempt_and_masks_the_body_until_asked(site: Site, open_page: OpenPage) -> None:

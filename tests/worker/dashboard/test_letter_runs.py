@@ -10,6 +10,7 @@ import pytest
 
 from lanes import trail
 from lanes.audit import audit
+from lanes.job import Reason
 from lanes.letter import Moved
 from lanes.letter_choice import Choice
 from lanes.letter_moves import Move, purge_move, replay_move
@@ -61,6 +62,17 @@ def test_all_of_a_choice_are_replayed_and_what_dies_later_is_not_met(store: Lane
     assert entries(store) == [("ana", "replay", "dead letters", "ended: replayed 600")]
     assert runs.all() == [run]
     assert list(audit(store)) == []
+
+
+def test_a_run_counts_those_that_the_api_may_have(store: LaneStore) -> None:
+    doubtful = replace(letter(7), reason=Reason.UNCONFIRMED)
+    store.restore(letter(0))
+    store.restore(doubtful)
+    selection = everything(store)
+    runs = Runs(store)
+    for rehearsal in (True, False):
+        run = done(runs.start("ana", replay_move(), selection, total=2, rehearsal=rehearsal))
+        assert (run.done, run.unconfirmed, run.as_json()["unconfirmed"]) == (2, 1, 1)
 
 
 def test_what_is_overtaken_is_refused_and_named_unless_it_shall_be_the_last_word(store: LaneStore) -> None:

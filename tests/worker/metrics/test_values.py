@@ -3,12 +3,12 @@
 import pytest
 
 from lanes.gate import Gate
-from lanes.job import State
+from lanes.job import Reason, State
 from lanes.lane import COUNTS, Lane
 from lanes.results import Released
 from lanes.series import Histogram
 from lanes.settings import Settings
-from lanes.transitions import Limits, Report, Seat
+from lanes.transitions import Limits, Patience, Report, Seat
 from tests.lanes.conftest import ClockedStore, Orders
 from tests.lanes.outages import begin_outage
 from tests.worker.metrics.conftest import SETTINGS, Look
@@ -55,6 +55,8 @@ def test_each_outcome_is_counted_and_no_counter_ever_goes_down(store: ClockedSto
     then(lanes_jobs_buried_total__refused=1)
     store.bury(send(store), reason="exhausted")
     then(lanes_jobs_buried_total__exhausted=1)
+    store.retry(send(store), delay=0, patience=Patience(0, 1000), reason=Reason.UNCONFIRMED)
+    then(lanes_jobs_buried_total__unconfirmed=1)
     store.bury(send(store), reason="unauthorized")
     then(lanes_jobs_buried_total__unauthorized=1)
     assert store.replay(dead.job_id) == "replayed"

@@ -31,7 +31,8 @@ class Prospect:
     def told(self) -> str:
         """It in a line."""
         if self.allowed:
-            return "It would be sent again, and overwrite nothing that is newer."
+            again = " The API may have it already: no answer confirmed it." if self.moved.unconfirmed else ""
+            return f"It would be sent again, and overwrite nothing that is newer.{again}"
         if self.newer is None:
             return f"Refused: {printable(why_not(self.moved))}."
         when = f" since {moment(self.newer.ended_at)} UTC" if self.newer.ended_at else ""

@@ -119,6 +119,7 @@ class Edit(Change, _Letter):
                         {"field": printable(each.field), "before": each.before, "after": each.after} for each in changes
                     ],
                     "overtaken": prospect.answer == "overtaken",
+                    "unconfirmed": prospect.unconfirmed,
                     "why": "" if prospect.answer == "replayed" else printable(why_not(prospect)),
                 }
             )

@@ -27,6 +27,14 @@ export function refusals(run) {
       run.told.length < total ? el("li", {}, `and ${number(total - run.told.length)} more`) : null));
 }
 
+/** What speaks against a replay of so many letters that the API may have already; null for none. */
+export function doubt(count) {
+  if (!count) return null;
+  const [are, them] = count === 1 ? ["is", "it"] : ["are", "them"];
+  return el("p", { class: "letters-problem" },
+    `${number(count)} of them ${are} unconfirmed: the API may have ${them} already, and a replay sends ${them} once more.`);
+}
+
 /** A box to tick in a question: `even` is then among its values. */
 export function lastWord(label) {
   return el("div", { class: "form-check lanes-field" },
@@ -86,7 +94,7 @@ export async function move(runs, verb, selection) {
       : "Each joins its lane and is sent at the lane's pace; attempts are kept, and none is counted.",
     confirm: purge ? "Purge" : "Replay",
     danger: purge,
-    more: el("div", {}, refusals(rehearsed), !purge && overtaken
+    more: el("div", {}, doubt(rehearsed.unconfirmed), refusals(rehearsed), !purge && overtaken
       ? lastWord(`Send the ${number(overtaken)} overtaken, too: over what is newer, as the last word`) : null),
   });
   if (given === null) return null;
