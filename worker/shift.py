@@ -28,6 +28,8 @@ log = structlog.get_logger()
 LINGER_SECONDS = 1.0
 REPORT_PAUSE_SECONDS = 0.2
 REPORT_PAUSE_MOST_SECONDS = 2.0
+# Outcomes of which the script decides whether the job is a dead letter or goes back.
+MAY_GO_BACK = (Kind.RETRY, Kind.UNAUTHORIZED)
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -145,12 +147,9 @@ class Hand:
             answer = self._bench.client.upsert(job.body, token.secret, job.version, lease_ends_at)
             outcome = self._bench.tokens.after(token, classify(answer, self._limits.window))
         seconds = time.monotonic() - started
-        following = self._report(job, outcome, seconds)
-        if outcome.kind is Kind.UNAUTHORIZED:
-            self._bench.tokens.held(token)
-        return following
+        return self._report(job, outcome, seconds, token.version)
 
-    def _report(self, job: Released, outcome: Outcome, seconds: float) -> Released | Idle | None:
+    def _report(self, job: Released, outcome: Outcome, seconds: float, token_version: int) -> Released | Idle | None:
         """Tell the lanes and Flower what the attempt came to."""
         store, events, hostname = self._bench.store, self._bench.events, self._bench.hostname
         told = None if outcome.status is None else Told(*(outcome.rate_limits or ()))
@@ -172,17 +171,18 @@ class Hand:
                 delay = self._backoff.delay(job.failures + 1, self._chance)
                 rule = self._outage if api_is_down(outcome) else None
                 call = partial(store.retry, report, delay=delay, outage=rule, patience=self._patience, take=take)
+            case Kind.UNAUTHORIZED:
+                why, reason = outcome.message or "unauthorized", Reason.UNAUTHORIZED
+                call = partial(store.bury, report, reason=reason, hold=why, token_version=token_version, take=take)
             case _:
-                reason = Reason(outcome.kind.value)
-                hold = (outcome.message or "") if outcome.kind is Kind.UNAUTHORIZED else ""
-                call = partial(store.bury, report, reason=reason, hold=hold, take=take)
+                call = partial(store.bury, report, reason=Reason(outcome.kind.value), take=take)
                 events.failed(job, outcome, hostname, self._carried(job))
         result = self._insist(job, call)
         if result is None:
             return None
-        if outcome.kind is Kind.RETRY and result.code == "buried":
+        if outcome.kind in MAY_GO_BACK and result.code == "buried":
             events.failed(job, outcome, hostname, self._carried(job))
-        elif outcome.kind is Kind.RETRY:
+        elif outcome.kind in MAY_GO_BACK:
             events.retried(job, outcome, hostname)
         _log(job, outcome, result.code, seconds)
         return result.next
@@ -236,7 +236,8 @@ def describe(outcome: Outcome, seconds: float, worker: str) -> str:
 
 def _log(job: Released, outcome: Outcome, code: str, seconds: float) -> None:
     levels = {} if outcome.warning else {Kind.DELIVERED: log.debug, Kind.RETRY: log.info, Kind.AGAIN: log.info}
-    levels.get(outcome.kind, log.warning)(
+    level = log.info if code == "deferred" else levels.get(outcome.kind, log.warning)
+    level(
         f"job_{code}",
         job=job.id,
         location=job.location_id,

@@ -22,7 +22,7 @@ from lanes.audit import audit
 from lanes.job import State
 from lanes.order import Acceptance
 from lanes.results import Released, Result
-from lanes.transitions import OutageRule, Patience, Report, Seat
+from lanes.transitions import OutageRule, Patience, Report, Seat, Told
 from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
 from tests.lanes.gate_rules import GateRules
 from tests.lanes.letter_rules import LOCATIONS, RECORDS, Known
@@ -30,7 +30,11 @@ from tests.lanes.letter_rules import LOCATIONS, RECORDS, Known
 WORKERS = ("w1", "w2", "w3")
 MOST_FAILURES = 3
 RULE = OutageRule(failures=4, locations=2, gap=1, most_gap=8)
-OUTCOMES = ("deliver", "deliver", "retry", "fail", "fail", "throttle", "defer", "unsent", "bury", "unauthorized")
+OUTCOMES = (
+    *("deliver", "deliver", "retry", "fail", "fail", "throttle", "defer", "unsent"),
+    *("bury", "unauthorized", "no_token"),
+)
+UNSENT = ("unsent", "no_token")
 PATIENCE = Patience(max_attempts=MOST_FAILURES, max_age=86_400)
 
 
@@ -56,7 +60,10 @@ class LanesMachine(GateRules):
         self.busy: dict[str, Released] = {}
         self.charged: dict[str, dict[tuple[str, int], tuple[float, float]]] = defaultdict(dict)
         self.newest: dict[tuple[str, str], str] = {}
-        self.held: dict[str, bool] = dict.fromkeys(LOCATIONS, False)
+        self.held: dict[str, set[str]] = {location: set() for location in LOCATIONS}
+        self.versions: dict[str, int] = dict.fromkeys(LOCATIONS, 0)
+        self.refused: dict[str, int] = {}
+        self.went_with: dict[tuple[str, int], int] = {}
         self.all_held = False
         self.held_for: dict[str, float] = dict.fromkeys(LOCATIONS, 0.0)
 
@@ -109,6 +116,7 @@ class LanesMachine(GateRules):
             known.state, known.attempt, known.leased, known.lost = State.IN_FLIGHT, job.attempt, True, False
         known.lease_ends = self.store.now + 30  # a whole one for what was given before, too
         self.charged[job.location_id][job.id, job.attempt] = job.released_at, known.lease_ends
+        self.went_with[job.id, job.attempt] = self.versions[job.location_id]
         self.busy[worker] = job
         self.sent.append(Sent(worker, job))
 
@@ -161,8 +169,8 @@ class LanesMachine(GateRules):
         following = seat(sent.worker) if take and free else None
         current = known.state is State.IN_FLIGHT and known.attempt == job.attempt
         leased = known.leased and known.attempt == job.attempt
-        self.answered(job, sent=outcome != "unsent" or not current)
-        report = Report(job.id, job.attempt, "{}", LIMITS)
+        self.answered(job, sent=outcome not in UNSENT or not current)
+        report = Report(job.id, job.attempt, "{}", LIMITS, Told() if outcome == "unauthorized" else None)
         if outcome == "deliver":
             result = self.store.deliver(report, retention=10**6, take=following)
             expected = "stale" if known.state is State.DELIVERED else "delivered"
@@ -170,11 +178,11 @@ class LanesMachine(GateRules):
                 self.end(job.id, State.DELIVERED)
         elif outcome == "fail":
             result, expected = self.fail(report, known, following, current=current)
-        elif outcome in ("bury", "unauthorized"):
-            hold = "no" if outcome == "unauthorized" else ""
-            result = self.store.bury(report, reason="refused", hold=hold, take=following)
+        elif outcome in ("unauthorized", "no_token"):
+            result, expected = self.unauthorized(report, known, following, current=current)
+        elif outcome == "bury":
+            result = self.store.bury(report, reason="refused", take=following)
             expected = "buried" if current else "stale"
-            self.held[known.location] |= current and outcome == "unauthorized"
             if current:
                 self.end(job.id, State.DEAD)
         else:
@@ -188,6 +196,20 @@ class LanesMachine(GateRules):
             del self.busy[sent.worker]
         if following is not None:
             self.released(sent.worker, result)
+
+    def unauthorized(
+        self, report: Report, known: Known, following: Seat | None, *, current: bool
+    ) -> tuple[Result, str]:
+        """The credential was refused: the first job dies of it, and any other waits again."""
+        version = self.went_with[report.job_id, report.attempt]
+        result = self.store.bury(report, reason="unauthorized", hold="no", token_version=version, take=following)
+        if not current:
+            return result, "stale"
+        if self.refuse(known.location, version):
+            self.end(report.job_id, State.DEAD)
+            return result, "buried"
+        known.state = State.PENDING
+        return result, "deferred"
 
     def come_back(self, report: Report, outcome: str, following: Seat | None) -> tuple[Result, str]:
         """The job waits again; with the code that says so."""
