@@ -1,11 +1,13 @@
 """A token that is refused costs one dead letter, however many requests are out with it when the first answer comes."""
 
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from celery import Celery
 
 from lanes.audit import audit
 from lanes.job import Reason, State
@@ -16,6 +18,7 @@ from producers import OpportunityProducer
 from tests.worker.test_held_up import bench_of
 from worker.bench import Bench
 from worker.crew import Alone
+from worker.events import NoEvents
 from worker.highlevel.sandbox import DEFAULT_TOKEN, Sandbox, SandboxSettings
 from worker.shift import Hand
 from worker.tokens.credential import Credential, Kind
@@ -42,6 +45,22 @@ class Together(Tokens):
         return super().of(location_id)
 
 
+class Told(NoEvents):
+    """Events that go nowhere, and how many jobs failed and went back."""
+
+    def __init__(self) -> None:
+        super().__init__(Celery())
+        self.told: Counter[str] = Counter()
+
+    def failed(self, *_: Any) -> None:
+        """Count a job that failed."""
+        self.told["failed"] += 1
+
+    def retried(self, *_: Any) -> None:
+        """Count a job that went back."""
+        self.told["retried"] += 1
+
+
 def send_all(bench: Bench, threads: int) -> None:
     """Let so many threads send, until none finds a job."""
     with ThreadPoolExecutor(threads) as pool:
@@ -66,7 +85,8 @@ def test_it_costs_one_dead_letter(redis_url: str, token: str | None, threads: in
     account = SandboxSettings(latency_seconds=(LATENCY, LATENCY), burst_limit=100_000)
     with Sandbox(account) as sandbox, connect(redis_url) as client:
         settings, store = settings_of(sandbox, api_token=token), LaneStore(client)
-        bench = replace(bench_of(settings, store), tokens=Together(settings, store, threads))
+        events = Told()
+        bench = replace(bench_of(settings, store), tokens=Together(settings, store, threads), events=events)
         send_all(bench, threads)
         asked = len(sandbox.account.requests())
         jobs = [job for job in store.jobs(ids) if job]
@@ -76,6 +96,7 @@ def test_it_costs_one_dead_letter(redis_url: str, token: str | None, threads: in
     assert (len(dead), lane.counts["pending"], lane.counts["in_flight"]) == (1, threads - 1, 0)
     assert (dead[0].reason, lane.held_by) == (Reason.UNAUTHORIZED, "authorization")
     assert asked == (threads if token else 0)
+    assert events.told == {"failed": 1, "retried": threads - 1}
     waiting = [job for job in jobs if job is not dead[0]]
     written = ["again"] if token else []
     assert all([attempt.outcome for attempt in job.attempts] == written and not job.failures for job in waiting)

@@ -64,3 +64,16 @@ def test_of_everything(there: Scene, interpose: Interpose) -> None:
     assert (gate.held_by, gate.hold) == ("bob", "the second reason")
     assert answer.status == 409
     assert "held everything anew" in json.loads(answer.body)["error"]
+
+
+def test_of_many_lanes(there: Scene, interpose: Interpose) -> None:
+    there.store.hold("loc", "the first reason", "ada")
+    lanes = there.store.read_lanes(["held", "loc"])
+    interpose(lambda: there.store.hold("held", "the second reason", "bob"))
+    seen = [{"location": lane.location_id, "held_at": lane.held_at} for lane in lanes]
+    answer = json.loads(post("lanes/resume-held", lanes=seen).body)
+    assert {lane.location_id: lane.hold for lane in there.store.lanes()} == {"held": "the second reason", "loc": None}
+    assert (answer["resumed"], answer["changed"]) == (1, 1)
+    assert answer["told"] == (
+        "1 lane goes on. Held anew meanwhile, and left as they are: held, held by bob: the second reason."
+    )
