@@ -21,6 +21,7 @@ REPAIR = "lanes check --repair shows how it would be mended"
 LANES = {
     "unlisted": "list its location",
     "held": "let its held time agree with its hold",
+    "hold": "complete its hold, or remove what is left of one",
     "due": "make it due when its jobs are",
     "letters": "count its letters anew",
 }

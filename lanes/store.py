@@ -108,9 +108,16 @@ class LaneStore(LaneReader):
         """
         return self._report("defer", report, microseconds(wait), int(sent), take=take)
 
-    def bury(self, report: Report, *, reason: str, hold: str = "", take: Seat | None = None) -> Result:
-        """Report a failure for good; with `hold`, the lane stops behind the job, for that reason."""
-        return self._report("bury", report, reason, hold, take=take)
+    def bury(
+        self, report: Report, *, reason: str, hold: str = "", token_version: int = 0, take: Seat | None = None
+    ) -> Result:
+        """Report a failure for good.
+
+        With `hold`, the location's credential was refused, in this version (0 for the token of the settings, and where
+        there was none), and that is why: the lane is held behind the job. Where it is held for that already, or another
+        version stands there by now, the job goes back to its place instead, and the code is `deferred`.
+        """
+        return self._report("bury", report, reason, transitions.hold_argument(hold, token_version), take=take)
 
     def reclaim(self, most: int, max_attempts: int, *, repeat_unnamed: bool = False) -> list[Reclaimed]:
         """Take back jobs whose lease has ended, at most `most`.
@@ -161,20 +168,34 @@ class LaneStore(LaneReader):
         return cast("bytes", self._run("restore", *transitions.restore_arguments(letter))).decode()
 
     def hold(self, location_id: str, reason: str, by: str) -> str:
-        """Stop a lane."""
+        """Stop a lane. One that authorization holds keeps that cause beside a person's hold."""
         return cast("bytes", self._run("hold", location_id, reason, by)).decode()
 
-    def resume(self, location_id: str) -> str:
-        """Let a held lane go on; return `resumed`, or `free` when it was not held."""
-        return cast("bytes", self._run("resume", location_id)).decode()
+    def resume(self, location_id: str, seen: float | None = None) -> str:
+        """Let a held lane go on, whatever the causes of its hold; return `resumed`, or `free` when it was not held.
+
+        With `seen`, the `held_at` of the hold that was seen, another hold stays, and the answer is `changed`.
+        """
+        return cast("bytes", self._run("resume", location_id, transitions.seen_argument(seen))).decode()
+
+    def resume_authorized(self, location_id: str) -> str:
+        """Take away authorization as a cause of a lane's hold, if its credential is another than the refused one.
+
+        Return `resumed`; or `held` when a person holds the lane as well, `refused` when the refused credential still
+        stands there, `free` when authorization was no cause.
+        """
+        return cast("bytes", self._run("resume_authorized", location_id)).decode()
 
     def hold_all(self, reason: str, by: str) -> str:
         """Stop all lanes."""
         return cast("bytes", self._run("hold_all", reason, by)).decode()
 
-    def resume_all(self) -> str:
-        """End the hold of everything, not those of single lanes; return `resumed`, or `free` when there was none."""
-        return cast("bytes", self._run("resume_all")).decode()
+    def resume_all(self, seen: float | None = None) -> str:
+        """End the hold of everything, not those of single lanes; return `resumed`, or `free` when there was none.
+
+        With `seen`, the `held_at` of the hold that was seen, another hold stays, and the answer is `changed`.
+        """
+        return cast("bytes", self._run("resume_all", transitions.seen_argument(seen))).decode()
 
     def take_notice(self, lease: float, dead_above: int | None) -> Notice | None:
         """Take a notice that is due, for `lease` seconds; from now on, more dead letters than `dead_above` make one."""

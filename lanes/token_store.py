@@ -72,9 +72,12 @@ class TokenStore:
         pipeline.delete(self._lanes.key("token_lock", name))
         return bool(self._lanes.read(lambda _: pipeline.execute())[0])
 
-    def forgive(self, name: str) -> None:
-        """Let somebody renew it at once, whatever kept others away."""
-        self._lanes.read(lambda client: client.delete(self._lanes.key("token_lock", name)))
+    def mint_again(self, name: str) -> str:
+        """Give a location's credential a new version, and let it be minted at once: its agency has another token.
+
+        Returns `renewed`, or `unknown` when nothing stands under the name.
+        """
+        return cast("bytes", self._lanes.run("mint_again", name)).decode()
 
     def lock(self, name: str, holder: str, seconds: float) -> bool:
         """Let `holder` alone renew what stands under a name, for so long; tell whether it may."""

@@ -184,6 +184,16 @@ def retry_arguments(
     return [microseconds(delay), rule, *most, reason.value, microseconds(least)]
 
 
+def hold_argument(reason: str, token_version: int) -> str:
+    """Return ARGV 9 of `bury.lua`: the version of the credential that was refused, and why; empty for no reason."""
+    return f"{token_version} {reason}" if reason else ""
+
+
+def seen_argument(held_at: float | None) -> Argument:
+    """Return the argument of `resume.lua` and `resume_all.lua` that names the hold which was seen."""
+    return _time(held_at)
+
+
 def jobs(job_ids: Sequence[str], reply: Sequence[Any]) -> list[Job | None]:
     """Read the reply of `read_jobs.lua`."""
     return [

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from lanes.job import MICROSECONDS, State
+from lanes.lane import hold_text
 
 
 class Place(StrEnum):
@@ -57,6 +58,7 @@ class Stop:
     all_held_by: str | None = None
     hold: str | None = None
     held_by: str | None = None
+    unauthorized: str | None = None
     outage_since: float | None = None
     room: int = 1
     probe_at: float | None = None
@@ -108,6 +110,7 @@ class Whereabouts:
             all_held_by=texts.get("all_held_by"),
             hold=texts.get("hold"),
             held_by=texts.get("held_by"),
+            unauthorized=texts["unauthorized"].partition(" ")[2] if "unauthorized" in texts else None,
             outage_since=time("outage_since"),
             room=number("room") or 1,
             probe_at=time("probe_at"),
@@ -157,7 +160,8 @@ class Whereabouts:
         elif stop.outage_since is not None:
             yield Wait(Cause.OUTAGE, f"because of an outage of the API that ends: {stop.room} requests at a time")
         if stop.hold is not None:
-            yield Wait(Cause.LANE_HELD, f"because its lane is held by {stop.held_by}: {stop.hold}")
+            text = hold_text(stop.held_by, stop.hold, stop.unauthorized)
+            yield Wait(Cause.LANE_HELD, f"because its lane is held by {text}")
         if stop.failing:
             words = f"because its lane failed {stop.failing} times in a row and sends single probes; the next goes out"
             yield Wait(Cause.FAILING, words, self._ahead(stop.paused_until))

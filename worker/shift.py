@@ -33,6 +33,8 @@ LINGER_SECONDS = 1.0
 REPORT_PAUSE_SECONDS = 0.2
 REPORT_PAUSE_MOST_SECONDS = 2.0
 TRIED_AGAIN = (Kind.RETRY, Kind.UNCONFIRMED)
+# Outcomes of which the script decides whether the job is a dead letter or goes back.
+MAY_GO_BACK = (*TRIED_AGAIN, Kind.UNAUTHORIZED)
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -149,10 +151,7 @@ class Hand:
         else:
             outcome = self._ask(job, token, lease_ends_at)
         seconds = time.monotonic() - started
-        following = self._report(job, outcome, seconds)
-        if outcome.kind is Kind.UNAUTHORIZED:
-            self._bench.tokens.held(token)
-        return following
+        return self._report(job, outcome, seconds, token.version)
 
     def _ask(self, job: Released, token: Token, ends_by: float) -> Outcome:
         """Send the request, and return what its answer comes to."""
@@ -181,7 +180,7 @@ class Hand:
             take=take,
         )
 
-    def _report(self, job: Released, outcome: Outcome, seconds: float) -> Released | Idle | None:
+    def _report(self, job: Released, outcome: Outcome, seconds: float, token_version: int) -> Released | Idle | None:
         """Tell the lanes and Flower what the attempt came to."""
         store, events, hostname = self._bench.store, self._bench.events, self._bench.hostname
         told = None if outcome.status is None else Told(*(outcome.rate_limits or ()))
@@ -201,17 +200,18 @@ class Hand:
                 events.retried(job, outcome, hostname)
             case Kind.RETRY | Kind.UNCONFIRMED:
                 call = self._retry(job, outcome, report, take)
+            case Kind.UNAUTHORIZED:
+                why, reason = outcome.message or "unauthorized", Reason.UNAUTHORIZED
+                call = partial(store.bury, report, reason=reason, hold=why, token_version=token_version, take=take)
             case _:
-                reason = Reason(outcome.kind.value)
-                hold = (outcome.message or "") if outcome.kind is Kind.UNAUTHORIZED else ""
-                call = partial(store.bury, report, reason=reason, hold=hold, take=take)
+                call = partial(store.bury, report, reason=Reason(outcome.kind.value), take=take)
                 events.failed(job, outcome, hostname, self._carried(job))
         result = self._insist(job, call)
         if result is None:
             return None
-        if outcome.kind in TRIED_AGAIN and result.code == "buried":
+        if outcome.kind in MAY_GO_BACK and result.code == "buried":
             events.failed(job, outcome, hostname, self._carried(job))
-        elif outcome.kind in TRIED_AGAIN:
+        elif outcome.kind in MAY_GO_BACK:
             events.retried(job, outcome, hostname)
         _log(job, outcome, result.code, seconds)
         return result.next
@@ -266,7 +266,8 @@ def describe(outcome: Outcome, seconds: float, worker: str) -> str:
 def _log(job: Released, outcome: Outcome, code: str, seconds: float) -> None:
     quiet = dict.fromkeys((*TRIED_AGAIN, Kind.AGAIN), log.info)
     levels = {} if outcome.warning else {Kind.DELIVERED: log.debug, **quiet}
-    levels.get(outcome.kind, log.warning)(
+    level = log.info if code == "deferred" else levels.get(outcome.kind, log.warning)
+    level(
         f"job_{code}",
         job=job.id,
         location=job.location_id,

@@ -14,10 +14,14 @@ local function check(kind, fact, text)
   end
 end
 
-local lane = redis.call('HMGET', key.lane(location), 'hold', 'paused_until', 'blocked_until', 'letters')
+local lane = redis.call('HMGET', key.lane(location), 'hold', 'paused_until', 'blocked_until', 'letters', 'held_by', 'held_at', 'unauthorized')
 local held = redis.call('HGET', key.held, location) or ''
 check('unlisted', redis.call('SISMEMBER', key.locations, location) == 1, 'the location is not listed: nobody sees its lane')
 check('held', (lane[1] and true or false) == (string.sub(held, 1, 1) == '-'), 'its hold and its held time disagree')
+local whole = lane[1] and lane[5] and tonumber(lane[6])
+  and (lane[7] and string.match(lane[7], '^%d+ ') or not lane[7] and lane[5] ~= 'authorization')
+local none = not (lane[1] or lane[5] or lane[6] or lane[7])
+check('hold', whole or none, 'of its hold a part is missing: by whom, since when, or for which credential')
 
 -- Never later than the first job, or what makes the lane wait, allows.
 local due = tonumber(redis.call('ZSCORE', key.due, location))

@@ -1,5 +1,7 @@
--- bury: the job will not be sent again unless a person replays it. With a reason to hold, its lane stops behind it.
--- Moves: in flight -> dead
+-- bury: the job will not be sent again unless a person replays it. Where a credential was refused, its lane is held behind it; only
+-- the first such job is a dead letter. One that comes back when the lane is held for that already, or when another credential stands
+-- there by now, goes back to its place and out again, with no attempt spent.
+-- Moves: in flight -> dead | pending (ready) when its credential was refused, and that is known or over
 -- ARGV:
 --   1 id
 --   2 attempt
@@ -9,21 +11,29 @@
 --   6 daily       requests of a location in a day
 --   7 told        what the answer told of the budgets, as learn reads it, or '' when none came
 --   8 reason      refused | exhausted | unauthorized
---   9 hold        why the lane is held from now on, unless it is held already, or ''
+--   9 hold        when a credential was refused: its version (0 for the token of the settings, and for none), a space, and why;
+--                 else ''. No request was made when the answer told nothing ('' in 7)
 --   10.. as ARGV 1 to 3 of release, or nothing
--- Returns: { 'buried' | 'stale' | 'unknown', what release returns behind its code }
+-- Returns: { 'buried' | 'deferred' | 'stale' | 'unknown', what release returns behind its code }
 -- @include now
 -- @include fence
 -- @include stale
 -- @include kill_job
+-- @include credential
 -- @include hold_lane
 -- @include breaker
+-- @include requeue
 -- @include reply
 local job = fence(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 10) end
 api_refused(job, ARGV[7])
 if stale(job, ARGV[8], ARGV[3]) then return reply('stale', 10) end
-if ARGV[9] ~= '' and not job.lane.held then hold_lane(job.location, ARGV[9], 'authorization') end
+local version, why = string.match(ARGV[9], '^(%d+) (.*)$')
+if why and (redis.call('HEXISTS', key.lane(job.location), 'unauthorized') == 1 or credential_version(job.location) ~= version) then
+  requeue(job, ARGV[3], ARGV[7] ~= '')
+  return reply('deferred', 10)
+end
+if why then hold_lane(job.location, why, AUTHORIZATION, version) end
 end_attempt(job, ARGV[8], ARGV[3])
 kill_job(job.id, job.location, job.record, 'in_flight', ARGV[8])
 advance(job.location, job.record)

@@ -17,6 +17,7 @@
 -- @include fence
 -- @include stale
 -- @include breaker
+-- @include requeue
 -- @include reply
 local job = fence(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 10) end
@@ -24,15 +25,5 @@ api_refused(job, ARGV[7])
 if stale(job, 'again', ARGV[3]) then return reply('stale', 10) end
 local paused_until = tonumber(redis.call('HGET', key.lane(job.location), 'paused_until')) or 0
 redis.call('HSET', key.lane(job.location), 'paused_until', math.max(paused_until, now + tonumber(ARGV[8])))
-if ARGV[9] == '1' then
-  end_attempt(job, 'again', ARGV[3])
-else
-  redis.call('ZREM', key.slots(job.location), job.id .. ':' .. job.attempt)
-  redis.call('ZREM', key.sent(job.location), job.number)
-end
-redis.call('HSET', key.job(job.id), 'state', 'pending')
-local expires_at = redis.call('HGET', key.job(job.id), 'expires_at')
-if expires_at then redis.call('ZADD', key.expiring, expires_at, job.id) end
-count(job.location, 'in_flight', 'pending')
-schedule(job.location, place(job.location, job.id, job.seq, nil, job.priority))
+requeue(job, ARGV[3], ARGV[9] == '1')
 return reply('deferred', 10)

@@ -6,8 +6,10 @@
 -- @include now
 -- @include gate
 -- @include notice
-local before = redis.call('HGET', key.gate, 'hold')
-redis.call('HSET', key.gate, 'hold', ARGV[1], 'held_by', ARGV[2], 'held_at', now)
+local before = redis.call('HMGET', key.gate, 'hold', 'held_at')
+-- It names the hold to whoever ends it, so none has that of the one before it.
+local held_at = math.max(now, (tonumber(before[2]) or 0) + 1)
+redis.call('HSET', key.gate, 'hold', ARGV[1], 'held_by', ARGV[2], 'held_at', held_at)
 set_gate()
-if not before then notify('all_held', { by = ARGV[2], reason = ARGV[1] }) end
+if not before[1] then notify('all_held', { by = ARGV[2], reason = ARGV[1] }) end
 return 'held'

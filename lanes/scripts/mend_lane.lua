@@ -6,7 +6,23 @@
 -- @include now
 -- @include gate
 -- @include go_on
+-- @include hold_lane
+local OPERATOR = 'operator'
 local location = ARGV[1]
+
+-- mend_hold(name, reason): a hold says by whom, since when, and for which credential; what is left of none goes.
+local function mend_hold(name, reason)
+  if not reason then
+    redis.call('HDEL', name, 'held_by', 'held_at', 'unauthorized')
+    return
+  end
+  local refused = redis.call('HGET', name, 'unauthorized')
+  redis.call('HSETNX', name, 'held_by', refused and AUTHORIZATION or OPERATOR)
+  if not tonumber(redis.call('HGET', name, 'held_at') or '') then redis.call('HSET', name, 'held_at', now) end
+  if not refused and redis.call('HGET', name, 'held_by') == AUTHORIZATION then refused = reason end
+  if refused and not string.match(refused, '^%d+ ') then redis.call('HSET', name, 'unauthorized', '0 ' .. refused) end
+end
+
 if location == '' then
   set_gate()
   return 'mended'
@@ -15,7 +31,9 @@ redis.call('SADD', key.locations, location)
 local letters = 0
 for _, some in ipairs(redis.call('HVALS', key.letters(location))) do letters = letters + (tonumber(some) or 0) end
 redis.call('HSET', key.lane(location), 'letters', letters)
-if redis.call('HGET', key.lane(location), 'hold') then
+local reason = redis.call('HGET', key.lane(location), 'hold')
+mend_hold(key.lane(location), reason)
+if reason then
   redis.call('ZREM', key.due, location)
   begin_held(location, held_clock())
 else

@@ -1,5 +1,5 @@
 -- migrate_lanes_2: lanes of the first layout become lanes of the second, which counts all requests ever, and under each quarter of
--- an hour those before it, and measures the time for which a lane is held. Again changes nothing.
+-- an hour those before it, measures the time for which a lane is held, and says for which credential. Again changes nothing.
 -- ARGV: locations
 -- Returns: how many were changed
 -- @include now
@@ -20,10 +20,11 @@ local function sum_up(location)
 end
 
 for _, location in ipairs(ARGV) do
-  local lane = redis.call('HMGET', key.lane(location), 'day_used', 'released', 'hold')
+  local lane = redis.call('HMGET', key.lane(location), 'day_used', 'released', 'hold', 'held_by')
   if lane[1] and not lane[2] then sum_up(location) end
   local held = string.sub(redis.call('HGET', key.held, location) or '', 1, 1) == '-'
   if lane[3] and not held then begin_held(location, held_clock()) end
+  if lane[3] and lane[4] == 'authorization' then redis.call('HSETNX', key.lane(location), 'unauthorized', '0 ' .. lane[3]) end
   if lane[1] and not lane[2] or lane[3] and not held then changed = changed + 1 end
 end
 return changed

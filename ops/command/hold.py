@@ -26,6 +26,8 @@ NOT_NAMES = ("authorization", "outage")  # who holds lanes beside people
 def hold(session: Session, location_id: str | None, reason: str, by: str, *, everything: bool) -> None:
     """Stop the lane of a location, or all: jobs are accepted and wait; what is on its way ends. Other lanes go on.
 
+    A lane whose token was refused keeps that cause beside yours: a new token takes away the one, lanes resume both.
+
     The time for which a job was held is added to the time at which it expires, unless it was enqueued with
     expires_while_held.
     """
@@ -47,5 +49,7 @@ def hold(session: Session, location_id: str | None, reason: str, by: str, *, eve
     known = store.client.sismember(store.key("locations"), location_id)
     session.note("hold", location_id, reason, who)
     store.hold(location_id, reason, by)
+    refused = store.read_lanes([location_id])[0].unauthorized
     note = "" if known else " (it never had a job; mistyped?)"
+    note += "" if refused is None else f", and by authorization: {printable(refused)}"
     say(f"{location_id} is held{note}; let it go on with: lanes resume {location_id}")

@@ -117,7 +117,7 @@ def _rows(lanes: Sequence[Lane], settings: Settings) -> list[tuple[object, ...]]
 
 def _hold(lane: Lane) -> str:
     if lane.hold is not None:
-        return f"{lane.held_by}: {lane.hold}"
+        return lane.hold_text
     return f"failing: {lane.failing} in a row, single probes" if lane.failing else ""
 
 

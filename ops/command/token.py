@@ -89,7 +89,7 @@ _replay = click.option("--replay", is_flag=True, help="Send again what died for 
 def set_(
     session: Session, location_id: str | None, *, agency: str | None, from_agency: str | None, **given: Any
 ) -> None:
-    """Store the token of a location; its lane goes on, if it was held for want of one.
+    """Store the token of a location; its lane goes on, if it was held for want of one and by nobody else.
 
     A Private Integration Token as it is, or JSON: the API's answer to an OAuth grant (access_token, refresh_token,
     expires_in), with client_id and client_secret where those of the settings do not serve.
@@ -138,8 +138,12 @@ def _go_on(session: Session, book: TokenBook, name: str, *, replay: bool) -> Non
     if replay:
         for location_id in book.waking(name):
             _replay_dead(session, location_id)
-    for location_id in book.resume(name):
+    resumed = book.resume(name)
+    for location_id in resumed:
         say(f"{location_id} goes on")
+    for lane in session.store.lanes(set(book.waking(name)).difference(resumed)):
+        if lane.hold is not None:
+            say(f"{lane.location_id} stays held by {printable(lane.hold_text)}")
 
 
 def _replay_dead(session: Session, location_id: str) -> None:

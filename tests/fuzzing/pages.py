@@ -34,6 +34,7 @@ READ = {
     "job_by_id": ("id",),
     "trail_data": ("who", "what", "before"),
     "lane_data": ("location", "ready", "later"),
+    "lanes_held": ("held_by", "cause", "reason"),
     "job_data": ("id",),
     "lane_series": ("location",),
 }
@@ -55,6 +56,7 @@ SENT: dict[str, dict[str, Any]] = {
     "lane_hold": {"location": "loc", "reason": "why"},
     "lanes_hold_all": {"reason": "why"},
     "lane_limit": {"location": "loc", "burst": "5"},
+    "lanes_resume_held": {"lanes": [{"location": "held", "held_at": 1.5}]},
     "job_reveal": {"id": "letter0"},
     "job_cancel": {"id": "letter0"},
     "letters_runs": {"verb": "purge", "query": {"location": "loc", "to": "2026-05-01T07:00"}},

@@ -4,15 +4,23 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
 from lanes.job import State
+from lanes.token_store import TokenStore
 from tests.lanes.letter_rules import LOCATIONS, Known, LetterRules
 
 SELDOM = st.sampled_from((False, False, True))  # else nothing is released most of the time
+PERSON, REFUSED = "operator", "authorization"
 
 
 class GateRules(LetterRules):
-    """The model of what is held, and the rules for it."""
+    """The model of what is held, and the rules for it.
 
-    held: dict[str, bool]
+    `held` are the causes of the hold of each lane, `versions` the credentials that stand there, and `refused` those for
+    which authorization holds a lane.
+    """
+
+    held: dict[str, set[str]]
+    versions: dict[str, int]
+    refused: dict[str, int]
     all_held: bool
     held_for: dict[str, float]
 
@@ -48,21 +56,59 @@ class GateRules(LetterRules):
 
     @rule(location=st.sampled_from(LOCATIONS), stop=SELDOM)
     def hold(self, location: str, stop: bool) -> None:
-        """An operator stops a lane or lets it go on."""
+        """An operator stops a lane or lets it go on, whatever holds it, if that is what he saw."""
+        seen = self.store.read_lanes([location])[0].held_at
         if stop:
-            self.store.hold(location, "to look at it", "operator")
+            self.store.hold(location, "to look at it", PERSON)
+            self.held[location].add(PERSON)
+            assert seen is None or self.store.resume(location, seen) == "changed"
         else:
-            assert self.store.resume(location) == ("resumed" if self.held[location] else "free")
-        self.held[location] = stop
+            assert self.store.resume(location, seen) == ("resumed" if self.held[location] else "free")
+            self.held[location].clear()
 
     @rule(stop=SELDOM)
     def hold_all(self, stop: bool) -> None:
         """An operator stops everything or lets it go on; lanes that are held on their own stay so."""
+        seen = self.store.gate().held_at
         if stop:
-            self.store.hold_all("to look at it all", "operator")
+            self.store.hold_all("to look at it all", PERSON)
+            assert seen is None or self.store.resume_all(seen) == "changed"
         else:
-            assert self.store.resume_all() == ("resumed" if self.all_held else "free")
+            assert self.store.resume_all(seen) == ("resumed" if self.all_held else "free")
         self.all_held = stop
+
+    def refuse(self, location: str, version: int) -> bool:
+        """The credential of this version is refused; tell whether that is new, so that the lane is held for it."""
+        if REFUSED in self.held[location] or version != self.versions[location]:
+            return False
+        self.held[location].add(REFUSED)
+        self.refused[location] = version
+        return True
+
+    @rule(location=st.sampled_from(LOCATIONS), renewal=st.booleans(), dies=SELDOM)
+    def store_token(self, location: str, renewal: bool, dies: bool) -> None:
+        """A credential is renewed, or a person stores another, and then lets the lane go on unless his machine dies."""
+        tokens, before = TokenStore(self.store), self.versions[location]
+        self.versions[location] = tokens.store_token(
+            location, b"sealed", replaces=before if renewal and before else None
+        )
+        if renewal and before:
+            self.held[location].discard(REFUSED)
+        elif not dies:
+            self.resume_authorized(location)
+
+    @rule(location=st.sampled_from(LOCATIONS))
+    def resume_authorized(self, location: str) -> None:
+        """Authorization is no cause of a hold any more, if another credential stands there than the refused one."""
+        held = self.held[location]
+        if REFUSED not in held:
+            expected = "free"
+        elif self.refused[location] == self.versions[location]:
+            expected = "refused"
+        else:
+            held.discard(REFUSED)
+            expected = "held" if held else "resumed"
+        assert self.store.resume_authorized(location) == expected
 
     @invariant()
     def gate_stands(self) -> None:
@@ -73,6 +119,5 @@ class GateRules(LetterRules):
         assert (gate.hold is not None) == self.all_held
         out = self.store.client.zcount(self.store.key("probes"), f"({round(self.store.now * 1e6)}", "+inf")
         assert out <= (gate.outage.room if gate.outage else 0)
-        assert {lane.location_id for lane in self.store.lanes() if lane.hold} == {
-            location for location, held in self.held.items() if held
-        }
+        causes = {lane.location_id: set(lane.hold_causes) for lane in self.store.lanes() if lane.hold}
+        assert causes == {location: held for location, held in self.held.items() if held}

@@ -154,6 +154,7 @@ def test_bury_with_a_reason_to_hold_stops_the_lane_behind_the_job(store: Clocked
         "due.loc": "t+2 -> gone",
         "lane:loc.dead": "1",
         **held("loc", "authorization", "no access", at=2),
+        "lane:loc.unauthorized": "0 no access",
     }
 
 

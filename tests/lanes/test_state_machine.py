@@ -22,7 +22,7 @@ from lanes.audit import audit
 from lanes.job import State
 from lanes.order import Acceptance
 from lanes.results import Released, Result
-from lanes.transitions import Report
+from lanes.transitions import Report, Seat, Told
 from lanes.versions import DEFAULT_VERSION
 from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
 from tests.lanes.failure_rules import MOST_FAILURES, FailureRules
@@ -30,18 +30,10 @@ from tests.lanes.letter_rules import LOCATIONS, RECORDS, Known
 
 WORKERS = ("w1", "w2", "w3")
 OUTCOMES = (
-    "deliver",
-    "deliver",
-    "retry",
-    "fail",
-    "fail",
-    "doubt",
-    "throttle",
-    "defer",
-    "unsent",
-    "bury",
-    "unauthorized",
+    *("deliver", "deliver", "retry", "fail", "fail", "doubt", "throttle", "defer", "unsent"),
+    *("bury", "unauthorized", "no_token"),
 )
+UNSENT = ("unsent", "no_token")
 
 
 @dataclass(frozen=True)
@@ -66,7 +58,10 @@ class LanesMachine(FailureRules):
         self.busy: dict[str, Released] = {}
         self.charged: dict[str, dict[tuple[str, int], tuple[float, float]]] = defaultdict(dict)
         self.newest: dict[tuple[str, str], str] = {}
-        self.held: dict[str, bool] = dict.fromkeys(LOCATIONS, False)
+        self.held: dict[str, set[str]] = {location: set() for location in LOCATIONS}
+        self.versions: dict[str, int] = dict.fromkeys(LOCATIONS, 0)
+        self.refused: dict[str, int] = {}
+        self.went_with: dict[tuple[str, int], int] = {}
         self.all_held = False
         self.held_for: dict[str, float] = dict.fromkeys(LOCATIONS, 0.0)
 
@@ -124,6 +119,7 @@ class LanesMachine(FailureRules):
             known.state, known.attempt, known.leased, known.lost = State.IN_FLIGHT, job.attempt, True, False
         known.lease_ends = self.store.now + 30  # a whole one for what was given before, too
         self.charged[job.location_id][job.id, job.attempt] = job.released_at, known.lease_ends
+        self.went_with[job.id, job.attempt] = self.versions[job.location_id]
         self.busy[worker] = job
         self.sent.append(Sent(worker, job))
 
@@ -176,8 +172,8 @@ class LanesMachine(FailureRules):
         following = seat(sent.worker) if take and free else None
         current = known.state is State.IN_FLIGHT and known.attempt == job.attempt
         leased = known.leased and known.attempt == job.attempt
-        self.answered(job, sent=outcome != "unsent" or not current)
-        report = Report(job.id, job.attempt, "{}", LIMITS)
+        self.answered(job, sent=outcome not in UNSENT or not current)
+        report = Report(job.id, job.attempt, "{}", LIMITS, Told() if outcome == "unauthorized" else None)
         if outcome == "deliver":
             result = self.store.deliver(report, retention=10**6, take=following)
             expected = "stale" if known.state is State.DELIVERED else "delivered"
@@ -186,11 +182,11 @@ class LanesMachine(FailureRules):
         elif outcome in ("fail", "doubt"):
             doubt = outcome == "doubt"
             result, expected = self.fail(report, known, following, current=current, doubt=doubt)
-        elif outcome in ("bury", "unauthorized"):
-            hold = "no" if outcome == "unauthorized" else ""
-            result = self.store.bury(report, reason="refused", hold=hold, take=following)
+        elif outcome in ("unauthorized", "no_token"):
+            result, expected = self.unauthorized(report, known, following, current=current)
+        elif outcome == "bury":
+            result = self.store.bury(report, reason="refused", take=following)
             expected = "buried" if current else "stale"
-            self.held[known.location] |= current and outcome == "unauthorized"
             if current:
                 self.end(job.id, State.DEAD)
         else:
@@ -204,6 +200,20 @@ class LanesMachine(FailureRules):
             del self.busy[sent.worker]
         if following is not None:
             self.released(sent.worker, result)
+
+    def unauthorized(
+        self, report: Report, known: Known, following: Seat | None, *, current: bool
+    ) -> tuple[Result, str]:
+        """The credential was refused: the first job dies of it, and any other waits again."""
+        version = self.went_with[report.job_id, report.attempt]
+        result = self.store.bury(report, reason="unauthorized", hold="no", token_version=version, take=following)
+        if not current:
+            return result, "stale"
+        if self.refuse(known.location, version):
+            self.end(report.job_id, State.DEAD)
+            return result, "buried"
+        known.state = State.PENDING
+        return result, "deferred"
 
     def answered(self, job: Released, *, sent: bool) -> None:
         """The request of a job counts until now; one that was never made does not count."""

@@ -177,6 +177,8 @@ def as_row(lane: Lane, budgets: Budgets) -> dict[str, Any]:
         "hold": lane.hold,
         "held_by": lane.held_by,
         "held_at": lane.held_at,
+        "hold_causes": [cause.value for cause in lane.hold_causes],
+        "hold_text": lane.hold_text,
         "failing": lane.failing,
     }
 

@@ -62,7 +62,12 @@ OF_THE_CELL = (
         ("held",),
     ),
     Described("lanes_locations", _G, "lanes: locations that ever had a job"),
-    Described("lanes_held", _G, "lanes held, by whom: authorization, outage, person", ("by",)),
+    Described(
+        "lanes_held",
+        _G,
+        "lanes held, by whom: authorization, outage, person; one that is held by two counts under both",
+        ("by",),
+    ),
     Described("lanes_held_all", _G, "1 while a person holds all lanes"),
     Described("lanes_failing", _G, "lanes in which every request fails by the API's fault; they send single probes"),
     Described("lanes_outage", _G, "1 during an outage of the API"),

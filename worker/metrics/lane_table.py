@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 
 from lanes.gate import Gate
-from lanes.lane import Lane
+from lanes.lane import HoldCause, Lane
 from lanes.settings import Settings
 from worker.dashboard.figures import in_use
 from worker.metrics.catalogue import OTHER
@@ -97,7 +97,8 @@ def tabulate(lanes: Sequence[Lane], gate: Gate, settings: Settings) -> LaneTable
 
 def _count(table: LaneTable, lane: Lane, gate: Gate) -> None:
     table.failing += lane.failing > 0
-    if lane.hold is not None:
-        table.held[lane.held_by if lane.held_by in BY else "person"] += 1
+    for cause in lane.hold_causes:
+        by = lane.held_by if lane.held_by in BY else "person"
+        table.held["authorization" if cause is HoldCause.AUTHORIZATION else by] += 1
     held = "no" if lane.hold is None and gate.hold is None else "yes"
     table.oldest[held] = max(table.oldest[held], lane.oldest or 0.0)

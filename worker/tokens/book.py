@@ -7,7 +7,6 @@ from typing import Any
 from lanes.store import LaneStore
 from lanes.token_store import AGENCY, TokenStore
 from worker.tokens.credential import Credential, CredentialError, Kind
-from worker.tokens.tokens import resume_if_unauthorized
 from worker.tokens.vault import Vault, VaultError
 
 
@@ -74,12 +73,15 @@ class TokenBook:
         ]
 
     def resume(self, name: str) -> list[str]:
-        """Let the lanes go on that were held for want of this credential; return them."""
+        """Let the lanes go on that were held for want of this credential, and by nobody else; return them.
+
+        A lane that a person holds as well stays held by that person alone.
+        """
         locations = self.waking(name)
         for location in locations:
-            if location != name:  # what was refused was to mint
-                self._store.forgive(location)
-        return [location for location in locations if resume_if_unauthorized(self._lanes, location)]
+            if location != name:
+                self._store.mint_again(location)
+        return [location for location in locations if self._lanes.resume_authorized(location) == "resumed"]
 
     def entries(self) -> Iterator[Entry]:
         """Go through all, in the order of their names."""

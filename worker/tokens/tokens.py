@@ -25,7 +25,6 @@ KICK_SECONDS = 1.0
 SHORTEST_WAIT, LONGEST_WAIT = 0.1, 5.0
 FORGOTTEN_SECONDS = 4 * LONGEST_WAIT
 REDIS_AWAY_SECONDS = 0.5
-HELD_BY_TOKEN = "authorization"  # noqa: S105 - as `bury` notes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,6 @@ class Tokens:
     """
 
     def __init__(self, settings: Settings, lanes: LaneStore, stopping: Callable[[], bool] = lambda: False) -> None:
-        self._lanes = lanes
         self._store = TokenStore(lanes)
         self._vault = Vault(settings.secret_key)
         self._renewer = Renewer(settings, self._store, self._vault, stopping)
@@ -93,7 +91,10 @@ class Tokens:
         return known.token
 
     def after(self, token: Token, outcome: Outcome) -> Outcome:
-        """Return what an answer to this token comes to: a refusal that another token mends is no refusal."""
+        """Return what an answer to this token comes to: a refusal that another token mends is no refusal.
+
+        What it calls a refusal is one of this version: the script that reports it sees what stands there by then.
+        """
         if outcome.kind is not Kind.UNAUTHORIZED:
             return outcome
         location_id = token.location_id
@@ -103,10 +104,10 @@ class Tokens:
             if stored.version != token.version:
                 return replace(outcome, kind=Kind.AGAIN, wait=0.0)
             if not stored.sealed:
-                return self._final(location_id, outcome)
+                return outcome
             credential = self._vault.open(location_id, stored.sealed)
             if not renewal.mendable(credential, outcome, stored.read_at):
-                return self._final(location_id, outcome)
+                return outcome
         except RedisUnavailableError:
             return replace(outcome, kind=Kind.AGAIN, wait=REDIS_AWAY_SECONDS)
         except VaultError:
@@ -114,18 +115,6 @@ class Tokens:
         self._rejected[location_id] = token.version
         self._renewer.renew(location_id, token.version)
         return replace(outcome, kind=Kind.AGAIN, wait=self._wait(location_id))
-
-    def _final(self, location_id: str, outcome: Outcome) -> Outcome:
-        """Return a refusal that only a person can mend; in a lane that is held for it, no more dead letters."""
-        return replace(outcome, kind=Kind.AGAIN, wait=0.0) if held_for_token(self._lanes, location_id) else outcome
-
-    def held(self, token: Token) -> None:
-        """A lane was held because of this token: let it go on if another was stored just before that."""
-        try:
-            if self._store.read(token.location_id).version != token.version:
-                resume_if_unauthorized(self._lanes, token.location_id)
-        except RedisUnavailableError as error:
-            log.warning("hold_not_reconsidered", location=token.location_id, error=str(error))
 
     def close(self) -> None:
         """Wait for renewals that are on."""
@@ -170,7 +159,7 @@ class Tokens:
         return self._later(token, "the token is being renewed", self._wait(location_id))
 
     def _none(self, token: Token, message: str) -> Token:
-        return replace(token, instead=self._final(token.location_id, Outcome(Kind.UNAUTHORIZED, message=message)))
+        return replace(token, instead=Outcome(Kind.UNAUTHORIZED, message=message))
 
     def _later(self, token: Token, message: str, wait: float) -> Token:
         return replace(token, instead=Outcome(Kind.AGAIN, message=message, wait=wait))
@@ -193,14 +182,3 @@ class Tokens:
 
     def _look_again_at(self, now: float) -> float:
         return now + KNOWN_SECONDS * self._chance.uniform(0.5, 1.0)
-
-
-def resume_if_unauthorized(lanes: LaneStore, location_id: str) -> bool:
-    """Let a lane go on that was held for its token, and none that a person or an outage holds; tell whether it does."""
-    return held_for_token(lanes, location_id) and lanes.resume(location_id) == "resumed"
-
-
-def held_for_token(lanes: LaneStore, location_id: str) -> bool:
-    """Whether a lane is held for its token."""
-    held_by = lanes.read(lambda client: client.hget(lanes.key("lane", location_id), "held_by"))
-    return bool(held_by == HELD_BY_TOKEN.encode())

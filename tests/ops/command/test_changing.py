@@ -77,9 +77,9 @@ def test_hold_stops_a_lane_and_resume_lets_it_go_on(quick: Run, store: LaneStore
     assert quick("resume", "one").stderr == "one was not held\n"
     for name in ("one", "two"):
         quick("hold", name, "--reason", "r")
-    assert quick("resume", "--each").returncode == 0
+    assert quick("resume", "--all-held", "--yes").returncode == 0
     assert [lane.hold for lane in store.lanes()] == [None, None]
-    assert quick("resume", "--each").stderr == "no lane is held\n"
+    assert quick("resume", "--all-held").stderr == "no lane is held\n"
 
 
 def test_everything_is_held_and_lanes_held_on_their_own_stay_so(
@@ -100,7 +100,7 @@ def test_everything_is_held_and_lanes_held_on_their_own_stay_so(
     assert "(it was by bob: prices)" in quick("hold", "--all", "--reason", "still").stderr
     assert quick("resume", "--all").stderr.splitlines() == [
         "everything goes on (it was held by operator: still)",
-        "1 lane held on its own: lanes resume --each",
+        "1 lane held on its own (1 by ada): lanes resume --all-held",
     ]
     assert quick("resume", "--all").stderr.startswith("not everything was held\n")
     released = store.release(SEAT).next
@@ -113,7 +113,7 @@ def test_everything_is_held_and_lanes_held_on_their_own_stay_so(
 )
 def test_what_is_held_must_be_said(quick: Run, store: LaneStore, wrong: list[str]) -> None:
     assert quick("hold", *wrong).returncode == 2
-    assert quick("resume", "--all", "--each").returncode == 2
+    assert quick("resume", "--all", "--all-held").returncode == 2
     assert store.gate() == Gate()
 
 

@@ -17,12 +17,19 @@ CHANGES: dict[str, dict[str, Any]] = {
     "lanes/resume-all": {},
     "lanes/hold": {"location": "lane", "reason": "why"},
     "lanes/resume": {"location": "held"},
+    "lanes/resume-held": {},
     "lanes/limit": {"location": "lane", "burst": 5},
     "jobs/reveal": {},
     "jobs/cancel": {},
 }
 READERS = [path for path in CHANGES if path != "lanes/resume-all"]  # which first looks whether all is held
-DATA = ("lanes/data", "lanes/lane/data?location=lane", "lanes/series/data?location=lane", "jobs/data?id={job}")
+DATA = (
+    "lanes/data",
+    "lanes/held/data",
+    "lanes/lane/data?location=lane",
+    "lanes/series/data?location=lane",
+    "jobs/data?id={job}",
+)
 PAGES = ("lanes", "lane/lane", "job/{job}", "job?id={job}")
 
 
@@ -45,7 +52,11 @@ class Scene:
         return store.lanes(), store.counts(), store.gate(), trail.read(store), store.job(self.job_id)
 
     def post(self, path: str, session: requests.Session, **how: Any) -> requests.Response:
-        more = {"held_at": self.held_at} if path == "lanes/resume" else {"id": self.job_id} if "jobs" in path else {}
+        more: dict[str, Any] = {"id": self.job_id} if "jobs" in path else {}
+        if path == "lanes/resume":
+            more = {"held_at": self.held_at}
+        if path == "lanes/resume-held":
+            more = {"lanes": [{"location": "held", "held_at": self.held_at}]}
         return session.post(f"{self.site.url}/{path}", json={**CHANGES[path], **more}, timeout=10, **how)
 
 
@@ -141,7 +152,12 @@ def test_read_only_pages_have_no_buttons_that_change(read_only: Scene, open_page
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
         names = page.locator("main button:visible").all_inner_texts()
         assert not [name for name in names if name.split(" ")[0] in ("Hold", "Resume", "Set", "Cancel")]
-        assert page.locator("#hold-all, #resume-all, #hold, #resume, #limit, #common, #cancel, #reveal").count() == 0
+        assert (
+            page.locator(
+                "#hold-all, #resume-all, #resume-held, #hold, #resume, #limit, #common, #cancel, #reveal"
+            ).count()
+            == 0
+        )
 
 
 def test_below_a_prefix_behind_a_password_everything_works(behind_password: Scene, open_page: OpenPage) -> None:
@@ -179,6 +195,14 @@ def test_below_a_prefix_behind_a_password_everything_works(behind_password: Scen
         ("lanes/resume", {"location": "lane"}, 409),
         ("lanes/resume", {"location": "held", "held_at": 1}, 409),
         ("lanes/resume-all", {"held_at": None}, 409),
+        ("lanes/resume-held", {}, 400),
+        ("lanes/resume-held", {"lanes": []}, 400),
+        ("lanes/resume-held", {"lanes": ["held"]}, 400),
+        ("lanes/resume-held", {"lanes": [{"location": "held"}]}, 400),
+        ("lanes/resume-held", {"lanes": [{"location": "held", "held_at": True}]}, 400),
+        ("lanes/resume-held", {"lanes": [{"location": "held", "held_at": 1e300}]}, 400),
+        ("lanes/resume-held", {"lanes": [{"location": "held", "held_at": 1}] * 201}, 400),
+        ("lanes/resume-held", {"lanes": [{"location": 7, "held_at": 1}]}, 400),
         ("lanes/limit", {"location": "lane", "burst": 0}, 400),
         ("lanes/limit", {"location": "lane", "burst": "1e3"}, 400),
         ("lanes/limit", {"location": "lane", "daily": 10**9 + 1}, 400),

@@ -116,6 +116,9 @@ def test_holds_by_whom_and_the_age_of_what_waits(store: ClockedStore, order: Ord
     assert [found[f"lanes_oldest_seconds{{held={held}}}"] for held in ("no", "yes")] == [10, 60]
     assert [found[f"lanes_lane_held{{location={name}}}"] for name in ("free", "one", "two")] == [0, 1, 1]
     assert (found["lanes_held_all"], found["lanes_locations"], found["lanes_jobs_due"]) == (0, 3, 1)
+    store.hold("one", "a reason", "Ann of the support")  # whose token still has to be replaced
+    found = look(store)
+    assert [found[f"lanes_held{{by={by}}}"] for by in ("authorization", "outage", "person")] == [1, 0, 2]
     store.hold_all("a reason", "Ann")
     found = look(store)
     assert (found["lanes_held_all"], found["lanes_oldest_seconds{held=no}"], found["lanes_jobs_due"]) == (1, 0, 0)

@@ -79,16 +79,6 @@ def test_a_refusal_that_only_a_person_can_mend_stays_one(desk: Desk) -> None:
     assert desk.control.oauth() == []
 
 
-def test_in_a_lane_that_is_held_for_it_there_are_no_more_dead_letters(desk: Desk, lanes: LaneStore) -> None:
-    desk.put("loc", private("pit"))
-    tokens = desk.tokens()
-    token = tokens.of("loc")
-    lanes.hold("loc", "Invalid JWT", "authorization")
-    assert tokens.after(token, REFUSED).kind is OutcomeKind.AGAIN
-    lanes.hold("loc", "to look at it", "anna")
-    assert tokens.after(token, REFUSED) == REFUSED
-
-
 def test_what_is_no_refusal_passes(desk: Desk) -> None:
     desk.put("loc", private("pit-1"))
     tokens = desk.tokens()
@@ -222,19 +212,3 @@ def test_while_redis_is_away_what_is_known_goes_on_and_the_rest_waits(
     for outcome in (tokens.of("other").instead, tokens.after(known, REFUSED)):
         assert outcome is not None
         assert (outcome.kind, outcome.wait) == (OutcomeKind.AGAIN, module.REDIS_AWAY_SECONDS)
-    tokens.held(known)  # says so in the log, and raises nothing
-
-
-def test_a_hold_that_came_just_after_a_new_token_is_taken_back(desk: Desk, lanes: LaneStore) -> None:
-    desk.put("loc", private("old"))
-    tokens = desk.tokens()
-    old = tokens.of("loc")
-    lanes.hold("loc", "Invalid JWT", "authorization")
-    tokens.held(old)
-    assert lanes.client.hget(lanes.key("lane", "loc"), "hold") == b"Invalid JWT"
-    desk.put("loc", private("new"))
-    tokens.held(old)
-    assert lanes.client.hget(lanes.key("lane", "loc"), "hold") is None
-    lanes.hold("loc", "to look at it", "anna")
-    tokens.held(old)
-    assert lanes.client.hget(lanes.key("lane", "loc"), "hold") == b"to look at it"

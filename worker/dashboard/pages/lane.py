@@ -18,6 +18,7 @@ from worker.tokens.vault import Vault
 EVERYTHING = "everything"
 # Who holds lanes beside people.
 NOT_NAMES = ("authorization", "outage")
+HELD_ANEW = "meanwhile it was held anew: see why, and resume it again"
 MOST_REASON = 500
 MOST_LIMIT, MOST_WEIGHT = 10**9, 100
 STEP = 15
@@ -186,14 +187,16 @@ class Resume(Change):
         if lane.hold is None:
             raise HTTPError(409, "it is not held any more")
         if lane.held_at != self.given.get("held_at"):
-            raise HTTPError(409, "meanwhile it was held anew, see why, and resume it again")
+            raise HTTPError(409, HELD_ANEW)
         await self.note("resume", location, f"was held by {lane.held_by}")
-        await self.in_thread(self._resume, location)
+        if await self.in_thread(self._resume, location, lane.held_at) == "changed":
+            raise HTTPError(409, HELD_ANEW)
         self.answer({"told": f"{location} goes on."})
 
-    def _resume(self, location: str) -> None:
-        self.store.resume(location)
+    def _resume(self, location: str, seen: float | None) -> str:
+        answer = self.store.resume(location, seen)
         self.watcher.renew(location)
+        return answer
 
 
 class Limit(Change):

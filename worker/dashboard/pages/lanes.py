@@ -4,10 +4,11 @@ from typing import Any
 
 from tornado.web import HTTPError, url
 
+from lanes.gate import Gate
 from worker.dashboard import figures, lane_table
 from worker.dashboard.lane_table import Budgets, Query, Show, TablePage
 from worker.dashboard.page import Change, Page
-from worker.dashboard.pages import lane
+from worker.dashboard.pages import held, lane
 from worker.dashboard.watcher import Snapshot
 
 LABELS = {
@@ -65,6 +66,7 @@ def as_json(seen: Snapshot, page: TablePage, budgets: Budgets) -> dict[str, Any]
         "age": seen.age,
         "trouble": seen.trouble,
         "all": len(seen.lanes),
+        "held": sum(lane.hold is not None for lane in seen.lanes),
         "found": page.found,
         "page": page.query.page,
         "pages": page.pages,
@@ -103,15 +105,19 @@ class ResumeAll(Change):
         gate = await self.in_thread(self.store.gate)
         if gate.hold is None:
             raise HTTPError(409, "not everything is held any more")
-        if gate.held_at != self.given.get("held_at"):
+        seen = self.given.get("held_at")
+        if gate.held_at == seen:
+            await self.note("resume", lane.EVERYTHING)
+            gate = await self.in_thread(self._resume, gate)
+        if gate.hold is not None and gate.held_at != seen:
             raise HTTPError(409, f"meanwhile {gate.held_by} has held everything anew: {gate.hold}")
-        await self.note("resume", lane.EVERYTHING)
-        await self.in_thread(self._resume)
         self.answer({"told": "Everything goes on."})
 
-    def _resume(self) -> None:
-        self.store.resume_all()
+    def _resume(self, seen: Gate) -> Gate:
+        """End the hold that was seen; return what stops all lanes then."""
+        self.store.resume_all(seen.held_at)
         self.watcher.renew()
+        return self.store.gate()
 
 
 handlers: list[url] = [
@@ -119,5 +125,6 @@ handlers: list[url] = [
     url(r"/lanes/data", LanesData, name="lanes_data"),
     url(r"/lanes/hold-all", HoldAll, name="lanes_hold_all"),
     url(r"/lanes/resume-all", ResumeAll, name="lanes_resume_all"),
+    *held.handlers,
     *lane.handlers,
 ]

@@ -56,7 +56,7 @@ function tellStops({ gate, lane }) {
   const lines = stopLines(gate);
   if (lane.hold !== null) {
     const since = lane.held_at ? ` since ${moment(lane.held_at)}` : "";
-    lines.push(["warning", `Held${since} by ${lane.held_by}: ${lane.hold}`]);
+    lines.push(["warning", `Held${since} by ${lane.hold_text}`]);
   }
   if (lane.failing) lines.push(["danger", `Failing: ${number(lane.failing)} requests in a row, single probes go out`]);
   drawStops(lines);
@@ -140,10 +140,10 @@ document.getElementById("hold")?.addEventListener("click", () => act({
 }, page.dataset.hold, { values, done: told, refresh }));
 
 document.getElementById("resume")?.addEventListener("click", () => {
-  const { hold, held_by: by, held_at } = last.lane;
-  const was = `It is held by ${by}: ${hold}. `;
-  const text = by === "authorization"
-    ? `${was}Its token was not accepted. If it is not accepted now either, the next job becomes a dead letter and the lane is held again. A new token (lanes token set ${name}) resumes it by itself.`
+  const { hold_text: by, hold_causes: causes, held_at } = last.lane;
+  const was = `It is held by ${by}. `;
+  const text = causes.includes("authorization")
+    ? `${was}Its token was not accepted. If it is not accepted now either, the next job becomes a dead letter and the lane is held again. A new token (lanes token set ${name}) ${causes.length > 1 ? "takes that cause away" : "resumes it by itself"}.`
     : `${was}What waited is sent from now on.`;
   act({ title: "Resume this lane?", text, confirm: "Resume" }, page.dataset.resume, { values: { ...values, held_at }, done: told, refresh });
 });

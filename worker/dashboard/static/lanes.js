@@ -1,5 +1,6 @@
 // The table of lanes. What of it is wanted stands in the address, so that a reload, a bookmark and the way back keep it.
 
+import { resumeHeld } from "./held.js";
 import { act, el, moment, number, poll, span, write } from "./live.js";
 import { address, bar, fillBar, show, syncRows } from "./rows.js";
 import { drawStops, stopLines } from "./stops.js";
@@ -53,7 +54,7 @@ function fillState(cell, lane) {
   const look = `badge lanes-badge-${kind}`;
   if (badge.className !== look) badge.className = look;
   write(badge, word);
-  write(reason, lane.hold !== null ? `${lane.held_by}: ${lane.hold}` : lane.failing ? `${lane.failing} in a row, single probes` : "");
+  write(reason, lane.hold !== null ? lane.hold_text : lane.failing ? `${lane.failing} in a row, single probes` : "");
   reason.title = lane.held_at ? `since ${moment(lane.held_at)}` : "";
 }
 
@@ -88,6 +89,7 @@ function drawControls(found) {
   if (hold) {
     show(hold, !found.gate.hold);
     show(resume, Boolean(found.gate.hold));
+    show(document.getElementById("resume-held"), found.held > 0);
   }
 }
 
@@ -144,3 +146,4 @@ document.getElementById("resume-all")?.addEventListener("click", () => {
     confirm: "Resume everything",
   }, page.dataset.resumeAll, { values: { held_at: hold.at }, done: told, refresh });
 });
+document.getElementById("resume-held")?.addEventListener("click", () => resumeHeld(page.dataset.held, page.dataset.resumeHeld, refresh));

@@ -55,7 +55,8 @@ class Failure extends Error {
   }
 }
 
-async function request(url, options = {}) {
+/** Fetch JSON once. Throws an Error that says what went wrong. */
+export async function request(url, options = {}) {
   let answer;
   try {
     answer = await fetch(url, { credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE_MS), ...options });
@@ -147,14 +148,18 @@ export async function change(url, values = {}) {
  * Ask before a change: a modal dialog, closed by Escape, which gives the focus back where it was. Resolves to the values
  * of its fields (an empty object without any), or null when the person thought better of it.
  *
- * fields: [{name, label, type, value, required, min, max, help}]; more: a node that is shown below the text.
+ * fields: [{name, label, type, value, required, min, max, help}], or with options, [[value, text]], for a list to choose
+ * from; more: a node that is shown below the text.
  */
 export function ask({ title, text = "", confirm = "Go on", danger = false, fields = [], more = null }) {
   return new Promise((resolve) => {
     const cancel = el("button", { type: "button", class: "btn btn-outline-secondary" }, "Cancel");
-    const inputs = fields.map(({ label, help, ...field }) => {
+    const inputs = fields.map(({ label, help, options, ...field }) => {
       const id = `ask-${field.name}`;
-      const input = el("input", { type: "text", class: "form-control", ...field, id, "aria-describedby": help ? `${id}-help` : null });
+      const own = { ...field, id, "aria-describedby": help ? `${id}-help` : null };
+      const input = options
+        ? el("select", { class: "form-select", ...own }, ...options.map(([value, shown]) => el("option", { value }, shown)))
+        : el("input", { type: "text", class: "form-control", ...own });
       return el("div", { class: "lanes-field" }, el("label", { for: id, class: "form-label" }, label), input,
         help ? el("div", { id: `${id}-help`, class: "form-text" }, help) : null);
     });

@@ -1,0 +1,91 @@
+"""What `lanes resume` does to lanes: each with the hold that was read, and told."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lanes.hold_filter import count_causes
+from lanes.lane import Lane
+from lanes.printable import printable
+from ops.command.failure import Refused
+from ops.command.session import Session
+from ops.command.table import Column, print_table
+from ops.command.words import counted, moment, print_json, say
+
+COLUMNS = (Column("location"), Column("since"), Column("pending", right=True), Column("causes"), Column("hold"))
+
+
+class ResumeRun:
+    """Resumes lanes, or only tells which; each with the hold that was read, and told."""
+
+    def __init__(self, session: Session, *, dry_run: bool, as_json: bool) -> None:
+        self.unknown: list[str] = []
+        self._session = session
+        self._dry_run = dry_run
+        self._as_json = as_json
+        self._answers: list[tuple[Lane, str]] = []
+
+    def resume(self, lanes: Sequence[Lane]) -> None:
+        """Do it to these lanes, as far as they were held when they were read."""
+        for lane in lanes:
+            if lane.hold is None:
+                answer = "free"
+            elif self._dry_run:
+                answer = "held"
+            else:
+                self._session.note("resume", lane.location_id)
+                answer = self._session.store.resume(lane.location_id, lane.held_at)
+            self._answers.append((lane, answer))
+            if not self._dry_run:
+                self._session.so_far = f"{counted(self._count('resumed'), 'lane')} resumed"
+            if not (self._dry_run and answer == "held"):
+                say(self._tell(lane, answer))
+
+    def end(self) -> None:
+        """Tell what came of it.
+
+        Raises:
+            Refused: a location is unknown, or a lane was held again since it was read.
+        """
+        for location_id in self.unknown:
+            say(f"{location_id}: no such lane; mistyped?")
+        if self._as_json:
+            print_json([_as_json(lane, answer) for lane, answer in self._answers])
+        elif self._dry_run and self._count("held"):
+            print_table(COLUMNS, [_row(lane) for lane, answer in self._answers if answer == "held"])
+        if self._dry_run:
+            held = [lane for lane, answer in self._answers if answer == "held"]
+            causes = f" ({count_causes(held)})" if held else ""
+            say(f"would resume {counted(len(held), 'lane')}{causes}; nothing was changed")
+        problems = [f"{counted(len(self.unknown), 'location')} unknown"] * bool(self.unknown)
+        if changed := self._count("changed"):
+            problems.append(f"{counted(changed, 'lane')} {'was' if changed == 1 else 'were'} held anew meanwhile")
+        if problems:
+            raise Refused("; ".join(problems))
+
+    def _count(self, wanted: str) -> int:
+        return sum(answer == wanted for _, answer in self._answers)
+
+    def _tell(self, lane: Lane, answer: str) -> str:
+        if answer == "resumed":
+            return f"{lane.location_id} goes on (it was held by {holders(lane)})"
+        if answer == "free":
+            return (
+                f"{lane.location_id} was not held" if lane.hold is None else f"{lane.location_id} is not held any more"
+            )
+        by = holders(self._session.store.read_lanes([lane.location_id])[0])
+        return f"{lane.location_id}: left as it is: it was held anew meanwhile, by {by}"
+
+
+def holders(lane: Lane) -> str:
+    """Return who holds a lane, and why, fit to be shown."""
+    return printable(lane.hold_text)
+
+
+def _row(lane: Lane) -> tuple[object, ...]:
+    causes = " ".join(lane.hold_causes)
+    return (lane.location_id, moment(lane.held_at), lane.counts["pending"], causes, lane.hold_text)
+
+
+def _as_json(lane: Lane, answer: str) -> dict[str, Any]:
+    names = ("location_id", "pending", "hold", "held_by", "held_at", "hold_causes", "unauthorized")
+    return {**{name: value for name, value in lane.as_json().items() if name in names}, "answer": answer}

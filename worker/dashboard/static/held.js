@@ -1,0 +1,57 @@
+// Held lanes, many at a time: chosen, shown, and only then resumed, each with the hold that was shown.
+
+import { ask, change, el, number, request, toast } from "./live.js";
+
+const CAUSES = [["", "Whoever holds them"], ["operator", "Held by a person alone"], ["authorization", "Held for a refused token alone"]];
+const SHOWN = 20;
+
+const counted = (count) => `${number(count)} ${count === 1 ? "lane" : "lanes"}`;
+
+const question = {
+  title: "Resume held lanes",
+  text: "Choose among all lanes that are held on their own. Nothing is changed before you have seen which.",
+  confirm: "Preview",
+  fields: [
+    { name: "held_by", label: "Held by (the whole name; empty: anybody)", maxlength: 500, autocomplete: "off" },
+    { name: "cause", label: "Cause", options: CAUSES },
+    { name: "reason", label: "Part of the reason", maxlength: 500, autocomplete: "off" },
+  ],
+};
+
+/** The lanes whose holds would end, the first of them by name. */
+function list({ lanes }) {
+  const more = lanes.length - SHOWN;
+  return el("ul", { class: "lanes-chosen", tabindex: "0" },
+    ...lanes.slice(0, SHOWN).map((lane) => el("li", {}, `${lane.location}: held by ${lane.hold_text}`)),
+    more > 0 ? el("li", {}, `and ${number(more)} more`) : null);
+}
+
+function preview({ found, causes, spared, lanes }) {
+  const parts = [`These holds end: ${causes}. What waited is sent from now on.`];
+  if (found > lanes.length) parts.push(`They are the first ${number(lanes.length)} of ${number(found)}.`);
+  if (spared) parts.push(`${counted(spared)} held for another cause as well ${spared === 1 ? "is" : "are"} left as ${spared === 1 ? "it is" : "they are"}.`);
+  return parts.join(" ");
+}
+
+/** Ask which, show them, ask again, resume them, and tell which were held anew meanwhile. */
+export async function resumeHeld(source, url, refresh) {
+  const wanted = await ask(question);
+  if (wanted === null) return;
+  try {
+    const found = await request(`${source}?${new URLSearchParams(wanted)}`);
+    if (!found.lanes.length) {
+      toast("No lane is held so.", "danger");
+      return;
+    }
+    const yes = await ask({
+      title: `Resume ${counted(found.lanes.length)}?`, text: preview(found), more: list(found), confirm: `Resume ${counted(found.lanes.length)}`, danger: true,
+    });
+    if (yes === null) return;
+    const holds = found.lanes.map(({ location, held_at }) => ({ location, held_at }));
+    const done = await change(url, { lanes: holds });
+    toast(done.told, done.changed ? "danger" : "success");
+  } catch (error) {
+    toast(error.message, "danger");
+  }
+  refresh();
+}
