@@ -14,16 +14,17 @@ import urllib.request
 from dataclasses import asdict, dataclass
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+# As long as a real one, without the fields that a worker holds against its upsert: the answer is the same to each.
 _OPPORTUNITY = {
     "new": True,
     "opportunity": {
         "id": "yWQobCRIhRguQtD2llvk",
         "name": "Deal of the spring campaign",
-        "pipelineId": "VDm7RPYC2GLUvdpKmBfC",
+        "source": "VDm7RPYC2GLUvdpKmBfC",
         "pipelineStageId": "e93ba61a7b3e43b4a3b1",
         "status": "open",
-        "contactId": "mTkSCb1UBjb5tk4OvB69",
-        "locationId": "ve9EPM428h8vShlRW1KT",
+        "assignedTo": "mTkSCb1UBjb5tk4OvB69",
+        "lostReasonId": "ve9EPM428h8vShlRW1KT",
         "monetaryValue": 1200,
         "createdAt": "2026-08-03T04:55:17.000Z",
         "updatedAt": "2026-08-03T04:55:17.000Z",

@@ -34,7 +34,10 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """The API refuses it: it becomes a dead letter, with these words, this status, and the API's code, if any."""
+    """It becomes a dead letter, with these words, this status, and the API's code, if any.
+
+    By default the API refuses it. With the reason `Reason.UNCONFIRMED` no answer confirmed it: the API may have it.
+    """
 
     message: str
     status: int = 400

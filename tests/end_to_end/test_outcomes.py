@@ -13,12 +13,15 @@ from worker.highlevel.sandbox import Fault, FaultKind, SandboxControl
 
 JSON = {"content-type": "application/json", "x-trace-id": "trace-of-the-header"}
 PAGE = b"<!DOCTYPE html><html><body>bad gateway</body></html>"
-NO_BODY = "the answer does not hold the promised body"
+HALF = "the answer does not hold the promised body"
 
 # Contact -> what the server answers to its first request, the state of the job, and what its JSON holds.
 ANSWERS: dict[str, tuple[tuple[int, dict[str, str], bytes], str, dict[str, Any]]] = {
-    "empty": ((200, JSON, b""), "delivered", {"warning": NO_BODY, "opportunity_id": None, "new": None}),
-    "cut": ((201, JSON, b'{"opportunity": {"id": "op'), "delivered", {"warning": NO_BODY}),
+    "half": ((200, JSON, b'{"new": false}'), "delivered", {"warning": HALF, "opportunity_id": None, "new": False}),
+    "empty": ((200, JSON, b""), "delivered", {"message": "HTTP 200 without a body"}),
+    "cut": ((201, JSON, b'{"opportunity": {"id": "op'), "delivered", {"message": "HTTP 201 without the promised body"}),
+    "maintenance": ((200, {"content-type": "text/html"}, PAGE), "delivered", {"message": "HTTP 200 with an HTML page"}),
+    "failed": ((200, JSON, b'{"success": false, "message": "no such stage"}'), "dead", {"message": "no such stage"}),
     "broken": (
         (200, {}, b'{"opportunity": {"id": "opp", "name": "\xff"}, "new": true}'),
         "delivered",
@@ -83,5 +86,5 @@ def test_each_answer_ends_where_it_belongs_with_its_words(make_stack: Callable[.
     assert (waiting["state"], waiting["attempts"]) == ("pending", [])
     [lane] = [lane for lane in store_of(stack).lanes() if lane.location_id == "held"]
     assert lane.hold == "Invalid JWT"
-    until(lambda: NO_BODY in worker.output, "the warning in the log")
+    until(lambda: HALF in worker.output, "the warning in the log")
     assert "Secret-Name" not in worker.output

@@ -31,6 +31,7 @@ from worker.dashboard.letter_views import Wanted
 from worker.highlevel.envelope import MAX_MESSAGE
 from worker.highlevel.outcomes import Answer, Kind, classify
 from worker.highlevel.rate_limits import MOST, read_rate_limits
+from worker.highlevel.redaction import redact_answer
 from worker.tokens.credential import Credential, CredentialError, read_credential
 from worker.tokens.oauth import Grant, understand
 
@@ -106,12 +107,15 @@ def answers(data: bytes) -> None:
     head, body = data[2 : 2 + data[1]], data[2 + data[1] :]
     lines = (line.partition(":") for line in head.decode("latin-1").split("\n"))
     answer = Answer(status, {name.strip().lower(): value.strip() for name, _, value in lines}, body)
-    outcome = classify(answer, 10.0)
+    answer = redact_answer(answer, ("secret",))
+    outcome = classify(answer, 10.0, data[::-1])
     assert len(outcome.message or "") <= MAX_MESSAGE + 1
     for told in (outcome.message, outcome.code, outcome.trace_id, outcome.opportunity_id, outcome.warning):
         assert told is None or told.isprintable(), repr(told)
     assert outcome.wait is None or 0 <= outcome.wait <= 90_000
-    assert (outcome.kind is Kind.DELIVERED) == (200 <= status < 300), outcome
+    assert (outcome.kind in {Kind.DELIVERED, Kind.UNCONFIRMED}) <= (200 <= status < 300), outcome
+    for told in (outcome.message, outcome.code, outcome.trace_id, outcome.opportunity_id):
+        assert "secret" not in (told or "").replace("[secret]", "").lower(), repr(told)
     grant = understand(answer, ("secret",), pair=True)
     if isinstance(grant, Grant):
         assert 200 <= status < 300

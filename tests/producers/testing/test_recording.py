@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lanes.job import Reason
 from lanes.settings import Settings
 from producers import (
     AsyncOpportunityProducer,
@@ -102,6 +103,13 @@ def test_a_job_ends_as_it_was_said_before(face: Face) -> None:
     job = face.status(good)
     assert (job.state, job.opportunity_id, job.new, job.body) == (State.DELIVERED, "opp-1", False, None)
     assert face.told.bodies[0] == OK
+
+
+def test_a_job_may_end_unconfirmed(face: Face) -> None:
+    face.ends(Dead("HTTP 200 with an HTML page", 200, reason=Reason.UNCONFIRMED))
+    job = face.wait(face.enqueue(OK).job_id, 0)
+    assert (job.state, job.reason, job.message) == (State.DEAD, "unconfirmed", "HTTP 200 with an HTML page")
+    assert [attempt.outcome for attempt in job.attempts] == ["unconfirmed"]
 
 
 def test_what_is_said_last_counts(face: Face) -> None:

@@ -130,8 +130,8 @@ def test_more_left_than_there_is_is_not_believed(limit: str, left: str, field: s
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (200, Kind.DELIVERED),
-        (201, Kind.DELIVERED),
+        (200, Kind.UNCONFIRMED),
+        (201, Kind.UNCONFIRMED),
         (400, Kind.REFUSED),
         (401, Kind.UNAUTHORIZED),
         (422, Kind.REFUSED),
@@ -146,6 +146,11 @@ def test_every_answer_carries_what_it_told(
 ) -> None:
     outcome = classify(Answer(status, headers, b"{}"), 10.0)
     assert (outcome.kind, outcome.rate_limits) == (kind, told)
+
+
+def test_a_delivery_carries_it_too() -> None:
+    outcome = classify(Answer(201, ALL, b'{"new": true}'), 10.0)
+    assert (outcome.kind, outcome.rate_limits) == (Kind.DELIVERED, TOLD)
 
 
 def test_where_there_was_no_answer_nothing_was_told() -> None:

@@ -76,7 +76,7 @@ def test_a_wrong_fault_is_refused(wrong: dict[str, Any]) -> None:
 
 
 def upsert(sandbox: Sandbox, timeout: float = DEADLINE_SECONDS) -> Outcome:
-    return classify(HighLevelClient(sandbox.url, "2021-07-28", timeout).upsert(RAW, DEFAULT_TOKEN), 10)
+    return classify(HighLevelClient(sandbox.url, "2021-07-28", timeout).upsert(RAW, DEFAULT_TOKEN), 10, RAW)
 
 
 @pytest.mark.parametrize(
@@ -89,15 +89,17 @@ def upsert(sandbox: Sandbox, timeout: float = DEADLINE_SECONDS) -> Outcome:
         ({"kind": "status", "status": 400, "body": {"error": {"message": "of v3"}}}, Kind.REFUSED, 400, "of v3"),
         ({"kind": "status", "status": 502, "body": "<html>bad gateway</html>"}, Kind.RETRY, 502,
          "HTTP 502 with an HTML page"),
-        ({"kind": "status", "status": 204}, Kind.DELIVERED, 204, None),
+        ({"kind": "status", "status": 204}, Kind.UNCONFIRMED, 204, "HTTP 204 without a body"),
         ({"kind": "html_403"}, Kind.RETRY, 403, "HTTP 403 with an HTML page"),
         ({"kind": "redirect"}, Kind.RETRY, 302, "HTTP 302 without a message"),
-        ({"kind": "invalid_json"}, Kind.DELIVERED, 200, None),
+        ({"kind": "invalid_json"}, Kind.UNCONFIRMED, 200, "HTTP 200 without the promised body"),
         ({"kind": "invalid_json", "status": 500}, Kind.RETRY, 500, "HTTP 500 without a message"),
-        ({"kind": "huge_body"}, Kind.DELIVERED, 200, None),
+        ({"kind": "huge_body"}, Kind.UNCONFIRMED, 200, "HTTP 200 without the promised body"),
         ({"kind": "slow_body", "status": 500, "delay_seconds": 0}, Kind.RETRY, 500, "made by the sandbox"),
         ({"kind": "slow_body", "status": 500, "delay_seconds": 0, "sized": True}, Kind.RETRY, 500,
          "made by the sandbox"),
+        ({"kind": "other_contact"}, Kind.DELIVERED, 200, None),
+        ({"kind": "other_location"}, Kind.UNCONFIRMED, 200, "HTTP 200 names another locationId than was sent"),
         ({"kind": "reset"}, Kind.RETRY, None, "connection failed: ConnectionResetError"),
         ({"kind": "timeout", "delay_seconds": 0}, Kind.RETRY, None, "connection failed: RemoteDisconnected"),
     ],
@@ -130,7 +132,7 @@ def test_the_client_waits_no_longer_than_its_deadline(sandbox: Sandbox, fault: d
     # A drop every tenth of a second: each by itself comes in time.
     sandbox.fail(Fault(**fault, times=1, delay_seconds=10))
     started = time.monotonic()
-    assert upsert(sandbox, timeout=0.3) == Outcome(Kind.RETRY, message=message)
+    assert upsert(sandbox, timeout=0.3) == Outcome(Kind.RETRY, message=message, in_doubt=True)
     assert time.monotonic() - started < 10
     until(lambda: sandbox.account.open == 0, "the server to see that the client is gone")
     assert upsert(sandbox).kind is Kind.DELIVERED
