@@ -42,7 +42,7 @@ MAX_LISTED = 20
     "--reason", metavar="TEXT", type=PrintableWord(), help="The lanes with this text in the reason, in any case."
 )
 @click.option("--dry-run", is_flag=True, help="Only list whose holds would end.")
-@click.option("--yes", is_flag=True, help="Do not ask before more than one lane is resumed.")
+@click.option("--yes", is_flag=True, help="Do not ask before lanes are resumed that were not named.")
 @click.option("--json", "as_json", is_flag=True, help="Print the holds, and what became of each, as a JSON array.")
 @connected
 def resume(
@@ -67,7 +67,7 @@ def resume(
     if bulk:
         chosen = wanted.choose(lanes)
         _list([f"{lane.location_id}: left as it is: held by {holders(lane)}" for lane in lanes if wanted.spares(lane)])
-        if len(chosen) > 1 and not dry_run and not given["yes"]:
+        if chosen and not dry_run and not given["yes"]:
             _list([f"{lane.location_id}: held since {moment(lane.held_at)} by {holders(lane)}" for lane in chosen])
             ask(f"resume {counted(len(chosen), 'lane')} held{wanted} ({count_causes(chosen)})?")
         run.resume(chosen)

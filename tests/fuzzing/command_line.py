@@ -140,10 +140,13 @@ class Meant:
             return True
         if "yes" not in given or given["yes"]:
             return False
-        # Named letters are replayed without a question, and a prune with a file loses nothing.
-        return not (self.name == "dead replay" and given["job_ids"]) and not (
-            self.name == "dead prune" and given["file"]
-        )
+        # What is named is replayed or resumed without a question, and a prune with a file loses nothing.
+        named = {
+            "dead replay": given.get("job_ids"),
+            "dead prune": given.get("file"),
+            "resume": given.get("location_ids") or given.get("everything"),
+        }
+        return not named.get(self.name)
 
 
 def meaning(arguments: list[str]) -> Meant | None:
