@@ -30,18 +30,27 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response as it came: header names in lower case, the body cut at a limit."""
+    """A response as it came: header names in lower case, the body cut at a limit.
+
+    `cut`: the body broke off, or could not be decoded; `body` is what there is of it. Only a 2xx comes so.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """No response, or none that ended in time."""
+    """No response, or none that ended in time.
+
+    `sent` is False when no byte of the request can have reached the server: the connection could not be opened, or
+    the deadline was over before.
+    """
 
     message: str
+    sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,8 @@ def classify(answer: Answer | Failure, window: float) -> Outcome:
     """Return what an answer means. `window` is the burst window in seconds, the wait after a 429 that names none."""
     if isinstance(answer, Failure):
         return Outcome(Kind.RETRY, message=answer.message)
+    if answer.cut:
+        return Outcome(Kind.RETRY, answer.status, "the answer was cut off")
     return replace(_classify(answer, window), rate_limits=read_rate_limits(answer.headers))
 
 
