@@ -6,9 +6,14 @@ import struct
 from collections.abc import Mapping
 
 from worker.highlevel.sandbox.contract import EDGE_PAGE, Refusal
-from worker.highlevel.sandbox.exchange import HTML_TYPE, JSON_TYPE, Exchange
+from worker.highlevel.sandbox.exchange import HTML_TYPE, JSON_TYPE, Exchange, encode_answer
 from worker.highlevel.sandbox.faults import Fault, FaultKind
 
+MAINTENANCE_PAGE = b"<!doctype html><html><head><title>Maintenance</title></head><body>Back soon.</body></html>"
+PAGES = {FaultKind.HTML_403: EDGE_PAGE.encode(), FaultKind.MAINTENANCE_PAGE: MAINTENANCE_PAGE}
+EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </assets/style.css>; rel=preload; as=style\r\n\r\n"
+HINTS_SECONDS = 0.02  # between the hints and the answer
+STRAY_BYTES = b"\r\nstray bytes"
 HUGE_BYTES = 8 * 1024 * 1024
 DROPS = 100
 
@@ -39,8 +44,8 @@ async def misbehave(
             await _drip(exchange, fault, headers, body)
         case FaultKind.STATUS | FaultKind.SCRIPTED:
             exchange.end(status, headers, _body(fault, trace_id))
-        case FaultKind.HTML_403:
-            exchange.end(status, HTML_TYPE, EDGE_PAGE.encode())
+        case FaultKind.HTML_403 | FaultKind.MAINTENANCE_PAGE:
+            exchange.end(status, HTML_TYPE, PAGES[fault.kind])
         case FaultKind.INVALID_JSON:
             exchange.end(status, headers, body[: len(body) // 2])
         case FaultKind.HUGE_BODY:
@@ -48,6 +53,26 @@ async def misbehave(
         case FaultKind.REDIRECT:
             where = f"{exchange.request.protocol}://{exchange.request.host}/moved"
             exchange.end(status, {**headers, "Location": where}, b"")
+
+
+async def send_hints(exchange: Exchange, fault: Fault) -> None:
+    """Send what a fault of `AROUND_THE_ANSWER` has before the answer, and wait as a server that works on it does.
+
+    Raises:
+        HungUpError: the client went first.
+    """
+    if fault.kind is FaultKind.EARLY_HINTS:
+        exchange.send(EARLY_HINTS)
+        await exchange.pause(HINTS_SECONDS)
+
+
+def bytes_behind(fault: Fault, trace_id: str) -> bytes:
+    """Return what a fault of `AROUND_THE_ANSWER` sends behind the answer."""
+    if fault.kind is FaultKind.EARLY_HINTS:
+        return b""
+    if fault.kind is FaultKind.BYTES_BEHIND:
+        return fault.raw or STRAY_BYTES
+    return encode_answer(fault.answer_status, {**JSON_TYPE, **fault.answer_headers}, _body(fault, trace_id))
 
 
 def _body(fault: Fault, trace_id: str) -> bytes:
