@@ -82,22 +82,20 @@ class HighLevelClient:
         request.headers["Version"] = version or self._headers["Version"]
         request.headers["Content-Length"] = str(len(body))
         request.body = body
-        late = f"no whole answer within {self._timeout:g} s"
-        with self._watchdog.limit(deadline) as limited:
-            try:
+        try:
+            with self._watchdog.limit(deadline) as limited:
                 timeout = (min(CONNECT_SECONDS, self._timeout), self._timeout)
                 answer = read_answer(line.adapter.send(request, stream=True, timeout=timeout, verify=True))
-            except (requests.RequestException, HTTPError) as error:
-                if isinstance(error, requests.Timeout) or time.monotonic() >= deadline:
-                    return Failure(late, limited.sent)
-                return Failure(explain_failure(error), limited.sent)
-            except ValueError:
-                # Said by http.client, with the header in its words.
-                return Failure(
-                    "the token cannot be put into a header: it holds a line end or is not ASCII", limited.sent
-                )
+        except (requests.RequestException, HTTPError) as error:
+            if isinstance(error, requests.Timeout) or time.monotonic() >= deadline:
+                return Failure(f"no whole answer within {self._timeout:g} s", sent=limited.sent)
+            return Failure(explain_failure(error), sent=limited.sent)
+        except ValueError:
+            # Said by http.client, with the header in its words.
+            why = "the token cannot be put into a header: it holds a line end or is not ASCII"
+            return Failure(why, sent=limited.sent)
         # An answer that was cut off at the deadline may look like a whole one.
-        return Failure(late) if time.monotonic() >= deadline else answer
+        return Failure(f"no whole answer within {self._timeout:g} s") if time.monotonic() >= deadline else answer
 
 
 class OneUrlAdapter(WatchedAdapter):

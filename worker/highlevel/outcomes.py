@@ -32,7 +32,7 @@ class Kind(StrEnum):
 class Answer:
     """A response as it came: header names in lower case, the body cut at a limit.
 
-    `cut`: the body broke off, or could not be decoded; `body` is what there is of it. Only a 2xx comes so.
+    `cut`: the body ended before its end, or was broken on the way; only an answer with a 2xx comes so.
     """
 
     status: int
@@ -43,11 +43,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """No response, or none that ended in time.
-
-    `sent` is False when no byte of the request can have reached the server: the connection could not be opened, or
-    the deadline was over before.
-    """
+    """No response, or none that ended in time. `sent`: a byte of the request may have reached the server."""
 
     message: str
     sent: bool = True

@@ -75,22 +75,21 @@ class OAuthClient:
         request = requests.Request("POST", self._base_url + path, headers=own, data=form).prepare()
         deadline = time.monotonic() + self.timeout
         adapter = WatchedAdapter(self._watchdog)
-        late = f"no whole answer within {self.timeout:g} s"
         try:
-            with self._watchdog.limit(deadline) as limited:
+            with self._watchdog.limit(deadline):
                 timeout = (min(CONNECT_SECONDS, self.timeout), self.timeout)
                 answer = read_answer(adapter.send(request, stream=True, timeout=timeout, verify=True))
         except (requests.RequestException, HTTPError) as error:
             if time.monotonic() < deadline and not isinstance(error, requests.Timeout):
-                return Failure(explain_failure(error), limited.sent)
-            return Failure(late, limited.sent)
+                return Failure(explain_failure(error))
         except ValueError:
-            return Failure("what was sent cannot be put into a header", limited.sent)
+            return Failure("what was sent cannot be put into a header")
+        else:
+            if time.monotonic() < deadline:
+                return answer
         finally:
             adapter.close()
-        if time.monotonic() >= deadline:
-            return Failure(late)
-        return Failure("the answer was cut off") if answer.cut else answer
+        return Failure(f"no whole answer within {self.timeout:g} s")
 
 
 def understand(answer: Answer | Failure, secrets: tuple[str, ...], *, pair: bool) -> Grant | Refusal | Failure:

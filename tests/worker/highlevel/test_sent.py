@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,23 +15,13 @@ from tests.worker.highlevel.conftest import until
 from tests.worker.highlevel.wire import WireServer, own_answer
 from worker.highlevel.client import HighLevelClient
 from worker.highlevel.outcomes import Answer, Failure
-from worker.tokens.oauth import OAuthClient
 
 SECONDS = 60.0
 SHORT = 0.3  # for what ends by its deadline
 
-Ask = Callable[[str, float], object]
 
-ASKS: dict[str, Ask] = {
-    "upsert": lambda url, seconds: HighLevelClient(url, "2021-07-28", seconds).upsert(b"{}", "token"),
-    "refresh": lambda url, seconds: OAuthClient(url, seconds).refresh("r", "id", "secret", "Location"),
-}
-
-
-@pytest.fixture(params=ASKS)
-def ask(request: pytest.FixtureRequest) -> Ask:
-    """Both clients that tell it."""
-    return ASKS[request.param]
+def ask(url: str, seconds: float) -> Answer | Failure:
+    return HighLevelClient(url, "2021-07-28", seconds).upsert(b"{}", "token")
 
 
 @contextmanager
@@ -42,32 +32,32 @@ def silent_listener() -> Iterator[int]:
 
 
 def is_unsent(came: object) -> bool:
-    assert isinstance(came, Failure), came
+    assert isinstance(came, Failure)
     return not came.sent
 
 
-def test_a_connection_that_is_refused(ask: Ask) -> None:
+def test_a_connection_that_is_refused() -> None:
     with silent_listener() as port:
         pass
     assert is_unsent(ask(f"http://127.0.0.1:{port}", SECONDS))
 
 
-def test_a_name_that_is_not_resolved(ask: Ask) -> None:
+def test_a_name_that_is_not_resolved() -> None:
     assert is_unsent(ask("http://no-such-name.invalid", SECONDS))
 
 
-def test_a_certificate_that_is_not_trusted(ask: Ask, tmp_path: Path) -> None:
+def test_a_certificate_that_is_not_trusted(tmp_path: Path) -> None:
     with WireServer({}, make_certificate(tmp_path / "own.pem")) as server:
         assert is_unsent(ask(server.url, SECONDS))
     assert server.seen == []
 
 
-def test_a_server_that_speaks_no_tls(ask: Ask) -> None:
+def test_a_server_that_speaks_no_tls() -> None:
     with WireServer({}) as server:
         assert is_unsent(ask(server.url.replace("http:", "https:"), SHORT))
 
 
-def test_a_handshake_that_is_never_answered(ask: Ask) -> None:
+def test_a_handshake_that_is_never_answered() -> None:
     with silent_listener() as port:
         assert is_unsent(ask(f"https://127.0.0.1:{port}", SHORT))
 
@@ -88,13 +78,13 @@ def test_a_token_that_is_no_header() -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"SSH-2.0\r\n", b"HTTP/1.1 103 Early Hints\r\n\r\n", b"HTTP/1.1 500 No\r\nX"])
-def test_a_request_that_gets_no_whole_answer_was_sent(ask: Ask, raw: bytes) -> None:
+def test_a_request_that_gets_no_whole_answer_was_sent(raw: bytes) -> None:
     with WireServer({1: raw}, closing=frozenset({1})) as server:
         assert not is_unsent(ask(server.url, SECONDS))
     assert len(server.seen) == 1
 
 
-def test_a_request_that_is_never_answered_was_sent(ask: Ask) -> None:
+def test_a_request_that_is_never_answered_was_sent() -> None:
     with WireServer({1: b""}) as server:
         assert not is_unsent(ask(server.url, SHORT))
 
