@@ -19,7 +19,13 @@ from worker.shift import Hand
 
 JOBS = 12
 SECONDS = 60.0
-AROUND = [FaultKind.EARLY_HINTS, FaultKind.BYTES_BEHIND, FaultKind.TWO_ANSWERS]
+# What comes behind is longer than what a reader takes from the TLS layer at once, and fits into a record of it.
+LONG = "x" * 12_000
+AROUND = [
+    Fault(kind=FaultKind.EARLY_HINTS, contact_prefix="hit-"),
+    Fault(kind=FaultKind.BYTES_BEHIND, contact_prefix="hit-", raw=LONG.encode()),
+    Fault(kind=FaultKind.TWO_ANSWERS, contact_prefix="hit-", body={"message": LONG}),
+]
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -54,12 +60,12 @@ def deliver(redis_url: str) -> Iterator[Callable[[str, list[tuple[str, str]]], l
         yield run
 
 
-@pytest.mark.parametrize("kind", AROUND)
+@pytest.mark.parametrize("fault", AROUND, ids=lambda fault: fault.kind.value)
 @pytest.mark.parametrize("hit", ["some", "all"])
 def test_written_is_delivered_and_refused_is_dead(
     server: tuple[Sandbox, str],
     deliver: Callable[[str, list[tuple[str, str]]], list[State]],
-    kind: FaultKind,
+    fault: Fault,
     hit: str,
 ) -> None:
     sandbox, url = server
@@ -68,11 +74,13 @@ def test_written_is_delivered_and_refused_is_dead(
         ("unknown" if number % 3 == 1 else "known", f"{'hit' if hit == 'all' or number % 4 == 0 else 'quiet'}-{number}")
         for number in range(JOBS)
     ]
-    sandbox.fail(Fault(kind=kind, contact_prefix="hit-"))
+    sandbox.fail(fault)
     states = deliver(url, jobs)
     assert states == [State.DELIVERED if pipeline == "known" else State.DEAD for pipeline, _ in jobs]
     seen = sandbox.account.requests()
     assert len(seen) == JOBS
-    assert [one.fault for one in seen] == [kind.value if contact.startswith("hit") else None for _, contact in jobs]
+    assert [one.fault for one in seen] == [
+        fault.kind.value if contact.startswith("hit") else None for _, contact in jobs
+    ]
     written = {(key.pipeline_id, key.contact_id) for key in sandbox.records}
     assert written == {(pipeline, contact) for pipeline, contact in jobs if pipeline == "known"}
