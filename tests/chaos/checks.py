@@ -10,7 +10,9 @@ from tests.chaos.evidence import Arrival, Evidence, Injected, Record
 from tests.chaos.journal import Promise
 from tests.chaos.traffic import PIPELINE, Kind
 from worker.highlevel.sandbox.account import most_in_window
+from worker.highlevel.sandbox.faults import AROUND_THE_ANSWER
 
+ANSWERED = frozenset(AROUND_THE_ANSWER)  # faults that leave the request its answer: nothing is to be sent again
 EXACT = 1e-9
 RETRIED = frozenset({401, 408, 429, *range(500, 600)})  # answers after which a job is sent again
 SLACK_SECONDS = 2.0  # for what a fault held up to arrive after its end
@@ -177,7 +179,8 @@ def explain_repeats(evidence: Evidence) -> Repeats:
     for before, again in sorted(
         (pair for arrivals in by_job.values() for pair in pairwise(arrivals)), key=lambda pair: pair[1].at
     ):
-        if before.fault is not None or before.status in RETRIED:
+        lost = before.fault is not None and before.fault not in ANSWERED
+        if lost or before.status in RETRIED:
             found.by_cause[f"API: {before.fault or before.status}"] += 1
             continue
         causes = [one for one in costly if _between(one, before, again, evidence.lease)]

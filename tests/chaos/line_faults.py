@@ -192,6 +192,29 @@ class ApiTwice(Fault):
         scene.api_line.twice = False
 
 
+class ApiHints(ApiMisbehaves):
+    """A 103 comes before half of the answers, so that an answer may be taken for that of the next request."""
+
+    name = "API sends early hints"
+
+    def faults(self) -> list[ApiFault]:
+        return [ApiFault(kind=FaultKind.EARLY_HINTS, probability=0.5)]
+
+
+class ApiStrays(ApiMisbehaves):
+    """Bytes that belong to no answer come behind some answers, whole answers behind others.
+
+    Not together with faults of the lines: on a slow line these bytes come when the next request is on its way, and then
+    nobody can tell that they do not answer it.
+    """
+
+    name = "API sends more than an answer"
+    places = frozenset({"API", "lines"})
+
+    def faults(self) -> list[ApiFault]:
+        return [ApiFault(kind=kind, probability=0.3) for kind in (FaultKind.BYTES_BEHIND, FaultKind.TWO_ANSWERS)]
+
+
 class ApiBabbles(ApiMisbehaves):
     """A 2xx whose body is cut off: nobody can tell whether the API took the job, and it is sent again."""
 
@@ -202,4 +225,14 @@ class ApiBabbles(ApiMisbehaves):
 
 
 LINE_FAULTS: tuple[type[Fault], ...] = (LineCut, LineRefused, LineHalfOpen, LineDelayed, LineThrottled, ReplyCut)
-API_FAULTS: tuple[type[Fault], ...] = (ApiSlow, ApiResets, ApiNever, ApiFails, ApiThrottles, ApiTwice, ApiBabbles)
+API_FAULTS: tuple[type[Fault], ...] = (
+    ApiSlow,
+    ApiResets,
+    ApiNever,
+    ApiFails,
+    ApiThrottles,
+    ApiTwice,
+    ApiHints,
+    ApiStrays,
+    ApiBabbles,
+)

@@ -11,6 +11,8 @@ FAULTS = (
     "API answers 5xx",
     "API answers 429",
     "API answers twice",
+    "API sends early hints",
+    "API sends more than an answer",
     "API answers half a body",
 )
 

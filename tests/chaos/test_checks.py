@@ -224,5 +224,12 @@ def test_each_repeat_has_a_cause(
     assert (dict(found.by_cause), len(found.unexplained)) == (causes, unexplained)
 
 
+@pytest.mark.parametrize(("fault", "explained"), [("reset", 1), ("early_hints", 0), ("two_answers", 0)])
+def test_a_fault_that_leaves_the_answer_is_no_cause_of_a_repeat(fault: str, explained: int) -> None:
+    befallen = [replace(one, fault=fault) if one.uid == "a2" else one for one in SOUND.arrivals]
+    found = explain_repeats(arrived(arrival("a2", "a", 2, 21.5))(replace(SOUND, arrivals=befallen)))
+    assert (found.by_cause.total(), len(found.unexplained)) == (explained, 1 - explained)
+
+
 def _answered(sound: Evidence, uid: str, status: int | None) -> Evidence:
     return replace(sound, arrivals=[replace(one, status=status) if one.uid == uid else one for one in sound.arrivals])

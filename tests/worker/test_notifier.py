@@ -15,6 +15,8 @@ from lanes.settings import Settings
 from lanes.store import LaneStore
 from lanes.transitions import Report, Told
 from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
+from tests.worker.highlevel.wire import WireServer
+from tests.worker.highlevel.wire import answer as wire_answer
 from tests.worker.receiver import Receiver
 from worker.highlevel.deadline import Watchdog
 from worker.notices import Courier, facts_of
@@ -115,6 +117,17 @@ def test_a_receiver_that_hangs_is_given_up_at_the_deadline(
     assert notice is not None
     assert courier.post(notice) == (False, "no answer within 0.3 s")
     assert courier.post(notice) == (True, "HTTP 204")
+
+
+def test_a_1xx_is_not_the_answer_of_the_receiver(store: ClockedStore) -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+    store.hold("loc", "r", "ada")
+    notice = store.take_notice(LEASE_SECONDS, None)
+    assert notice is not None
+    with WireServer({1: hints + wire_answer(b"", "500 No"), 2: hints * 2 + wire_answer(b"{}")}) as server:
+        courier = Courier(server.url, SECRET)
+        assert courier.post(notice) == (False, "HTTP 500")
+        assert courier.post(notice) == (True, "HTTP 200")
 
 
 def test_nobody_is_there(store: ClockedStore) -> None:

@@ -8,8 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import requests
-from urllib3.connectionpool import ConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import DecodeError, HTTPError, ProtocolError
 
 from worker.highlevel.deadline import Watchdog, WatchedAdapter
 from worker.highlevel.outcomes import Answer, Failure
@@ -58,10 +57,6 @@ class HighLevelClient:
             line = self._local.line = Line(OneUrlAdapter(self._watchdog), request)
         return line
 
-    def drop_connection(self) -> None:
-        """Close this thread's connection; the next request opens another."""
-        self._line().adapter.drop()
-
     def upsert(
         self, body: bytes, token: str, version: str | None = None, ends_by: float = math.inf
     ) -> Answer | Failure:
@@ -69,24 +64,36 @@ class HighLevelClient:
 
         It is over by `ends_by` (of `time.monotonic()`), and not sent when that has passed.
         """
+        answer = self._send(body, token, version, min(time.monotonic() + self._timeout, ends_by))
+        if isinstance(answer, Failure) or answer.cut:
+            self.drop_connection()
+        return answer
+
+    def drop_connection(self) -> None:
+        """Close the connection of the calling thread. Its next request opens another."""
+        line: Line | None = getattr(self._local, "line", None)
+        if line is not None:
+            line.adapter.drop_connection()
+
+    def _send(self, body: bytes, token: str, version: str | None, deadline: float) -> Answer | Failure:
         line = self._line()
         request = line.request
         request.headers["Authorization"] = f"Bearer {token}"
         request.headers["Version"] = version or self._headers["Version"]
         request.headers["Content-Length"] = str(len(body))
         request.body = body
-        deadline = min(time.monotonic() + self._timeout, ends_by)
         try:
-            with self._watchdog.limit(deadline):
+            with self._watchdog.limit(deadline) as limited:
                 timeout = (min(CONNECT_SECONDS, self._timeout), self._timeout)
                 answer = read_answer(line.adapter.send(request, stream=True, timeout=timeout, verify=True))
         except (requests.RequestException, HTTPError) as error:
             if isinstance(error, requests.Timeout) or time.monotonic() >= deadline:
-                return Failure(f"no whole answer within {self._timeout:g} s")
-            return Failure(explain_failure(error))
+                return Failure(f"no whole answer within {self._timeout:g} s", sent=limited.sent)
+            return Failure(explain_failure(error), sent=limited.sent)
         except ValueError:
             # Said by http.client, with the header in its words.
-            return Failure("the token cannot be put into a header: it holds a line end or is not ASCII")
+            why = "the token cannot be put into a header: it holds a line end or is not ASCII"
+            return Failure(why, sent=limited.sent)
         # An answer that was cut off at the deadline may look like a whole one.
         return Failure(f"no whole answer within {self._timeout:g} s") if time.monotonic() >= deadline else answer
 
@@ -96,12 +103,12 @@ class OneUrlAdapter(WatchedAdapter):
     verified, and what is asked for. Half of the processor time of a request goes there.
     """
 
-    _pool: ConnectionPool | None = None
+    _pool: Any = None
     _path = ""
 
     def get_connection_with_tls_context(
         self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
-    ) -> ConnectionPool:
+    ) -> Any:
         """Return the pool of the one URL."""
         if self._pool is None:
             pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
@@ -109,12 +116,10 @@ class OneUrlAdapter(WatchedAdapter):
             self._pool, self._path = pool, super().request_url(request, proxies)
         return self._pool
 
-    def drop(self) -> None:
-        """Close the connection, and open another for the next request."""
+    def drop_connection(self) -> None:
+        """Close the kept connection."""
         if self._pool is not None:
-            self._pool.close()
-            self._pool = None
-        self.poolmanager.clear()
+            self._pool.drop_connection()
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """The pool was told when it was made."""
@@ -139,13 +144,27 @@ class Line:
 
 
 def read_answer(response: requests.Response) -> Answer:
-    """Read the answer, as far as it is of use."""
-    body = response.raw.read(MAX_ANSWER_BYTES + 1, decode_content=True)
-    if len(body) > MAX_ANSWER_BYTES:
+    """Read the answer, as far as it is of use.
+
+    Raises:
+        HTTPError: the body broke off or cannot be decoded, and the status is no 2xx; or nothing came in time.
+    """
+    raw = response.raw
+    raw.enforce_content_length = False  # StrictResponse does, and keeps what came before the end
+    try:
+        body = raw.read(MAX_ANSWER_BYTES + 1, decode_content=True)
+        strict: Any = raw._original_response  # noqa: SLF001 - urllib3 has no public way to it
+        fault: Exception | None = strict.fault
+    except (DecodeError, ProtocolError) as error:
+        body, fault = b"", error
+    if len(body) > MAX_ANSWER_BYTES or fault is not None:
         response.close()
-    response.raw.release_conn()
-    headers = {name.lower(): value for name, value in response.raw.headers.items()}
-    return Answer(response.status_code, headers, body)
+    raw.release_conn()
+    if fault is not None and not 200 <= response.status_code < 300:
+        message = "the body is not whole"
+        raise ProtocolError(message) from fault
+    headers = {name.lower(): value for name, value in raw.headers.items()}
+    return Answer(response.status_code, headers, body, cut=fault is not None)
 
 
 def explain_failure(error: Exception) -> str:

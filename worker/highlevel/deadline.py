@@ -1,18 +1,32 @@
 """A total deadline for a request, which a socket's own timeout is not: that begins anew with every byte."""
 
 import contextlib
-import math
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from worker.highlevel.strict_response import StrictResponse
+
 LOOK_SECONDS = 0.1
+
+
+@dataclass(slots=True)
+class LimitedRequest:
+    """A request with a deadline (of `time.monotonic()`).
+
+    `sent` is False as long as not one byte of it can have reached the server: while the name is resolved, the
+    connection opened, and TLS negotiated.
+    """
+
+    deadline: float
+    sent: bool = False
 
 
 class Watchdog:
@@ -23,34 +37,39 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._deadlines: dict[int, float] = {}
+        self._requests: dict[int, LimitedRequest] = {}
         self._sockets: dict[int, socket.socket] = {}
         self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
-    def limit(self, deadline: float) -> Iterator[None]:
+    def limit(self, deadline: float) -> Iterator[LimitedRequest]:
         """Shut this thread's connection at `deadline` (of `time.monotonic()`) if the block still runs then."""
         thread = threading.get_ident()
+        request = LimitedRequest(deadline)
         with self._lock:
-            self._deadlines[thread] = deadline
+            self._requests[thread] = request
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="http-deadlines", daemon=True)
                 self._thread.start()
         try:
-            yield
+            yield request
         finally:
             with self._lock:
-                del self._deadlines[thread]
+                del self._requests[thread]
 
-    def check(self) -> None:
-        """See that this thread's deadline is not over: what it would send now, nobody waits for any more.
+    def start_sending(self) -> None:
+        """Note that this thread's request goes out now.
 
         Raises:
-            TimeoutError: it is.
+            TimeoutError: its deadline is over. It was not sent.
         """
-        if time.monotonic() >= self._deadlines.get(threading.get_ident(), math.inf):
+        request = self._requests.get(threading.get_ident())
+        if request is None:
+            return
+        if time.monotonic() >= request.deadline:
             message = "the deadline was over before the request went out"
             raise TimeoutError(message)
+        request.sent = True
 
     def opened(self, connection: socket.socket | None) -> None:
         """Note the connection that this thread uses from now on."""
@@ -63,7 +82,7 @@ class Watchdog:
             time.sleep(LOOK_SECONDS)
             now = time.monotonic()
             with self._lock:
-                overdue = [thread for thread, deadline in self._deadlines.items() if deadline <= now]
+                overdue = [thread for thread, request in self._requests.items() if request.deadline <= now]
                 for thread in overdue:
                     if thread in self._sockets:
                         # The plain socket's way, which leaves the TLS layer on top of it to find out by itself.
@@ -72,7 +91,7 @@ class Watchdog:
 
 
 class WatchedAdapter(HTTPAdapter):
-    """Keeps one connection, and tells the watchdog of each that it opens."""
+    """Keeps one connection, and tells the watchdog of each that it opens. Answers are read as `StrictResponse` does."""
 
     def __init__(self, watchdog: Watchdog) -> None:
         self._watchdog = watchdog
@@ -88,10 +107,39 @@ class WatchedAdapter(HTTPAdapter):
 
 
 def _watched_pool(pool: type[HTTPConnectionPool], connection: type[HTTPConnection], watchdog: Watchdog) -> Any:
-    """Return a pool whose connections are known to the watchdog from their first byte on, TLS included."""
+    """Return a pool of watched connections, which never offers one again on which something unexpected came."""
+
+    class Pool(pool):  # type: ignore[misc, valid-type]
+        ConnectionCls = _watched_connection(connection, watchdog)
+
+        def _put_conn(self, conn: Any) -> None:
+            if conn is not None and not conn.reusable:
+                conn.close()
+            super()._put_conn(conn)
+
+        def drop_connection(self) -> None:
+            """Close the kept connection. The next request opens another."""
+            conn = self._get_conn()
+            conn.close()
+            self._put_conn(conn)
+
+    return Pool
+
+
+def _watched_connection(connection: type[HTTPConnection], watchdog: Watchdog) -> Any:
+    """Return a class of connections that are known to the watchdog from their first byte on, TLS included."""
 
     class Connection(connection):  # type: ignore[misc, valid-type]
         _parts: list[bytes] | None = None
+        _response: StrictResponse | None = None
+
+        @property
+        def reusable(self) -> bool:
+            return self._response is not None and self._response.reusable
+
+        def response_class(self, *arguments: Any, **options: Any) -> StrictResponse:
+            self._response = StrictResponse(*arguments, **options)
+            return self._response
 
         def _new_conn(self) -> socket.socket:
             opened: socket.socket = super()._new_conn()
@@ -99,6 +147,7 @@ def _watched_pool(pool: type[HTTPConnectionPool], connection: type[HTTPConnectio
             return opened
 
         def connect(self) -> None:
+            self._response = None
             super().connect()
             watchdog.opened(self.sock)
 
@@ -106,7 +155,9 @@ def _watched_pool(pool: type[HTTPConnectionPool], connection: type[HTTPConnectio
             self._parts = []
             super().request(*arguments, **options)
             parts, self._parts = self._parts, None
-            watchdog.check()
+            if self.sock is None:
+                self.connect()
+            watchdog.start_sending()
             super().send(b"".join(parts))
 
         def send(self, data: bytes) -> None:
@@ -115,4 +166,4 @@ def _watched_pool(pool: type[HTTPConnectionPool], connection: type[HTTPConnectio
             else:
                 self._parts.append(data)
 
-    return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
+    return Connection

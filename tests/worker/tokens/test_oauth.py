@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.worker.highlevel.recorder import Recorder
+from tests.worker.highlevel.wire import WireServer, answer
 from worker.highlevel.outcomes import Answer, Failure
 from worker.highlevel.sandbox import Fault, Sandbox, SandboxControl
 from worker.tokens.oauth import Grant, OAuthClient, Refusal, understand
@@ -124,6 +125,22 @@ def test_there_is_a_deadline_for_the_whole_of_it(sandbox: Sandbox) -> None:
 
 def test_nobody_there() -> None:
     assert refresh(OAuthClient("http://127.0.0.1:1", 5)) == Failure("connection failed: ConnectionRefusedError")
+
+
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+
+
+def test_a_1xx_is_not_the_answer() -> None:
+    with WireServer(
+        {1: HINTS + answer(PAIR), 2: HINTS * 3 + answer(b'{"message":"invalid_grant"}', "400 Bad")}
+    ) as server:
+        assert refresh(OAuthClient(server.url, 5)) == Grant("at-2", "rt-2", 86399)
+        assert refresh(OAuthClient(server.url, 5)) == Refusal(400, "invalid_grant")
+
+
+def test_a_pair_that_is_cut_off_is_not_taken() -> None:
+    with WireServer({1: answer(PAIR).replace(b"Length: 8", b"Length: 9")}, closing=frozenset({1})) as server:
+        assert isinstance(refresh(OAuthClient(server.url, 5)), Failure)
 
 
 @pytest.mark.parametrize("kind", ["invalid_json", "reset"])

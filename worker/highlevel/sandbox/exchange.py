@@ -35,20 +35,28 @@ class Exchange:
             HungUpError: also from `end` and `pause`.
         """
         self._check()
-        line = ResponseStartLine("HTTP/1.1", status, responses.get(status, "Unknown"))
-        self.connection.write_headers(line, HTTPHeaders(headers))
+        self.connection.write_headers(ResponseStartLine("HTTP/1.1", status, _reason(status)), HTTPHeaders(headers))
 
-    def end(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        """Send a whole answer."""
+    def send(self, data: bytes) -> None:
+        """Send bytes as they are, before an answer."""
         self._check()
-        line = ResponseStartLine("HTTP/1.1", status, responses.get(status, "Unknown"))
+        self.connection.stream.write(data)
+
+    def end(self, status: int, headers: Mapping[str, str], body: bytes, behind: bytes = b"") -> None:
+        """Send a whole answer; with `behind`, in one piece with these bytes."""
+        self._check()
         body = b"" if status in BODILESS else body
-        self.connection.write_headers(line, HTTPHeaders({**headers, "Content-Length": str(len(body))}), body)
+        if behind:
+            # Tornado refuses to send what is not part of an answer.
+            self.connection.stream.write(encode_answer(status, headers, body) + behind)
+        else:
+            line = ResponseStartLine("HTTP/1.1", status, _reason(status))
+            self.connection.write_headers(line, HTTPHeaders({**headers, "Content-Length": str(len(body))}), body)
         self.connection.finish()
 
-    def end_json(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
+    def end_json(self, status: int, body: Any, headers: Mapping[str, str] | None = None, behind: bytes = b"") -> None:
         """Send a whole answer in JSON."""
-        self.end(status, {**JSON_TYPE, **(headers or {})}, json.dumps(body).encode())
+        self.end(status, {**JSON_TYPE, **(headers or {})}, json.dumps(body).encode(), behind)
 
     async def pause(self, seconds: float) -> None:
         """Wait, but no longer than the client does."""
@@ -78,3 +86,14 @@ class Exchange:
 def _wake(future: "asyncio.Future[None]") -> None:
     if not future.done():
         future.set_result(None)
+
+
+def encode_answer(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
+    """Return a whole answer as it goes over the wire."""
+    sized = {**headers, "Content-Length": str(len(body))}
+    lines = [f"HTTP/1.1 {status} {_reason(status)}", *(f"{name}: {value}" for name, value in sized.items()), "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+def _reason(status: int) -> str:
+    return responses.get(status, "Unknown")

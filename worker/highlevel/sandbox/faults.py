@@ -24,11 +24,17 @@ class FaultKind(StrEnum):
     REDIRECT = "redirect"  # to another place on the same server
     OTHER_CONTACT = "other_contact"  # a success that names another contact, as after a merge of contacts
     OTHER_LOCATION = "other_location"  # a success that names another location: the answer to somebody else's upsert
+    MAINTENANCE_PAGE = "maintenance_page"  # a page in HTML, with the status 200
+    EARLY_HINTS = "early_hints"  # a 103 before the answer
+    BYTES_BEHIND = "bytes_behind"  # the answer, then the bytes of `raw`
+    TWO_ANSWERS = "two_answers"  # the answer, then another whole one, with `status` and `body`
 
 
-STATUS_OF_KIND = {FaultKind.STATUS: 500, FaultKind.HTML_403: 403, FaultKind.REDIRECT: 302}
+STATUS_OF_KIND = {FaultKind.STATUS: 500, FaultKind.HTML_403: 403, FaultKind.REDIRECT: 302, FaultKind.TWO_ANSWERS: 400}
 # Nothing that ends is sent.
 SILENT = frozenset({FaultKind.TIMEOUT, FaultKind.RESET, FaultKind.HANG_HEADERS})
+# The request takes effect and gets its own answer; only what comes before or behind it is wrong.
+AROUND_THE_ANSWER = frozenset({FaultKind.EARLY_HINTS, FaultKind.BYTES_BEHIND, FaultKind.TWO_ANSWERS})
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -40,8 +46,9 @@ class Fault(BaseModel):
     first so many requests. `times`: so many requests in all. `probability`: of each request. `applied`: the upsert has
     taken effect before the fault, as when only the answer is lost. `status`: by default 500 for the kind `status` and
     200 where only the body is wrong. `body`: JSON, or a text as it is, instead of the API's own form with `message`.
-    `raw`: the bytes of a scripted answer, in JSON as base64. `sized`: a slow body comes with a `Content-Length`, else
-    in chunks. A 429 made so is none that the limits provoked. `endpoint`: upserts, or requests for tokens.
+    `raw`: the bytes of a scripted answer, or those behind an answer, in JSON as base64. `sized`: a slow body comes
+    with a `Content-Length`, else in chunks. A 429 made so is none that the limits provoked. `endpoint`: upserts, or
+    requests for tokens.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")

@@ -7,9 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from worker.highlevel.sandbox.contract import EDGE_PAGE, Refusal
-from worker.highlevel.sandbox.exchange import HTML_TYPE, JSON_TYPE, Exchange
+from worker.highlevel.sandbox.exchange import HTML_TYPE, JSON_TYPE, Exchange, encode_answer
 from worker.highlevel.sandbox.faults import Fault, FaultKind
 
+MAINTENANCE_PAGE = b"<!doctype html><html><head><title>Maintenance</title></head><body>Back soon.</body></html>"
+PAGES = {FaultKind.HTML_403: EDGE_PAGE.encode(), FaultKind.MAINTENANCE_PAGE: MAINTENANCE_PAGE}
+EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </assets/style.css>; rel=preload; as=style\r\n\r\n"
+HINTS_SECONDS = 0.02  # between the hints and the answer
+STRAY_BYTES = b"\r\nstray bytes"
 HUGE_BYTES = 8 * 1024 * 1024
 DROPS = 100
 OTHER_FIELDS = {FaultKind.OTHER_CONTACT: "contactId", FaultKind.OTHER_LOCATION: "locationId"}
@@ -41,8 +46,8 @@ async def misbehave(
             await _drip(exchange, fault, headers, body)
         case FaultKind.STATUS | FaultKind.SCRIPTED | FaultKind.OTHER_CONTACT | FaultKind.OTHER_LOCATION:
             exchange.end(status, headers, body)
-        case FaultKind.HTML_403:
-            exchange.end(status, HTML_TYPE, EDGE_PAGE.encode())
+        case FaultKind.HTML_403 | FaultKind.MAINTENANCE_PAGE:
+            exchange.end(status, HTML_TYPE, PAGES[fault.kind])
         case FaultKind.INVALID_JSON:
             exchange.end(status, headers, body[: len(body) // 2])
         case FaultKind.HUGE_BODY:
@@ -59,6 +64,26 @@ def _whole_body(sent: bytes, fault: Fault, trace_id: str, good: bytes | None) ->
     if good is None or fault.kind in (FaultKind.STATUS, FaultKind.SCRIPTED):
         return _body(fault, trace_id)
     return good
+
+
+async def send_hints(exchange: Exchange, fault: Fault) -> None:
+    """Send what a fault of `AROUND_THE_ANSWER` has before the answer, and wait as a server that works on it does.
+
+    Raises:
+        HungUpError: the client went first.
+    """
+    if fault.kind is FaultKind.EARLY_HINTS:
+        exchange.send(EARLY_HINTS)
+        await exchange.pause(HINTS_SECONDS)
+
+
+def bytes_behind(fault: Fault, trace_id: str) -> bytes:
+    """Return what a fault of `AROUND_THE_ANSWER` sends behind the answer."""
+    if fault.kind is FaultKind.EARLY_HINTS:
+        return b""
+    if fault.kind is FaultKind.BYTES_BEHIND:
+        return fault.raw or STRAY_BYTES
+    return encode_answer(fault.answer_status, {**JSON_TYPE, **fault.answer_headers}, _body(fault, trace_id))
 
 
 def _body(fault: Fault, trace_id: str) -> bytes:

@@ -18,9 +18,9 @@ from tornado.iostream import StreamClosedError
 from worker.highlevel.sandbox import contract
 from worker.highlevel.sandbox.contract import Refusal
 from worker.highlevel.sandbox.exchange import Exchange, HungUpError
-from worker.highlevel.sandbox.faults import SILENT, Fault, Faults
+from worker.highlevel.sandbox.faults import AROUND_THE_ANSWER, SILENT, Fault, Faults
 from worker.highlevel.sandbox.issuer import Issuer, Owner, Pair
-from worker.highlevel.sandbox.misbehaviour import misbehave
+from worker.highlevel.sandbox.misbehaviour import bytes_behind, misbehave, send_hints
 from worker.highlevel.sandbox.settings import SandboxSettings
 
 TOKEN, LOCATION_TOKEN = "/oauth/token", "/oauth/locationToken"
@@ -78,7 +78,8 @@ class OAuthEndpoint:
             self._answer(exchange, asked, work())
             return
         asked.fault = fault.kind.value
-        task = asyncio.create_task(self._befall(exchange, asked, fault, work() if fault.applied else None))
+        applied = fault.applied or fault.kind in AROUND_THE_ANSWER
+        task = asyncio.create_task(self._befall(exchange, asked, fault, work() if applied else None))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
 
@@ -88,15 +89,20 @@ class OAuthEndpoint:
             task.cancel()
         await asyncio.gather(*self._waiting, return_exceptions=True)
 
-    def _answer(self, exchange: Exchange, asked: Asked, result: Result) -> None:
+    def _answer(self, exchange: Exchange, asked: Asked, result: Result, behind: bytes = b"") -> None:
         asked.status = result.status if isinstance(result, Refusal) else 200
-        exchange.end_json(asked.status, self._body(asked, result))
+        exchange.end_json(asked.status, self._body(asked, result), behind=behind)
 
     async def _befall(self, exchange: Exchange, asked: Asked, fault: Fault, result: Result | None) -> None:
-        good = None if result is None else json.dumps(self._body(asked, result)).encode()
-        asked.status = None if fault.kind in SILENT else fault.answer_status
+        trace_id = secrets.token_hex(8)
         try:
-            await misbehave(exchange, fault, {}, secrets.token_hex(8), good)
+            if result is not None and fault.kind in AROUND_THE_ANSWER:
+                await send_hints(exchange, fault)
+                self._answer(exchange, asked, result, bytes_behind(fault, trace_id))
+                return
+            good = None if result is None else json.dumps(self._body(asked, result)).encode()
+            asked.status = None if fault.kind in SILENT else fault.answer_status
+            await misbehave(exchange, fault, {}, trace_id, good)
         except (HungUpError, StreamClosedError):
             asked.status = None
 

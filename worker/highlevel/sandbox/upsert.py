@@ -18,10 +18,10 @@ from worker.highlevel.sandbox import contract
 from worker.highlevel.sandbox.account import Account, RecordKey, Seen
 from worker.highlevel.sandbox.contract import Refusal
 from worker.highlevel.sandbox.exchange import HTML_TYPE, JSON_TYPE, Exchange, HungUpError
-from worker.highlevel.sandbox.faults import SILENT, Fault, Faults
+from worker.highlevel.sandbox.faults import AROUND_THE_ANSWER, SILENT, Fault, Faults
 from worker.highlevel.sandbox.issuer import Issuer
 from worker.highlevel.sandbox.limits import LocationLimits, limit_headers, retry_after_header
-from worker.highlevel.sandbox.misbehaviour import misbehave
+from worker.highlevel.sandbox.misbehaviour import bytes_behind, misbehave, send_hints
 from worker.highlevel.sandbox.oauth import Asked
 from worker.highlevel.sandbox.records import Records
 from worker.highlevel.sandbox.settings import SandboxSettings
@@ -129,12 +129,16 @@ class UpsertEndpoint:
 
     async def _befall(self, visit: Visit, fault: Fault) -> None:
         visit.seen.fault = fault.kind.value
+        if fault.kind in AROUND_THE_ANSWER:
+            await send_hints(visit.exchange, fault)
+            self._conclude(visit, bytes_behind(fault, visit.trace_id))
+            return
         works = fault.applied and self._refuse_body(visit) is None
         good = self._apply(visit) if works else None
         visit.seen.status = None if fault.kind in SILENT else fault.answer_status
         await misbehave(visit.exchange, fault, visit.headers, visit.trace_id, good)
 
-    def _conclude(self, visit: Visit) -> None:
+    def _conclude(self, visit: Visit, behind: bytes = b"") -> None:
         refusal = visit.refusal or self._refuse_body(visit)
         headers = {**JSON_TYPE, **visit.headers}
         if refusal is None:
@@ -147,7 +151,7 @@ class UpsertEndpoint:
         # Written down before it is sent: who has the answer finds it in the account.
         visit.seen.status = status
         visit.account.leave(visit.seen, time.monotonic())
-        visit.exchange.end(status, headers, body)
+        visit.exchange.end(status, headers, body, behind)
 
     def _refuse_body(self, visit: Visit) -> Refusal | None:
         """Hold the body against the version that the request speaks, which was found to be known."""

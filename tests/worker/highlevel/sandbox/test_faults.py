@@ -158,6 +158,65 @@ def test_applied_takes_effect_although_the_answer_is_lost(sandbox: Sandbox, kind
     assert [len(bodies) for bodies in sandbox.account.per_record().values()] == [2]
 
 
+AROUND = ["early_hints", "bytes_behind", "two_answers"]
+
+
+@pytest.mark.parametrize("kind", AROUND)
+def test_the_answer_between_the_bytes_is_the_true_one(sandbox: Sandbox, kind: str) -> None:
+    sandbox.fail(Fault(kind=FaultKind(kind), contact_prefix="contact"))
+    client = HighLevelClient(sandbox.url, "2021-07-28", DEADLINE_SECONDS)
+    wrong = RAW.replace(b'"contactId"', b'"status":"opened","contactId"')
+    outcomes = [classify(client.upsert(raw, DEFAULT_TOKEN), 10) for raw in (RAW, wrong, RAW, wrong)]
+    assert [outcome.status for outcome in outcomes] == [201, 422, 200, 422]
+    seen = sandbox.account.requests()
+    assert [(one.fault, one.status, one.applied) for one in seen] == [
+        (kind, 201, 1), (kind, 422, None), (kind, 200, 2), (kind, 422, None)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fault", "before", "behind"),
+    [
+        ({"kind": "early_hints"}, b"HTTP/1.1 103 Early Hints\r\n", b""),
+        ({"kind": "bytes_behind"}, b"", b"\r\nstray bytes"),
+        ({"kind": "bytes_behind", "raw": b"\x00\xff"}, b"", b"\x00\xff"),
+        ({"kind": "two_answers"}, b"", b'"statusCode": 400, "message": "made by the sandbox"'),
+        ({"kind": "two_answers", "status": 200, "body": {"new": True}}, b"", b'{"new": true}'),
+    ],
+)
+def test_bytes_around_an_answer_on_the_wire(
+    sandbox: Sandbox, fault: dict[str, Any], before: bytes, behind: bytes
+) -> None:
+    sandbox.fail(Fault(**fault, times=1))
+    host, port = sandbox.url.removeprefix("http://").split(":")
+    head = "".join(f"{name}: {value}\r\n" for name, value in {**HEADERS, "Content-Length": str(len(RAW))}.items())
+    request = f"POST /opportunities/upsert HTTP/1.1\r\nHost: {host}\r\n{head}\r\n".encode() + RAW
+    came = b""
+    with socket.create_connection((host, int(port)), timeout=DEADLINE_SECONDS) as connection:
+        connection.sendall(request)
+        while not (b'"traceId"' in came and behind in came):
+            piece = connection.recv(65536)
+            assert piece, came
+            came += piece
+        assert came.startswith(before or b"HTTP/1.1 201 Created\r\n")
+        assert came.count(b"HTTP/1.1 ") == 1 + (fault["kind"] != "bytes_behind")
+        assert b"HTTP/1.1 201 Created\r\n" in came
+        connection.sendall(request)  # the server goes on with the connection
+        while b'"new": false' not in came:
+            piece = connection.recv(65536)
+            assert piece, came
+            came += piece
+
+
+def test_a_maintenance_page(sandbox: Sandbox) -> None:
+    sandbox.fail(Fault(kind="maintenance_page", times=1))
+    page = post(sandbox)
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=UTF-8")
+    assert page.text.startswith("<!doctype html>")
+    assert sandbox.records == {}
+    assert post(sandbox).status_code == 201
+
+
 def test_what_breaks_the_contract_takes_no_effect(sandbox: Sandbox) -> None:
     sandbox.fail(Fault(kind="status", applied=True))
     assert post(sandbox, status="opened").status_code == 500

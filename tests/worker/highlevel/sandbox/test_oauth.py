@@ -7,7 +7,9 @@ import pytest
 import requests
 
 from tests.worker.highlevel.conftest import DEADLINE_SECONDS, HEADERS, post, until
-from worker.highlevel.sandbox import Fault, Sandbox, SandboxControl
+from worker.highlevel.outcomes import Failure
+from worker.highlevel.sandbox import Fault, FaultKind, Sandbox, SandboxControl
+from worker.tokens.oauth import Grant, OAuthClient, Refusal
 
 CLIENT = {"client_id": "app", "client_secret": "secret"}
 AGENT = {"User-Agent": "highlevel-lanes/test"}
@@ -53,6 +55,21 @@ def test_rotation_and_grace(make_sandbox: Callable[..., Sandbox]) -> None:
     assert stood[-2:] == ["spent", "current"]
     assert {one["location_id"] for one in asked} == {"loc"}
     assert [one["generation"] for one in asked][-2:] == [1, 2]
+
+
+@pytest.mark.parametrize("kind", ["early_hints", "bytes_behind", "two_answers"])
+def test_bytes_around_an_answer(sandbox: Sandbox, kind: str) -> None:
+    sandbox.fail(Fault(kind=FaultKind(kind), endpoint="token"))
+    client, control = OAuthClient(sandbox.url, 5), SandboxControl(sandbox.url)
+    for token, expected in ((control.grant("loc")["refresh_token"], Grant), ("unknown", Refusal)):
+        assert isinstance(client.refresh(token, "app", "secret", "Location"), expected)
+    assert [(one["fault"], one["status"]) for one in control.oauth()] == [(kind, 200), (kind, 400)]
+
+
+def test_a_maintenance_page_is_no_token(sandbox: Sandbox) -> None:
+    sandbox.fail(Fault(kind=FaultKind.MAINTENANCE_PAGE, endpoint="token"))
+    token = SandboxControl(sandbox.url).grant("loc")["refresh_token"]
+    assert isinstance(OAuthClient(sandbox.url, 5).refresh(token, "app", "secret", "Location"), Failure)
 
 
 def test_expiry(make_sandbox: Callable[..., Sandbox]) -> None:
