@@ -14,7 +14,7 @@ from lanes.order import Accepted, Order
 from lanes.reader import LaneReader
 from lanes.redis_errors import url_errors
 from lanes.results import Reclaimed, Result
-from lanes.transitions import Argument, OutageRule, Patience, Report, Seat, microseconds
+from lanes.transitions import Argument, CountedRefusal, OutageRule, Patience, Report, Seat, microseconds
 
 TRAIL_ENTRIES = 20_000
 
@@ -102,9 +102,22 @@ class LaneStore(LaneReader):
         """
         return self._report("defer", report, microseconds(wait), int(sent), take=take)
 
-    def bury(self, report: Report, *, reason: str, hold: str = "", take: Seat | None = None) -> Result:
-        """Report a failure for good; with `hold`, the lane stops behind the job, for that reason."""
-        return self._report("bury", report, reason, hold, take=take)
+    def bury(
+        self,
+        report: Report,
+        *,
+        reason: str,
+        hold: str = "",
+        refusal: CountedRefusal | None = None,
+        take: Seat | None = None,
+    ) -> Result:
+        """Report a failure for good; with `hold`, the lane stops behind the job, for that reason.
+
+        With `refusal` it counts towards the brake of the lane. The code is then `braked` when the request was out while
+        the brake closed: the job is not dead, but waits at its place again, with no attempt spent.
+        """
+        counted = "" if refusal is None else refusal.as_argument()
+        return self._report("bury", report, reason, hold, counted, take=take)
 
     def reclaim(self, most: int, max_attempts: int) -> list[Reclaimed]:
         """Take back jobs whose lease has ended, at most `most`."""
@@ -157,6 +170,20 @@ class LaneStore(LaneReader):
     def resume(self, location_id: str) -> str:
         """Let a held lane go on; return `resumed`, or `free` when it was not held."""
         return cast("bytes", self._run("resume", location_id)).decode()
+
+    def end_brake(self, location_id: str, seen: float) -> str:
+        """End the brake of a lane that closed at the time `seen` (seconds since the epoch), as a person's decision.
+
+        Returns `ended`, `free` when the lane is not on the brake, or `changed` when another one closed meanwhile.
+        """
+        return cast("bytes", self._run("end_brake", location_id, microseconds(seen))).decode()
+
+    def end_brake_of_all(self, seen: float) -> str:
+        """End the brake of all lanes that closed at the time `seen`; lanes on their own brake stay so.
+
+        Returns as `end_brake` does.
+        """
+        return self.end_brake("", seen)
 
     def hold_all(self, reason: str, by: str) -> str:
         """Stop all lanes."""

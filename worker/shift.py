@@ -20,7 +20,7 @@ from lanes.transitions import Patience, Report, Seat, Told
 from worker.bench import Bench
 from worker.crew import Alone, Crew
 from worker.events import FLUSH_SECONDS
-from worker.health import api_is_down, outage_rule
+from worker.health import api_is_down, counted_refusal, outage_rule
 from worker.highlevel.outcomes import Kind, Outcome, classify
 
 log = structlog.get_logger()
@@ -175,17 +175,24 @@ class Hand:
             case _:
                 reason = Reason(outcome.kind.value)
                 hold = (outcome.message or "") if outcome.kind is Kind.UNAUTHORIZED else ""
-                call = partial(store.bury, report, reason=reason, hold=hold, take=take)
-                events.failed(job, outcome, hostname, self._carried(job))
+                refusal = counted_refusal(outcome, self._bench.settings)
+                call = partial(store.bury, report, reason=reason, hold=hold, refusal=refusal, take=take)
         result = self._insist(job, call)
         if result is None:
             return None
-        if outcome.kind is Kind.RETRY and result.code == "buried":
-            events.failed(job, outcome, hostname, self._carried(job))
-        elif outcome.kind is Kind.RETRY:
-            events.retried(job, outcome, hostname)
+        self._send_end(job, outcome, result.code)
         _log(job, outcome, result.code, seconds)
         return result.next
+
+    def _send_end(self, job: Released, outcome: Outcome, code: str) -> None:
+        """Send Flower how an attempt ended of which only the lanes know whether the job goes out again."""
+        if outcome.kind not in (Kind.RETRY, Kind.REFUSED, Kind.UNAUTHORIZED):
+            return
+        events, hostname = self._bench.events, self._bench.hostname
+        if code == "braked" or (outcome.kind is Kind.RETRY and code != "buried"):
+            events.retried(job, outcome, hostname)
+        else:
+            events.failed(job, outcome, hostname, self._carried(job))
 
     def _carried(self, job: Released) -> list[str]:
         """Return the ids of those that were merged into a job, for Flower; none while Redis is away."""
@@ -236,7 +243,8 @@ def describe(outcome: Outcome, seconds: float, worker: str) -> str:
 
 def _log(job: Released, outcome: Outcome, code: str, seconds: float) -> None:
     levels = {} if outcome.warning else {Kind.DELIVERED: log.debug, Kind.RETRY: log.info, Kind.AGAIN: log.info}
-    levels.get(outcome.kind, log.warning)(
+    level = log.info if code == "braked" else levels.get(outcome.kind, log.warning)
+    level(
         f"job_{code}",
         job=job.id,
         location=job.location_id,

@@ -1,5 +1,6 @@
--- bury: the job will not be sent again unless a person replays it. With a reason to hold, its lane stops behind it.
--- Moves: in flight -> dead
+-- bury: the job will not be sent again unless a person replays it. With a reason to hold, its lane stops behind it. Refusals in a
+-- row put its lane on the brake; a request that was out then and is refused, too, costs nothing: its job goes back to its place.
+-- Moves: in flight -> dead | pending (ready) when it was out while the brake closed
 -- ARGV:
 --   1 id
 --   2 attempt
@@ -10,21 +11,32 @@
 --   7 told        what the answer told of the budgets, as learn reads it, or '' when none came
 --   8 reason      refused | exhausted | unauthorized
 --   9 hold        why the lane is held from now on, unless it is held already, or ''
---   10.. as ARGV 1 to 3 of release, or nothing
--- Returns: { 'buried' | 'stale' | 'unknown', what release returns behind its code }
+--   10 refusal    when it counts towards the brake: how many in a row close it, us of the first and the longest gap between
+--                 probes, the status of the answer and the shape of its message, with spaces in between; else ''
+--   11.. as ARGV 1 to 3 of release, or nothing
+-- Returns: { 'buried' | 'braked' | 'stale' | 'unknown', what release returns behind its code }
 -- @include now
 -- @include fence
 -- @include stale
 -- @include kill_job
 -- @include hold_lane
 -- @include breaker
+-- @include put_back
 -- @include reply
 local job = fence(ARGV[1], ARGV[2], ARGV[7])
-if not job then return reply('unknown', 10) end
+if not job then return reply('unknown', 11) end
 api_refused(job, ARGV[7])
-if stale(job, ARGV[8], ARGV[3]) then return reply('stale', 10) end
+if stale(job, ARGV[8], ARGV[3]) then return reply('stale', 11) end
+local refusal = read_refusal(ARGV[10])
+if refusal and was_out(job) then
+  end_attempt(job, 'braked', ARGV[3])
+  count(job.location, nil, 'retried')
+  put_back(job)
+  return reply('braked', 11)
+end
+if refusal then note_refusal(job, refusal) end
 if ARGV[9] ~= '' and not job.lane.held then hold_lane(job.location, ARGV[9], 'authorization') end
 end_attempt(job, ARGV[8], ARGV[3])
 kill_job(job.id, job.location, job.record, 'in_flight', ARGV[8])
 advance(job.location, job.record)
-return reply('buried', 10)
+return reply('buried', 11)

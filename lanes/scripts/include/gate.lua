@@ -1,7 +1,8 @@
 -- @include held
 -- The gate of all lanes. While an operator holds everything, and in an outage, a location without a name stands before all
 -- others in `due`: so a release sees without another read that the gate is shut, and nobody is woken. In an outage `room` tells
--- how many requests may be out at a time: 1 while single probes go out, then more with each that is answered.
+-- how many requests may be out at a time: 1 while single probes go out, then more with each that is answered. With the `cause`
+-- 'refusals' it is no outage, but all lanes are on the brake (brake.lua).
 
 -- set_gate(): the hold of everything, or the outage, has changed.
 local function set_gate()

@@ -5,6 +5,7 @@
 -- @include expiry
 -- @include gate
 -- @include needs
+-- @include probe
 -- release_next(from): moves the first job of the lane whose turn it is from `ready` to in flight, when ARGV holds from
 -- the position `from` on:
 --   worker  lease (us)
@@ -30,14 +31,6 @@ local function keeps_turn(lane)
   return turn > 0
 end
 
--- probe_of(location, first): which job a lane sends whose requests all fail: the first, the last, or any, so that none whose own
--- fault it is stands before the others for ever.
-local function probe_of(location, first)
-  if now % 3 == 0 then return first end
-  if now % 3 == 1 then return redis.call('ZRANGE', key.ready(location), -1, -1)[1] end
-  return redis.call('ZRANDMEMBER', key.ready(location))
-end
-
 -- crowds(lane): it has more than its share of all that is in flight, and another lane is due. Else one location that answers
 -- slowly would have every hand of the workers after a while.
 local function crowds(lane)
@@ -54,16 +47,18 @@ local function take_turn(lane)
     return nil
   end
   ripen(location)
-  local until_at = lane.paused_until > now and lane.paused_until or burst_until(lane) or day_until(lane)
+  local waits_until = math.max(lane.paused_until, lane.throttled_until, lane.brake_probe_at)
+  local waits = waits_until > now
+  local until_at = waits and waits_until or burst_until(lane) or day_until(lane)
   local ready = redis.call('ZRANGE', key.ready(location), 0, 1)
   local at = now
   if #ready < (until_at and 1 or 2) then
     at = tonumber(redis.call('ZRANGE', key.later(location), 0, 0, 'WITHSCORES')[2])
   elseif not until_at and keeps_turn(lane) then
-    return ready[1]
+    return choose(lane, ready)
   end
   if until_at then
-    redis.call('HSET', key.lane(location), 'blocked_until', until_at)
+    if not waits then redis.call('HSET', key.lane(location), 'blocked_until', until_at) end
     at = at and math.max(at, until_at)
   end
   if at then
@@ -72,8 +67,7 @@ local function take_turn(lane)
     redis.call('ZREM', key.due, location)
   end
   if until_at then return nil end
-  if lane.gap and ready[1] then return probe_of(location, ready[1]) end
-  return ready[1]
+  return choose(lane, ready)
 end
 
 -- take_seat(worker, id, attempt, lease): the worker has this job in hand, until its lease ends.
@@ -95,21 +89,9 @@ local function given(worker, lease)
   redis.call('ZADD', key.leases, now + lease, id)
   redis.call('ZADD', key.slots(job[3]), now + lease + read_lane(job[3]).window, id .. ':' .. attempt)
   redis.call('ZADD', key.probes, 'XX', now + lease, id .. ':' .. attempt)
+  extend_brake_probe(job[3], id .. ':' .. attempt, lease)
   return { id, job[3], tonumber(attempt), tonumber(job[4]) or 0, tonumber(job[5]), tonumber(job[6]), tonumber(job[7]) or 0,
            job[8] or '', redis.call('GET', key.body(id)) }
-end
-
--- send_probe(id, attempt, lane, shut, lease): of this request it depends what else may go out, until its lease ends.
-local function send_probe(id, attempt, lane, shut, lease)
-  if shut then
-    redis.call('ZREMRANGEBYSCORE', key.probes, '-inf', now)
-    redis.call('ZADD', key.probes, now + lease, id .. ':' .. attempt)
-    redis.call('HSET', key.job(id), 'probe', attempt)
-  end
-  if lane.gap then
-    redis.call('HSET', key.lane(lane.location), 'paused_until', now + lease)
-    redis.call('ZADD', key.due, 'XX', now + lease, lane.location)
-  end
 end
 
 -- send_out(id, job, lane, shut, worker, lease): the job is in flight from now on.
@@ -122,7 +104,7 @@ local function send_out(id, job, lane, shut, worker, lease)
   redis.call('HSET', key.job(id), 'state', 'in_flight', 'attempt', attempt, 'released_at', now, 'worker', worker,
     'number', number)
   count(lane.location, 'pending', 'in_flight')
-  if shut or lane.gap then send_probe(id, attempt, lane, shut, lease) end
+  if shut or lane.gap or lane.brake_at then send_probe(id, attempt, job[2], lane, shut, lease) end
   take_seat(worker, id, attempt, lease)
   return { id, lane.location, attempt, tonumber(job[4]) or 0, tonumber(job[5]), now, tonumber(job[6]) or 0,
            job[7] or '', redis.call('GET', key.body(id)) }
