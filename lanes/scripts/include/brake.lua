@@ -37,7 +37,7 @@ local function was_out(job)
   local released_at = tonumber(job.released_at)
   if job.lane.brake_at and released_at <= job.lane.brake_at then return true end
   local gate = redis.call('HMGET', key.gate, 'cause', 'outage_since')
-  return gate[1] and not job.probe and released_at <= tonumber(gate[2])
+  return gate[1] and released_at <= tonumber(gate[2])
 end
 
 -- brake_all(refusal): all lanes pause. Those out now are no probes.
