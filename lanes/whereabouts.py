@@ -166,7 +166,9 @@ class Whereabouts:
         if stop.all_hold is not None:
             yield Wait(Cause.ALL_HELD, f"because everything is held by {stop.all_held_by}: {stop.all_hold}")
         if stop.all_braked is not None:
-            words = f"because all lanes are on the brake: several were refused with status {stop.all_braked}, and nothing"
+            words = (
+                f"because all lanes are on the brake: several were refused with status {stop.all_braked}, and nothing"
+            )
             yield Wait(Cause.ALL_BRAKED, f"{words} was delivered; the next probe goes out", self._ahead(stop.probe_at))
         elif stop.outage_since is not None and stop.room == 1:
             yield Wait(

@@ -22,14 +22,14 @@ check('held', (lane[1] or lane[7]) and string.sub(held, 1, 1) == '-' or not (lan
   'its hold, or its brake, and its held time disagree')
 check('brake', not lane[6] == not lane[7] and not lane[7] == not lane[8], 'its brake is closed by half')
 
--- Never later than the first job, or what makes the lane wait, allows.
+-- Never later than the first job, or what makes the lane wait, allows; but for the one us by which a release lets others go first.
 local due = tonumber(redis.call('ZSCORE', key.due, location))
 if due and not lane[1] then
   local first = redis.call('ZCARD', key.ready(location)) > 0 and now
     or tonumber(redis.call('ZRANGE', key.later(location), 0, 0, 'WITHSCORES')[2])
   local at = math.max(first or now, now, tonumber(lane[2]) or 0, tonumber(lane[3]) or 0, tonumber(lane[5]) or 0,
     tonumber(lane[6]) or 0)
-  check('due', not first or due <= at, 'it is due later than its jobs are')
+  check('due', not first or due <= at + 1, 'it is due later than its jobs are')
 end
 if redis.call('HLEN', key.letters(location)) <= tonumber(ARGV[2]) then
   local letters = 0

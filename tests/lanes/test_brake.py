@@ -24,9 +24,7 @@ from tests.lanes.conftest import ClockedStore, Orders, seat
 OUTAGE = OutageRule(failures=50, locations=3, gap=1, most_gap=8)
 
 
-def test_refusals_in_a_row_close_it_and_what_was_out_goes_back_to_its_place(
-    store: ClockedStore, order: Orders
-) -> None:
+def test_refusals_in_a_row_close_it_and_what_was_out_goes_back_to_its_place(store: ClockedStore, order: Orders) -> None:
     out = close(store, order)
     assert store.counts()["dead"] == REFUSAL.limit
     assert [refuse(store, job) for job in out] == ["braked", "braked"]
@@ -193,7 +191,9 @@ def test_the_first_delivery_ends_it_whichever_it_is(store: ClockedStore, order: 
         store.pass_time(31)
         store.reclaim(10, 99)
     else:
-        job = next(Released(each.id, "loc", 1, 0, 0, store.now - 1, 0, "", b"") for each in store.jobs(["job1"]) if each)
+        job = next(
+            Released(each.id, "loc", 1, 0, 0, store.now - 1, 0, "", b"") for each in store.jobs(["job1"]) if each
+        )
     assert deliver(store, job) == "delivered"
     assert brake_of(store) is None
     assert len(send_many(store, 2)) == 2

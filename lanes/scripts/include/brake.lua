@@ -43,7 +43,6 @@ end
 -- brake_all(refusal): all lanes pause. Those out now are no probes.
 local function brake_all(refusal)
   notify('all_braked', { locations = LANES_ALIKE, status = tonumber(refusal.status) })
-  redis.call('DEL', key.refused_alike)
   redis.call('HSET', key.gate, 'outage_since', now, 'room', 1, 'gap', refusal.gap, 'probe_at', now + jittered(refusal.gap),
     'cause', 'refusals', 'status', refusal.status)
   set_gate()
@@ -61,10 +60,10 @@ local function compare_lanes(location, refusal)
   if not alike(location) then return end
   local field, found = refusal.status .. ' ' .. refusal.shape, { location }
   for _, other in ipairs(cjson.decode(redis.call('HGET', key.refused_alike, field) or '[]')) do
-    if other ~= location and alike(other) then found[#found + 1] = other end
+    if other ~= location and #found < LANES_ALIKE and alike(other) then found[#found + 1] = other end
   end
-  if #found >= LANES_ALIKE then return brake_all(refusal) end
   redis.call('HSET', key.refused_alike, field, cjson.encode(found))
+  if #found >= LANES_ALIKE then brake_all(refusal) end
 end
 
 -- close_brake(job, refusal, run): the lane sends single probes from now on. Those out now are none.

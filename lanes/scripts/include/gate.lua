@@ -22,14 +22,14 @@ local function set_gate()
 end
 
 -- passage(): how many requests may pass the shut gate now; when none, the time at which to ask again, or nil if a person has to
--- open it. A request whose worker died is out no longer than its lease.
+-- open it. A request whose worker died is out no longer than its lease. The third value is the cause, where it is not an outage.
 local function passage()
-  local gate = redis.call('HMGET', key.gate, 'hold', 'room', 'probe_at')
+  local gate = redis.call('HMGET', key.gate, 'hold', 'room', 'probe_at', 'cause')
   if gate[1] then return 0, nil end
   local probe_at = tonumber(gate[3]) or 0
   if probe_at > now then return 0, probe_at end
   local after = '(' .. string.format('%.0f', now)
   local free = (tonumber(gate[2]) or math.huge) - redis.call('ZCOUNT', key.probes, after, '+inf')
-  if free > 0 then return free end
+  if free > 0 then return free, nil, gate[4] end
   return 0, tonumber(redis.call('ZRANGEBYSCORE', key.probes, after, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2])
 end

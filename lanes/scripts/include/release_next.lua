@@ -39,6 +39,13 @@ local function crowds(lane)
   return due > 1 and lane.in_flight * due > redis.call('ZCARD', key.leases) * lane.weight
 end
 
+-- lets_others_go(lane, shut): it goes only when no other lane is due: one that crowds; and on the brake of all, one that is on its
+-- own: the others may be delivered, which is what the probes are for.
+local function lets_others_go(lane, shut)
+  if shut then return shut == 'refusals' and lane.brake_at end
+  return crowds(lane)
+end
+
 -- take_turn(lane): sets when the lane is due next, and returns the job that it may release now, or nil.
 local function take_turn(lane)
   local location = lane.location
@@ -110,13 +117,15 @@ local function send_out(id, job, lane, shut, worker, lease)
            job[7] or '', redis.call('GET', key.body(id)) }
 end
 
--- next_lane(): the location whose turn it is, and whether the gate is shut before it; or nil, and us until one is due, or -1.
+-- next_lane(): the location whose turn it is, and whether the gate is shut before it (for which cause, if it is no outage); or nil,
+-- and us until one is due, or -1.
 local function next_lane()
   local first = redis.call('ZRANGE', key.due, 0, 0, 'WITHSCORES')
   local shut = first[1] == ''
   if shut then
-    local free, at = passage()
+    local free, at, cause = passage()
     if free <= 0 then return nil, at and at - now or -1 end
+    shut = cause or shut
     first = redis.call('ZRANGE', key.due, 1, 1, 'WITHSCORES')
   end
   if not first[1] then return nil, -1 end
@@ -130,17 +139,18 @@ local function release_next(from)
   if not worker then return {} end
   local lost = given(worker, lease)
   if lost then return lost end
-  local passed_over
-  for _ = 1, LANES_LOOKED_AT do
+  local passed_over, passed_shut
+  for look = 1, LANES_LOOKED_AT do
     local location, shut = next_lane()
     if not location and not passed_over then return { '', shut } end
     local lane = location and read_lane(location) or passed_over
     local id
-    if location and not shut and crowds(lane) then
+    if location and not (shut and look == LANES_LOOKED_AT) and lets_others_go(lane, shut) then
       redis.call('ZADD', key.due, now + 1, location)
       passed_over = passed_over or lane
+      passed_shut = shut
     else
-      if not location then passed_over, shut = nil, false end
+      if not location then passed_over, shut = nil, passed_shut end
       id = take_turn(lane)
     end
     if id then
