@@ -167,9 +167,10 @@ class Whereabouts:
             yield Wait(Cause.ALL_HELD, f"because everything is held by {stop.all_held_by}: {stop.all_hold}")
         if stop.all_braked is not None:
             words = (
-                f"because all lanes are on the brake: several were refused with status {stop.all_braked}, and nothing"
+                "because all lanes are on the brake: several were refused with status "
+                f"{stop.all_braked}, and nothing was delivered; the next probe goes out"
             )
-            yield Wait(Cause.ALL_BRAKED, f"{words} was delivered; the next probe goes out", self._ahead(stop.probe_at))
+            yield Wait(Cause.ALL_BRAKED, words, self._ahead(stop.probe_at))
         elif stop.outage_since is not None and stop.room == 1:
             yield Wait(
                 Cause.OUTAGE, "because of an outage of the API; the next probe goes out", self._ahead(stop.probe_at)
@@ -179,8 +180,10 @@ class Whereabouts:
         if stop.hold is not None:
             yield Wait(Cause.LANE_HELD, f"because its lane is held by {stop.held_by}: {stop.hold}")
         if stop.brake_probe_at is not None:
-            words = f"because its lane is on the brake after {stop.refusals} refusals in a row, the last with status"
-            words = f"{words} {stop.refused_status}; single probes go out, the next"
+            words = (
+                f"because its lane is on the brake after {stop.refusals} refusals in a row, the last with status "
+                f"{stop.refused_status}; the next probe goes out"
+            )
             yield Wait(Cause.LANE_BRAKED, words, self._ahead(stop.brake_probe_at))
         if stop.failing:
             words = f"because its lane failed {stop.failing} times in a row and sends single probes; the next goes out"

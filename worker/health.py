@@ -47,6 +47,6 @@ def counted_refusal(outcome: Outcome, settings: Settings) -> CountedRefusal | No
 
 @lru_cache(maxsize=1000)
 def refusal_shape(message: str, code: str = "") -> str:
-    """Return one word that is the same for refusals that differ in ids, numbers and values only; it tells no content."""
+    """Return a word that is the same for refusals that differ in ids, numbers and values only; it tells no content."""
     masked = _VALUES.sub("…", shape_of(message)).casefold()
     return sha256(f"{code} {masked}".encode("utf-8", "replace")).hexdigest()[:SHAPE_CHARACTERS]

@@ -1,5 +1,8 @@
 """The brake of a lane step by step: what closes it, what its probes do, what ends it."""
 
+import itertools
+from typing import Any
+
 import pytest
 
 from lanes.audit import audit
@@ -34,8 +37,8 @@ def test_refusals_in_a_row_close_it_and_what_was_out_goes_back_to_its_place(stor
         assert found is not None
         assert (found.state, found.failures, found.ended_at) == ("pending", 0, None)
         assert [(each.outcome, each.detail["status"]) for each in found.attempts] == [("braked", 403)]
-    ready = [name.decode() for name in store.client.zrange(store.key("ready", "loc"), 0, -1)]
-    assert ready == ["job4", "job5", "job6", "job7", "job8"], "in the order in which they were accepted"
+    ready: Any = store.client.zrange(store.key("ready", "loc"), 0, -1)
+    assert ready == [b"job4", b"job5", b"job6", b"job7", b"job8"], "in the order in which they were accepted"
     assert list(audit(store)) == []
     assert [report_again(store, job) for job in out] == ["stale", "stale"]
 
@@ -148,7 +151,7 @@ def test_a_probe_is_of_another_record_than_the_last_where_there_is_one(store: Cl
         records.append(found.record)
         refuse(store, job)
     assert len(records) == 5
-    twice = [one for one, two in zip(records, records[1:], strict=False) if one == two]
+    twice = [one for one, two in itertools.pairwise(records) if one == two]
     assert len(twice) <= 1, records  # once the other one has no job left
 
 
@@ -191,9 +194,7 @@ def test_the_first_delivery_ends_it_whichever_it_is(store: ClockedStore, order: 
         store.pass_time(31)
         store.reclaim(10, 99)
     else:
-        job = next(
-            Released(each.id, "loc", 1, 0, 0, store.now - 1, 0, "", b"") for each in store.jobs(["job1"]) if each
-        )
+        job = Released("job1", "loc", 1, 0, 0, store.now, 0, "", b"")
     assert deliver(store, job) == "delivered"
     assert brake_of(store) is None
     assert len(send_many(store, 2)) == 2

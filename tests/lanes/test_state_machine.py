@@ -23,14 +23,27 @@ from lanes.job import State
 from lanes.order import Acceptance
 from lanes.results import Released, Result
 from lanes.transitions import OutageRule, Patience, Report, Seat
+from tests.lanes.brake_rules import BrakeRules
 from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
-from tests.lanes.gate_rules import GateRules
 from tests.lanes.letter_rules import LOCATIONS, RECORDS, Known
 
 WORKERS = ("w1", "w2", "w3")
 MOST_FAILURES = 3
 RULE = OutageRule(failures=4, locations=2, gap=1, most_gap=8)
-OUTCOMES = ("deliver", "deliver", "retry", "fail", "fail", "throttle", "defer", "unsent", "bury", "unauthorized")
+OUTCOMES = (
+    "deliver",
+    "deliver",
+    "retry",
+    "fail",
+    "fail",
+    "throttle",
+    "defer",
+    "unsent",
+    "bury",
+    "unauthorized",
+    "refuse",
+    "refuse",
+)
 PATIENCE = Patience(max_attempts=MOST_FAILURES, max_age=86_400)
 
 
@@ -42,7 +55,7 @@ class Sent:
     job: Released
 
 
-class LanesMachine(GateRules):
+class LanesMachine(BrakeRules):
     """The rules are the store's methods."""
 
     @initialize()
@@ -58,6 +71,8 @@ class LanesMachine(GateRules):
         self.newest: dict[tuple[str, str], str] = {}
         self.held: dict[str, bool] = dict.fromkeys(LOCATIONS, False)
         self.all_held = False
+        self.refused: dict[str, int] = dict.fromkeys(LOCATIONS, 0)
+        self.braked: dict[str, float] = {}
         self.held_for: dict[str, float] = dict.fromkeys(LOCATIONS, 0.0)
 
     @rule(
@@ -166,17 +181,13 @@ class LanesMachine(GateRules):
         if outcome == "deliver":
             result = self.store.deliver(report, retention=10**6, take=following)
             expected = "stale" if known.state is State.DELIVERED else "delivered"
+            self.delivered(known)
             if expected == "delivered":
                 self.end(job.id, State.DELIVERED)
         elif outcome == "fail":
             result, expected = self.fail(report, known, following, current=current)
-        elif outcome in ("bury", "unauthorized"):
-            hold = "no" if outcome == "unauthorized" else ""
-            result = self.store.bury(report, reason="refused", hold=hold, take=following)
-            expected = "buried" if current else "stale"
-            self.held[known.location] |= current and outcome == "unauthorized"
-            if current:
-                self.end(job.id, State.DEAD)
+        elif outcome in ("bury", "unauthorized", "refuse"):
+            result, expected = self.die(job, report, outcome, following, current=current)
         else:
             result, done = self.come_back(report, outcome, following)
             expected = done if current else "stale"

@@ -39,7 +39,8 @@ def test_no_other_answer_of_its_lane_ends_the_pause_of_a_429(store: ClockedStore
     assert list(audit(store)) == []
     where = store.whereabouts("job8")
     assert where is not None
-    assert [(wait.cause, wait.until) for wait in where.waits()][0] == ("paused", store.now + 58)
+    wait = where.waits()[0]
+    assert (wait.cause, wait.until) == ("paused", store.now + 58)
     store.pass_time(58)
     assert isinstance(store.release(seat("w", LIMITS_OF_MANY)).next, Released)
 
