@@ -20,7 +20,8 @@ TRIES = 3
 REPAIR = "lanes check --repair shows how it would be mended"
 LANES = {
     "unlisted": "list its location",
-    "held": "let its held time agree with its hold",
+    "held": "let its held time agree with its hold and its brake",
+    "brake": "end its brake, of which something is lost",
     "due": "make it due when its jobs are",
     "letters": "count its letters anew",
 }
