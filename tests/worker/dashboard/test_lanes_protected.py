@@ -18,10 +18,13 @@ CHANGES: dict[str, dict[str, Any]] = {
     "lanes/hold": {"location": "lane", "reason": "why"},
     "lanes/resume": {"location": "held"},
     "lanes/limit": {"location": "lane", "burst": 5},
+    "lanes/end-brake": {"location": "lane"},
+    "lanes/end-brake-of-all": {},
     "jobs/reveal": {},
     "jobs/cancel": {},
 }
-READERS = [path for path in CHANGES if path != "lanes/resume-all"]  # which first looks whether all is held
+# But for those that first look whether all are stopped.
+READERS = [path for path in CHANGES if path not in ("lanes/resume-all", "lanes/end-brake-of-all")]
 DATA = ("lanes/data", "lanes/lane/data?location=lane", "lanes/series/data?location=lane", "jobs/data?id={job}")
 PAGES = ("lanes", "lane/lane", "job/{job}", "job?id={job}")
 
@@ -141,7 +144,12 @@ def test_read_only_pages_have_no_buttons_that_change(read_only: Scene, open_page
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
         names = page.locator("main button:visible").all_inner_texts()
         assert not [name for name in names if name.split(" ")[0] in ("Hold", "Resume", "Set", "Cancel")]
-        assert page.locator("#hold-all, #resume-all, #hold, #resume, #limit, #common, #cancel, #reveal").count() == 0
+        assert (
+            page.locator(
+                "#hold-all, #resume-all, #hold, #resume, #end-brake, #limit, #common, #cancel, #reveal"
+            ).count()
+            == 0
+        )
 
 
 def test_below_a_prefix_behind_a_password_everything_works(behind_password: Scene, open_page: OpenPage) -> None:

@@ -7,7 +7,7 @@ from tornado.web import HTTPError, url
 from worker.dashboard import figures, lane_table
 from worker.dashboard.lane_table import Budgets, Query, Show, TablePage
 from worker.dashboard.page import Change, Page
-from worker.dashboard.pages import lane
+from worker.dashboard.pages import brake, lane
 from worker.dashboard.watcher import Snapshot
 
 LABELS = {
@@ -26,6 +26,7 @@ SHOWN = {
     Show.ALL: "All",
     Show.WAITING: "Waiting",
     Show.HELD: "Held",
+    Show.BRAKED: "On the brake",
     Show.FAILING: "Failing",
     Show.DEAD: "With dead letters",
     Show.IDLE: "Idle",
@@ -120,4 +121,5 @@ handlers: list[url] = [
     url(r"/lanes/hold-all", HoldAll, name="lanes_hold_all"),
     url(r"/lanes/resume-all", ResumeAll, name="lanes_resume_all"),
     *lane.handlers,
+    *brake.handlers,
 ]
