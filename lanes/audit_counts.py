@@ -20,8 +20,9 @@ TRIES = 3
 REPAIR = "lanes check --repair shows how it would be mended"
 LANES = {
     "unlisted": "list its location",
-    "held": "let its held time agree with its hold",
+    "held": "let its held time agree with its hold and its brake",
     "hold": "complete its hold, or remove what is left of one",
+    "brake": "end its brake, of which something is lost",
     "due": "make it due when its jobs are",
     "letters": "count its letters anew",
 }

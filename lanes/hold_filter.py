@@ -1,4 +1,4 @@
-"""Which held lanes are meant: one filter for commands and pages."""
+"""Which lanes a person resumes: one filter for commands and pages."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,23 +8,32 @@ from lanes.lane import HoldCause, Lane
 
 @dataclass(frozen=True, slots=True)
 class HoldFilter:
-    """Held lanes by who holds them and why; without any field, all of them.
+    """Held lanes by who holds them and why; without any field, all of them. With `braked`, those on the brake instead.
 
     `held_by`: exactly this name. `causes`: lanes that are held for these causes and for no other, since to resume ends
-    all of them. `reason`: a part of a reason of the hold, capital letters or not.
+    all of them. `reason`: a part of a reason of the hold, capital letters or not. `braked`: lanes that are on the brake
+    and not held; no other field says anything of them.
     """
 
     held_by: str | None = None
     causes: frozenset[HoldCause] = frozenset()
     reason: str | None = None
+    braked: bool = False
 
     def matches(self, lane: Lane) -> bool:
-        """Return whether a lane is held, and as the filter says."""
+        """Return whether a lane is held, and as the filter says; or on the brake, where that is meant."""
+        if self.braked:
+            return lane.brake is not None and lane.hold is None
         return self._named(lane) and (not self.causes or self.causes.issuperset(lane.hold_causes))
 
     def spares(self, lane: Lane) -> bool:
         """Return whether a lane is left out only because it is held for another cause as well."""
-        return self._named(lane) and not self.matches(lane) and not self.causes.isdisjoint(lane.hold_causes)
+        return (
+            not self.braked
+            and self._named(lane)
+            and not self.matches(lane)
+            and not self.causes.isdisjoint(lane.hold_causes)
+        )
 
     def choose(self, lanes: Iterable[Lane]) -> list[Lane]:
         """Return the lanes that match, in their order."""
@@ -38,11 +47,13 @@ class HoldFilter:
         return any(text in reason.casefold() for reason in (lane.hold, lane.unauthorized or ""))
 
     def __str__(self) -> str:
-        """Return the filter as it goes on after "held lanes"; empty when it is all of them."""
+        """Return what is so of the lanes, in words that go after "lanes"."""
+        if self.braked:
+            return "on the brake"
         words = [f" by {self.held_by}"] if self.held_by is not None else []
         words += [f" for {' or '.join(sorted(self.causes))}"] if self.causes else []
         words += [f" with {self.reason!r} in the reason"] if self.reason is not None else []
-        return "".join(words)
+        return "held" + "".join(words)
 
 
 def count_causes(lanes: Iterable[Lane]) -> str:

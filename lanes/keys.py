@@ -54,8 +54,11 @@ KEYS: dict[str, Key] = {
     "tokens": Key(
         "tokens", Kind.HASH, "location, or agency:company -> version (time of storing) and its encrypted credential"
     ),
-    "gate": Key("gate", Kind.HASH, "hold of everything, outage, and the failures that may become one"),
+    "gate": Key("gate", Kind.HASH, "hold of everything, outage or brake of all, and what may become one"),
     "probes": Key("probes", Kind.ZSET, "job id:attempt that went out in an outage -> end of its lease"),
+    "refused_alike": Key(
+        "refused_alike", Kind.HASH, "status and shape of refusals -> JSON of the locations on the brake for them"
+    ),
     "failing": Key("failing", Kind.HASH, "location -> failures of the API with hardly an answer in between"),
     "blamed": Key("blamed", Kind.HASH, "job id -> those failures that were counted as its own"),
     "held": Key("held", Kind.HASH, "location, or '' for all -> for how long it was held (see held.lua)"),
@@ -71,7 +74,7 @@ KEYS: dict[str, Key] = {
     "trail": Key("trail", Kind.STREAM, "who changed what by hand, the newest of it"),
     "wake": Key("wake", Kind.CHANNEL, "a message when some lane became due earlier than every other"),
     # One of each per location.
-    "lane": Key("lane:{location}", Kind.HASH, "jobs per state, next sequence number, budget, hold"),
+    "lane": Key("lane:{location}", Kind.HASH, "jobs per state, next sequence number, budget, hold, brake"),
     "ready": Key("ready:{location}", Kind.ZSET, "job id -> rank: may be sent now, budget permitting"),
     "later": Key("later:{location}", Kind.ZSET, "job id -> time: waits for its backoff or its not-before"),
     "heads": Key("heads:{location}", Kind.HASH, "record -> the one job of it that is ready, later or in flight"),

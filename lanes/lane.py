@@ -31,6 +31,24 @@ def hold_text(held_by: str | None, hold: str | None, unauthorized: str | None) -
 
 
 @dataclass(frozen=True, slots=True)
+class Brake:
+    """A lane is on the brake: its requests were refused one after the other, and it sends single probes.
+
+    Times in seconds; `since` since the epoch. `next_probe_in` is 0 when a probe may go out, or is out. `refusals` in a
+    row without a delivery; `status` is that of the last of them.
+    """
+
+    since: float
+    next_probe_in: float
+    refusals: int
+    status: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {name: getattr(self, name) for name in ("since", "next_probe_in", "refusals", "status")}
+
+
+@dataclass(frozen=True, slots=True)
 class Lane:
     """A location's lane in numbers. Times in seconds; `due_in` is None when nothing will be released by itself.
 
@@ -40,7 +58,7 @@ class Lane:
     `oldest` is for how long the oldest of its jobs has been waiting that could have been sent by now, None when there
     is none; `held_at` is since when the lane is held, seconds since the epoch, and names this hold to whoever ends it.
     `hold` and `held_by` are a person's, where one holds the lane, else those of authorization; `unauthorized` is why
-    the location's credential was refused, while that is a cause of the hold.
+    the location's credential was refused, while that is a cause of the hold. A lane may be on the `brake` and held.
     """
 
     location_id: str
@@ -57,6 +75,7 @@ class Lane:
     oldest: float | None = None
     held_at: float | None = None
     unauthorized: str | None = None
+    brake: Brake | None = None
 
     @property
     def hold_causes(self) -> tuple[HoldCause, ...]:
@@ -75,13 +94,17 @@ class Lane:
     @classmethod
     def parse(cls, location_id: str, reply: Sequence[Any]) -> "Lane":
         """Read a lane from the reply of `read_lanes.lua`."""
-        stored, slots, due, oldest = reply
+        stored, slots, due, oldest, probe = reply
         fields: dict[bytes, bytes] = dict(zip(stored[::2], stored[1::2], strict=True))
         hold, by, refused = (fields.get(name) for name in (b"hold", b"held_by", b"unauthorized"))
 
         def own(name: bytes) -> int | None:
             return int(fields[name]) if name in fields else None
 
+        brake = None
+        if probe != b"":
+            refusals, status = (int(fields.get(name, 0)) for name in (b"refused_run", b"refused_status"))
+            brake = Brake(int(fields[b"brake_at"]) / MICROSECONDS, probe / MICROSECONDS, refusals, status)
         return cls(
             location_id=location_id,
             counts=read_counts(fields),
@@ -97,6 +120,7 @@ class Lane:
             oldest=None if oldest == b"" else oldest / MICROSECONDS,
             held_at=None if hold is None else int(fields.get(b"held_at", 0)) / MICROSECONDS,
             unauthorized=None if hold is None or refused is None else refused.decode().partition(" ")[2],
+            brake=brake,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -105,6 +129,7 @@ class Lane:
             "location_id": self.location_id,
             **self.counts,
             "hold": self.hold,
+            "brake": None if self.brake is None else self.brake.as_json(),
             "held_by": self.held_by,
             "hold_causes": [cause.value for cause in self.hold_causes],
             "unauthorized": self.unauthorized,

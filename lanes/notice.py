@@ -9,7 +9,7 @@ from lanes.job import MICROSECONDS, reading
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """`event` is `lane_held`, `all_held`, `outage_began`, `outage_ended` or `dead_letters_above`. Times in seconds.
+    """`event` is one of those that docs/outages.md lists, like `lane_held` or `outage_began`. Times in seconds.
 
     `at` since the epoch; `age` when it was taken. `new` unless somebody took it before. `stored` is what Redis has.
     """

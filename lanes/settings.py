@@ -93,6 +93,9 @@ class Settings(BaseModel):
     outage_locations: int = Field(3, ge=2, le=1000, description="locations over which they must be spread")
     outage_probe_seconds: float = Field(1, ge=0.05, le=60, description="first gap between probes in an outage")
     outage_probe_most_seconds: float = Field(60, ge=0.05, le=3600, description="the longest gap between probes")
+    refusal_brake: int = Field(
+        20, ge=0, le=10_000, description="refusals in a row that put a lane on the brake; 0 for none"
+    )
     notify_url: SecretStr | None = Field(None, description="where notices are posted (https, or http on this machine)")
     notify_secret: SecretStr | None = Field(None, min_length=16, description="signs the notices")
     notify_dead_above: int | None = Field(None, ge=0, description="dead letters above which there is a notice")

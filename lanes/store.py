@@ -15,7 +15,7 @@ from lanes.order import Accepted, Order
 from lanes.reader import LaneReader
 from lanes.redis_errors import url_errors
 from lanes.results import Reclaimed, Result
-from lanes.transitions import Argument, OutageRule, Patience, Report, Seat, microseconds
+from lanes.transitions import Argument, CountedRefusal, OutageRule, Patience, Report, Seat, microseconds
 
 TRAIL_ENTRIES = 20_000
 
@@ -109,15 +109,27 @@ class LaneStore(LaneReader):
         return self._report("defer", report, microseconds(wait), int(sent), take=take)
 
     def bury(
-        self, report: Report, *, reason: str, hold: str = "", token_version: int = 0, take: Seat | None = None
+        self,
+        report: Report,
+        *,
+        reason: str,
+        hold: str = "",
+        token_version: int = 0,
+        refusal: CountedRefusal | None = None,
+        take: Seat | None = None,
     ) -> Result:
         """Report a failure for good.
 
         With `hold`, the location's credential was refused, in this version (0 for the token of the settings, and where
         there was none), and that is why: the lane is held behind the job. Where it is held for that already, or another
         version stands there by now, the job goes back to its place instead, and the code is `deferred`.
+
+        With `refusal` it counts towards the brake of the lane. The code is then `braked` when the request was out while
+        the brake closed: the job is not dead, but waits at its place again, with no attempt spent.
         """
-        return self._report("bury", report, reason, transitions.hold_argument(hold, token_version), take=take)
+        held = transitions.hold_argument(hold, token_version)
+        counted = "" if refusal is None else refusal.as_argument()
+        return self._report("bury", report, reason, held, counted, take=take)
 
     def reclaim(self, most: int, max_attempts: int, *, repeat_unnamed: bool = False) -> list[Reclaimed]:
         """Take back jobs whose lease has ended, at most `most`.
@@ -185,6 +197,20 @@ class LaneStore(LaneReader):
         stands there, `free` when authorization was no cause.
         """
         return cast("bytes", self._run("resume_authorized", location_id)).decode()
+
+    def end_brake(self, location_id: str, seen: float) -> str:
+        """End the brake of a lane that closed at the time `seen` (seconds since the epoch), as a person's decision.
+
+        Returns `ended`, `free` when the lane is not on the brake, or `changed` when another one closed meanwhile.
+        """
+        return cast("bytes", self._run("end_brake", location_id, microseconds(seen))).decode()
+
+    def end_brake_of_all(self, seen: float) -> str:
+        """End the brake of all lanes that closed at the time `seen`; lanes on their own brake stay so.
+
+        Returns as `end_brake` does.
+        """
+        return self.end_brake("", seen)
 
     def hold_all(self, reason: str, by: str) -> str:
         """Stop all lanes."""

@@ -88,6 +88,25 @@ class OutageRule:
 
 
 @dataclass(frozen=True, slots=True)
+class CountedRefusal:
+    """A refusal that counts towards the brake of its lane: `limit` of them in a row, with no delivery, close it.
+
+    On the brake, single probes go out with gaps that grow from `gap` to `max_gap` seconds. `status` is that of the
+    answer; `shape` stands for its message (one word, no content), and is the same where refusals are alike.
+    """
+
+    limit: int
+    gap: float
+    max_gap: float
+    status: int
+    shape: str
+
+    def as_argument(self) -> str:
+        """Return it as `include/brake.lua` reads it."""
+        return f"{self.limit} {microseconds(self.gap)} {microseconds(self.max_gap)} {self.status} {self.shape}"
+
+
+@dataclass(frozen=True, slots=True)
 class Patience:
     """When a job that fails is given up: after so many attempts, or a failed one at this age in seconds.
 

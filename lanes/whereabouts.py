@@ -22,7 +22,9 @@ class Cause(StrEnum):
 
     ALL_HELD = "all_held"
     OUTAGE = "outage"
+    ALL_BRAKED = "all_braked"
     LANE_HELD = "lane_held"
+    LANE_BRAKED = "lane_braked"
     RECORD = "record"
     NOT_BEFORE = "not_before"
     BACKOFF = "backoff"
@@ -52,7 +54,12 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """What stops a lane, or all of them. Times in seconds since the epoch; `room` is that of an outage."""
+    """What stops a lane, or all of them. Times in seconds since the epoch; `room` is that of an outage.
+
+    `paused_until` is the later of its own pause and that of a 429. `brake_probe_at` is None unless the lane is on the
+    brake: `refusals` in a row, the last with the status `refused_status`. `all_braked` is the status for which all
+    lanes are; `outage_since` is that of the brake then.
+    """
 
     all_hold: str | None = None
     all_held_by: str | None = None
@@ -65,6 +72,10 @@ class Stop:
     paused_until: float | None = None
     blocked_until: float | None = None
     failing: int = 0
+    brake_probe_at: float | None = None
+    refusals: int = 0
+    refused_status: int = 0
+    all_braked: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +125,13 @@ class Whereabouts:
             outage_since=time("outage_since"),
             room=number("room") or 1,
             probe_at=time("probe_at"),
-            paused_until=time("paused_until"),
+            paused_until=max(time("paused_until") or 0.0, time("throttled_until") or 0.0) or None,
             blocked_until=time("blocked_until"),
             failing=(number("run_failures") or 0) if "gap" in texts else 0,
+            brake_probe_at=time("brake_probe_at") if "brake_at" in texts else None,
+            refusals=number("refused_run") or 0,
+            refused_status=number("refused_status") or 0,
+            all_braked=(number("status") or 0) if "cause" in texts else None,
         )
         return cls(
             now=time("now") or 0.0,
@@ -153,7 +168,13 @@ class Whereabouts:
         stop = self.stop
         if stop.all_hold is not None:
             yield Wait(Cause.ALL_HELD, f"because everything is held by {stop.all_held_by}: {stop.all_hold}")
-        if stop.outage_since is not None and stop.room == 1:
+        if stop.all_braked is not None:
+            words = (
+                "because all lanes are on the brake: several were refused with status "
+                f"{stop.all_braked}, and nothing was delivered; the next probe goes out"
+            )
+            yield Wait(Cause.ALL_BRAKED, words, self._ahead(stop.probe_at))
+        elif stop.outage_since is not None and stop.room == 1:
             yield Wait(
                 Cause.OUTAGE, "because of an outage of the API; the next probe goes out", self._ahead(stop.probe_at)
             )
@@ -162,6 +183,12 @@ class Whereabouts:
         if stop.hold is not None:
             text = hold_text(stop.held_by, stop.hold, stop.unauthorized)
             yield Wait(Cause.LANE_HELD, f"because its lane is held by {text}")
+        if stop.brake_probe_at is not None:
+            words = (
+                f"because its lane is on the brake after {stop.refusals} refusals in a row, the last with status "
+                f"{stop.refused_status}; the next probe goes out"
+            )
+            yield Wait(Cause.LANE_BRAKED, words, self._ahead(stop.brake_probe_at))
         if stop.failing:
             words = f"because its lane failed {stop.failing} times in a row and sends single probes; the next goes out"
             yield Wait(Cause.FAILING, words, self._ahead(stop.paused_until))

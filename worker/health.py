@@ -1,8 +1,17 @@
-"""Whether an outcome is the API's own failure. Pure."""
+"""What an outcome says of the API as a whole: it failed, or it refuses. Pure."""
 
+import re
+from functools import lru_cache
+from hashlib import sha256
+
+from lanes.letter_summary import shape_of
 from lanes.settings import Settings
-from lanes.transitions import OutageRule
+from lanes.transitions import CountedRefusal, OutageRule
 from worker.highlevel.outcomes import Kind, Outcome
+
+# What differs between two refusals of one kind: quoted values, addresses, words too long for a word, numbers.
+_VALUES = re.compile(r"\"[^\"]*\"|'[^']*'|`[^`]*`|\S+@\S+|\w{16,}|\d+")
+SHAPE_CHARACTERS = 16
 
 
 def api_is_down(outcome: Outcome) -> bool:
@@ -23,3 +32,26 @@ def outage_rule(settings: Settings) -> OutageRule:
         settings.outage_probe_seconds,
         settings.outage_probe_most_seconds,
     )
+
+
+def counted_refusal(outcome: Outcome, settings: Settings) -> CountedRefusal | None:
+    """Return an outcome as a refusal that counts towards the brake of its lane; None when it does not count.
+
+    Only what the API refused does: neither 401 and 403 that hold the lane, nor 429, 5xx, or a job that was never sent.
+    """
+    if outcome.kind is not Kind.REFUSED or outcome.status is None or not settings.refusal_brake:
+        return None
+    return CountedRefusal(
+        settings.refusal_brake,
+        settings.outage_probe_seconds,
+        settings.outage_probe_most_seconds,
+        outcome.status,
+        refusal_shape(outcome.message or "", outcome.code or ""),
+    )
+
+
+@lru_cache(maxsize=1000)
+def refusal_shape(message: str, code: str = "") -> str:
+    """Return a word that is the same for refusals that differ in ids, numbers and values only; it tells no content."""
+    masked = _VALUES.sub("…", shape_of(message)).casefold()
+    return sha256(f"{code} {masked}".encode("utf-8", "replace")).hexdigest()[:SHAPE_CHARACTERS]

@@ -22,7 +22,7 @@ from worker.bench import Bench
 from worker.crew import Alone, Crew
 from worker.doubt import decide, is_final
 from worker.events import FLUSH_SECONDS
-from worker.health import api_is_down, outage_rule
+from worker.health import api_is_down, counted_refusal, outage_rule
 from worker.highlevel.outcomes import Answer, Kind, Outcome, classify
 from worker.highlevel.redaction import redact_answer
 from worker.tokens.tokens import Token
@@ -34,7 +34,9 @@ REPORT_PAUSE_SECONDS = 0.2
 REPORT_PAUSE_MOST_SECONDS = 2.0
 TRIED_AGAIN = (Kind.RETRY, Kind.UNCONFIRMED)
 # Outcomes of which the script decides whether the job is a dead letter or goes back.
-MAY_GO_BACK = (*TRIED_AGAIN, Kind.UNAUTHORIZED)
+MAY_GO_BACK = (*TRIED_AGAIN, Kind.REFUSED, Kind.UNAUTHORIZED)
+# Codes of a report whose job waits again, with no attempt spent, though its request was refused.
+WENT_BACK = ("deferred", "braked")
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -204,17 +206,24 @@ class Hand:
                 why, reason = outcome.message or "unauthorized", Reason.UNAUTHORIZED
                 call = partial(store.bury, report, reason=reason, hold=why, token_version=token_version, take=take)
             case _:
-                call = partial(store.bury, report, reason=Reason(outcome.kind.value), take=take)
-                events.failed(job, outcome, hostname, self._carried(job))
+                refusal = counted_refusal(outcome, self._bench.settings)
+                call = partial(store.bury, report, reason=Reason(outcome.kind.value), refusal=refusal, take=take)
         result = self._insist(job, call)
         if result is None:
             return None
-        if outcome.kind in MAY_GO_BACK and result.code == "buried":
-            events.failed(job, outcome, hostname, self._carried(job))
-        elif outcome.kind in MAY_GO_BACK:
-            events.retried(job, outcome, hostname)
+        self._send_end(job, outcome, result.code)
         _log(job, outcome, result.code, seconds)
         return result.next
+
+    def _send_end(self, job: Released, outcome: Outcome, code: str) -> None:
+        """Send Flower how an attempt ended of which only the lanes know whether the job goes out again."""
+        if outcome.kind not in MAY_GO_BACK:
+            return
+        events, hostname = self._bench.events, self._bench.hostname
+        if code in WENT_BACK or (outcome.kind in TRIED_AGAIN and code != "buried"):
+            events.retried(job, outcome, hostname)
+        else:
+            events.failed(job, outcome, hostname, self._carried(job))
 
     def _carried(self, job: Released) -> list[str]:
         """Return the ids of those that were merged into a job, for Flower; none while Redis is away."""
@@ -266,7 +275,7 @@ def describe(outcome: Outcome, seconds: float, worker: str) -> str:
 def _log(job: Released, outcome: Outcome, code: str, seconds: float) -> None:
     quiet = dict.fromkeys((*TRIED_AGAIN, Kind.AGAIN), log.info)
     levels = {} if outcome.warning else {Kind.DELIVERED: log.debug, **quiet}
-    level = log.info if code == "deferred" else levels.get(outcome.kind, log.warning)
+    level = log.info if code in WENT_BACK else levels.get(outcome.kind, log.warning)
     level(
         f"job_{code}",
         job=job.id,

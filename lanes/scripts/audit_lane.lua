@@ -14,22 +14,26 @@ local function check(kind, fact, text)
   end
 end
 
-local lane = redis.call('HMGET', key.lane(location), 'hold', 'paused_until', 'blocked_until', 'letters', 'held_by', 'held_at', 'unauthorized')
+local lane = redis.call('HMGET', key.lane(location), 'hold', 'paused_until', 'blocked_until', 'letters', 'throttled_until',
+  'brake_probe_at', 'brake_at', 'brake_gap', 'held_by', 'held_at', 'unauthorized')
 local held = redis.call('HGET', key.held, location) or ''
 check('unlisted', redis.call('SISMEMBER', key.locations, location) == 1, 'the location is not listed: nobody sees its lane')
-check('held', (lane[1] and true or false) == (string.sub(held, 1, 1) == '-'), 'its hold and its held time disagree')
-local whole = lane[1] and lane[5] and tonumber(lane[6])
-  and (lane[7] and string.match(lane[7], '^%d+ ') or not lane[7] and lane[5] ~= 'authorization')
-local none = not (lane[1] or lane[5] or lane[6] or lane[7])
+check('held', (lane[1] or lane[7]) and string.sub(held, 1, 1) == '-' or not (lane[1] or lane[7] or string.sub(held, 1, 1) == '-'),
+  'its hold, or its brake, and its held time disagree')
+local whole = lane[1] and lane[9] and tonumber(lane[10])
+  and (lane[11] and string.match(lane[11], '^%d+ ') or not lane[11] and lane[9] ~= 'authorization')
+local none = not (lane[1] or lane[9] or lane[10] or lane[11])
 check('hold', whole or none, 'of its hold a part is missing: by whom, since when, or for which credential')
+check('brake', not lane[6] == not lane[7] and not lane[7] == not lane[8], 'its brake is closed by half')
 
--- Never later than the first job, or what makes the lane wait, allows.
+-- Never later than the first job, or what makes the lane wait, allows; but for the one us by which a release lets others go first.
 local due = tonumber(redis.call('ZSCORE', key.due, location))
 if due and not lane[1] then
   local first = redis.call('ZCARD', key.ready(location)) > 0 and now
     or tonumber(redis.call('ZRANGE', key.later(location), 0, 0, 'WITHSCORES')[2])
-  local at = math.max(first or now, now, tonumber(lane[2]) or 0, tonumber(lane[3]) or 0)
-  check('due', not first or due <= at, 'it is due later than its jobs are')
+  local at = math.max(first or now, now, tonumber(lane[2]) or 0, tonumber(lane[3]) or 0, tonumber(lane[5]) or 0,
+    tonumber(lane[6]) or 0)
+  check('due', not first or due <= at + 1, 'it is due later than its jobs are')
 end
 if redis.call('HLEN', key.letters(location)) <= tonumber(ARGV[2]) then
   local letters = 0

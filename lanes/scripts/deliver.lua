@@ -1,4 +1,4 @@
--- deliver: the API took the job. A stale success counts too: the API has it.
+-- deliver: the API took the job. A stale success counts too: the API has it. It ends the brake of its lane.
 -- Moves: in flight -> delivered; pending | in flight | dead | cancelled | expired -> delivered when the success is stale
 -- ARGV:
 --   1 id
@@ -21,6 +21,7 @@
 local job = fence(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 9) end
 api_answered(job)
+api_delivered(job)
 if job.state == 'delivered' then
   stale(job, 'delivered', ARGV[3])
   return reply('stale', 9)

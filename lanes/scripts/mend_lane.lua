@@ -1,5 +1,5 @@
--- mend_lane: a lane is listed, held or not as its hold says, due when its jobs are, and knows how many letters it has. Again changes
--- nothing.
+-- mend_lane: a lane is listed, held or not as its hold and its brake say, due when its jobs are, and knows how many letters it has.
+-- A brake, or an outage, of which something is lost is over. Again changes nothing.
 -- ARGV:
 --   1 location   or '' for the gate of all lanes
 -- Returns: 'mended'
@@ -24,6 +24,11 @@ local function mend_hold(name, reason)
 end
 
 if location == '' then
+  local gate = redis.call('HMGET', key.gate, 'outage_since', 'room')
+  if not (gate[1] and gate[2]) then
+    redis.call('HDEL', key.gate, 'outage_since', 'room', 'room_at', 'gap', 'probe_at', 'cause', 'status')
+    redis.call('DEL', key.probes)
+  end
   set_gate()
   return 'mended'
 end
@@ -33,12 +38,16 @@ for _, some in ipairs(redis.call('HVALS', key.letters(location))) do letters = l
 redis.call('HSET', key.lane(location), 'letters', letters)
 local reason = redis.call('HGET', key.lane(location), 'hold')
 mend_hold(key.lane(location), reason)
-if reason then
-  redis.call('ZREM', key.due, location)
+local brake = redis.call('HMGET', key.lane(location), 'brake_at', 'brake_gap', 'brake_probe_at')
+local braked = brake[1] and brake[2] and brake[3]
+if not braked then
+  redis.call('HDEL', key.lane(location), 'brake_at', 'brake_gap', 'brake_probe_at', 'brake_probe', 'brake_record')
+end
+if reason or braked then
   begin_held(location, held_clock())
 else
   end_held(location, held_clock())
-  redis.call('ZREM', key.due, location)
-  go_on(location)
 end
+redis.call('ZREM', key.due, location)
+go_on(location)
 return 'mended'

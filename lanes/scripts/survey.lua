@@ -19,9 +19,9 @@ if tonumber(first[2]) > now then return { 0, tonumber(first[2]) - now } end
 local due = 0
 for _, location in ipairs(redis.call('ZRANGEBYSCORE', key.due, '-inf', now, 'LIMIT', behind, most)) do
   local jobs = redis.call('ZCARD', key.ready(location)) + redis.call('ZCOUNT', key.later(location), '-inf', now)
-  local lane = redis.call('HMGET', key.lane(location), 'burst', 'gap')
+  local lane = redis.call('HMGET', key.lane(location), 'burst', 'gap', 'brake_at')
   local own = tonumber(lane[1]) or burst
-  if lane[2] then jobs = math.min(jobs, 1) end  -- it fails, and sends single probes
+  if lane[2] or lane[3] then jobs = math.min(jobs, 1) end  -- it sends single probes
   local free = own - redis.call('ZCOUNT', key.slots(location), '(' .. string.format('%.0f', now), '+inf')
   due = due + math.min(jobs, math.max(free, 0))
   if due >= most then return { most, 0 } end

@@ -1,4 +1,5 @@
--- throttle: the API said 429. The whole lane waits; the job goes back to its place, and no attempt is spent.
+-- throttle: the API said 429. The whole lane waits, whatever else is heard of it; the job goes back to its place, and no attempt
+-- is spent.
 -- Moves: in flight -> pending (ready)
 -- ARGV:
 --   1 id
@@ -15,18 +16,14 @@
 -- @include fence
 -- @include stale
 -- @include breaker
+-- @include put_back
 -- @include reply
 local job = fence(ARGV[1], ARGV[2], ARGV[7], true)
 if not job then return reply('unknown', 9) end
 api_answered(job)
-local paused_until = tonumber(redis.call('HGET', key.lane(job.location), 'paused_until')) or 0
-redis.call('HSET', key.lane(job.location), 'paused_until', math.max(paused_until, now + tonumber(ARGV[8])))
+redis.call('HSET', key.lane(job.location), 'throttled_until', math.max(job.lane.throttled_until, now + tonumber(ARGV[8])))
 count(job.location, nil, 'throttled')
 if stale(job, 'throttled', ARGV[3]) then return reply('stale', 9) end
 end_attempt(job, 'throttled', ARGV[3])
-redis.call('HSET', key.job(job.id), 'state', 'pending')
-local expires_at = redis.call('HGET', key.job(job.id), 'expires_at')
-if expires_at then redis.call('ZADD', key.expiring, expires_at, job.id) end
-count(job.location, 'in_flight', 'pending')
-schedule(job.location, place(job.location, job.id, job.seq, nil, job.priority))
+put_back(job)
 return reply('throttled', 9)

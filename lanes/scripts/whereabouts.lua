@@ -11,8 +11,9 @@
 --   head, head_until           of one that stands behind others: the first of its record, and the end of its wait or lease
 --   attempt, worker            of a job in flight
 --   born                       once it was replayed
---   hold, held_by, unauthorized, paused_until, blocked_until, run_failures, gap   of its lane
---   all_hold, all_held_by, outage_since, room, probe_at             of all lanes
+--   hold, held_by, unauthorized, paused_until, throttled_until, blocked_until, run_failures, gap, brake_at, brake_probe_at,
+--   refused_run, refused_status   of its lane
+--   all_hold, all_held_by, outage_since, room, probe_at, cause, status   of all lanes
 -- @include now
 -- @include expiry
 local found = {}
@@ -60,9 +61,10 @@ if state == 'pending' then
   note_place(id, location, record)
   note_all(key.job(id), { 'not_before' })
   note('expires_at', expires_at and expiry(id, location, expires_at))
-  note_all(key.lane(location), { 'hold', 'held_by', 'unauthorized', 'paused_until', 'blocked_until', 'run_failures', 'gap' })
+  note_all(key.lane(location), { 'hold', 'held_by', 'unauthorized', 'paused_until', 'throttled_until', 'blocked_until',
+    'run_failures', 'gap', 'brake_at', 'brake_probe_at', 'refused_run', 'refused_status' })
   note_all(key.gate, { 'hold', 'held_by' }, 'all_')
-  note_all(key.gate, { 'outage_since', 'room', 'probe_at' })
+  note_all(key.gate, { 'outage_since', 'room', 'probe_at', 'cause', 'status' })
 elseif state == 'in_flight' then
   note('until', redis.call('ZSCORE', key.leases, id))
   note_all(key.job(id), { 'attempt', 'worker' })

@@ -1,21 +1,23 @@
-"""What `lanes resume` does to lanes: each with the hold that was read, and told."""
+"""What `lanes resume` does to lanes: each with the hold, or the brake, that was read, and told."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from lanes.hold_filter import count_causes
-from lanes.lane import Lane
+from lanes.lane import Brake, Lane
 from lanes.printable import printable
 from ops.command.failure import Refused
 from ops.command.session import Session
 from ops.command.table import Column, print_table
 from ops.command.words import counted, moment, print_json, say
 
+# What becomes of a lane in a dry run, had it been none.
+STOPPED = ("held", "braked")
 COLUMNS = (Column("location"), Column("since"), Column("pending", right=True), Column("causes"), Column("hold"))
 
 
 class ResumeRun:
-    """Resumes lanes, or only tells which; each with the hold that was read, and told."""
+    """Resumes lanes, or only tells which; each with the hold, or the brake of one not held, that was read, and told."""
 
     def __init__(self, session: Session, *, dry_run: bool, as_json: bool) -> None:
         self.unknown: list[str] = []
@@ -25,20 +27,26 @@ class ResumeRun:
         self._answers: list[tuple[Lane, str]] = []
 
     def resume(self, lanes: Sequence[Lane]) -> None:
-        """Do it to these lanes, as far as they were held when they were read."""
+        """Do it to these lanes, as far as they were held, or on the brake, when they were read."""
         for lane in lanes:
-            if lane.hold is None:
-                answer = "free"
-            elif self._dry_run:
-                answer = "held"
-            else:
-                self._session.note("resume", lane.location_id)
-                answer = self._session.store.resume(lane.location_id, lane.held_at)
+            answer = self._resume_one(lane)
             self._answers.append((lane, answer))
             if not self._dry_run:
                 self._session.so_far = f"{counted(self._count('resumed'), 'lane')} resumed"
-            if not (self._dry_run and answer == "held"):
+            if not (self._dry_run and answer in STOPPED):
                 say(self._tell(lane, answer))
+
+    def _resume_one(self, lane: Lane) -> str:
+        if lane.hold is None and lane.brake is None:
+            return "free"
+        if self._dry_run:
+            return "braked" if lane.hold is None else "held"
+        if lane.hold is None and lane.brake is not None:
+            self._session.note("resume", lane.location_id, f"on the brake after {refusals(lane.brake)}")
+            answer = self._session.store.end_brake(lane.location_id, lane.brake.since)
+            return "resumed" if answer == "ended" else answer
+        self._session.note("resume", lane.location_id)
+        return self._session.store.resume(lane.location_id, lane.held_at)
 
     def end(self) -> None:
         """Tell what came of it.
@@ -50,15 +58,16 @@ class ResumeRun:
             say(f"{location_id}: no such lane; mistyped?")
         if self._as_json:
             print_json([_as_json(lane, answer) for lane, answer in self._answers])
-        elif self._dry_run and self._count("held"):
-            print_table(COLUMNS, [_row(lane) for lane, answer in self._answers if answer == "held"])
+        elif self._dry_run and any(self._count(answer) for answer in STOPPED):
+            print_table(COLUMNS, [_row(lane) for lane, answer in self._answers if answer in STOPPED])
         if self._dry_run:
             held = [lane for lane, answer in self._answers if answer == "held"]
             causes = f" ({count_causes(held)})" if held else ""
-            say(f"would resume {counted(len(held), 'lane')}{causes}; nothing was changed")
+            found = len(held) + self._count("braked")
+            say(f"would resume {counted(found, 'lane')}{causes}; nothing was changed")
         problems = [f"{counted(len(self.unknown), 'location')} unknown"] * bool(self.unknown)
         if changed := self._count("changed"):
-            problems.append(f"{counted(changed, 'lane')} {'was' if changed == 1 else 'were'} held anew meanwhile")
+            problems.append(f"{counted(changed, 'lane')} {'was' if changed == 1 else 'were'} stopped anew meanwhile")
         if problems:
             raise Refused("; ".join(problems))
 
@@ -66,14 +75,31 @@ class ResumeRun:
         return sum(answer == wanted for _, answer in self._answers)
 
     def _tell(self, lane: Lane, answer: str) -> str:
+        location_id = lane.location_id
+        if lane.hold is None and lane.brake is not None:
+            return {
+                "resumed": f"{location_id} goes on (it was on the brake after {refusals(lane.brake)})",
+                "free": f"{location_id} is not on the brake any more",
+            }.get(answer, f"{location_id}: left as it is: it is on the brake again since it was read: see lanes status")
         if answer == "resumed":
-            return f"{lane.location_id} goes on (it was held by {holders(lane)})"
+            still = f"; it is still on the brake, which ends with: lanes resume {location_id}" if lane.brake else ""
+            return f"{location_id} goes on (it was held by {holders(lane)}){still}"
         if answer == "free":
-            return (
-                f"{lane.location_id} was not held" if lane.hold is None else f"{lane.location_id} is not held any more"
-            )
+            return f"{location_id} was not held" if lane.hold is None else f"{location_id} is not held any more"
         by = holders(self._session.store.read_lanes([lane.location_id])[0])
-        return f"{lane.location_id}: left as it is: it was held anew meanwhile, by {by}"
+        return f"{location_id}: left as it is: it was held anew meanwhile, by {by}"
+
+
+def refusals(brake: Brake) -> str:
+    """Return what closed a brake."""
+    return f"{counted(brake.refusals, 'refusal')} in a row, the last with status {brake.status}"
+
+
+def stopped(lane: Lane) -> str:
+    """Return what stops a lane, since when, and who or why."""
+    if lane.hold is None and lane.brake is not None:
+        return f"on the brake since {moment(lane.brake.since)} after {refusals(lane.brake)}"
+    return f"held since {moment(lane.held_at)} by {holders(lane)}"
 
 
 def holders(lane: Lane) -> str:
@@ -82,10 +108,13 @@ def holders(lane: Lane) -> str:
 
 
 def _row(lane: Lane) -> tuple[object, ...]:
+    if lane.hold is None and lane.brake is not None:
+        why = refusals(lane.brake)
+        return (lane.location_id, moment(lane.brake.since), lane.counts["pending"], "brake", why)
     causes = " ".join(lane.hold_causes)
     return (lane.location_id, moment(lane.held_at), lane.counts["pending"], causes, lane.hold_text)
 
 
 def _as_json(lane: Lane, answer: str) -> dict[str, Any]:
-    names = ("location_id", "pending", "hold", "held_by", "held_at", "hold_causes", "unauthorized")
+    names = ("location_id", "pending", "hold", "held_by", "held_at", "hold_causes", "unauthorized", "brake")
     return {**{name: value for name, value in lane.as_json().items() if name in names}, "answer": answer}

@@ -17,7 +17,7 @@ from lanes.settings import Settings
 from ops.command.failure import Refused
 from ops.command.session import Session, connected
 from ops.command.table import Column, draw, plain
-from ops.command.words import MOST_SHOWN, LocationId, examples, moment, print_json, say
+from ops.command.words import MOST_SHOWN, LocationId, counted, examples, moment, print_json, say
 
 COUNTS = ("pending", "in_flight", "delivered", "dead", "retried", "throttled")
 COLUMNS = (
@@ -31,6 +31,7 @@ COLUMNS = (
     Column("window", right=True),
     Column("day", right=True),
     Column("due in", right=True),
+    Column("brake", alarm="yellow"),
     Column("hold", alarm="yellow"),
 )
 
@@ -59,8 +60,8 @@ def status(
     """Show totals, and the lanes of all locations or of these, the longest first.
 
     window: requests that may still count in the API's window; day: those of the last 24 hours, both with their limits.
-    due in: when the lane may send its next job; - when nothing waits or the lane is held. With --watch and --json, one
-    line of JSON for each look.
+    due in: when the lane may send its next job; - when nothing waits or the lane is held. brake: refusals in a row for
+    which the lane sends single probes. With --watch and --json, one line of JSON for each look.
     """
     session.so_far = "status changes nothing"
     if watch and not as_json and sys.stdout.isatty():
@@ -92,11 +93,12 @@ def look(session: Session, location_ids: Sequence[str], top: int | None) -> Pict
 
 
 def _as_json(picture: Picture) -> dict[str, object]:
-    outage = picture.gate.outage
+    outage, brake = picture.gate.outage, picture.gate.brake
     return {
         **picture.counts,
         "hold": picture.gate.hold_as_json(),
         "outage": None if outage is None else outage.as_json(),
+        "brake": None if brake is None else brake.as_json(),
         "locations": [lane.as_json() for lane in picture.lanes],
     }
 
@@ -109,10 +111,18 @@ def _rows(lanes: Sequence[Lane], settings: Settings) -> list[tuple[object, ...]]
             f"{lane.window_used}/{lane.burst or settings.burst_limit}",
             f"{lane.day_used}/{lane.daily or settings.daily_limit}",
             due(lane.due_in),
+            _brake(lane),
             _hold(lane),
         )
         for lane in lanes
     ]
+
+
+def _brake(lane: Lane) -> str:
+    if lane.brake is None:
+        return ""
+    brake = lane.brake
+    return f"{counted(brake.refusals, 'refusal')}, status {brake.status}; next probe: {due(brake.next_probe_in)}"
 
 
 def _hold(lane: Lane) -> str:
@@ -132,6 +142,11 @@ def gate_lines(gate: Gate) -> list[str]:
         room = gate.outage.room
         probe = f"next probe: {due(gate.outage.next_probe_in)}" if room == 1 else f"ending: {room} requests at a time"
         lines.append(f"OUTAGE of the API since {moment(gate.outage.since)}; {probe}")
+    if gate.brake is not None:
+        lines.append(
+            f"ALL LANES ARE ON THE BRAKE since {moment(gate.brake.since)}: several were refused with status "
+            f"{gate.brake.status}, and nothing is delivered; next probe: {due(gate.brake.next_probe_in)}"
+        )
     return lines
 
 

@@ -47,7 +47,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 NAMES = (
     *dict.fromkeys((*QUERY, *TABLE, "id", "ids", "query", "held_at", "burst", "daily", "weight", "verb", "of")),
-    *("even_if_newer", "format", "given", "read", "cells", "text", "check", "replay", "v", "name", "_xsrf"),
+    *("even_if_newer", "format", "given", "read", "cells", "text", "check", "replay", "v", "name", "_xsrf", "since"),
 )
 BROKEN = ("[" * 100_000, '{"a":' * 5000, "9" * 5000, "NaN", "[]", "", '{"id": 1e999}', '"\\ud800"', '{"given": ')
 BODY = '{"pipelineId": "pipe", "locationId": "loc", "contactId": "contact0", "name": "new"}'

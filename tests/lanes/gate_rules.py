@@ -23,6 +23,7 @@ class GateRules(LetterRules):
     refused: dict[str, int]
     all_held: bool
     held_for: dict[str, float]
+    braked: dict[str, float]  # location -> when its brake closed
 
     def over(self, known: Known) -> bool:
         """Whether the time of a job is over: later than was said by the time for which it was held since."""
@@ -52,7 +53,7 @@ class GateRules(LetterRules):
         outage = self.store.gate().outage
         paused = self.all_held or (outage is not None and outage.room == 1)
         for location, held in self.held.items():
-            self.held_for[location] += seconds if held or paused else 0
+            self.held_for[location] += seconds if held or paused or location in self.braked else 0
 
     @rule(location=st.sampled_from(LOCATIONS), stop=SELDOM)
     def hold(self, location: str, stop: bool) -> None:

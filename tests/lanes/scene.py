@@ -8,7 +8,7 @@ from lanes.finding import Finding
 from lanes.order import Order
 from lanes.repair import Repairer, Terms
 from lanes.results import Released
-from lanes.transitions import Limits, Report, Seat
+from lanes.transitions import CountedRefusal, Limits, Report, Seat
 from tests.lanes.conftest import ClockedStore
 
 LIMITS = Limits(burst=1000, window=10, daily=100_000)
@@ -55,6 +55,9 @@ def set_up(store: ClockedStore) -> list[str]:
         store.pass_time(0.001)
         return job
 
+    add("costly", "o", "slow")
+    add("slowed", "p", "slow")
+    store.bury(report(send()), reason="refused", refusal=CountedRefusal(1, 60, 60, 403, "shape"))
     add("done", "a")
     store.deliver(report(send()), retention=3600)
     add("refused", "b")

@@ -15,7 +15,7 @@ from tests.lanes.conftest import ClockedStore
 from tests.lanes.scene import codes, drain, mend, order, set_up
 
 SENT = {"sent", "after-sent", "retried", "after-retried", "replayed", "waiting", "second", "third", "timed", "urgent"}
-SENT |= {"held", "elsewhere", "plain", "brief"}
+SENT |= {"held", "slowed", "elsewhere", "plain", "brief"}
 FAR = 9_000_000_000_000_000
 
 # What a person, a bug or an evicting Redis may do: command, key, values; and what the audit says to it.
@@ -97,6 +97,12 @@ BREAKAGES: dict[str, tuple[tuple[object, ...], str]] = {
     "a refused credential holds nothing": (("hset", "lane:loc", "unauthorized", "7 Invalid JWT"), "lane-hold"),
     "a refused credential of no version": (("hset", "lane:held", "unauthorized", "Invalid JWT"), "lane-hold"),
     "authorization holds it for no credential": (("hset", "lane:held", "held_by", "authorization"), "lane-hold"),
+    "a brake is gone": (("hdel", "lane:slow", "brake_at"), "lane-held"),
+    "a brake is closed by half": (("hdel", "lane:slow", "brake_gap"), "lane-brake"),
+    "a brake without a next probe": (("hdel", "lane:slow", "brake_probe_at"), "lane-brake"),
+    "a brake from nowhere": (("hset", "lane:loc", "brake_at", 1), "lane-held"),
+    "all are on the brake by half": (("hset", "gate", "cause", "refusals"), "gate"),
+    "an outage without a beginning": (("hset", "gate", "room", 1), "gate"),
     "a lane counts too many": (("hincrby", "lane:loc", "pending", 3), "count"),
     "a lane counts too few": (("hincrby", "lane:loc", "in_flight", -1), "count"),
     "a lane counts other letters": (("hincrby", "lane:loc", "dead", 2), "count"),

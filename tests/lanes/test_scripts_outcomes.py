@@ -114,7 +114,7 @@ def test_throttle_makes_the_lane_wait_and_spends_no_attempt(store: ClockedStore,
         "ready:loc.job1": "1",
         "due.loc": "t+6",
         "expiring.job1": "t+100",
-        **of("lane:loc", pending="1 -> 2", throttled="1", paused_until="t+6"),
+        **of("lane:loc", pending="1 -> 2", throttled="1", throttled_until="t+6"),
     }
 
 
@@ -124,7 +124,7 @@ def test_a_shorter_wait_does_not_shorten_a_longer_one(store: ClockedStore, order
     store.throttle(report(first), wait=40)
     with watch(store) as changed:
         store.throttle(report(second), wait=4)
-    assert "lane:loc.paused_until" not in changed
+    assert "lane:loc.throttled_until" not in changed
 
 
 def test_bury_keeps_body_and_attempts_and_lets_the_record_go_on(store: ClockedStore, order: Orders) -> None:
@@ -209,7 +209,7 @@ def test_a_late_failure_changes_nothing_but_its_slot(
     with watch(store) as changed:
         assert OUTCOMES[failure](store, report(job)).code == "stale"
     slot = {"slots:loc.job1:1": f"t+70 -> t+{store.now + 10 - START:g}"}
-    waits = of("lane:loc", throttled="1", paused_until=f"t+{store.now + 4 - START:g}")
+    waits = of("lane:loc", throttled="1", throttled_until=f"t+{store.now + 4 - START:g}")
     assert changed == slot | (waits if failure == "throttle" else {})
 
 
@@ -278,7 +278,7 @@ def test_the_record_of_a_job_that_a_late_success_delivered_goes_on_when_its_last
         newest = Report("job1", older.attempt + 1, "{}", seat().limits)
         assert OUTCOMES[outcome](store, newest).code == "stale"
     assert changed.pop("attempts:job1").endswith(f", 2 {WRITTEN[outcome]} t+62 t+62 {{}}")
-    throttled = of("lane:loc", throttled="1", paused_until="t+66") if outcome == "throttle" else {}
+    throttled = of("lane:loc", throttled="1", throttled_until="t+66") if outcome == "throttle" else {}
     assert changed == throttled | advances("job2") | {
         "leases.job1": "t+122 -> gone",
         "slots:loc.job1:2": "t+132 -> t+72",

@@ -24,6 +24,7 @@ from lanes.order import Acceptance
 from lanes.results import Released, Result
 from lanes.transitions import Report, Seat, Told
 from lanes.versions import DEFAULT_VERSION
+from tests.lanes.brake_rules import BrakeRules
 from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
 from tests.lanes.failure_rules import MOST_FAILURES, FailureRules
 from tests.lanes.letter_rules import LOCATIONS, RECORDS, Known
@@ -31,7 +32,7 @@ from tests.lanes.letter_rules import LOCATIONS, RECORDS, Known
 WORKERS = ("w1", "w2", "w3")
 OUTCOMES = (
     *("deliver", "deliver", "retry", "fail", "fail", "doubt", "throttle", "defer", "unsent"),
-    *("bury", "unauthorized", "no_token"),
+    *("bury", "unauthorized", "no_token", "refuse", "refuse"),
 )
 UNSENT = ("unsent", "no_token")
 
@@ -44,7 +45,7 @@ class Sent:
     job: Released
 
 
-class LanesMachine(FailureRules):
+class LanesMachine(FailureRules, BrakeRules):
     """The rules are the store's methods."""
 
     @initialize()
@@ -63,6 +64,8 @@ class LanesMachine(FailureRules):
         self.refused: dict[str, int] = {}
         self.went_with: dict[tuple[str, int], int] = {}
         self.all_held = False
+        self.refusals: dict[str, int] = dict.fromkeys(LOCATIONS, 0)
+        self.braked: dict[str, float] = {}
         self.held_for: dict[str, float] = dict.fromkeys(LOCATIONS, 0.0)
 
     @rule(
@@ -177,6 +180,7 @@ class LanesMachine(FailureRules):
         if outcome == "deliver":
             result = self.store.deliver(report, retention=10**6, take=following)
             expected = "stale" if known.state is State.DELIVERED else "delivered"
+            self.delivered(known)
             if expected == "delivered":
                 self.end(job.id, State.DELIVERED)
         elif outcome in ("fail", "doubt"):
@@ -184,11 +188,8 @@ class LanesMachine(FailureRules):
             result, expected = self.fail(report, known, following, current=current, doubt=doubt)
         elif outcome in ("unauthorized", "no_token"):
             result, expected = self.unauthorized(report, known, following, current=current)
-        elif outcome == "bury":
-            result = self.store.bury(report, reason="refused", take=following)
-            expected = "buried" if current else "stale"
-            if current:
-                self.end(job.id, State.DEAD)
+        elif outcome in ("bury", "refuse"):
+            result, expected = self.die(job, report, outcome, following, current=current)
         else:
             result, done = self.come_back(report, outcome, following)
             expected = done if current else "stale"

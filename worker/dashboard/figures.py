@@ -55,26 +55,31 @@ def has_work(lane: Lane) -> bool:
 
 def may_send(lane: Lane, gate: Gate, settings: Settings) -> bool:
     """Return whether nothing but its window keeps the lane from sending."""
-    stopped = gate.hold is not None or gate.outage is not None or lane.hold is not None or lane.failing
-    return not stopped and lane.day_used < (lane.daily or settings.daily_limit)
+    all_stopped = gate.hold is not None or gate.outage is not None or gate.brake is not None
+    stopped = lane.hold is not None or lane.brake is not None or lane.failing
+    return not (all_stopped or stopped) and lane.day_used < (lane.daily or settings.daily_limit)
 
 
 def backlog(lanes: Sequence[Lane], gate: Gate, hour: Series, settings: Settings) -> dict[str, Any]:
     """Return how much waits, and how long it takes at the present pace if nothing more comes.
 
     No lane goes faster than its windows allow, so the longest lane may take longer than all together. `seconds` is None
-    when nothing moves. Jobs of held lanes (`held`) wait for a person, not for the pace.
+    when nothing moves. Jobs of held lanes (`held`) wait for a person, those of lanes on the brake (`braked`) until the
+    API takes one; neither for the pace.
     """
-    moving = [lane for lane in lanes if lane.hold is None and gate.hold is None]
-    jobs = sum(lane.counts["pending"] + lane.counts["in_flight"] for lane in moving)
-    everything = sum(lane.counts["pending"] + lane.counts["in_flight"] for lane in lanes)
+    open_lanes = [lane for lane in lanes if lane.hold is None and gate.hold is None]
+    moving = [lane for lane in open_lanes if lane.brake is None]
+    everything, not_held, jobs = (
+        sum(lane.counts["pending"] + lane.counts["in_flight"] for lane in some) for some in (lanes, open_lanes, moving)
+    )
     pace = sum(rate_now(hour, event) for event in ENDS)
     windows = max((lane.counts["pending"] / (lane.burst or settings.burst_limit) for lane in moving), default=0.0)
     slowest = windows * settings.burst_window_seconds
     seconds = max(jobs / pace, slowest) if pace and jobs else (0.0 if not jobs else None)
     return {
         "jobs": jobs,
-        "held": everything - jobs,
+        "held": everything - not_held,
+        "braked": not_held - jobs,
         "seconds": seconds,
         "pace": pace,
         "incoming": rate_now(hour, "accepted"),
@@ -82,8 +87,9 @@ def backlog(lanes: Sequence[Lane], gate: Gate, hour: Series, settings: Settings)
 
 
 def oldest(lanes: Iterable[Lane]) -> dict[str, Any] | None:
-    """Return for how long the oldest job waits that could have been sent, and where. Held lanes wait for a person."""
-    waiting = [(lane.oldest, lane.location_id) for lane in lanes if lane.oldest is not None and lane.hold is None]
+    """Return for how long the oldest job waits that could have been sent, and where, but for lanes that are stopped."""
+    going = [lane for lane in lanes if lane.hold is None and lane.brake is None]
+    waiting = [(lane.oldest, lane.location_id) for lane in going if lane.oldest is not None]
     if not waiting:
         return None
     seconds, location_id = max(waiting)
@@ -93,6 +99,15 @@ def oldest(lanes: Iterable[Lane]) -> dict[str, Any] | None:
 def held(lanes: Iterable[Lane]) -> dict[str, Any] | None:
     """Return how many lanes are held, and which one for the longest; None when none is."""
     found = [(lane.held_at or 0.0, lane.location_id) for lane in lanes if lane.hold is not None]
+    if not found:
+        return None
+    since, location_id = min(found)
+    return {"lanes": len(found), "since": since, "location_id": location_id}
+
+
+def braked(lanes: Iterable[Lane]) -> dict[str, Any] | None:
+    """Return how many lanes are on the brake, and which one for the longest; None when none is."""
+    found = [(lane.brake.since, lane.location_id) for lane in lanes if lane.brake is not None]
     if not found:
         return None
     since, location_id = min(found)
@@ -150,4 +165,8 @@ def crew(workers: Sequence[WorkerSeen], in_flight: int, threads: int) -> dict[st
 
 def stops(gate: Gate) -> dict[str, Any]:
     """Return what stops all lanes."""
-    return {"hold": gate.hold_as_json(), "outage": None if gate.outage is None else gate.outage.as_json()}
+    return {
+        "hold": gate.hold_as_json(),
+        "outage": None if gate.outage is None else gate.outage.as_json(),
+        "brake": None if gate.brake is None else gate.brake.as_json(),
+    }

@@ -20,6 +20,7 @@ class Show(StrEnum):
     ALL = "all"
     WAITING = "waiting"
     HELD = "held"
+    BRAKED = "braked"
     FAILING = "failing"
     DEAD = "dead"
     IDLE = "idle"
@@ -55,6 +56,7 @@ CHOICES: Mapping[Show, Callable[[Lane], bool]] = {
     Show.ALL: lambda _: True,
     Show.WAITING: lambda lane: lane.counts["pending"] > 0,
     Show.HELD: lambda lane: lane.hold is not None,
+    Show.BRAKED: lambda lane: lane.brake is not None,
     Show.FAILING: lambda lane: lane.failing > 0,
     Show.DEAD: lambda lane: letters(lane) > 0,
     Show.IDLE: lambda lane: not (lane.counts["pending"] or lane.counts["in_flight"] or lane.hold is not None),
@@ -180,6 +182,7 @@ def as_row(lane: Lane, budgets: Budgets) -> dict[str, Any]:
         "hold_causes": [cause.value for cause in lane.hold_causes],
         "hold_text": lane.hold_text,
         "failing": lane.failing,
+        "brake": None if lane.brake is None else lane.brake.as_json(),
     }
 
 

@@ -48,13 +48,19 @@ OUTCOMES = {
     "retry": Told("failed, for a reason that may pass", Tone.WARN),
     "unconfirmed": Told("not confirmed: nobody knows whether the API took it", Tone.WARN),
     "throttled": Told("throttled: the API said 429, no attempt is spent", Tone.WARN),
+    "braked": Told("refused while the brake of its lane closed: no attempt is spent", Tone.WARN),
     "again": Told("sent again with another token, no attempt is spent", Tone.WARN),
     "lost": Told("lost: the lease ended without a report, the job was taken back", Tone.WARN),
     Reason.REFUSED: Told("refused by the API", Tone.BAD),
     Reason.UNAUTHORIZED: Told("refused: the token is not accepted", Tone.BAD),
     Reason.EXHAUSTED: Told("failed for the last time", Tone.BAD),
 }
-PAUSES = {"retry": "backoff", "unconfirmed": "backoff", "throttled": "waited for its lane, which paused"}
+PAUSES = {
+    "retry": "backoff",
+    "unconfirmed": "backoff",
+    "throttled": "waited for its lane, which paused",
+    "braked": "waited for its lane, which was on the brake",
+}
 FINAL = (Reason.REFUSED, Reason.UNAUTHORIZED, Reason.EXHAUSTED)
 # How an attempt's notes are called; in this order. Seconds stand by themselves.
 FACTS = {

@@ -58,7 +58,7 @@ OF_THE_CELL = (
     Described(
         "lanes_oldest_seconds",
         _G,
-        "age of the oldest job that could have been sent by now, in lanes that are held and in the others",
+        "age of the oldest job that could have been sent by now, in lanes held or on the brake, and in the others",
         ("held",),
     ),
     Described("lanes_locations", _G, "lanes: locations that ever had a job"),
@@ -70,6 +70,8 @@ OF_THE_CELL = (
     ),
     Described("lanes_held_all", _G, "1 while a person holds all lanes"),
     Described("lanes_failing", _G, "lanes in which every request fails by the API's fault; they send single probes"),
+    Described("lanes_braked", _G, "lanes on the brake: refused in a row; they send single probes"),
+    Described("lanes_braked_all", _G, "1 while all lanes are on the brake"),
     Described("lanes_outage", _G, "1 during an outage of the API"),
     Described("lanes_outage_seconds", _G, "for how long the outage has been on, 0 when there is none"),
     Described(

@@ -53,6 +53,7 @@ class LaneTable:
 
     lanes: int = 0
     failing: int = 0
+    braked: int = 0
     held: Counter[str] = field(default_factory=Counter)
     oldest: dict[str, float] = field(default_factory=lambda: {"no": 0.0, "yes": 0.0})
     busy: int = 0
@@ -64,6 +65,7 @@ class LaneTable:
         """Return it as metrics."""
         yield Sample("lanes_locations", self.lanes)
         yield Sample("lanes_failing", self.failing)
+        yield Sample("lanes_braked", self.braked)
         for by in BY:
             yield Sample("lanes_held", self.held[by], (by,))
         for held, seconds in self.oldest.items():
@@ -97,8 +99,9 @@ def tabulate(lanes: Sequence[Lane], gate: Gate, settings: Settings) -> LaneTable
 
 def _count(table: LaneTable, lane: Lane, gate: Gate) -> None:
     table.failing += lane.failing > 0
+    table.braked += lane.brake is not None
     for cause in lane.hold_causes:
         by = lane.held_by if lane.held_by in BY else "person"
         table.held["authorization" if cause is HoldCause.AUTHORIZATION else by] += 1
-    held = "no" if lane.hold is None and gate.hold is None else "yes"
+    held = "no" if lane.hold is None and lane.brake is None and gate.hold is None else "yes"
     table.oldest[held] = max(table.oldest[held], lane.oldest or 0.0)

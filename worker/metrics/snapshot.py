@@ -55,6 +55,7 @@ class Snapshot:
     def _gate(self) -> Iterator[Sample]:
         outage = self.gate.outage
         yield Sample("lanes_held_all", self.gate.hold is not None)
+        yield Sample("lanes_braked_all", self.gate.brake is not None)
         yield Sample("lanes_outage", outage is not None)
         yield Sample("lanes_outage_seconds", 0.0 if outage is None else max(0.0, self.at - outage.since))
         yield Sample("lanes_outage_room", 0 if outage is None else outage.room)

@@ -1,8 +1,8 @@
--- @include outage
+-- @include brake
 -- @include count
 -- @include go_on
 -- The breaker is told of each report whether the API answered. It pauses all lanes in an outage, and one lane whose requests all
--- fail: that one sends a single probe at a time, with growing gaps.
+-- fail: that one sends a single probe at a time, with growing gaps. What is answered with a refusal is the brake's (brake.lua).
 
 -- pause_failing(job, failures, gap, earliest): the lane's next probe goes out after the gap, and not before `earliest`.
 local function pause_failing(job, failures, gap, earliest)
@@ -25,7 +25,7 @@ local function lane_fails(job, rule)
   failures = answered == tonumber(run[2]) and failures + 1 or 1
   redis.call('HSET', name, 'run_failures', failures, 'run_answers', answered)
   if failures < rule.failures then return false end
-  -- A 429 may have asked for longer.
+  -- A 429 or its token may need longer.
   pause_failing(job, failures, rule.gap, math.max(job.lane.paused_until, now + rule.least))
   return true
 end
@@ -34,6 +34,7 @@ end
 -- for how long the API asked to be left alone (us). Returns whose fault it is: 'outage', 'lane' or 'job'. Only the last spends one
 -- of the job's attempts.
 local function api_failed(job, text, least)
+  end_brake_probe(job)
   local rule = read_rule(text)
   rule.least = least
   local gate = redis.call('HMGET', key.gate, 'outage_since', 'room', 'gap', 'run_failures', 'run_answers', 'run_at',
@@ -53,6 +54,7 @@ end
 
 -- api_answered(job): the API answered, whatever it said.
 local function api_answered(job)
+  end_brake_probe(job)
   answer_probe(job)
   if not job.lane.gap then return end
   redis.call('HDEL', key.lane(job.location), 'run_failures', 'gap', 'gap_at', 'paused_until')
@@ -62,6 +64,7 @@ end
 -- api_refused(job, told): it answered with something else than a success or a 429; or nothing was sent, if it told nothing.
 local function api_refused(job, told)
   if told == '' then
+    end_brake_probe(job)
     give_back(job)
   else
     api_answered(job)

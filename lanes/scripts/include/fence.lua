@@ -9,6 +9,7 @@
 --   current  the job is in flight under this attempt
 --   lane     what stands in its lane
 --   probe    it went out in an outage
+--   replayed a person sent it again after it had died
 --   leased   this attempt held the record until now, although a stale success may have delivered the job meanwhile
 local function fence(id, attempt, told, throttled)
   local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'released_at', 'attempt', 'seq', 'priority',
@@ -21,7 +22,7 @@ local function fence(id, attempt, told, throttled)
   local found = { id = id, attempt = attempt, state = job[1], location = job[2], record = job[3],
                   released_at = job[4] or '0', seq = tonumber(job[6]), priority = tonumber(job[7]), carries = job[8],
                   died = job[10], number = newest and tonumber(job[9]), leased = leased,
-                  current = leased and job[1] == 'in_flight', probe = job[11] == attempt,
+                  current = leased and job[1] == 'in_flight', probe = job[11] == attempt, replayed = job[14],
                   since = math.max(tonumber(job[12]), tonumber(job[13]) or 0, tonumber(job[14]) or 0) }
   found.lane = read_lane(found.location)
   learn(found, found.lane, told, throttled)

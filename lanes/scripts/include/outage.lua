@@ -80,8 +80,10 @@ local function begin_outage(rule)
 end
 
 local function end_outage(since)
-  notify('outage_ended', { seconds = math.floor((now - tonumber(since)) / 1000000) })
-  redis.call('HDEL', key.gate, 'outage_since', 'room', 'room_at', 'gap', 'probe_at')
+  local braked = redis.call('HGET', key.gate, 'cause')
+  -- The first write is one that a full Redis allows, and with it all that follow.
+  redis.call('HDEL', key.gate, 'outage_since', 'room', 'room_at', 'gap', 'probe_at', 'cause', 'status')
+  notify(braked and 'all_brake_ended' or 'outage_ended', { seconds = math.floor((now - tonumber(since)) / 1000000) })
   redis.call('DEL', key.probes)
   set_gate()
 end
@@ -116,10 +118,16 @@ local function fail_probe(gate, job, rule)
   set_gate()
 end
 
--- answer_probe(job): the gate opens a little further, and at last wholly.
+-- answer_probe(job): the gate opens a little further, and at last wholly. Where refusals shut it, an answer alone opens nothing: the
+-- next probe goes out after the same gap, unless brake.lua knows better.
 local function answer_probe(job)
   if not give_back(job) then return end
-  local gate = redis.call('HMGET', key.gate, 'room', 'outage_since')
+  local gate = redis.call('HMGET', key.gate, 'room', 'outage_since', 'cause', 'gap')
+  if gate[3] then
+    job.gate_gap = tonumber(gate[4])
+    redis.call('HSET', key.gate, 'probe_at', now + jittered(job.gate_gap))
+    return
+  end
   local room = 2 * tonumber(gate[1])
   if room >= FULL_ROOM then return end_outage(gate[2]) end
   redis.call('HSET', key.gate, 'room', room, 'room_at', now)

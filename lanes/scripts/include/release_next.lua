@@ -5,6 +5,7 @@
 -- @include expiry
 -- @include gate
 -- @include needs
+-- @include probe
 -- release_next(from): moves the first job of the lane whose turn it is from `ready` to in flight, when ARGV holds from
 -- the position `from` on:
 --   worker  lease (us)
@@ -30,20 +31,19 @@ local function keeps_turn(lane)
   return turn > 0
 end
 
--- probe_of(location, first): which job a lane sends whose requests all fail: the first, the last, or any, so that none whose own
--- fault it is stands before the others for ever.
-local function probe_of(location, first)
-  if now % 3 == 0 then return first end
-  if now % 3 == 1 then return redis.call('ZRANGE', key.ready(location), -1, -1)[1] end
-  return redis.call('ZRANDMEMBER', key.ready(location))
-end
-
 -- crowds(lane): it has more than its share of all that is in flight, and another lane is due. Else one location that answers
 -- slowly would have every hand of the workers after a while.
 local function crowds(lane)
   if lane.in_flight < CROWD * lane.weight then return false end
   local due = redis.call('ZCOUNT', key.due, '-inf', now)
   return due > 1 and lane.in_flight * due > redis.call('ZCARD', key.leases) * lane.weight
+end
+
+-- lets_others_go(lane, shut): it goes only when no other lane is due: one that crowds; and on the brake of all, one that is on its
+-- own: the others may be delivered, which is what the probes are for.
+local function lets_others_go(lane, shut)
+  if shut then return shut == 'refusals' and lane.brake_at end
+  return crowds(lane)
 end
 
 -- take_turn(lane): sets when the lane is due next, and returns the job that it may release now, or nil.
@@ -54,16 +54,18 @@ local function take_turn(lane)
     return nil
   end
   ripen(location)
-  local until_at = lane.paused_until > now and lane.paused_until or burst_until(lane) or day_until(lane)
+  local waits_until = math.max(lane.paused_until, lane.throttled_until, lane.brake_probe_at)
+  local waits = waits_until > now
+  local until_at = waits and waits_until or burst_until(lane) or day_until(lane)
   local ready = redis.call('ZRANGE', key.ready(location), 0, 1)
   local at = now
   if #ready < (until_at and 1 or 2) then
     at = tonumber(redis.call('ZRANGE', key.later(location), 0, 0, 'WITHSCORES')[2])
   elseif not until_at and keeps_turn(lane) then
-    return ready[1]
+    return choose(lane, ready)
   end
   if until_at then
-    redis.call('HSET', key.lane(location), 'blocked_until', until_at)
+    if not waits then redis.call('HSET', key.lane(location), 'blocked_until', until_at) end
     at = at and math.max(at, until_at)
   end
   if at then
@@ -72,8 +74,7 @@ local function take_turn(lane)
     redis.call('ZREM', key.due, location)
   end
   if until_at then return nil end
-  if lane.gap and ready[1] then return probe_of(location, ready[1]) end
-  return ready[1]
+  return choose(lane, ready)
 end
 
 -- take_seat(worker, id, attempt, lease): the worker has this job in hand, until its lease ends.
@@ -95,21 +96,9 @@ local function given(worker, lease)
   redis.call('ZADD', key.leases, now + lease, id)
   redis.call('ZADD', key.slots(job[3]), now + lease + read_lane(job[3]).window, id .. ':' .. attempt)
   redis.call('ZADD', key.probes, 'XX', now + lease, id .. ':' .. attempt)
+  extend_brake_probe(job[3], id .. ':' .. attempt, lease)
   return { id, job[3], tonumber(attempt), tonumber(job[4]) or 0, tonumber(job[5]), tonumber(job[6]), tonumber(job[7]) or 0,
            job[8] or '', redis.call('GET', key.body(id)) }
-end
-
--- send_probe(id, attempt, lane, shut, lease): of this request it depends what else may go out, until its lease ends.
-local function send_probe(id, attempt, lane, shut, lease)
-  if shut then
-    redis.call('ZREMRANGEBYSCORE', key.probes, '-inf', now)
-    redis.call('ZADD', key.probes, now + lease, id .. ':' .. attempt)
-    redis.call('HSET', key.job(id), 'probe', attempt)
-  end
-  if lane.gap then
-    redis.call('HSET', key.lane(lane.location), 'paused_until', now + lease)
-    redis.call('ZADD', key.due, 'XX', now + lease, lane.location)
-  end
 end
 
 -- send_out(id, job, lane, shut, worker, lease): the job is in flight from now on.
@@ -122,19 +111,21 @@ local function send_out(id, job, lane, shut, worker, lease)
   redis.call('HSET', key.job(id), 'state', 'in_flight', 'attempt', attempt, 'released_at', now, 'worker', worker,
     'number', number)
   count(lane.location, 'pending', 'in_flight')
-  if shut or lane.gap then send_probe(id, attempt, lane, shut, lease) end
+  if shut or lane.gap or lane.brake_at then send_probe(id, attempt, job[2], lane, shut, lease) end
   take_seat(worker, id, attempt, lease)
   return { id, lane.location, attempt, tonumber(job[4]) or 0, tonumber(job[5]), now, tonumber(job[6]) or 0,
            job[7] or '', redis.call('GET', key.body(id)) }
 end
 
--- next_lane(): the location whose turn it is, and whether the gate is shut before it; or nil, and us until one is due, or -1.
+-- next_lane(): the location whose turn it is, and whether the gate is shut before it (for which cause, if it is no outage); or nil,
+-- and us until one is due, or -1.
 local function next_lane()
   local first = redis.call('ZRANGE', key.due, 0, 0, 'WITHSCORES')
   local shut = first[1] == ''
   if shut then
-    local free, at = passage()
+    local free, at, cause = passage()
     if free <= 0 then return nil, at and at - now or -1 end
+    shut = cause or shut
     first = redis.call('ZRANGE', key.due, 1, 1, 'WITHSCORES')
   end
   if not first[1] then return nil, -1 end
@@ -148,17 +139,18 @@ local function release_next(from)
   if not worker then return {} end
   local lost = given(worker, lease)
   if lost then return lost end
-  local passed_over
-  for _ = 1, LANES_LOOKED_AT do
+  local passed_over, passed_shut
+  for look = 1, LANES_LOOKED_AT do
     local location, shut = next_lane()
     if not location and not passed_over then return { '', shut } end
     local lane = location and read_lane(location) or passed_over
     local id
-    if location and not shut and crowds(lane) then
+    if location and not (shut and look == LANES_LOOKED_AT) and lets_others_go(lane, shut) then
       redis.call('ZADD', key.due, now + 1, location)
       passed_over = passed_over or lane
+      passed_shut = shut
     else
-      if not location then passed_over, shut = nil, false end
+      if not location then passed_over, shut = nil, passed_shut end
       id = take_turn(lane)
     end
     if id then

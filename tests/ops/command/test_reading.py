@@ -17,7 +17,13 @@ from tests.ops.command.conftest import SEAT, Run
 def test_status_of_an_empty_redis(quick: Run) -> None:
     shown = quick("status", "--json")
     assert shown.returncode == 0
-    assert json.loads(shown.stdout) == {**dict.fromkeys(COUNTS, 0), "hold": None, "outage": None, "locations": []}
+    assert json.loads(shown.stdout) == {
+        **dict.fromkeys(COUNTS, 0),
+        "hold": None,
+        "outage": None,
+        "brake": None,
+        "locations": [],
+    }
     assert quick("status").stdout.startswith("accepted 0  pending 0  in flight 0  delivered 0")
 
 
@@ -30,9 +36,9 @@ def test_status_counts_the_whole_and_each_lane(quick: Run, enqueue: Callable[...
     assert (found["accepted"], found["pending"]) == (4, 4)
     assert [(lane["location_id"], lane["pending"]) for lane in found["locations"]] == [("big", 3), ("small", 1)]
     lines = quick("status").stdout.splitlines()
-    headings = "location pending in_flight delivered dead retried throttled window day due_in hold"
+    headings = "location pending in_flight delivered dead retried throttled window day due_in brake hold"
     assert lines[1].split() == headings.split()
-    assert lines[2].split() == ["big", "3", "0", "0", "0", "0", "0", "0/100", "0/200000", "now", "-"]
+    assert lines[2].split() == ["big", "3", "0", "0", "0", "0", "0", "0/100", "0/200000", "now", "-", "-"]
     assert lines[3].endswith(r"operator: asked the\x1b customer")
 
 

@@ -43,7 +43,7 @@ def test_a_hold_that_was_set_since_it_was_read_stays(quick: Run, store: LaneStor
     assert shown.stderr.splitlines() == [
         "one: left as it is: it was held anew meanwhile, by bob: the second reason",
         "two goes on (it was held by ada: the first reason)",
-        "lanes: 1 lane was held anew meanwhile",
+        "lanes: 1 lane was stopped anew meanwhile",
     ]
 
 
@@ -154,7 +154,7 @@ def test_a_hold_that_is_set_while_the_command_asks_stays(
         "ada-1: left as it is: it was held anew meanwhile, by bob: the second reason",
         "ada-2 is not held any more",
         "both goes on (it was held by ada: wrong prices; authorization: Invalid JWT)",
-        "lanes: 1 lane was held anew meanwhile",
+        "lanes: 1 lane was stopped anew meanwhile",
     ]
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from lanes.gate import Gate, Outage
-from lanes.lane import COUNTS, Lane
+from lanes.gate import AllBrake, Gate, Outage
+from lanes.lane import COUNTS, Brake, Lane
 from lanes.series import EVENTS, Histogram, Point, Series
 from lanes.settings import Settings
 from worker.dashboard import figures
@@ -69,7 +69,23 @@ def test_the_backlog_goes_at_the_pace_of_the_last_half_minute() -> None:
     lanes = [lane("a", pending=95, in_flight=5), lane("b", pending=100)]
     found = figures.backlog(lanes, FREE, hour, SETTINGS)
     assert found["pace"] == 10.0
-    assert found == {"jobs": 200, "held": 0, "seconds": 20.0, "pace": 10.0, "incoming": 0.0}
+    assert found == {"jobs": 200, "held": 0, "braked": 0, "seconds": 20.0, "pace": 10.0, "incoming": 0.0}
+
+
+def test_a_lane_on_the_brake_is_told_apart_from_what_moves_and_what_is_held() -> None:
+    brake = Brake(100.0, 5.0, 20, 403)
+    lanes = [
+        lane("a", pending=5, oldest=1.0),
+        lane("b", pending=7, oldest=9.0, brake=brake),
+        lane("c", pending=9, brake=brake, hold="why", held_at=50.0),
+    ]
+    found = figures.backlog(lanes, FREE, series({}), SETTINGS)
+    assert (found["jobs"], found["braked"], found["held"]) == (5, 7, 9)
+    assert figures.oldest(lanes) == {"seconds": 1.0, "location_id": "a"}
+    assert figures.braked(lanes) == {"lanes": 2, "since": 100.0, "location_id": "b"}
+    assert figures.braked(lanes[:1]) is None
+    assert figures.in_use(lanes, FREE, SETTINGS)["lanes"] == 1
+    assert figures.in_use(lanes, Gate(brake=AllBrake(1.0, 2.0, 403)), SETTINGS)["lanes"] == 0
 
 
 def test_what_has_just_begun_moves() -> None:

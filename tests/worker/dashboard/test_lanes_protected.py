@@ -19,10 +19,13 @@ CHANGES: dict[str, dict[str, Any]] = {
     "lanes/resume": {"location": "held"},
     "lanes/resume-held": {},
     "lanes/limit": {"location": "lane", "burst": 5},
+    "lanes/end-brake": {"location": "lane"},
+    "lanes/end-brake-of-all": {},
     "jobs/reveal": {},
     "jobs/cancel": {},
 }
-READERS = [path for path in CHANGES if path != "lanes/resume-all"]  # which first looks whether all is held
+# But for those that first look whether all are stopped.
+READERS = [path for path in CHANGES if path not in ("lanes/resume-all", "lanes/end-brake-of-all")]
 DATA = (
     "lanes/data",
     "lanes/held/data",
@@ -154,7 +157,7 @@ def test_read_only_pages_have_no_buttons_that_change(read_only: Scene, open_page
         assert not [name for name in names if name.split(" ")[0] in ("Hold", "Resume", "Set", "Cancel")]
         assert (
             page.locator(
-                "#hold-all, #resume-all, #resume-held, #hold, #resume, #limit, #common, #cancel, #reveal"
+                "#hold-all, #resume-all, #resume-held, #hold, #resume, #end-brake, #limit, #common, #cancel, #reveal"
             ).count()
             == 0
         )

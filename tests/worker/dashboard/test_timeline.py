@@ -140,7 +140,10 @@ def test_the_story(life: Life, told: list[str]) -> None:
 
 
 def test_every_outcome_of_an_attempt_has_words() -> None:
-    known = ("delivered", "retry", "throttled", "again", "lost", "refused", "unauthorized", "exhausted", "unconfirmed")
+    known = (
+        *("delivered", "retry", "throttled", "braked", "again", "lost"),
+        *("refused", "unauthorized", "exhausted", "unconfirmed"),
+    )
     assert set(OUTCOMES) == set(known)
     event = story(Life(job(("something new", 101, 102))))[1]
     assert (event.words, event.tone) == ("attempt 1: something new", Tone.PLAIN)

@@ -9,6 +9,7 @@ from lanes.results import Released
 from lanes.series import Histogram
 from lanes.settings import Settings
 from lanes.transitions import Limits, Patience, Report, Seat
+from tests.lanes.braking import close
 from tests.lanes.conftest import ClockedStore, Orders
 from tests.lanes.outages import begin_outage
 from tests.worker.metrics.conftest import SETTINGS, Look
@@ -122,6 +123,18 @@ def test_holds_by_whom_and_the_age_of_what_waits(store: ClockedStore, order: Ord
     store.hold_all("a reason", "Ann")
     found = look(store)
     assert (found["lanes_held_all"], found["lanes_oldest_seconds{held=no}"], found["lanes_jobs_due"]) == (1, 0, 0)
+
+
+def test_lanes_on_the_brake_are_none_that_are_held(store: ClockedStore, order: Orders, look: Look) -> None:
+    assert [look(store)[name] for name in ("lanes_braked", "lanes_braked_all")] == [0, 0]
+    for name, braked, everything in (("one", 1, 0), ("two", 2, 0), ("three", 3, 1)):
+        close(store, order, name)
+        store.pass_time(0.25)
+        found = look(store)
+        assert [found[f"lanes_braked{of}"] for of in ("", "_all")] == [braked, everything]
+        assert found["lanes_outage"] == found["lanes_held_all"] == found["lanes_busy"] == 0
+        assert [found[f"lanes_held{{by={by}}}"] for by in ("authorization", "outage", "person")] == [0, 0, 0]
+    assert [found[f"lanes_oldest_seconds{{held={held}}}"] for held in ("no", "yes")] == [0, 0.75]
 
 
 def test_the_use_of_the_rate_is_that_of_lanes_that_have_work_and_may_send(

@@ -8,7 +8,7 @@ from lanes.gate import Gate
 from worker.dashboard import figures, lane_table
 from worker.dashboard.lane_table import Budgets, Query, Show, TablePage
 from worker.dashboard.page import Change, Page
-from worker.dashboard.pages import held, lane
+from worker.dashboard.pages import brake, held, lane
 from worker.dashboard.watcher import Snapshot
 
 LABELS = {
@@ -27,6 +27,7 @@ SHOWN = {
     Show.ALL: "All",
     Show.WAITING: "Waiting",
     Show.HELD: "Held",
+    Show.BRAKED: "On the brake",
     Show.FAILING: "Failing",
     Show.DEAD: "With dead letters",
     Show.IDLE: "Idle",
@@ -127,4 +128,5 @@ handlers: list[url] = [
     url(r"/lanes/resume-all", ResumeAll, name="lanes_resume_all"),
     *held.handlers,
     *lane.handlers,
+    *brake.handlers,
 ]

@@ -93,6 +93,7 @@ class ThroughputData(Page):
             "backlog": figures.backlog(seen.lanes, seen.gate, hour, settings),
             "oldest": self._linked(figures.oldest(seen.lanes)),
             "held": self._linked(figures.held(seen.lanes)),
+            "braked": self._linked(figures.braked(seen.lanes)),
             "latency": figures.latency(hour),
             "workers": figures.crew(workers, seen.counts["in_flight"], settings.shift_threads),
             "gate": figures.stops(seen.gate),

@@ -3,7 +3,7 @@
 import { rates } from "./charts.js";
 import { act, el, moment, number, poll, span, write } from "./live.js";
 import { bar, fillBar, jobAddress, show, syncRows } from "./rows.js";
-import { drawStops, stopLines } from "./stops.js";
+import { brakeLine, drawStops, stopLines } from "./stops.js";
 
 const SERIES_MS = 30000;
 const page = document.getElementById("lane");
@@ -58,6 +58,7 @@ function tellStops({ gate, lane }) {
     const since = lane.held_at ? ` since ${moment(lane.held_at)}` : "";
     lines.push(["warning", `Held${since} by ${lane.hold_text}`]);
   }
+  if (lane.brake) lines.push(["danger", `On the brake since ${moment(lane.brake.since)}: ${brakeLine(lane.brake)}`]);
   if (lane.failing) lines.push(["danger", `Failing: ${number(lane.failing)} requests in a row, single probes go out`]);
   drawStops(lines);
 }
@@ -80,6 +81,7 @@ function drawButtons(lane) {
   hold.disabled = limit.disabled = false;
   show(hold, lane.hold === null);
   show(resume, lane.hold !== null);
+  show(document.getElementById("end-brake"), lane.brake !== null);
   show(common, [lane.burst, lane.daily, lane.weight].some((limit_) => limit_ !== null));
 }
 
@@ -146,6 +148,12 @@ document.getElementById("resume")?.addEventListener("click", () => {
     ? `${was}Its token was not accepted. If it is not accepted now either, the next job becomes a dead letter and the lane is held again. A new token (lanes token set ${name}) ${causes.length > 1 ? "takes that cause away" : "resumes it by itself"}.`
     : `${was}What waited is sent from now on.`;
   act({ title: "Resume this lane?", text, confirm: "Resume" }, page.dataset.resume, { values: { ...values, held_at }, done: told, refresh });
+});
+
+document.getElementById("end-brake")?.addEventListener("click", () => {
+  const { refusals, status, since } = last.lane.brake;
+  const text = `The API refused ${number(refusals)} requests in a row, the last with status ${status}. What waits is sent from now on: if it refuses still, as many jobs become dead letters before the lane is on the brake again. The first delivery ends the brake by itself.`;
+  act({ title: "End the brake of this lane?", text, confirm: "End the brake" }, page.dataset.endBrake, { values: { ...values, since }, done: told, refresh });
 });
 
 function number_(field, label, max, help) {

@@ -3,7 +3,7 @@
 import { resumeHeld } from "./held.js";
 import { act, el, moment, number, poll, span, write } from "./live.js";
 import { address, bar, fillBar, show, syncRows } from "./rows.js";
-import { drawStops, stopLines } from "./stops.js";
+import { brakeLine, drawStops, stopLines } from "./stops.js";
 
 const page = document.getElementById("lanes");
 const table = document.getElementById("lanes-table");
@@ -49,12 +49,14 @@ function fillRow(row, lane) {
 
 function fillState(cell, lane) {
   const [badge, reason] = cell.children;
-  const [word, kind] = lane.hold !== null ? ["Held", "warning"] : lane.failing ? ["Failing", "danger"]
+  const [word, kind] = lane.hold !== null ? ["Held", "warning"] : lane.brake ? ["On the brake", "danger"] : lane.failing ? ["Failing", "danger"]
     : lane.pending || lane.in_flight ? ["Open", "success"] : ["Idle", "secondary"];
   const look = `badge lanes-badge-${kind}`;
   if (badge.className !== look) badge.className = look;
   write(badge, word);
-  write(reason, lane.hold !== null ? lane.hold_text : lane.failing ? `${lane.failing} in a row, single probes` : "");
+  const held = lane.hold !== null ? lane.hold_text : "";
+  const braked = lane.brake ? `${held ? "on the brake: " : ""}${brakeLine(lane.brake)}` : "";
+  write(reason, held || braked ? [held, braked].filter(Boolean).join("; ") : lane.failing ? `${lane.failing} in a row, single probes` : "");
   reason.title = lane.held_at ? `since ${moment(lane.held_at)}` : "";
 }
 
@@ -90,6 +92,7 @@ function drawControls(found) {
     show(hold, !found.gate.hold);
     show(resume, Boolean(found.gate.hold));
     show(document.getElementById("resume-held"), found.held > 0);
+    show(document.getElementById("end-brake"), Boolean(found.gate.brake));
   }
 }
 
@@ -147,3 +150,8 @@ document.getElementById("resume-all")?.addEventListener("click", () => {
   }, page.dataset.resumeAll, { values: { held_at: hold.at }, done: told, refresh });
 });
 document.getElementById("resume-held")?.addEventListener("click", () => resumeHeld(page.dataset.held, page.dataset.resumeHeld, refresh));
+document.getElementById("end-brake")?.addEventListener("click", () => act({
+  title: "End the brake of all lanes?",
+  text: "What waits is sent from now on; lanes on their own brake stay so. If the API refuses still, all lanes are on the brake again after the next refusal.",
+  confirm: "End the brake of all",
+}, page.dataset.endBrake, { values: { since: last.gate.brake.since }, done: told, refresh }));

@@ -1,6 +1,6 @@
 // What stops lanes, in lines at the head of a page.
 
-import { el, moment, span } from "./live.js";
+import { el, moment, number, span } from "./live.js";
 
 /** The lines that tell of it: [kind, text]. */
 export function stopLines(gate) {
@@ -11,7 +11,18 @@ export function stopLines(gate) {
     const how = room === 1 ? `all lanes pause, single probes go out${next ? `, the next in ${span(next)}` : ""}` : `it ends, ${room} requests at a time`;
     lines.push(["danger", `Outage of the API since ${moment(since)}: ${how}`]);
   }
+  if (gate.brake) {
+    const { since, status, next_probe_in: next } = gate.brake;
+    const how = `several were refused with status ${status}, and nothing is delivered; single probes go out${next ? `, the next in ${span(next)}` : ""}`;
+    lines.push(["danger", `All lanes are on the brake since ${moment(since)}: ${how}`]);
+  }
   return lines;
+}
+
+/** What a lane on the brake says of itself. */
+export function brakeLine({ refusals, status, next_probe_in: next }) {
+  const many = `${number(refusals)} refusal${refusals === 1 ? "" : "s"} in a row, the last with status ${status}`;
+  return `${many}; single probes go out, the next ${next < 1 ? "now" : `in ${span(next)}`}`;
 }
 
 /** Show lines in the page's region for them; what stands there already is not read out again. */

@@ -15,13 +15,21 @@ function counted(value, noun) {
   return `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
 }
 
-function drawStops({ gate, held }) {
+function drawStops({ gate, held, braked }) {
   const lines = [];
   if (gate.hold) lines.push(["danger", `Everything is held since ${moment(gate.hold.at)} by ${gate.hold.by}: ${gate.hold.reason}`]);
   if (gate.outage) {
     const { since, room } = gate.outage;
     const probing = room === 1 ? "single probes go out" : `ending, ${room} requests at a time`;
     lines.push(["danger", `Outage of the API since ${moment(since)}: ${probing}`]);
+  }
+  if (gate.brake) {
+    const { since, status } = gate.brake;
+    lines.push(["danger", `All lanes are on the brake since ${moment(since)}: refused with status ${status}, single probes go out`]);
+  }
+  if (braked) {
+    const which = braked.lanes === 1 ? "" : "the longest, ";
+    lines.push(["warning", `${counted(braked.lanes, "lane")} on the brake: ${which}${braked.location_id}, since ${moment(braked.since)}`]);
   }
   if (held) {
     const which = held.lanes === 1 ? "" : "the longest, ";
@@ -43,7 +51,8 @@ function drawNow({ rates: now, in_use: use, backlog, oldest }) {
     : "no lane has work that it may send");
   write("gone", backlog.jobs ? (backlog.seconds === null ? "not moving" : span(backlog.seconds)) : "nothing waits");
   const held = backlog.held ? `; ${number(backlog.held)} more held` : "";
-  write("gone-note", `${counted(backlog.jobs, "job")} at ${rate(backlog.pace)}/s, ${rate(backlog.incoming)}/s come in${held}`);
+  const slowed = backlog.braked ? `; ${number(backlog.braked)} more on the brake` : "";
+  write("gone-note", `${counted(backlog.jobs, "job")} at ${rate(backlog.pace)}/s, ${rate(backlog.incoming)}/s come in${held}${slowed}`);
   document.getElementById("backlog-card").classList.toggle("metric-card-danger", backlog.jobs > 0 && backlog.seconds === null);
   write("oldest", oldest ? span(oldest.seconds) : "none waits");
   const note = document.getElementById("oldest-note");

@@ -1,0 +1,21 @@
+-- end_brake: a person lets a lane go on that is on the brake, or all lanes where all are. A hold stays.
+-- ARGV:
+--   1 location   or '' for the brake of all lanes
+--   2 seen       time in us at which the brake closed that is to end
+-- Returns: 'ended', 'free' when there is none, or 'changed' when another one closed meanwhile; in both nothing was changed
+-- @include now
+-- @include brake
+local location = ARGV[1]
+if location == '' then
+  local gate = redis.call('HMGET', key.gate, 'cause', 'outage_since')
+  if not gate[1] then return 'free' end
+  if gate[2] ~= ARGV[2] then return 'changed' end
+  end_outage(gate[2])
+  return 'ended'
+end
+local lane = redis.call('HMGET', key.lane(location), 'brake_at', 'hold')
+if not lane[1] then return 'free' end
+if lane[1] ~= ARGV[2] then return 'changed' end
+end_brake(location, lane[2], tonumber(lane[1]), 'person')
+forget_refusals(location)
+return 'ended'

@@ -1,0 +1,297 @@
+"""The brake of all lanes step by step: several lanes are refused for the same, and nothing is delivered anywhere."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from lanes.audit import audit
+from lanes.gate import AllBrake
+from lanes.results import Released
+from lanes.transitions import CountedRefusal, OutageRule, Report, Told
+from tests.lanes.braking import (
+    LIMITS,
+    OTHER_SHAPE,
+    OTHER_STATUS,
+    REFUSAL,
+    brake_of,
+    close,
+    deliver,
+    enqueue,
+    is_idle,
+    refuse,
+    report,
+    send,
+    send_many,
+)
+from tests.lanes.conftest import ClockedStore, Orders, seat
+
+OUTAGE = OutageRule(failures=50, locations=3, gap=1, most_gap=8)
+
+
+def brake_all(store: ClockedStore, order: Orders) -> AllBrake:
+    """Put three lanes on the brake, one after the other, for the same."""
+    for name in ("a", "b", "c"):
+        assert store.gate().brake is None
+        close(store, order, name)
+        store.pass_time(0.1)
+    brake = store.gate().brake
+    assert brake is not None
+    return brake
+
+
+def probe(store: ClockedStore) -> Released:
+    """Wait for the next probe of all lanes and send it."""
+    for _ in range(100):
+        store.pass_time(1)
+        job = store.release(seat(f"p{store.now}", LIMITS)).next
+        if isinstance(job, Released):
+            return job
+    raise AssertionError
+
+
+def test_three_lanes_for_the_same_stop_all_with_single_probes(store: ClockedStore, order: Orders) -> None:
+    brake = brake_all(store, order)
+    assert (brake.status, store.gate().outage) == (403, None)
+    enqueue(store, order, "healthy")
+    assert is_idle(store)
+    assert list(audit(store)) == []
+    where = store.whereabouts(f"job{order.made}")
+    assert where is not None
+    assert where.waits()[0].cause == "all_braked"
+    assert "all lanes are on the brake" in where.waits()[0].words
+    store.pass_time(1)
+    assert store.survey(10, LIMITS).due == 1
+    assert isinstance(send(store), Released)
+    assert is_idle(store), "one at a time"
+
+
+def test_a_refused_probe_opens_nothing_and_doubles_the_gap(store: ClockedStore, order: Orders) -> None:
+    brake_all(store, order)
+    enqueue(store, order, "d", jobs=30)
+    gaps = []
+    for _ in range(5):
+        brake = store.gate().brake
+        assert brake is not None
+        gaps.append(brake.next_probe_in)
+        refuse(store, probe_of(store, "d"))
+        assert store.gate().outage is None
+    for gap, least in zip(gaps, (1, 2, 4, 8, 8), strict=True):
+        assert 0.75 * least - 0.1 <= gap <= least
+
+
+def probe_of(store: ClockedStore, location: str) -> Released:
+    """Send the next probe, of this lane; the others have nothing to say."""
+    for other in ("a", "b", "c"):
+        store.hold(other, "not in this test", "ada")
+    job = probe(store)
+    assert job.location_id == location
+    return job
+
+
+@pytest.mark.parametrize("end", ["throttle", "fail", "not down", "unauthorized", "unsent"])
+def test_a_probe_that_is_neither_refused_nor_delivered_opens_nothing(
+    store: ClockedStore, order: Orders, end: str
+) -> None:
+    brake_all(store, order)
+    enqueue(store, order, "d", jobs=30)
+    job = probe_of(store, "d")
+    if end == "throttle":
+        store.throttle(report(job), wait=1)
+    elif end == "fail":
+        store.retry(Report(job.id, job.attempt, "{}", LIMITS), delay=0, outage=OUTAGE)
+    elif end == "not down":
+        store.retry(report(job), delay=0)
+    elif end == "unauthorized":
+        store.bury(report(job), reason="unauthorized")
+    else:
+        store.defer(Report(job.id, job.attempt, "{}", LIMITS), wait=0, sent=False)
+    assert store.gate().brake is not None
+    assert store.gate().outage is None
+    assert isinstance(probe(store), Released)
+    assert is_idle(store)
+
+
+def test_a_delivery_opens_it_at_once_and_lanes_stay_on_their_own(store: ClockedStore, order: Orders) -> None:
+    brake_all(store, order)
+    enqueue(store, order, "d", jobs=30)
+    assert deliver(store, probe_of(store, "d")) == "delivered"
+    assert store.gate().brake is None
+    assert len(send_many(store, 20)) == 20
+    assert all(brake_of(store, name) for name in ("a", "b", "c"))
+    assert list(audit(store)) == []
+    events = [notice.event for _ in range(10) if (notice := store.take_notice(30, None))]
+    assert [event for event in events if event != "lane_held"] == [
+        "lane_braked",
+        "lane_braked",
+        "lane_braked",
+        "all_braked",
+        "all_brake_ended",
+    ]
+
+
+@pytest.mark.parametrize("other", [OTHER_STATUS, OTHER_SHAPE])
+def test_lanes_that_are_refused_for_something_else_are_none_of_them(
+    store: ClockedStore, order: Orders, other: CountedRefusal
+) -> None:
+    for name, refusal in (("a", REFUSAL), ("b", other), ("c", REFUSAL)):
+        close(store, order, name, refusal)
+        store.pass_time(0.1)
+    assert store.gate().brake is None
+    close(store, order, "d", REFUSAL)
+    assert store.gate().brake is not None
+
+
+@pytest.mark.parametrize("lanes", [("a", "b"), ("a", "b", "c")])
+def test_a_delivery_since_the_first_refusal_keeps_all_lanes_going(
+    store: ClockedStore, order: Orders, lanes: Sequence[str]
+) -> None:
+    for name in lanes[:-1]:
+        close(store, order, name)
+        store.pass_time(0.1)
+    enqueue(store, order, "healthy", jobs=1)
+    deliver(store, send(store))
+    close(store, order, lanes[-1])
+    for _ in range(20):
+        store.pass_time(9)
+        for _ in lanes:
+            if isinstance(job := store.release(seat(f"x{store.now}{_}", LIMITS)).next, Released):
+                refuse(store, job)
+    assert store.gate().brake is None
+
+
+def test_the_delivery_of_a_request_that_was_out_before_the_first_refusal_proves_nothing(
+    store: ClockedStore, order: Orders
+) -> None:
+    """When the API changes, requests that it took before are reported after those that it refused."""
+    enqueue(store, order, "d", jobs=1)
+    slow = send(store)
+    store.pass_time(0.1)
+    close(store, order, "a")
+    store.pass_time(0.1)
+    deliver(store, slow)
+    for name in ("b", "c"):
+        close(store, order, name)
+        store.pass_time(0.1)
+    assert store.gate().brake is not None
+
+
+def test_what_was_out_when_it_closed_goes_back_in_every_lane(store: ClockedStore, order: Orders) -> None:
+    enqueue(store, order, "d", jobs=3)
+    out = send_many(store, 3)
+    store.pass_time(0.1)
+    brake_all(store, order)
+    assert [refuse(store, job) for job in out] == ["braked"] * 3
+    assert store.read_lanes(["d"])[0].counts["dead"] == 0
+    assert list(audit(store)) == []
+
+
+def test_a_lane_that_was_resumed_is_none_of_them(store: ClockedStore, order: Orders) -> None:
+    close(store, order, "a")
+    brake = brake_of(store, "a")
+    assert brake is not None
+    store.end_brake("a", brake.since)
+    store.hold("a", "not in this test", "ada")
+    for name in ("b", "c"):
+        close(store, order, name)
+        store.pass_time(0.1)
+    assert store.gate().brake is None
+
+
+def test_in_an_outage_it_waits_and_its_time_counts_as_held(store: ClockedStore, order: Orders) -> None:
+    brake_all(store, order)
+    store.enqueue(order("d", "brief", expires_at=store.now + 5), 60)
+    store.pass_time(100)
+    job = send(store)
+    where = store.whereabouts(f"job{order.made}")
+    assert where is not None or job.location_id == "d"
+    if where is not None and where.expires_at is not None:
+        assert where.expires_at == pytest.approx(store.now + 5)
+    store.hold_all("to look at it", "ada")
+    assert is_idle(store)
+    store.resume_all()
+    assert store.gate().brake is not None
+    assert list(audit(store)) == []
+
+
+def test_an_outage_goes_before_it(store: ClockedStore, order: Orders) -> None:
+    outage = OutageRule(failures=3, locations=3, gap=1, most_gap=8)
+    for name in ("a", "b"):
+        close(store, order, name)
+        store.pass_time(0.1)
+    for name in ("x", "y", "z"):
+        enqueue(store, order, name, jobs=1)
+        job = send(store)
+        store.retry(Report(job.id, job.attempt, "{}", LIMITS), delay=0, outage=outage)
+        store.hold(name, "not in this test", "ada")
+    assert store.gate().outage is not None
+    assert is_idle(store)
+    store.pass_time(1)
+    assert send(store).location_id in ("a", "b"), "the probe of the outage is that of its lane, too"
+    assert is_idle(store)
+    assert list(audit(store)) == []
+    assert store.gate().brake is None
+
+
+def test_a_person_ends_the_one_that_was_seen(store: ClockedStore, order: Orders) -> None:
+    brake = brake_all(store, order)
+    assert store.end_brake_of_all(brake.since - 1) == "changed"
+    assert store.end_brake_of_all(brake.since) == "ended"
+    assert store.end_brake_of_all(brake.since) == "free"
+    assert all(brake_of(store, name) for name in ("a", "b", "c"))
+    enqueue(store, order, "d")
+    assert len(send_many(store, 8)) == 8
+    assert list(audit(store)) == []
+
+
+def test_a_stale_delivery_of_before_ends_its_lane_only(store: ClockedStore, order: Orders) -> None:
+    enqueue(store, order, "a", jobs=1)
+    early = send(store)
+    store.pass_time(0.1)
+    brake_all(store, order)
+    store.deliver(Report(early.id, early.attempt, "{}", LIMITS, Told()), retention=60)
+    assert brake_of(store, "a") is None
+    assert store.gate().brake is not None
+
+
+def test_probes_are_those_of_lanes_that_are_not_on_their_own_first(store: ClockedStore, order: Orders) -> None:
+    """Many lanes are on the brake, and have been due for longer: a healthy one does not wait for all of them."""
+    brake_all(store, order)
+    brake = store.gate().brake
+    assert brake is not None
+    store.end_brake_of_all(brake.since)
+    for number in range(40):
+        close(store, order, f"sick{number}", CountedRefusal(3, 1, 8, 403, f"own{number}"))
+    close(store, order, "sick", REFUSAL)
+    assert store.gate().brake is not None
+    enqueue(store, order, "healthy", jobs=3)
+    store.pass_time(30)
+    probes = []
+    for _ in range(4):
+        job = probe(store)
+        probes.append(job.location_id)
+        if job.location_id == "healthy":
+            deliver(store, job)
+            break
+        refuse(store, job)
+        store.pass_time(30)
+    assert probes[-1] == "healthy", probes
+    assert store.gate().brake is None
+
+
+def test_many_lanes_on_the_brake_are_probed_all_the_same(store: ClockedStore, order: Orders) -> None:
+    brake_all(store, order)
+    brake = store.gate().brake
+    assert brake is not None
+    store.end_brake_of_all(brake.since)
+    for number in range(40):
+        close(store, order, f"sick{number}", CountedRefusal(3, 1, 8, 403, f"own{number}"))
+    close(store, order, "sick", REFUSAL)
+    assert store.gate().brake is not None
+    store.pass_time(30)
+    locations = set()
+    for _ in range(6):
+        job = probe(store)
+        locations.add(job.location_id)
+        refuse(store, job)
+        store.pass_time(30)
+    assert len(locations) > 3
