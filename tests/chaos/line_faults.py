@@ -193,7 +193,7 @@ class ApiTwice(Fault):
 
 
 class ApiBabbles(ApiMisbehaves):
-    """A 2xx whose body is cut off: nobody can tell whether the API took the job, and it is sent again."""
+    """A 2xx whose body is cut off: it is unknown whether the API took the job, and it is sent again."""
 
     name = "API answers half a body"
 

@@ -1,4 +1,4 @@
-"""A v3 upsert without `id`, and a worker that is killed with its request out: nobody sends it a second time unasked."""
+"""A v3 upsert without `id` whose worker is killed with the request out: it is not sent a second time."""
 
 from collections.abc import Callable
 
