@@ -55,7 +55,7 @@ class Reason(StrEnum):
 class Attempt:
     """One request for a job, ended. Times in seconds since the epoch by the clock of Redis.
 
-    `outcome` is `delivered`, `retry`, `unconfirmed` (nobody knows whether the API took it), `throttled`, `again`
+    `outcome` is `delivered`, `retry`, `unconfirmed` (it is unknown whether the API took it), `throttled`, `again`
     (another token was to be had), a `Reason`, or `lost` when its lease ended without a report.
     `detail` holds what the worker noted: `status`, `message`, `code`, `trace_id`, `seconds`, `worker`,
     `opportunity_id`, `new`, `warning`.

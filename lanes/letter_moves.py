@@ -50,8 +50,8 @@ def purge_move(retention: float) -> Move:
     return Move("purge", "purged", call, rehearse)
 
 
-def doubt_of(count: int) -> str:
-    """Say of so many letters that the API may have them; nothing of none."""
+def unconfirmed_warning(count: int) -> str:
+    """Return a warning that the API may already have this many dead letters; empty for none."""
     if not count:
         return ""
     if count == 1:

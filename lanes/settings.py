@@ -81,7 +81,7 @@ class Settings(BaseModel):
     backoff_max_seconds: Seconds = Field(300, description="upper bound of any backoff")
     repeat_unnamed: bool = Field(
         default=False,
-        description="whether a v3 upsert without `id` is sent again when the API may have taken it; that may make two",
+        description="whether a v3 upsert without `id` is sent again when the API may have it: then there may be two",
     )
     lease_seconds: Seconds = Field(45, description="until a job is taken back from a silent worker")
     http_timeout_seconds: Seconds = Field(20, description="for a whole request, connecting included")

@@ -82,7 +82,7 @@ class LaneStore(LaneReader):
         report: Report,
         *,
         delay: float,
-        least: float = 0.0,
+        min_delay: float = 0.0,
         outage: OutageRule | None = None,
         patience: Patience | None = None,
         reason: Reason = Reason.EXHAUSTED,
@@ -90,11 +90,11 @@ class LaneStore(LaneReader):
     ) -> Result:
         """Report a failure that may pass; the job waits `delay` seconds, or is given up when `patience` is at its end.
 
-        `least` is for how many seconds the API asked to be left alone: no retry, and no probe, goes out earlier.
+        `min_delay` is for how many seconds the API asked to be left alone: no retry and no probe goes out earlier.
         `outage` tells that the API itself failed, and what makes an outage. `reason` is what the job dies of when it is
-        given up: `exhausted`, or `unconfirmed` where nobody knows whether the API took this attempt.
+        given up: `exhausted`, or `unconfirmed` where it is unknown whether the API took this attempt.
         """
-        own = transitions.retry_arguments(delay, least, outage, patience, reason)
+        own = transitions.retry_arguments(delay, min_delay, outage, patience, reason)
         return self._report("retry", report, *own, take=take)
 
     def throttle(self, report: Report, *, wait: float, take: Seat | None = None) -> Result:

@@ -195,12 +195,12 @@ def result(reply: Sequence[Any]) -> Result:
 
 
 def retry_arguments(
-    delay: float, least: float, outage: OutageRule | None, patience: Patience | None, reason: Reason
+    delay: float, min_delay: float, outage: OutageRule | None, patience: Patience | None, reason: Reason
 ) -> list[Argument]:
     """Return ARGV 8 to 13 of `retry.lua`."""
-    most: list[Argument] = ["", ""] if patience is None else [patience.max_attempts, microseconds(patience.max_age)]
+    limits: list[Argument] = ["", ""] if patience is None else [patience.max_attempts, microseconds(patience.max_age)]
     rule = "" if outage is None else outage.as_argument()
-    return [microseconds(delay), rule, *most, reason.value, microseconds(least)]
+    return [microseconds(delay), rule, *limits, reason.value, microseconds(min_delay)]
 
 
 def hold_argument(reason: str, token_version: int) -> str:

@@ -11,8 +11,8 @@ class Backoff:
     base: float
     most: float
 
-    def least(self, asked: float | None) -> float:
-        """Return the least pause where the API asked for one: as it said, at most four times the longest backoff."""
+    def min_delay(self, asked: float | None) -> float:
+        """Return the shortest pause that the API asked for, at most four times the longest backoff; 0 for none."""
         return min(asked or 0.0, 4 * self.most)
 
     def delay(self, failures: int, chance: random.Random) -> float:

@@ -10,9 +10,9 @@ from lanes.transitions import Limits
 from worker.backoff import Backoff
 from worker.bell import Bell
 from worker.crew import Crew
-from worker.doubt import ThreadMemory
 from worker.events import JobEvents
 from worker.highlevel.client import HighLevelClient
+from worker.in_doubt import ThreadMemory
 from worker.redis_watch import RedisWatch
 from worker.tokens.tokens import Tokens
 

@@ -20,11 +20,11 @@ from lanes.results import Idle, Released, Result
 from lanes.transitions import Patience, Report, Seat, Told
 from worker.bench import Bench
 from worker.crew import Alone, Crew
-from worker.doubt import decide, is_final
 from worker.events import FLUSH_SECONDS
 from worker.health import api_is_down, counted_refusal, outage_rule
 from worker.highlevel.outcomes import Answer, Kind, Outcome, classify
 from worker.highlevel.redaction import redact_answer
+from worker.in_doubt import decide, is_final
 from worker.tokens.tokens import Token
 
 log = structlog.get_logger()
@@ -175,7 +175,7 @@ class Hand:
             self._bench.store.retry,
             report,
             delay=self._backoff.delay(job.failures + 1, self._chance),
-            least=self._backoff.least(outcome.wait),
+            min_delay=self._backoff.min_delay(outcome.wait),
             outage=self._outage if api_is_down(outcome) else None,
             patience=replace(self._patience, max_attempts=0) if last else self._patience,
             reason=Reason.UNCONFIRMED if outcome.kind is Kind.UNCONFIRMED else Reason.EXHAUSTED,

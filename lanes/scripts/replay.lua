@@ -5,9 +5,9 @@
 --   1 id
 --   2 even       1 to send it as the last word of its record, even if that overwrites something newer; else 0
 --   3 rehearsal  1 to change nothing and only tell what would be answered; else 0
--- Returns: { 'replayed', '', doubt }, or why not: { 'unknown', '' }, { the state that the job is in, '' }, or
---   { 'overtaken', id of a newer job of its record that is delivered or may be, doubt }; doubt is 1 when it died unconfirmed, so
---   that the API may have it already, else 0
+-- Returns: { 'replayed', '', unconfirmed }, or why not: { 'unknown', '' }, { the state that the job is in, '' }, or
+--   { 'overtaken', id of a newer job of its record that is delivered or may be, unconfirmed }; unconfirmed is 1 when it died
+--   of that, so that the API may have it already, else 0
 -- @include now
 -- @include count
 -- @include append
@@ -20,11 +20,11 @@ local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'pri
 if not job[1] then return { 'unknown', '' } end
 if job[1] ~= 'dead' and job[1] ~= 'expired' then return { job[1], '' } end
 local location, record, priority = job[2], job[3], tonumber(job[4]) or 0
-local doubt = job[6] == 'unconfirmed' and 1 or 0
+local unconfirmed = job[6] == 'unconfirmed' and 1 or 0
 local newer, before
 if ARGV[2] ~= '1' then newer, before = overtaker(location, record, id) end
-if newer then return { 'overtaken', newer, doubt } end
-if ARGV[3] == '1' then return { 'replayed', '', doubt } end
+if newer then return { 'overtaken', newer, unconfirmed } end
+if ARGV[3] == '1' then return { 'replayed', '', unconfirmed } end
 redis.call('ZREM', key.dead, id)
 redis.call('HSETNX', key.job(id), 'born', job[5])
 redis.call('HSET', key.job(id), 'state', 'pending', 'failures', 0, 'replayed_at', now, 'held_before', held(location))
@@ -39,4 +39,4 @@ else
   at = append(location, record, id, seq, nil, priority)
 end
 if at then schedule(location, at) end
-return { 'replayed', '', doubt }
+return { 'replayed', '', unconfirmed }

@@ -1,6 +1,6 @@
 -- retry: the attempt failed in a way that may pass; the job waits for its backoff and holds back its record only. It is given up
--- when its attempts or its time are spent; what fails in an outage spends neither. One that must not be sent again is given up at
--- once, whoever is at fault.
+-- when its attempts or its time are spent; what fails in an outage spends neither. A job that must not be sent again is
+-- given up at once, even in an outage.
 -- Moves: in flight -> pending (later) | dead when its attempts or its time are spent
 -- ARGV:
 --   1 id
@@ -16,7 +16,7 @@
 --   10 max_attempts '' for any number, 0 when this attempt is the last in any case
 --   11 max_age      us since acceptance, or the last replay, after which a failed attempt is the last, or ''
 --   12 reason       what the job dies of when it is given up: exhausted | unconfirmed
---   13 least        us for which the API asked to be left alone, or 0: no retry and no probe goes out earlier
+--   13 min_delay    us for which the API asked to be left alone, or 0: no retry and no probe goes out earlier
 --   14.. as ARGV 1 to 3 of release, or nothing
 -- Returns: { 'retried' | 'buried' | 'stale' | 'unknown', what release returns behind its code }
 -- @include now
@@ -30,12 +30,12 @@ local job = fence(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 14) end
 local outcome = 'retry'
 if ARGV[12] == 'unconfirmed' then outcome = ARGV[12] end
-local least = tonumber(ARGV[13])
+local min_delay = tonumber(ARGV[13])
 local fault = 'job'
 if ARGV[9] == '' then
   api_refused(job, ARGV[7])
 elseif job.current then
-  fault = api_failed(job, ARGV[9], least)
+  fault = api_failed(job, ARGV[9], min_delay)
 end
 if stale(job, outcome, ARGV[3]) then return reply('stale', 14) end
 end_attempt(job, outcome, ARGV[3])
@@ -56,5 +56,5 @@ redis.call('HSET', key.job(job.id), 'state', 'pending')
 if stored[4] then redis.call('ZADD', key.expiring, stored[4], job.id) end
 count(job.location, 'in_flight', 'pending')
 count(job.location, nil, 'retried')
-schedule(job.location, place(job.location, job.id, job.seq, now + math.max(tonumber(ARGV[8]), least), job.priority))
+schedule(job.location, place(job.location, job.id, job.seq, now + math.max(tonumber(ARGV[8]), min_delay), job.priority))
 return reply('retried', 14)

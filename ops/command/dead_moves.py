@@ -98,13 +98,13 @@ def tell(move: Move, wish: Wish, done: int, unconfirmed: int) -> None:
     else:
         say(f"{move.done} {counted(done, 'dead letter')}")
     if unconfirmed:
-        say(letter_moves.doubt_of(unconfirmed))
+        say(letter_moves.unconfirmed_warning(unconfirmed))
 
 
 def question(store: LaneStore, move: Move, wish: Wish, span: Span, total: int) -> str:
-    """Return what is asked before letters are moved, with what speaks against it."""
-    doubt = letter_moves.doubt_of(wish.count_unconfirmed(store, span)) if move.verb == "replay" else ""
-    return f"{move.verb} {counted(total, 'dead letter')}{wish.choice}?" + (f" {doubt}." if doubt else "")
+    """Return the question that is asked first, with a warning where the API may have some of them."""
+    warning = letter_moves.unconfirmed_warning(wish.count_unconfirmed(store, span)) if move.verb == "replay" else ""
+    return f"{move.verb} {counted(total, 'dead letter')}{wish.choice}?" + (f" {warning}." if warning else "")
 
 
 def ask(question: str) -> None:

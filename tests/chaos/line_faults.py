@@ -216,7 +216,7 @@ class ApiStrays(ApiMisbehaves):
 
 
 class ApiBabbles(ApiMisbehaves):
-    """A 2xx whose body is cut off: nobody can tell whether the API took the job, and it is sent again."""
+    """A 2xx whose body is cut off: it is unknown whether the API took the job, and it is sent again."""
 
     name = "API answers half a body"
 

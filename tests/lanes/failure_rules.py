@@ -34,7 +34,7 @@ class FailureRules(GateRules):
         result = self.store.retry(
             report,
             delay=2,
-            least=5 if doubt else 0,
+            min_delay=5 if doubt else 0,
             outage=RULE,
             patience=LAST if at_once else PATIENCE,
             reason=Reason.UNCONFIRMED if doubt else Reason.EXHAUSTED,

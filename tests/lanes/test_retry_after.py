@@ -1,4 +1,4 @@
-"""`Retry-After` of a failure: the least that the job waits, and the least gap to the next probe."""
+"""`Retry-After` of a failure: no retry and no probe goes out earlier."""
 
 import pytest
 
@@ -18,10 +18,12 @@ def release(store: ClockedStore, worker: str = "w1") -> Released:
     return job
 
 
-def retry(store: ClockedStore, job: Released, *, least: float = ASKED, delay: float = 0, outage: bool = True) -> None:
+def retry(
+    store: ClockedStore, job: Released, *, min_delay: float = ASKED, delay: float = 0, outage: bool = True
+) -> None:
     report = Report(job.id, job.attempt, "{}", MANY, Told())
     rule = RULE if outage else None
-    assert store.retry(report, delay=delay, least=least, outage=rule).code == "retried"
+    assert store.retry(report, delay=delay, min_delay=min_delay, outage=rule).code == "retried"
 
 
 def quiet(store: ClockedStore) -> float:
@@ -33,12 +35,12 @@ def quiet(store: ClockedStore) -> float:
     return store.now - began
 
 
-@pytest.mark.parametrize(("delay", "least", "waits"), [(2, ASKED, ASKED), (200, ASKED, 200), (2, 0, 2)])
+@pytest.mark.parametrize(("delay", "min_delay", "waits"), [(2, ASKED, ASKED), (200, ASKED, 200), (2, 0, 2)])
 def test_a_job_waits_at_least_as_long(
-    store: ClockedStore, order: Orders, delay: float, least: float, waits: float
+    store: ClockedStore, order: Orders, delay: float, min_delay: float, waits: float
 ) -> None:
     store.enqueue(order(), 60)
-    retry(store, release(store), delay=delay, least=least, outage=False)
+    retry(store, release(store), delay=delay, min_delay=min_delay, outage=False)
     assert quiet(store) == pytest.approx(waits)
 
 
@@ -66,14 +68,14 @@ def test_a_probe_that_fails_says_when_the_next_one_goes(store: ClockedStore, ord
     store.pass_time(ASKED - 0.001)
     assert isinstance(store.release(seat("early", MANY)).next, Idle)
     store.pass_time(0.001)
-    retry(store, release(store), least=0)
+    retry(store, release(store), min_delay=0)
     assert 3 <= quiet(store) <= 4, "the gap itself has grown as without it"
 
 
 def test_a_shorter_one_shortens_no_gap(store: ClockedStore, order: Orders) -> None:
     begin_outage(store, order)
     store.pass_time(1)
-    retry(store, release(store), least=0.1)
+    retry(store, release(store), min_delay=0.1)
     assert 1.5 <= quiet(store) <= 2
 
 
@@ -89,7 +91,7 @@ def test_a_failing_lane_sends_its_next_probe_no_earlier(store: ClockedStore, ord
     for number in range(5):
         store.enqueue(order(record=f"pipe/{number}"), 60)
     for _ in range(RULE.failures):
-        retry(store, release(store), least=0, delay=1000)
+        retry(store, release(store), min_delay=0, delay=1000)
     store.pass_time(1)
     retry(store, release(store), delay=1000)
     assert quiet(store) == pytest.approx(ASKED)
@@ -98,8 +100,8 @@ def test_a_failing_lane_sends_its_next_probe_no_earlier(store: ClockedStore, ord
 def test_the_failure_that_makes_a_lane_fail_says_so_too(store: ClockedStore, order: Orders) -> None:
     for number in range(5):
         store.enqueue(order(record=f"pipe/{number}"), 60)
-    for least in (0, 0, ASKED):
-        retry(store, release(store), least=least, delay=1000)
+    for min_delay in (0, 0, ASKED):
+        retry(store, release(store), min_delay=min_delay, delay=1000)
     assert quiet(store) == pytest.approx(ASKED)
 
 

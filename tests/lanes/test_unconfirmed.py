@@ -1,4 +1,4 @@
-"""Attempts of which nobody knows whether the API took them: what is sent again, and what must not be."""
+"""Attempts in doubt, which the API may have taken: which jobs are sent again, and which must not be."""
 
 import json
 from typing import Any
@@ -73,7 +73,7 @@ def test_the_last_attempt_says_of_what_a_job_died(
 
 
 @pytest.mark.parametrize("stand", ["by itself", "outage", "failing lane"])
-def test_what_must_not_be_repeated_dies_at_once_whoever_is_at_fault(
+def test_what_must_not_be_repeated_dies_at_once_even_in_an_outage(
     store: ClockedStore, order: Orders, stand: str
 ) -> None:
     if stand == "outage":
@@ -140,7 +140,7 @@ def test_which_jobs_those_are(store: ClockedStore, made: Order, dies: bool) -> N
     assert store.counts()["dead"] == int(dies)
 
 
-def test_whoever_wants_it_has_all_of_them_repeated(store: ClockedStore) -> None:
+def test_the_setting_has_all_of_them_repeated(store: ClockedStore) -> None:
     store.enqueue(v3(), KNOWN)
     release(store)
     store.pass_time(31)

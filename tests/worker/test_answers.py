@@ -8,8 +8,8 @@ import pytest
 
 from lanes.job import Attempt, Job, State
 from lanes.job import Reason as Died
-from tests.worker.hand import worker_of
 from tests.worker.highlevel.recorder import Recorder
+from tests.worker.sender import worker_of
 from worker.highlevel.sandbox import DEFAULT_TOKEN, Fault, Sandbox, SandboxSettings
 
 BODY = {"pipelineId": "pipe", "locationId": "loc", "contactId": "contact"}
@@ -19,7 +19,7 @@ HTML = {"content-type": "text/html"}
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """A sandbox that throttles nobody."""
+    """A sandbox without a rate limit."""
     with Sandbox(SandboxSettings(burst_limit=10**6)) as sandbox:
         yield sandbox
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lanes.job import State
-from tests.worker.hand import Worker, worker_of
+from tests.worker.sender import Worker, worker_of
 from worker.highlevel.sandbox import Fault, Sandbox, SandboxSettings
 from worker.shift import Hand
 
@@ -17,7 +17,7 @@ BODY = {
     "isRemoveAllFollowers": False,
     "followersActionType": "add",
 }
-# What nobody can tell: whether the API took it.
+# It is unknown whether the API took it.
 IN_DOUBT: dict[str, dict[str, Any]] = {
     "page": {"kind": "scripted", "status": 200, "raw": b"<!doctype html>"},
     "half a body": {"kind": "invalid_json", "applied": True},
@@ -42,7 +42,7 @@ QUICK = {"http_timeout_seconds": 0.5, "burst_window_seconds": 0.2}
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """A sandbox that throttles nobody."""
+    """A sandbox without a rate limit."""
     with Sandbox(SandboxSettings(burst_limit=10**6)) as sandbox:
         yield sandbox
 
@@ -78,7 +78,7 @@ def test_one_that_names_its_opportunity_is_tried_again(sandbox: Sandbox, worker:
 
 
 @pytest.mark.parametrize("name", ["page", "reset", "504"])
-def test_whoever_wants_it_has_all_of_them_tried_again(sandbox: Sandbox, redis_url: str, name: str) -> None:
+def test_the_setting_has_all_of_them_tried_again(sandbox: Sandbox, redis_url: str, name: str) -> None:
     sandbox.fail(Fault(**IN_DOUBT[name], times=1))
     with worker_of(redis_url, sandbox.url, api_version="v3", repeat_unnamed=True, **QUICK) as worker:
         [job] = worker.deliver(BODY)
@@ -98,7 +98,7 @@ def test_such_failures_count_towards_an_outage(sandbox: Sandbox, redis_url: str)
 def test_an_attempt_that_comes_a_second_time_is_not_sent_a_second_time(
     sandbox: Sandbox, worker: Worker, monkeypatch: pytest.MonkeyPatch, fields: dict[str, str], requests: int
 ) -> None:
-    """A hand that failed behind its request, and so never reported, is given the same attempt again."""
+    """A thread that failed after its request, before its report, is given the same attempt again."""
     job_id = worker.producer.enqueue({**BODY, **fields}).job_id
     with monkeypatch.context() as patch:
         patch.setattr(Hand, "_report", None)

@@ -46,7 +46,7 @@ class Told:
 OUTCOMES = {
     "delivered": Told("delivered", Tone.GOOD),
     "retry": Told("failed, for a reason that may pass", Tone.WARN),
-    "unconfirmed": Told("not confirmed: nobody knows whether the API took it", Tone.WARN),
+    "unconfirmed": Told("not confirmed: it is unknown whether the API took it", Tone.WARN),
     "throttled": Told("throttled: the API said 429, no attempt is spent", Tone.WARN),
     "braked": Told("refused while the brake of its lane closed: no attempt is spent", Tone.WARN),
     "again": Told("sent again with another token, no attempt is spent", Tone.WARN),

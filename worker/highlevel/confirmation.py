@@ -73,8 +73,9 @@ def compare(sent: Mapping[str, Any], opportunity: Mapping[str, Any]) -> Comparis
     return Comparison(other_contact=_differs(sent.get("contactId"), opportunity.get("contactId")))
 
 
-def _differs(sent: object, told: object) -> bool:
-    return isinstance(sent, str) and isinstance(told, str) and bool(sent) and bool(told) and sent != told
+def _differs(sent: object, answered: object) -> bool:
+    both = isinstance(sent, str) and isinstance(answered, str) and bool(sent) and bool(answered)
+    return both and sent != answered
 
 
 def fields_of(sent: bytes) -> Mapping[str, Any]:

@@ -60,7 +60,7 @@ class Failure:
 class Outcome:
     """What an attempt came to.
 
-    `wait` is in seconds: how long the lane waits (`throttled`, `again`), or the least that the retry waits (`retry`,
+    `wait` is in seconds: how long the lane waits (`throttled`, `again`), or the shortest wait before a retry (`retry`,
     `unconfirmed`), None where the answer asked for nothing. `code` is the API's own for an error, such as
     `OPPORTUNITY_NO_DUPLICATE`. `rate_limits` is what the answer told of the location's budgets, whatever else it said.
     `in_doubt`: it is unknown whether the API took the upsert. `other_contact`: the answer names another contact.

@@ -18,25 +18,25 @@ local function lane_fails(job, rule)
   local failures, answered = tonumber(run[1]) or 0, answers(name)
   if job.lane.gap then
     if tonumber(job.released_at) >= job.lane.gap_at then
-      pause_failing(job, failures + 1, math.min(2 * job.lane.gap, rule.most_gap), now + rule.least)
+      pause_failing(job, failures + 1, math.min(2 * job.lane.gap, rule.most_gap), now + rule.min_delay)
     end
     return true
   end
   failures = answered == tonumber(run[2]) and failures + 1 or 1
   redis.call('HSET', name, 'run_failures', failures, 'run_answers', answered)
   if failures < rule.failures then return false end
-  -- A 429 or its token may need longer.
-  pause_failing(job, failures, rule.gap, math.max(job.lane.paused_until, now + rule.least))
+  -- Its token may need longer.
+  pause_failing(job, failures, rule.gap, math.max(job.lane.paused_until, now + rule.min_delay))
   return true
 end
 
--- api_failed(job, text, least): the attempt failed by the API's own fault; `text` is the rule of what makes an outage, `least`
--- for how long the API asked to be left alone (us). Returns whose fault it is: 'outage', 'lane' or 'job'. Only the last spends one
--- of the job's attempts.
-local function api_failed(job, text, least)
+-- api_failed(job, text, min_delay): the attempt failed by the API's own fault; `text` is the rule of what makes an outage,
+-- `min_delay` how long the API asked to be left alone (us). Returns whose fault it is: 'outage', 'lane' or 'job'. Only the last
+-- spends one of the job's attempts.
+local function api_failed(job, text, min_delay)
   end_brake_probe(job)
   local rule = read_rule(text)
-  rule.least = least
+  rule.min_delay = min_delay
   local gate = redis.call('HMGET', key.gate, 'outage_since', 'room', 'gap', 'run_failures', 'run_answers', 'run_at',
     'blamed_since', 'room_at')
   if gate[1] then

@@ -67,7 +67,7 @@ end
 
 -- probe_after(gap, rule): when the next probe goes out: after the gap, and not while the API asked to be left alone.
 local function probe_after(gap, rule)
-  return now + math.max(jittered(gap), rule.least)
+  return now + math.max(jittered(gap), rule.min_delay)
 end
 
 local function begin_outage(rule)
@@ -100,7 +100,7 @@ local function fails_alone(gate, job, rule)
   local name = key.lane(job.location)
   local before = tonumber(redis.call('HGET', name, 'sick_at')) or 0
   redis.call('HSET', name, 'sick_at', now, 'paused_until',
-    math.max(job.lane.paused_until, now + math.max(rule.most_gap, rule.least)))
+    math.max(job.lane.paused_until, now + math.max(rule.most_gap, rule.min_delay)))
   return before >= tonumber(gate[1]) and tonumber(gate[8]) > before
 end
 

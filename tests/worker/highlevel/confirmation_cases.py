@@ -71,7 +71,7 @@ def failures_in_a_success() -> Iterator[Case]:
 
 
 def unconfirmed() -> Iterator[Case]:
-    """?: a 2xx that neither holds what is promised nor says that it failed: nobody knows whether the API took it."""
+    """?: a 2xx that neither holds what is promised nor says that it failed: it is unknown whether the API took it."""
     for body, headers, message in (
         ({}, JSON, "HTTP 200 without the promised body"),
         ({"message": "Server is busy"}, JSON, "HTTP 200 without the promised body"),

@@ -210,7 +210,7 @@ def waits() -> Iterator[Case]:
         yield case(status, b"", {"retry-after": "3", DAILY: "0"}, wait=None)
     yield case(200, GOOD, {"retry-after": "3"}, wait=None)
     # S (RFC 9110, 10.2.3): Retry-After is for a 503 and a redirect too; whatever is sent again waits that long.
-    for headers, least in (
+    for headers, min_delay in (
         ({"retry-after": "3"}, 3),
         ({"retry-after": LATER, "date": DATE}, 42),
         ({"retry-after": LATER}, None),
@@ -222,7 +222,7 @@ def waits() -> Iterator[Case]:
         ({}, None),
     ):
         for status in (200, 302, 408, 500, 502, 503, 520):
-            yield case(status, b"", headers, wait=least)
+            yield case(status, b"", headers, wait=min_delay)
 
 
 def hostile_bodies() -> Iterator[Case]:

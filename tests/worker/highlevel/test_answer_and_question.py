@@ -8,63 +8,63 @@ from worker.highlevel.outcomes import Answer, Kind, Outcome, classify
 
 SENT = {"pipelineId": "pipe", "locationId": "loc", "contactId": "contact"}
 V3 = {"id": "opp", "pipelineId": "pipe", "locationId": "loc", "followers": []}
-TOLD = {"id": "opp", **SENT}
+ANSWERED = {"id": "opp", **SENT}
 
 
-def outcome(sent: object, told: object, **more: object) -> Outcome:
-    body = json.dumps({"opportunity": told, "new": False, **more}).encode()
+def outcome(sent: object, answered: object, **more: object) -> Outcome:
+    body = json.dumps({"opportunity": answered, "new": False, **more}).encode()
     return classify(Answer(200, {}, body), 10, sent if isinstance(sent, bytes) else json.dumps(sent).encode())
 
 
 @pytest.mark.parametrize(
-    ("sent", "told", "field"),
+    ("sent", "answered", "field"),
     [
-        (SENT, {**TOLD, "locationId": "loc-2"}, "locationId"),
-        (SENT, {**TOLD, "pipelineId": "pipe-2"}, "pipelineId"),
-        (SENT, {**TOLD, "locationId": "LOC"}, "locationId"),
-        (SENT, {**TOLD, "locationId": "loc-2", "contactId": "contact-2"}, "locationId"),
-        (V3, {**TOLD, "id": "opp-2"}, "id"),
-        (V3, {**TOLD, "pipelineId": "pipe-2"}, "pipelineId"),
+        (SENT, {**ANSWERED, "locationId": "loc-2"}, "locationId"),
+        (SENT, {**ANSWERED, "pipelineId": "pipe-2"}, "pipelineId"),
+        (SENT, {**ANSWERED, "locationId": "LOC"}, "locationId"),
+        (SENT, {**ANSWERED, "locationId": "loc-2", "contactId": "contact-2"}, "locationId"),
+        (V3, {**ANSWERED, "id": "opp-2"}, "id"),
+        (V3, {**ANSWERED, "pipelineId": "pipe-2"}, "pipelineId"),
     ],
 )
 def test_an_answer_to_another_upsert_confirms_nothing(
-    sent: dict[str, object], told: dict[str, object], field: str
+    sent: dict[str, object], answered: dict[str, object], field: str
 ) -> None:
-    found = outcome(sent, told)
+    found = outcome(sent, answered)
     assert (found.kind, found.in_doubt) == (Kind.UNCONFIRMED, True)
     assert found.message == f"HTTP 200 names another {field} than was sent"
     assert found.opportunity_id is None
 
 
 @pytest.mark.parametrize(
-    ("sent", "told"),
+    ("sent", "answered"),
     [
-        (SENT, TOLD),
+        (SENT, ANSWERED),
         (SENT, {"id": "opp"}),
         (SENT, {"id": "any", **SENT}),  # an upsert without an id takes what it is given
-        (SENT, {**TOLD, "locationId": None, "pipelineId": None, "contactId": None}),
-        (SENT, {**TOLD, "locationId": "", "pipelineId": 7, "contactId": ["c"]}),
-        (V3, TOLD),
+        (SENT, {**ANSWERED, "locationId": None, "pipelineId": None, "contactId": None}),
+        (SENT, {**ANSWERED, "locationId": "", "pipelineId": 7, "contactId": ["c"]}),
+        (V3, ANSWERED),
         (V3, {"id": "opp"}),
-        ({**V3, "id": None}, {**TOLD, "id": "opp-2"}),
-        (b"", {**TOLD, "locationId": "loc-2"}),
-        (b"not json", {**TOLD, "locationId": "loc-2"}),
-        (b"[]", {**TOLD, "locationId": "loc-2"}),
+        ({**V3, "id": None}, {**ANSWERED, "id": "opp-2"}),
+        (b"", {**ANSWERED, "locationId": "loc-2"}),
+        (b"not json", {**ANSWERED, "locationId": "loc-2"}),
+        (b"[]", {**ANSWERED, "locationId": "loc-2"}),
     ],
 )
-def test_what_is_missing_says_nothing(sent: object, told: dict[str, object]) -> None:
-    found = outcome(sent, told)
+def test_what_is_missing_says_nothing(sent: object, answered: dict[str, object]) -> None:
+    found = outcome(sent, answered)
     assert (found.kind, found.warning, found.other_contact) == (Kind.DELIVERED, None, False)
 
 
 def test_another_contact_is_a_warning_since_contacts_get_merged() -> None:
-    found = outcome(SENT, {**TOLD, "contactId": "contact-2"})
+    found = outcome(SENT, {**ANSWERED, "contactId": "contact-2"})
     assert (found.kind, found.opportunity_id, found.other_contact) == (Kind.DELIVERED, "opp", True)
     assert found.warning == "the answer names another contact than was sent: contacts get merged"
 
 
 def test_both_warnings_are_told() -> None:
-    found = outcome(SENT, {**TOLD, "contactId": "contact-2"}, new="yes")
+    found = outcome(SENT, {**ANSWERED, "contactId": "contact-2"}, new="yes")
     assert found.warning == (
         "the answer does not hold the promised body; "
         "the answer names another contact than was sent: contacts get merged"
@@ -72,12 +72,12 @@ def test_both_warnings_are_told() -> None:
 
 
 def test_an_explicit_failure_goes_before_the_comparison() -> None:
-    found = outcome(SENT, {**TOLD, "locationId": "loc-2"}, success=False, message="no")
+    found = outcome(SENT, {**ANSWERED, "locationId": "loc-2"}, success=False, message="no")
     assert (found.kind, found.message) == (Kind.REFUSED, "no")
 
 
 def test_half_an_answer_is_not_read_even_if_it_looks_whole() -> None:
-    for said in ({"opportunity": TOLD, "new": True}, {"success": False}):
+    for said in ({"opportunity": ANSWERED, "new": True}, {"success": False}):
         found = classify(Answer(200, {}, json.dumps(said).encode(), cut=True), 10)
         assert (found.kind, found.message) == (Kind.UNCONFIRMED, "HTTP 200 with a body that was cut off")
 

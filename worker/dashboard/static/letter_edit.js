@@ -1,5 +1,5 @@
 // Mending the body of a dead letter: opened when asked for, checked by the server, shown as a difference, then saved.
-import { attempt, doubt, lastWord } from "./letter_moves.js";
+import { attempt, lastWord, unconfirmedWarning } from "./letter_moves.js";
 import { ask, change, el, toast } from "./live.js";
 
 const page = document.getElementById("edit");
@@ -92,7 +92,7 @@ async function save(replay) {
   const given = await ask({
     title: replay ? "Save it and send it again?" : "Save it?",
     more: el("div", {}, difference(checked.changes), replay && checked.why ? el("p", { class: "letters-problem" }, `The replay would be refused: ${checked.why}.`) : null,
-      replay && checked.unconfirmed ? doubt(1) : null,
+      replay && checked.unconfirmed ? unconfirmedWarning(1) : null,
       replay && checked.overtaken ? lastWord("Send it over what is newer, as the last word") : null),
     confirm: replay ? "Save and replay" : "Save",
   });

@@ -27,8 +27,8 @@ export function refusals(run) {
       run.told.length < total ? el("li", {}, `and ${number(total - run.told.length)} more`) : null));
 }
 
-/** What speaks against a replay of so many letters that the API may have already; null for none. */
-export function doubt(count) {
+/** A warning that the API may already have this many of the dead letters; null for none. */
+export function unconfirmedWarning(count) {
   if (!count) return null;
   const [are, them] = count === 1 ? ["is", "it"] : ["are", "them"];
   return el("p", { class: "letters-problem" },
@@ -94,7 +94,7 @@ export async function move(runs, verb, selection) {
       : "Each joins its lane and is sent at the lane's pace; attempts are kept, and none is counted.",
     confirm: purge ? "Purge" : "Replay",
     danger: purge,
-    more: el("div", {}, doubt(rehearsed.unconfirmed), refusals(rehearsed), !purge && overtaken
+    more: el("div", {}, unconfirmedWarning(rehearsed.unconfirmed), refusals(rehearsed), !purge && overtaken
       ? lastWord(`Send the ${number(overtaken)} overtaken, too: over what is newer, as the last word`) : null),
   });
   if (given === null) return null;

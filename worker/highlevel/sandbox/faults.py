@@ -23,7 +23,7 @@ class FaultKind(StrEnum):
     HUGE_BODY = "huge_body"  # a body of many megabytes
     REDIRECT = "redirect"  # to another place on the same server
     OTHER_CONTACT = "other_contact"  # a success that names another contact, as after a merge of contacts
-    OTHER_LOCATION = "other_location"  # a success that names another location: the answer to somebody else's upsert
+    OTHER_LOCATION = "other_location"  # a success that names another location: the answer to another upsert
     MAINTENANCE_PAGE = "maintenance_page"  # a page in HTML, with the status 200
     EARLY_HINTS = "early_hints"  # a 103 before the answer
     BYTES_BEHIND = "bytes_behind"  # the answer, then the bytes of `raw`

@@ -1,4 +1,4 @@
-"""One hand of a worker on a real Redis and a real server: it sends what is due, in the thread of the test."""
+"""One sender of a worker on a real Redis and a real server: it sends what is due, in the thread of the test."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ LONG_SECONDS = 60.0  # nothing is due for a second before that
 
 
 class Worker:
-    """Sends with one hand until nothing has been due for a second."""
+    """Sends with one thread until nothing has been due for a second."""
 
     def __init__(self, settings: Settings, store: LaneStore, producer: OpportunityProducer) -> None:
         self.settings = settings

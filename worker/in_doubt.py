@@ -1,4 +1,4 @@
-"""Answers that are not known, or not those to the upsert that was sent: what a thread must not do after them."""
+"""Requests in doubt: it is unknown whether the API took them, or whether the answer was theirs."""
 
 import threading
 from dataclasses import replace
