@@ -13,6 +13,7 @@ from lanes.audit import audit
 from lanes.errors import RedisUnavailableError
 from lanes.order import Acceptance, Order
 from lanes.results import Idle, Released
+from lanes.token_store import TokenStore
 from lanes.transitions import Report
 from ops.redis_server import RedisServer
 from tests.lanes.conftest import START, ClockedStore
@@ -161,6 +162,16 @@ GOES_ON: dict[str, Callable[[ClockedStore], object]] = {
     "purge": lambda store: store.purge("dead", KEPT),
     "hold": lambda store: store.hold("loc", "why", "operator"),
     "resume": lambda store: store.resume("held"),
+    "a refusal that is known": lambda store: [
+        store.hold("loc", "no access", "authorization"),
+        store.bury(IN_HAND, reason="unauthorized", hold="no access"),
+    ],
+    "another credential": lambda store: [
+        store.hold("held", "no access", "authorization"),
+        TokenStore(store).store_token("held", b"another"),
+        TokenStore(store).mint_again("held"),
+        store.resume_authorized("held"),
+    ],
 }
 
 
