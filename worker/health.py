@@ -10,7 +10,7 @@ from lanes.transitions import CountedRefusal, OutageRule
 from worker.highlevel.outcomes import Kind, Outcome
 
 # What differs between two refusals of one kind: quoted values, addresses, words too long for a word, numbers.
-_VALUES = re.compile(r"\"[^\"]*\"|'[^']*'|`[^`]*`|\S+@\S+|\w{16,}|\d+")
+_VALUES = re.compile(r"\"[^\"]*\"|'[^']*'|`[^`]*`|\S+@\S+|\w{16,}|\d+(?:\.\d+)*")
 SHAPE_CHARACTERS = 16
 
 

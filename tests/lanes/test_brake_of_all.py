@@ -1,7 +1,5 @@
 """The brake of all lanes step by step: several lanes are refused for the same, and nothing is delivered anywhere."""
 
-from collections.abc import Sequence
-
 import pytest
 
 from lanes.audit import audit
@@ -141,22 +139,31 @@ def test_lanes_that_are_refused_for_something_else_are_none_of_them(
     assert store.gate().brake is not None
 
 
-@pytest.mark.parametrize("lanes", [("a", "b"), ("a", "b", "c")])
-def test_a_delivery_since_the_first_refusal_keeps_all_lanes_going(
-    store: ClockedStore, order: Orders, lanes: Sequence[str]
-) -> None:
-    for name in lanes[:-1]:
+def test_a_lane_that_is_refused_for_something_else_by_now_is_none_of_them(store: ClockedStore, order: Orders) -> None:
+    close(store, order, "a")
+    store.pass_time(1)
+    job = send(store)
+    assert job.location_id == "a"
+    refuse(store, job, OTHER_STATUS)
+    for name in ("b", "c"):
+        close(store, order, name)
+        store.pass_time(0.1)
+    assert store.gate().brake is None
+
+
+def test_a_delivery_since_the_first_refusal_keeps_all_lanes_going(store: ClockedStore, order: Orders) -> None:
+    for name in ("a", "b"):
         close(store, order, name)
         store.pass_time(0.1)
     enqueue(store, order, "healthy", jobs=1)
     deliver(store, send(store))
-    close(store, order, lanes[-1])
-    for _ in range(20):
-        store.pass_time(9)
-        for _ in lanes:
-            if isinstance(job := store.release(seat(f"x{store.now}{_}", LIMITS)).next, Released):
-                refuse(store, job)
+    close(store, order, "c")
+    for number in range(60):
+        store.pass_time(3)
+        if isinstance(job := store.release(seat(f"x{number}", LIMITS)).next, Released):
+            refuse(store, job)
     assert store.gate().brake is None
+    assert store.counts()["pending"] == 0, "each was probed to its end"
 
 
 def test_the_delivery_of_a_request_that_was_out_before_the_first_refusal_proves_nothing(
@@ -263,8 +270,8 @@ def test_probes_are_those_of_lanes_that_are_not_on_their_own_first(store: Clocke
         close(store, order, f"sick{number}", CountedRefusal(3, 1, 8, 403, f"own{number}"))
     close(store, order, "sick", REFUSAL)
     assert store.gate().brake is not None
-    enqueue(store, order, "healthy", jobs=3)
     store.pass_time(30)
+    enqueue(store, order, "healthy", jobs=3)
     probes = []
     for _ in range(4):
         job = probe(store)

@@ -22,7 +22,7 @@ end
 -- end_brake_probe(job): if the attempt was the probe of its lane, it is out no longer. The next one goes out after the same gap;
 -- a refusal and a delivery have more to say.
 local function end_brake_probe(job)
-  if not (job.lane.brake_at and job.current) then return end
+  if not job.lane.brake_at then return end
   local name = key.lane(job.location)
   local brake = redis.call('HMGET', name, 'brake_probe', 'brake_gap')
   if brake[1] ~= job.id .. ':' .. job.attempt or not brake[2] then return end
