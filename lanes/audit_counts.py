@@ -23,6 +23,8 @@ LANES = {
     "held": "let its held time agree with its hold",
     "due": "make it due when its jobs are",
     "letters": "count its letters anew",
+    "numbers": "let its account of requests go by what it sent",
+    "redundant": "count its requests that are out for delivered jobs",
 }
 
 

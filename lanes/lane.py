@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lanes.job import MICROSECONDS, State
+from lanes.rate_limits import DEFAULT_BURST, DEFAULT_DAILY, RateLimit, limit_in_force
 
 COUNTS = ("accepted", *(state.value for state in State), "retried", "throttled", "reclaimed")
 
@@ -22,7 +23,8 @@ class Lane:
     its day. `failing` counts requests that failed in a row by the API's fault, once they are so many that the lane
     sends single probes, else 0. `burst`, `daily` and `weight` are None unless they were set for the location.
     `oldest` is for how long the oldest of its jobs has been waiting that could have been sent by now, None when there
-    is none; `held_at` is since when the lane is held, seconds since the epoch.
+    is none; `held_at` is since when the lane is held, seconds since the epoch. `api_burst` and `api_daily` are the
+    limits that the API said it applies, None until it did.
     """
 
     location_id: str
@@ -38,6 +40,8 @@ class Lane:
     failing: int = 0
     oldest: float | None = None
     held_at: float | None = None
+    api_burst: int | None = None
+    api_daily: int | None = None
 
     @classmethod
     def parse(cls, location_id: str, reply: Sequence[Any]) -> "Lane":
@@ -49,13 +53,16 @@ class Lane:
         def own(name: bytes) -> int | None:
             return int(fields[name]) if name in fields else None
 
+        def total(name: bytes) -> int:
+            return int(fields.get(name, 0))
+
         return cls(
             location_id=location_id,
             counts=read_counts(fields),
             hold=None if hold is None else hold.decode(),
             held_by=None if by is None else by.decode(),
             due_in=None if due == b"" else due / MICROSECONDS,
-            day_used=int(fields.get(b"released", 0)) - int(fields.get(b"day_base", 0)),
+            day_used=total(b"released") - total(b"unsent") - total(b"day_base"),
             window_used=slots,
             burst=own(b"burst"),
             daily=own(b"daily"),
@@ -63,7 +70,17 @@ class Lane:
             failing=int(fields.get(b"run_failures", 0)) if b"gap" in fields else 0,
             oldest=None if oldest == b"" else oldest / MICROSECONDS,
             held_at=int(fields[b"held_at"]) / MICROSECONDS if b"held_at" in fields and hold is not None else None,
+            api_burst=own(b"api_burst"),
+            api_daily=own(b"api_daily"),
         )
+
+    def burst_in_force(self, cap: int | None) -> RateLimit:
+        """Return how many requests a window takes, and who says so; `cap` is that of the settings."""
+        return limit_in_force(cap if self.burst is None else self.burst, self.api_burst, DEFAULT_BURST)
+
+    def daily_in_force(self, cap: int | None) -> RateLimit:
+        """Return how many requests a day takes, and who says so; `cap` is that of the settings."""
+        return limit_in_force(cap if self.daily is None else self.daily, self.api_daily, DEFAULT_DAILY)
 
     def as_json(self) -> dict[str, Any]:
         """Return the lane as plain values."""
@@ -81,4 +98,6 @@ class Lane:
             "failing": self.failing,
             "oldest": self.oldest,
             "held_at": self.held_at,
+            "api_burst": self.api_burst,
+            "api_daily": self.api_daily,
         }

@@ -58,7 +58,7 @@ def status(
 ) -> None:
     """Show totals, and the lanes of all locations or of these, the longest first.
 
-    window: requests that may still count in the API's window; day: those of the last 24 hours, both with their limits.
+    window: requests that may still count in the API's window; day: those of its day; both with the limit in force.
     due in: when the lane may send its next job; - when nothing waits or the lane is held. With --watch and --json, one
     line of JSON for each look.
     """
@@ -68,7 +68,7 @@ def status(
     while True:
         picture = look(session, location_ids, top)
         if as_json:
-            print_json(_as_json(picture))
+            print_json(_as_json(picture, session.settings))
         else:
             _print(picture, session.settings)
         if not watch:
@@ -91,13 +91,23 @@ def look(session: Session, location_ids: Sequence[str], top: int | None) -> Pict
     return Picture(counts, session.store.gate(), tuple(shown), len(wanted) - len(shown), unknown)
 
 
-def _as_json(picture: Picture) -> dict[str, object]:
+def _as_json(picture: Picture, settings: Settings) -> dict[str, object]:
     outage = picture.gate.outage
     return {
         **picture.counts,
         "hold": picture.gate.hold_as_json(),
         "outage": None if outage is None else outage.as_json(),
-        "locations": [lane.as_json() for lane in picture.lanes],
+        "locations": [{**lane.as_json(), **_limits(lane, settings)} for lane in picture.lanes],
+    }
+
+
+def _limits(lane: Lane, settings: Settings) -> dict[str, object]:
+    burst, daily = lane.burst_in_force(settings.burst_cap), lane.daily_in_force(settings.daily_cap)
+    return {
+        "burst_limit": burst.requests,
+        "burst_limit_by": burst.source.value,
+        "daily_limit": daily.requests,
+        "daily_limit_by": daily.source.value,
     }
 
 
@@ -106,8 +116,8 @@ def _rows(lanes: Sequence[Lane], settings: Settings) -> list[tuple[object, ...]]
         (
             lane.location_id,
             *(lane.counts[name] for name in COUNTS),
-            f"{lane.window_used}/{lane.burst or settings.burst_limit}",
-            f"{lane.day_used}/{lane.daily or settings.daily_limit}",
+            f"{lane.window_used}/{lane.burst_in_force(settings.burst_cap).requests}",
+            f"{lane.day_used}/{lane.daily_in_force(settings.daily_cap).requests}",
             due(lane.due_in),
             _hold(lane),
         )

@@ -22,8 +22,8 @@ from lanes.audit import audit
 from lanes.job import State
 from lanes.order import Acceptance
 from lanes.results import Released, Result
-from lanes.transitions import OutageRule, Patience, Report, Seat
-from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
+from lanes.transitions import OutageRule, Patience, Report, Seat, Told
+from tests.lanes.conftest import BURST, LIMITS, ClockedStore, Orders, seat
 from tests.lanes.gate_rules import GateRules
 from tests.lanes.letter_rules import LOCATIONS, RECORDS, Known
 
@@ -31,6 +31,8 @@ WORKERS = ("w1", "w2", "w3")
 MOST_FAILURES = 3
 RULE = OutageRule(failures=4, locations=2, gap=1, most_gap=8)
 OUTCOMES = ("deliver", "deliver", "retry", "fail", "fail", "throttle", "defer", "unsent", "bury", "unauthorized")
+# What the API says of its limit, which may be lower than what a person set, and higher.
+TOLD = (None, Told(burst=1), Told(), Told(burst=2), Told(burst=3))
 PATIENCE = Patience(max_attempts=MOST_FAILURES, max_age=86_400)
 
 
@@ -108,9 +110,18 @@ class LanesMachine(GateRules):
             assert (known.location, known.record) not in {(other.location, other.record) for other in in_flight}
             known.state, known.attempt, known.leased, known.lost = State.IN_FLIGHT, job.attempt, True, False
         known.lease_ends = self.store.now + 30  # a whole one for what was given before, too
+        first = (job.id, job.attempt) not in self.charged[job.location_id]
         self.charged[job.location_id][job.id, job.attempt] = job.released_at, known.lease_ends
+        if first:
+            self.check_limit(job.location_id)
         self.busy[worker] = job
         self.sent.append(Sent(worker, job))
+
+    def check_limit(self, location: str) -> None:
+        """Whatever the API said last, a request went out only if its window has room by the limit in force."""
+        [lane] = [lane for lane in self.store.lanes() if lane.location_id == location]
+        ends = [end for _, end in self.charged[location].values() if end > self.store.now - LIMITS.window]
+        assert len(ends) <= lane.burst_in_force(BURST).requests
 
     @rule(worker=st.sampled_from(WORKERS))
     def release(self, worker: str) -> None:
@@ -162,7 +173,8 @@ class LanesMachine(GateRules):
         current = known.state is State.IN_FLIGHT and known.attempt == job.attempt
         leased = known.leased and known.attempt == job.attempt
         self.answered(job, sent=outcome != "unsent" or not current)
-        report = Report(job.id, job.attempt, "{}", LIMITS)
+        told = None if outcome in ("fail", "unsent") else TOLD[(job.attempt + len(self.sent)) % len(TOLD)]
+        report = Report(job.id, job.attempt, "{}", LIMITS, told)
         if outcome == "deliver":
             result = self.store.deliver(report, retention=10**6, take=following)
             expected = "stale" if known.state is State.DELIVERED else "delivered"
@@ -275,7 +287,7 @@ class LanesMachine(GateRules):
         for requests in self.charged.values():
             spans = requests.values()
             for begin in {end for _, end in spans}:
-                assert sum(1 for at, end in spans if at < begin + LIMITS.window and end >= begin) <= LIMITS.burst
+                assert sum(1 for at, end in spans if at < begin + LIMITS.window and end >= begin) <= BURST
 
 
 @pytest.mark.parametrize("steps", [40])

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
 
-from worker.highlevel.rate_limits import RateLimits, read_rate_limits
+from worker.highlevel.rate_limits import RateLimits, is_json_object, read_rate_limits
 
 MAX_MESSAGE = 500
 DAY_SECONDS = 86_400.0
@@ -65,10 +65,14 @@ class Outcome:
 
 
 def classify(answer: Answer | Failure, window: float) -> Outcome:
-    """Return what an answer means. `window` is the burst window in seconds, the wait after a 429 that names none."""
+    """Return what an answer means. `window` is the burst window in seconds, the wait after a 429 that names none.
+
+    Only an answer whose body is a JSON object tells of rate limits.
+    """
     if isinstance(answer, Failure):
         return Outcome(Kind.RETRY, message=answer.message)
-    return replace(_classify(answer, window), rate_limits=read_rate_limits(answer.headers))
+    rate_limits = read_rate_limits(answer.headers) if is_json_object(answer.body) else None
+    return replace(_classify(answer, window), rate_limits=rate_limits)
 
 
 def _classify(answer: Answer, window: float) -> Outcome:

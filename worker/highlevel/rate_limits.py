@@ -1,14 +1,19 @@
 """What an answer tells of a location's budgets. Pure.
 
 Facts: five headers are documented, `X-RateLimit-Max`, `-Remaining`, `-Interval-Milliseconds`, `-Limit-Daily` and
-`-Daily-Remaining`; a sixth was observed, `-Daily-Reset`: milliseconds until the day begins anew.
+`-Daily-Remaining`; a sixth was observed, `-Daily-Reset`: milliseconds until the day begins anew. Limits differ between
+apps, locations and Private Integrations, and the headers always tell those that were applied (documented for v3).
 """
 
+import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
 MOST = 10**9
 DAY_MILLISECONDS = 86_400_000
+# What is outside is a mistake of whoever told it, and no limit.
+MOST_BURST = 10_000
+MOST_DAILY = 10_000_000
 
 
 class RateLimits(NamedTuple):
@@ -27,9 +32,9 @@ class RateLimits(NamedTuple):
 
 def read_rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
     """Read the headers (names in lower case); None when there are none of them."""
-    burst = _number(headers.get("x-ratelimit-max"), 1)
+    burst = _number(headers.get("x-ratelimit-max"), 1, MOST_BURST)
     window = _number(headers.get("x-ratelimit-interval-milliseconds"), 1, DAY_MILLISECONDS)
-    daily = _number(headers.get("x-ratelimit-limit-daily"), 1)
+    daily = _number(headers.get("x-ratelimit-limit-daily"), 1, MOST_DAILY)
     day_left = _number(headers.get("x-ratelimit-daily-remaining"), 0)
     if burst is None and daily is None:
         return None
@@ -42,6 +47,14 @@ def read_rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
         day_left if daily is None or day_left is None or day_left <= daily else None,
         None if day_resets is None else day_resets / 1000,
     )
+
+
+def is_json_object(body: bytes) -> bool:
+    """Whether a body may be the API's own: a page of the edge network or of a proxy knows nothing of limits."""
+    try:
+        return isinstance(json.loads(body.decode("utf-8", "replace")), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _number(text: str | None, least: int, most: int | None = MOST) -> int | None:
