@@ -9,7 +9,9 @@ from lanes.job import MICROSECONDS, reading
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """`event` is `lane_held`, `all_held`, `outage_began`, `outage_ended` or `dead_letters_above`. Times in seconds.
+    """`event` is `lane_held`, `all_held`, `outage_began`, `outage_ended`, `dead_letters_above`, or `limit_changed`.
+
+    The latter is only logged. Times in seconds.
 
     `at` since the epoch; `age` when it was taken. `new` unless somebody took it before. `stored` is what Redis has.
     """

@@ -61,7 +61,7 @@ class TokenStore:
         """Put a credential under a name; return its version, 0 when another than the version to replace stands there.
 
         With `keep` the version stays: it is the same credential, encrypted anew. One that replaces none is a person's,
-        perhaps of another app, and what the API told of the location's limits is forgotten. A renewed one is of the same.
+        perhaps of another app, and what the API told of the location's limits is forgotten.
         """
         expected = "" if replaces is None else replaces
         return cast("int", self._lanes.run("store_token", name, sealed, expected, int(keep)))
