@@ -30,6 +30,7 @@ COLUMNS = (
     Column("throttled", right=True, alarm="yellow"),
     Column("window", right=True),
     Column("day", right=True),
+    Column("limits by"),
     Column("due in", right=True),
     Column("hold", alarm="yellow"),
 )
@@ -59,6 +60,7 @@ def status(
     """Show totals, and the lanes of all locations or of these, the longest first.
 
     window: requests that may still count in the API's window; day: those of its day; both with the limit in force.
+    limits by: person, api or default; two words where the window's and the day's differ.
     due in: when the lane may send its next job; - when nothing waits or the lane is held. With --watch and --json, one
     line of JSON for each look.
     """
@@ -111,6 +113,12 @@ def _limits(lane: Lane, settings: Settings) -> dict[str, object]:
     }
 
 
+def _sources(lane: Lane, settings: Settings) -> str:
+    """Return who says so: of both limits where it is not the same."""
+    limits = (lane.burst_in_force(settings.burst_cap), lane.daily_in_force(settings.daily_cap))
+    return "/".join(dict.fromkeys(limit.source.value for limit in limits))
+
+
 def _rows(lanes: Sequence[Lane], settings: Settings) -> list[tuple[object, ...]]:
     return [
         (
@@ -118,6 +126,7 @@ def _rows(lanes: Sequence[Lane], settings: Settings) -> list[tuple[object, ...]]
             *(lane.counts[name] for name in COUNTS),
             f"{lane.window_used}/{lane.burst_in_force(settings.burst_cap).requests}",
             f"{lane.day_used}/{lane.daily_in_force(settings.daily_cap).requests}",
+            _sources(lane, settings),
             due(lane.due_in),
             _hold(lane),
         )
