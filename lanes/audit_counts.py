@@ -25,6 +25,8 @@ LANES = {
     "brake": "end its brake, of which something is lost",
     "due": "make it due when its jobs are",
     "letters": "count its letters anew",
+    "numbers": "let its account of requests go by what it sent",
+    "redundant": "count its requests that are out for delivered jobs",
 }
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from lanes.job import MICROSECONDS, State
+from lanes.rate_limits import DEFAULT_BURST, DEFAULT_DAILY, RateLimit, limit_in_force
 
 COUNTS = ("accepted", *(state.value for state in State), "retried", "throttled", "reclaimed")
 
@@ -59,6 +60,7 @@ class Lane:
     is none; `held_at` is since when the lane is held, seconds since the epoch, and names this hold to whoever ends it.
     `hold` and `held_by` are a person's, where one holds the lane, else those of authorization; `unauthorized` is why
     the location's credential was refused, while that is a cause of the hold. A lane may be on the `brake` and held.
+    `api_burst` and `api_daily` are the limits that the API said it applies, None until it did.
     """
 
     location_id: str
@@ -76,6 +78,8 @@ class Lane:
     held_at: float | None = None
     unauthorized: str | None = None
     brake: Brake | None = None
+    api_burst: int | None = None
+    api_daily: int | None = None
 
     @property
     def hold_causes(self) -> tuple[HoldCause, ...]:
@@ -101,27 +105,40 @@ class Lane:
         def own(name: bytes) -> int | None:
             return int(fields[name]) if name in fields else None
 
+        def total(name: bytes) -> int:
+            return int(fields.get(name, 0))
+
         brake = None
         if probe != b"":
-            refusals, status = (int(fields.get(name, 0)) for name in (b"refused_run", b"refused_status"))
-            brake = Brake(int(fields[b"brake_at"]) / MICROSECONDS, probe / MICROSECONDS, refusals, status)
+            since = int(fields[b"brake_at"]) / MICROSECONDS
+            brake = Brake(since, probe / MICROSECONDS, total(b"refused_run"), total(b"refused_status"))
         return cls(
             location_id=location_id,
             counts=read_counts(fields),
             hold=None if hold is None else hold.decode(),
             held_by=None if by is None else by.decode(),
             due_in=None if due == b"" else due / MICROSECONDS,
-            day_used=int(fields.get(b"released", 0)) - int(fields.get(b"day_base", 0)),
+            day_used=total(b"released") - total(b"unsent") - total(b"day_base"),
             window_used=slots,
             burst=own(b"burst"),
             daily=own(b"daily"),
             weight=own(b"weight"),
             failing=int(fields.get(b"run_failures", 0)) if b"gap" in fields else 0,
             oldest=None if oldest == b"" else oldest / MICROSECONDS,
-            held_at=None if hold is None else int(fields.get(b"held_at", 0)) / MICROSECONDS,
+            held_at=None if hold is None else total(b"held_at") / MICROSECONDS,
             unauthorized=None if hold is None or refused is None else refused.decode().partition(" ")[2],
             brake=brake,
+            api_burst=own(b"api_burst"),
+            api_daily=own(b"api_daily"),
         )
+
+    def burst_in_force(self, cap: int | None) -> RateLimit:
+        """Return how many requests a window takes, and who says so; `cap` is that of the settings."""
+        return limit_in_force(cap if self.burst is None else self.burst, self.api_burst, DEFAULT_BURST)
+
+    def daily_in_force(self, cap: int | None) -> RateLimit:
+        """Return how many requests a day takes, and who says so; `cap` is that of the settings."""
+        return limit_in_force(cap if self.daily is None else self.daily, self.api_daily, DEFAULT_DAILY)
 
     def as_json(self) -> dict[str, Any]:
         """Return the lane as plain values."""
@@ -142,4 +159,6 @@ class Lane:
             "failing": self.failing,
             "oldest": self.oldest,
             "held_at": self.held_at,
+            "api_burst": self.api_burst,
+            "api_daily": self.api_daily,
         }

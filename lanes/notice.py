@@ -9,7 +9,9 @@ from lanes.job import MICROSECONDS, reading
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """`event` is one of those that docs/outages.md lists, like `lane_held` or `outage_began`. Times in seconds.
+    """`event` is one of those that docs/outages.md lists, like `lane_held`, or `limit_changed`, which is only logged.
+
+    Times in seconds.
 
     `at` since the epoch; `age` when it was taken. `new` unless somebody took it before. `stored` is what Redis has.
     """

@@ -114,7 +114,7 @@ class LaneReader:
 
     def survey(self, most: int, limits: Limits) -> Survey:
         """Count what could be sent now, up to `most`, and tell when to ask again."""
-        return transitions.survey(self._run("survey", most, limits.burst))
+        return transitions.survey(self._run("survey", most, "" if limits.burst is None else limits.burst))
 
     def lanes(self, location_ids: Iterable[str] | None = None) -> list[Lane]:
         """Return every lane in numbers, in the order of the location ids; or these, as far as there are such lanes."""

@@ -21,6 +21,7 @@ from pydantic import (
 from lanes.durability import Durability
 from lanes.errors import SettingsError
 from lanes.keys import DEFAULT_PREFIX
+from lanes.rate_limits import DEFAULT_BURST, DEFAULT_DAILY
 from lanes.urls import LOOPBACK, check_redis_url, check_url
 from lanes.versions import DEFAULT_VERSION, ApiVersion
 
@@ -69,9 +70,13 @@ class Settings(BaseModel):
     oauth_client_id: str | None = Field(None, description="the app whose OAuth tokens are renewed")
     oauth_client_secret: SecretStr | None = Field(None, description="its secret")
 
-    burst_limit: Count = Field(100, description="requests of a location in one window")
+    burst_limit: Count = Field(
+        DEFAULT_BURST, description="cap on a location's requests in one window; unset, as many as the API says"
+    )
     burst_window_seconds: Seconds = Field(10, description="the window")
-    daily_limit: Count = Field(200_000, description="requests of a location in 24 hours")
+    daily_limit: Count = Field(
+        DEFAULT_DAILY, description="cap on a location's requests in 24 hours; unset, as many as the API says"
+    )
 
     max_attempts: Count = Field(12, description="attempts before a job is a dead letter")
     max_age_seconds: Seconds = Field(
@@ -191,6 +196,16 @@ class Settings(BaseModel):
             )
             raise ValueError(message)
         return self
+
+    @property
+    def burst_cap(self) -> int | None:
+        """The requests in a window that a person set, None where nobody did: then the API's own limit holds."""
+        return self.burst_limit if "burst_limit" in self.model_fields_set else None
+
+    @property
+    def daily_cap(self) -> int | None:
+        """The requests in a day that a person set, None where nobody did."""
+        return self.daily_limit if "daily_limit" in self.model_fields_set else None
 
     def version_of(self, location_id: str) -> ApiVersion:
         """Return the API version that a location has."""

@@ -60,17 +60,15 @@ class TokenStore:
     def store_token(self, name: str, sealed: bytes, *, replaces: int | None = None, keep: bool = False) -> int:
         """Put a credential under a name; return its version, 0 when another than the version to replace stands there.
 
-        With `keep` the version stays: it is the same credential, encrypted anew.
+        With `keep` the version stays: it is the same credential, encrypted anew. One that replaces none is a person's,
+        perhaps of another app, and what the API told of the location's limits is forgotten.
         """
         expected = "" if replaces is None else replaces
         return cast("int", self._lanes.run("store_token", name, sealed, expected, int(keep)))
 
     def remove(self, name: str) -> bool:
-        """Remove what stands under a name; tell whether there was something."""
-        pipeline = self._lanes.client.pipeline(transaction=True)
-        pipeline.hdel(self._lanes.key("tokens"), name)
-        pipeline.delete(self._lanes.key("token_lock", name))
-        return bool(self._lanes.read(lambda _: pipeline.execute())[0])
+        """Remove what stands under a name, and what the API told of the limits; tell whether there was something."""
+        return bool(self._lanes.run("remove_token", name))
 
     def mint_again(self, name: str) -> str:
         """Give a location's credential a new version, and let it be minted at once: its agency has another token.

@@ -18,11 +18,14 @@ Argument = str | bytes | int
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A location's budgets: `burst` requests in `window` seconds, `daily` in 24 hours."""
+    """What the settings say of every location: at most `burst` requests in `window` seconds, `daily` in 24 hours.
 
-    burst: int
+    A limit is None where nobody set it: then the one that the API tells holds, up and down, and its default until then.
+    """
+
+    burst: int | None
     window: float
-    daily: int
+    daily: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,8 @@ def seat_arguments(seat: Seat) -> list[Argument]:
 
 def limits_arguments(limits: Limits) -> list[Argument]:
     """Return ARGV 4 to 6 of a release or an outcome."""
-    return [limits.burst, microseconds(limits.window), limits.daily]
+    burst, daily = ("" if value is None else value for value in (limits.burst, limits.daily))
+    return [burst, microseconds(limits.window), daily]
 
 
 def report_arguments(report: Report) -> list[Argument]:

@@ -54,8 +54,8 @@ class Bench:
 
     @property
     def limits(self) -> Limits:
-        """The budgets that every location has."""
-        return Limits(self.settings.burst_limit, self.settings.burst_window_seconds, self.settings.daily_limit)
+        """The budgets of every location, as far as a person set them."""
+        return Limits(self.settings.burst_cap, self.settings.burst_window_seconds, self.settings.daily_cap)
 
     @property
     def backoff(self) -> Backoff:

@@ -24,6 +24,8 @@ LEASE_SECONDS = 3 * SEND_SECONDS
 AGAIN_LEAST_SECONDS = 1.0
 AGAIN_MOST_SECONDS = 600.0
 GIVE_UP_SECONDS = 86_400.0
+# What somebody may look for later, and nobody has to act on: logged once, by one worker, and sent nowhere.
+LOGGED_ONLY = frozenset({"limit_changed"})
 
 
 class Notifier:
@@ -63,6 +65,10 @@ class Notifier:
         notice = self._store.take_notice(LEASE_SECONDS, self._dead_above)
         if notice is None:
             return False
+        if notice.event in LOGGED_ONLY:
+            log.info(notice.event, notice=notice.id, **facts_of(notice))
+            self._store.settle_notice(notice)
+            return True
         if notice.new:
             log.warning(notice.event, notice=notice.id, **facts_of(notice))
         else:

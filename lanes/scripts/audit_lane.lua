@@ -41,16 +41,27 @@ if redis.call('HLEN', key.letters(location)) <= tonumber(ARGV[2]) then
   check('letters', letters == (tonumber(lane[4]) or 0), 'it does not know how many letters its records have')
 end
 
+-- Which answers count is told by numbers of requests, which must have been given out; nor is more given back than was charged.
+local numbers = redis.call('HMGET', key.lane(location), 'released', 'api_number', 'day_seen_at', 'day_from', 'lost', 'lost_counted',
+  'unsent', 'day_base')
+for i = 1, 8 do numbers[i] = tonumber(numbers[i]) or 0 end
+local released, base = numbers[1], numbers[8]
+check('numbers', math.max(numbers[2], numbers[3], numbers[4], numbers[7]) <= released and numbers[6] <= numbers[5]
+  and base <= released - numbers[7], 'its account of requests is ahead of what it sent')
+
 local found = {}
 if redis.call('HLEN', key.heads(location)) <= tonumber(ARGV[2]) then
   local heads = redis.call('HGETALL', key.heads(location))
-  local pending, in_flight = 0, 0
+  local pending, in_flight, redundant = 0, 0, 0
   for i = 1, #heads, 2 do
     local state = redis.call('HGET', key.job(heads[i + 1]), 'state')
     if state == 'pending' then pending = pending + 1 end
     if state == 'in_flight' then in_flight = in_flight + 1 end
+    if state == 'delivered' and redis.call('ZSCORE', key.leases, heads[i + 1]) then redundant = redundant + 1 end
     pending = pending + redis.call('LLEN', key.behind(location, heads[i]))
   end
   found = { pending, in_flight }
+  check('redundant', redundant == (tonumber(redis.call('HGET', key.lane(location), 'redundant')) or 0),
+    'it does not know how many of its requests are out for jobs that are delivered')
 end
 return { wrong, redis.call('HGETALL', key.lane(location)), found }

@@ -28,7 +28,7 @@
 -- @include breaker
 -- @include requeue
 -- @include reply
-local job = fence(ARGV[1], ARGV[2], ARGV[7])
+local job = fence(ARGV[1], ARGV[2], ARGV[7], false, ARGV[7] == '')
 if not job then return reply('unknown', 11) end
 api_refused(job, ARGV[7])
 if stale(job, ARGV[8], ARGV[3]) then return reply('stale', 11) end

@@ -10,7 +10,8 @@
 --   6 daily       requests of a location in a day
 --   7 told        what the answer told of the budgets, as learn reads it, or ''
 --   8 wait        us for which the lane releases nothing
---   9 sent        '1' when a request was made, else its slot is free at once and no attempt is written down
+--   9 sent        '1' when a request was made, else its slot is free at once, the day has it back,
+--                and no attempt is written down
 --   10.. as ARGV 1 to 3 of release, or nothing
 -- Returns: { 'deferred' | 'stale' | 'unknown', what release returns behind its code }
 -- @include now
@@ -19,7 +20,7 @@
 -- @include breaker
 -- @include requeue
 -- @include reply
-local job = fence(ARGV[1], ARGV[2], ARGV[7])
+local job = fence(ARGV[1], ARGV[2], ARGV[7], false, ARGV[9] ~= '1')
 if not job then return reply('unknown', 10) end
 api_refused(job, ARGV[7])
 if stale(job, 'again', ARGV[3]) then return reply('stale', 10) end

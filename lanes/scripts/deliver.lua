@@ -28,6 +28,10 @@ if job.state == 'delivered' then
 end
 if job.state == 'pending' then withdraw(job.location, job.record, job.id) end
 end_attempt(job, 'delivered', ARGV[3])
+-- The attempt that is out now goes on, although its job is not in flight any more.
+if job.state == 'in_flight' and not job.leased and redis.call('ZSCORE', key.leases, job.id) then
+  redis.call('HINCRBY', key.lane(job.location), 'redundant', 1)
+end
 redis.call('HSET', key.job(job.id), 'state', 'delivered', 'ended_at', now)
 redis.call('HDEL', key.job(job.id), 'reason')
 count(job.location, job.state, 'delivered')

@@ -18,6 +18,14 @@ local function is_unnamed(id, version)
   return not (readable and type(body) == 'table' and type(body.id) == 'string')
 end
 
+-- end_lost(location): a request is out no longer, and nothing was told of the day; a lane that waits for that may go on.
+local function end_lost(location)
+  redis.call('HINCRBY', key.lane(location), 'lost', 1)
+  if (tonumber(redis.call('HGET', key.lane(location), 'blocked_until')) or 0) <= now then return end
+  redis.call('HDEL', key.lane(location), 'blocked_until')
+  if redis.call('ZSCORE', key.due, location) then schedule(location, now) end
+end
+
 end_quiet_outage()
 local reclaimed = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.leases, '-inf', now, 'LIMIT', 0, ARGV[1])) do
@@ -46,7 +54,9 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.leases, '-inf', now, 'LIMIT'
     end
     for _, value in ipairs({ id, location, tonumber(job[4]), verdict }) do table.insert(reclaimed, value) end
   elseif record then
+    redis.call('HINCRBY', key.lane(location), 'redundant', -1)
     advance(location, record)
   end
+  if location then end_lost(location) end
 end
 return reclaimed

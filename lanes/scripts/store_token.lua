@@ -4,11 +4,13 @@
 -- ARGV:
 --   1 name       a location's id, or 'agency:' and a company's
 --   2 sealed     the encrypted credential
---   3 replaces   the version that it was made from, or '' for whatever there is
+--   3 replaces   the version that it was made from, or '' for whatever there is: a person put it there, perhaps that of another app,
+--                and the limits that the API told are forgotten
 --   4 keep       '1' to keep the version: the same credential, encrypted anew
 -- Returns: the new version; 0 when another stands there by now, and nothing was changed
 -- @include now
 -- @include authorized
+-- @include forget_limits
 local version = string.match(redis.call('HGET', key.tokens, ARGV[1]) or '', '^%d+')
 if ARGV[3] ~= '' and version ~= ARGV[3] then return 0 end
 if ARGV[4] ~= '1' then version = string.format('%.0f', math.max(now, (tonumber(version) or 0) + 1)) end
@@ -16,4 +18,5 @@ if ARGV[4] ~= '1' then version = string.format('%.0f', math.max(now, (tonumber(v
 if ARGV[4] ~= '1' then redis.call('DEL', key.token_lock(ARGV[1])) end
 redis.call('HSET', key.tokens, ARGV[1], version .. ' ' .. ARGV[2])
 if ARGV[3] ~= '' and ARGV[4] ~= '1' then authorized(ARGV[1]) end
+if ARGV[3] == '' then forget_limits(ARGV[1]) end
 return tonumber(version)

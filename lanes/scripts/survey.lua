@@ -1,10 +1,11 @@
 -- survey: how much could be sent now, and when to ask again. Changes nothing.
 -- ARGV:
 --   1 most    count no further than this
---   2 burst   requests of a location in a window
+--   2 burst   requests of a location in a window, or '' where nobody set it
 -- Returns: { due jobs, at most `most`; us until the first lane is due, 0 if one is, -1 if none will be }
 -- @include now
 -- @include gate
+-- @include in_force
 local most, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local first = redis.call('ZRANGE', key.due, 0, 0, 'WITHSCORES')
 local behind = first[1] == '' and 1 or 0
@@ -19,10 +20,10 @@ if tonumber(first[2]) > now then return { 0, tonumber(first[2]) - now } end
 local due = 0
 for _, location in ipairs(redis.call('ZRANGEBYSCORE', key.due, '-inf', now, 'LIMIT', behind, most)) do
   local jobs = redis.call('ZCARD', key.ready(location)) + redis.call('ZCOUNT', key.later(location), '-inf', now)
-  local lane = redis.call('HMGET', key.lane(location), 'burst', 'gap', 'brake_at')
-  local own = tonumber(lane[1]) or burst
-  if lane[2] or lane[3] then jobs = math.min(jobs, 1) end  -- it sends single probes
-  local free = own - redis.call('ZCOUNT', key.slots(location), '(' .. string.format('%.0f', now), '+inf')
+  local lane = redis.call('HMGET', key.lane(location), 'burst', 'gap', 'api_burst', 'brake_at')
+  local limit = in_force(tonumber(lane[1]) or burst, tonumber(lane[3]), DEFAULT_BURST)
+  if lane[2] or lane[4] then jobs = math.min(jobs, 1) end  -- it sends single probes
+  local free = limit - redis.call('ZCOUNT', key.slots(location), '(' .. string.format('%.0f', now), '+inf')
   due = due + math.min(jobs, math.max(free, 0))
   if due >= most then return { most, 0 } end
 end

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from lanes.rate_limits import DEFAULT_BURST, DEFAULT_DAILY, LimitSource, limit_in_force
 from ops.command.session import Session, connected
 from ops.command.words import LocationId, examples, say
 
@@ -35,8 +36,8 @@ MOST_WEIGHT = 100
 def limit(session: Session, location_id: str, *, common: bool, **given: Any) -> None:
     """Give a location budgets and a weight of its own; what is not named stays. Without options, show them.
 
-    They hold from the next request on. The API's own limits go before them: a location never sends more than the API
-    says that it may.
+    They hold from the next request on. They are caps: a location never sends more than the API says that it may.
+    Without one, of its own or in the settings, the API's own limit holds, higher or lower.
     """
     changed = {name: value for name, value in given.items() if value is not None}
     if common and changed:
@@ -51,7 +52,16 @@ def limit(session: Session, location_id: str, *, common: bool, **given: Any) -> 
         session.note("limit", location_id, detail or "common")
         session.store.limit(location_id, **own)
     settings = session.settings
-    defaults = {"burst": settings.burst_limit, "daily": settings.daily_limit, "weight": 1}
-    shown = ", ".join(f"{name} {defaults[name] if own[name] is None else own[name]}" for name in own)
+    api_burst, api_daily = (None, None) if known is None else (known.api_burst, known.api_daily)
+    shown = {
+        "burst": _shown(own["burst"], settings.burst_cap, api_burst, DEFAULT_BURST),
+        "daily": _shown(own["daily"], settings.daily_cap, api_daily, DEFAULT_DAILY),
+        "weight": "1" if own["weight"] is None else str(own["weight"]),
+    }
     note = "" if known else " (it never had a job; mistyped?)"
-    say(f"{location_id}: {shown}{note}")
+    say(f"{location_id}: {', '.join(f'{name} {value}' for name, value in shown.items())}{note}")
+
+
+def _shown(own: int | None, cap: int | None, told: int | None, default: int) -> str:
+    limit = limit_in_force(cap if own is None else own, told, default)
+    return f"{limit.requests} (as the API says)" if limit.source is LimitSource.API else str(limit.requests)

@@ -30,6 +30,7 @@ COLUMNS = (
     Column("throttled", right=True, alarm="yellow"),
     Column("window", right=True),
     Column("day", right=True),
+    Column("limits by"),
     Column("due in", right=True),
     Column("brake", alarm="yellow"),
     Column("hold", alarm="yellow"),
@@ -59,7 +60,8 @@ def status(
 ) -> None:
     """Show totals, and the lanes of all locations or of these, the longest first.
 
-    window: requests that may still count in the API's window; day: those of the last 24 hours, both with their limits.
+    window: requests that may still count in the API's window; day: those of its day; both with the limit in force.
+    limits by: person, api or default; two words where the window's and the day's differ.
     due in: when the lane may send its next job; - when nothing waits or the lane is held. brake: refusals in a row for
     which the lane sends single probes. With --watch and --json, one line of JSON for each look.
     """
@@ -69,7 +71,7 @@ def status(
     while True:
         picture = look(session, location_ids, top)
         if as_json:
-            print_json(_as_json(picture))
+            print_json(_as_json(picture, session.settings))
         else:
             _print(picture, session.settings)
         if not watch:
@@ -92,15 +94,31 @@ def look(session: Session, location_ids: Sequence[str], top: int | None) -> Pict
     return Picture(counts, session.store.gate(), tuple(shown), len(wanted) - len(shown), unknown)
 
 
-def _as_json(picture: Picture) -> dict[str, object]:
+def _as_json(picture: Picture, settings: Settings) -> dict[str, object]:
     outage, brake = picture.gate.outage, picture.gate.brake
     return {
         **picture.counts,
         "hold": picture.gate.hold_as_json(),
         "outage": None if outage is None else outage.as_json(),
         "brake": None if brake is None else brake.as_json(),
-        "locations": [lane.as_json() for lane in picture.lanes],
+        "locations": [{**lane.as_json(), **_limits(lane, settings)} for lane in picture.lanes],
     }
+
+
+def _limits(lane: Lane, settings: Settings) -> dict[str, object]:
+    burst, daily = lane.burst_in_force(settings.burst_cap), lane.daily_in_force(settings.daily_cap)
+    return {
+        "burst_limit": burst.requests,
+        "burst_limit_by": burst.source.value,
+        "daily_limit": daily.requests,
+        "daily_limit_by": daily.source.value,
+    }
+
+
+def _sources(lane: Lane, settings: Settings) -> str:
+    """Return who says so: of both limits where it is not the same."""
+    limits = (lane.burst_in_force(settings.burst_cap), lane.daily_in_force(settings.daily_cap))
+    return "/".join(dict.fromkeys(limit.source.value for limit in limits))
 
 
 def _rows(lanes: Sequence[Lane], settings: Settings) -> list[tuple[object, ...]]:
@@ -108,8 +126,9 @@ def _rows(lanes: Sequence[Lane], settings: Settings) -> list[tuple[object, ...]]
         (
             lane.location_id,
             *(lane.counts[name] for name in COUNTS),
-            f"{lane.window_used}/{lane.burst or settings.burst_limit}",
-            f"{lane.day_used}/{lane.daily or settings.daily_limit}",
+            f"{lane.window_used}/{lane.burst_in_force(settings.burst_cap).requests}",
+            f"{lane.day_used}/{lane.daily_in_force(settings.daily_cap).requests}",
+            _sources(lane, settings),
             due(lane.due_in),
             _brake(lane),
             _hold(lane),

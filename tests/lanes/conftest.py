@@ -11,7 +11,8 @@ from lanes.store import LaneStore, connect
 from lanes.transitions import Limits, Seat
 
 START = 1_800_000_000
-LIMITS = Limits(burst=2, window=10, daily=1000)
+BURST = 2
+LIMITS = Limits(burst=BURST, window=10, daily=1000)
 
 
 class ClockedStore(LaneStore):

@@ -2,9 +2,9 @@
 
 import heapq
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from lanes.order import Order
@@ -12,28 +12,57 @@ from lanes.results import Idle, Released
 from lanes.transitions import Limits, Report, Seat, Told
 from tests.lanes.conftest import START, ClockedStore
 
-LIMITS = Limits(burst=100, window=10, daily=200_000)
+BURST = 100
+LIMITS = Limits(burst=BURST, window=10, daily=200_000)
 SEATS = 40
 LEASE = 30.0
+TIMEOUT = 5.0
+DAY = 86_400.0
 
 
 @dataclass
 class Server:
-    """Counts the requests of one location as the API may: in a sliding window, or in fixed ones."""
+    """Counts the requests of one location as the API may: in a sliding window, or in fixed ones.
+
+    The limits may change at any time. A day, where it has one, begins with its first request; `resets` tells whether
+    the answers say when it ends. A refused request uses up nothing; `day_refused` counts those that the day refused.
+    """
 
     fixed: bool = False
+    burst: int = BURST
+    daily: int | None = None
+    day_seconds: float = DAY
+    resets: bool = True
     admitted: deque[float] = field(default_factory=deque)
     arrivals: list[tuple[float, str, bool]] = field(default_factory=list)
+    day_began: float | None = None
+    day_used: int = 0
+    day_refused: Counter[str] = field(default_factory=Counter)
+    days: list[int] = field(default_factory=list)
 
     def arrive(self, now: float, sender: str) -> Told:
-        """Count a request, if there is room for it; `left` is None when there is none."""
+        """Count a request, if there is room for it."""
         while self.admitted and self._gone(self.admitted[0], now):
             self.admitted.popleft()
-        room = len(self.admitted) < LIMITS.burst
+        day_left = self._look_at_day(now)
+        room = len(self.admitted) < self.burst and day_left != 0
         if room:
             self.admitted.append(now)
+            self.day_used += 1
+            self.day_began = now if self.day_began is None else self.day_began
         self.arrivals.append((now, sender, room))
-        return Told(LIMITS.burst, LIMITS.burst - len(self.admitted), LIMITS.window)
+        told = Told(self.burst, max(0, self.burst - len(self.admitted)), LIMITS.window)
+        if day_left is None or self.daily is None:
+            return told
+        self.day_refused[sender] += day_left == 0
+        resets_in = (self.day_began or now) + self.day_seconds - now if self.resets else None
+        return replace(told, daily=self.daily, day_left=max(0, self.daily - self.day_used), day_resets_in=resets_in)
+
+    def _look_at_day(self, now: float) -> int | None:
+        if self.day_began is not None and now - self.day_began >= self.day_seconds:
+            self.days.append(self.day_used)
+            self.day_began, self.day_used = None, 0
+        return None if self.daily is None else max(0, self.daily - self.day_used)
 
     def _gone(self, at: float, now: float) -> bool:
         if self.fixed:
@@ -53,22 +82,79 @@ class Server:
     def used(self, since: float, until: float) -> float:
         """Return the part of the allowed requests that was admitted in this time, of all senders together."""
         taken = sum(1 for at, _, room in self.arrivals if room and since <= at < until)
-        return taken / ((until - since) / LIMITS.window * LIMITS.burst)
+        return taken / ((until - since) / LIMITS.window * BURST)
+
+
+@dataclass
+class Losses:
+    """Which parts of the requests get lost on their way, and of the answers; which part of these workers die of it.
+
+    A worker that does not die reports a failure after its time-out; of one that does, the lease ends.
+    """
+
+    requests: float = 0.0
+    answers: float = 0.0
+    deaths: float = 0.0
+
+
+@dataclass
+class Requests:
+    """What nobody but the test knows: which requests are out, and which of those that ended may have been counted.
+
+    Events are numbered. What ended without an answer is settled by the answer to a request that was sent after its end.
+    """
+
+    events: "count[int]" = field(default_factory=count)
+    out: dict[Released, int] = field(default_factory=dict)
+    most_out: int = 0
+    lost: list[int] = field(default_factory=list)
+    settled: int = -1
+
+    def send(self, job: Released) -> None:
+        """A request goes out."""
+        self.out[job] = next(self.events)
+        self.most_out = max(self.most_out, len(self.out))
+
+    def answer(self, job: Released) -> None:
+        """Its answer came."""
+        self.settled = max(self.settled, self.out.pop(job))
+
+    def lose(self, job: Released) -> None:
+        """It ended without one."""
+        del self.out[job]
+        self.lost.append(next(self.events))
+
+    @property
+    def unknown(self) -> int:
+        """How many ended of which nobody can know whether they were counted."""
+        return sum(1 for end in self.lost if end > self.settled)
 
 
 class Simulation:
     """Runs events in the order of their times; the store's clock goes with them."""
 
     def __init__(
-        self, store: ClockedStore, server: Server, chance: random.Random, latency: tuple[float, float], seats: int
+        self,
+        store: ClockedStore,
+        server: Server,
+        chance: random.Random,
+        latency: tuple[float, float],
+        seats: int,
+        *,
+        limits: Limits = LIMITS,
+        losses: Losses | None = None,
     ) -> None:
         self.server = server
         self.chance = chance
+        self.requests = Requests()
+        self.look: Callable[[], None] = lambda: None
+        self._limits = limits
+        self._losses = losses or Losses()
         self._store = store
         self._latency = latency
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
-        self._free = [Seat(f"seat{number}", LEASE, 3600, LIMITS) for number in range(seats)]
+        self._free = [Seat(f"seat{number}", LEASE, 3600, limits) for number in range(seats)]
         self._wakes_at = float("inf")
 
     @property
@@ -89,6 +175,7 @@ class Simulation:
             self._store.pass_time(max(0.0, at - self.now))
             do()
             self._release()
+            self.look()
         self._store.pass_time(end - self.now)
 
     def enqueue(self, jobs: int, location: str = "loc") -> None:
@@ -113,9 +200,40 @@ class Simulation:
                 return
             assert isinstance(result, Released)
             seat = self._free.pop()
-            latency = self.chance.uniform(*self._latency)
-            arrives = self.now + self.chance.uniform(0.05, 0.5) * latency
-            self.at(arrives, lambda job=result, seat=seat, end=self.now + latency: self._arrive(job, seat, end))  # type: ignore[misc]
+            self.requests.send(result)
+            self._send(result, seat)
+
+    def _send(self, job: Released, seat: Seat) -> None:
+        latency = self.chance.uniform(*self._latency)
+        arrives, ends, fate = self.now + self.chance.uniform(0.05, 0.5) * latency, self.now + latency, 1.0
+        if self._losses.requests or self._losses.answers:
+            fate = self.chance.random()
+        if fate < self._losses.requests:
+            self._lose(job, seat)
+        elif fate < self._losses.requests + self._losses.answers:
+            self.at(arrives, self._vanish)
+            self._lose(job, seat)
+        else:
+            self.at(arrives, lambda: self._arrive(job, seat, ends))
+
+    def _vanish(self) -> None:
+        self.server.arrive(self.now, "lanes")
+
+    def _lose(self, job: Released, seat: Seat) -> None:
+        if self.chance.random() < self._losses.deaths:
+            self.at(self.now + LEASE, lambda: self._reclaim(job, seat))
+        else:
+            self.at(self.now + TIMEOUT, lambda: self._fail(job, seat))
+
+    def _reclaim(self, job: Released, seat: Seat) -> None:
+        self.requests.lose(job)
+        self._store.reclaim(100, 10**6)
+        self._free.append(replace(seat, worker=f"{seat.worker}'"))
+
+    def _fail(self, job: Released, seat: Seat) -> None:
+        self.requests.lose(job)
+        self._store.retry(Report(job.id, job.attempt, "{}", self._limits), delay=0.5)
+        self._free.append(seat)
 
     def _sleep(self, seconds: float | None) -> None:
         wakes_at = self.now + (seconds or 0.001)
@@ -129,11 +247,12 @@ class Simulation:
         self.at(answered_at, lambda: self._answer(job, seat, told, admitted=admitted))
 
     def _answer(self, job: Released, seat: Seat, told: Told, *, admitted: bool) -> None:
-        report = Report(job.id, job.attempt, "{}", LIMITS, told)
+        self.requests.answer(job)
+        report = Report(job.id, job.attempt, "{}", self._limits, told)
         if admitted:
             self._store.deliver(report, retention=3600)
-        else:
-            self._store.throttle(report, wait=1)
+        else:  # as the client makes it of the same headers
+            self._store.throttle(report, wait=1 if told.day_left != 0 else told.day_resets_in or 3600)
         self._free.append(seat)
 
 
@@ -144,7 +263,10 @@ def start(
     fixed: bool = False,
     latency: tuple[float, float] = (0.05, 0.5),
     seats: int = SEATS,
+    server: Server | None = None,
+    limits: Limits = LIMITS,
+    losses: Losses | None = None,
 ) -> Simulation:
     """Return a simulation at the beginning of time."""
     store.pass_time(START - store.now)
-    return Simulation(store, Server(fixed), random.Random(seed), latency, seats)
+    return Simulation(store, server or Server(fixed), random.Random(seed), latency, seats, limits=limits, losses=losses)

@@ -12,7 +12,8 @@ from lanes.transitions import Limits, Report, Seat
 from tests.lanes.conftest import START, ClockedStore, Orders
 from tests.lanes.crew import LATENCY, TICK, Crew, deliver, fill, locations, take, take_all, take_job
 
-LIMITS = Limits(burst=20, window=10, daily=100_000)
+BURST = 20
+LIMITS = Limits(burst=BURST, window=10, daily=100_000)
 SECONDS = 35.0
 LOOKED_AT = int(re.findall(r"LANES_LOOKED_AT = (\d+)", "\n".join(read("include/release_next")))[0])
 
@@ -98,8 +99,8 @@ def sent_of_good(store: ClockedStore, load: Load, trouble: Trouble | None) -> li
 def test_a_lane_in_trouble_makes_no_other_wait(store: ClockedStore, load: Load, trouble: Trouble) -> None:
     """All that it has is its turns: one call before each job of the good lane, or one that finds nothing."""
     alone, beside = sent_of_good(store, load, None), sent_of_good(store, load, trouble)
-    turns = 1 if load is now_and_then else LIMITS.burst
-    windows = 1 if load is now_and_then else 1 + (len(alone) - 1) // LIMITS.burst
+    turns = 1 if load is now_and_then else BURST
+    windows = 1 if load is now_and_then else 1 + (len(alone) - 1) // BURST
     later = [round((after - before) / TICK) for after, before in zip(beside, alone, strict=True)]
     assert len(alone) >= 40
     assert max(later) <= windows * (turns + 1)
@@ -188,7 +189,7 @@ def test_a_lane_whose_limit_was_lowered_hides_no_work_of_others(store: ClockedSt
 
 def test_a_resumed_lane_goes_on_as_soon_as_its_window_has_room(store: ClockedStore) -> None:
     """What was answered while it was held counts, too."""
-    fill(store, "loc", LIMITS.burst + 1)
+    fill(store, "loc", BURST + 1)
     jobs = take_all(store, LIMITS)
     store.hold("loc", "to look at it", "operator")
     store.pass_time(LATENCY)

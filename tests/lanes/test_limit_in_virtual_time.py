@@ -3,7 +3,7 @@
 import pytest
 
 from tests.lanes.conftest import START, ClockedStore
-from tests.lanes.simulation import LIMITS, Server, start
+from tests.lanes.simulation import BURST, LIMITS, Server, start
 
 SECONDS = 120.0
 WARM = 45.0
@@ -22,7 +22,7 @@ def test_alone_it_provokes_no_429_and_wastes_no_more_than_is_safe(
 
 def check_alone(server: Server, latency: tuple[float, float]) -> None:
     assert server.share_refused("lanes", START) == 0
-    assert server.most_in_window("lanes") <= LIMITS.burst
+    assert server.most_in_window("lanes") <= BURST
     safe = LIMITS.window / (LIMITS.window + sum(latency) / 2)
     assert server.used(START + 20, START + SECONDS) >= 0.98 * safe
 
@@ -30,7 +30,7 @@ def check_alone(server: Server, latency: tuple[float, float]) -> None:
 def test_it_is_the_same_when_a_whole_window_is_on_its_way(store: ClockedStore) -> None:
     """With more hands than a window has requests, and answers that take longer than a window."""
     latency = (8.0, 14.0)
-    simulation = start(store, 1, latency=latency, seats=LIMITS.burst + 20)
+    simulation = start(store, 1, latency=latency, seats=BURST + 20)
     simulation.enqueue(1500)
     simulation.run(SECONDS)
     check_alone(simulation.server, latency)

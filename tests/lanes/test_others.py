@@ -9,7 +9,8 @@ from lanes.transitions import Limits, Report, Told
 from tests.lanes.conftest import ClockedStore
 from tests.lanes.crew import LEASE, deliver, fill, take_all, take_job, wait
 
-LIMITS = Limits(burst=100, window=10, daily=100_000)
+BURST = 100
+LIMITS = Limits(burst=BURST, window=10, daily=100_000)
 MARGIN = 2
 FASTER = 1.5  # at most, while there is room
 SHARED_FOR = 60
@@ -17,12 +18,12 @@ SHARED_FOR = 60
 
 def told(used: int) -> Told:
     """The server counted so many requests in its window."""
-    return Told(burst=LIMITS.burst, left=LIMITS.burst - used, window=LIMITS.window)
+    return Told(burst=BURST, left=BURST - used, window=LIMITS.window)
 
 
 def alone(store: ClockedStore, ours: int) -> bool:
     """Whether all slots but those that ours have taken go out at once: none is left free, and nothing is paced."""
-    return ours + len(take_all(store, LIMITS)) == LIMITS.burst
+    return ours + len(take_all(store, LIMITS)) == BURST
 
 
 @pytest.mark.parametrize(("used", "explained"), [(0, True), (1, True), (3, True), (4, False), (60, False)])
@@ -65,10 +66,10 @@ def test_what_others_took_is_theirs_until_the_window_forgets_it(store: ClockedSt
     fill(store, "loc", 200)
     deliver(store, take_job(store, LIMITS), LIMITS, told(41))
     take_job(store, LIMITS)
-    assert wait(store, LIMITS) == pytest.approx(LIMITS.window / (FASTER * (LIMITS.burst - MARGIN - 40)), abs=1e-5)
+    assert wait(store, LIMITS) == pytest.approx(LIMITS.window / (FASTER * (BURST - MARGIN - 40)), abs=1e-5)
     store.pass_time(LEASE + LIMITS.window)
     take_job(store, LIMITS)
-    assert wait(store, LIMITS) == pytest.approx(LIMITS.window / (FASTER * (LIMITS.burst - MARGIN)), abs=1e-5)
+    assert wait(store, LIMITS) == pytest.approx(LIMITS.window / (FASTER * (BURST - MARGIN)), abs=1e-5)
 
 
 def test_what_others_gave_back_is_free(store: ClockedStore) -> None:
@@ -78,13 +79,13 @@ def test_what_others_gave_back_is_free(store: ClockedStore) -> None:
     deliver(store, take_job(store, LIMITS), LIMITS, told(2 + 10))
     store.pass_time(1)
     take_job(store, LIMITS)
-    assert wait(store, LIMITS) == pytest.approx(LIMITS.window / (FASTER * (LIMITS.burst - MARGIN - 10)), abs=1e-5)
+    assert wait(store, LIMITS) == pytest.approx(LIMITS.window / (FASTER * (BURST - MARGIN - 10)), abs=1e-5)
 
 
 def test_while_somebody_else_is_there_ours_go_out_evenly_and_leave_some_free(store: ClockedStore) -> None:
     fill(store, "loc", 300)
     deliver(store, take_job(store, LIMITS), LIMITS, told(41))
-    share = LIMITS.burst - MARGIN - 40
+    share = BURST - MARGIN - 40
     end = store.now + LIMITS.window - 0.001
     times = []
     while store.now < end:
@@ -129,7 +130,7 @@ def test_a_stale_report_teaches_nothing(store: ClockedStore) -> None:
     again = take_job(store, LIMITS)
     assert (again.id, again.attempt) == (lost.id, 2)
     fill(store, "loc", 200)
-    everything = Told(LIMITS.burst, 0, LIMITS.window, LIMITS.daily, 0, 3600.0)
+    everything = Told(BURST, 0, LIMITS.window, LIMITS.daily, 0, 3600.0)
     report = Report(lost.id, lost.attempt, "{}", LIMITS, everything)
     assert store.retry(report, delay=1).code == "stale"
     assert store.lanes()[0].day_used == 2

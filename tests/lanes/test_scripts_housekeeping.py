@@ -70,6 +70,7 @@ def test_a_silent_attempt_of_a_delivered_job_only_lets_its_record_go_on(store: C
     with watch(store) as changed:
         assert store.reclaim(9, 3) == []
     assert changed == {
+        "lane:loc.redundant": "1 -> 0",
         "leases.job1": "t+120 -> gone",
         f"heads:loc.{RECORD}": "job1 -> job2",
         f"behind:loc:{RECORD}": "job2 -> gone",

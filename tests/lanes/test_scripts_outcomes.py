@@ -234,7 +234,7 @@ LATE_SUCCESS: dict[str, dict[str, str]] = {
     },
     "in flight": {
         **of("job:job1", state="in_flight -> delivered", ended_at="t+62"),
-        "lane:loc.in_flight": "1 -> 0",
+        **of("lane:loc", in_flight="1 -> 0", redundant="1"),
     },
     "dead": {
         **of("job:job1", state="dead -> delivered", reason="exhausted -> gone"),
@@ -280,6 +280,7 @@ def test_the_record_of_a_job_that_a_late_success_delivered_goes_on_when_its_last
     assert changed.pop("attempts:job1").endswith(f", 2 {WRITTEN[outcome]} t+62 t+62 {{}}")
     throttled = of("lane:loc", throttled="1", throttled_until="t+66") if outcome == "throttle" else {}
     assert changed == throttled | advances("job2") | {
+        "lane:loc.redundant": "1 -> 0",
         "leases.job1": "t+122 -> gone",
         "slots:loc.job1:2": "t+132 -> t+72",
         "ready:loc.job2": "2",

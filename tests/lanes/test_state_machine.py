@@ -25,7 +25,7 @@ from lanes.results import Released, Result
 from lanes.transitions import Report, Seat, Told
 from lanes.versions import DEFAULT_VERSION
 from tests.lanes.brake_rules import BrakeRules
-from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
+from tests.lanes.conftest import BURST, LIMITS, ClockedStore, Orders, seat
 from tests.lanes.failure_rules import MOST_FAILURES, FailureRules
 from tests.lanes.letter_rules import LOCATIONS, RECORDS, Known
 
@@ -35,6 +35,9 @@ OUTCOMES = (
     *("bury", "unauthorized", "no_token", "refuse", "refuse"),
 )
 UNSENT = ("unsent", "no_token")
+SILENT = (*UNSENT, "fail", "doubt")  # nothing was told of the limits
+# What the API says of its limit, which may be lower than what a person set, and higher.
+TOLD = (None, Told(burst=1), Told(), Told(burst=2), Told(burst=3))
 
 
 @dataclass(frozen=True)
@@ -121,10 +124,19 @@ class LanesMachine(FailureRules, BrakeRules):
             assert (known.location, known.record) not in {(other.location, other.record) for other in in_flight}
             known.state, known.attempt, known.leased, known.lost = State.IN_FLIGHT, job.attempt, True, False
         known.lease_ends = self.store.now + 30  # a whole one for what was given before, too
+        first = (job.id, job.attempt) not in self.charged[job.location_id]
         self.charged[job.location_id][job.id, job.attempt] = job.released_at, known.lease_ends
         self.went_with[job.id, job.attempt] = self.versions[job.location_id]
+        if first:
+            self.check_limit(job.location_id)
         self.busy[worker] = job
         self.sent.append(Sent(worker, job))
+
+    def check_limit(self, location: str) -> None:
+        """Whatever the API said last, a request went out only if its window has room by the limit in force."""
+        [lane] = [lane for lane in self.store.lanes() if lane.location_id == location]
+        ends = [end for _, end in self.charged[location].values() if end > self.store.now - LIMITS.window]
+        assert len(ends) <= lane.burst_in_force(BURST).requests
 
     @rule(worker=st.sampled_from(WORKERS))
     def release(self, worker: str) -> None:
@@ -176,7 +188,10 @@ class LanesMachine(FailureRules, BrakeRules):
         current = known.state is State.IN_FLIGHT and known.attempt == job.attempt
         leased = known.leased and known.attempt == job.attempt
         self.answered(job, sent=outcome not in UNSENT or not current)
-        report = Report(job.id, job.attempt, "{}", LIMITS, Told() if outcome == "unauthorized" else None)
+        told = None if outcome in SILENT else TOLD[(job.attempt + len(self.sent)) % len(TOLD)]
+        if outcome == "unauthorized" and told is None:
+            told = Told()  # a request was made
+        report = Report(job.id, job.attempt, "{}", LIMITS, told)
         if outcome == "deliver":
             result = self.store.deliver(report, retention=10**6, take=following)
             expected = "stale" if known.state is State.DELIVERED else "delivered"
@@ -279,7 +294,7 @@ class LanesMachine(FailureRules, BrakeRules):
         for requests in self.charged.values():
             spans = requests.values()
             for begin in {end for _, end in spans}:
-                assert sum(1 for at, end in spans if at < begin + LIMITS.window and end >= begin) <= LIMITS.burst
+                assert sum(1 for at, end in spans if at < begin + LIMITS.window and end >= begin) <= BURST
 
 
 @pytest.mark.parametrize("steps", [40])

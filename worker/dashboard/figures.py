@@ -42,7 +42,7 @@ def in_use(lanes: Sequence[Lane], gate: Gate, settings: Settings) -> dict[str, A
     is None when none is left.
     """
     working = [lane for lane in lanes if has_work(lane) and may_send(lane, gate, settings)]
-    limits = [lane.burst or settings.burst_limit for lane in working]
+    limits = [lane.burst_in_force(settings.burst_cap).requests for lane in working]
     used = sum(min(lane.window_used, limit) for lane, limit in zip(working, limits, strict=True))
     allowed = sum(limits)
     return {"share": used / allowed if allowed else None, "used": used, "allowed": allowed, "lanes": len(working)}
@@ -57,7 +57,7 @@ def may_send(lane: Lane, gate: Gate, settings: Settings) -> bool:
     """Return whether nothing but its window keeps the lane from sending."""
     all_stopped = gate.hold is not None or gate.outage is not None or gate.brake is not None
     stopped = lane.hold is not None or lane.brake is not None or lane.failing
-    return not (all_stopped or stopped) and lane.day_used < (lane.daily or settings.daily_limit)
+    return not (all_stopped or stopped) and lane.day_used < lane.daily_in_force(settings.daily_cap).requests
 
 
 def backlog(lanes: Sequence[Lane], gate: Gate, hour: Series, settings: Settings) -> dict[str, Any]:
@@ -73,7 +73,9 @@ def backlog(lanes: Sequence[Lane], gate: Gate, hour: Series, settings: Settings)
         sum(lane.counts["pending"] + lane.counts["in_flight"] for lane in some) for some in (lanes, open_lanes, moving)
     )
     pace = sum(rate_now(hour, event) for event in ENDS)
-    windows = max((lane.counts["pending"] / (lane.burst or settings.burst_limit) for lane in moving), default=0.0)
+    windows = max(
+        (lane.counts["pending"] / lane.burst_in_force(settings.burst_cap).requests for lane in moving), default=0.0
+    )
     slowest = windows * settings.burst_window_seconds
     seconds = max(jobs / pace, slowest) if pace and jobs else (0.0 if not jobs else None)
     return {

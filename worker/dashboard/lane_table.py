@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from lanes.lane import Lane
+from lanes.rate_limits import RateLimit
 from lanes.settings import Settings
 
 LEAST_ROWS, ROWS, MOST_ROWS = 25, 50, 200
@@ -28,23 +29,23 @@ class Show(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """The budgets that a location has unless it was given its own."""
+    """The caps of a location that was not given its own; None where nobody set one, and the API's limit holds."""
 
-    burst: int
-    daily: int
+    burst: int | None
+    daily: int | None
 
     @classmethod
     def of(cls, settings: Settings) -> "Budgets":
         """Return those of the settings."""
-        return cls(settings.burst_limit, settings.daily_limit)
+        return cls(settings.burst_cap, settings.daily_cap)
 
-    def burst_of(self, lane: Lane) -> int:
-        """Return the requests that a location has in a window."""
-        return self.burst if lane.burst is None else lane.burst
+    def burst_of(self, lane: Lane) -> RateLimit:
+        """Return the requests that a location has in a window, and who says so."""
+        return lane.burst_in_force(self.burst)
 
-    def daily_of(self, lane: Lane) -> int:
-        """Return the requests that a location has in a day."""
-        return self.daily if lane.daily is None else lane.daily
+    def daily_of(self, lane: Lane) -> RateLimit:
+        """Return the requests that a location has in a day, and who says so."""
+        return lane.daily_in_force(self.daily)
 
 
 def letters(lane: Lane) -> int:
@@ -70,8 +71,8 @@ COLUMNS: Mapping[str, Key] = {
     "in_flight": lambda lane, _: lane.counts["in_flight"],
     "delivered": lambda lane, _: lane.counts["delivered"],
     "dead": lambda lane, _: letters(lane),
-    "window": lambda lane, budgets: lane.window_used / budgets.burst_of(lane),
-    "day": lambda lane, budgets: lane.day_used / budgets.daily_of(lane),
+    "window": lambda lane, budgets: lane.window_used / budgets.burst_of(lane).requests,
+    "day": lambda lane, budgets: lane.day_used / budgets.daily_of(lane).requests,
     "next": lambda lane, _: lane.due_in,
     "oldest": lambda lane, _: lane.oldest,
     "hold": lambda lane, _: None if lane.hold is None else (lane.held_by or "") + "\0" + lane.hold,
@@ -172,8 +173,8 @@ def as_row(lane: Lane, budgets: Budgets) -> dict[str, Any]:
             name: lane.counts[name] for name in ("accepted", "pending", "in_flight", "delivered", "merged", "cancelled")
         },
         "dead": letters(lane),
-        "window": {"used": lane.window_used, "of": budgets.burst_of(lane)},
-        "day": {"used": lane.day_used, "of": budgets.daily_of(lane)},
+        "window": _use(lane.window_used, budgets.burst_of(lane)),
+        "day": _use(lane.day_used, budgets.daily_of(lane)),
         "next": lane.due_in,
         "oldest": lane.oldest,
         "hold": lane.hold,
@@ -184,6 +185,10 @@ def as_row(lane: Lane, budgets: Budgets) -> dict[str, Any]:
         "failing": lane.failing,
         "brake": None if lane.brake is None else lane.brake.as_json(),
     }
+
+
+def _use(used: int, limit: RateLimit) -> dict[str, Any]:
+    return {"used": used, "of": limit.requests, "by": limit.source.value}
 
 
 def sort(lanes: Iterable[Lane], query: Query, budgets: Budgets) -> list[Lane]:

@@ -84,15 +84,16 @@ def classify(answer: Answer | Failure, window: float, sent: bytes = b"") -> Outc
     """Return what an answer means.
 
     `window` is the burst window in seconds, the wait after a 429 that names none. `sent` is the body of the request:
-    the answer is held against it.
+    the answer is held against it. Only an answer whose body is a JSON object tells of rate limits.
     """
     if isinstance(answer, Failure):
         return Outcome(Kind.RETRY, message=answer.message, in_doubt=answer.sent)
-    return replace(_classify(answer, window, sent), rate_limits=read_rate_limits(answer.headers))
-
-
-def _classify(answer: Answer, window: float, sent: bytes) -> Outcome:
     body = parse_body(answer.body)
+    rate_limits = read_rate_limits(answer.headers) if body and not answer.cut else None
+    return replace(_classify(answer, body, window, sent), rate_limits=rate_limits)
+
+
+def _classify(answer: Answer, body: Mapping[str, Any], window: float, sent: bytes) -> Outcome:
     trace_id = text_of(body.get("traceId")) or text_of(answer.headers.get("x-trace-id"))
     if 200 <= answer.status < 300:
         return _success(answer, body, trace_id, sent)

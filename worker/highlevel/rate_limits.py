@@ -1,7 +1,8 @@
 """What an answer tells of a location's budgets. Pure.
 
 Facts: five headers are documented, `X-RateLimit-Max`, `-Remaining`, `-Interval-Milliseconds`, `-Limit-Daily` and
-`-Daily-Remaining`; a sixth was observed, `-Daily-Reset`: milliseconds until the day begins anew.
+`-Daily-Remaining`; a sixth was observed, `-Daily-Reset`: milliseconds until the day begins anew. Limits differ between
+apps, locations and Private Integrations, and the headers always tell those that were applied (documented for v3).
 """
 
 from collections.abc import Mapping
@@ -9,6 +10,9 @@ from typing import NamedTuple
 
 MOST = 10**9
 DAY_MILLISECONDS = 86_400_000
+# What is outside is a mistake of whoever told it, and no limit.
+MOST_BURST = 10_000
+MOST_DAILY = 10_000_000
 
 
 class RateLimits(NamedTuple):
@@ -27,9 +31,9 @@ class RateLimits(NamedTuple):
 
 def read_rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
     """Read the headers (names in lower case); None when there are none of them."""
-    burst = _number(headers.get("x-ratelimit-max"), 1)
+    burst = _number(headers.get("x-ratelimit-max"), 1, MOST_BURST)
     window = _number(headers.get("x-ratelimit-interval-milliseconds"), 1, DAY_MILLISECONDS)
-    daily = _number(headers.get("x-ratelimit-limit-daily"), 1)
+    daily = _number(headers.get("x-ratelimit-limit-daily"), 1, MOST_DAILY)
     day_left = _number(headers.get("x-ratelimit-daily-remaining"), 0)
     if burst is None and daily is None:
         return None

@@ -36,9 +36,9 @@ class Row:
         self.dead += lane.counts["dead"]
         self.oldest_seconds = max(self.oldest_seconds, lane.oldest or 0.0)
         self.window_used += lane.window_used
-        self.window_allowed += lane.burst or settings.burst_limit
+        self.window_allowed += lane.burst_in_force(settings.burst_cap).requests
         self.day_used += lane.day_used
-        self.day_allowed += lane.daily or settings.daily_limit
+        self.day_allowed += lane.daily_in_force(settings.daily_cap).requests
         self.held += lane.hold is not None
 
     def samples(self, location: str) -> Iterator[Sample]:

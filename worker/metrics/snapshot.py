@@ -70,7 +70,7 @@ def look(store: LaneStore, settings: Settings) -> Snapshot:
         ScriptError: it does not do what it was asked.
     """
     at, gate = store.time(), store.gate()
-    limits = Limits(settings.burst_limit, settings.burst_window_seconds, settings.daily_limit)
+    limits = Limits(settings.burst_cap, settings.burst_window_seconds, settings.daily_cap)
     after = f"({round(at * MICROSECONDS)}"
     probes = store.read(lambda client: client.zcount(store.key("probes"), after, "+inf"))
     listening = store.read(lambda client: client.pubsub_numsub(store.key("wake")))

@@ -1,5 +1,6 @@
 -- @include lane
 -- @include budget
+-- @include day
 -- @include place
 -- @include expire_job
 -- @include expiry
@@ -110,6 +111,7 @@ local function send_out(id, job, lane, shut, worker, lease)
   local number = charge_budget(lane, id .. ':' .. attempt, now + lease + lane.window)
   redis.call('HSET', key.job(id), 'state', 'in_flight', 'attempt', attempt, 'released_at', now, 'worker', worker,
     'number', number)
+  if lane.lost > 0 then redis.call('HSET', key.job(id), 'lost', lane.lost) end
   count(lane.location, 'pending', 'in_flight')
   if shut or lane.gap or lane.brake_at then send_probe(id, attempt, job[2], lane, shut, lease) end
   take_seat(worker, id, attempt, lease)

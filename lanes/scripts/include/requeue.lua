@@ -8,6 +8,7 @@ local function requeue(job, detail, sent)
   else
     redis.call('ZREM', key.slots(job.location), job.id .. ':' .. job.attempt)
     redis.call('ZREM', key.sent(job.location), job.number)
+    look_again(job.lane)
   end
   put_back(job)
 end

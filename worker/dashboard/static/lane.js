@@ -70,8 +70,8 @@ function drawLane(lane) {
   write("next", lane.next === null ? "no release is planned" : lane.next < 1 ? "the next release is due" : `next release in ${span(lane.next)}`);
   fillBar(bars.window, lane.window);
   fillBar(bars.day, lane.day);
-  const own = ["burst", "daily"].some((limit) => lane[limit] !== null) ? "its own" : "as for all";
-  write("limits", `${number(lane.window.of)} in a window, ${number(lane.day.of)} in a day (${own})`);
+  const said = (limit, own) => ({ person: own === null ? "as for all" : "its own", api: "as the API says", default: "until the API says" })[limit.by];
+  write("limits", `${number(lane.window.of)} in a window (${said(lane.window, lane.burst)}), ${number(lane.day.of)} in a day (${said(lane.day, lane.daily)})`);
   write("weight", lane.weight === null ? "1 (as for all)" : `${number(lane.weight)} (its own)`);
 }
 

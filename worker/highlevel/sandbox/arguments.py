@@ -24,6 +24,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     made.add_argument("--port", default=8090, type=int, help="port, 0 for any free one (default: %(default)s)")
     made.add_argument("--burst-limit", default=100, type=int, help="requests of a location in one window")
+    made.add_argument(
+        "--burst-limit-of",
+        action="append",
+        default=[],
+        type=_limit,
+        metavar="LOCATION=N",
+        help="the same for one location",
+    )
     made.add_argument("--burst-window", default=10.0, type=float, help="the window, in seconds")
     made.add_argument("--daily-limit", default=200_000, type=int, help="requests of a location in 24 hours")
     made.add_argument("--window", default="sliding", choices=("sliding", "fixed"), help="how the window goes")
@@ -66,6 +74,7 @@ def read(arguments: Sequence[str]) -> SandboxSettings:
             host=given.host,
             port=given.port,
             burst_limit=given.burst_limit,
+            burst_limits=dict(given.burst_limit_of),
             burst_window_seconds=given.burst_window,
             daily_limit=given.daily_limit,
             window=given.window,
@@ -90,6 +99,14 @@ def _latency(text: str) -> tuple[float, float]:
     except ValueError:
         message = f"must be seconds like 0.2 or 0.1-0.3 (it is {text!r})"
         raise argparse.ArgumentTypeError(message) from None
+
+
+def _limit(text: str) -> tuple[str, int]:
+    location, _, limit = text.partition("=")
+    if not location or not limit.isdecimal():
+        message = f"must be a location and a number like loc=250 (it is {text!r})"
+        raise argparse.ArgumentTypeError(message)
+    return location, int(limit)
 
 
 def _token(text: str) -> tuple[str, frozenset[str] | None]:

@@ -30,6 +30,7 @@ class ControlEndpoints:
             ("GET", "records"): self._records,
             ("POST", "faults"): self._add_fault,
             ("DELETE", "faults"): self._clear_faults,
+            ("POST", "limits"): self._set_limits,
             ("POST", "reset"): self._reset,
             ("POST", "grants"): self._grant,
             ("DELETE", "grants"): self._revoke,
@@ -78,6 +79,16 @@ class ControlEndpoints:
     def _clear_faults(self, query: Query, body: bytes) -> Answer:
         del query, body
         self._world.faults.clear()
+        return 200, {}
+
+    def _set_limits(self, query: Query, body: bytes) -> Answer:
+        del body
+        given = {name: query.get(name, "") for name in ("burst", "daily")}
+        if not query.get("location") or not all(text.isdecimal() and int(text) > 0 for text in given.values() if text):
+            return 400, {"message": "location, and burst or daily as numbers from 1 on"}
+        limits = self._world.limits[query["location"]]
+        limits.burst_limit = int(given["burst"] or limits.burst_limit)
+        limits.daily_limit = int(given["daily"] or limits.daily_limit)
         return 200, {}
 
     def _reset(self, query: Query, body: bytes) -> Answer:
@@ -163,6 +174,10 @@ class SandboxControl:
     def clear_faults(self) -> None:
         """Lift all faults."""
         self._call("DELETE", "faults")
+
+    def set_limits(self, location: str, *, burst: int | None = None, daily: int | None = None) -> None:
+        """Change the limits of a location from now on; None leaves one as it is."""
+        self._call("POST", "limits", params={"location": location, "burst": burst, "daily": daily})
 
     def grant(self, location: str = "", company: str = "") -> dict[str, Any]:
         """Give out an OAuth pair for a location, or for an agency: `access_token`, `refresh_token`, `expires_in`."""

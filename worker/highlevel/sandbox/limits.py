@@ -9,13 +9,15 @@ from worker.highlevel.sandbox.settings import SandboxSettings
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Whether a request is within both limits, and what is left of them after it.
+    """Whether a request is within both limits, these limits, and what is left of them after it.
 
     `daily_reset` is when the daily budget is whole again, `retry_after` when the next request would be allowed, both
     counted from now.
     """
 
     allowed: bool
+    burst_limit: int
+    daily_limit: int
     remaining: int
     daily_remaining: int
     daily_reset: float
@@ -23,14 +25,16 @@ class Usage:
 
 
 class LocationLimits:
-    """The limits of one location. A refused request uses up nothing.
+    """The limits of one location, which may change at any time. A refused request uses up nothing.
 
     A sliding window holds the requests younger than it; fixed windows begin at the multiples of their length. The day
     begins with the first request of a location (observed: not at midnight).
     """
 
-    def __init__(self, settings: SandboxSettings) -> None:
+    def __init__(self, settings: SandboxSettings, burst_limit: int | None = None) -> None:
         self._settings = settings
+        self.burst_limit = burst_limit or settings.burst_limit
+        self.daily_limit = settings.daily_limit
         self._arrivals: deque[float] = deque()
         self._day_began: float | None = None
         self._day_used = 0
@@ -39,13 +43,15 @@ class LocationLimits:
         """Return what is left, and count nothing."""
         settings = self._settings
         self._forget(now)
-        left = settings.burst_limit - len(self._arrivals)
-        daily_left = settings.daily_limit - self._day_used
+        left = max(0, self.burst_limit - len(self._arrivals))
+        daily_left = max(0, self.daily_limit - self._day_used)
         began = now if self._day_began is None else self._day_began
         daily_reset = began + settings.daily_window_seconds - now
         wait = 0.0 if left > 0 else self._until_a_place_is_free(now)
         return Usage(
             allowed=left > 0 and daily_left > 0,
+            burst_limit=self.burst_limit,
+            daily_limit=self.daily_limit,
             remaining=left,
             daily_remaining=daily_left,
             daily_reset=daily_reset,
@@ -78,16 +84,16 @@ class LocationLimits:
         window = self._settings.burst_window_seconds
         if self._settings.window == "fixed":
             return (now // window + 1) * window - now
-        return self._arrivals[0] + window - now
+        return self._arrivals[len(self._arrivals) - self.burst_limit] + window - now
 
 
 def limit_headers(settings: SandboxSettings, usage: Usage) -> dict[str, str]:
     """Return the headers that tell about both limits (documented, but for the sixth, which was observed)."""
     return {
-        "X-RateLimit-Max": str(settings.burst_limit),
+        "X-RateLimit-Max": str(usage.burst_limit),
         "X-RateLimit-Remaining": str(usage.remaining),
         "X-RateLimit-Interval-Milliseconds": str(round(settings.burst_window_seconds * 1000)),
-        "X-RateLimit-Limit-Daily": str(settings.daily_limit),
+        "X-RateLimit-Limit-Daily": str(usage.daily_limit),
         "X-RateLimit-Daily-Remaining": str(usage.daily_remaining),
         "X-RateLimit-Daily-Reset": str(round(usage.daily_reset * 1000)),
     }

@@ -15,6 +15,7 @@ class SandboxSettings(BaseModel):
     """Times in seconds; port 0 is any free one.
 
     `tokens` names each token's locations, None for all; those in `tokens_without_scope` lack `opportunities.write`.
+    `burst_limits` names locations that have another one than `burst_limit`.
     `window` tells how the burst window goes, which the API's documents leave open, as they do `retry_after`: whether a
     429 says when to come back. `latency_seconds` is the least and the most that an answer takes. `known_pipelines`:
     every other is refused; None knows them all. Without `control` there is nothing at `/_sandbox/`. OAuth access tokens
@@ -30,6 +31,7 @@ class SandboxSettings(BaseModel):
     tokens_without_scope: frozenset[str] = frozenset()
     burst_limit: Count = 100
     burst_window_seconds: Window = 10
+    burst_limits: dict[str, Count] = {}
     daily_limit: Count = 200_000
     daily_window_seconds: Window = 86_400
     window: Literal["sliding", "fixed"] = "sliding"

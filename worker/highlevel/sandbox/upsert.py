@@ -5,7 +5,6 @@ import json
 import random
 import secrets
 import time
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +26,19 @@ from worker.highlevel.sandbox.records import Records
 from worker.highlevel.sandbox.settings import SandboxSettings
 
 
+class Limits(dict[str, LocationLimits]):
+    """The limits of each location, made when somebody asks for them."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    def __missing__(self, location: str) -> LocationLimits:
+        """Return those that the settings give a location."""
+        made = self[location] = LocationLimits(self._settings, self._settings.burst_limits.get(location))
+        return made
+
+
 class World:
     """What one sandbox knows: its settings, its faults, each location's limits, the records, and its account."""
 
@@ -41,7 +53,7 @@ class World:
         self.records = Records()
         self.issuer = Issuer(self.settings)
         self.asked: list[Asked] = []
-        self.limits: dict[str, LocationLimits] = defaultdict(partial(LocationLimits, self.settings))
+        self.limits = Limits(self.settings)
 
 
 @dataclass(slots=True)

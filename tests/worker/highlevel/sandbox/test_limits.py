@@ -5,11 +5,12 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
+import requests
 
 from tests.worker.highlevel.conftest import post, until
 from worker.highlevel.outcomes import Answer as Received
 from worker.highlevel.outcomes import Kind, classify
-from worker.highlevel.sandbox import Fault, Sandbox, SandboxSettings
+from worker.highlevel.sandbox import Fault, Sandbox, SandboxControl, SandboxSettings
 from worker.highlevel.sandbox.account import most_in_window
 from worker.highlevel.sandbox.limits import LocationLimits, limit_headers, retry_after_header
 
@@ -86,6 +87,39 @@ def test_the_headers() -> None:
     }
     limits.take(100.5)
     assert retry_after_header(limits.take(101)) == {"Retry-After": "2"}
+
+
+def test_a_location_has_limits_of_its_own_that_change_at_any_time(make_sandbox: Callable[..., Sandbox]) -> None:
+    sandbox = make_sandbox(burst_limit=3, burst_limits={"loc": 2})
+    control = SandboxControl(sandbox.url)
+
+    def told(location: str = "loc") -> list[str]:
+        answer = post(sandbox, locationId=location)
+        names = ("X-RateLimit-Max", "X-RateLimit-Remaining", "X-RateLimit-Limit-Daily", "X-RateLimit-Daily-Remaining")
+        return [str(answer.status_code), *(answer.headers[name] for name in names)]
+
+    assert told() == ["201", "2", "1", "200000", "199999"]
+    assert told() == ["200", "2", "0", "200000", "199998"]
+    assert told()[0] == "429"
+    control.set_limits("loc", burst=5)
+    assert told() == ["200", "5", "2", "200000", "199997"]
+    control.set_limits("loc", burst=1, daily=2)
+    assert told() == ["429", "1", "0", "2", "0"]
+    assert told("another")[1] == "3"
+    for location, burst in (("", 1), ("loc", 0)):
+        with pytest.raises(requests.HTTPError, match="400"):
+            control.set_limits(location, burst=burst)
+
+
+def test_when_a_lowered_window_has_a_place_again() -> None:
+    limits = limits_of(burst_limit=4)
+    for at in (0, 1, 2, 3):
+        limits.take(at)
+    limits.burst_limit = 2
+    refused = limits.take(4)
+    assert (refused.allowed, refused.remaining, refused.retry_after) == (False, 0, 8)
+    assert not limits.take(11.9).allowed
+    assert limits.take(12).allowed
 
 
 @pytest.mark.parametrize("retry_after", [False, True])

@@ -118,6 +118,7 @@ def test_without_control_there_is_only_the_api(make_sandbox: Callable[..., Sandb
         ([], {}),
         (["--host", "::1", "--port", "7"], {"host": "::1", "port": 7}),
         (["--burst-limit", "5", "--burst-window", "0.5"], {"burst_limit": 5, "burst_window_seconds": 0.5}),
+        (["--burst-limit-of", "a=250", "--burst-limit-of", "b=40"], {"burst_limits": {"a": 250, "b": 40}}),
         (["--daily-limit", "9", "--window", "fixed"], {"daily_limit": 9, "window": "fixed"}),
         (["--latency", "0.5"], {"latency_seconds": (0.5, 0.5)}),
         (["--latency", "0.1-0.3"], {"latency_seconds": (0.1, 0.3)}),
