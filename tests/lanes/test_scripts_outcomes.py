@@ -138,6 +138,7 @@ def test_bury_keeps_body_and_attempts_and_lets_the_record_go_on(store: ClockedSt
         "ready:loc.job2": "2",
         "due.loc": "t+2",
         "lane:loc.dead": "1",
+        "lane:loc.unsent": "1",  # without an answer, none was sent
     }
 
 
@@ -155,6 +156,7 @@ def test_bury_with_a_reason_to_hold_stops_the_lane_behind_the_job(store: Clocked
         "lane:loc.dead": "1",
         **held("loc", "authorization", "no access", at=2),
         "lane:loc.unauthorized": "0 no access",
+        "lane:loc.unsent": "1",
     }
 
 
@@ -279,7 +281,8 @@ def test_the_record_of_a_job_that_a_late_success_delivered_goes_on_when_its_last
         assert OUTCOMES[outcome](store, newest).code == "stale"
     assert changed.pop("attempts:job1").endswith(f", 2 {WRITTEN[outcome]} t+62 t+62 {{}}")
     throttled = of("lane:loc", throttled="1", throttled_until="t+66") if outcome == "throttle" else {}
-    assert changed == throttled | advances("job2") | {
+    unsent = of("lane:loc", unsent="1") if outcome == "bury" else {}
+    assert changed == throttled | unsent | advances("job2") | {
         "lane:loc.redundant": "1 -> 0",
         "leases.job1": "t+122 -> gone",
         "slots:loc.job1:2": "t+132 -> t+72",

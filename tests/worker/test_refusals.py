@@ -94,7 +94,7 @@ def test_a_request_that_was_out_when_the_brake_closed_is_told_as_retried(redis_u
         with structlog.testing.capture_logs() as logs:
             for job in jobs:
                 assert isinstance(job, Released)
-                hand._report(job, REFUSED, 0.1)
+                hand._report(job, REFUSED, 0.1, 0)
         assert events.kept == [("task-failed", first), ("task-retried", second)]
         assert [(line["event"], line["log_level"]) for line in logs] == [
             ("job_buried", "warning"),
