@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import requests
-from urllib3.exceptions import DecodeError, HTTPError, ProtocolError
+from urllib3.exceptions import DecodeError, HTTPError, ProtocolError, SSLError
 
 from worker.highlevel.deadline import Watchdog, WatchedAdapter
 from worker.highlevel.outcomes import Answer, Failure
@@ -155,7 +155,7 @@ def read_answer(response: requests.Response) -> Answer:
         body = raw.read(MAX_ANSWER_BYTES + 1, decode_content=True)
         strict: Any = raw._original_response  # noqa: SLF001 - urllib3 has no public way to it
         fault: Exception | None = strict.fault
-    except (DecodeError, ProtocolError) as error:
+    except (DecodeError, ProtocolError, SSLError) as error:
         body, fault = b"", error
     if len(body) > MAX_ANSWER_BYTES or fault is not None:
         response.close()

@@ -126,20 +126,12 @@ class StrictResponse(http.client.HTTPResponse):
             self._fault = FramingError()
 
     def read(self, amt: int | None = None) -> bytes:
-        """Read the body, or so many bytes of it. A body that breaks off ends there; `fault` tells why.
-
-        Raises:
-            TimeoutError: nothing came for the timeout of the socket.
-        """
+        """Read the body, or so many bytes of it. A body that breaks off ends there; `fault` tells why."""
         try:
             return super().read(amt)
         except http.client.IncompleteRead as error:
             self._fault = error
             data: bytes = error.partial + getattr(error.__cause__, "partial", b"")
-        except TimeoutError:
-            raise
-        except OSError as error:
-            self._fault, data = error, b""
         self.close()
         return data
 

@@ -1,5 +1,6 @@
 """Bytes that belong to no answer: they are never taken for one, and their connection is not used again."""
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from tests.worker.highlevel.conftest import until
 from tests.worker.highlevel.wire import WireServer, answer, own_answer
 from worker.highlevel.client import HighLevelClient
 from worker.highlevel.outcomes import Answer, Failure
+from worker.highlevel.strict_response import StrictResponse
 
 SECONDS = 60.0
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
@@ -48,6 +50,7 @@ WITH_STRAY_BYTES = {
     "bytes behind the last chunk": CHUNKED % b"" + CHUNKS + b"x",
     "a second answer behind the last chunk": CHUNKED % b"" + CHUNKS + REFUSED,
     "a second answer for a trailer": CHUNKED % b"" + CHUNKS[:-2] + REFUSED,
+    "a trailer": CHUNKED % b"" + CHUNKS[:-2] + b"X-A: b\r\n\r\n",
     "length and chunks": CHUNKED % b"Content-Length: 3\r\n" + CHUNKS,
     "chunks in HTTP/1.0": CHUNKED.replace(b"1.1", b"1.0") % b"Connection: keep-alive\r\n" + CHUNKS,
     "a header line without a colon": answer(BODY, headers="nonsense\r\n"),
@@ -99,6 +102,35 @@ def test_a_body_where_none_may_be(serve: Callable[..., WireServer], status: str,
     assert ask(client) == (int(status[:3]), b"")
     assert ask(client) == (200, own_answer(2))
     assert server.connections == [1, 2]
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
+def test_a_204_that_promises_a_body(serve: Callable[..., WireServer], framing: bytes) -> None:
+    server = serve(b"HTTP/1.1 204 No Content\r\n" + framing + b"\r\n\r\n")
+    client = client_of(server)
+    assert ask(client) == (204, b"")
+    assert ask(client) == (200, own_answer(2))
+    assert server.connections == [1, 2]
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+def test_an_answer_without_a_body_keeps_its_connection(serve: Callable[..., WireServer], status: str) -> None:
+    server = serve(f"HTTP/1.1 {status}\r\n\r\n".encode())
+    client = client_of(server)
+    assert ask(client) == (int(status[:3]), b"")
+    assert ask(client) == (200, own_answer(2))
+    assert server.connections == [1, 1]
+
+
+def test_an_answer_that_is_closed_before_its_end() -> None:
+    server, client = socket.socketpair()
+    with server, client:
+        server.sendall(CHUNKED % b"" + b"2\r\n{}")
+        response = StrictResponse(client, method="POST")
+        response.begin()
+        assert response.read(2) == b"{}"
+        response.close()
+    assert not response.reusable
 
 
 @pytest.mark.parametrize("between", [b"\r\n", HINTS, REFUSED, answer(b'{"a": 1}') * 1000], ids=len)
