@@ -115,7 +115,8 @@ local function api_delivered(job)
   if lane.brake_at then end_brake(job.location, lane.held, lane.brake_at, 'delivery') end
   if lane.refused_run and not job.replayed then forget_refusals(job.location) end
   local gate = redis.call('HMGET', key.gate, 'refused_since', 'cause', 'outage_since')
-  if not gate[1] or tonumber(job.released_at) < tonumber(gate[1]) then return end
+  local since = gate[1] or gate[2] and gate[3]
+  if not since or tonumber(job.released_at) < tonumber(since) then return end
   redis.call('HDEL', key.gate, 'refused_since')
   redis.call('HINCRBY', key.gate, 'refused_epoch', 1)
   redis.call('DEL', key.refused_alike)
