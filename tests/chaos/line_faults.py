@@ -215,6 +215,15 @@ class ApiStrays(ApiMisbehaves):
         return [ApiFault(kind=kind, probability=0.3) for kind in (FaultKind.BYTES_BEHIND, FaultKind.TWO_ANSWERS)]
 
 
+class ApiMaintained(ApiMisbehaves):
+    """A page with the status 200 instead of answers: nothing took effect."""
+
+    name = "API shows a maintenance page"
+
+    def faults(self) -> list[ApiFault]:
+        return [ApiFault(kind=FaultKind.MAINTENANCE_PAGE, probability=0.5, pipeline=PIPELINE)]
+
+
 class ApiBabbles(ApiMisbehaves):
     """A 2xx whose body is cut off: it is unknown whether the API took the job, and it is sent again."""
 
@@ -234,5 +243,6 @@ API_FAULTS: tuple[type[Fault], ...] = (
     ApiTwice,
     ApiHints,
     ApiStrays,
+    ApiMaintained,
     ApiBabbles,
 )

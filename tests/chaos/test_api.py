@@ -13,6 +13,7 @@ FAULTS = (
     "API answers twice",
     "API sends early hints",
     "API sends more than an answer",
+    "API shows a maintenance page",
     "API answers half a body",
 )
 
