@@ -132,7 +132,11 @@ def test_every_setting_that_it_passes_on_is_one(name: str) -> None:
         if default:
             assert default[1] == setting
             field = Settings.model_fields[setting.removeprefix(PREFIX).lower()]
-            assert default[2] == ("" if field.default is None else str(field.default))
+            caps = (
+                "LANES_BURST_LIMIT",
+                "LANES_DAILY_LIMIT",
+            )  # set, they would be a person's, and the API's never followed
+            assert default[2] == ("" if field.default is None or setting in caps else str(field.default))
 
 
 def test_only_the_worker_can_read_and_spend_tokens() -> None:

@@ -58,8 +58,16 @@ def test_a_location_gets_limits_of_its_own(quick: Run, store: LaneStore, enqueue
     assert quick("limit", "one", "--daily", "9").stderr == "one: burst 7, daily 9, weight 2\n"
     assert (store.lanes()[0].burst, store.lanes()[0].daily, store.lanes()[0].weight) == (7, 9, 2)
     assert " 0/7 " in quick("status").stdout
+    [shown] = json.loads(quick("status", "--json").stdout)["locations"]
+    assert (shown["burst_limit"], shown["burst_limit_by"]) == (7, "person")
+    assert (shown["daily_limit"], shown["daily_limit_by"]) == (9, "person")
+    assert (shown["burst"], shown["daily"], shown["api_burst"], shown["api_daily"]) == (7, 9, None, None)
     assert quick("limit", "one", "--common").stderr == "one: burst 100, daily 200000, weight 1\n"
     assert store.lanes()[0].burst is None
+    store.client.hset(store.key("lane", "one"), mapping={"api_burst": "250"})
+    assert quick("limit", "one").stderr == "one: burst 250 (as the API says), daily 200000, weight 1\n"
+    assert " 0/250 " in quick("status").stdout
+    assert " api/default " in quick("status").stdout
     assert "(it never had a job; mistyped?)" in quick("limit", "typo").stderr
     assert [lane.location_id for lane in store.lanes()] == ["one"]
     for wrong in (["one", "--burst", "0"], ["one", "--weight", "101"], ["one", "--common", "--burst", "5"], ["a b"]):

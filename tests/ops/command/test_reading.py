@@ -36,9 +36,9 @@ def test_status_counts_the_whole_and_each_lane(quick: Run, enqueue: Callable[...
     assert (found["accepted"], found["pending"]) == (4, 4)
     assert [(lane["location_id"], lane["pending"]) for lane in found["locations"]] == [("big", 3), ("small", 1)]
     lines = quick("status").stdout.splitlines()
-    headings = "location pending in_flight delivered dead retried throttled window day due_in brake hold"
+    headings = "location pending in_flight delivered dead retried throttled window day limits_by due_in brake hold"
     assert lines[1].split() == headings.split()
-    assert lines[2].split() == ["big", "3", "0", "0", "0", "0", "0", "0/100", "0/200000", "now", "-", "-"]
+    assert lines[2].split() == ["big", "3", "0", "0", "0", "0", "0", "0/100", "0/200000", "default", "now", "-", "-"]
     assert lines[3].endswith(r"operator: asked the\x1b customer")
 
 
