@@ -101,7 +101,7 @@ class Walk:
                 rests.append(rest)
             elif kind == "lane":
                 self.locations.add(rest)
-            elif kind == "seat":
+            elif kind in ("seat", "unservable", "token_lock", "renewal"):
                 self._members.append(Member(kind, rest, "", ""))
             elif kind in ("ready", "later", "heads", "behind", "newest", "slots"):
                 self.locations.add(rest.partition(":")[0])
@@ -213,6 +213,9 @@ def of_member(member: Member) -> Finding:
         "slots": f"{member.member} has a slot that does not become free for days",
         "newest": f"record {member.record} has no dead letter, and what was delivered of it is still noted",
         "seat": "is kept for ever, though its worker may be gone",
+        "unservable": "is kept for ever, though its worker may be gone",
+        "token_lock": "is kept for ever, though whoever renews may be gone",
+        "renewal": "is kept for ever",
     }
     text = texts.get(member.name, f"{member.member} is listed, but there is no such job here")
     return Finding("ghost", Severity.ERROR, key, text, RUN_REPAIR, Mend("mend_member", tuple(member), "take it away"))

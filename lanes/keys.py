@@ -89,8 +89,17 @@ KEYS: dict[str, Key] = {
     "newest": Key("newest:{location}", Kind.HASH, "record with such jobs -> its newest delivered one: time, order, id"),
     "events": Key("events:{location}:{record}", Kind.HASH, "field -> event time of what was said of it last"),
     "idempotency": Key("idempotency:{location}:{key}", Kind.STRING, "job id and fingerprint of its body"),
-    # One per name in `tokens` that is being renewed.
+    # One of each per name in `tokens` that is being renewed.
     "token_lock": Key("token_lock:{name}", Kind.STRING, "who renews it, or why nobody does for the moment"),
+    "renewal": Key(
+        "renewal:{name}",
+        Kind.STRING,
+        "version, and time of the first request of which nobody knows whether it spent it",
+    ),
+    # One per worker that cannot serve all locations.
+    "unservable": Key(
+        "unservable:{worker}", Kind.SET, "locations whose stored token it cannot use; gone when the worker is"
+    ),
     # One of each per seat: a thread or process of a worker that sends one job at a time.
     "seat": Key("seat:{worker}", Kind.STRING, "job id:attempt that it was given last; gone when the lease ends"),
     # One of each per job.

@@ -112,9 +112,12 @@ class LaneReader:
         fields = self.read(lambda client: client.hgetall(self.key("gate")))
         return Gate.parse(fields, self.time())
 
-    def survey(self, most: int, limits: Limits) -> Survey:
-        """Count what could be sent now, up to `most`, and tell when to ask again."""
-        return transitions.survey(self._run("survey", most, limits.burst))
+    def survey(self, most: int, limits: Limits, unservable: str = "") -> Survey:
+        """Count what could be sent now, up to `most`, and tell when to ask again.
+
+        With the name of a worker in `unservable`, the locations that it cannot serve do not count (see `Seat`).
+        """
+        return transitions.survey(self._run("survey", most, limits.burst, unservable))
 
     def lanes(self, location_ids: Iterable[str] | None = None) -> list[Lane]:
         """Return every lane in numbers, in the order of the location ids; or these, as far as there are such lanes."""

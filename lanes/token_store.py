@@ -1,5 +1,6 @@
 """Where credentials are kept: encrypted texts, each under a name, with a version and a lock."""
 
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -7,6 +8,7 @@ from lanes.job import MICROSECONDS
 from lanes.store import LaneStore
 
 AGENCY = "agency:"
+STEP = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +50,22 @@ class TokenStore:
         pipeline.get(self._lanes.key("token_lock", name))
         pipeline.time()
         value, lock, (seconds, micros) = self._lanes.read(lambda _: pipeline.execute())
-        version, _, sealed = (value or b"0 ").partition(b" ")
-        return Stored(int(version), sealed, (lock or b"").decode(), seconds + micros / MICROSECONDS)
+        version, sealed = split(value) if value is not None else (0, b"")
+        return Stored(version, sealed, (lock or b"").decode("utf-8", "replace"), seconds + micros / MICROSECONDS)
 
     def names(self) -> list[str]:
         """Return every name, in order."""
-        return sorted(
-            name.decode() for name in self._lanes.read(lambda client: client.hkeys(self._lanes.key("tokens")))
-        )
+        names = self._lanes.read(lambda client: client.hkeys(self._lanes.key("tokens")))
+        return sorted(name.decode("utf-8", "replace") for name in names)
+
+    def each(self) -> Iterator[tuple[str, int, bytes]]:
+        """Yield name, version and encrypted text of all, some perhaps twice, in bounded steps."""
+        cursor: int | None = None
+        while cursor != 0:
+            at = cursor or 0
+            cursor, some = self._lanes.read(lambda client: client.hscan(self._lanes.key("tokens"), at, count=STEP))  # noqa: B023 - called at once
+            for name, value in some.items():
+                yield name.decode("utf-8", "replace"), *split(value)
 
     def store_token(self, name: str, sealed: bytes, *, replaces: int | None = None, keep: bool = False) -> int:
         """Put a credential under a name; return its version, 0 when another than the version to replace stands there.
@@ -64,6 +74,23 @@ class TokenStore:
         """
         expected = "" if replaces is None else replaces
         return cast("int", self._lanes.run("store_token", name, sealed, expected, int(keep)))
+
+    def mark_unservable(self, worker: str, locations: Iterable[str], seconds: float) -> int:
+        """Let this worker release nothing of these locations for so long; return how many are new.
+
+        Those that it noted before hold for as long. `Seat.unservable` and `survey` name the worker.
+        """
+        return cast("int", self._lanes.run("mark_unservable", worker, round(seconds * 1000), *locations))
+
+    def unmark_unservable(self, worker: str, locations: Collection[str]) -> None:
+        """Let this worker release jobs of these locations again."""
+        if locations:
+            self._lanes.read(lambda client: client.srem(self._lanes.key("unservable", worker), *locations))
+
+    def unservable(self, worker: str) -> set[str]:
+        """Return the locations of which this worker releases nothing."""
+        found = self._lanes.read(lambda client: client.smembers(self._lanes.key("unservable", worker)))
+        return {location.decode("utf-8", "replace") for location in found}
 
     def remove(self, name: str) -> bool:
         """Remove what stands under a name; tell whether there was something."""
@@ -87,3 +114,9 @@ class TokenStore:
         Returns `unlocked`, or `lost` when the lock was another's by then.
         """
         return cast("bytes", self._lanes.run("unlock_token", name, holder, note, round(wait * 1000))).decode()
+
+
+def split(value: bytes) -> tuple[int, bytes]:
+    """Return version and encrypted text of what stands under a name, which may be anything: what has no version is 0."""
+    version, _, sealed = value.partition(b" ")
+    return (int(version), sealed or b"?") if version.isdigit() else (0, value or b"?")

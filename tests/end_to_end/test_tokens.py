@@ -20,14 +20,14 @@ MOST_IN_FLIGHT = 2 * 4 * 32  # requests of two workers, with up to four processe
 LANES = str(Path(sys.executable).with_name("lanes"))
 
 
-def run(stack: Stack, *arguments: str, stdin: str = "") -> str:
+def run(stack: Stack, *arguments: str, stdin: str = "", **environ: str) -> str:
     """Run `lanes token ...` and return what it told."""
     done = subprocess.run(
         [LANES, "token", *arguments],
         input=stdin,
         capture_output=True,
         text=True,
-        env=stack.environ,
+        env={**stack.environ, **environ},
         cwd=stack.folder,
         timeout=60,
         check=False,
