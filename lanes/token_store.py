@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import cast
 
 from lanes.job import MICROSECONDS
@@ -75,6 +76,17 @@ class TokenStore:
         expected = "" if replaces is None else replaces
         return cast("int", self._lanes.run("store_token", name, sealed, expected, int(keep)))
 
+    def read_many(self, names: Iterable[str]) -> dict[str, tuple[int, bytes]]:
+        """Return version and encrypted text under each of these names, 0 and nothing where nothing stands."""
+        found: dict[str, tuple[int, bytes]] = {}
+        asked = iter(names)
+        while some := list(islice(asked, STEP)):
+            values = self._lanes.read(lambda client: client.hmget(self._lanes.key("tokens"), some))
+            found |= {
+                name: (0, b"") if value is None else split(value) for name, value in zip(some, values, strict=True)
+            }
+        return found
+
     def mark_unservable(self, worker: str, locations: Iterable[str], seconds: float) -> int:
         """Let this worker release nothing of these locations for so long; return how many are new.
 
@@ -117,6 +129,6 @@ class TokenStore:
 
 
 def split(value: bytes) -> tuple[int, bytes]:
-    """Return version and encrypted text of what stands under a name, which may be anything: what has no version is 0."""
+    """Return version and encrypted text of what stands under a name. It may be anything: what has no version has 0."""
     version, _, sealed = value.partition(b" ")
     return (int(version), sealed or b"?") if version.isdigit() else (0, value or b"?")

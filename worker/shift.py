@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -123,9 +124,14 @@ class Hand:
         finally:
             bench.watch.release()
 
+    def _take(self) -> Seat:
+        """Return the seat as it takes a job now: none of a location that this worker cannot serve."""
+        unservable = self._bench.tokens.unservable.name
+        return replace(self._seat, unservable=unservable) if unservable else self._seat
+
     def _release(self) -> Released | Idle | None:
         self._asked_at = time.monotonic()
-        return self._bench.store.release(self._seat).next
+        return self._bench.store.release(self._take()).next
 
     def _send(self, job: Released) -> Released | Idle | None:
         """Send one job and report what came of it; return what the same call released."""
@@ -146,16 +152,25 @@ class Hand:
             outcome = self._bench.tokens.after(token, classify(answer, self._limits.window))
         seconds = time.monotonic() - started
         following = self._report(job, outcome, seconds)
+        if outcome.local:
+            return self._rest(outcome)
+        if outcome.status is not None:
+            self._bench.trouble.sent()
         if outcome.kind is Kind.UNAUTHORIZED:
             self._bench.tokens.held(token)
         return following
+
+    def _rest(self, outcome: Outcome) -> Released | Idle | None:
+        """This worker cannot send: leave the jobs to others for a while, then see whether it can again."""
+        time.sleep(self._bench.trouble.met(outcome.message or ""))
+        return None if self._over else self._release()
 
     def _report(self, job: Released, outcome: Outcome, seconds: float) -> Released | Idle | None:
         """Tell the lanes and Flower what the attempt came to."""
         store, events, hostname = self._bench.store, self._bench.events, self._bench.hostname
         told = None if outcome.status is None else Told(*(outcome.rate_limits or ()))
         report = Report(job.id, job.attempt, describe(outcome, seconds, hostname), self._limits, told)
-        take = None if self._over else self._seat
+        take = None if self._over or outcome.local else self._take()
         call: Callable[[], Result]
         match outcome.kind:
             case Kind.DELIVERED:

@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError
 
 from worker.highlevel.deadline import Watchdog, WatchedAdapter
 from worker.highlevel.outcomes import Answer, Failure
+from worker.local_trouble import is_local
 
 MAX_ANSWER_BYTES = 256 * 1024
 CONNECT_SECONDS = 5.0
@@ -79,7 +80,10 @@ class HighLevelClient:
         except (requests.RequestException, HTTPError) as error:
             if isinstance(error, requests.Timeout) or time.monotonic() >= deadline:
                 return Failure(f"no whole answer within {self._timeout:g} s")
-            return Failure(explain_failure(error))
+            return Failure(explain_failure(error), local=is_local(error))
+        except (OSError, RuntimeError) as error:
+            # Before anything was sent: the file of certificates is missing (`requests`), or no thread can be started.
+            return Failure(explain_failure(error), local=is_local(error) or getattr(error, "errno", None) is None)
         except ValueError:
             # Said by http.client, with the header in its words.
             return Failure("the token cannot be put into a header: it holds a line end or is not ASCII")

@@ -25,7 +25,7 @@ class Kind(StrEnum):
     THROTTLED = "throttled"
     REFUSED = "refused"
     UNAUTHORIZED = "unauthorized"
-    AGAIN = "again"  # no answer means this: it is for whoever looks after the location's token
+    AGAIN = "again"  # no answer means this: it is for who looks after the location's token, and for local troubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """No response, or none that ended in time."""
+    """No response, or none that ended in time. `local`: by a trouble of this machine, and nothing was sent."""
 
     message: str
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Outcome:
     """What an attempt came to. `wait` is in seconds and goes with `throttled` and `again`.
 
     `code` is the API's own for an error, such as `OPPORTUNITY_NO_DUPLICATE`. `rate_limits` is what the answer told of
-    the location's budgets, whatever else it said.
+    the location's budgets, whatever else it said. `local`: a trouble of this worker, so nothing was sent.
     """
 
     kind: Kind
@@ -62,11 +63,14 @@ class Outcome:
     wait: float | None = None
     rate_limits: RateLimits | None = None
     code: str | None = None
+    local: bool = False
 
 
 def classify(answer: Answer | Failure, window: float) -> Outcome:
     """Return what an answer means. `window` is the burst window in seconds, the wait after a 429 that names none."""
     if isinstance(answer, Failure):
+        if answer.local:
+            return Outcome(Kind.AGAIN, message=answer.message, wait=0.0, local=True)
         return Outcome(Kind.RETRY, message=answer.message)
     return replace(_classify(answer, window), rate_limits=read_rate_limits(answer.headers))
 

@@ -12,9 +12,11 @@ from lanes.settings import Settings
 from lanes.store import LaneStore
 from lanes.token_store import Stored, TokenStore
 from worker.highlevel.outcomes import Kind, Outcome
+from worker.shared_flag import SharedFlag
 from worker.tokens import renewal
 from worker.tokens.credential import Credential, redact
 from worker.tokens.renewer import REFUSED, Renewer
+from worker.tokens.unservable import TokenCheck, Unservable
 from worker.tokens.vault import Vault, VaultError
 
 log = structlog.get_logger()
@@ -63,13 +65,22 @@ class Tokens:
     """The tokens that this process knows, each for a few seconds. Thread-safe.
 
     Nobody waits here: while a token is renewed, its lane waits, and the hands go on with other lanes. `stopping` tells
-    that the worker is about to end.
+    that the worker is about to end. What this worker cannot decrypt or renew is noted in `unservable`; its jobs go back
+    untouched.
     """
 
-    def __init__(self, settings: Settings, lanes: LaneStore, stopping: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        lanes: LaneStore,
+        stopping: Callable[[], bool] = lambda: False,
+        unservable: Unservable | None = None,
+    ) -> None:
         self._lanes = lanes
         self._store = TokenStore(lanes)
         self._vault = Vault(settings.secret_key)
+        self._check = TokenCheck(settings, self._store, self._vault)
+        self.unservable = unservable or Unservable(self._store, "worker", SharedFlag())
         self._renewer = Renewer(settings, self._store, self._vault, stopping)
         self._default = settings.api_token.get_secret_value() if settings.api_token else ""
         self._known: dict[str, Known] = {}
@@ -112,13 +123,23 @@ class Tokens:
             credential = self._vault.open(location_id, stored.sealed)
             if not renewal.mendable(credential, outcome, stored.read_at):
                 return self._final(location_id, outcome)
+            if why := self._check.why_not_renewable(credential):
+                return self._hand_over(location_id, outcome, why)
         except RedisUnavailableError:
             return replace(outcome, kind=Kind.AGAIN, wait=REDIS_AWAY_SECONDS)
-        except VaultError:
-            return outcome
+        except VaultError as error:
+            return self._hand_over(location_id, outcome, str(error))
         self._rejected[location_id] = token.version
         self._renewer.renew(location_id, token.version)
         return replace(outcome, kind=Kind.AGAIN, wait=self._wait(location_id))
+
+    def _hand_over(self, location_id: str, outcome: Outcome, why: str) -> Outcome:
+        """Leave a location to the workers that can serve it: the job goes back, its lane waits for nothing."""
+        try:
+            self.unservable.note(location_id, why)
+        except RedisUnavailableError:
+            return replace(outcome, kind=Kind.AGAIN, wait=REDIS_AWAY_SECONDS)
+        return replace(outcome, kind=Kind.AGAIN, wait=0.0)
 
     def _final(self, location_id: str, outcome: Outcome) -> Outcome:
         """Return a refusal that only a person can mend; in a lane that is held for it, no more dead letters."""
@@ -147,8 +168,7 @@ class Tokens:
         try:
             credential = self._vault.open(location_id, stored.sealed)
         except VaultError as error:
-            log.error("token_unreadable", token=location_id, error=str(error))  # noqa: TRY400 - it says it all
-            return self._none(Token(location_id, stored.version), str(error))
+            return self._not_here(Token(location_id, stored.version), str(error))
         rejected = self._rejected.get(location_id) == stored.version
         if rejected or not renewal.usable(credential, stored.read_at):
             return self._without(location_id, stored, credential)
@@ -171,8 +191,13 @@ class Tokens:
             return self._none(token, "the stored token was refused")
         if stored.lock.startswith(REFUSED):
             return self._none(token, f"the token could not be renewed: {stored.lock.removeprefix(REFUSED)}")
+        if why := self._check.why_not_renewable(credential):
+            return self._not_here(token, why)
         self._renewer.renew(location_id, stored.version)
         return self._later(token, "the token is being renewed", self._wait(location_id))
+
+    def _not_here(self, token: Token, why: str) -> Token:
+        return replace(token, instead=self._hand_over(token.location_id, Outcome(Kind.AGAIN, message=why), why))
 
     def _none(self, token: Token, message: str) -> Token:
         return replace(token, instead=self._final(token.location_id, Outcome(Kind.UNAUTHORIZED, message=message)))
