@@ -54,6 +54,11 @@ KEYS: dict[str, Key] = {
     "tokens": Key(
         "tokens", Kind.HASH, "location, or agency:company -> version (time of storing) and its encrypted credential"
     ),
+    "renewals": Key(
+        "renewals",
+        Kind.HASH,
+        "name in `tokens` -> version, and time of the first request of which nobody knows whether it spent that one",
+    ),
     "gate": Key("gate", Kind.HASH, "hold of everything, outage, and the failures that may become one"),
     "probes": Key("probes", Kind.ZSET, "job id:attempt that went out in an outage -> end of its lease"),
     "failing": Key("failing", Kind.HASH, "location -> failures of the API with hardly an answer in between"),
@@ -89,13 +94,8 @@ KEYS: dict[str, Key] = {
     "newest": Key("newest:{location}", Kind.HASH, "record with such jobs -> its newest delivered one: time, order, id"),
     "events": Key("events:{location}:{record}", Kind.HASH, "field -> event time of what was said of it last"),
     "idempotency": Key("idempotency:{location}:{key}", Kind.STRING, "job id and fingerprint of its body"),
-    # One of each per name in `tokens` that is being renewed.
+    # One per name in `tokens` that is being renewed.
     "token_lock": Key("token_lock:{name}", Kind.STRING, "who renews it, or why nobody does for the moment"),
-    "renewal": Key(
-        "renewal:{name}",
-        Kind.STRING,
-        "version, and time of the first request of which nobody knows whether it spent it",
-    ),
     # One per worker that cannot serve all locations.
     "unservable": Key(
         "unservable:{worker}", Kind.SET, "locations whose stored token it cannot use; gone when the worker is"

@@ -35,6 +35,19 @@ class Stored:
         return self.version / MICROSECONDS
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What became of the wish to renew: `begun`; `locked` while another does, or nobody should; `replaced`.
+
+    `first_at` is when the first request went out of which nobody knows whether it spent this refresh token, None where
+    none is spent; `now` is the time of this call. Both in seconds since the epoch, by the clock of Redis.
+    """
+
+    code: str
+    first_at: float | None
+    now: float
+
+
 class TokenStore:
     """The credentials of a cell. Thread-safe; every method is one round trip; errors as those of `LaneStore`.
 
@@ -76,6 +89,21 @@ class TokenStore:
         expected = "" if replaces is None else replaces
         return cast("int", self._lanes.run("store_token", name, sealed, expected, int(keep)))
 
+    def wait_for_replica(self, seconds: float) -> bool | None:
+        """Wait until a replica has all that was written so far; tell whether one has, None where there is no replica.
+
+        Raises:
+            RedisUnavailableError: Redis is away, or does not tell.
+        """
+        info = self._lanes.read(lambda client: client.info("replication"))
+        if not info.get("connected_slaves"):
+            return None
+        pipeline = self._lanes.client.pipeline(transaction=False)
+        # WAIT concerns the writes of its own connection only: behind this one stands all that was written before.
+        pipeline.set(self._lanes.key("mark"), "1")
+        pipeline.wait(1, round(seconds * 1000))
+        return bool(self._lanes.read(lambda _: pipeline.execute())[1])
+
     def read_many(self, names: Iterable[str]) -> dict[str, tuple[int, bytes]]:
         """Return version and encrypted text under each of these names, 0 and nothing where nothing stands."""
         found: dict[str, tuple[int, bytes]] = {}
@@ -109,23 +137,38 @@ class TokenStore:
         pipeline = self._lanes.client.pipeline(transaction=True)
         pipeline.hdel(self._lanes.key("tokens"), name)
         pipeline.delete(self._lanes.key("token_lock", name))
+        pipeline.hdel(self._lanes.key("renewals"), name)
         return bool(self._lanes.read(lambda _: pipeline.execute())[0])
 
     def forgive(self, name: str) -> None:
         """Let somebody renew it at once, whatever kept others away."""
         self._lanes.read(lambda client: client.delete(self._lanes.key("token_lock", name)))
 
-    def lock(self, name: str, holder: str, seconds: float) -> bool:
-        """Let `holder` alone renew what stands under a name, for so long; tell whether it may."""
-        key = self._lanes.key("token_lock", name)
-        return bool(self._lanes.read(lambda client: client.set(key, holder, nx=True, px=round(seconds * 1000))))
+    def begin_renewal(self, name: str, version: int, holder: str, seconds: float, *, spends: bool) -> Begun:
+        """Let `holder` alone renew this version for so long; with `spends`, a refresh token is spent by it."""
+        arguments = (name, version, holder, round(seconds * 1000), "1" if spends else "")
+        code, *times = self._lanes.run("begin_renewal", *arguments)
+        first_at, now = (time / MICROSECONDS for time in times or (0, 0))
+        return Begun(code.decode(), first_at or None, now)
 
-    def unlock_token(self, name: str, holder: str, note: str = "", wait: float = 0) -> str:
+    def unfinished(self) -> list[tuple[str, int, float]]:
+        """Return name and version of what somebody began to renew, and since when nobody knows how that ended (s)."""
+        noted = self._lanes.read(lambda client: client.hgetall(self._lanes.key("renewals")))
+        found, now = [], self._lanes.time() if noted else 0.0
+        for name, value in noted.items():
+            version, _, first = value.partition(b" ")
+            if version.isdigit() and first.isdigit():
+                found.append((name.decode("utf-8", "replace"), int(version), now - int(first) / MICROSECONDS))
+        return found
+
+    def unlock_token(self, name: str, holder: str, note: str = "", wait: float = 0, *, unspent: bool = False) -> str:
         """Let others renew it, in `wait` seconds; `note` tells meanwhile why it was not renewed.
 
-        Returns `unlocked`, or `lost` when the lock was another's by then.
+        `unspent` tells that its refresh token is not spent, for certain. Returns `unlocked`, or `lost` when the lock
+        was another's by then.
         """
-        return cast("bytes", self._lanes.run("unlock_token", name, holder, note, round(wait * 1000))).decode()
+        arguments = (name, holder, note, round(wait * 1000), "1" if unspent else "")
+        return cast("bytes", self._lanes.run("unlock_token", *arguments)).decode()
 
 
 def split(value: bytes) -> tuple[int, bytes]:

@@ -110,7 +110,7 @@ class Dispatcher:
         shared = bench(hostname)
         self._settings, self._limits = shared.settings, shared.limits
         self._store, self._events, self._bell, self._redis = shared.store, shared.events, shared.bell, shared.redis
-        self._unservable = shared.tokens.unservable
+        self._tokens, self._unservable = shared.tokens, shared.tokens.unservable
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, name="dispatcher", daemon=True),
@@ -195,6 +195,7 @@ class Dispatcher:
             self._events.flush(self._hostname)
         for job_id in self._store.expire(SWEEP):
             log.info("job_expired", job=job_id)
+        self._tokens.take_up()
 
     def _listen(self) -> None:
         """Wake the dispatcher when an enqueue made a lane due earlier than all others."""

@@ -88,7 +88,7 @@ BREAKAGES: dict[str, tuple[tuple[object, ...], str]] = {
     "a seat for ever": (("set", "seat:nobody", "plain:1"), "ghost"),
     "a lane unservable for ever": (("sadd", "unservable:nobody", "loc"), "ghost"),
     "a lock of a token for ever": (("set", "token_lock:loc", "nobody"), "ghost"),
-    "a renewal for ever": (("set", "renewal:loc", "1 1"), "ghost"),
+    "a renewal of no token": (("hset", "renewals", "loc", "1 1"), "ghost"),
     "the locations are gone": (("del", "locations"), "lane-unlisted"),
     "a lane is gone": (("del", "lane:loc"), "job-order"),
     "a hold is gone": (("hdel", "lane:held", "hold"), "lane-held"),

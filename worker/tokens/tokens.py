@@ -15,6 +15,7 @@ from worker.highlevel.outcomes import Kind, Outcome
 from worker.shared_flag import SharedFlag
 from worker.tokens import renewal
 from worker.tokens.credential import Credential, redact
+from worker.tokens.pace import PACE, Pace
 from worker.tokens.renewer import REFUSED, Renewer
 from worker.tokens.unservable import TokenCheck, Unservable
 from worker.tokens.vault import Vault, VaultError
@@ -24,8 +25,8 @@ log = structlog.get_logger()
 KNOWN_SECONDS = 10.0
 MOST_KNOWN = 20_000
 KICK_SECONDS = 1.0
-SHORTEST_WAIT, LONGEST_WAIT = 0.1, 5.0
-FORGOTTEN_SECONDS = 4 * LONGEST_WAIT
+SHORTEST_WAIT = 0.1
+WAITS_FORGOTTEN = 4
 REDIS_AWAY_SECONDS = 0.5
 HELD_BY_TOKEN = "authorization"  # noqa: S105 - as `bury` notes it
 
@@ -75,22 +76,25 @@ class Tokens:
         lanes: LaneStore,
         stopping: Callable[[], bool] = lambda: False,
         unservable: Unservable | None = None,
+        pace: Pace = PACE,
     ) -> None:
         self._lanes = lanes
         self._store = TokenStore(lanes)
         self._vault = Vault(settings.secret_key)
         self._check = TokenCheck(settings, self._store, self._vault)
         self.unservable = unservable or Unservable(self._store, "worker", SharedFlag())
-        self._renewer = Renewer(settings, self._store, self._vault, stopping)
+        self._pace = pace
+        self._renewer = Renewer(settings, self._store, self._vault, stopping, pace)
         self._default = settings.api_token.get_secret_value() if settings.api_token else ""
         self._known: dict[str, Known] = {}
         self._rejected: dict[str, int] = {}
         self._waits: dict[str, Wait] = {}
+        self._clock = time.monotonic
         self._chance = random.Random()  # noqa: S311 - jitter, not a secret
 
     def of(self, location_id: str) -> Token:
         """Return what to send a job of this location with; one round trip every few seconds, else none."""
-        known, now = self._known.get(location_id), time.monotonic()
+        known, now = self._known.get(location_id), self._clock()
         ended = known is not None and known.ends_at is not None and now >= known.ends_at
         if known is None or ended or now >= known.look_again_at:
             try:
@@ -153,12 +157,23 @@ class Tokens:
         except RedisUnavailableError as error:
             log.warning("hold_not_reconsidered", location=token.location_id, error=str(error))
 
+    def take_up(self) -> None:
+        """Go on with renewals that somebody left in the middle, as when a worker died: their locations may be idle, and
+        the API gives what was given for some time only. To be called about once a second.
+
+        Raises:
+            RedisUnavailableError: Redis is away.
+        """
+        for name, version, age in self._store.unfinished():
+            if age < self._pace.grace:
+                self._renewer.renew(name, version)
+
     def close(self) -> None:
         """Wait for renewals that are on."""
         self._renewer.close()
 
     def _look_up(self, location_id: str) -> Token:
-        asked_at = time.monotonic()
+        asked_at = self._clock()
         stored = self._store.read(location_id)
         if not stored.sealed:
             token = Token(location_id, 0, self._default)
@@ -207,12 +222,12 @@ class Tokens:
 
     def _wait(self, location_id: str) -> float:
         """Return for how long to leave a lane alone: half of what it has waited so far, within bounds."""
-        now = time.monotonic()
+        now = self._clock()
         wait = self._waits.get(location_id)
-        if wait is None or now - wait.asked_at > FORGOTTEN_SECONDS:
+        if wait is None or now - wait.asked_at > WAITS_FORGOTTEN * self._pace.asking:
             wait = self._waits[location_id] = Wait(now, now)
         wait.asked_at = now
-        return min(LONGEST_WAIT, max(SHORTEST_WAIT, (now - wait.began_at) / 2))
+        return min(self._pace.asking, max(SHORTEST_WAIT, (now - wait.began_at) / 2))
 
     def _know(self, known: Known) -> Token:
         if len(self._known) >= MOST_KNOWN:
