@@ -122,9 +122,9 @@ class Client:
         world = self.world
         pattern = world.patterns.popleft() if world.patterns else "good"
         whole = min(within, self.timeout)
-        head, _, tail = pattern.partition(" ")
+        head = pattern.split(" ")[0]
         if head == "killed":
-            return self._killed(tail, token, whole)
+            return self._killed(pattern.removeprefix("killed "), token, whole)
         self._wait(whole if pattern == "late and lost" else whole * 0.99 if head == "slow" else 0)
         if pattern in TAKEN or pattern == "good":
             answer = world.take(token)
