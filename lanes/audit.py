@@ -19,6 +19,9 @@ from lanes.store import LaneStore
 T = TypeVar("T")
 RUN_REPAIR = "lanes check --repair shows how it would be mended"
 
+# Kinds of keys whose members have a record, or a name, before them.
+HASHES = ("heads", "newest", "renewals")
+
 # What a kind of finding about a job means to whoever mends it.
 JOBS = {
     "place": "put it into its place in its lane",
@@ -101,12 +104,12 @@ class Walk:
                 rests.append(rest)
             elif kind == "lane":
                 self.locations.add(rest)
-            elif kind == "seat":
+            elif kind in ("seat", "unservable", "token_lock"):
                 self._members.append(Member(kind, rest, "", ""))
             elif kind in ("ready", "later", "heads", "behind", "newest", "slots"):
                 self.locations.add(rest.partition(":")[0])
                 readers.append((name, kind, rest))
-            elif name in ("leases", "expiring", "dead"):
+            elif name in ("leases", "expiring", "dead", "renewals"):
                 readers.append((name, name, ""))
         self._ids += self._without_job(rests)
         yield from self._read(readers)
@@ -160,7 +163,7 @@ def page(client: Any, kind: str, key: str, at: int) -> Any:
     """Ask for what stands under a key from a cursor (or, in a list, a position) on."""
     if kind == "behind":
         return client.lrange(key, at, at + STEP - 1)
-    if kind in ("heads", "newest"):
+    if kind in HASHES:
         return client.hscan(key, at, count=STEP)
     return client.zscan(key, at, count=STEP)
 
@@ -170,7 +173,7 @@ def turn(kind: str, at: int, reply: Any) -> tuple[int, list[tuple[bytes, bytes]]
     if kind == "behind":
         return (at + STEP if len(reply) == STEP else 0), [(b"", member) for member in reply]
     cursor, values = reply
-    return int(cursor), list(values.items()) if kind in ("heads", "newest") else [(b"", member) for member, _ in values]
+    return int(cursor), list(values.items()) if kind in HASHES else [(b"", member) for member, _ in values]
 
 
 def twice(kind: str, values: Sequence[tuple[bytes, bytes]]) -> Iterator[Finding]:
@@ -213,6 +216,9 @@ def of_member(member: Member) -> Finding:
         "slots": f"{member.member} has a slot that does not become free for days",
         "newest": f"record {member.record} has no dead letter, and what was delivered of it is still noted",
         "seat": "is kept for ever, though its worker may be gone",
+        "unservable": "is kept for ever, though its worker may be gone",
+        "token_lock": "is kept for ever, though whoever renews may be gone",
+        "renewals": f"a renewal of {member.record} is noted, of a token that is not stored (any more)",
     }
     text = texts.get(member.name, f"{member.member} is listed, but there is no such job here")
     return Finding("ghost", Severity.ERROR, key, text, RUN_REPAIR, Mend("mend_member", tuple(member), "take it away"))

@@ -54,6 +54,11 @@ KEYS: dict[str, Key] = {
     "tokens": Key(
         "tokens", Kind.HASH, "location, or agency:company -> version (time of storing) and its encrypted credential"
     ),
+    "renewals": Key(
+        "renewals",
+        Kind.HASH,
+        "name in `tokens` -> version, and time of the first request of which nobody knows whether it spent that one",
+    ),
     "gate": Key("gate", Kind.HASH, "hold of everything, outage or brake of all, and what may become one"),
     "probes": Key("probes", Kind.ZSET, "job id:attempt that went out in an outage -> end of its lease"),
     "refused_alike": Key(
@@ -94,6 +99,10 @@ KEYS: dict[str, Key] = {
     "idempotency": Key("idempotency:{location}:{key}", Kind.STRING, "job id and fingerprint of its body"),
     # One per name in `tokens` that is being renewed.
     "token_lock": Key("token_lock:{name}", Kind.STRING, "who renews it, or why nobody does for the moment"),
+    # One per worker that cannot serve all locations.
+    "unservable": Key(
+        "unservable:{worker}", Kind.SET, "locations whose stored token it cannot use; gone when the worker is"
+    ),
     # One of each per seat: a thread or process of a worker that sends one job at a time.
     "seat": Key("seat:{worker}", Kind.STRING, "job id:attempt that it was given last; gone when the lease ends"),
     # One of each per job.

@@ -45,15 +45,21 @@ def load_all(prefix: str) -> None:
     """Read every script, so that a process that cannot open files any more has all that it may need."""
     for script in (files("lanes") / "scripts").iterdir():
         if script.name.endswith(".lua"):
-            load(script.name.removesuffix(".lua"), prefix)
+            load(
+                script.name.removesuffix(".lua"), prefix, test_clock=False
+            )  # spelled as a store does: the cache compares
 
 
-@lru_cache(maxsize=256)
 def load(name: str, prefix: str, *, test_clock: bool = False) -> Script:
-    """Return the transition `name` for the keys under `prefix`.
+    """Return the transition `name` for the keys under `prefix`; its files are read once.
 
     With `test_clock` the time is what the key `<prefix>test-clock` says, and not the clock of Redis.
     """
+    return _load(name, prefix, test_clock)
+
+
+@lru_cache(maxsize=256)  # it takes another spelling of the same call for another call
+def _load(name: str, prefix: str, test_clock: bool) -> Script:
     lines: list[str] = []
     origins: list[str] = []
     included: set[str] = set()

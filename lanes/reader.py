@@ -112,9 +112,13 @@ class LaneReader:
         fields = self.read(lambda client: client.hgetall(self.key("gate")))
         return Gate.parse(fields, self.time())
 
-    def survey(self, most: int, limits: Limits) -> Survey:
-        """Count what could be sent now, up to `most`, and tell when to ask again."""
-        return transitions.survey(self._run("survey", most, "" if limits.burst is None else limits.burst))
+    def survey(self, most: int, limits: Limits, unservable: str = "") -> Survey:
+        """Count what could be sent now, up to `most`, and tell when to ask again.
+
+        With the name of a worker in `unservable`, the locations that it cannot serve do not count (see `Seat`).
+        """
+        burst = "" if limits.burst is None else limits.burst
+        return transitions.survey(self._run("survey", most, burst, unservable))
 
     def lanes(self, location_ids: Iterable[str] | None = None) -> list[Lane]:
         """Return every lane in numbers, in the order of the location ids; or these, as far as there are such lanes."""

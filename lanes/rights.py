@@ -41,6 +41,7 @@ HARMLESS = {
     "SET": ["KEY", "1", "XX"],
     "SISMEMBER": ["KEY", "a"],
     "SMEMBERS": ["KEY"],
+    "SMISMEMBER": ["KEY", "a"],
     "SREM": ["KEY", "a"],
     "SSCAN": ["KEY", "0"],
     "TIME": [],

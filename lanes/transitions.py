@@ -52,12 +52,17 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Who releases and under which terms: the worker's name, its lease and retention in seconds, the limits."""
+    """Who releases and under which terms: the worker's name, its lease and retention in seconds, the limits.
+
+    `unservable` is the name under which `TokenStore.mark_unservable` noted the locations that are not released to this
+    worker; empty when it can serve all.
+    """
 
     worker: str
     lease: float
     retention: float
     limits: Limits
+    unservable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +164,7 @@ def accepted(reply: Sequence[bytes]) -> list[Accepted]:
 
 def seat_arguments(seat: Seat) -> list[Argument]:
     """Return what a release knows of its seat: ARGV 1 to 3 of `release.lua`, and the last ones of an outcome."""
-    return [seat.worker, microseconds(seat.lease), round(seat.retention * 1000)]
+    return [seat.worker, microseconds(seat.lease), seat.unservable]
 
 
 def limits_arguments(limits: Limits) -> list[Argument]:

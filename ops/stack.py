@@ -92,12 +92,11 @@ class Stack:
         self.until(lambda: _answers(f"{self.sandbox_url}/_sandbox/health"), child)
         return child
 
-    def start_worker(self, name: str = "worker", *options: str) -> Child:
-        """Start a Celery worker and wait until it takes tasks."""
+    def start_worker(self, name: str = "worker", *options: str, **environ: str) -> Child:
+        """Start a Celery worker and wait until it takes tasks; `environ` is for this one alone."""
         hostname = f"{name}@%h"
-        child = self.start(
-            name, ["celery", "-A", "worker", "worker", "--hostname", hostname, "--loglevel", "info", *options]
-        )
+        command = ["celery", "-A", "worker", "worker", "--hostname", hostname, "--loglevel", "info", *options]
+        child = self.start(name, command, **environ)
         self.until(lambda: " ready." in child.output, child)
         return child
 

@@ -20,6 +20,7 @@ from lanes.errors import SettingsError
 from lanes.loader import load_all
 from lanes.settings import Settings
 from lanes.store import LaneStore, connect
+from lanes.token_store import TokenStore
 from worker.bell import Bell
 from worker.bench import Bench, StopFlag
 from worker.broker import broker_of, close_wholly
@@ -30,11 +31,14 @@ from worker.enqueue import EnqueueTask, enqueue_rows
 from worker.events import JobEvents, NoEvents
 from worker.guard import GuardStep
 from worker.highlevel.client import HighLevelClient, user_agent
+from worker.local_trouble import LocalTrouble
 from worker.logs import configure_logs, set_up_celery
 from worker.metrics.step import MetricsStep
 from worker.redis_watch import RedisWatch
+from worker.shared_flag import SharedFlag
 from worker.shift import work
 from worker.tokens.tokens import Tokens
+from worker.tokens.unservable import Unservable
 
 MOST_SENDERS = 4  # processes; a container may see many cores of which it has no share
 
@@ -97,6 +101,9 @@ hide_bodies()
 survive_garbage()
 app = make_app(settings)
 stop = StopFlag()
+ready = SharedFlag()
+some_unservable = SharedFlag()
+trouble = LocalTrouble()
 bell = Bell()
 redis_watch = RedisWatch()
 _crew: Crew | None = None
@@ -115,13 +122,15 @@ def bench(hostname: str) -> Bench:
                 settings,
                 store,
                 HighLevelClient(settings.api_base_url, settings.api_version, settings.http_timeout_seconds),
-                Tokens(settings, store, lambda: bool(stop)),
+                Tokens(settings, store, lambda: bool(stop), Unservable(TokenStore(store), hostname, some_unservable)),
                 JobEvents(app) if app.conf.worker_send_task_events else NoEvents(app),
                 hostname,
                 stop,
                 bell,
                 redis_watch,
                 _crew,
+                ready=ready,
+                trouble=trouble,
             )
         return _bench
 
@@ -153,6 +162,7 @@ def _no_banner(instance: Any, **_: Any) -> None:
 @worker_ready.connect
 def _say_ready(sender: Any, **_: Any) -> None:
     """Once for each start."""
+    ready.set()
     log.info("worker_ready", worker=sender.hostname, slots=sender.pool.num_processes, version=user_agent())
 
 

@@ -1,6 +1,5 @@
 """The bench: what the shifts of a process share, and the flag that stops those of a whole worker."""
 
-import mmap
 import threading
 from dataclasses import dataclass, field
 
@@ -13,26 +12,14 @@ from worker.crew import Crew
 from worker.events import JobEvents
 from worker.highlevel.client import HighLevelClient
 from worker.in_doubt import ThreadMemory
+from worker.local_trouble import LocalTrouble
 from worker.redis_watch import RedisWatch
+from worker.shared_flag import SharedFlag
 from worker.tokens.tokens import Tokens
 
 
-class StopFlag:
-    """Tells the shifts of a worker, in threads or forked processes, to take no further job. Lives in shared memory."""
-
-    def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, 1)
-
-    def set(self) -> None:
-        """From now on nothing more is released."""
-        self._memory[0] = 1
-
-    def clear(self) -> None:
-        """A new start."""
-        self._memory[0] = 0
-
-    def __bool__(self) -> bool:
-        return self._memory[0] == 1
+class StopFlag(SharedFlag):
+    """Tells the shifts of a worker, in threads or forked processes, to take no further job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +38,8 @@ class Bench:
     crew: Crew | None = None
     watch: threading.Lock = field(default_factory=threading.Lock)
     memory: ThreadMemory = field(default_factory=ThreadMemory)
+    ready: SharedFlag = field(default_factory=SharedFlag)
+    trouble: LocalTrouble = field(default_factory=LocalTrouble)
 
     @property
     def limits(self) -> Limits:

@@ -110,6 +110,7 @@ class Dispatcher:
         shared = bench(hostname)
         self._settings, self._limits = shared.settings, shared.limits
         self._store, self._events, self._bell, self._redis = shared.store, shared.events, shared.bell, shared.redis
+        self._tokens, self._unservable = shared.tokens, shared.tokens.unservable
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, name="dispatcher", daemon=True),
@@ -158,7 +159,7 @@ class Dispatcher:
             return LOOK_AGAIN_SECONDS
         starting = book.starting
         asked_at = time.monotonic()
-        survey = self._store.survey(free + starting, self._limits)
+        survey = self._store.survey(free + starting, self._limits, self._unservable.name)
         self._redis.found(asked_at)
         due = survey.due or int(starting == 0 and self._watchdog.wants_proof())
         for _ in range(min(free, due - starting)):
@@ -196,6 +197,7 @@ class Dispatcher:
             self._events.flush(self._hostname)
         for job_id in self._store.expire(SWEEP):
             log.info("job_expired", job=job_id)
+        self._tokens.take_up()
 
     def _listen(self) -> None:
         """Wake the dispatcher when an enqueue made a lane due earlier than all others."""

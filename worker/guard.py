@@ -1,5 +1,8 @@
-"""The guard: a worker does not start on a Redis that would lose jobs, and says when its Redis becomes one."""
+"""The guard: a worker does not start on a Redis that would lose jobs, nor without the key of the stored tokens; it says
+when its Redis becomes one.
+"""
 
+import contextlib
 import os
 import sys
 import threading
@@ -16,6 +19,9 @@ from lanes.fitness import fitness, look, reasons
 from lanes.schema import prepare
 from lanes.settings import Settings
 from lanes.store import LaneStore
+from lanes.token_store import TokenStore
+from worker.tokens.credential_watch import CredentialWatch, count_if_none_opens
+from worker.tokens.vault import Vault
 
 log = structlog.get_logger()
 
@@ -82,13 +88,33 @@ def warn(finding: Finding) -> None:
     log.warning("redis_unsafe", reason=finding.code, text=finding.text, mend=finding.advice)
 
 
-def refuse(findings: Sequence[Finding]) -> None:
-    """Say why the worker does not start, one line for each reason, and end it.
+def refusals(findings: Sequence[Finding]) -> list[str]:
+    """Return what to say of these reasons not to start, one line for each, and how to start all the same."""
+    lines = [f"the worker does not start: {finding.text}; {finding.advice}" for finding in findings]
+    return [*lines, "LANES_ALLOW_UNSAFE_REDIS=true lets it start all the same"] if lines else []
+
+
+def without_key(store: TokenStore, settings: Settings) -> list[str]:
+    """Return what to say of a worker that can decrypt none of the stored tokens: it could serve none of them.
+
+    Raises:
+        RedisUnavailableError: Redis is away.
+    """
+    stored = count_if_none_opens(store, Vault(settings.secret_key))
+    if not stored:
+        return []
+    tokens = "the one stored token" if stored == 1 else f"any of the {stored} stored tokens"
+    why = "LANES_SECRET_KEY does not decrypt" if settings.secret_key else "without LANES_SECRET_KEY it cannot decrypt"
+    advice = "give it the key that they were stored with, or store them again: lanes token set, lanes token import"
+    return [f"the worker does not start: {why} {tokens}; {advice}"]
+
+
+def refuse(lines: Sequence[str]) -> None:
+    """Say why the worker does not start, and end it.
 
     Celery ends it in its own way; should that take long, the process ends all the same.
     """
-    lines = [f"the worker does not start: {finding.text}; {finding.advice}" for finding in findings]
-    for line in (*lines, "LANES_ALLOW_UNSAFE_REDIS=true lets it start all the same"):
+    for line in lines:
         print(f"lanes: {line}", file=sys.__stderr__, flush=True)  # as it is: Celery would make a warning of it
     timer = threading.Timer(END_SECONDS, os._exit, (EX_CONFIG,))
     timer.daemon = True
@@ -104,6 +130,7 @@ class GuardStep(bootsteps.StartStopStep):  # type: ignore[misc]
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
         self._guard: Guard | None = None
+        self._credentials: CredentialWatch | None = None
         self._admitted = False
 
     def start(self, parent: Any) -> None:
@@ -115,12 +142,17 @@ class GuardStep(bootsteps.StartStopStep):  # type: ignore[misc]
         if self._admitted:
             self._guard.look_again()
         else:
-            self._admit(self._guard, shared.store)
+            self._admit(self._guard, shared.store, shared.settings)
         self._guard.start()
+        if self._credentials is None:
+            self._credentials = CredentialWatch(shared.settings, TokenStore(shared.store), shared.tokens.unservable)
+            with contextlib.suppress(LanesError, OSError):
+                self._credentials.look()  # before the first job: what cannot be served is not even taken
+            self._credentials.start()  # and from then on until the process ends
 
-    def _admit(self, guard: Guard, store: LaneStore) -> None:
+    def _admit(self, guard: Guard, store: LaneStore, settings: Settings) -> None:
         try:
-            refused = guard.admit()
+            refused = refusals(guard.admit()) or without_key(TokenStore(store), settings)
             if not refused:
                 prepare(store, lambda version, changed: log.info("layout_migrated", version=version, changed=changed))
         except RedisUnavailableError as error:

@@ -132,9 +132,14 @@ class Hand:
         finally:
             bench.watch.release()
 
+    def _take(self) -> Seat:
+        """Return the seat as it takes a job now: none of a location that this worker cannot serve."""
+        unservable = self._bench.tokens.unservable.name
+        return replace(self._seat, unservable=unservable) if unservable else self._seat
+
     def _release(self) -> Released | Idle | None:
         self._asked_at = time.monotonic()
-        return self._bench.store.release(self._seat).next
+        return self._bench.store.release(self._take()).next
 
     def _send(self, job: Released) -> Released | Idle | None:
         """Send one job and report what came of it; return what the same call released."""
@@ -153,7 +158,17 @@ class Hand:
         else:
             outcome = self._ask(job, token, lease_ends_at)
         seconds = time.monotonic() - started
-        return self._report(job, outcome, seconds, token.version)
+        following = self._report(job, outcome, seconds, token.version)
+        if outcome.local:
+            return self._rest(outcome)
+        if outcome.status is not None:
+            self._bench.trouble.sent()
+        return following
+
+    def _rest(self, outcome: Outcome) -> Released | Idle | None:
+        """This worker cannot send: leave the jobs to others for a while, then see whether it can again."""
+        time.sleep(self._bench.trouble.met(outcome.message or ""))
+        return None if self._over else self._release()
 
     def _ask(self, job: Released, token: Token, ends_by: float) -> Outcome:
         """Send the request, and return what its answer comes to."""
@@ -187,7 +202,7 @@ class Hand:
         store, events, hostname = self._bench.store, self._bench.events, self._bench.hostname
         told = None if outcome.status is None else Told(*(outcome.rate_limits or ()))
         report = Report(job.id, job.attempt, describe(outcome, seconds, hostname), self._limits, told)
-        take = None if self._over else self._seat
+        take = None if self._over or outcome.local else self._take()
         call: Callable[[], Result]
         match outcome.kind:
             case Kind.DELIVERED:

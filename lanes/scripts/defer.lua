@@ -1,5 +1,5 @@
 -- defer: the job goes back to its place and out again, with no attempt spent: its location's token is missing or has just
--- been renewed. With a wait, the whole lane waits.
+-- been renewed, or the worker cannot send it by a trouble of its own. With a wait, the whole lane waits.
 -- Moves: in flight -> pending (ready)
 -- ARGV:
 --   1 id

@@ -8,13 +8,15 @@
 -- @include now
 -- @include belongs
 -- @include mend_record
-local SEAT = 60000  -- ms; longer than a lease, mostly
+local SHORT = 60000  -- ms; longer than a lease, mostly
 local name, location, record, member = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 if belongs(name, location, record, member) then return 'sound' end
 if name == 'heads' or name == 'behind' then
   mend_record(location, record)
-elseif name == 'seat' then
-  redis.call('PEXPIRE', key.seat(location), SEAT)
+elseif name == 'seat' or name == 'unservable' or name == 'token_lock' then
+  redis.call('PEXPIRE', key[name](location), SHORT)
+elseif name == 'renewals' then
+  redis.call('HDEL', key.renewals, record)
 elseif name == 'newest' then
   redis.call('HDEL', key.newest(location), record)
 elseif name == 'leases' or name == 'expiring' or name == 'dead' then

@@ -3,7 +3,7 @@
 -- ARGV:
 --   1 worker      who sends it
 --   2 lease       us
---   3 retention   ms; of no use since expired jobs are kept with the dead letters
+--   3 unservable  the worker whose `unservable` locations are not released, or '' when it can serve all
 --   4 burst       requests of a location in a window
 --   5 window      us
 --   6 daily       requests of a location in a day

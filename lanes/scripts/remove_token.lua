@@ -6,5 +6,6 @@
 -- @include forget_limits
 local removed = redis.call('HDEL', key.tokens, ARGV[1])
 redis.call('DEL', key.token_lock(ARGV[1]))
+redis.call('HDEL', key.renewals, ARGV[1])
 if removed == 1 then forget_limits(ARGV[1]) end
 return removed

@@ -15,7 +15,10 @@ local version = string.match(redis.call('HGET', key.tokens, ARGV[1]) or '', '^%d
 if ARGV[3] ~= '' and version ~= ARGV[3] then return 0 end
 if ARGV[4] ~= '1' then version = string.format('%.0f', math.max(now, (tonumber(version) or 0) + 1)) end
 -- The first write is one that a full Redis allows, and with it the next: what the API gave can always be written down.
-if ARGV[4] ~= '1' then redis.call('DEL', key.token_lock(ARGV[1])) end
+if ARGV[4] ~= '1' then
+  redis.call('DEL', key.token_lock(ARGV[1]))
+  redis.call('HDEL', key.renewals, ARGV[1])
+end
 redis.call('HSET', key.tokens, ARGV[1], version .. ' ' .. ARGV[2])
 if ARGV[3] ~= '' and ARGV[4] ~= '1' then authorized(ARGV[1]) end
 if ARGV[3] == '' then forget_limits(ARGV[1]) end

@@ -2,11 +2,13 @@
 -- ARGV:
 --   1 most    count no further than this
 --   2 burst   requests of a location in a window, or '' where nobody set it
+--   3 unservable  the worker whose `unservable` locations are not counted, or '' when it can serve all
 -- Returns: { due jobs, at most `most`; us until the first lane is due, 0 if one is, -1 if none will be }
 -- @include now
 -- @include gate
 -- @include in_force
-local most, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+-- @include servable
+local most, burst, unservable = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local first = redis.call('ZRANGE', key.due, 0, 0, 'WITHSCORES')
 local behind = first[1] == '' and 1 or 0
 if behind == 1 then
@@ -17,8 +19,10 @@ if behind == 1 then
 end
 if not first[1] then return { 0, -1 } end
 if tonumber(first[2]) > now then return { 0, tonumber(first[2]) - now } end
+local locations = due_locations(unservable, behind, most)
+if not locations[1] then return { 0, UNSERVABLE_PAUSE } end
 local due = 0
-for _, location in ipairs(redis.call('ZRANGEBYSCORE', key.due, '-inf', now, 'LIMIT', behind, most)) do
+for _, location in ipairs(locations) do
   local jobs = redis.call('ZCARD', key.ready(location)) + redis.call('ZCOUNT', key.later(location), '-inf', now)
   local lane = redis.call('HMGET', key.lane(location), 'burst', 'gap', 'api_burst', 'brake_at')
   local limit = in_force(tonumber(lane[1]) or burst, tonumber(lane[3]), DEFAULT_BURST)

@@ -4,8 +4,10 @@
 --   2 holder   who holds the lock
 --   3 note     why it was not renewed, for those who look meanwhile
 --   4 wait     ms until somebody may try again
+--   5 unspent  '1' when it is known that the refresh token was not spent, by this request nor by one before it
 -- Returns: 'unlocked' | 'lost', the latter when the lock was another's by then
 if redis.call('GET', key.token_lock(ARGV[1])) ~= ARGV[2] then return 'lost' end
+if ARGV[5] == '1' then redis.call('HDEL', key.renewals, ARGV[1]) end
 if tonumber(ARGV[4]) > 0 then
   redis.call('SET', key.token_lock(ARGV[1]), ARGV[3], 'PX', ARGV[4])
 else

@@ -17,11 +17,11 @@ DEADLINE_SECONDS = 120.0
 clients = ExitStack()
 
 
-def until(so: Callable[[], object], what: str) -> None:
+def until(so: Callable[[], object], what: str, seconds: float = DEADLINE_SECONDS) -> None:
     """Wait for a condition; the deadline is far beyond what any machine needs."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
+    deadline = time.monotonic() + seconds
     while not so():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_SECONDS:g} s: {what}"
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
         time.sleep(0.05)
 
 

@@ -3,31 +3,36 @@
 import json
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from lanes.audit import audit
 from lanes.job import State
 from ops.stack import Stack
 from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
 from worker.highlevel.sandbox import Fault, SandboxControl
+from worker.tokens.pace import PACE
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 WITH_TOKENS = {"secret_key": KEY, "oauth_client_id": "app", "oauth_client_secret": "app-secret"}
+LONG_SECONDS = 600.0
 MOST_IN_FLIGHT = 2 * 4 * 32  # requests of two workers, with up to four processes of 32 threads
 LANES = str(Path(sys.executable).with_name("lanes"))
 
 
-def run(stack: Stack, *arguments: str, stdin: str = "") -> str:
+def run(stack: Stack, *arguments: str, stdin: str = "", **environ: str) -> str:
     """Run `lanes token ...` and return what it told."""
     done = subprocess.run(
         [LANES, "token", *arguments],
         input=stdin,
         capture_output=True,
         text=True,
-        env=stack.environ,
+        env={**stack.environ, **environ},
         cwd=stack.folder,
         timeout=60,
         check=False,
@@ -43,6 +48,7 @@ def import_pairs(stack: Stack, control: SandboxControl, locations: list[str]) ->
     return pairs
 
 
+@pytest.mark.timeout(3 * LONG_SECONDS)
 def test_tokens_that_expire_in_mid_run(make_stack: Callable[..., Stack]) -> None:
     """Two workers, 50 locations; some answers of the token endpoint are slow, some are lost."""
     stack = make_stack("--token-seconds", "6", "--latency", "0.02-0.06", **WITH_TOKENS, api_token="none")
@@ -66,25 +72,29 @@ def test_tokens_that_expire_in_mid_run(make_stack: Callable[..., Stack]) -> None
     stack.start_worker("two")
 
     def every_token_was_renewed_twice() -> bool:
-        send(len(ids))
+        if all_done(
+            store
+        ):  # no faster than this machine delivers: else it has hardly time for anything but its backlog
+            send(len(ids))
         asked = control.oauth()
         return all(
             max((one["generation"] for one in asked if one["location_id"] == location), default=0) >= 2
             for location in locations
         )
 
-    until(every_token_was_renewed_twice, "each token renewed twice")
-    until(lambda: all_done(store), "every job delivered")
+    until(every_token_was_renewed_twice, "each token renewed twice", LONG_SECONDS)
+    until(lambda: all_done(store), "every job delivered", LONG_SECONDS)
     assert {(job.state, job.failures) for job in store.jobs(ids) if job} == {(State.DELIVERED, 0)}
     asked = control.oauth()
     assert {one["stood"] for one in asked} == {"current", "grace"}
-    answered = Counter((one["location_id"], one["generation"]) for one in asked if one["fault"] != "reset")
-    for (location, generation), times in answered.items():
-        lost = sum(
-            one["fault"] == "invalid_json" and (one["location_id"], one["generation"]) == (location, generation)
-            for one in asked
-        )
-        assert times - lost <= 1, (location, generation)
+    by_generation = defaultdict(list)
+    for one in asked:
+        by_generation[one["location_id"], one["generation"]].append(one)
+    for of, requests in by_generation.items():
+        for one, other in pairwise(requests):
+            waited = other["arrived_at"] - one["arrived_at"]
+            # Its answer was lost, or so slow that it was given up.
+            assert one["fault"] in ("reset", "invalid_json") or waited >= PACE.trying, of
     assert list(audit(store)) == []
     assert control.account()["overlaps"] == []
 

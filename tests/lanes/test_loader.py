@@ -4,6 +4,7 @@ import pytest
 
 from lanes import loader
 from lanes.errors import ScriptError
+from lanes.store import LaneStore, connect
 
 
 def test_what_was_read_once_needs_no_file_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,6 +15,7 @@ def test_what_was_read_once_needs_no_file_any_more(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(loader, "files", no_files)
     assert loader.load("retry", "some-prefix:").sha
+    assert LaneStore(connect("redis://127.0.0.1:1/0"), "some-prefix:").script("retry").sha  # as a worker asks for it
     with pytest.raises(OSError, match="Too many open files"):
         loader.load("retry", "another-prefix:")
 

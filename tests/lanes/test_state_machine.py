@@ -5,7 +5,7 @@ the order of deliveries per record, and on the limit in any window.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,6 +22,7 @@ from lanes.audit import audit
 from lanes.job import State
 from lanes.order import Acceptance
 from lanes.results import Released, Result
+from lanes.token_store import TokenStore
 from lanes.transitions import Report, Seat, Told
 from lanes.versions import DEFAULT_VERSION
 from tests.lanes.brake_rules import BrakeRules
@@ -70,6 +71,7 @@ class LanesMachine(FailureRules, BrakeRules):
         self.refusals: dict[str, int] = dict.fromkeys(LOCATIONS, 0)
         self.braked: dict[str, float] = {}
         self.held_for: dict[str, float] = dict.fromkeys(LOCATIONS, 0.0)
+        self.unservable: dict[str, set[str]] = {}
 
     @rule(
         location=st.sampled_from(LOCATIONS),
@@ -105,6 +107,19 @@ class LanesMachine(FailureRules, BrakeRules):
         for record in RECORDS:
             self.enqueue(location, record, None, None, strict=False, unnamed=record == RECORDS[-1])
 
+    @rule(worker=st.sampled_from(WORKERS), locations=st.sets(st.sampled_from(LOCATIONS)))
+    def cannot_serve(self, worker: str, locations: set[str]) -> None:
+        """A worker has tokens of which it can use those of some locations only."""
+        tokens, before = TokenStore(self.store), self.unservable.get(worker, set())
+        tokens.mark_unservable(worker, locations, 10**6)
+        tokens.unmark_unservable(worker, before - locations)
+        assert tokens.unservable(worker) == locations
+        self.unservable[worker] = locations
+
+    def seat(self, worker: str) -> Seat:
+        """Return the seat of a worker."""
+        return replace(seat(worker), unservable=worker if self.unservable.get(worker) else "")
+
     def released(self, worker: str, result: Result) -> None:
         """Note what a call released."""
         job = result.next
@@ -117,6 +132,7 @@ class LanesMachine(FailureRules, BrakeRules):
             self.note_expired()
             assert known.state is State.PENDING
             assert not self.held[known.location]
+            assert known.location not in self.unservable.get(worker, ())
             assert not self.all_held
             assert not self.over(known)
             assert job.attempt == known.attempt + 1
@@ -141,7 +157,7 @@ class LanesMachine(FailureRules, BrakeRules):
     @rule(worker=st.sampled_from(WORKERS))
     def release(self, worker: str) -> None:
         """A worker asks for a job; if it has one that it never reported on, it gets that one."""
-        self.released(worker, self.store.release(seat(worker)))
+        self.released(worker, self.store.release(self.seat(worker)))
 
     @rule()
     def release_all(self) -> None:
@@ -184,7 +200,7 @@ class LanesMachine(FailureRules, BrakeRules):
         """Report an attempt, and perhaps take the next job in the same call."""
         job, known = sent.job, self.jobs[sent.job.id]
         free = self.busy.get(sent.worker) in (None, job)
-        following = seat(sent.worker) if take and free else None
+        following = self.seat(sent.worker) if take and free else None
         current = known.state is State.IN_FLIGHT and known.attempt == job.attempt
         leased = known.leased and known.attempt == job.attempt
         self.answered(job, sent=outcome not in UNSENT or not current)

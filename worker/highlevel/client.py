@@ -12,6 +12,7 @@ from urllib3.exceptions import DecodeError, HTTPError, ProtocolError, SSLError
 
 from worker.highlevel.deadline import Watchdog, WatchedAdapter
 from worker.highlevel.outcomes import Answer, Failure
+from worker.local_trouble import is_local
 
 MAX_ANSWER_BYTES = 256 * 1024
 CONNECT_SECONDS = 5.0
@@ -89,7 +90,11 @@ class HighLevelClient:
         except (requests.RequestException, HTTPError) as error:
             if isinstance(error, requests.Timeout) or time.monotonic() >= deadline:
                 return Failure(f"no whole answer within {self._timeout:g} s", sent=limited.sent)
-            return Failure(explain_failure(error), sent=limited.sent)
+            return Failure(explain_failure(error), sent=limited.sent, local=is_local(error) and not limited.sent)
+        except (OSError, RuntimeError) as error:
+            # Before anything was sent: the file of certificates is missing (`requests`), or no thread can be started.
+            local = is_local(error) or getattr(error, "errno", None) is None
+            return Failure(explain_failure(error), sent=False, local=local)
         except ValueError:
             # Said by http.client, with the header in its words.
             why = "the token cannot be put into a header: it holds a line end or is not ASCII"

@@ -32,7 +32,7 @@ class Kind(StrEnum):
     THROTTLED = "throttled"
     REFUSED = "refused"
     UNAUTHORIZED = "unauthorized"
-    AGAIN = "again"  # no answer means this: it is for whoever looks after the location's token
+    AGAIN = "again"  # no answer means this: it is for who looks after the location's token, and for local troubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """No response, or none that ended in time. `sent`: a byte of the request may have reached the server."""
+    """No response, or none that ended in time.
+
+    `sent`: a byte of the request may have reached the server. `local`: a trouble of this machine, and nothing was sent.
+    """
 
     message: str
     sent: bool = True
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class Outcome:
     `unconfirmed`), None where the answer asked for nothing. `code` is the API's own for an error, such as
     `OPPORTUNITY_NO_DUPLICATE`. `rate_limits` is what the answer told of the location's budgets, whatever else it said.
     `in_doubt`: it is unknown whether the API took the upsert. `other_contact`: the answer names another contact.
+    `local`: a trouble of this worker, so nothing was sent.
     """
 
     kind: Kind
@@ -78,6 +83,7 @@ class Outcome:
     code: str | None = None
     in_doubt: bool = False
     other_contact: bool = False
+    local: bool = False
 
 
 def classify(answer: Answer | Failure, window: float, sent: bytes = b"") -> Outcome:
@@ -87,6 +93,8 @@ def classify(answer: Answer | Failure, window: float, sent: bytes = b"") -> Outc
     the answer is held against it. Only an answer whose body is a JSON object tells of rate limits.
     """
     if isinstance(answer, Failure):
+        if answer.local:
+            return Outcome(Kind.AGAIN, message=answer.message, wait=0.0, local=True)
         return Outcome(Kind.RETRY, message=answer.message, in_doubt=answer.sent)
     body = parse_body(answer.body)
     rate_limits = read_rate_limits(answer.headers) if body and not answer.cut else None

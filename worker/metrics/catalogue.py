@@ -133,6 +133,12 @@ OF_A_WORKER = (
     Described("lanes_worker_shifts", _G, "shifts that were started and have not ended"),
     Described("lanes_worker_shifts_started_total", _C, "shifts started"),
     Described("lanes_worker_events_waiting", _G, "events for Flower that its main process has not sent yet"),
+    Described("lanes_worker_ready", _G, "1 when it can send the jobs of every location, as /ready says"),
+    Described(
+        "lanes_worker_undecryptable_credentials",
+        _G,
+        "stored credentials that it cannot decrypt; it takes no jobs of their locations",
+    ),
 )
 
 ALL = OF_THE_CELL + OF_A_WORKER

@@ -4,7 +4,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -15,6 +15,8 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 log = structlog.get_logger()
 
 CLIENT_SECONDS = 10
+READY = "/ready"
+TEXT = ("Content-Type", "text/plain; charset=utf-8")
 
 
 class _Handler(WSGIRequestHandler):
@@ -42,15 +44,23 @@ class _Server(ThreadingMixIn, WSGIServer):
 class MetricsServer:
     """Answers at some paths, each with a registry, until it is closed. Forked children do not have its socket.
 
+    With `why_not_ready`, it answers at /ready too: 200 when that returns nothing, else 503 and its lines.
+
     Raises:
         OSError: it cannot listen there.
     """
 
-    def __init__(self, address: str, port: int, registries: Mapping[str, CollectorRegistry]) -> None:
+    def __init__(
+        self,
+        address: str,
+        port: int,
+        registries: Mapping[str, CollectorRegistry],
+        why_not_ready: Callable[[], Sequence[str]] | None = None,
+    ) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         kind = type("Server", (_Server,), {"address_family": family})
         self._server = kind((address, port), _Handler)
-        self._server.set_app(_route(registries))
+        self._server.set_app(_route(registries, why_not_ready))
         os.register_at_fork(after_in_child=self._server.socket.close)
         threading.Thread(target=self._server.serve_forever, name="metrics-server", daemon=True).start()
 
@@ -60,14 +70,20 @@ class MetricsServer:
         self._server.server_close()
 
 
-def _route(registries: Mapping[str, CollectorRegistry]) -> Any:
+def _route(
+    registries: Mapping[str, CollectorRegistry], why_not_ready: Callable[[], Sequence[str]] | None = None
+) -> Any:
     apps = {path: make_wsgi_app(registry) for path, registry in registries.items()}
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if app := apps.get(environ["PATH_INFO"]):
             page: list[bytes] = app(environ, start_response)
             return page
-        start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+        if why_not_ready is not None and environ["PATH_INFO"] == READY:
+            reasons = why_not_ready()
+            start_response("503 Service Unavailable" if reasons else "200 OK", [TEXT])
+            return ["".join(f"{line}\n" for line in reasons or ["ready"]).encode()]
+        start_response("404 Not Found", [TEXT])
         return [f"Metrics are at {' and '.join(apps)}.\n".encode()]
 
     return answer

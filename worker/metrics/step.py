@@ -10,6 +10,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from lanes.store import LaneStore, connect
+from worker.bench import Bench
 from worker.metrics import samples
 from worker.metrics.catalogue import OF_A_WORKER
 from worker.metrics.collector import register
@@ -45,11 +46,34 @@ class WorkerCollector(Collector):
         yield Sample("lanes_worker_slots", self._worker.pool.num_processes)
         yield Sample("lanes_worker_shifts", book.shifts)
         yield Sample("lanes_worker_shifts_started_total", book.accepted)
-        yield Sample("lanes_worker_events_waiting", bench(self._worker.hostname).events.waiting)
+        shared = bench(self._worker.hostname)
+        yield Sample("lanes_worker_events_waiting", shared.events.waiting)
+        yield Sample("lanes_worker_ready", not why_not_ready(shared))
+        yield Sample("lanes_worker_undecryptable_credentials", shared.tokens.unservable.undecryptable)
+
+
+def why_not_ready(shared: Bench) -> list[str]:
+    """Return why a worker cannot send the jobs of every location at this moment, one line each; nothing if it can."""
+    found = []
+    if not shared.ready:
+        found.append("it has not started yet")
+    if shared.stop:
+        found.append("it stops")
+    if shared.redis.is_away:
+        found.append("Redis is away")
+    if undecryptable := shared.tokens.unservable.undecryptable:
+        found.append(f"it cannot decrypt {undecryptable} of the stored tokens: see LANES_SECRET_KEY")
+    elif shared.tokens.unservable.some:
+        found.append("it cannot renew the tokens of some locations: see its log")
+    if shared.trouble.is_on:
+        found.append("it cannot send: see its log")
+    return found
 
 
 class MetricsStep(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Serves metrics while the worker runs: at /metrics those of the lanes too, at /metrics/worker its own alone."""
+    """Serves while the worker runs: at /metrics those of the lanes too, at /metrics/worker its own metrics alone, at
+    /ready whether it can send the jobs of every location.
+    """
 
     requires = {"celery.worker.components:Pool"}  # noqa: RUF012 - Celery's way to say it
 
@@ -60,7 +84,7 @@ class MetricsStep(bootsteps.StartStopStep):  # type: ignore[misc]
 
     def start(self, parent: Any) -> None:
         """Serve, if the port is free; the worker does without, if it is not."""
-        from worker.app import settings  # noqa: PLC0415 - the app imports this module
+        from worker.app import bench, settings  # noqa: PLC0415 - the app imports this module
 
         self._store = LaneStore(connect(settings.redis_url), settings.prefix)
         whole, own = CollectorRegistry(), CollectorRegistry()
@@ -70,7 +94,12 @@ class MetricsStep(bootsteps.StartStopStep):  # type: ignore[misc]
         register(self._store, settings, whole, WAIT_SECONDS)
         where = {"address": settings.metrics_address, "port": settings.metrics_port}
         try:
-            self._server = MetricsServer(settings.metrics_address, settings.metrics_port, {WHOLE: whole, OWN: own})
+            self._server = MetricsServer(
+                settings.metrics_address,
+                settings.metrics_port,
+                {WHOLE: whole, OWN: own},
+                lambda: why_not_ready(bench(parent.hostname)),
+            )
         except (OSError, UnicodeError) as error:
             remedy = "set LANES_METRICS_PORT to a free one, or to 0"
             log.error("metrics_not_served", **where, error=str(error), remedy=remedy)  # noqa: TRY400

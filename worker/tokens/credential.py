@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
 from lanes.errors import LanesError
 from lanes.token_store import AGENCY
+
+_NUMBERS = frozenset({"expires_at", "lifetime", "renewed_at"})
 
 
 class CredentialError(LanesError):
@@ -58,7 +60,23 @@ class Credential:
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> "Credential":
-        """Read what `as_json` returned."""
+        """Read what `as_json` returned.
+
+        Raises:
+            CredentialError: it is nothing of that; a later version may have written it.
+        """
+        kinds, known = {kind.value for kind in Kind}, {each.name for each in fields(cls)}
+        wrong = [name for name in values if name not in known] + [
+            name
+            for name, value in values.items()
+            if (name in _NUMBERS) != (isinstance(value, (int, float)) and not isinstance(value, bool))
+            or (name not in _NUMBERS and not isinstance(value, str))
+        ]
+        if wrong or values.get("kind") not in kinds:
+            message = (
+                "its kind is unknown" if not wrong else f"{len(wrong)} of its fields are unknown or of a wrong type"
+            )
+            raise CredentialError(message)
         return cls(**{**values, "kind": Kind(values["kind"])})
 
 

@@ -1,5 +1,6 @@
 """The HTTP client for `POST /oauth/token` and `POST /oauth/locationToken`. Logs nothing: every body holds a secret."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,13 +13,14 @@ from worker.highlevel.client import CONNECT_SECONDS, explain_failure, read_answe
 from worker.highlevel.deadline import Watchdog, WatchedAdapter
 from worker.highlevel.outcomes import Answer, Failure, Kind, classify
 from worker.highlevel.redaction import redact_answer
+from worker.local_trouble import is_local
 from worker.tokens.credential import CredentialError, read_object, seconds
+from worker.tokens.pace import PACE
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
 LOCATION_TOKEN_PATH = "/oauth/locationToken"  # noqa: S105 - a path
 VERSION = "2021-07-28"
-# The API gives the same pair again for 30 s: whoever waits longer for an answer cannot ask again in time.
-MOST_SECONDS = 10.0
+NOBODY: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +40,41 @@ class Refusal:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class NotTaken(Failure):
+    """No token, and the API did not take the request, for certain: a refresh token was not spent by it."""
+
+    sent: bool = False
+
+
 class OAuthClient:
     """Asks for tokens; TLS verified, no redirects, a deadline for each request. Thread-safe.
 
     Args:
         base_url: that of the API.
-        timeout: seconds for a whole request; never more than `MOST_SECONDS`.
+        timeout: seconds for a whole request; never more than `PACE.trying`.
     """
 
     def __init__(self, base_url: str, timeout: float) -> None:
         self._base_url = base_url
-        self.timeout = min(timeout, MOST_SECONDS)
+        self.timeout = min(timeout, PACE.trying)
         self._watchdog = Watchdog()
 
     def refresh(
-        self, refresh_token: str, client_id: str, client_secret: str, user_type: str, *, replaces: str = ""
+        self,
+        refresh_token: str,
+        client_id: str,
+        client_secret: str,
+        user_type: str,
+        *,
+        replaces: str = "",
+        owner: str = "",
+        within: float = math.inf,
     ) -> Grant | Refusal | Failure:
-        """Spend a refresh token for the next pair. `user_type` is `Location` or `Company`.
+        """Spend a refresh token for the next pair. `user_type` is `Location` or `Company`, `owner` the id of that one.
 
-        `replaces` is the access token of now: no message repeats it.
+        A pair of another owner is not taken. It takes at most `within` seconds. `replaces` is the access token of now:
+        no message repeats it.
         """
         form = {
             "client_id": client_id,
@@ -65,44 +83,57 @@ class OAuthClient:
             "refresh_token": refresh_token,
             "user_type": user_type,
         }
-        answer = self._post(TOKEN_PATH, form, {})
-        return understand(answer, (refresh_token, client_secret, replaces), pair=True)
+        answer = self._post(TOKEN_PATH, form, {}, within)
+        owners = {"companyId" if user_type == "Company" else "locationId": owner} if owner else {}
+        return understand(answer, (refresh_token, client_secret, replaces), pair=True, owners=owners)
 
     def mint(
-        self, company_id: str, location_id: str, agency_token: str, *, replaces: str = ""
+        self, company_id: str, location_id: str, agency_token: str, *, replaces: str = "", within: float = math.inf
     ) -> Grant | Refusal | Failure:
-        """Have an agency's token mint one for a location, which replaces another: no message repeats either."""
+        """Have an agency's token mint one for a location, within so many seconds; one of another is not taken.
+
+        It replaces another: no message repeats either.
+        """
         form = {"companyId": company_id, "locationId": location_id}
         headers = {"Authorization": f"Bearer {agency_token}", "Version": VERSION}
-        return understand(self._post(LOCATION_TOKEN_PATH, form, headers), (agency_token, replaces), pair=False)
+        answer = self._post(LOCATION_TOKEN_PATH, form, headers, within)
+        return understand(answer, (agency_token, replaces), pair=False, owners=form)
 
-    def _post(self, path: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Answer | Failure:
+    def _post(self, path: str, form: Mapping[str, str], headers: Mapping[str, str], within: float) -> Answer | Failure:
         own = {"Accept": "application/json", "User-Agent": user_agent(), **headers}
         request = requests.Request("POST", self._base_url + path, headers=own, data=form).prepare()
-        deadline = time.monotonic() + self.timeout
+        limit = min(self.timeout, within)
+        deadline = time.monotonic() + limit
         adapter = WatchedAdapter(self._watchdog)
         try:
-            with self._watchdog.limit(deadline):
-                timeout = (min(CONNECT_SECONDS, self.timeout), self.timeout)
+            with self._watchdog.limit(deadline) as limited:
+                timeout = (min(CONNECT_SECONDS, limit), limit)
                 answer = read_answer(adapter.send(request, stream=True, timeout=timeout, verify=True))
         except (requests.RequestException, HTTPError) as error:
+            if not limited.sent:
+                return NotTaken(explain_failure(error), local=is_local(error))
             if time.monotonic() < deadline and not isinstance(error, requests.Timeout):
                 return Failure(explain_failure(error))
+        except (OSError, RuntimeError) as error:  # as in `HighLevelClient`
+            return NotTaken(explain_failure(error), local=True)
         except ValueError:
-            return Failure("what was sent cannot be put into a header")
+            return NotTaken("what was sent cannot be put into a header")
         else:
             if time.monotonic() < deadline:
                 return answer
         finally:
             adapter.close()
-        return Failure(f"no whole answer within {self.timeout:g} s")
+        return Failure(f"no whole answer within {limit:g} s")
 
 
-def understand(answer: Answer | Failure, secrets: tuple[str, ...], *, pair: bool) -> Grant | Refusal | Failure:
+def understand(
+    answer: Answer | Failure, secrets: tuple[str, ...], *, pair: bool, owners: Mapping[str, str] = NOBODY
+) -> Grant | Refusal | Failure:
     """Return what an answer of these endpoints means; with `pair`, a refresh token is promised. Pure.
 
-    A success that does not hold what was promised was cut off: asked again soon, the API says the same. No message
-    repeats one of the secrets, nor a token that the answer holds.
+    A success that does not hold what was promised was cut off: asked again soon, the API says the same. One that names
+    another `locationId` or `companyId` than was asked for (`owners`) is not for us; one that names none says nothing.
+    No message repeats one of the secrets, nor a token that the answer holds.
     """
     if isinstance(answer, Failure):
         return answer
@@ -113,9 +144,14 @@ def understand(answer: Answer | Failure, secrets: tuple[str, ...], *, pair: bool
     message = outcome.message or f"HTTP {answer.status}"
     if answer.status in (400, 401, 422) or (answer.status == 403 and outcome.kind is not Kind.RETRY):
         return Refusal(answer.status, message)
+    if answer.status == 429:
+        return NotTaken(f"429 {message}")
     # Other than an upsert's, this success promises no opportunity; a failure that its body tells of is one here, too.
     if not 200 <= answer.status < 300 or outcome.kind is Kind.REFUSED:
         return Failure(f"{answer.status} {message}")
+    for name, owner in owners.items():
+        if fields.get(name) not in (None, "", owner):
+            return Failure(f"the answer names another {name} than was asked for")
     if answer.cut or not _is_token(access) or (pair and not _is_token(refresh)):
         return Failure("the answer does not hold the promised token")
     return Grant(str(access), str(refresh) if pair else "", seconds(fields.get("expires_in")))

@@ -2,18 +2,19 @@
 
 import math
 from dataclasses import replace
+from datetime import UTC, datetime
 
+from lanes.token_store import AGENCY
 from worker.highlevel.outcomes import Kind as OutcomeKind
 from worker.highlevel.outcomes import Outcome
 from worker.tokens.credential import Credential
 from worker.tokens.oauth import Grant
+from worker.tokens.pace import PACE
 
 MARGIN = 600.0
 MARGIN_OF_LIFETIME = 0.2
 FRESH = 60.0
 FRESH_OF_LIFETIME = 0.25
-BACKOFF = 0.5
-BACKOFF_MOST = 15.0
 # What the API says when another token of the same grant would be refused as well (documented and observed).
 NOT_MENDED = ("scope", "version header")
 
@@ -66,6 +67,12 @@ def renewed(credential: Credential, grant: Grant, asked_at: float, now: float) -
     )
 
 
-def backoff(failures: int) -> float:
-    """Return the pause after so many failures in a row; short at first: a spent refresh token is of use for 30 s."""
-    return min(BACKOFF_MOST, BACKOFF * 2.0 ** min(failures - 1, 10))
+def explain_lost(name: str, first_at: float, words: str) -> str:
+    """Return what a refusal means that comes when the API no longer gives again what it gave once: nobody got it."""
+    if "client" in words.lower():
+        return words  # it is about the app
+    at = datetime.fromtimestamp(first_at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    agency, owner = "--agency " if name.startswith(AGENCY) else "", name.removeprefix(AGENCY)
+    person = f"a person must authorize the app again: lanes token set {agency}{owner}"
+    what = f"no usable answer came to the renewal at {at} UTC, and the API repeats one for {PACE.grace:g} s only"
+    return f"{what}: the refresh token is spent; {person} (the API says: {words})"

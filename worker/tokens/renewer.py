@@ -8,49 +8,76 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
-from lanes.errors import RedisUnavailableError
+from lanes.errors import LanesError, RedisUnavailableError
 from lanes.settings import Settings
 from lanes.token_store import AGENCY, Stored, TokenStore
 from worker.highlevel.outcomes import Failure
 from worker.tokens import renewal
 from worker.tokens.credential import Credential, Kind
-from worker.tokens.oauth import Grant, OAuthClient, Refusal
-from worker.tokens.vault import Vault
+from worker.tokens.oauth import Grant, NotTaken, OAuthClient, Refusal
+from worker.tokens.pace import PACE, Pace
+from worker.tokens.vault import Vault, VaultError
 
 log = structlog.get_logger()
 
-THREADS = 16
+THREADS = 32
 # A lock's note that begins so says that only a person can help.
 REFUSED = "refused: "
-REFUSED_SECONDS = 10.0
-SPARE_SECONDS = 2.0
+REPLICA_SECONDS = 1.0
 PERSIST_PAUSE_SECONDS = 0.2
 STOPPING_SECONDS = 15.0
+TOO_LATE = NotTaken("too late: another may renew it by now")
+AGENCY_FIRST = Failure("the token of its agency is renewed first")
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A credential that this process, and no other, renews now. `until` is by `time.monotonic()`."""
+    """A credential that this process, and no other, renews now. Times in seconds: `until` by the clock of this process,
+    `first_at` and `now` by that of Redis, as in `Begun`.
+    """
 
     name: str
     holder: str
     until: float
     stored: Stored
     credential: Credential
+    first_at: float | None
+    now: float
+
+    @property
+    def waited(self) -> float:
+        """For how long it has not been known whether the refresh token is spent."""
+        return 0.0 if self.first_at is None else max(0.0, self.now - self.first_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Try again after `pause`; `in_grace` for so much longer the API gives the same pair again."""
+
+    pause: float
+    in_grace: float
 
 
 class Renewer:
     """Renews what it is told to, once at a time in a process. Thread-safe.
 
     A process that dies between the API's answer and the write loses nothing: whoever has the lock next spends the same
-    refresh token, and the API gives the same pair again for 30 s.
+    refresh token, and the API gives the same pair again for 30 s. While it does, this process tries by itself until it
+    has the pair: nobody needs to ask. `Pace` has the times.
     """
 
-    def __init__(self, settings: Settings, store: TokenStore, vault: Vault, stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: TokenStore,
+        vault: Vault,
+        stopping: Callable[[], bool],
+        pace: Pace = PACE,
+    ) -> None:
         self._stopping = stopping
         self._store = store
         self._vault = vault
@@ -58,31 +85,36 @@ class Renewer:
         self._client_id = settings.oauth_client_id or ""
         secret = settings.oauth_client_secret
         self._client_secret = secret.get_secret_value() if secret else ""
-        self._lock_seconds = self._client.timeout + SPARE_SECONDS
+        self._pace = pace
         self._lock = threading.Lock()
         self._busy: set[str] = set()
         self._failures: Counter[str] = Counter()
         self._threads = ThreadPoolExecutor(THREADS, "renewer")
-        self._closed = False
+        self._closing = threading.Event()
+        self._clock = time.monotonic
         self._chance = random.Random()  # noqa: S311 - jitter, not a secret
 
     def renew(self, name: str, version: int) -> None:
         """Renew what stands under a name in this version, unless that is on its way; returns at once."""
         with self._lock:
-            if name in self._busy or self._closed:
+            if name in self._busy or self._closing.is_set():
                 return
             self._busy.add(name)
+        self._submit(name, version)
+
+    def _submit(self, name: str, version: int) -> None:
         self._threads.submit(self._work, name, version)
 
     def close(self) -> None:
         """Renew nothing more, and wait until what the API gave is written down."""
-        with self._lock:
-            self._closed = True
+        self._closing.set()
         self._threads.shutdown()
 
     def _work(self, name: str, version: int) -> None:
         try:
             self._renew(name, version)
+        except VaultError as error:
+            log.debug("token_not_renewed", token=name, error=str(error))  # whoever wants to send tells
         except RedisUnavailableError as error:
             log.warning("token_not_renewed", token=name, error=str(error))
         except Exception:
@@ -92,23 +124,48 @@ class Renewer:
                 self._busy.discard(name)
 
     def _renew(self, name: str, version: int) -> None:
-        holder, until = uuid.uuid4().hex, time.monotonic() + self._lock_seconds
-        if not self._store.lock(name, holder, self._lock_seconds):
-            return
-        answer: Grant | Refusal | Failure | None = Failure("interrupted")
-        try:
-            stored = self._store.read(name)
-            if stored.version != version or not stored.sealed:
-                answer = None
+        """Try, and go on trying while the API gives the same pair again; after that it is for whoever asks next."""
+        ends_at = -math.inf
+        while True:
+            try:
+                again = self._try(name, version)
+            except RedisUnavailableError:
+                if self._clock() >= ends_at:
+                    raise
+                again = Again(self._pace.short, 0.0)
+            if again is None:
                 return
-            work = Work(name, holder, until, stored, self._vault.open(name, stored.sealed))
-            asked_at = time.monotonic()
+            ends_at = max(ends_at, self._clock() + again.in_grace)
+            if self._clock() + again.pause >= ends_at or self._stopping() or self._sleep(again.pause):
+                return
+
+    def _sleep(self, seconds: float) -> bool:
+        """Wait so long; return whether this process renews nothing more."""
+        return self._closing.wait(seconds)
+
+    def _try(self, name: str, version: int) -> Again | None:
+        """Try once, under the lock; None when there is nothing more to do."""
+        stored = self._store.read(name)
+        if stored.version != version or not stored.sealed:
+            return None
+        credential = self._vault.open(name, stored.sealed)
+        holder, began_at = uuid.uuid4().hex, self._clock()
+        lock_seconds, spends = self._client.timeout + self._pace.spare, credential.kind is Kind.OAUTH
+        begun = self._store.begin_renewal(name, version, holder, lock_seconds, spends=spends)
+        if begun.code != "begun":
+            return Again(self._pace.short, 0.0) if begun.code == "locked" else None
+        until = began_at + lock_seconds
+        work = Work(name, holder, until, stored, credential, begun.first_at, begun.now)
+        answer: Grant | Refusal | Failure = Failure("interrupted")
+        again: Again | None = None
+        try:
             answer = self._ask(work)
             if isinstance(answer, Grant):
-                self._persist(work, answer, asked_at)
+                self._persist(work, answer, began_at)
         finally:
             if not isinstance(answer, Grant):
-                self._give_up(name, holder, answer)
+                again = self._give_up(work, answer, self._clock() - began_at)
+        return again
 
     def _ask(self, work: Work) -> Grant | Refusal | Failure:
         credential = work.credential
@@ -121,12 +178,27 @@ class Renewer:
         client_id = credential.client_id or self._client_id
         client_secret = credential.client_secret or self._client_secret
         if not client_id or not client_secret:
-            return Refusal(0, "its app is not known: set LANES_OAUTH_CLIENT_ID and LANES_OAUTH_CLIENT_SECRET")
-        if time.monotonic() + self._client.timeout > work.until:
-            return Failure("too late: another may renew it by now")
-        return self._client.refresh(
-            credential.refresh_token, client_id, client_secret, user_type, replaces=credential.access_token
+            message = "this worker does not know the app: set LANES_OAUTH_CLIENT_ID and LANES_OAUTH_CLIENT_SECRET"
+            return NotTaken(message, local=True)
+        within = self._left(work)
+        if within < self._client.timeout / 2:
+            return TOO_LATE
+        answer = self._client.refresh(
+            credential.refresh_token,
+            client_id,
+            client_secret,
+            user_type,
+            replaces=credential.access_token,
+            owner=work.name.removeprefix(AGENCY),
+            within=within,
         )
+        if isinstance(answer, Refusal) and work.first_at is not None and work.waited >= self._pace.grace:
+            return replace(answer, message=renewal.explain_lost(work.name, work.first_at, answer.message))
+        return answer
+
+    def _left(self, work: Work) -> float:
+        """Return for how long a request may last so that it is over before the lock."""
+        return work.until - self._clock() - self._pace.spare / 2
 
     def _mint(self, work: Work) -> Grant | Refusal | Failure:
         company_id = work.credential.company_id
@@ -134,10 +206,17 @@ class Renewer:
         stored = self._store.read(name)
         if not stored.sealed:
             return Refusal(0, f"there is no token of agency {company_id}: lanes token set --agency {company_id}")
-        agency = self._vault.open(name, stored.sealed)
+        try:
+            agency = self._vault.open(name, stored.sealed)
+        except VaultError as error:
+            return NotTaken(str(error), local=True)
         if not renewal.usable(agency, stored.read_at):
             return self._agency_first(name, stored)
-        answer = self._client.mint(company_id, work.name, agency.access_token, replaces=work.credential.access_token)
+        within = self._left(work)
+        if within < self._client.timeout / 2:
+            return TOO_LATE
+        replaces = work.credential.access_token
+        answer = self._client.mint(company_id, work.name, agency.access_token, replaces=replaces, within=within)
         refused = isinstance(answer, Refusal) and answer.status == 401
         if refused and agency.renewable and not renewal.fresh(agency, stored.read_at):
             return self._agency_first(name, stored)
@@ -148,11 +227,11 @@ class Renewer:
         if stored.lock.startswith(REFUSED):
             return Refusal(0, stored.lock.removeprefix(REFUSED))
         self.renew(name, stored.version)
-        return Failure("the token of its agency is renewed first")
+        return AGENCY_FIRST
 
     def _persist(self, work: Work, grant: Grant, asked_at: float) -> None:
         """Write the new credential down, however long Redis is away: the old one is spent."""
-        took = time.monotonic() - asked_at
+        took = self._clock() - asked_at
         stored = work.stored
         credential = renewal.renewed(work.credential, grant, stored.read_at, stored.read_at + took)
         sealed = self._vault.seal(work.name, credential)
@@ -162,7 +241,7 @@ class Renewer:
                 version = self._store.store_token(work.name, sealed, replaces=stored.version)
             except RedisUnavailableError as error:
                 now = time.monotonic()
-                if self._closed or self._stopping():
+                if self._closing.is_set() or self._stopping():
                     given_up_at = min(given_up_at, now + STOPPING_SECONDS)
                 if now >= given_up_at:
                     raise
@@ -172,18 +251,39 @@ class Renewer:
             else:
                 break
         self._failures.pop(work.name, None)
+        self._replicate(work.name)
         log.info("token_renewed" if version else "token_renewed_by_another", token=work.name)
 
-    def _give_up(self, name: str, holder: str, answer: Refusal | Failure | None) -> None:
-        """Let others try: at once when there was nothing to do, else after a while."""
-        if answer is None:
-            self._store.unlock_token(name, holder)
-        elif isinstance(answer, Refusal):
-            log.warning("token_refused", token=name, status=answer.status, message=answer.message)
-            self._store.unlock_token(name, holder, REFUSED + answer.message, REFUSED_SECONDS)
+    def _replicate(self, name: str) -> None:
+        """Wait a moment for a replica, where there is one: the old refresh token is spent. It fails nothing."""
+        try:
+            if self._store.wait_for_replica(REPLICA_SECONDS) is False:
+                log.warning("token_not_replicated_yet", token=name, seconds=REPLICA_SECONDS)
+        except LanesError as error:
+            log.warning("token_not_replicated_yet", token=name, error=str(error))
+
+    def _give_up(self, work: Work, answer: Refusal | Failure, took: float) -> Again | None:
+        """Let others try, after a pause; return when this process does."""
+        first = work.first_at is None or work.first_at >= work.now
+        unspent = first and isinstance(answer, (Refusal, NotTaken))
+        if isinstance(answer, Refusal):
+            log.warning("token_refused", token=work.name, status=answer.status, message=answer.message)
+            note = REFUSED + answer.message
+            self._store.unlock_token(work.name, work.holder, note, self._pace.refused, unspent=unspent)
+            return None
+        left = 0.0 if unspent or work.first_at is None else self._pace.grace - work.waited - took
+        pause = self._pause(work.name, answer, took, in_grace=left > 0)
+        log.warning("token_not_renewed", token=work.name, error=answer.message)
+        if answer.local:
+            self._store.unlock_token(work.name, work.holder, unspent=unspent)  # others may at once
         else:
-            with self._lock:
-                self._failures[name] += 1
-                pause = renewal.backoff(self._failures[name]) * self._chance.uniform(0.5, 1.0)
-            log.warning("token_not_renewed", token=name, error=answer.message)
-            self._store.unlock_token(name, holder, answer.message, pause)
+            self._store.unlock_token(work.name, work.holder, answer.message, pause, unspent=unspent)
+        return Again(pause, left)
+
+    def _pause(self, name: str, answer: Failure, took: float, *, in_grace: bool) -> float:
+        if answer is AGENCY_FIRST:
+            return self._pace.short
+        with self._lock:
+            self._failures[name] += 1
+            failures = self._failures[name]
+        return self._pace.pause(failures, took, in_grace=in_grace) * self._chance.uniform(0.5, 1.0)

@@ -12,9 +12,12 @@ from lanes.settings import Settings
 from lanes.store import LaneStore
 from lanes.token_store import Stored, TokenStore
 from worker.highlevel.outcomes import Kind, Outcome
+from worker.shared_flag import SharedFlag
 from worker.tokens import renewal
 from worker.tokens.credential import Credential
+from worker.tokens.pace import PACE, Pace
 from worker.tokens.renewer import REFUSED, Renewer
+from worker.tokens.unservable import TokenCheck, Unservable
 from worker.tokens.vault import Vault, VaultError
 
 log = structlog.get_logger()
@@ -22,8 +25,8 @@ log = structlog.get_logger()
 KNOWN_SECONDS = 10.0
 MOST_KNOWN = 20_000
 KICK_SECONDS = 1.0
-SHORTEST_WAIT, LONGEST_WAIT = 0.1, 5.0
-FORGOTTEN_SECONDS = 4 * LONGEST_WAIT
+SHORTEST_WAIT = 0.1
+WAITS_FORGOTTEN = 4
 REDIS_AWAY_SECONDS = 0.5
 
 
@@ -62,22 +65,34 @@ class Tokens:
     """The tokens that this process knows, each for a few seconds. Thread-safe.
 
     Nobody waits here: while a token is renewed, its lane waits, and the hands go on with other lanes. `stopping` tells
-    that the worker is about to end.
+    that the worker is about to end. What this worker cannot decrypt or renew is noted in `unservable`; its jobs go back
+    untouched.
     """
 
-    def __init__(self, settings: Settings, lanes: LaneStore, stopping: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        lanes: LaneStore,
+        stopping: Callable[[], bool] = lambda: False,
+        unservable: Unservable | None = None,
+        pace: Pace = PACE,
+    ) -> None:
         self._store = TokenStore(lanes)
         self._vault = Vault(settings.secret_key)
-        self._renewer = Renewer(settings, self._store, self._vault, stopping)
+        self._check = TokenCheck(settings, self._store, self._vault)
+        self.unservable = unservable or Unservable(self._store, "worker", SharedFlag())
+        self._pace = pace
+        self._renewer = Renewer(settings, self._store, self._vault, stopping, pace)
         self._default = settings.api_token.get_secret_value() if settings.api_token else ""
         self._known: dict[str, Known] = {}
         self._rejected: dict[str, int] = {}
         self._waits: dict[str, Wait] = {}
+        self._clock = time.monotonic
         self._chance = random.Random()  # noqa: S311 - jitter, not a secret
 
     def of(self, location_id: str) -> Token:
         """Return what to send a job of this location with; one round trip every few seconds, else none."""
-        known, now = self._known.get(location_id), time.monotonic()
+        known, now = self._known.get(location_id), self._clock()
         ended = known is not None and known.ends_at is not None and now >= known.ends_at
         if known is None or ended or now >= known.look_again_at:
             try:
@@ -108,20 +123,41 @@ class Tokens:
             credential = self._vault.open(location_id, stored.sealed)
             if not renewal.mendable(credential, outcome, stored.read_at):
                 return outcome
+            if why := self._check.why_not_renewable(credential):
+                return self._hand_over(location_id, outcome, why)
         except RedisUnavailableError:
             return replace(outcome, kind=Kind.AGAIN, wait=REDIS_AWAY_SECONDS)
-        except VaultError:
-            return outcome
+        except VaultError as error:
+            return self._hand_over(location_id, outcome, str(error))
         self._rejected[location_id] = token.version
         self._renewer.renew(location_id, token.version)
         return replace(outcome, kind=Kind.AGAIN, wait=self._wait(location_id))
+
+    def _hand_over(self, location_id: str, outcome: Outcome, why: str) -> Outcome:
+        """Leave a location to the workers that can serve it: the job goes back, its lane waits for nothing."""
+        try:
+            self.unservable.note(location_id, why)
+        except RedisUnavailableError:
+            return replace(outcome, kind=Kind.AGAIN, wait=REDIS_AWAY_SECONDS)
+        return replace(outcome, kind=Kind.AGAIN, wait=0.0)
+
+    def take_up(self) -> None:
+        """Go on with renewals that somebody left in the middle, as when a worker died: their locations may be idle, and
+        the API gives what was given for some time only. To be called about once a second.
+
+        Raises:
+            RedisUnavailableError: Redis is away.
+        """
+        for name, version, age in self._store.unfinished():
+            if age < self._pace.grace:
+                self._renewer.renew(name, version)
 
     def close(self) -> None:
         """Wait for renewals that are on."""
         self._renewer.close()
 
     def _look_up(self, location_id: str) -> Token:
-        asked_at = time.monotonic()
+        asked_at = self._clock()
         stored = self._store.read(location_id)
         if not stored.sealed:
             token = Token(location_id, 0, self._default)
@@ -131,8 +167,7 @@ class Tokens:
         try:
             credential = self._vault.open(location_id, stored.sealed)
         except VaultError as error:
-            log.error("token_unreadable", token=location_id, error=str(error))  # noqa: TRY400 - it says it all
-            return self._none(Token(location_id, stored.version), str(error))
+            return self._not_here(Token(location_id, stored.version), str(error))
         rejected = self._rejected.get(location_id) == stored.version
         if rejected or not renewal.usable(credential, stored.read_at):
             return self._without(location_id, stored, credential)
@@ -155,8 +190,13 @@ class Tokens:
             return self._none(token, "the stored token was refused")
         if stored.lock.startswith(REFUSED):
             return self._none(token, f"the token could not be renewed: {stored.lock.removeprefix(REFUSED)}")
+        if why := self._check.why_not_renewable(credential):
+            return self._not_here(token, why)
         self._renewer.renew(location_id, stored.version)
         return self._later(token, "the token is being renewed", self._wait(location_id))
+
+    def _not_here(self, token: Token, why: str) -> Token:
+        return replace(token, instead=self._hand_over(token.location_id, Outcome(Kind.AGAIN, message=why), why))
 
     def _none(self, token: Token, message: str) -> Token:
         return replace(token, instead=Outcome(Kind.UNAUTHORIZED, message=message))
@@ -166,12 +206,12 @@ class Tokens:
 
     def _wait(self, location_id: str) -> float:
         """Return for how long to leave a lane alone: half of what it has waited so far, within bounds."""
-        now = time.monotonic()
+        now = self._clock()
         wait = self._waits.get(location_id)
-        if wait is None or now - wait.asked_at > FORGOTTEN_SECONDS:
+        if wait is None or now - wait.asked_at > WAITS_FORGOTTEN * self._pace.asking:
             wait = self._waits[location_id] = Wait(now, now)
         wait.asked_at = now
-        return min(LONGEST_WAIT, max(SHORTEST_WAIT, (now - wait.began_at) / 2))
+        return min(self._pace.asking, max(SHORTEST_WAIT, (now - wait.began_at) / 2))
 
     def _know(self, known: Known) -> Token:
         if len(self._known) >= MOST_KNOWN:

@@ -6,10 +6,14 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import SecretStr
 
 from lanes.errors import SettingsError
-from worker.tokens.credential import Credential
+from worker.tokens.credential import Credential, CredentialError, read_object
 
 
 class VaultError(SettingsError):
+    """What is stored under a name is of no use here; the message repeats nothing of it."""
+
+
+class UndecryptableError(VaultError):
     """There is no key, or none that fits."""
 
 
@@ -24,7 +28,7 @@ class Vault:
         """See that there is a key.
 
         Raises:
-            VaultError: there is none.
+            UndecryptableError: there is none.
         """
         self._keys()
 
@@ -32,7 +36,7 @@ class Vault:
         """Return the encrypted credential, of use under this name alone.
 
         Raises:
-            VaultError: there is no key.
+            UndecryptableError: there is no key.
         """
         return self._keys().encrypt(json.dumps({"name": name, **credential.as_json()}).encode())
 
@@ -40,22 +44,30 @@ class Vault:
         """Return the credential that was sealed under this name.
 
         Raises:
-            VaultError: no key fits, or it was sealed under another name.
+            UndecryptableError: no key fits.
+            VaultError: it was sealed under another name, or is no credential: stored bytes may be anything.
         """
         try:
-            values = json.loads(self._keys().decrypt(sealed))
+            text = self._keys().decrypt(sealed)
         except InvalidToken:
             message = f"the stored token of {name} cannot be decrypted: its key is not in LANES_SECRET_KEY"
+            raise UndecryptableError(message) from None
+        try:
+            values = read_object(text.decode("utf-8", "replace"))
+            owner = values.pop("name", None)
+            credential = Credential.parse(values)
+        except CredentialError as error:
+            message = f"what is stored as the token of {name} is no credential: {error}"
             raise VaultError(message) from None
-        if values.pop("name") != name:
+        if owner != name:
             message = f"the stored token of {name} is that of another"
             raise VaultError(message)
-        return Credential.parse(values)
+        return credential
 
     def _keys(self) -> MultiFernet:
         if self._fernet is None:
             message = "LANES_SECRET_KEY is not set, and tokens are stored encrypted: make one with: lanes token new-key"
-            raise VaultError(message)
+            raise UndecryptableError(message)
         return self._fernet
 
 

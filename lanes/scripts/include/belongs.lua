@@ -1,6 +1,7 @@
 -- belongs(name, location, record, member): whether what stands under this key may stand there, as far as the jobs tell: of the keys
--- of a location `ready`, `later`, `heads`, `behind`, `slots`, `newest`, of the cell `leases`, `expiring`, `dead`; and `seat`, whose
--- worker stands for the location. What is there no more belongs.
+-- of a location `ready`, `later`, `heads`, `behind`, `slots`, `newest`, of the cell `leases`, `expiring`, `dead`; `renewals`,
+-- whose name stands for the record; and what must end by itself, `seat`, `unservable`, `token_lock`, whose worker or name stands for
+-- the location. What is there no more belongs.
 local AGES = 7 * 86400 * 1000000
 
 local BELONGS = {}
@@ -39,8 +40,17 @@ function BELONGS.newest(location, record)
     or redis.call('HEXISTS', key.newest(location), record) == 0
 end
 
-function BELONGS.seat(worker)
-  return redis.call('PTTL', key.seat(worker)) ~= -1
+local function ends_by_itself(name)
+  return function(of) return redis.call('PTTL', name(of)) ~= -1 end
+end
+
+BELONGS.seat, BELONGS.unservable = ends_by_itself(key.seat), ends_by_itself(key.unservable)
+BELONGS.token_lock = ends_by_itself(key.token_lock)
+
+function BELONGS.renewals(_, name)
+  local noted = redis.call('HGET', key.renewals, name)
+  local version = string.match(redis.call('HGET', key.tokens, name) or '', '^%d+')
+  return not noted or version and string.match(noted, '^(%d+) %d+$') == version
 end
 
 local function has_job(name)

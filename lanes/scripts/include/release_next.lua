@@ -7,9 +7,10 @@
 -- @include gate
 -- @include needs
 -- @include probe
+-- @include servable
 -- release_next(from): moves the first job of the lane whose turn it is from `ready` to in flight, when ARGV holds from
 -- the position `from` on:
---   worker  lease (us)
+--   worker  lease (us)  unservable (whose locations are not released, as a key of this name holds them, or '')
 -- Returns { id, location, attempt, failures, accepted_at, released_at, carries, version, body }, or { '', us until a lane
 -- is due or -1 }, or {} when ARGV asks for nothing.
 local LANES_LOOKED_AT = 32
@@ -119,9 +120,9 @@ local function send_out(id, job, lane, shut, worker, lease)
            job[7] or '', redis.call('GET', key.body(id)) }
 end
 
--- next_lane(): the location whose turn it is, and whether the gate is shut before it (for which cause, if it is no outage); or nil,
--- and us until one is due, or -1.
-local function next_lane()
+-- next_lane(unservable): the location whose turn it is among those that this worker can serve, and whether the gate is shut before
+-- it (for which cause, if it is no outage); or nil, and us until one is due, or -1.
+local function next_lane(unservable)
   local first = redis.call('ZRANGE', key.due, 0, 0, 'WITHSCORES')
   local shut = first[1] == ''
   if shut then
@@ -133,17 +134,20 @@ local function next_lane()
   if not first[1] then return nil, -1 end
   local due = tonumber(first[2])
   if due > now then return nil, due - now end
-  return first[1], shut
+  if unservable == '' then return first[1], shut end
+  local location = due_locations(unservable, shut and 1 or 0, 1)[1]
+  if not location then return nil, UNSERVABLE_PAUSE end
+  return location, shut
 end
 
 local function release_next(from)
-  local worker, lease = ARGV[from], tonumber(ARGV[from + 1])
+  local worker, lease, unservable = ARGV[from], tonumber(ARGV[from + 1]), ARGV[from + 2]
   if not worker then return {} end
   local lost = given(worker, lease)
   if lost then return lost end
   local passed_over, passed_shut
   for look = 1, LANES_LOOKED_AT do
-    local location, shut = next_lane()
+    local location, shut = next_lane(unservable)
     if not location and not passed_over then return { '', shut } end
     local lane = location and read_lane(location) or passed_over
     local id

@@ -164,7 +164,7 @@ def test_the_token_of_an_agency_resumes_its_locations(token: Token, store: LaneS
 def test_a_refusal_to_mint_is_forgiven_with_the_token_of_the_agency(token: Token, store: LaneStore) -> None:
     token("set", "one", "--from-agency", "company")
     tokens = TokenStore(store)
-    tokens.lock("one", "holder", 60)
+    tokens.begin_renewal("one", tokens.read("one").version, "holder", 60, spends=False)
     tokens.unlock_token("one", "holder", "refused: no such agency", 60)
     assert "refused: no such agency" in token("list").stdout
     token("set", "--agency", "company", stdin=json.dumps(PAIR))

@@ -1,5 +1,6 @@
 """The client of the token endpoints: what it sends, and what it makes of every answer."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from tests.worker.highlevel.recorder import Recorder
 from tests.worker.highlevel.wire import WireServer, answer
 from worker.highlevel.outcomes import Answer, Failure
 from worker.highlevel.sandbox import Fault, Sandbox, SandboxControl
-from worker.tokens.oauth import Grant, OAuthClient, Refusal, understand
+from worker.tokens.oauth import Grant, NotTaken, OAuthClient, Refusal, understand
 
 JSON = {"content-type": "application/json"}
 PAIR = b'{"access_token": "at-2", "refresh_token": "rt-2", "expires_in": 86399, "userId": "u"}'
@@ -34,7 +35,7 @@ CERTIFICATE = Path(__file__).parents[1] / "highlevel" / "self_signed.pem"
         (403, b'{"message": "Forbidden resource"}', Refusal(403, "Forbidden resource")),
         (422, b'{"message": ["a", "b"]}', Refusal(422, "a; b")),
         (403, b"<html>error code: 1010", Failure("403 HTTP 403 with an HTML page")),
-        (429, b'{"message": "Too many"}', Failure("429 Too many")),
+        (429, b'{"message": "Too many"}', NotTaken("429 Too many")),
         (500, b"", Failure("500 HTTP 500 without a message")),
         (503, b'{"message": "rt-1"}', Failure("503 [secret]")),
         (503, b'{"message": "\\u0072t-1"}', Failure("503 [secret]")),
@@ -66,6 +67,24 @@ def test_what_an_answer_means(status: int, body: bytes, expected: object) -> Non
 
 def test_a_minted_token_comes_without_a_refresh_token() -> None:
     assert understand(Answer(200, JSON, b'{"access_token": "at"}'), (), pair=False) == Grant("at", "", None)
+
+
+@pytest.mark.parametrize(
+    ("names", "taken"),
+    [
+        ({}, True),
+        ({"locationId": "loc"}, True),
+        ({"locationId": "", "companyId": None}, True),
+        ({"locationId": "other"}, False),
+        ({"locationId": "loc", "companyId": "other"}, False),
+        ({"locationId": ["loc"]}, False),
+        ({"companyId": "c"}, True),
+    ],
+)
+def test_a_token_of_another_is_not_taken(names: dict[str, object], taken: bool) -> None:
+    answer = Answer(200, JSON, json.dumps({"access_token": "at", **names}).encode())
+    found = understand(answer, (), pair=False, owners={"locationId": "loc", "companyId": "c"})
+    assert isinstance(found, Grant if taken else Failure)
 
 
 def refresh(client: OAuthClient, token: str = "rt-1") -> Grant | Refusal | Failure:
@@ -111,7 +130,7 @@ def test_no_redirect_is_followed() -> None:
 def test_a_certificate_that_nobody_vouches_for_is_refused() -> None:
     with Recorder(certificate=CERTIFICATE) as server:
         answer = refresh(OAuthClient(server.url, 5))
-    assert answer == Failure("TLS: the certificate of the API could not be verified")
+    assert answer == NotTaken("TLS: the certificate of the API could not be verified")
     assert server.seen == []
 
 
@@ -120,11 +139,11 @@ def test_there_is_a_deadline_for_the_whole_of_it(sandbox: Sandbox) -> None:
     began = time.monotonic()
     assert refresh(OAuthClient(sandbox.url, 0.5)) == Failure("no whole answer within 0.5 s")
     assert time.monotonic() - began < 30
-    assert OAuthClient(sandbox.url, 600).timeout == 10
+    assert OAuthClient(sandbox.url, 600).timeout == 7
 
 
 def test_nobody_there() -> None:
-    assert refresh(OAuthClient("http://127.0.0.1:1", 5)) == Failure("connection failed: ConnectionRefusedError")
+    assert refresh(OAuthClient("http://127.0.0.1:1", 5)) == NotTaken("connection failed: ConnectionRefusedError")
 
 
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"

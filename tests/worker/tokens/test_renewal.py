@@ -81,8 +81,8 @@ def test_what_the_api_gave_counts_from_when_it_was_asked() -> None:
     assert (unknown.expires_at, unknown.lifetime, unknown.company_id) == (None, None, "c")
 
 
-def test_the_first_tries_fit_into_the_grace_of_30_seconds() -> None:
-    pauses = [renewal.backoff(failures) for failures in range(1, 40)]
-    assert pauses[:4] == [0.5, 1, 2, 4]
-    assert sum(pauses[:4]) < 30
-    assert max(pauses) == 15
+def test_a_refusal_after_a_lost_answer_says_what_to_do() -> None:
+    told = renewal.explain_lost("agency:c", 1_800_000_000, "invalid_grant")
+    assert told.startswith("no usable answer came to the renewal at 2027-01-15 08:00:00 UTC, ")
+    assert "lanes token set --agency c (the API says: invalid_grant)" in told
+    assert renewal.explain_lost("loc", 1_800_000_000, "invalid_client") == "invalid_client"

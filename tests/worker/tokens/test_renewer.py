@@ -1,9 +1,12 @@
 """Who renews, and what becomes of a renewal that is overtaken, late or cut short."""
 
+import pytest
+
 from tests.worker.highlevel.conftest import until
 from tests.worker.tokens.conftest import Desk, until_usable
 from worker.highlevel.sandbox import Fault
-from worker.tokens.credential import Credential, Kind
+from worker.tokens.credential import Credential, Kind, from_fields
+from worker.tokens.oauth import Grant, OAuthClient
 
 
 def test_who_comes_late_to_a_renewal_does_not_renew_again(desk: Desk) -> None:
@@ -44,8 +47,8 @@ def test_an_agency_without_a_token(desk: Desk) -> None:
 
 
 def test_a_lock_of_a_process_that_died_ends_by_itself(desk: Desk) -> None:
-    desk.put_pair("loc", access_token="")
-    desk.store.lock("loc", "dead", 0.3)
+    version = desk.put_pair("loc", access_token="")
+    assert desk.store.begin_renewal("loc", version, "dead", 0.3, spends=True).code == "begun"
     tokens = desk.tokens()
     assert tokens.of("loc").instead is not None
     assert desk.control.oauth() == []
@@ -61,3 +64,54 @@ def test_a_holder_whose_lock_ran_out_does_not_overwrite_a_newer_pair(desk: Desk)
     desk.put("loc", Credential(Kind.PRIVATE, "by a person"))
     tokens.close()
     assert desk.stored("loc").access_token == "by a person"
+
+
+def test_a_renewal_that_a_process_left_is_taken_up_though_nobody_wants_to_send(desk: Desk) -> None:
+    spent = desk.control.grant("loc")
+    version = desk.put("loc", from_fields(spent, desk.now()))
+    assert desk.store.begin_renewal("loc", version, "dead", 0.3, spends=True).code == "begun"
+    assert isinstance(
+        OAuthClient(desk.settings.api_base_url, 5).refresh(spent["refresh_token"], "a", "s", "Location"), Grant
+    )
+    tokens = desk.tokens()
+
+    def taken_up() -> bool:
+        tokens.take_up()
+        return desk.store.read("loc").version != version
+
+    until(taken_up, "the pair that the dead process asked for")
+    assert [one["stood"] for one in desk.control.oauth()] == ["current", "grace"]
+    assert desk.store.unfinished() == []
+    tokens.take_up()
+    tokens.close()
+    assert len(desk.control.oauth()) == 2
+
+
+def test_it_goes_on_by_itself_while_the_api_gives_the_pair_again(desk: Desk) -> None:
+    """Nobody asks a second time, as when the access token is good for minutes and no job is sent."""
+    desk.control.fail(Fault(kind="reset", endpoint="token", applied=True, times=2))
+    version = desk.put_pair("loc")
+    tokens = desk.tokens()
+    tokens._renewer.renew("loc", version)
+    until(lambda: desk.store.read("loc").version != version, "the next pair")
+    assert [one["stood"] for one in desk.control.oauth()] == ["current", "grace", "grace"]
+
+
+@pytest.mark.parametrize("named", ["locationId", "companyId"])
+def test_a_minted_token_of_another_is_not_taken(desk: Desk, named: str) -> None:
+    pair = desk.control.grant(company="agency")
+    desk.put("agency:agency", Credential(Kind.OAUTH, pair["access_token"], pair["refresh_token"]))
+    desk.put("loc", Credential(Kind.AGENCY, company_id="agency"))
+    body = {"access_token": "of-another", "expires_in": 99, "locationId": "loc", "companyId": "agency", named: "other"}
+    desk.control.fail(Fault(kind="status", status=200, body=body, endpoint="token", times=1))
+    token = until_usable(desk.tokens(), "loc")
+    assert token.secret != "of-another"
+    assert [one["grant"] for one in desk.control.oauth()] == ["location", "location"]
+
+
+def test_a_pair_of_another_is_not_taken(desk: Desk) -> None:
+    body = {"access_token": "of-another", "refresh_token": "r", "expires_in": 99, "locationId": "other"}
+    desk.control.fail(Fault(kind="status", status=200, body=body, endpoint="token", times=1))
+    desk.put_pair("loc", access_token="")
+    assert until_usable(desk.tokens(), "loc").secret != "of-another"
+    assert len(desk.control.oauth()) == 2

@@ -1,0 +1,204 @@
+"""The token endpoint, processes that renew, and time, all in one thread: every way in which an answer can be lost.
+
+Redis is real, and so are the scripts, `Tokens` and `Renewer`; the time between is not. A second of it counts as `SCALE`
+real ones, so that the milliseconds which the real parts take mean nothing.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from lanes.settings import Settings
+from lanes.token_store import TokenStore
+from tests.lanes.conftest import ClockedStore
+from worker.highlevel.outcomes import Failure
+from worker.highlevel.outcomes import Kind as OutcomeKind
+from worker.tokens.credential import Credential, Kind
+from worker.tokens.oauth import Grant, NotTaken, Refusal
+from worker.tokens.pace import Pace
+from worker.tokens.tokens import Tokens, Wait
+from worker.tokens.vault import Vault, new_key
+
+SCALE = 1000.0
+GRACE = 30 * SCALE  # the API's own, whatever we believe
+SETTINGS = Settings(secret_key=new_key(), oauth_client_id="app", oauth_client_secret="secret")
+LOOK_SECONDS = 1.2  # the longest time between two looks of a dispatcher
+# What may become of a try; `good` is what follows when nothing is left.
+TAKEN = ("answer lost", "late and lost", "slow and lost", "reset", "503 applied", "slow 503 applied")
+KILLED = ("killed after", "killed with the answer", "killed in the pause", "killed late")
+NOT_TAKEN = ("lost before", "refused", "503", "slow 503", "429", "killed before")
+PATTERNS = (*TAKEN, *KILLED, *NOT_TAKEN)
+
+
+class KilledError(BaseException):
+    """A process ends where it is, without another word."""
+
+
+def scaled(pace: Pace) -> Pace:
+    """Return the same in the test's seconds."""
+    return Pace(**{each.name: getattr(pace, each.name) * SCALE for each in fields(Pace)})
+
+
+class World:
+    """One location with a pair whose access token is gone, the endpoint, and the clock."""
+
+    def __init__(self, store: ClockedStore, patterns: Iterable[str], pace: Pace) -> None:
+        store.client.flushall()
+        store.pass_time(0)
+        self.lanes, self.pace = store, scaled(pace)
+        self.patterns: deque[str] = deque(patterns)
+        self._lock = store.key("token_lock", "loc")
+        sealed = Vault(SETTINGS.secret_key).seal("loc", Credential(Kind.OAUTH, "", "rt-0"))
+        TokenStore(store).store_token("loc", sealed)
+        self.time = 0.0
+        self.generation = 0
+        self.spent_at: float | None = None
+        self.asked: list[float] = []
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass for every clock, and for what Redis forgets by itself."""
+        self.time += seconds
+        self.lanes.pass_time(seconds)
+        left = self.lanes.client.pttl(self._lock) - seconds * 1000
+        if left > 0:
+            self.lanes.client.pexpire(self._lock, round(left))
+        else:
+            self.lanes.client.delete(self._lock)
+
+    def take(self, token: str) -> Grant | Refusal:
+        """Be the API."""
+        self.asked.append(self.time)
+        if token == f"rt-{self.generation}":
+            self.generation, self.spent_at = self.generation + 1, self.time
+        elif self.spent_at is None or token != f"rt-{self.generation - 1}" or self.time - self.spent_at > GRACE:
+            return Refusal(400, "invalid_grant: this refresh token is invalid")
+        return Grant(f"at-{self.generation}", f"rt-{self.generation}", None)
+
+    def lock_ends_in(self) -> float:
+        """Return for how long the lock of a process that died is in force."""
+        return max(0.0, self.lanes.client.pttl(self._lock) / 1000)
+
+
+class MortalStore(ClockedStore):
+    """The way of one process to Redis."""
+
+    def __init__(self, world: World) -> None:
+        self.client, self.prefix, self._test_clock = world.lanes.client, world.lanes.prefix, True
+        self._world = world
+        self.alive = True
+
+    def run(self, name: str, *arguments: Any) -> Any:
+        """As in the store, unless the process is dead."""
+        self.check()
+        return super().run(name, *arguments)
+
+    def read(self, ask: Any) -> Any:
+        """As in the store, unless the process is dead."""
+        self.check()
+        return super().read(ask)
+
+    def time(self) -> float:
+        """Return the time of the world."""
+        return self._world.lanes.now
+
+    def check(self) -> None:
+        """A dead process does nothing, whatever its `finally` says."""
+        if not self.alive:
+            raise KilledError
+
+
+@dataclass
+class Client:
+    """The endpoint as one process sees it."""
+
+    world: World
+    store: MortalStore
+    timeout: float
+    dies_in_pause = False
+
+    def refresh(self, token: str, *_: object, within: float, **__: object) -> Grant | Refusal | Failure:
+        """Let the next pattern happen."""
+        world = self.world
+        pattern = world.patterns.popleft() if world.patterns else "good"
+        whole = min(within, self.timeout)
+        head = pattern.split(" ")[0]
+        if head == "killed":
+            return self._killed(pattern.removeprefix("killed "), token, whole)
+        self._wait(whole if pattern == "late and lost" else whole * 0.99 if head == "slow" else 0)
+        if pattern in TAKEN or pattern == "good":
+            answer = world.take(token)
+            if pattern == "good":
+                return answer
+        if pattern in ("answer lost", "slow and lost", "lost before"):
+            self._wait(whole * (0.01 if head == "slow" else 1))
+            return Failure("no whole answer")
+        not_taken = {"refused": "connection failed", "429": "429 Too many"}
+        return NotTaken(not_taken[pattern]) if pattern in not_taken else Failure(pattern)
+
+    def _wait(self, seconds: float) -> None:
+        self.world.advance(seconds)
+
+    def _killed(self, when: str, token: str, whole: float) -> Grant | Refusal | Failure:
+        if when in ("after", "with the answer", "in the pause"):
+            answer = self.world.take(token)
+        if when == "in the pause":
+            self.dies_in_pause = True
+            self._wait(whole)
+            return Failure("no whole answer")
+        if when == "late":
+            self._wait(whole)
+            self.world.take(token)
+        self.store.alive = False
+        if when == "with the answer":
+            return answer
+        raise KilledError
+
+
+class Process:
+    """A process of a worker that wants to send a job of the location."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.store = world, MortalStore(world)
+        self.tokens = Tokens(SETTINGS, self.store, pace=world.pace)
+        renewer: Any = self.tokens._renewer
+        self.client = Client(world, self.store, world.pace.trying)
+        renewer._client = self.client
+        renewer._clock = self.tokens._clock = lambda: world.time
+        renewer._submit = renewer._work
+        renewer._sleep = self._sleep
+        # It has wanted one for long: it asks as rarely as anybody does.
+        self.tokens._waits["loc"] = Wait(world.time - 10**9, world.time)
+
+    def _sleep(self, seconds: float) -> bool:
+        if self.client.dies_in_pause:
+            self.world.advance(seconds / 2)
+            self.store.alive = False
+            raise KilledError
+        self.world.advance(seconds)
+        return False
+
+
+def renew(world: World, *, idle: bool = False) -> str:
+    """Let processes ask, one after the other has died, until one has a token, or is told that there is none.
+
+    With `idle` nobody wants to send any more after the first one has asked: workers look about once a second for what
+    was left in the middle.
+    """
+    process = Process(world)
+    for turn in range(2_000):
+        try:
+            if idle and turn:
+                process.tokens.take_up()
+                world.advance(LOOK_SECONDS * SCALE)
+            if not idle or not turn or not process.store.client.hlen(process.store.key("renewals")):
+                token = process.tokens.of("loc")
+                if token.instead is None:
+                    return token.secret
+                if token.instead.kind is not OutcomeKind.AGAIN:
+                    return f"refused: {token.instead.message}"
+                world.advance(token.instead.wait or 0.0)
+        except KilledError:
+            world.advance(max(0.0, world.lock_ends_in() - 0.001 * SCALE))  # the worst moment for the next one to ask
+            process = Process(world)
+    return "nobody has a token"
