@@ -10,8 +10,8 @@
 local OPERATOR = 'operator'
 local location = ARGV[1]
 
--- mend_hold(name, reason): a hold says by whom, since when, and for which credential; what is left of none goes.
-local function mend_hold(name, reason)
+-- repair_hold(name, reason): a hold says by whom, since when, and for which credential; what is left of none goes.
+local function repair_hold(name, reason)
   if not reason then
     redis.call('HDEL', name, 'held_by', 'held_at', 'unauthorized')
     return
@@ -32,7 +32,7 @@ local letters = 0
 for _, some in ipairs(redis.call('HVALS', key.letters(location))) do letters = letters + (tonumber(some) or 0) end
 redis.call('HSET', key.lane(location), 'letters', letters)
 local reason = redis.call('HGET', key.lane(location), 'hold')
-mend_hold(key.lane(location), reason)
+repair_hold(key.lane(location), reason)
 if reason then
   redis.call('ZREM', key.due, location)
   begin_held(location, held_clock())

@@ -29,7 +29,7 @@ MAX_LISTED = 20
 )
 @click.argument("location_ids", metavar="LOCATION...", nargs=-1, type=LocationId())
 @click.option("--all", "everything", is_flag=True, help="End the hold of everything; lanes held on their own stay so.")
-@click.option("--all-held", is_flag=True, help="Every lane that is held on its own, whoever holds it.")
+@click.option("--all-held", is_flag=True, help="Every lane that is held on its own, no matter who holds it.")
 @click.option("--held-by", metavar="NAME", type=PrintableWord(), help="The lanes that this person holds.")
 @click.option(
     "--cause",
@@ -104,7 +104,7 @@ def _resume_all(session: Session, *, dry_run: bool, as_json: bool) -> None:
     if answer == "changed":
         gate = session.store.gate()
         by = f"{printable(gate.held_by)}: {printable(gate.hold)}"
-        message = f"left as it is: everything was held anew meanwhile, by {by}"
+        message = f"left as it is: everything was held again meanwhile, by {by}"
         raise Refused(message)
     say(
         {

@@ -1,4 +1,4 @@
-"""What `lanes resume` does to lanes: each with the hold that was read, and told."""
+"""What `lanes resume` does to lanes: each with the hold that was read."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ COLUMNS = (Column("location"), Column("since"), Column("pending", right=True), C
 
 
 class ResumeRun:
-    """Resumes lanes, or only tells which; each with the hold that was read, and told."""
+    """Resumes lanes, or only tells which; each with the hold that was read."""
 
     def __init__(self, session: Session, *, dry_run: bool, as_json: bool) -> None:
         self.unknown: list[str] = []
@@ -58,7 +58,7 @@ class ResumeRun:
             say(f"would resume {counted(len(held), 'lane')}{causes}; nothing was changed")
         problems = [f"{counted(len(self.unknown), 'location')} unknown"] * bool(self.unknown)
         if changed := self._count("changed"):
-            problems.append(f"{counted(changed, 'lane')} {'was' if changed == 1 else 'were'} held anew meanwhile")
+            problems.append(f"{counted(changed, 'lane')} {'was' if changed == 1 else 'were'} held again meanwhile")
         if problems:
             raise Refused("; ".join(problems))
 
@@ -73,7 +73,7 @@ class ResumeRun:
                 f"{lane.location_id} was not held" if lane.hold is None else f"{lane.location_id} is not held any more"
             )
         by = holders(self._session.store.read_lanes([lane.location_id])[0])
-        return f"{lane.location_id}: left as it is: it was held anew meanwhile, by {by}"
+        return f"{lane.location_id}: left as it is: it was held again meanwhile, by {by}"
 
 
 def holders(lane: Lane) -> str:
