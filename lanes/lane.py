@@ -24,7 +24,7 @@ class HoldCause(StrEnum):
 
 
 def hold_text(held_by: str | None, hold: str | None, unauthorized: str | None) -> str:
-    """Return who holds a lane and why, each cause with its reason; empty when nobody does."""
+    """Return who holds a lane and why, each cause with its reason; empty when it is not held."""
     if hold is None:
         return ""
     beside = unauthorized is not None and held_by != HoldCause.AUTHORIZATION
@@ -57,7 +57,7 @@ class Lane:
     its day. `failing` counts requests that failed in a row by the API's fault, once they are so many that the lane
     sends single probes, else 0. `burst`, `daily` and `weight` are None unless they were set for the location.
     `oldest` is for how long the oldest of its jobs has been waiting that could have been sent by now, None when there
-    is none; `held_at` is since when the lane is held, seconds since the epoch, and names this hold to whoever ends it.
+    is none; `held_at` is since when the lane is held, seconds since the epoch; it identifies the hold when it is ended.
     `hold` and `held_by` are a person's, where one holds the lane, else those of authorization; `unauthorized` is why
     the location's credential was refused, while that is a cause of the hold. A lane may be on the `brake` and held.
     `api_burst` and `api_daily` are the limits that the API said it applies, None until it did.
@@ -92,7 +92,7 @@ class Lane:
 
     @property
     def hold_text(self) -> str:
-        """Who holds it and why, each cause with its reason; empty when nobody does."""
+        """Who holds it and why, each cause with its reason; empty when it is not held."""
         return hold_text(self.held_by, self.hold, self.unauthorized)
 
     @classmethod

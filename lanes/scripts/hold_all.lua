@@ -7,7 +7,7 @@
 -- @include gate
 -- @include notice
 local before = redis.call('HMGET', key.gate, 'hold', 'held_at')
--- It names the hold to whoever ends it, so none has that of the one before it.
+-- It identifies the hold when it is ended: no two holds have the same one.
 local held_at = math.max(now, (tonumber(before[2]) or 0) + 1)
 redis.call('HSET', key.gate, 'hold', ARGV[1], 'held_by', ARGV[2], 'held_at', held_at)
 set_gate()

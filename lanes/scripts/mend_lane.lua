@@ -9,8 +9,8 @@
 -- @include hold_lane
 local OPERATOR = 'operator'
 
--- mend_requests(location): the account of requests goes by what was sent, and by what is out.
-local function mend_requests(location)
+-- repair_requests(location): the account of requests goes by what was sent, and by what is out.
+local function repair_requests(location)
   local lane = redis.call('HMGET', key.lane(location), 'released', 'api_number', 'day_seen_at', 'day_from', 'lost', 'lost_counted',
     'unsent', 'day_base')
   for i = 1, 8 do lane[i] = tonumber(lane[i]) or 0 end
@@ -27,8 +27,8 @@ local function mend_requests(location)
 end
 local location = ARGV[1]
 
--- mend_hold(name, reason): a hold says by whom, since when, and for which credential; what is left of none goes.
-local function mend_hold(name, reason)
+-- repair_hold(name, reason): a hold says by whom, since when, and for which credential; what is left of none goes.
+local function repair_hold(name, reason)
   if not reason then
     redis.call('HDEL', name, 'held_by', 'held_at', 'unauthorized')
     return
@@ -53,9 +53,9 @@ redis.call('SADD', key.locations, location)
 local letters = 0
 for _, some in ipairs(redis.call('HVALS', key.letters(location))) do letters = letters + (tonumber(some) or 0) end
 redis.call('HSET', key.lane(location), 'letters', letters)
-mend_requests(location)
+repair_requests(location)
 local reason = redis.call('HGET', key.lane(location), 'hold')
-mend_hold(key.lane(location), reason)
+repair_hold(key.lane(location), reason)
 local brake = redis.call('HMGET', key.lane(location), 'brake_at', 'brake_gap', 'brake_probe_at')
 local braked = brake[1] and brake[2] and brake[3]
 if not braked then

@@ -1,5 +1,5 @@
 -- mint_again: the agency that mints a location's credential has another token. The credential gets a new version: a refusal that is
--- reported from now on is one of the version before, and holds nothing. Nobody is kept from minting any more.
+-- reported from now on is one of the version before, and holds nothing. It may be minted at once.
 -- ARGV:
 --   1 name       a location's id
 -- Returns: 'renewed' | 'unknown' when nothing stands there

@@ -1,7 +1,7 @@
 -- resume: a held lane goes on, whatever the causes of its hold, if that is the hold that was seen.
 -- ARGV:
 --   1 location
---   2 seen        its held_at in us (0 when there is none), or '' for whichever hold it is
+--   2 seen        its held_at in us (0 when there is none), or '' for any hold
 -- Returns: 'resumed' | 'free' when it was not held | 'changed' when it is held, and not as it was seen
 -- @include now
 -- @include end_hold

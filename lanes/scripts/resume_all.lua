@@ -1,7 +1,7 @@
 -- resume_all: the hold of everything is over, if it is the one that was seen. Lanes that are held on their own stay so, and an outage
 -- goes on.
 -- ARGV:
---   1 seen     its held_at in us (0 when there is none), or '' for whichever hold it is
+--   1 seen     its held_at in us (0 when there is none), or '' for any hold
 -- Returns: 'resumed' | 'free' when not everything was held | 'changed' when everything is held, and not as it was seen
 -- @include now
 -- @include gate

@@ -31,7 +31,7 @@ MAX_LISTED = 20
 )
 @click.argument("location_ids", metavar="LOCATION...", nargs=-1, type=LocationId())
 @click.option("--all", "everything", is_flag=True, help="End the hold of everything; lanes held on their own stay so.")
-@click.option("--all-held", is_flag=True, help="Every lane that is held on its own, whoever holds it.")
+@click.option("--all-held", is_flag=True, help="Every lane that is held on its own, no matter who holds it.")
 @click.option("--held-by", metavar="NAME", type=PrintableWord(), help="The lanes that this person holds.")
 @click.option(
     "--cause",
@@ -108,8 +108,8 @@ def _resume_all(session: Session, *, dry_run: bool, as_json: bool) -> None:
         print_json([{"location_id": None, **(gate.hold_as_json() or {}), "brake": brake, "answer": answer}])
     if answer == "changed":
         now = session.store.gate()
-        why = f"held anew meanwhile, by {printable(now.held_by)}: {printable(now.hold)}"
-        message = f"left as it is: everything was {why if now.hold is not None else 'put on the brake anew meanwhile'}"
+        why = f"held again meanwhile, by {printable(now.held_by)}: {printable(now.hold)}"
+        message = f"left as it is: everything was {why if now.hold is not None else 'put on the brake again meanwhile'}"
         raise Refused(message)
     by = f"{printable(gate.held_by)}: {printable(gate.hold)}"
     say(

@@ -1,4 +1,4 @@
-"""What `lanes resume` does to lanes: each with the hold, or the brake, that was read, and told."""
+"""What `lanes resume` does to lanes: each with the hold, or the brake, that was read."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ COLUMNS = (Column("location"), Column("since"), Column("pending", right=True), C
 
 
 class ResumeRun:
-    """Resumes lanes, or only tells which; each with the hold, or the brake of one not held, that was read, and told."""
+    """Resumes lanes, or only tells which; each with the hold, or the brake of one not held, that was read."""
 
     def __init__(self, session: Session, *, dry_run: bool, as_json: bool) -> None:
         self.unknown: list[str] = []
@@ -67,7 +67,7 @@ class ResumeRun:
             say(f"would resume {counted(found, 'lane')}{causes}; nothing was changed")
         problems = [f"{counted(len(self.unknown), 'location')} unknown"] * bool(self.unknown)
         if changed := self._count("changed"):
-            problems.append(f"{counted(changed, 'lane')} {'was' if changed == 1 else 'were'} stopped anew meanwhile")
+            problems.append(f"{counted(changed, 'lane')} {'was' if changed == 1 else 'were'} stopped again meanwhile")
         if problems:
             raise Refused("; ".join(problems))
 
@@ -87,7 +87,7 @@ class ResumeRun:
         if answer == "free":
             return f"{location_id} was not held" if lane.hold is None else f"{location_id} is not held any more"
         by = holders(self._session.store.read_lanes([lane.location_id])[0])
-        return f"{location_id}: left as it is: it was held anew meanwhile, by {by}"
+        return f"{location_id}: left as it is: it was held again meanwhile, by {by}"
 
 
 def refusals(brake: Brake) -> str:

@@ -89,7 +89,7 @@ _replay = click.option("--replay", is_flag=True, help="Send again what died for 
 def set_(
     session: Session, location_id: str | None, *, agency: str | None, from_agency: str | None, **given: Any
 ) -> None:
-    """Store the token of a location; its lane goes on, if it was held for want of one and by nobody else.
+    """Store the token of a location; its lane goes on, if it was held for want of one and for no other cause.
 
     A Private Integration Token as it is, or JSON: the API's answer to an OAuth grant (access_token, refresh_token,
     expires_in), with client_id and client_secret where those of the settings do not serve.

@@ -88,7 +88,7 @@ def test_in_a_lane_that_a_person_holds_the_first_is_the_dead_letter_and_the_hold
     assert where is not None
     assert where.waits()[0].words == f"because its lane is held by {lane.hold_text}"
     assert [notice["by"] for notice in notices(store)] == ["ada", "authorization"]
-    # Whoever saw the hold of the person alone did not see that sending is of no use.
+    # A person who saw only the first hold did not see that sending is of no use.
     assert store.resume("loc", held_at) == "changed"
     assert store.resume("loc", lane.held_at) == "resumed"
     assert lane_of(store).hold_causes == ()
@@ -121,7 +121,7 @@ def test_a_person_who_holds_a_lane_that_is_held_for_its_credential_keeps_that_ca
 
 
 def test_a_credential_that_was_replaced_before_the_report_holds_nothing(store: ClockedStore, order: Orders) -> None:
-    """The worker saw the old one still there and then was slow, or died after its report: nobody has to look again."""
+    """The worker saw the old one still there and then was slow, or died after its report: no second check is needed."""
     tokens = TokenStore(store)
     old = tokens.store_token("loc", b"old")
     for record in "ab":

@@ -94,7 +94,7 @@ BREAKAGES: dict[str, tuple[tuple[object, ...], str]] = {
     "a hold is gone": (("hdel", "lane:held", "hold"), "lane-held"),
     "a hold from nowhere": (("hset", "lane:loc", "hold", "why"), "lane-held"),
     "held time is gone": (("del", "held"), "lane-held"),
-    "nobody holds it": (("hdel", "lane:held", "held_by"), "lane-hold"),
+    "a hold of no one": (("hdel", "lane:held", "held_by"), "lane-hold"),
     "it is held since never": (("hdel", "lane:held", "held_at"), "lane-hold"),
     "it is held since nonsense": (("hset", "lane:held", "held_at", "?"), "lane-hold"),
     "a refused credential holds nothing": (("hset", "lane:loc", "unauthorized", "7 Invalid JWT"), "lane-hold"),

@@ -45,20 +45,20 @@ class Together(Tokens):
         return super().of(location_id)
 
 
-class Told(NoEvents):
+class CountedEvents(NoEvents):
     """Events that go nowhere, and how many jobs failed and went back."""
 
     def __init__(self) -> None:
         super().__init__(Celery())
-        self.told: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
 
     def failed(self, *_: Any) -> None:
         """Count a job that failed."""
-        self.told["failed"] += 1
+        self.counts["failed"] += 1
 
     def retried(self, *_: Any) -> None:
         """Count a job that went back."""
-        self.told["retried"] += 1
+        self.counts["retried"] += 1
 
 
 def send_all(bench: Bench, threads: int) -> None:
@@ -85,7 +85,7 @@ def test_it_costs_one_dead_letter(redis_url: str, token: str | None, threads: in
     account = SandboxSettings(latency_seconds=(LATENCY, LATENCY), burst_limit=100_000)
     with Sandbox(account) as sandbox, connect(redis_url) as client:
         settings, store = settings_of(sandbox, api_token=token), LaneStore(client)
-        events = Told()
+        events = CountedEvents()
         bench = replace(bench_of(settings, store), tokens=Together(settings, store, threads), events=events)
         send_all(bench, threads)
         asked = len(sandbox.account.requests())
@@ -96,7 +96,7 @@ def test_it_costs_one_dead_letter(redis_url: str, token: str | None, threads: in
     assert (len(dead), lane.counts["pending"], lane.counts["in_flight"]) == (1, threads - 1, 0)
     assert (dead[0].reason, lane.held_by) == (Reason.UNAUTHORIZED, "authorization")
     assert asked == (threads if token else 0)
-    assert events.told == {"failed": 1, "retried": threads - 1}
+    assert events.counts == {"failed": 1, "retried": threads - 1}
     waiting = [job for job in jobs if job is not dead[0]]
     written = ["again"] if token else []
     assert all([attempt.outcome for attempt in job.attempts] == written and not job.failures for job in waiting)

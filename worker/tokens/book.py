@@ -73,7 +73,7 @@ class TokenBook:
         ]
 
     def resume(self, name: str) -> list[str]:
-        """Let the lanes go on that were held for want of this credential, and by nobody else; return them.
+        """Let the lanes go on that were held for want of this credential, and for no other cause; return them.
 
         A lane that a person holds as well stays held by that person alone.
         """

@@ -1,7 +1,7 @@
 -- @include credential
 -- @include end_hold
 -- authorized(location): authorization is no cause of the lane's hold any more, if another credential stands there than the one that
--- was refused; a person's hold stays. Returns whether it is none now.
+-- was refused; a person's hold stays. Returns whether authorization is no cause now.
 local function authorized(location)
   local lane = redis.call('HMGET', key.lane(location), 'held_by', 'unauthorized')
   if not lane[2] then return true end

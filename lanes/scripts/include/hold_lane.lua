@@ -2,7 +2,7 @@
 -- @include notice
 -- The hold of a lane. `hold`, `held_by` and `held_at` tell why, by whom and since when: a person, where one holds it, else
 -- authorization. `unauthorized` stands there while authorization is a cause, alone or beside a person: the version of the refused
--- credential, a space, and why. `held_at` names the hold to whoever ends it, so none has that of another before it.
+-- credential, a space, and why. `held_at` identifies the hold when it is ended, so no two holds have the same.
 local AUTHORIZATION = 'authorization'
 
 -- hold_lane(location, reason, by, version): the lane releases nothing until it is resumed. `version` is that of the credential

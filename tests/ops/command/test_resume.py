@@ -19,7 +19,7 @@ def holds(store: LaneStore) -> dict[str, tuple[str | None, str | None]]:
 
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch, store: LaneStore) -> None:
-    """Another person holds each lane anew, after the command has read its hold and before it ends it."""
+    """Another person holds each lane again, after the command has read its hold and before it ends it."""
     note_change = LaneStore.note_change
 
     def interposed(self: LaneStore, who: str, what: str, on: str, detail: str) -> str:
@@ -41,9 +41,9 @@ def test_a_hold_that_was_set_since_it_was_read_stays(quick: Run, store: LaneStor
     assert holds(store) == {"one": ("bob", "the second reason")}
     assert shown.returncode == 1
     assert shown.stderr.splitlines() == [
-        "one: left as it is: it was held anew meanwhile, by bob: the second reason",
+        "one: left as it is: it was held again meanwhile, by bob: the second reason",
         "two goes on (it was held by ada: the first reason)",
-        "lanes: 1 lane was stopped anew meanwhile",
+        "lanes: 1 lane was stopped again meanwhile",
     ]
 
 
@@ -53,7 +53,7 @@ def test_a_hold_of_everything_that_was_set_since_it_was_read_stays(quick: Run, s
     shown = quick("resume", "--all")
     assert (store.gate().held_by, store.gate().hold) == ("bob", "the second reason")
     assert shown.returncode == 1
-    assert "left as it is: everything was held anew meanwhile, by bob: the second reason" in shown.stderr
+    assert "left as it is: everything was held again meanwhile, by bob: the second reason" in shown.stderr
 
 
 def prepare(store: LaneStore) -> None:
@@ -105,12 +105,12 @@ def test_what_somebody_else_holds_is_told_before_it_ends(quick: Run, store: Lane
     prepare(store)
     shown = quick("resume", "--all-held")
     assert shown.returncode == 2
-    told = " ".join(shown.stderr.split())
-    assert "ada-1: held since 2" in told
-    assert "by bob: prices, too" in told
-    assert "by ada: wrong prices; authorization: Invalid JWT" in told
+    shown_text = " ".join(shown.stderr.split())
+    assert "ada-1: held since 2" in shown_text
+    assert "by bob: prices, too" in shown_text
+    assert "by ada: wrong prices; authorization: Invalid JWT" in shown_text
     question = "resume 5 lanes held (2 by ada, 1 by ada and authorization, 1 by authorization, 1 by bob)?"
-    assert f"{question} There is no terminal to ask on: add --yes, or look first with --dry-run" in told
+    assert f"{question} There is no terminal to ask on: add --yes, or look first with --dry-run" in shown_text
     assert len(holds(store)) == 5
     assert trail.read(store) == []
 
@@ -151,10 +151,10 @@ def test_a_hold_that_is_set_while_the_command_asks_stays(
     }
     assert shown.returncode == 1
     assert shown.stderr.splitlines()[-4:] == [
-        "ada-1: left as it is: it was held anew meanwhile, by bob: the second reason",
+        "ada-1: left as it is: it was held again meanwhile, by bob: the second reason",
         "ada-2 is not held any more",
         "both goes on (it was held by ada: wrong prices; authorization: Invalid JWT)",
-        "lanes: 1 lane was stopped anew meanwhile",
+        "lanes: 1 lane was stopped again meanwhile",
     ]
 
 

@@ -110,7 +110,7 @@ def test_a_hold_that_is_set_after_the_preview_stays(site: Site, open_page: OpenP
     site.store.hold("ada-1", "the second reason", "bob")
     dialog.get_by_role("button", name="Resume 3 lanes").click()
     expect(page.locator("#toast-container")).to_contain_text(
-        "2 lanes go on. Held anew meanwhile, and left as they are: ada-1, held by bob: the second reason."
+        "2 lanes go on. Held again meanwhile, and left as they are: ada-1, held by bob: the second reason."
     )
     assert held(site).keys() == {"ada-1", "bob", "token"}
 

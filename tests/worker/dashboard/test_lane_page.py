@@ -131,7 +131,7 @@ def test_resume_after_a_refused_token_says_what_that_means(site: Site, open_page
     expect(page.get_by_role("dialog")).to_be_visible()
     site.store.hold("locked", "a third reason", "grace")
     page.get_by_role("dialog").get_by_role("button", name="Resume").click()
-    expect(page.locator("#toast-container")).to_contain_text("held anew")
+    expect(page.locator("#toast-container")).to_contain_text("held again")
     assert site.store.read_lanes(["locked"])[0].hold == "a third reason"
 
 

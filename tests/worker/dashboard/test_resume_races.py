@@ -52,7 +52,7 @@ def test_of_a_lane(there: Scene, interpose: Interpose) -> None:
     [lane] = there.store.read_lanes(["held"])
     assert (lane.held_by, lane.hold) == ("bob", "the second reason")
     assert answer.status == 409
-    assert "it was held anew" in json.loads(answer.body)["error"]
+    assert "it was held again" in json.loads(answer.body)["error"]
 
 
 def test_of_everything(there: Scene, interpose: Interpose) -> None:
@@ -75,5 +75,5 @@ def test_of_many_lanes(there: Scene, interpose: Interpose) -> None:
     assert {lane.location_id: lane.hold for lane in there.store.lanes()} == {"held": "the second reason", "loc": None}
     assert (answer["resumed"], answer["changed"]) == (1, 1)
     assert answer["told"] == (
-        "1 lane goes on. Held anew meanwhile, and left as they are: held, held by bob: the second reason."
+        "1 lane goes on. Held again meanwhile, and left as they are: held, held by bob: the second reason."
     )

@@ -52,7 +52,7 @@ def test_a_credential_that_no_key_opens_is_listed_and_not_touched(desk: Desk, la
 
 
 class Interposed(LaneStore):
-    """A store of somebody who is slow: just before it ends a hold, a person holds the lane."""
+    """A slow store: just before it ends a hold, a person holds the lane."""
 
     def _run(self, name: str, *arguments: Argument) -> Any:
         if name.startswith("resume"):

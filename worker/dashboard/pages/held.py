@@ -12,7 +12,7 @@ from worker.dashboard.page import Change, Page
 
 MAX_AT_ONCE = 200
 MAX_TEXT = 500
-MAX_TOLD = 5
+MAX_NAMED = 5
 LATEST = 1e11  # seconds since the epoch: what lies beyond is no time at which anything was held
 
 
@@ -20,7 +20,7 @@ def filter_of(page: Page) -> HoldFilter:
     """Return the filter that an address asks for; an empty value is not given.
 
     Raises:
-        HTTPError: there is no such cause.
+        HTTPError: the cause is unknown.
     """
     held_by, cause, reason = (page.text(name).strip()[:MAX_TEXT] for name in ("held_by", "cause", "reason"))
     if cause and cause not in set(HoldCause):
@@ -33,9 +33,9 @@ class HeldData(Page):
 
     async def get(self) -> None:
         """Answer the first of them, how many there are, and who holds them; and how many are left for another cause."""
-        self.answer(await self.in_thread(self._look, filter_of(self)))
+        self.answer(await self.in_thread(self._find, filter_of(self)))
 
-    def _look(self, wanted: HoldFilter) -> dict[str, Any]:
+    def _find(self, wanted: HoldFilter) -> dict[str, Any]:
         lanes = self.watcher.snapshot().lanes
         found = wanted.choose(lanes)
         # The picture may be some seconds old: of those that are shown, what is so now.
@@ -62,7 +62,7 @@ def seen_in(given: dict[str, Any]) -> list[Seen]:
     """Return the holds that were sent.
 
     Raises:
-        HTTPError: there is none, there are too many, or one is none.
+        HTTPError: the list is missing, empty or too long, or one of the holds is incomplete.
     """
     lanes = given.get("lanes")
     if not isinstance(lanes, list) or not 1 <= len(lanes) <= MAX_AT_ONCE:
@@ -92,7 +92,7 @@ class ResumeHeld(Change):
         self.watcher.renew(*now)
         changed = [f"{name}, held by {now[name].hold_text}" for name, answer in answers.items() if answer == "changed"]
         resumed = sum(answer == "resumed" for answer in answers.values())
-        return {"resumed": resumed, "changed": len(changed), "told": _tell(resumed, changed)}
+        return {"resumed": resumed, "changed": len(changed), "told": _summary(resumed, changed)}
 
     def _resume_one(self, seen: Seen, lane: Lane | None) -> str:
         if lane is None or lane.hold is None:
@@ -103,12 +103,12 @@ class ResumeHeld(Change):
         return self.store.resume(lane.location_id, seen.held_at)
 
 
-def _tell(resumed: int, changed: list[str]) -> str:
-    told = f"{resumed} {'lane goes' if resumed == 1 else 'lanes go'} on."
+def _summary(resumed: int, changed: list[str]) -> str:
+    text = f"{resumed} {'lane goes' if resumed == 1 else 'lanes go'} on."
     if changed:
-        more = f"; and {len(changed) - MAX_TOLD} more" if len(changed) > MAX_TOLD else ""
-        told += f" Held anew meanwhile, and left as they are: {'; '.join(changed[:MAX_TOLD])}{more}."
-    return told
+        more = f"; and {len(changed) - MAX_NAMED} more" if len(changed) > MAX_NAMED else ""
+        text += f" Held again meanwhile, and left as they are: {'; '.join(changed[:MAX_NAMED])}{more}."
+    return text
 
 
 handlers: list[url] = [

@@ -18,7 +18,7 @@ from worker.tokens.vault import Vault
 EVERYTHING = "everything"
 # Who holds lanes beside people.
 NOT_NAMES = ("authorization", "outage")
-HELD_ANEW = "meanwhile it was held anew: see why, and resume it again"
+HELD_AGAIN = "meanwhile it was held again: see why, and resume it again"
 MOST_REASON = 500
 MOST_LIMIT, MOST_WEIGHT = 10**9, 100
 STEP = 15
@@ -187,10 +187,10 @@ class Resume(Change):
         if lane.hold is None:
             raise HTTPError(409, "it is not held any more")
         if lane.held_at != self.given.get("held_at"):
-            raise HTTPError(409, HELD_ANEW)
+            raise HTTPError(409, HELD_AGAIN)
         await self.note("resume", location, f"was held by {lane.held_by}")
         if await self.in_thread(self._resume, location, lane.held_at) == "changed":
-            raise HTTPError(409, HELD_ANEW)
+            raise HTTPError(409, HELD_AGAIN)
         self.answer({"told": f"{location} goes on."})
 
     def _resume(self, location: str, seen: float | None) -> str:

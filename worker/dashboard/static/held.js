@@ -2,7 +2,7 @@
 
 import { ask, change, el, number, request, toast } from "./live.js";
 
-const CAUSES = [["", "Whoever holds them"], ["operator", "Held by a person alone"], ["authorization", "Held for a refused token alone"]];
+const CAUSES = [["", "Any"], ["operator", "Only a person"], ["authorization", "Only a refused token"]];
 const SHOWN = 20;
 
 const counted = (count) => `${number(count)} ${count === 1 ? "lane" : "lanes"}`;
@@ -33,7 +33,7 @@ function preview({ found, causes, spared, lanes }) {
   return parts.join(" ");
 }
 
-/** Ask which, show them, ask again, resume them, and tell which were held anew meanwhile. */
+/** Ask which, show them, ask again, resume them, and tell which were held again meanwhile. */
 export async function resumeHeld(source, url, refresh) {
   const wanted = await ask(question);
   if (wanted === null) return;
