@@ -86,7 +86,7 @@ def test_its_numbers_are_those_of_the_lane(site: Site) -> None:
     assert {name: found[name] for name in ("pending", "in_flight", "delivered", "accepted")} == {
         name: lane.counts[name] for name in ("pending", "in_flight", "delivered", "accepted")
     }
-    assert found["window"] == {"used": lane.window_used, "of": 100, "by": "api"}
+    assert found["window"] == {"used": lane.window_used, "of": 100, "by": "default"}
 
 
 @pytest.mark.parametrize("place", ["-1", "x", "99999999999999999999", "²", "600"])
