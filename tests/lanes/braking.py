@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from lanes.gate import AllBrake
 from lanes.lane import Brake
 from lanes.results import Released
 from lanes.transitions import CountedRefusal, Limits, Report, Told
@@ -67,3 +68,24 @@ def close(
         assert refuse(store, job, refusal) == "buried"
     assert brake_of(store, location) is not None
     return sent[refusal.limit :]
+
+
+def brake_all(store: ClockedStore, order: Orders) -> AllBrake:
+    """Put three lanes on the brake, one after the other, for the same."""
+    for name in ("a", "b", "c"):
+        assert store.gate().brake is None
+        close(store, order, name)
+        store.pass_time(0.1)
+    brake = store.gate().brake
+    assert brake is not None
+    return brake
+
+
+def probe(store: ClockedStore) -> Released:
+    """Wait for the next probe of all lanes and send it."""
+    for _ in range(100):
+        store.pass_time(1)
+        job = store.release(seat(f"p{store.now}", LIMITS)).next
+        if isinstance(job, Released):
+            return job
+    raise AssertionError

@@ -1,12 +1,11 @@
 """The brake of a lane step by step: what closes it, what its probes do, what ends it."""
 
-import itertools
 from typing import Any
 
 import pytest
 
 from lanes.audit import audit
-from lanes.results import Idle, Released
+from lanes.results import Released
 from lanes.transitions import OutageRule, Report
 from tests.lanes.braking import (
     LIMITS,
@@ -22,7 +21,7 @@ from tests.lanes.braking import (
     send,
     send_many,
 )
-from tests.lanes.conftest import ClockedStore, Orders, seat
+from tests.lanes.conftest import ClockedStore, Orders
 
 OUTAGE = OutageRule(failures=50, locations=3, gap=1, most_gap=8)
 
@@ -105,82 +104,6 @@ def test_a_refused_replay_does_not_count(store: ClockedStore, order: Orders) -> 
     assert brake_of(store) is not None
 
 
-def test_single_probes_with_growing_gaps_while_others_go_on(store: ClockedStore, order: Orders) -> None:
-    close(store, order)
-    gaps, records = [], []
-    for number in range(5):
-        brake = brake_of(store)
-        assert brake is not None
-        gaps.append(brake.next_probe_in)
-        assert is_idle(store)
-        enqueue(store, order, f"more{number}", jobs=2)
-        assert len(send_many(store, 2)) == 2, "others go on"
-        store.pass_time(brake.next_probe_in + 0.001)
-        assert store.survey(10, LIMITS).due == 1
-        job = send(store)
-        brake = brake_of(store)
-        assert brake is not None
-        assert brake.next_probe_in == 0
-        assert is_idle(store), "one at a time"
-        assert store.survey(10, LIMITS).due == 0
-        records.append(job.id)
-        store.pass_time(0.1)
-        dead = store.counts()["dead"]
-        if number == 2:
-            enqueue(store, order, jobs=3)
-        assert refuse(store, job) == "buried", "that is what a probe costs"
-        assert store.counts()["dead"] == dead + 1
-    for gap, least in zip(gaps, (1, 2, 4, 8, 8), strict=True):
-        assert 0.75 * least <= gap <= least
-    assert len(set(records)) == 5
-    assert list(audit(store)) == []
-
-
-def test_a_probe_is_of_another_record_than_the_last_where_there_is_one(store: ClockedStore, order: Orders) -> None:
-    for record in ("a", "a", "a", "a", "a", "a", "b", "b"):
-        store.enqueue(order("loc", record), 60)
-    for _ in range(3):
-        refuse(store, next(job for job in [send(store)]))
-        store.pass_time(0.001)
-    records = []
-    while store.counts()["pending"]:
-        store.pass_time(8)
-        job = send(store)
-        found = store.job(job.id)
-        assert found is not None
-        records.append(found.record)
-        refuse(store, job)
-    assert len(records) == 5
-    twice = [one for one, two in itertools.pairwise(records) if one == two]
-    assert len(twice) <= 1, records  # once the other one has no job left
-
-
-def test_a_worker_that_dies_with_the_probe_delays_the_next_by_its_lease(store: ClockedStore, order: Orders) -> None:
-    close(store, order)
-    store.pass_time(1)
-    lost = send(store, "dead")
-    assert store.release(seat("other", LIMITS)).next == Idle(30.0)
-    store.pass_time(30)
-    store.reclaim(10, 99)
-    probe = send(store)
-    assert is_idle(store)
-    assert refuse(store, lost) == "stale"
-    assert is_idle(store), "what the dead one says after all ends no probe"
-    assert refuse(store, probe) == "buried"
-    assert list(audit(store)) == []
-
-
-def test_a_probe_whose_release_was_not_heard_stays_the_only_one(store: ClockedStore, order: Orders) -> None:
-    close(store, order)
-    store.pass_time(1)
-    first = store.release(seat("deaf", LIMITS)).next
-    store.pass_time(20)
-    again = store.release(seat("deaf", LIMITS)).next
-    assert first == again
-    store.pass_time(20)
-    assert is_idle(store)
-
-
 @pytest.mark.parametrize("who", ["the probe", "one that was out", "a stale one", "one of a dead job"])
 def test_the_first_delivery_ends_it_whichever_it_is(store: ClockedStore, order: Orders, who: str) -> None:
     out = close(store, order)
@@ -202,30 +125,6 @@ def test_the_first_delivery_ends_it_whichever_it_is(store: ClockedStore, order: 
         assert refuse(store, job) == ("stale" if who == "a stale one" else "buried"), "a row of one"
     assert brake_of(store) is None
     assert list(audit(store)) == []
-
-
-@pytest.mark.parametrize("end", ["throttle", "fail", "not down", "defer", "unsent"])
-def test_a_probe_that_tells_nothing_is_followed_by_another_after_the_same_gap(
-    store: ClockedStore, order: Orders, end: str
-) -> None:
-    close(store, order)
-    store.pass_time(1)
-    refuse(store, send(store))
-    store.pass_time(2)
-    job = send(store)
-    if end == "throttle":
-        store.throttle(report(job), wait=1)
-    elif end == "fail":
-        store.retry(Report(job.id, job.attempt, "{}", LIMITS), delay=100, outage=OUTAGE)
-    elif end == "not down":
-        store.retry(report(job), delay=100)
-    else:
-        store.defer(report(job), wait=0, sent=end == "defer")
-    brake = brake_of(store)
-    assert brake is not None
-    assert 1.5 <= brake.next_probe_in <= 2
-    store.pass_time(2)
-    assert isinstance(send(store), Released)
 
 
 def test_a_replay_neither_counts_nor_ends_the_row(store: ClockedStore, order: Orders) -> None:
@@ -314,14 +213,6 @@ def test_its_time_counts_as_held_time_however_holds_lie_across_it(store: Clocked
     found = store.job("job9")
     assert found is not None
     assert found.state == "expired"
-
-
-def test_a_lane_of_more_weight_sends_single_probes_too(store: ClockedStore, order: Orders) -> None:
-    close(store, order)
-    store.limit("loc", None, None, 5)
-    store.pass_time(1)
-    assert isinstance(send(store), Released)
-    assert is_idle(store)
 
 
 def test_it_tells_why_a_job_waits(store: ClockedStore, order: Orders) -> None:

@@ -3,7 +3,6 @@
 import pytest
 
 from lanes.audit import audit
-from lanes.gate import AllBrake
 from lanes.results import Released
 from lanes.transitions import CountedRefusal, OutageRule, Report, Told
 from tests.lanes.braking import (
@@ -11,11 +10,13 @@ from tests.lanes.braking import (
     OTHER_SHAPE,
     OTHER_STATUS,
     REFUSAL,
+    brake_all,
     brake_of,
     close,
     deliver,
     enqueue,
     is_idle,
+    probe,
     refuse,
     report,
     send,
@@ -24,27 +25,6 @@ from tests.lanes.braking import (
 from tests.lanes.conftest import ClockedStore, Orders, seat
 
 OUTAGE = OutageRule(failures=50, locations=3, gap=1, most_gap=8)
-
-
-def brake_all(store: ClockedStore, order: Orders) -> AllBrake:
-    """Put three lanes on the brake, one after the other, for the same."""
-    for name in ("a", "b", "c"):
-        assert store.gate().brake is None
-        close(store, order, name)
-        store.pass_time(0.1)
-    brake = store.gate().brake
-    assert brake is not None
-    return brake
-
-
-def probe(store: ClockedStore) -> Released:
-    """Wait for the next probe of all lanes and send it."""
-    for _ in range(100):
-        store.pass_time(1)
-        job = store.release(seat(f"p{store.now}", LIMITS)).next
-        if isinstance(job, Released):
-            return job
-    raise AssertionError
 
 
 def test_three_lanes_for_the_same_stop_all_with_single_probes(store: ClockedStore, order: Orders) -> None:
@@ -258,47 +238,3 @@ def test_a_stale_delivery_of_before_ends_its_lane_only(store: ClockedStore, orde
     store.deliver(Report(early.id, early.attempt, "{}", LIMITS, Told()), retention=60)
     assert brake_of(store, "a") is None
     assert store.gate().brake is not None
-
-
-def test_probes_are_those_of_lanes_that_are_not_on_their_own_first(store: ClockedStore, order: Orders) -> None:
-    """Many lanes are on the brake, and have been due for longer: a healthy one does not wait for all of them."""
-    brake_all(store, order)
-    brake = store.gate().brake
-    assert brake is not None
-    store.end_brake_of_all(brake.since)
-    for number in range(40):
-        close(store, order, f"sick{number}", CountedRefusal(3, 1, 8, 403, f"own{number}"))
-    close(store, order, "sick", REFUSAL)
-    assert store.gate().brake is not None
-    store.pass_time(30)
-    enqueue(store, order, "healthy", jobs=3)
-    probes = []
-    for _ in range(4):
-        job = probe(store)
-        probes.append(job.location_id)
-        if job.location_id == "healthy":
-            deliver(store, job)
-            break
-        refuse(store, job)
-        store.pass_time(30)
-    assert probes[-1] == "healthy", probes
-    assert store.gate().brake is None
-
-
-def test_many_lanes_on_the_brake_are_probed_all_the_same(store: ClockedStore, order: Orders) -> None:
-    brake_all(store, order)
-    brake = store.gate().brake
-    assert brake is not None
-    store.end_brake_of_all(brake.since)
-    for number in range(40):
-        close(store, order, f"sick{number}", CountedRefusal(3, 1, 8, 403, f"own{number}"))
-    close(store, order, "sick", REFUSAL)
-    assert store.gate().brake is not None
-    store.pass_time(30)
-    locations = set()
-    for _ in range(6):
-        job = probe(store)
-        locations.add(job.location_id)
-        refuse(store, job)
-        store.pass_time(30)
-    assert len(locations) > 3
