@@ -76,6 +76,7 @@ def test_tokens_that_expire_in_mid_run(make_stack: Callable[..., Stack]) -> None
             store
         ):  # no faster than this machine delivers: else it has hardly time for anything but its backlog
             send(len(ids))
+        assert [(lane.location_id, lane.hold) for lane in store.lanes() if lane.hold] == []
         asked = control.oauth()
         return all(
             max((one["generation"] for one in asked if one["location_id"] == location), default=0) >= 2

@@ -5,7 +5,7 @@ the order of deliveries per record, and on the limit in any window.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,15 +22,14 @@ from lanes.audit import audit
 from lanes.job import State
 from lanes.order import Acceptance
 from lanes.results import Released, Result
-from lanes.token_store import TokenStore
 from lanes.transitions import Report, Seat, Told
 from lanes.versions import DEFAULT_VERSION
 from tests.lanes.brake_rules import BrakeRules
-from tests.lanes.conftest import BURST, LIMITS, ClockedStore, Orders, seat
+from tests.lanes.conftest import BURST, LIMITS, ClockedStore, Orders
 from tests.lanes.failure_rules import MOST_FAILURES, FailureRules
 from tests.lanes.letter_rules import LOCATIONS, RECORDS, Known
+from tests.lanes.serving_rules import WORKERS, ServingRules
 
-WORKERS = ("w1", "w2", "w3")
 OUTCOMES = (
     *("deliver", "deliver", "retry", "fail", "fail", "doubt", "throttle", "defer", "unsent"),
     *("bury", "unauthorized", "no_token", "refuse", "refuse"),
@@ -49,7 +48,7 @@ class Sent:
     job: Released
 
 
-class LanesMachine(FailureRules, BrakeRules):
+class LanesMachine(FailureRules, BrakeRules, ServingRules):
     """The rules are the store's methods."""
 
     @initialize()
@@ -71,7 +70,7 @@ class LanesMachine(FailureRules, BrakeRules):
         self.refusals: dict[str, int] = dict.fromkeys(LOCATIONS, 0)
         self.braked: dict[str, float] = {}
         self.held_for: dict[str, float] = dict.fromkeys(LOCATIONS, 0.0)
-        self.unservable: dict[str, set[str]] = {}
+        self.unservable = {}
 
     @rule(
         location=st.sampled_from(LOCATIONS),
@@ -106,19 +105,6 @@ class LanesMachine(FailureRules, BrakeRules):
         """One new job for each record, to be sent at once."""
         for record in RECORDS:
             self.enqueue(location, record, None, None, strict=False, unnamed=record == RECORDS[-1])
-
-    @rule(worker=st.sampled_from(WORKERS), locations=st.sets(st.sampled_from(LOCATIONS)))
-    def cannot_serve(self, worker: str, locations: set[str]) -> None:
-        """A worker has tokens of which it can use those of some locations only."""
-        tokens, before = TokenStore(self.store), self.unservable.get(worker, set())
-        tokens.mark_unservable(worker, locations, 10**6)
-        tokens.unmark_unservable(worker, before - locations)
-        assert tokens.unservable(worker) == locations
-        self.unservable[worker] = locations
-
-    def seat(self, worker: str) -> Seat:
-        """Return the seat of a worker."""
-        return replace(seat(worker), unservable=worker if self.unservable.get(worker) else "")
 
     def released(self, worker: str, result: Result) -> None:
         """Note what a call released."""

@@ -54,17 +54,25 @@ def fresh(credential: Credential, now: float) -> bool:
     return now - credential.renewed_at < min(FRESH, FRESH_OF_LIFETIME * (credential.lifetime or math.inf))
 
 
-def renewed(credential: Credential, grant: Grant, asked_at: float, now: float) -> Credential:
-    """Return the credential with what the API gave, which it was asked for at `asked_at`."""
+def renewed(credential: Credential, grant: Grant, given_at: float) -> Credential:
+    """Return the credential with what the API gave, at `given_at` or later."""
     lifetime = grant.expires_in
     return replace(
         credential,
         access_token=grant.access_token,
         refresh_token=grant.refresh_token,
-        expires_at=None if lifetime is None else asked_at + lifetime,
+        expires_at=None if lifetime is None else given_at + lifetime,
         lifetime=lifetime,
-        renewed_at=now,
+        renewed_at=given_at,
     )
+
+
+def given_at(now: float, first_at: float | None) -> float:
+    """Return since when a pair may have been in force that was asked for now, and for the first time at `first_at`.
+
+    The API repeats what it gave to the first of these requests, `expires_in` included, though its time runs since then.
+    """
+    return now if first_at is None else min(now, max(first_at, now - PACE.grace))
 
 
 def explain_lost(name: str, first_at: float, words: str) -> str:

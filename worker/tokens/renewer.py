@@ -161,7 +161,7 @@ class Renewer:
         try:
             answer = self._ask(work)
             if isinstance(answer, Grant):
-                self._persist(work, answer, began_at)
+                self._persist(work, answer)
         finally:
             if not isinstance(answer, Grant):
                 again = self._give_up(work, answer, self._clock() - began_at)
@@ -229,11 +229,10 @@ class Renewer:
         self.renew(name, stored.version)
         return AGENCY_FIRST
 
-    def _persist(self, work: Work, grant: Grant, asked_at: float) -> None:
+    def _persist(self, work: Work, grant: Grant) -> None:
         """Write the new credential down, however long Redis is away: the old one is spent."""
-        took = self._clock() - asked_at
         stored = work.stored
-        credential = renewal.renewed(work.credential, grant, stored.read_at, stored.read_at + took)
+        credential = renewal.renewed(work.credential, grant, renewal.given_at(work.now, work.first_at))
         sealed = self._vault.seal(work.name, credential)
         given_up_at, said = math.inf, False
         while True:

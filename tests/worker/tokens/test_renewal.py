@@ -75,10 +75,15 @@ def test_what_a_renewed_token_mends(credential: Credential, outcome: Outcome, ex
 
 
 def test_what_the_api_gave_counts_from_when_it_was_asked() -> None:
-    new = renewal.renewed(PAIR, Grant("at-2", "rt-2", 100.0), asked_at=50, now=55)
-    assert (new.access_token, new.refresh_token, new.expires_at, new.renewed_at) == ("at-2", "rt-2", 150, 55)
-    unknown = renewal.renewed(MINTED, Grant("at-2", "", None), asked_at=50, now=55)
+    new = renewal.renewed(PAIR, Grant("at-2", "rt-2", 100.0), 50)
+    assert (new.access_token, new.refresh_token, new.expires_at, new.renewed_at) == ("at-2", "rt-2", 150, 50)
+    unknown = renewal.renewed(MINTED, Grant("at-2", "", None), 50)
     assert (unknown.expires_at, unknown.lifetime, unknown.company_id) == (None, None, "c")
+
+
+@pytest.mark.parametrize(("first_at", "expected"), [(None, 100), (100, 100), (90, 90), (70, 70), (5, 70), (101, 100)])
+def test_what_it_repeats_counts_from_when_it_may_have_been_asked_first(first_at: float | None, expected: float) -> None:
+    assert renewal.given_at(100, first_at) == expected
 
 
 def test_a_refusal_after_a_lost_answer_says_what_to_do() -> None:

@@ -1,10 +1,16 @@
 """Who renews, and what becomes of a renewal that is overtaken, late or cut short."""
 
+from collections.abc import Callable
+
 import pytest
 
+from lanes.store import LaneStore
 from tests.worker.highlevel.conftest import until
 from tests.worker.tokens.conftest import Desk, until_usable
-from worker.highlevel.sandbox import Fault
+from worker.highlevel.outcomes import Kind as OutcomeKind
+from worker.highlevel.outcomes import Outcome
+from worker.highlevel.sandbox import Fault, Sandbox
+from worker.tokens import renewal
 from worker.tokens.credential import Credential, Kind, from_fields
 from worker.tokens.oauth import Grant, OAuthClient
 
@@ -115,3 +121,23 @@ def test_a_pair_of_another_is_not_taken(desk: Desk) -> None:
     desk.put_pair("loc", access_token="")
     assert until_usable(desk.tokens(), "loc").secret != "of-another"
     assert len(desk.control.oauth()) == 2
+
+
+def test_a_pair_that_the_api_repeats_ends_earlier_than_it_says(
+    make_sandbox: Callable[..., Sandbox], lanes: LaneStore
+) -> None:
+    """It was given 25 s ago, for 20 s, and that answer was lost: its access token has ended, which is no refusal."""
+    desk = Desk(lanes, make_sandbox(token_seconds=20))
+    version = desk.put_pair("loc")
+    first_at = desk.now() - 25
+    lanes.client.hset(lanes.key("renewals"), "loc", f"{version} {round(first_at * 1e6)}")
+    one = desk.tokens()
+    one._renewer.renew("loc", version)
+    one.close()
+    stored = desk.stored("loc")
+    assert stored.expires_at == pytest.approx(first_at + 20, abs=0.001)
+    assert not renewal.usable(stored, desk.now())
+    refused = Outcome(OutcomeKind.UNAUTHORIZED, 401, "Invalid JWT")
+    assert renewal.mendable(stored, refused, desk.now())  # another sent it just before
+    assert until_usable(desk.tokens(), "loc").secret != stored.access_token
+    desk.close()
