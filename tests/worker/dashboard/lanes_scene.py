@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lanes.results import Released
-from lanes.transitions import Limits, Report, Seat
+from lanes.store import LaneStore
+from lanes.transitions import CountedRefusal, Limits, Report, Seat, Told
+from producers.order import make_order
 from tests.worker.dashboard.conftest import Site, row
 
 LIMITS = Limits(burst=100, window=10, daily=200_000)
 SECRET = "Name-That-Stays-Masked"
+REFUSAL = CountedRefusal(limit=2, gap=50, max_gap=60, status=403, shape="shape")
 
 
 def seat(worker: str) -> Seat:
@@ -56,6 +59,26 @@ def fly(site: Site, location: str, contact: str = "flying") -> str:
 def wait(site: Site, location: str, contact: str = "waiting", **options: Any) -> str:
     """Enqueue a job that stays pending: nobody takes it."""
     return site.producer.enqueue(row(location, contact, name=SECRET), **options).job_id
+
+
+def put_on_brake(store: LaneStore, location: str) -> None:
+    """Put a lane on the brake; a job waits in it. What else is due goes out and comes back."""
+    for contact in "abc":
+        store.enqueue(make_order(row(location, contact, name=SECRET)), 60)
+    others: list[Released] = []
+    refused = 0
+    while refused < REFUSAL.limit:
+        job = store.release(seat(f"hand-{len(others)}-{refused}-{location}@host")).next
+        assert isinstance(job, Released), "it is not due"
+        if job.location_id != location:
+            others.append(job)
+            continue
+        detail = json.dumps({"status": 403, "message": f"{SECRET} is forbidden"})
+        said = Report(job.id, job.attempt, detail, LIMITS, Told())
+        assert store.bury(said, reason="refused", refusal=REFUSAL).code == "buried"
+        refused += 1
+    for other in others:
+        store.defer(report(other), wait=0, sent=False)
 
 
 def in_an_hour() -> datetime:

@@ -8,26 +8,14 @@ import requests
 from playwright.sync_api import Page, expect
 
 from lanes import trail
-from lanes.results import Released
-from lanes.transitions import CountedRefusal, Report, Told
-from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, axe, fits, row
-from tests.worker.dashboard.lanes_scene import LIMITS, SECRET, seat, wait
-
-REFUSAL = CountedRefusal(limit=2, gap=50, max_gap=60, status=403, shape="shape")
+from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, axe, fits
+from tests.worker.dashboard.lanes_scene import SECRET, put_on_brake, wait
 
 
 def close(site: Site, *locations: str) -> None:
     """Put lanes on the brake; a job waits in each."""
     for location in locations:
-        for contact in ("a", "b"):
-            site.producer.enqueue(row(location, contact, name=SECRET))
-            job = site.store.release(seat(f"{location}-{contact}")).next
-            assert isinstance(job, Released)
-            report = Report(
-                job.id, job.attempt, f'{{"status": 403, "message": "{SECRET} is forbidden"}}', LIMITS, Told()
-            )
-            assert site.store.bury(report, reason="refused", refusal=REFUSAL).code == "buried"
-        wait(site, location)
+        put_on_brake(site.store, location)
 
 
 def clear(site: Site) -> None:

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from lanes import trail
 from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, axe, fits, until
-from tests.worker.dashboard.lanes_scene import wait
+from tests.worker.dashboard.lanes_scene import put_on_brake, wait
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def show(site: Site, open_page: OpenPage, **how: bool) -> Page:
     page = open_page(f"{site.url}/lanes", **how).page
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
     page.get_by_role("button", name="Resume lanes").click()
-    expect(page.get_by_role("dialog", name="Resume held lanes")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Resume lanes")).to_be_visible()
     return page
 
 
@@ -68,13 +68,13 @@ def test_filters_choose_and_a_preview_changes_nothing(
     found = preview(site, **filters)
     assert {each["location"] for each in found["lanes"]} == chosen
     assert (found["found"], found["spared"]) == (len(chosen), spared)
-    assert {each["hold_text"] for each in found["lanes"]} == {before[name] for name in chosen}
+    assert {each["text"] for each in found["lanes"]} == {f"held by {before[name]}" for name in chosen}
     assert held(site) == before
     assert trail.read(site.store) == []
 
 
 def test_an_unknown_cause_is_told(site: Site) -> None:
-    assert preview(site, cause="outage") == {"error": "cause: must be operator or authorization"}
+    assert preview(site, cause="outage") == {"error": "cause: must be operator, authorization, brake"}
 
 
 def test_they_are_shown_before_they_are_resumed(site: Site, open_page: OpenPage) -> None:
@@ -110,9 +110,27 @@ def test_a_hold_that_is_set_after_the_preview_stays(site: Site, open_page: OpenP
     site.store.hold("ada-1", "the second reason", "bob")
     dialog.get_by_role("button", name="Resume 3 lanes").click()
     expect(page.locator("#toast-container")).to_contain_text(
-        "2 lanes go on. Held again meanwhile, and left as they are: ada-1, held by bob: the second reason."
+        "2 lanes go on. Stopped again meanwhile, and left as they are: ada-1, held by bob: the second reason."
     )
     assert held(site).keys() == {"ada-1", "bob", "token"}
+
+
+def test_lanes_on_the_brake_are_resumed_together(site: Site, open_page: OpenPage) -> None:
+    put_on_brake(site.store, "braked")
+    until(lambda: len(preview(site, cause="brake")["lanes"]) == 1, "a picture of the brake")
+    assert "lanes on the brake are not held" in preview(site, cause="brake", held_by="ada")["error"]
+    page = show(site, open_page)
+    page.get_by_label("Cause").select_option("brake")
+    page.get_by_role("button", name="Preview").click()
+    dialog = page.get_by_role("dialog", name="Resume 1 lane?")
+    expect(dialog).to_contain_text("Their brakes end.")
+    expect(dialog.get_by_role("listitem")).to_have_text(
+        ["braked: on the brake after 2 refusals in a row, the last with status 403"]
+    )
+    dialog.get_by_role("button", name="Resume 1 lane").click()
+    expect(page.locator("#toast-container")).to_contain_text("1 lane goes on.")
+    assert site.store.read_lanes(["braked"])[0].brake is None
+    assert len(held(site)) == 5
 
 
 def test_both_causes_are_shown_and_resuming_says_so(site: Site, open_page: OpenPage) -> None:

@@ -59,7 +59,7 @@ class Scene:
         if path == "lanes/resume":
             more = {"held_at": self.held_at}
         if path == "lanes/resume-held":
-            more = {"lanes": [{"location": "held", "held_at": self.held_at}]}
+            more = {"lanes": [{"location": "held", "since": self.held_at}]}
         return session.post(f"{self.site.url}/{path}", json={**CHANGES[path], **more}, timeout=10, **how)
 
 
@@ -202,10 +202,10 @@ def test_below_a_prefix_behind_a_password_everything_works(behind_password: Scen
         ("lanes/resume-held", {"lanes": []}, 400),
         ("lanes/resume-held", {"lanes": ["held"]}, 400),
         ("lanes/resume-held", {"lanes": [{"location": "held"}]}, 400),
-        ("lanes/resume-held", {"lanes": [{"location": "held", "held_at": True}]}, 400),
-        ("lanes/resume-held", {"lanes": [{"location": "held", "held_at": 1e300}]}, 400),
-        ("lanes/resume-held", {"lanes": [{"location": "held", "held_at": 1}] * 201}, 400),
-        ("lanes/resume-held", {"lanes": [{"location": 7, "held_at": 1}]}, 400),
+        ("lanes/resume-held", {"lanes": [{"location": "held", "since": True}]}, 400),
+        ("lanes/resume-held", {"lanes": [{"location": "held", "since": 1e300}]}, 400),
+        ("lanes/resume-held", {"lanes": [{"location": "held", "since": 1}] * 201}, 400),
+        ("lanes/resume-held", {"lanes": [{"location": 7, "since": 1}]}, 400),
         ("lanes/limit", {"location": "lane", "burst": 0}, 400),
         ("lanes/limit", {"location": "lane", "burst": "1e3"}, 400),
         ("lanes/limit", {"location": "lane", "daily": 10**9 + 1}, 400),

@@ -9,6 +9,7 @@ import pytest
 from lanes.store import LaneStore
 from tests.fuzzing.scene import Scene, scene
 from tests.fuzzing.site import PREFIX, USUAL, Answer, Asked, site, token
+from tests.worker.dashboard.lanes_scene import put_on_brake
 
 Interpose = Callable[[Callable[[], object]], None]
 
@@ -70,10 +71,27 @@ def test_of_many_lanes(there: Scene, interpose: Interpose) -> None:
     there.store.hold("loc", "the first reason", "ada")
     lanes = there.store.read_lanes(["held", "loc"])
     interpose(lambda: there.store.hold("held", "the second reason", "bob"))
-    seen = [{"location": lane.location_id, "held_at": lane.held_at} for lane in lanes]
+    seen = [{"location": lane.location_id, "since": lane.held_at} for lane in lanes]
     answer = json.loads(post("lanes/resume-held", lanes=seen).body)
     assert {lane.location_id: lane.hold for lane in there.store.lanes()} == {"held": "the second reason", "loc": None}
     assert (answer["resumed"], answer["changed"]) == (1, 1)
     assert answer["told"] == (
-        "1 lane goes on. Held again meanwhile, and left as they are: held, held by bob: the second reason."
+        "1 lane goes on. Stopped again meanwhile, and left as they are: held, held by bob: the second reason."
+    )
+
+
+def test_of_many_lanes_on_the_brake(there: Scene) -> None:
+    """Only the brake that was seen ends; a hold that is set meanwhile stays, and so does the brake behind it."""
+    for name in ("first", "second"):
+        put_on_brake(there.store, name)
+    seen = {lane.location_id: lane.brake for lane in there.store.read_lanes(["first", "second"])}
+    there.store.hold("second", "the second reason", "bob")
+    asked = [{"location": name, "since": brake.since} for name, brake in seen.items() if brake]
+    answer = json.loads(post("lanes/resume-held", lanes=asked).body)
+    lanes = {lane.location_id: lane for lane in there.store.read_lanes(["first", "second"])}
+    assert lanes["first"].brake is None
+    assert lanes["second"].brake is not None
+    assert lanes["second"].hold == "the second reason"
+    assert answer["told"] == (
+        "1 lane goes on. Stopped again meanwhile, and left as they are: second, held by bob: the second reason."
     )

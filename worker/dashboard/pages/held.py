@@ -1,4 +1,4 @@
-"""Held lanes, many at a time: which would be resumed, and then these, each with the hold that was seen."""
+"""Stopped lanes, many at a time: which would be resumed, and then these, each with the hold or brake that was seen."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,17 +14,22 @@ MAX_AT_ONCE = 200
 MAX_TEXT = 500
 MAX_NAMED = 5
 LATEST = 1e11  # seconds since the epoch: what lies beyond is no time at which anything was held
+BRAKE = "brake"  # beside the causes of a hold
 
 
 def filter_of(page: Page) -> HoldFilter:
-    """Return the filter that an address asks for; an empty value is not given.
+    """Return the filter that an address asks for; an empty value is not given. The cause `brake` is no hold.
 
     Raises:
-        HTTPError: the cause is unknown.
+        HTTPError: the cause is unknown, or lanes on the brake were asked for by a hold.
     """
     held_by, cause, reason = (page.text(name).strip()[:MAX_TEXT] for name in ("held_by", "cause", "reason"))
+    if cause == BRAKE:
+        if held_by or reason:
+            raise HTTPError(400, "lanes on the brake are not held: leave out who holds them, and the reason")
+        return HoldFilter(braked=True)
     if cause and cause not in set(HoldCause):
-        raise HTTPError(400, f"cause: must be {' or '.join(HoldCause)}")
+        raise HTTPError(400, f"cause: must be {', '.join((*HoldCause, BRAKE))}")
     return HoldFilter(held_by or None, frozenset([HoldCause(cause)] if cause else []), reason or None)
 
 
@@ -42,24 +47,46 @@ class HeldData(Page):
         shown = wanted.choose(self.store.lanes(lane.location_id for lane in found[:MAX_AT_ONCE]))
         return {
             "found": max(len(found) - MAX_AT_ONCE, 0) + len(shown),
-            "causes": count_causes(shown),
+            "causes": "" if wanted.braked else count_causes(shown),
             "spared": sum(map(wanted.spares, lanes)),
+            "braked": wanted.braked,
             "lanes": [
-                {"location": lane.location_id, "held_at": lane.held_at, "hold_text": lane.hold_text} for lane in shown
+                {"location": lane.location_id, "since": stop.since, "text": stop.text}
+                for lane, stop in ((lane, _stop_of(lane)) for lane in shown)
+                if stop is not None
             ],
         }
 
 
 @dataclass(frozen=True, slots=True)
+class StopShown:
+    """What stops a lane: its hold, or else its brake. `since`, in seconds since the epoch, tells it from another."""
+
+    since: float
+    text: str
+
+
+def _stop_of(lane: Lane) -> StopShown | None:
+    if lane.hold is not None:
+        return StopShown(lane.held_at or 0.0, f"held by {lane.hold_text}")
+    if lane.brake is None:
+        return None
+    refusals = "1 refusal" if lane.brake.refusals == 1 else f"{lane.brake.refusals} refusals"
+    return StopShown(
+        lane.brake.since, f"on the brake after {refusals} in a row, the last with status {lane.brake.status}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
-    """A hold as a page showed it: its lane, and since when."""
+    """A hold, or the brake of a lane that was not held, as a page showed it: its lane, and since when."""
 
     location_id: str
-    held_at: float
+    since: float
 
 
 def seen_in(given: dict[str, Any]) -> list[Seen]:
-    """Return the holds that were sent.
+    """Return the holds or brakes that were sent.
 
     Raises:
         HTTPError: the list is missing, empty or too long, or one of the holds is incomplete.
@@ -71,18 +98,18 @@ def seen_in(given: dict[str, Any]) -> list[Seen]:
 
 
 def _seen(each: Any) -> Seen:
-    location, held_at = (each.get("location"), each.get("held_at")) if isinstance(each, dict) else (None, None)
-    number = isinstance(held_at, (int, float)) and not isinstance(held_at, bool) and 0 <= held_at < LATEST
+    location, since = (each.get("location"), each.get("since")) if isinstance(each, dict) else (None, None)
+    number = isinstance(since, (int, float)) and not isinstance(since, bool) and 0 <= since < LATEST
     if not isinstance(location, str) or not location or not number:
-        raise HTTPError(400, "each lane needs its location, and since when it was held")
-    return Seen(location, float(held_at))  # type: ignore[arg-type]
+        raise HTTPError(400, "each lane needs its location, and since when it was stopped")
+    return Seen(location, float(since))  # type: ignore[arg-type]
 
 
 class ResumeHeld(Change):
-    """Lets many held lanes go on."""
+    """Lets many lanes go on that are held or on the brake."""
 
     async def post(self) -> None:
-        """Resume each whose hold is the one that was seen, and tell of the others."""
+        """Resume each whose hold or brake is the one that was seen, and tell of the others."""
         self.answer(await self.in_thread(self._resume, seen_in(self.given)))
 
     def _resume(self, holds: list[Seen]) -> dict[str, Any]:
@@ -90,24 +117,34 @@ class ResumeHeld(Change):
         answers = {seen.location_id: self._resume_one(seen, lanes.get(seen.location_id)) for seen in holds}
         now = {lane.location_id: lane for lane in self.store.lanes(answers)}
         self.watcher.renew(*now)
-        changed = [f"{name}, held by {now[name].hold_text}" for name, answer in answers.items() if answer == "changed"]
+        stops = {name: _stop_of(lane) for name, lane in now.items()}
+        changed = [
+            f"{name}, {stop.text}"
+            for name, answer in answers.items()
+            if answer == "changed" and (stop := stops.get(name)) is not None
+        ]
         resumed = sum(answer == "resumed" for answer in answers.values())
         return {"resumed": resumed, "changed": len(changed), "told": _summary(resumed, changed)}
 
     def _resume_one(self, seen: Seen, lane: Lane | None) -> str:
-        if lane is None or lane.hold is None:
+        stop = None if lane is None else _stop_of(lane)
+        if lane is None or stop is None:
             return "free"
-        if lane.held_at != seen.held_at:
+        if stop.since != seen.since:
             return "changed"
+        if lane.hold is None:
+            trail.note(self.store, self.who, "resume", lane.location_id, stop.text)
+            answer = self.store.end_brake(lane.location_id, seen.since)
+            return "resumed" if answer == "ended" else answer
         trail.note(self.store, self.who, "resume", lane.location_id, f"was held by {lane.held_by}")
-        return self.store.resume(lane.location_id, seen.held_at)
+        return self.store.resume(lane.location_id, seen.since)
 
 
 def _summary(resumed: int, changed: list[str]) -> str:
     text = f"{resumed} {'lane goes' if resumed == 1 else 'lanes go'} on."
     if changed:
         more = f"; and {len(changed) - MAX_NAMED} more" if len(changed) > MAX_NAMED else ""
-        text += f" Held again meanwhile, and left as they are: {'; '.join(changed[:MAX_NAMED])}{more}."
+        text += f" Stopped again meanwhile, and left as they are: {'; '.join(changed[:MAX_NAMED])}{more}."
     return text
 
 

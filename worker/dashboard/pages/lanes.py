@@ -68,6 +68,7 @@ def as_json(seen: Snapshot, page: TablePage, budgets: Budgets) -> dict[str, Any]
         "trouble": seen.trouble,
         "all": len(seen.lanes),
         "held": sum(lane.hold is not None for lane in seen.lanes),
+        "braked": sum(lane.hold is None and lane.brake is not None for lane in seen.lanes),
         "found": page.found,
         "page": page.query.page,
         "pages": page.pages,

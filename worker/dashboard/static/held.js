@@ -1,15 +1,15 @@
-// Held lanes, many at a time: chosen, shown, and only then resumed, each with the hold that was shown.
+// Stopped lanes, many at a time: chosen, shown, and only then resumed, each with the hold or brake that was shown.
 
 import { ask, change, el, number, request, toast } from "./live.js";
 
-const CAUSES = [["", "Any"], ["operator", "Only a person"], ["authorization", "Only a refused token"]];
+const CAUSES = [["", "Any"], ["operator", "Only a person"], ["authorization", "Only a refused token"], ["brake", "The brake: not held, and refused by the API"]];
 const SHOWN = 20;
 
 const counted = (count) => `${number(count)} ${count === 1 ? "lane" : "lanes"}`;
 
 const question = {
-  title: "Resume held lanes",
-  text: "Choose among all lanes that are held on their own. Nothing is changed before you have seen which.",
+  title: "Resume lanes",
+  text: "Choose among all lanes that are held on their own, or on the brake. Nothing is changed before you have seen which.",
   confirm: "Preview",
   fields: [
     { name: "held_by", label: "Held by (the whole name; empty: anybody)", maxlength: 500, autocomplete: "off" },
@@ -22,33 +22,35 @@ const question = {
 function list({ lanes }) {
   const more = lanes.length - SHOWN;
   return el("ul", { class: "lanes-chosen", tabindex: "0" },
-    ...lanes.slice(0, SHOWN).map((lane) => el("li", {}, `${lane.location}: held by ${lane.hold_text}`)),
+    ...lanes.slice(0, SHOWN).map((lane) => el("li", {}, `${lane.location}: ${lane.text}`)),
     more > 0 ? el("li", {}, `and ${number(more)} more`) : null);
 }
 
-function preview({ found, causes, spared, lanes }) {
-  const parts = [`These holds end: ${causes}. What waited is sent from now on.`];
+function preview({ found, causes, spared, braked, lanes }) {
+  const parts = [braked
+    ? "Their brakes end. What waited is sent from now on; if the API refuses still, they are on the brake again after some refusals."
+    : `These holds end: ${causes}. What waited is sent from now on.`];
   if (found > lanes.length) parts.push(`They are the first ${number(lanes.length)} of ${number(found)}.`);
   if (spared) parts.push(`${counted(spared)} held for another cause as well ${spared === 1 ? "is" : "are"} left as ${spared === 1 ? "it is" : "they are"}.`);
   return parts.join(" ");
 }
 
-/** Ask which, show them, ask again, resume them, and tell which were held again meanwhile. */
+/** Ask which, show them, ask again, resume them, and tell which were stopped again meanwhile. */
 export async function resumeHeld(source, url, refresh) {
   const wanted = await ask(question);
   if (wanted === null) return;
   try {
     const found = await request(`${source}?${new URLSearchParams(wanted)}`);
     if (!found.lanes.length) {
-      toast("No lane is held so.", "danger");
+      toast("No lane is stopped so.", "danger");
       return;
     }
     const yes = await ask({
       title: `Resume ${counted(found.lanes.length)}?`, text: preview(found), more: list(found), confirm: `Resume ${counted(found.lanes.length)}`, danger: true,
     });
     if (yes === null) return;
-    const holds = found.lanes.map(({ location, held_at }) => ({ location, held_at }));
-    const done = await change(url, { lanes: holds });
+    const seen = found.lanes.map(({ location, since }) => ({ location, since }));
+    const done = await change(url, { lanes: seen });
     toast(done.told, done.changed ? "danger" : "success");
   } catch (error) {
     toast(error.message, "danger");

@@ -91,7 +91,7 @@ function drawControls(found) {
   if (hold) {
     show(hold, !found.gate.hold);
     show(resume, Boolean(found.gate.hold));
-    show(document.getElementById("resume-held"), found.held > 0);
+    show(document.getElementById("resume-held"), found.held > 0 || found.braked > 0);
     show(document.getElementById("end-brake"), Boolean(found.gate.brake));
   }
 }
