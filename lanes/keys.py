@@ -89,7 +89,7 @@ KEYS: dict[str, Key] = {
         "sent:{location}", Kind.ZSET, "number of a request -> time of its release; while others share the budget"
     ),
     "others": Key("others:{location}", Kind.ZSET, "a request of somebody else -> time at which the window forgets it"),
-    "day": Key("day:{location}", Kind.HASH, "quarter of an hour -> requests released before it"),
+    "day": Key("day:{location}", Kind.HASH, "quarter of an hour -> requests charged before it"),
     "lane_history": Key(
         "lane_history:{location}:{start}", Kind.HASH, "event:five minutes -> jobs, for four hours; kept for a day"
     ),

@@ -70,13 +70,9 @@ class Settings(BaseModel):
     oauth_client_id: str | None = Field(None, description="the app whose OAuth tokens are renewed")
     oauth_client_secret: SecretStr | None = Field(None, description="its secret")
 
-    burst_limit: Count = Field(
-        DEFAULT_BURST, description="cap on a location's requests in one window; unset, as many as the API says"
-    )
+    burst_limit: Count = Field(DEFAULT_BURST, description="cap on requests in a window; unset, the API's limit holds")
     burst_window_seconds: Seconds = Field(10, description="the window")
-    daily_limit: Count = Field(
-        DEFAULT_DAILY, description="cap on a location's requests in 24 hours; unset, as many as the API says"
-    )
+    daily_limit: Count = Field(DEFAULT_DAILY, description="cap on requests in 24 hours; unset, the API's limit holds")
 
     max_attempts: Count = Field(12, description="attempts before a job is a dead letter")
     max_age_seconds: Seconds = Field(

@@ -88,10 +88,10 @@ def test_each_of_many_days_is_used_as_far_as_the_window_allows(
     """Days of 150 s, of which the server alone knows when they begin, in the middle of all traffic."""
     server = Server(daily=2000, day_seconds=150, resets=resets)
     simulation = start(store, 3, server=server, latency=(0.01, 3.0), losses=losses)
-    simulation.enqueue(9000)
-    simulation.run(750)
+    simulation.enqueue(4000)
+    simulation.run(320)
     assert server.day_refused["lanes"] == 0
-    assert len(server.days) >= 4
+    assert len(server.days) >= 2
     assert min(server.days) >= 0.7 * 1500
 
 
@@ -101,10 +101,10 @@ def test_each_of_many_days_that_are_too_short_for_the_work_is_used_up(
 ) -> None:
     server = Server(daily=500, day_seconds=150)
     simulation = start(store, 4, server=server, latency=latency)
-    simulation.enqueue(4000)
-    simulation.run(750)
+    simulation.enqueue(2000)
+    simulation.run(500)
     assert server.day_refused["lanes"] == 0
-    assert server.days
+    assert len(server.days) >= 2
     assert set(server.days) == {500}
 
 
