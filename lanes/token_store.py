@@ -133,7 +133,7 @@ class TokenStore:
         found = self._lanes.read(lambda client: client.smembers(self._lanes.key("unservable", worker)))
         return {location.decode("utf-8", "replace") for location in found}
 
-    def remove(self, name: str) -> bool:
+    def remove_token(self, name: str) -> bool:
         """Remove what stands under a name, and what the API told of the limits; tell whether there was something."""
         return bool(self._lanes.run("remove_token", name))
 

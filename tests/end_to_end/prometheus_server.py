@@ -64,7 +64,9 @@ class Prometheus:
 
 
 # What an expression is made of, beside metrics and labels.
-WORDS = frozenset({"absent", "and", "by", "deriv", "histogram_quantile", "increase", "or", "rate", "sum", "without"})
+WORDS = frozenset(
+    {"absent", "and", "by", "deriv", "histogram_quantile", "increase", "or", "rate", "sum", "unless", "without"}
+)
 _GROUPING = re.compile(r"\b(?:by|without|on|ignoring)\s*\(([^)]*)\)")
 _SELECTOR = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*(?:\{[^}]*\})?")
 _DURATION = re.compile(r"\[[^\]]*\]")

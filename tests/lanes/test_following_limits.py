@@ -170,7 +170,7 @@ def put(tokens: TokenStore) -> None:
 
 
 def remove(tokens: TokenStore) -> None:
-    assert tokens.remove("loc")
+    assert tokens.remove_token("loc")
 
 
 def renew(tokens: TokenStore) -> None:

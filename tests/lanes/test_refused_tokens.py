@@ -135,7 +135,7 @@ def test_a_credential_that_was_replaced_before_the_report_holds_nothing(store: C
     assert refuse(store, second, new).code == "buried"
     assert store.resume_authorized("loc") == "refused"
     assert refuse(store, result.next, old).code == "deferred"
-    tokens.remove("loc")
+    tokens.remove_token("loc")
     assert store.resume_authorized("loc") == "resumed"
     assert list(audit(store)) == []
 

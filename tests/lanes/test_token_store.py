@@ -42,8 +42,8 @@ def test_a_write_that_comes_too_late_changes_nothing(tokens: TokenStore) -> None
 
 def test_what_was_removed_is_not_written_again(tokens: TokenStore) -> None:
     version = tokens.store_token("loc", b"old")
-    assert tokens.remove("loc") is True
-    assert tokens.remove("loc") is False
+    assert tokens.remove_token("loc") is True
+    assert tokens.remove_token("loc") is False
     assert tokens.store_token("loc", b"late", replaces=version) == 0
     assert tokens.read("loc").sealed == b""
     assert tokens.names() == []
@@ -111,7 +111,7 @@ def test_the_first_request_that_may_spend_a_token_is_noted_until_its_end_is_know
     store.pass_time(4)
     assert begin("four", new) == START + 7
     assert list(audit(store)) == []
-    tokens.remove("loc")
+    tokens.remove_token("loc")
     assert tokens.unfinished() == []
     store.client.hset(store.key("renewals"), mapping={"a": "x", "b": b"\xff 1", "c": ""})
     assert tokens.unfinished() == []

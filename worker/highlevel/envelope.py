@@ -10,16 +10,16 @@ from typing import Any
 MAX_MESSAGE = 500
 
 
-def parse_body(body: bytes) -> Mapping[str, Any]:
-    """Return the JSON object of a body; an empty one where it is none."""
+def parse_body(body: bytes) -> Mapping[str, Any] | None:
+    """Return the JSON object of a body; None where it is none."""
     try:
         try:
             parsed = json.loads(body)
         except UnicodeDecodeError:  # a broken character is no reason to lose the rest of what was said
             parsed = json.loads(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
+        return None
+    return parsed if isinstance(parsed, dict) else None
 
 
 def message_of(body: Mapping[str, Any]) -> str | None:

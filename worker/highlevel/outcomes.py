@@ -97,8 +97,8 @@ def classify(answer: Answer | Failure, window: float, sent: bytes = b"") -> Outc
             return Outcome(Kind.AGAIN, message=answer.message, wait=0.0, local=True)
         return Outcome(Kind.RETRY, message=answer.message, in_doubt=answer.sent)
     body = parse_body(answer.body)
-    rate_limits = read_rate_limits(answer.headers) if body and not answer.cut else None
-    return replace(_classify(answer, body, window, sent), rate_limits=rate_limits)
+    rate_limits = None if body is None or answer.cut else read_rate_limits(answer.headers)
+    return replace(_classify(answer, body or {}, window, sent), rate_limits=rate_limits)
 
 
 def _classify(answer: Answer, body: Mapping[str, Any], window: float, sent: bytes) -> Outcome:

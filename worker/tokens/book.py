@@ -97,7 +97,7 @@ class TokenBook:
 
     def remove(self, name: str) -> bool:
         """Remove a credential; tell whether there was one."""
-        return self._store.remove(name)
+        return self._store.remove_token(name)
 
     def names(self) -> list[str]:
         """Return the names of all."""

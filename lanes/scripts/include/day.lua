@@ -1,4 +1,3 @@
--- @include lane
 -- The day of a location. `charged` less `day_base` is what is used of it. The base is what was charged when the day began: when the
 -- API said that its day begins, or, while it did not say, 24 hours ago, to a quarter of an hour. `day` holds what was charged when a
 -- quarter began; a quarter is forgotten a day after its end, so that any 24 hours are covered. What others took lowers the base.

@@ -1,4 +1,3 @@
--- @include lane
 -- @include budget
 -- @include sync_limits
 -- @include sync_day

@@ -1,4 +1,3 @@
--- @include lane
 -- sync_day(lane, job, seen, resets_in): an answer says that the server had counted `seen` requests of the day when it counted this
 -- one, and, where it says so, in how many us its day begins anew. Returns whether the answer tells of the day as it is now.
 -- Others' use is what the server counted less all of ours that were released until this report: a lower bound, so nothing has to be

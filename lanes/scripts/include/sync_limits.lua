@@ -1,4 +1,3 @@
--- @include lane
 -- @include notice
 -- sync_limits(lane, number, told): the limits in force follow those that the API says it applies, as far as no person set one that
 -- is stricter. `told` has burst, window (us) and daily, nil where the answer did not say; `number` is that of its request. Only a

@@ -141,14 +141,15 @@ def test_limits_of_its_own_and_back(site: Site, open_page: OpenPage) -> None:
     page.get_by_label("Requests in a window").fill("60")
     page.get_by_label("Turns where others").fill("3")
     page.keyboard.press("Enter")
-    expect(page.locator("#limits")).to_have_text("60 in a window, 200,000 in a day (its own)")
+    expect(page.locator("#limits")).to_have_text("60 in a window (its own), 200,000 in a day (until the API says)")
     expect(page.locator("#weight")).to_have_text("3 (its own)")
     lane = site.store.read_lanes(["lane"])[0]
     assert (lane.burst, lane.daily, lane.weight) == (60, None, 3)
     assert (trail.read(site.store, 1)[0].what, trail.read(site.store, 1)[0].detail) == ("limit", "burst=60 weight=3")
     page.get_by_role("button", name="Limits as for all").press("Enter")
     page.keyboard.press("Enter")
-    expect(page.locator("#limits")).to_contain_text("(as for all)")
+    expect(page.locator("#limits")).to_contain_text("100 in a window (until the API says)")
+    expect(page.locator("#weight")).to_contain_text("(as for all)")
     lane = site.store.read_lanes(["lane"])[0]
     assert (lane.burst, lane.daily, lane.weight) == (None, None, None)
 
@@ -172,7 +173,7 @@ def test_whose_token_it_uses_and_never_the_token(site: Site, open_page: OpenPage
         assert "secret" not in text + page.content()
     tokens.store_token("lane", b"nonsense")
     expect(show(site, open_page).locator("#token")).to_contain_text("cannot be read here")
-    tokens.remove("lane")
+    tokens.remove_token("lane")
 
 
 @pytest.mark.parametrize("how", [{}, {"dark": True}, {"phone": True}], ids=["light", "dark", "phone"])

@@ -57,7 +57,7 @@ def test_it_is_noted_as_long_as_it_is_so_and_told_twice(
     watch.look()
     assert desk.store.unservable("w") == {"loc-1", "loc-2"}
     desk.put("loc-1", PIT)
-    desk.store.remove("agency:c")
+    desk.store.remove_token("agency:c")
     watch.look()
     assert (desk.store.unservable("w"), unservable.undecryptable) == ({"loc-2"}, 1)
     desk.put("loc-2", PIT)
@@ -100,7 +100,7 @@ def test_what_a_sender_alone_found_is_tried_again_after_a_while(
 def test_what_was_removed_is_served_again(desk: Desk, watch: CredentialWatch, unservable: Unservable) -> None:
     put_other(desk.store, "loc")
     watch.look()
-    desk.store.remove("loc")
+    desk.store.remove_token("loc")
     watch.look()
     assert (unservable.name, unservable.undecryptable, desk.store.unservable("w")) == ("", 0, set())
 
@@ -111,6 +111,6 @@ def test_whether_none_can_be_decrypted(desk: Desk) -> None:
     assert [count_if_none_opens(desk.store, vault) for vault in (desk.vault, OTHER, Vault(None))] == [0, 1, 1]
     put_other(desk.store, "other")
     assert [count_if_none_opens(desk.store, vault) for vault in (desk.vault, OTHER, Vault(None))] == [0, 0, 2]
-    desk.store.remove("loc")
+    desk.store.remove_token("loc")
     desk.store.store_token("other", desk.vault.seal("another", PIT))  # of no use, and yet its key is there
     assert count_if_none_opens(desk.store, desk.vault) == 0
