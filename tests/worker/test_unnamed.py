@@ -37,7 +37,7 @@ NOT_TAKEN: dict[str, dict[str, Any]] = {
     "408": {"kind": "status", "status": 408},
     "edge": {"kind": "html_403"},
 }
-QUICK = {"http_timeout_seconds": 0.5, "burst_window_seconds": 0.2}
+QUICK = {"burst_window_seconds": 0.2}
 
 
 @pytest.fixture
@@ -55,9 +55,11 @@ def worker(sandbox: Sandbox, redis_url: str) -> Iterator[Worker]:
 
 
 @pytest.mark.parametrize("name", IN_DOUBT)
-def test_one_that_the_api_may_have_taken_is_a_dead_letter_at_once(sandbox: Sandbox, worker: Worker, name: str) -> None:
+def test_one_that_the_api_may_have_taken_is_a_dead_letter_at_once(sandbox: Sandbox, redis_url: str, name: str) -> None:
     sandbox.fail(Fault(**{"delay_seconds": 30, **IN_DOUBT[name]}, times=1))
-    [job] = worker.deliver(BODY)
+    patience = 0.5 if name == "no answer" else 20
+    with worker_of(redis_url, sandbox.url, api_version="v3", http_timeout_seconds=patience, **QUICK) as worker:
+        [job] = worker.deliver(BODY)
     assert (job.state, job.reason) == (State.DEAD, "unconfirmed")
     assert [attempt.outcome for attempt in job.attempts] == ["unconfirmed"]
     assert len(sandbox.account.requests()) == 1
@@ -69,6 +71,15 @@ def test_one_that_the_api_did_not_take_is_tried_again(sandbox: Sandbox, worker: 
     [job] = worker.deliver(BODY)
     assert (job.state, len(job.attempts)) == (State.DELIVERED, 2)
     assert len(sandbox.records) == 1
+
+
+def test_one_that_found_nobody_is_tried_again(redis_url: str) -> None:
+    """The connection was refused: nothing was sent."""
+    long = 10**6
+    nobody = {"api_version": "v3", "backoff_base_seconds": long, "backoff_max_seconds": long}
+    with worker_of(redis_url, "http://127.0.0.1:1", **nobody) as worker:
+        [job] = worker.deliver(BODY)
+    assert (job.state, [attempt.outcome for attempt in job.attempts]) == (State.PENDING, ["retry"])
 
 
 def test_one_that_names_its_opportunity_is_tried_again(sandbox: Sandbox, worker: Worker) -> None:
