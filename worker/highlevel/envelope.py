@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 MAX_MESSAGE = 500
+MAX_DEPTH = 8
 
 
 def parse_body(body: bytes) -> Mapping[str, Any] | None:
@@ -31,12 +32,12 @@ def message_of(body: Mapping[str, Any]) -> str | None:
     return _line(_joined(found)) or _line(_joined(error)) or _line(_joined(body.get("errors"), inner="message"))
 
 
-def _joined(words: object, inner: str = "") -> object:
-    """Return the parts of an array, or of fields with what is wrong with each, in one line."""
+def _joined(words: object, inner: str = "", depth: int = MAX_DEPTH) -> object:
+    """Return the parts of an array, or of fields with what is wrong with each, in one line; as deep as is of use."""
     if isinstance(words, list):
         return "; ".join(str(part.get(inner, part) if isinstance(part, dict) else part) for part in words)
-    if isinstance(words, dict) and inner:
-        return "; ".join(f"{name}: {_joined(part, inner)}" for name, part in words.items())
+    if isinstance(words, dict) and inner and depth:
+        return "; ".join(f"{name}: {_joined(part, inner, depth - 1)}" for name, part in words.items())
     return words
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from worker.highlevel.outcomes import Answer
 
 HIDDEN = "[secret]"
-_ESCAPE = re.compile(r"\\+u([0-9a-f]{4})|%([0-9a-f]{2})|\\+([^u])", re.IGNORECASE)
+_ESCAPE = re.compile(r"\\+u([0-9a-f]{4})|%([0-9a-f]{2})|\\+([^u%])", re.IGNORECASE)
 
 
 def redact_answer(answer: Answer, secrets: Iterable[str]) -> Answer:
@@ -56,7 +56,8 @@ def _unescape(escape: re.Match[str]) -> str:
 def _spellings(secret: str) -> re.Pattern[str]:
     def spell(character: str) -> str:
         cases = {ord(character.lower()), ord(character.upper())}
-        codes = "|".join(rf"\\+u{code:04x}|%{code:02x}" for code in sorted(cases))
+        codes = "|".join(rf"\\+u{code:04x}|\\*%{code:02x}" for code in sorted(cases))
         return rf"(?:\\*{re.escape(character)}|{codes})"
 
-    return re.compile("".join(map(spell, secret)), re.IGNORECASE)
+    # From the first of its backslashes on: a long row of them is gone through once.
+    return re.compile(r"(?<!\\)" + "".join(map(spell, secret)), re.IGNORECASE)

@@ -116,7 +116,8 @@ local function api_delivered(job)
   if lane.refused_run and not job.replayed then forget_refusals(job.location) end
   local gate = redis.call('HMGET', key.gate, 'refused_since', 'cause', 'outage_since')
   local since = gate[1] or gate[2] and gate[3]
-  if not since or tonumber(job.released_at) < tonumber(since) then return end
+  -- When a request went out that is not the newest of its job, nobody knows any more.
+  if not since or not job.number or tonumber(job.released_at) < tonumber(since) then return end
   redis.call('HDEL', key.gate, 'refused_since')
   redis.call('HINCRBY', key.gate, 'refused_epoch', 1)
   redis.call('DEL', key.refused_alike)

@@ -8,6 +8,15 @@
 local function pause_failing(job, failures, gap, earliest)
   redis.call('HSET', key.lane(job.location), 'run_failures', failures, 'gap', gap, 'gap_at', now, 'paused_until',
     math.max(earliest, now + jittered(gap)))
+  go_on(job.location)
+end
+
+-- end_lane_probe(job): if the attempt was the single probe of a lane that fails, it is out no longer, and tells nothing of the lane.
+-- The next one goes out after the same gap; else the lane would wait for the end of a lease that is over.
+local function end_lane_probe(job)
+  if not (job.lane.gap and job.leased) or tonumber(job.released_at) < job.lane.gap_at then return end
+  redis.call('HSET', key.lane(job.location), 'paused_until', now + jittered(job.lane.gap))
+  go_on(job.location)
 end
 
 -- lane_fails(job, rule): one more failure of the lane. Returns whether so many came in a row that it is the lane that fails, not
@@ -40,10 +49,12 @@ local function api_failed(job, text, min_delay)
   local gate = redis.call('HMGET', key.gate, 'outage_since', 'room', 'gap', 'run_failures', 'run_answers', 'run_at',
     'blamed_since', 'room_at')
   if gate[1] then
+    end_lane_probe(job)
     if give_back(job) then fail_probe(gate, job, rule) end
     return 'outage'
   end
   if extend_run(gate, job.location, rule) then
+    end_lane_probe(job)
     begin_outage(rule)
     return 'outage'
   end
@@ -65,6 +76,7 @@ end
 local function api_refused(job, told)
   if told == '' then
     end_brake_probe(job)
+    end_lane_probe(job)
     give_back(job)
   else
     api_answered(job)

@@ -34,9 +34,10 @@ local function send_probe(id, attempt, record, lane, shut, lease)
   if lane.gap or lane.brake_at then redis.call('ZADD', key.due, 'XX', now + lease, lane.location) end
 end
 
--- extend_brake_probe(location, request, lease): the same request goes out again, with a whole lease; a probe of the brake stays
--- the only one.
-local function extend_brake_probe(location, request, lease)
-  local name = key.lane(location)
+-- extend_probe(lane, request, released_at, lease): the same request goes out again, with a whole lease; a probe of the brake, or of
+-- a lane that fails, stays the only one.
+local function extend_probe(lane, request, released_at, lease)
+  local name = key.lane(lane.location)
+  if lane.gap and released_at >= lane.gap_at then redis.call('HSET', name, 'paused_until', now + lease) end
   if redis.call('HGET', name, 'brake_probe') == request then redis.call('HSET', name, 'brake_probe_at', now + lease) end
 end

@@ -96,9 +96,10 @@ local function given(worker, lease)
   if job[1] ~= 'in_flight' or job[2] ~= attempt then return nil end
   take_seat(worker, id, attempt, lease)
   redis.call('ZADD', key.leases, now + lease, id)
-  redis.call('ZADD', key.slots(job[3]), now + lease + read_lane(job[3]).window, id .. ':' .. attempt)
+  local lane = read_lane(job[3])
+  redis.call('ZADD', key.slots(job[3]), now + lease + lane.window, id .. ':' .. attempt)
   redis.call('ZADD', key.probes, 'XX', now + lease, id .. ':' .. attempt)
-  extend_brake_probe(job[3], id .. ':' .. attempt, lease)
+  extend_probe(lane, id .. ':' .. attempt, tonumber(job[6]), lease)
   return { id, job[3], tonumber(attempt), tonumber(job[4]) or 0, tonumber(job[5]), tonumber(job[6]), tonumber(job[7]) or 0,
            job[8] or '', redis.call('GET', key.body(id)) }
 end

@@ -1,0 +1,35 @@
+"""Bodies that cost more to look at than they are worth: nested without end, or full of backslashes."""
+
+import time
+
+import pytest
+
+from worker.highlevel.outcomes import Answer, Kind, classify
+from worker.highlevel.redaction import redact_answer
+
+JSON = {"content-type": "application/json"}
+SECRET = "eyJhbGciOi.J9-token_123"
+
+
+@pytest.mark.parametrize(("status", "kind"), [(422, Kind.REFUSED), (500, Kind.RETRY), (200, Kind.REFUSED)])
+@pytest.mark.parametrize("depth", [20, 600])
+def test_errors_that_are_nested_without_end_are_an_answer_like_others(status: int, kind: Kind, depth: int) -> None:
+    body = b'{"errors":' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
+    outcome = classify(Answer(status, JSON, body), 10, b'{"locationId":"loc"}')
+    assert outcome.kind is kind
+    assert len(outcome.message or "") <= 500
+
+
+def test_a_row_of_backslashes_is_gone_through_once() -> None:
+    body = b"\\" * 100_000 + b"x " + SECRET.encode()
+    started = time.process_time()
+    answer = redact_answer(Answer(500, {}, body), (SECRET,))
+    assert time.process_time() - started < 2
+    assert SECRET.encode() not in answer.body
+
+
+@pytest.mark.parametrize(
+    "spelled", [r"\%65yJhbGciOi.J9-token_123", r"\\\eyJhbGciOi.J9-token_123", r"\\u0065yJhbGciOi.J9-token_123"]
+)
+def test_a_backslash_before_it_hides_no_secret(spelled: str) -> None:
+    assert redact_answer(Answer(500, {}, f"no {spelled}!".encode()), (SECRET,)).body == b"no [secret]!"
