@@ -70,9 +70,11 @@ class Settings(BaseModel):
     oauth_client_id: str | None = Field(None, description="the app whose OAuth tokens are renewed")
     oauth_client_secret: SecretStr | None = Field(None, description="its secret")
 
-    burst_limit: Count = Field(DEFAULT_BURST, description="cap on requests in a window; unset, the API's limit holds")
+    burst_limit: Count = Field(
+        DEFAULT_BURST, description="cap on requests in a window; unset, the API says (100 at first)"
+    )
     burst_window_seconds: Seconds = Field(10, description="the window")
-    daily_limit: Count = Field(DEFAULT_DAILY, description="cap on requests in 24 hours; unset, the API's limit holds")
+    daily_limit: Count = Field(DEFAULT_DAILY, description="cap on requests in 24 hours; unset, the API says (200,000)")
 
     max_attempts: Count = Field(12, description="attempts before a job is a dead letter")
     max_age_seconds: Seconds = Field(

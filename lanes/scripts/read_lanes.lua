@@ -9,9 +9,14 @@ local lanes = {}
 for _, location in ipairs(ARGV) do
   local used = redis.call('ZCOUNT', key.slots(location), after, '+inf') + redis.call('ZCOUNT', key.others(location), after, '+inf')
   local brake = redis.call('HMGET', key.lane(location), 'brake_at', 'brake_probe_at', 'brake_probe')
-  local probe_at = not brake[3] and tonumber(brake[2]) or now
-  local due, first = redis.call('ZSCORE', key.due, location), oldest(location)
-  lanes[#lanes + 1] = { redis.call('HGETALL', key.lane(location)), used, due and math.max(0, tonumber(due) - now) or '',
-                        first and now - first or '', brake[1] and math.max(0, probe_at - now) or '' }
+  local due, first = tonumber(redis.call('ZSCORE', key.due, location)), oldest(location)
+  local probe_at = now
+  if brake[1] and not brake[3] then
+    -- The next probe waits for its gap, and for whatever else the lane waits for.
+    probe_at = math.max(now, tonumber(brake[2]) or 0, due or 0)
+    due = due and probe_at
+  end
+  lanes[#lanes + 1] = { redis.call('HGETALL', key.lane(location)), used, due and math.max(0, due - now) or '',
+                        first and now - first or '', brake[1] and probe_at - now or '' }
 end
 return lanes

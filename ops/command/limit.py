@@ -30,7 +30,9 @@ MOST_WEIGHT = 100
     help="Turns that its lane has where others have one, when workers are short.",
 )
 @click.option(
-    "--common", is_flag=True, help="Nothing of its own any more: as LANES_BURST_LIMIT and LANES_DAILY_LIMIT say."
+    "--common",
+    is_flag=True,
+    help="Nothing of its own any more: as LANES_BURST_LIMIT and LANES_DAILY_LIMIT say, or else the API.",
 )
 @connected
 def limit(session: Session, location_id: str, *, common: bool, **given: Any) -> None:
@@ -64,4 +66,9 @@ def limit(session: Session, location_id: str, *, common: bool, **given: Any) -> 
 
 def _shown(own: int | None, cap: int | None, told: int | None, default: int) -> str:
     limit = limit_in_force(cap if own is None else own, told, default)
-    return f"{limit.requests} (as the API says)" if limit.source is LimitSource.API else str(limit.requests)
+    person = cap if own is None else own
+    if limit.source is LimitSource.API:
+        return f"{limit.requests} (as the API says{'' if person is None else f'; the cap of {person} is higher'})"
+    if limit.source is LimitSource.PERSON and told is not None:
+        return f"{limit.requests} (a cap; the API allows {told})"
+    return str(limit.requests)

@@ -30,7 +30,12 @@ MAX_LISTED = 20
     )
 )
 @click.argument("location_ids", metavar="LOCATION...", nargs=-1, type=LocationId())
-@click.option("--all", "everything", is_flag=True, help="End the hold of everything; lanes held on their own stay so.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="End the hold of everything, or else the brake of all; no others.",
+)
 @click.option("--all-held", is_flag=True, help="Every lane that is held on its own, no matter who holds it.")
 @click.option("--held-by", metavar="NAME", type=PrintableWord(), help="The lanes that this person holds.")
 @click.option(
@@ -51,13 +56,14 @@ MAX_LISTED = 20
 def resume(
     session: Session, location_ids: tuple[str, ...], *, everything: bool, all_held: bool, dry_run: bool, **given: Any
 ) -> None:
-    """Let held lanes go on; what waited is sent from now on. Of a lane that is not held, end the brake.
+    """Let held lanes go on; what waited is sent from now on. If a lane is on the brake and not held, end the brake.
 
     --held-by, --cause and --reason choose among all lanes that are held on their own, --brake among those that are on
     the brake and not held. Only the hold, or the brake, that was read ends: a lane that somebody holds again meanwhile
     stays held, and is named. A lane whose token was refused goes on by itself with a new token (lanes token set);
-    resumed with the old one, it loses one more job to the dead letters. A lane that is held and on the brake stays on
-    the brake: resumed once more, that ends, too. So does --all.
+    resumed with the old one, it loses one more job to the dead letters. A brake that is ended while its cause is still
+    there costs up to LANES_REFUSAL_BRAKE more dead letters. A lane that is held and on the brake stays on the brake:
+    resume it once more to end that. --all ends the hold of everything first; run it again to end the brake of all.
     """
     wanted = HoldFilter(given["held_by"], frozenset(map(HoldCause, given["causes"])), given["reason"])
     if given["brake"]:
@@ -118,7 +124,7 @@ def _resume_all(session: Session, *, dry_run: bool, as_json: bool) -> None:
             "ended": "all lanes go on; those on their own brake stay so",
             "held": f"would end the hold of everything (by {by}); nothing was changed",
             "braked": "would end the brake of all lanes; nothing was changed",
-        }.get(answer, "not everything was held")
+        }.get(answer, "nothing to end: neither a hold of everything nor a brake of all")
     )
     if answer == "resumed" and gate.brake is not None:
         say("all lanes are still on the brake; once more ends that: lanes resume --all")

@@ -61,8 +61,9 @@ def status(
     """Show totals, and the lanes of all locations or of these, the longest first.
 
     window: requests that may still count in the API's window; day: those of its day; both with the limit in force.
-    limits by: person, api or default; two words where the window's and the day's differ.
-    due in: when the lane may send its next job; - when nothing waits or the lane is held. brake: refusals in a row for
+    limits_by: person, api or default; two words where the window's and the day's differ. A cap of the settings counts
+    as this command reads them: run it with the settings of the workers.
+    due_in: when the lane may send its next job; - when nothing waits or the lane is held. brake: refusals in a row for
     which the lane sends single probes. With --watch and --json, one line of JSON for each look.
     """
     session.so_far = "status changes nothing"
@@ -141,7 +142,8 @@ def _brake(lane: Lane) -> str:
     if lane.brake is None:
         return ""
     brake = lane.brake
-    return f"{counted(brake.refusals, 'refusal')}, status {brake.status}; next probe: {due(brake.next_probe_in)}"
+    probe = "none while it is held" if lane.hold is not None else due(brake.next_probe_in)
+    return f"{counted(brake.refusals, 'refusal')}, status {brake.status}; next probe: {probe}"
 
 
 def _hold(lane: Lane) -> str:

@@ -66,7 +66,10 @@ class Vault:
 
     def _keys(self) -> MultiFernet:
         if self._fernet is None:
-            message = "LANES_SECRET_KEY is not set, and tokens are stored encrypted: make one with: lanes token new-key"
+            message = (
+                "LANES_SECRET_KEY is not set, and tokens are stored encrypted: set the key that the workers have; "
+                "only where there is none yet, make one with: lanes token new-key"
+            )
             raise UndecryptableError(message)
         return self._fernet
 

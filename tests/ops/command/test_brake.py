@@ -102,7 +102,7 @@ def test_the_brake_of_all_is_told_and_ended(
     assert quick("resume", "--all").stderr == "all lanes go on; those on their own brake stay so\n"
     assert store.gate().brake is None
     assert brake_of(store, "two") is not None
-    assert quick("resume", "--all").stderr == "not everything was held\n"
+    assert quick("resume", "--all").stderr == "nothing to end: neither a hold of everything nor a brake of all\n"
 
 
 def test_the_lanes_on_the_brake_are_resumed_together_but_for_held_ones(

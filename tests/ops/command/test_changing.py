@@ -110,7 +110,9 @@ def test_everything_is_held_and_lanes_held_on_their_own_stay_so(
         "everything goes on (it was held by operator: still)",
         "1 lane held on its own (1 by ada): lanes resume --all-held",
     ]
-    assert quick("resume", "--all").stderr.startswith("not everything was held\n")
+    assert quick("resume", "--all").stderr.startswith(
+        "nothing to end: neither a hold of everything nor a brake of all\n"
+    )
     released = store.release(SEAT).next
     assert getattr(released, "location_id", None) == "two"
     assert store.release(dataclasses.replace(SEAT, worker="other")).next == Idle(None)
