@@ -205,6 +205,20 @@ def test_a_request_that_was_out_when_the_token_changed_tells_of_the_old_one(stor
     assert limits_of(store)[0] == 100
 
 
+@pytest.mark.parametrize(("change", "over"), [(put, True), (renew, False)], ids=["put", "renewed"])
+def test_the_pause_of_a_429_is_that_of_the_token(
+    store: ClockedStore, change: Callable[[TokenStore], None], over: bool
+) -> None:
+    """A day that one app has used up is not that of another; the same grant renewed has the same day."""
+    TokenStore(store).store_token("loc", b"first")
+    fill(store, "loc", 2)
+    job = take_job(store, UNSET)
+    store.throttle(Report(job.id, job.attempt, "{}", UNSET, Told()), wait=80_000)
+    store.pass_time(20)
+    change(TokenStore(store))
+    assert bool(take_all(store, UNSET)) is over
+
+
 def test_an_agency_s_token_makes_no_lane(store: ClockedStore) -> None:
     TokenStore(store).store_token("agency:comp", b"sealed")
     assert not list(store.client.scan_iter(match="test:lane:*"))
