@@ -44,6 +44,11 @@ class Brake:
     refusals: int
     status: int
 
+    @property
+    def text(self) -> str:
+        """What closed it, in words."""
+        return f"{self.refusals} refusal{'s' * (self.refusals != 1)} in a row, the last with status {self.status}"
+
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
         return {name: getattr(self, name) for name in ("since", "next_probe_in", "refusals", "status")}

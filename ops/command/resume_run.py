@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lanes.hold_filter import count_causes
-from lanes.lane import Brake, Lane
+from lanes.lane import Lane
 from lanes.printable import printable
 from ops.command.failure import Refused
 from ops.command.session import Session
@@ -42,7 +42,7 @@ class ResumeRun:
         if self._dry_run:
             return "braked" if lane.hold is None else "held"
         if lane.hold is None and lane.brake is not None:
-            self._session.note("resume", lane.location_id, f"on the brake after {refusals(lane.brake)}")
+            self._session.note("resume", lane.location_id, f"on the brake after {lane.brake.text}")
             answer = self._session.store.end_brake(lane.location_id, lane.brake.since)
             return "resumed" if answer == "ended" else answer
         self._session.note("resume", lane.location_id)
@@ -78,7 +78,7 @@ class ResumeRun:
         location_id = lane.location_id
         if lane.hold is None and lane.brake is not None:
             return {
-                "resumed": f"{location_id} goes on (it was on the brake after {refusals(lane.brake)})",
+                "resumed": f"{location_id} goes on (it was on the brake after {lane.brake.text})",
                 "free": f"{location_id} is not on the brake any more",
             }.get(answer, f"{location_id}: left as it is: it is on the brake again since it was read: see lanes status")
         if answer == "resumed":
@@ -90,15 +90,10 @@ class ResumeRun:
         return f"{location_id}: left as it is: it was held again meanwhile, by {by}"
 
 
-def refusals(brake: Brake) -> str:
-    """Return what closed a brake."""
-    return f"{counted(brake.refusals, 'refusal')} in a row, the last with status {brake.status}"
-
-
 def stopped(lane: Lane) -> str:
     """Return what stops a lane, since when, and who or why."""
     if lane.hold is None and lane.brake is not None:
-        return f"on the brake since {moment(lane.brake.since)} after {refusals(lane.brake)}"
+        return f"on the brake since {moment(lane.brake.since)} after {lane.brake.text}"
     return f"held since {moment(lane.held_at)} by {holders(lane)}"
 
 
@@ -109,7 +104,7 @@ def holders(lane: Lane) -> str:
 
 def _row(lane: Lane) -> tuple[object, ...]:
     if lane.hold is None and lane.brake is not None:
-        why = refusals(lane.brake)
+        why = lane.brake.text
         return (lane.location_id, moment(lane.brake.since), lane.counts["pending"], "brake", why)
     causes = " ".join(lane.hold_causes)
     return (lane.location_id, moment(lane.held_at), lane.counts["pending"], causes, lane.hold_text)

@@ -6,11 +6,12 @@ from dataclasses import replace
 from lanes.gate import AllBrake
 from lanes.lane import Brake
 from lanes.results import Released
-from lanes.transitions import CountedRefusal, Limits, Report, Told
+from lanes.transitions import CountedRefusal, Limits, OutageRule, Report, Told
 from tests.lanes.conftest import ClockedStore, Orders, seat
 
 LIMITS = Limits(burst=100, window=10, daily=1000)
 REFUSAL = CountedRefusal(limit=3, gap=1, max_gap=8, status=403, shape="forbidden")
+OUTAGE = OutageRule(failures=50, locations=3, gap=1, most_gap=8)
 OTHER_STATUS = replace(REFUSAL, status=404)
 OTHER_SHAPE = replace(REFUSAL, shape="unknown")
 

@@ -9,6 +9,7 @@ from tests.lanes.braking import (
     LIMITS,
     OTHER_SHAPE,
     OTHER_STATUS,
+    OUTAGE,
     REFUSAL,
     brake_all,
     brake_of,
@@ -23,8 +24,6 @@ from tests.lanes.braking import (
     send_many,
 )
 from tests.lanes.conftest import ClockedStore, Orders, seat
-
-OUTAGE = OutageRule(failures=50, locations=3, gap=1, most_gap=8)
 
 
 def test_three_lanes_for_the_same_stop_all_with_single_probes(store: ClockedStore, order: Orders) -> None:

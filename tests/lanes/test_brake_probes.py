@@ -6,9 +6,10 @@ import pytest
 
 from lanes.audit import audit
 from lanes.results import Idle, Released
-from lanes.transitions import CountedRefusal, OutageRule, Report
+from lanes.transitions import CountedRefusal, Report
 from tests.lanes.braking import (
     LIMITS,
+    OUTAGE,
     REFUSAL,
     brake_all,
     brake_of,
@@ -23,8 +24,6 @@ from tests.lanes.braking import (
     send_many,
 )
 from tests.lanes.conftest import ClockedStore, Orders, seat
-
-OUTAGE = OutageRule(failures=50, locations=3, gap=1, most_gap=8)
 
 
 def test_single_probes_with_growing_gaps_while_others_go_on(store: ClockedStore, order: Orders) -> None:

@@ -71,10 +71,7 @@ def _stop_of(lane: Lane) -> StopShown | None:
         return StopShown(lane.held_at or 0.0, f"held by {lane.hold_text}")
     if lane.brake is None:
         return None
-    refusals = "1 refusal" if lane.brake.refusals == 1 else f"{lane.brake.refusals} refusals"
-    return StopShown(
-        lane.brake.since, f"on the brake after {refusals} in a row, the last with status {lane.brake.status}"
-    )
+    return StopShown(lane.brake.since, f"on the brake after {lane.brake.text}")
 
 
 @dataclass(frozen=True, slots=True)
