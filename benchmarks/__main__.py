@@ -13,11 +13,11 @@ import click
 
 from benchmarks import accuracy, dispatch, drain, enqueue, memory, merge, neighbour, pages, scale, shared, watching
 from benchmarks.figures import BenchmarkError, Findings, table
-from benchmarks.plan import Plan, tell
+from benchmarks.plan import Plan, progress
 from lanes.errors import LanesError
-from lanes.store import connect
-from ops.processes import end_on_signals
-from ops.redis_server import RedisServer
+from lanes.queue.store import connect
+from ops.embedded.processes import end_on_signals
+from ops.embedded.redis_server import RedisServer
 
 BENCHMARKS: dict[str, Callable[[Plan], Findings]] = {
     "neighbour": neighbour.measure,
@@ -74,7 +74,7 @@ def draw_all(found: Found, caption: str, folder: Path) -> None:
 
     for name, findings in found.items():
         if path := draw(name, findings, caption, folder):
-            tell(f"drawn: {path}")
+            progress(f"drawn: {path}")
 
 
 def _as_json(found: Found, machine: dict[str, str], plan: Plan, *, quick: bool) -> dict[str, Any]:

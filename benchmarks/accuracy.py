@@ -1,13 +1,13 @@
 """How well one hot location's limit is used, and kept: several workers, answers that take uneven times."""
 
-from benchmarks import systems, witness
+from benchmarks import request_log, systems
 from benchmarks.bodies import make_body
 from benchmarks.charts import Chart, Curve
+from benchmarks.environment import end, start_environment, until
 from benchmarks.figures import Aim, Figure, Findings
-from benchmarks.plan import Limit, Plan, tell
-from benchmarks.scene import end, open_scene, until
-from benchmarks.witness import Request
-from worker.highlevel.sandbox.account import most_in_window, utilisation
+from benchmarks.plan import Limit, Plan, progress
+from benchmarks.request_log import Request
+from ops.sandbox.request_log import max_in_window, utilisation
 
 WORKERS = 3
 LATENCY = (0.05, 0.5)
@@ -22,7 +22,7 @@ def measure(plan: Plan) -> Findings:
     workers = 1 if plan.brief else WORKERS
     runs: Runs = []
     for run in range(1, plan.long_runs + 1):
-        tell(f"accuracy: run {run} of {plan.long_runs}: {workers} workers, one location, {plan.hot} jobs")
+        progress(f"accuracy: run {run} of {plan.long_runs}: {workers} workers, one location, {plan.hot} jobs")
         runs.append(_run(plan, run, workers))
     counts = {"jobs": plan.hot, "requests": [len(requests) for requests in runs]}
     return Findings(_figures(runs, plan.limit), counts, [_chart(runs[-1], plan.limit)])
@@ -36,35 +36,37 @@ def _run(plan: Plan, run: int, count: int) -> list[Request]:
     """
     system = systems.named_lanes(count)
     contacts = [f"contact-{number}" for number in range(plan.hot)]
-    with open_scene(plan.folder / f"accuracy-{run}", plan.limit, LATENCY) as scene:
-        stack = scene.stack
-        workers = system.start_ready(stack, scene.control.url, plan.limit)
+    with start_environment(plan.folder / f"accuracy-{run}", plan.limit, LATENCY) as environment:
+        stack = environment.stack
+        workers = system.start_ready(stack, environment.control.url, plan.limit)
         with system.sending(stack) as send:
             for contact in contacts:
                 send(make_body(HOT, contact))
-        until(stack, lambda: scene.delivered >= plan.hot and system.left(stack) == 0, workers)
+        until(stack, lambda: environment.delivered >= plan.hot and system.left(stack) == 0, workers)
         end(stack, workers)
-        requests = witness.ask(scene.control)
-    witness.check_each_delivered_once(LANES, requests, contacts)
+        requests = request_log.read_requests(environment.control)
+    request_log.check_each_delivered_once(LANES, requests, contacts)
     return requests
 
 
 def _figures(runs: Runs, limit: Limit) -> list[Figure]:
     arrivals = [[request.arrived_at for request in requests] for requests in runs]
-    most = [float(most_in_window(times, limit.seconds)) for times in arrivals]
+    max_counts = [float(max_in_window(times, limit.seconds)) for times in arrivals]
     throttled = [float(sum(request.throttled for request in requests)) for requests in runs]
-    safe = [100 * witness.safe_rule_seconds(requests, limit) / witness.span(requests) for requests in runs]
+    safe = [100 * request_log.safe_rule_seconds(requests, limit) / request_log.span(requests) for requests in runs]
     share = [100 * utilisation(times, limit.requests, limit.seconds) for times in arrivals]
     return [
-        Figure("accuracy", f"most requests in any {limit.seconds} s", {LANES: most}, [Aim(most=limit.requests)]),
-        Figure("accuracy", "429s", {LANES: throttled}, [Aim(most=0)]),
-        Figure("accuracy", "% of the pace that the safe rule permits", {LANES: safe}, [Aim(least=SHARE_AIM)]),
+        Figure(
+            "accuracy", f"most requests in any {limit.seconds} s", {LANES: max_counts}, [Aim(at_most=limit.requests)]
+        ),
+        Figure("accuracy", "429s", {LANES: throttled}, [Aim(at_most=0)]),
+        Figure("accuracy", "% of the pace that the safe rule permits", {LANES: safe}, [Aim(at_least=SHARE_AIM)]),
         Figure("accuracy", "% of the pace of the limit itself", {LANES: share}),
     ]
 
 
 def _chart(requests: list[Request], limit: Limit) -> Chart:
-    xs, ys = witness.sliding_counts((request.arrived_at for request in requests), limit.seconds)
+    xs, ys = request_log.sliding_counts((request.arrived_at for request in requests), limit.seconds)
     return Chart(
         f"Requests of one location in the last {limit.seconds} s, as the server counts them",
         "seconds from the first request",

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Self
 
-from benchmarks.instant_server import Tally, look
+from benchmarks.instant_server import Tally, read_tally
 from benchmarks.systems import ROOT
-from ops.processes import Child
-from ops.redis_server import free_port
-from ops.stack import Stack
+from ops.embedded.processes import Child
+from ops.embedded.redis_server import free_port
+from ops.embedded.stack import Stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,10 @@ class ApiServer:
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         child = stack.start("server", ["benchmarks.instant_server", str(port), str(latency)], PYTHONPATH=ROOT)
-        stack.until(lambda: look(url) is not None, child)
+        stack.until(lambda: read_tally(url) is not None, child)
         return cls(url, child)
 
     @property
     def tally(self) -> Tally:
         """What it saw so far."""
-        return look(self.url) or Tally()
+        return read_tally(self.url) or Tally()

@@ -6,18 +6,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import commands, systems, witness
+from benchmarks import commands, request_log, systems
 from benchmarks.bodies import make_body
+from benchmarks.environment import Environment, end, start_environment, until
 from benchmarks.figures import Aim, Figure, Findings
-from benchmarks.plan import Plan, Quiet, tell
-from benchmarks.scene import Scene, end, open_scene, until
+from benchmarks.plan import Plan, Quiet, progress
 from benchmarks.systems import System, spent
-from lanes.store import connect
-from ops.processes import Child
+from lanes.queue.store import connect
+from ops.embedded.processes import Child
 
 LATENCY = (0.02, 0.02)
 IDLE_AIM, ON_ITS_WAY_AIM, SHIFTS_AIM = 1, 20, 1
-SETTLES = 3.0  # seconds until a worker that has started has nothing left to do
+SETTLE_SECONDS = 3.0  # seconds until a worker that has started has nothing left to do
 OFTEN, SELDOM = (0.2, 0.6), (2.0, 3.0)  # seconds between two jobs: a shift watches for a second after its last
 TRICKLE_PER_SECOND = 10
 SHIFT_RECEIVED = re.compile(r"work_shift\[.+\] received")
@@ -27,7 +27,7 @@ SYSTEMS = (systems.named_lanes(1), systems.celery(CELERY, commands.CELERY_PROCES
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class DispatchResult:
     """How one system did: percent of a core when idle, what jobs waited in ms, shifts a second."""
 
     idle: float
@@ -38,20 +38,20 @@ class Passage:
 
 def measure(plan: Plan) -> Findings:
     """Let each system wait, take a few jobs, and take a trickle."""
-    passages: dict[str, list[Passage]] = {system.name: [] for system in SYSTEMS}
+    results: dict[str, list[DispatchResult]] = {system.name: [] for system in SYSTEMS}
     for run in range(1, plan.long_runs + 1):
         for system in SYSTEMS:
-            tell(f"dispatch: run {run} of {plan.long_runs}: {system.name}, idle, single jobs and a trickle")
-            with open_scene(plan.folder / f"dispatch-{run}-{system.name}", plan.limit, LATENCY) as scene:
-                passages[system.name].append(_play(scene, system, plan.quiet, random.Random(run)))
+            progress(f"dispatch: run {run} of {plan.long_runs}: {system.name}, idle, single jobs and a trickle")
+            with start_environment(plan.folder / f"dispatch-{run}-{system.name}", plan.limit, LATENCY) as environment:
+                results[system.name].append(_run(environment, system, plan.quiet, random.Random(run)))
     counts = {"samples": plan.quiet.samples, "trickle": plan.quiet.trickle}
-    return Findings(_figures(passages), counts)
+    return Findings(_figures(results), counts)
 
 
-def _play(scene: Scene, system: System, quiet: Quiet, chance: random.Random) -> Passage:
-    stack = scene.stack
-    workers = system.start_ready(stack, scene.control.url, scene.limit)
-    time.sleep(SETTLES)
+def _run(environment: Environment, system: System, quiet: Quiet, chance: random.Random) -> DispatchResult:
+    stack = environment.stack
+    workers = system.start_ready(stack, environment.control.url, environment.limit)
+    time.sleep(SETTLE_SECONDS)
     before = spent(workers)
     time.sleep(quiet.idle)
     idle = 100 * (spent(workers) - before) / quiet.idle
@@ -72,15 +72,15 @@ def _play(scene: Scene, system: System, quiet: Quiet, chance: random.Random) -> 
         seldom = send_each("seldom", quiet.samples, lambda n: f"seldom-{n}", lambda: chance.uniform(*SELDOM))
         shifts, began = _shifts(workers), time.monotonic()
         send_each("trickle", quiet.trickle, lambda _: "hot", lambda: 1 / TRICKLE_PER_SECOND)
-        until(stack, lambda: scene.delivered >= len(enqueued), workers)
+        until(stack, lambda: environment.delivered >= len(enqueued), workers)
         shifts_per_second = (_shifts(workers) - shifts) / (time.monotonic() - began)
     end(stack, workers)
-    requests = witness.ask(scene.control)
-    witness.check_each_delivered_once(system.name, requests, enqueued)
+    requests = request_log.read_requests(environment.control)
+    request_log.check_each_delivered_once(system.name, requests, enqueued)
     waits = {one.contact: 1000 * (one.arrived_at - enqueued[one.contact]) for one in requests if one.succeeded}
     with connect(stack.redis.url) as client:
         client.flushall()
-    return Passage(idle, [waits[one] for one in often], [waits[one] for one in seldom], shifts_per_second)
+    return DispatchResult(idle, [waits[one] for one in often], [waits[one] for one in seldom], shifts_per_second)
 
 
 def _shifts(workers: list[Child]) -> int:
@@ -88,25 +88,25 @@ def _shifts(workers: list[Child]) -> int:
     return sum(len(SHIFT_RECEIVED.findall(worker.output)) for worker in workers)
 
 
-def _figures(passages: dict[str, list[Passage]]) -> list[Figure]:
-    def figure(measured: str, value: Callable[[Passage], float], *aims: Aim) -> Figure:
+def _figures(results: dict[str, list[DispatchResult]]) -> list[Figure]:
+    def figure(measured: str, value: Callable[[DispatchResult], float], *aims: Aim) -> Figure:
         return Figure(
-            "dispatch", measured, {name: [value(one) for one in found] for name, found in passages.items()}, aims
+            "dispatch", measured, {name: [value(one) for one in found] for name, found in results.items()}, aims
         )
 
-    def wait(name: str, percent: float) -> Callable[[Passage], float]:
-        return lambda passage: witness.percentile(getattr(passage, name), percent)
+    def wait(name: str, percent: float) -> Callable[[DispatchResult], float]:
+        return lambda result: request_log.percentile(getattr(result, name), percent)
 
     return [
-        figure("% of a core that a waiting worker uses", lambda one: one.idle, Aim(most=IDLE_AIM)),
-        figure("ms until a job of an idle lane arrives, p50", wait("seldom", 50), Aim(most=ON_ITS_WAY_AIM)),
+        figure("% of a core that a waiting worker uses", lambda one: one.idle, Aim(at_most=IDLE_AIM)),
+        figure("ms until a job of an idle lane arrives, p50", wait("seldom", 50), Aim(at_most=ON_ITS_WAY_AIM)),
         figure("ms until a job of an idle lane arrives, p95", wait("seldom", 95)),
-        figure("ms while a shift is on, p50", wait("often", 50), Aim(most=ON_ITS_WAY_AIM)),
+        figure("ms while a shift is on, p50", wait("often", 50), Aim(at_most=ON_ITS_WAY_AIM)),
         figure("ms while a shift is on, p95", wait("often", 95)),
         Figure(
             "dispatch",
             f"shifts/s while a lane trickles {TRICKLE_PER_SECOND} jobs/s",
-            {LANES: [one.shifts for one in passages[LANES]]},
-            [Aim(most=SHIFTS_AIM)],
+            {LANES: [one.shifts for one in results[LANES]]},
+            [Aim(at_most=SHIFTS_AIM)],
         ),
     ]

@@ -8,13 +8,13 @@ from pathlib import Path
 from benchmarks import commands, systems
 from benchmarks.api_server import ApiServer
 from benchmarks.bodies import Body, make_bodies
+from benchmarks.environment import until
 from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
-from benchmarks.plan import Plan, tell
-from benchmarks.scene import until
+from benchmarks.plan import Plan, progress
 from benchmarks.store_loop import PLENTY, deliver_jobs
 from benchmarks.systems import System, spent
-from lanes.store import LaneStore, connect
-from ops.stack import Stack
+from lanes.queue.store import LaneStore, connect
+from ops.embedded.stack import Stack
 from producers import OpportunityProducer
 
 OURS = systems.lanes("lanes", commands.LANES)
@@ -54,12 +54,12 @@ def measure(plan: Plan) -> Findings:
     store: list[float] = []
     for run in range(1, plan.runs + 1):
         for number, side in enumerate(sides):
-            tell(f"drain: run {run} of {plan.runs}: {side.name}, {len(bodies)} jobs")
+            progress(f"drain: run {run} of {plan.runs}: {side.name}, {len(bodies)} jobs")
             drains.setdefault(side.name, []).append(drain(plan.folder / f"drain-{run}-{number}", side, bodies))
         for kind, name in REQUESTS.items():
-            tell(f"drain: run {run} of {plan.runs}: {name}, {len(bodies)} requests")
+            progress(f"drain: run {run} of {plan.runs}: {name}, {len(bodies)} requests")
             drains.setdefault(name, []).append(send_alone(plan.folder / f"drain-{run}-{kind}", kind, len(bodies)))
-        tell(f"drain: run {run} of {plan.runs}: release and deliver without HTTP, {plan.store} jobs")
+        progress(f"drain: run {run} of {plan.runs}: release and deliver without HTTP, {plan.store} jobs")
         store.append(drain_store(plan.folder / f"drain-{run}-store", plan.store))
     requests = {name: [one.requests for one in found] for name, found in drains.items()}
     without = Figure("drain", "jobs/s without HTTP, release and deliver in one process", {"lanes": store})
@@ -79,10 +79,10 @@ def _figures(drains: Drains) -> list[Figure]:
     celery = [side.name for side in CELERY if side.name in drains]
     dramatiq = [side.name for side in DRAMATIQ if side.name in drains]
     rate_aims = [
-        Aim(least=CELERY_RATE, beside=rates.best(celery, largest=True)),
-        Aim(least=DRAMATIQ_RATE, beside=rates.best(dramatiq, largest=True)),
+        Aim(at_least=CELERY_RATE, baseline=rates.best(celery, largest=True)),
+        Aim(at_least=DRAMATIQ_RATE, baseline=rates.best(dramatiq, largest=True)),
     ]
-    cost_aims = [Aim(most=DRAMATIQ_COST, beside=costs.best(dramatiq, largest=False))]
+    cost_aims = [Aim(at_most=DRAMATIQ_COST, baseline=costs.best(dramatiq, largest=False))]
     return [replace(rates, aims=rate_aims), replace(costs, aims=cost_aims)]
 
 
@@ -90,11 +90,11 @@ def drain(
     folder: Path,
     side: System,
     bodies: Sequence[Body],
-    beside: Callable[[Stack], AbstractContextManager[object]] = nullcontext,
+    baseline: Callable[[Stack], AbstractContextManager[object]] = nullcontext,
 ) -> Drain:
     """Fill an empty Redis, start the workers, and measure from the first request that the server sees to the last.
 
-    `beside` is open all the while, from before the workers start.
+    `baseline` is open all the while, from before the workers start.
 
     Raises:
         BenchmarkError: the server saw another number of requests than there are jobs.
@@ -105,7 +105,7 @@ def drain(
         with side.sending(stack) as send:
             for body in bodies:
                 send(body)
-        around.enter_context(beside(stack))
+        around.enter_context(baseline(stack))
         workers = side.start(stack, server.url)
         before = 0.0
 

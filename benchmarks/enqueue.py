@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from benchmarks.bodies import Body, make_bodies
 from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
-from benchmarks.plan import Plan, tell
+from benchmarks.plan import Plan, progress
 from benchmarks.systems import to_celery, to_dramatiq
-from lanes.store import LaneStore, connect
-from ops.stack import Stack
+from lanes.queue.store import LaneStore, connect
+from ops.embedded.stack import Stack
 from producers import AsyncOpportunityProducer, OpportunityProducer
 
 BULK_AIM = 10
@@ -37,7 +37,7 @@ def measure(plan: Plan) -> Findings:
         with _ways(stack, plan) as ways, connect(stack.redis.url) as client:
             for run in range(1, plan.runs + 1):
                 for name, way in ways.items():
-                    tell(f"enqueue: run {run} of {plan.runs}: {name}, {way.jobs} jobs")
+                    progress(f"enqueue: run {run} of {plan.runs}: {name}, {way.jobs} jobs")
                     client.flushall()
                     started = time.perf_counter()
                     way.call()
@@ -51,7 +51,9 @@ def measure(plan: Plan) -> Findings:
 
 def _figure(name: str, rates: dict[str, list[float]]) -> Figure:
     sides = {side: rates[side] for side in (name, CELERY, DRAMATIQ)}
-    return Figure("enqueue", f"jobs/s, {name}", sides, [Aim(least=BULK_AIM, beside=CELERY)] if name == BULK else [])
+    return Figure(
+        "enqueue", f"jobs/s, {name}", sides, [Aim(at_least=BULK_AIM, baseline=CELERY)] if name == BULK else []
+    )
 
 
 @contextmanager

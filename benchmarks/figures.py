@@ -14,19 +14,19 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What our side should reach: a value, or so many times what the side named `beside` has; at least, or at most."""
+    """What our side should reach: a value, or a multiple of what `baseline` has; at least, or at most."""
 
-    least: float | None = None
-    most: float | None = None
-    beside: str | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    baseline: str | None = None
 
     def met(self, value: float) -> bool:
         """Whether a value, or a ratio, reaches it."""
-        return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
+        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
 
     def __str__(self) -> str:
-        bound = f">= {self.least:g}" if self.least is not None else f"<= {self.most:g}"
-        return bound if self.beside is None else f"{bound}x"
+        bound = f">= {self.at_least:g}" if self.at_least is not None else f"<= {self.at_most:g}"
+        return bound if self.baseline is None else f"{bound}x"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class Figure:
             message = f"{self.measured}: nothing was measured of {', '.join(missing)}"
             raise ValueError(message)
         for aim in self.aims:
-            if aim.beside is not None and aim.beside not in self.sides:
-                message = f"{self.measured}: an aim beside {aim.beside!r}, which was not measured"
+            if aim.baseline is not None and aim.baseline not in self.sides:
+                message = f"{self.measured}: an aim beside {aim.baseline!r}, which was not measured"
                 raise ValueError(message)
 
     @property
@@ -68,7 +68,7 @@ class Figure:
 
     def verdict(self, aim: Aim) -> str:
         """`met` or `missed`."""
-        value = self.value(self.ours) if aim.beside is None else self.ratio(aim.beside)
+        value = self.value(self.ours) if aim.baseline is None else self.ratio(aim.baseline)
         return "met" if value is not None and aim.met(value) else "missed"
 
     def best(self, sides: Sequence[str], *, largest: bool) -> str:
@@ -83,14 +83,14 @@ class Figure:
             "sides": {
                 side: {
                     "median": self.value(side),
-                    "least": min(runs),
-                    "most": max(runs),
+                    "at_least": min(runs),
+                    "at_most": max(runs),
                     "runs": list(runs),
                     "ratio": self.ratio(side),
                 }
                 for side, runs in self.sides.items()
             },
-            "aims": [{"aim": str(aim), "beside": aim.beside, "verdict": self.verdict(aim)} for aim in self.aims],
+            "aims": [{"aim": str(aim), "baseline": aim.baseline, "verdict": self.verdict(aim)} for aim in self.aims],
         }
 
 
@@ -129,7 +129,7 @@ def table(figures: Sequence[Figure]) -> str:
 def _line(figure: Figure, side: str) -> tuple[str, ...]:
     """Return one side; what is measured stands on the first, an aim on the side that it is about."""
     ours, runs, ratio = side == figure.ours, figure.sides[side], figure.ratio(side)
-    aims = [aim for aim in figure.aims if (ours if aim.beside is None else aim.beside == side)]
+    aims = [aim for aim in figure.aims if (ours if aim.baseline is None else aim.baseline == side)]
     return (
         figure.benchmark if ours else "",
         figure.measured if ours else "",

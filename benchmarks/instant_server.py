@@ -75,7 +75,7 @@ class Tally:
         return self.count / (self.last - self.first)
 
 
-def look(url: str) -> Tally | None:
+def read_tally(url: str) -> Tally | None:
     """Return what the server at this URL saw so far, None while it does not answer."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:

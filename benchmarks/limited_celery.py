@@ -17,8 +17,8 @@ from benchmarks import bare_celery
 from benchmarks.upsert import REDIS_URL, ThrottledError, limit_of_environment, post
 
 app = bare_celery.make_app(os.environ.get(REDIS_URL, "redis://"))
-most, window = limit_of_environment()
-limit = RateLimitItemPerSecond(most, window)
+max_requests, window = limit_of_environment()
+limit = RateLimitItemPerSecond(max_requests, window)
 limiter = MovingWindowRateLimiter(RedisStorage(os.environ.get(REDIS_URL, "redis://localhost")))
 
 
@@ -27,13 +27,13 @@ def upsert(self: Any, body: dict[str, Any]) -> None:
     """Send one upsert, when there is a place for it."""
     location = body["locationId"]
     if not limiter.hit(limit, location):
-        raise self.retry(countdown=_seconds_until_a_place_is_free(location))
+        raise self.retry(countdown=_seconds_until_a_slot_is_free(location))
     try:
         post(body)
     except ThrottledError as error:
-        raise self.retry(exc=error, countdown=_seconds_until_a_place_is_free(location)) from None
+        raise self.retry(exc=error, countdown=_seconds_until_a_slot_is_free(location)) from None
 
 
-def _seconds_until_a_place_is_free(location: str) -> float:
+def _seconds_until_a_slot_is_free(location: str) -> float:
     reset = limiter.get_window_stats(limit, location).reset_time
     return max(0.0, reset - time.time()) + random.uniform(0, 1)

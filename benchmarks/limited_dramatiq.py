@@ -17,12 +17,12 @@ from benchmarks.upsert import REDIS_URL, limit_of_environment, post
 
 broker = bare_dramatiq.make_broker(os.environ.get(REDIS_URL, "redis://"))
 backend = RedisBackend(url=os.environ.get(REDIS_URL, "redis://"))
-most, window = limit_of_environment()
+max_requests, window = limit_of_environment()
 
 
 @dramatiq.actor(broker=broker, actor_name="upsert", max_retries=None, min_backoff=1_000, max_backoff=1_000 * window)
 def upsert(body: dict[str, Any]) -> None:
     """Send one upsert; without a place for it, or answered with 429, it raises and is retried."""
-    limiter = WindowRateLimiter(backend, body["locationId"], limit=most, window=window)  # type: ignore[no-untyped-call]
+    limiter = WindowRateLimiter(backend, body["locationId"], limit=max_requests, window=window)  # type: ignore[no-untyped-call]
     with limiter.acquire():
         post(body)

@@ -7,13 +7,13 @@ import redis
 
 from benchmarks.bodies import Body, make_bodies
 from benchmarks.figures import Aim, Figure, Findings
-from benchmarks.plan import Plan, tell
+from benchmarks.plan import Plan, progress
 from benchmarks.systems import to_celery, to_dramatiq
-from lanes.store import LaneStore, connect
-from ops.stack import Stack
+from lanes.queue.store import LaneStore, connect
+from ops.embedded.stack import Stack
 from producers import OpportunityProducer, UpsertOpportunity
 
-AIM = Aim(most=700)
+AIM = Aim(at_most=700)
 LANES, CELERY, DRAMATIQ = "lanes", "message of apply_async", "message of dramatiq's send"
 Fill = Callable[[Sequence[Body]], object]
 
@@ -27,7 +27,7 @@ def measure(plan: Plan) -> Findings:
         stack.start_redis()
         with _fills(stack) as fills, connect(stack.redis.url) as client:
             for name, fill in fills.items():
-                tell(f"memory: {name}, {len(bodies)} jobs")
+                progress(f"memory: {name}, {len(bodies)} jobs")
                 sides[name] = [_bytes_per_job(client, fill, bodies)]
                 pending = pending or LaneStore(client).counts()["pending"]
             messages = client.hlen("dramatiq:default.msgs")

@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import systems, witness
+from benchmarks import request_log, systems
 from benchmarks.bodies import Body, make_body
+from benchmarks.environment import Environment, end, start_environment, until
 from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
-from benchmarks.plan import Plan, Storm, tell
-from benchmarks.scene import Scene, end, open_scene, until
-from lanes.store import LaneStore, connect
+from benchmarks.plan import Plan, Storm, progress
+from lanes.queue.store import LaneStore, connect
 from producers import OpportunityProducer
 
 LATENCY = (0.05, 0.15)
@@ -19,7 +19,7 @@ MERGED, WITHOUT = "merge=True", "without"
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class MergeResult:
     """Requests sent, and seconds from the first enqueue to the last answer."""
 
     requests: int
@@ -30,15 +30,17 @@ def measure(plan: Plan) -> Findings:
     """Send the same storm with and without merging, in turn."""
     options: dict[str, dict[str, Any]] = {MERGED: {"merge": True}, WITHOUT: {}}
     rows = make_storm(plan.storm)
-    passages: dict[str, list[Passage]] = {name: [] for name in options}
+    results: dict[str, list[MergeResult]] = {name: [] for name in options}
     for run in range(1, plan.long_runs + 1):
         for name, chosen in options.items():
-            tell(f"merge: run {run} of {plan.long_runs}: {name}, {len(rows)} updates of {plan.storm.records} records")
+            progress(
+                f"merge: run {run} of {plan.long_runs}: {name}, {len(rows)} updates of {plan.storm.records} records"
+            )
             folder = plan.folder / f"merge-{run}-{len(chosen)}"
-            with open_scene(folder, plan.storm_limit, LATENCY) as scene:
-                passages[name].append(_play(scene, plan.storm, rows, chosen))
-    counts = {"updates": len(rows), "requests": {name: [one.requests for one in ran] for name, ran in passages.items()}}
-    return Findings(_figures(passages), counts)
+            with start_environment(folder, plan.storm_limit, LATENCY) as environment:
+                results[name].append(_run(environment, plan.storm, rows, chosen))
+    counts = {"updates": len(rows), "requests": {name: [one.requests for one in ran] for name, ran in results.items()}}
+    return Findings(_figures(results), counts)
 
 
 def make_storm(storm: Storm) -> list[Body]:
@@ -53,24 +55,24 @@ def make_storm(storm: Storm) -> list[Body]:
     return rows
 
 
-def _play(scene: Scene, storm: Storm, rows: list[Body], options: dict[str, Any]) -> Passage:
+def _run(environment: Environment, storm: Storm, rows: list[Body], options: dict[str, Any]) -> MergeResult:
     """Let a worker run, and enqueue all at once.
 
     Raises:
         BenchmarkError: the sandbox does not end with the last value of each record, or the counts do not add up.
     """
-    stack = scene.stack
+    stack = environment.stack
     system = systems.named_lanes(1)
-    workers = system.start_ready(stack, scene.control.url)
+    workers = system.start_ready(stack, environment.control.url)
     with OpportunityProducer.from_settings(stack.load_settings()) as producer:
         started = time.monotonic()
         producer.enqueue_many(rows, **options)
         until(stack, lambda: system.left(stack) == 0, workers)
     end(stack, workers)
-    requests = witness.ask(scene.control)
+    requests = request_log.read_requests(environment.control)
     with connect(stack.redis.url) as client:
         counts = LaneStore(client).counts()
-    values = {record["contactId"]: record["monetaryValue"] for record in scene.control.records()}
+    values = {record["contactId"]: record["monetaryValue"] for record in environment.control.records()}
     delivered = sum(request.succeeded for request in requests)
     wrong = sum(value != storm.updates for value in values.values())
     if wrong or len(values) != storm.records:
@@ -80,20 +82,20 @@ def _play(scene: Scene, storm: Storm, rows: list[Body], options: dict[str, Any])
         message = f"{delivered} upserts took effect, the counts are {counts}"
         raise BenchmarkError(message)
     if not options:
-        witness.check_each_delivered_once(WITHOUT, requests, (str(row["contactId"]) for row in rows))
-    return Passage(len(requests), max(request.answered_at for request in requests) - started)
+        request_log.check_each_delivered_once(WITHOUT, requests, (str(row["contactId"]) for row in rows))
+    return MergeResult(len(requests), max(request.answered_at for request in requests) - started)
 
 
-def _figures(passages: dict[str, list[Passage]]) -> list[Figure]:
-    aims = [Aim(most=1, beside=WITHOUT)]
+def _figures(results: dict[str, list[MergeResult]]) -> list[Figure]:
+    aims = [Aim(at_most=1, baseline=WITHOUT)]
     return [
         Figure(
-            "merge", "requests sent", {name: [one.requests for one in found] for name, found in passages.items()}, aims
+            "merge", "requests sent", {name: [one.requests for one in found] for name, found in results.items()}, aims
         ),
         Figure(
             "merge",
             "s until all is delivered",
-            {name: [one.seconds for one in found] for name, found in passages.items()},
+            {name: [one.seconds for one in found] for name, found in results.items()},
             aims,
         ),
     ]

@@ -4,15 +4,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import commands, systems, witness
+from benchmarks import commands, request_log, systems
 from benchmarks.bodies import Body, make_body
 from benchmarks.charts import Chart, distribution
+from benchmarks.environment import Environment, end, paced, start_environment, until
 from benchmarks.figures import Aim, Figure, Findings
-from benchmarks.plan import Neighbours, Plan, tell
-from benchmarks.scene import Scene, end, open_scene, paced, until
+from benchmarks.plan import Neighbours, Plan, progress
 from benchmarks.systems import Send, System, spent
-from lanes.store import connect
-from ops.processes import Child
+from lanes.queue.store import connect
+from ops.embedded.processes import Child
 
 LATENCY = (0.15, 0.25)
 DONE_BEYOND_FLOOR = 1.5  # seconds
@@ -29,7 +29,7 @@ SYSTEMS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class NeighbourResult:
     """How one system did: seconds until all was done, what the small ones waited, 429s, processor seconds."""
 
     done: float
@@ -41,15 +41,15 @@ class Passage:
 def measure(plan: Plan) -> Findings:
     """Let each system play the same scene in turn, on the same Redis and the same sandbox."""
     bodies = _bodies(plan.neighbours)
-    passages: dict[str, list[Passage]] = {system.name: [] for system in SYSTEMS}
+    results: dict[str, list[NeighbourResult]] = {system.name: [] for system in SYSTEMS}
     for run in range(1, plan.long_runs + 1):
-        with open_scene(plan.folder / f"neighbour-{run}", plan.limit, LATENCY) as scene:
+        with start_environment(plan.folder / f"neighbour-{run}", plan.limit, LATENCY) as environment:
             for system in SYSTEMS:
-                tell(f"neighbour: run {run} of {plan.long_runs}: {system.name}, {len(bodies)} jobs")
-                passages[system.name].append(_play(scene, system, bodies))
+                progress(f"neighbour: run {run} of {plan.long_runs}: {system.name}, {len(bodies)} jobs")
+                results[system.name].append(_run(environment, system, bodies))
     floor = plan.limit.fastest(plan.neighbours.hot_jobs)
-    counts = {"jobs": len(bodies), "floor_seconds": floor, "delivered_once": list(passages)}
-    return Findings(_figures(passages, floor), counts, [_chart(passages)])
+    counts = {"jobs": len(bodies), "floor_seconds": floor, "delivered_once": list(results)}
+    return Findings(_figures(results, floor), counts, [_chart(results)])
 
 
 def _bodies(plan: Neighbours) -> list[Body]:
@@ -61,31 +61,31 @@ def _bodies(plan: Neighbours) -> list[Body]:
     ]
 
 
-def _play(scene: Scene, system: System, bodies: list[Body]) -> Passage:
+def _run(environment: Environment, system: System, bodies: list[Body]) -> NeighbourResult:
     """Start the workers and warm them up, hand the jobs over one by one, wait for the last answer.
 
     Raises:
         BenchmarkError: something was not delivered, or twice.
     """
-    stack, control = scene.stack, scene.control
+    stack, control = environment.stack, environment.control
     control.reset()
     with system.sending(stack) as send:
-        workers = system.start_ready(stack, control.url, scene.limit)
-        _warm_up(scene, system, workers, send)
+        workers = system.start_ready(stack, control.url, environment.limit)
+        _warm_up(environment, system, workers, send)
         before = spent(workers)
         enqueued: dict[str, float] = {}
         for body in paced(bodies, JOBS_PER_SECOND):
             enqueued[str(body["contactId"])] = time.monotonic()
             send(body)
-        until(stack, lambda: scene.delivered >= len(bodies) and system.left(stack) == 0, workers)
+        until(stack, lambda: environment.delivered >= len(bodies) and system.left(stack) == 0, workers)
         processor = spent(workers) - before
         end(stack, workers)
-    requests = witness.ask(control)
-    witness.check_each_delivered_once(system.name, requests, enqueued)
+    requests = request_log.read_requests(control)
+    request_log.check_each_delivered_once(system.name, requests, enqueued)
     answered = {request.contact: request.answered_at for request in requests if request.succeeded}
     with connect(stack.redis.url) as client:
         client.flushall()
-    return Passage(
+    return NeighbourResult(
         done=max(answered.values()) - min(enqueued.values()),
         waits=[at - enqueued[contact] for contact, at in answered.items() if not contact.startswith(HOT)],
         throttled=sum(request.throttled for request in requests),
@@ -93,41 +93,41 @@ def _play(scene: Scene, system: System, bodies: list[Body]) -> Passage:
     )
 
 
-def _warm_up(scene: Scene, system: System, workers: list[Child], send: Send) -> None:
+def _warm_up(environment: Environment, system: System, workers: list[Child], send: Send) -> None:
     """Let every slot of the workers send once, so that none is measured while it opens its first connection."""
     count = 2 * commands.SLOTS
     for number in range(count):
         send(make_body(f"warm-{number}", f"warm-{number}"))
-    until(scene.stack, lambda: scene.delivered >= count and system.left(scene.stack) == 0, workers)
-    scene.control.reset()
+    until(environment.stack, lambda: environment.delivered >= count and system.left(environment.stack) == 0, workers)
+    environment.control.reset()
 
 
-def _figures(passages: dict[str, list[Passage]], floor: float) -> list[Figure]:
-    def figure(measured: str, value: Callable[[Passage], float], *aims: Aim) -> Figure:
-        sides = {name: [value(passage) for passage in found] for name, found in passages.items()}
+def _figures(results: dict[str, list[NeighbourResult]], floor: float) -> list[Figure]:
+    def figure(measured: str, value: Callable[[NeighbourResult], float], *aims: Aim) -> Figure:
+        sides = {name: [value(result) for result in found] for name, found in results.items()}
         return Figure("neighbour", measured, sides, aims)
 
     return [
         figure(
             f"s until all is done (at least {floor:g})",
-            lambda passage: passage.done,
-            Aim(most=floor + DONE_BEYOND_FLOOR),
+            lambda result: result.done,
+            Aim(at_most=floor + DONE_BEYOND_FLOOR),
         ),
-        figure("s a small location's job waits, p50", lambda passage: witness.percentile(passage.waits, 50)),
+        figure("s a small location's job waits, p50", lambda result: request_log.percentile(result.waits, 50)),
         figure(
             "s a small location's job waits, p99",
-            lambda passage: witness.percentile(passage.waits, 99),
-            Aim(most=SMALL_P99),
+            lambda result: request_log.percentile(result.waits, 99),
+            Aim(at_most=SMALL_P99),
         ),
-        figure("429s", lambda passage: passage.throttled, Aim(most=0)),
-        figure("CPU s of the workers", lambda passage: passage.processor),
+        figure("429s", lambda result: result.throttled, Aim(at_most=0)),
+        figure("CPU s of the workers", lambda result: result.processor),
     ]
 
 
-def _chart(passages: dict[str, list[Passage]]) -> Chart:
+def _chart(results: dict[str, list[NeighbourResult]]) -> Chart:
     """Draw what the small locations waited, all runs together."""
     curves = [
-        distribution(name, (wait for passage in found for wait in passage.waits)) for name, found in passages.items()
+        distribution(name, (wait for result in found for wait in result.waits)) for name, found in results.items()
     ]
     return Chart(
         "What the small locations' jobs wait, behind a hot location's backlog",

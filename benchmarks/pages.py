@@ -10,16 +10,16 @@ import requests
 from benchmarks.bodies import stream_bodies
 from benchmarks.charts import Chart, distribution
 from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
-from benchmarks.plan import Crowd, Plan, tell
-from lanes import letters
-from lanes.job import Attempt, Reason
-from lanes.letter import Letter
-from lanes.store import LaneStore, connect
-from ops.stack import Stack
+from benchmarks.plan import DashboardSize, Plan, progress
+from lanes.dead_letters import operations
+from lanes.queue.dead_letter import DeadLetter
+from lanes.queue.job import Attempt, Reason
+from lanes.queue.store import LaneStore, connect
+from ops.embedded.stack import Stack
 from producers import OpportunityProducer
-from producers.order import make_order
+from producers.new_job import make_new_job
 
-AIM = Aim(most=0.5)
+AIM = Aim(at_most=0.5)
 BATCH = 500
 TIMEOUT_SECONDS = 60.0
 SECONDS_BETWEEN_DEATHS = 0.5
@@ -39,49 +39,49 @@ def addresses(location: str, pending: str, dead: str) -> dict[str, str]:
         "a lane, its day": "/lanes/series/data?" + urlencode({"location": location}),
         "a job": "/jobs/data?" + urlencode({"id": pending}),
         "a dead letter": "/jobs/data?" + urlencode({"id": dead}),
-        "dead letters": "/letters",
-        "dead letters, far behind": "/letters?page=1000",
-        "dead letters, sorted anew": f"/letters?sort=location&{ANEW}",
-        "dead letters, filtered anew": f"/letters?message=PIPELINE&{ANEW}",
-        "dead letters, grouped anew": f"/letters?view=groups&{ANEW}",
-        "a dead letter, to be sent again": f"/letter/{dead}",
+        "dead letters": "/dead-letters",
+        "dead letters, far behind": "/dead-letters?page=1000",
+        "dead letters, sorted anew": f"/dead-letters?sort=location&{ANEW}",
+        "dead letters, filtered anew": f"/dead-letters?message=PIPELINE&{ANEW}",
+        "dead letters, grouped anew": f"/dead-letters?view=groups&{ANEW}",
+        "a dead letter, to be sent again": f"/dead-letter/{dead}",
     }
 
 
 def measure(plan: Plan) -> Findings:
     """Fill Redis once, then ask for each page in turn, again and again, as a browser does that is logged in."""
-    crowd = plan.crowd
+    dashboard_size = plan.dashboard_size
     with Stack(plan.folder / "pages") as stack:
         stack.start_redis()
         with OpportunityProducer.from_settings(stack.load_settings()) as producer, connect(stack.redis.url) as client:
-            tell(f"pages: {crowd.lanes} lanes, {crowd.letters} dead letters")
+            progress(f"pages: {dashboard_size.lanes} lanes, {dashboard_size.dead_letters} dead letters")
             store = LaneStore(client)
-            report = producer.enqueue_many(stream_bodies(crowd.lanes, crowd.lanes))
-            dead = bury(store, crowd)
+            report = producer.enqueue_many(stream_bodies(dashboard_size.lanes, dashboard_size.lanes))
+            dead = bury(store, dashboard_size)
             job = store.job(report.job_ids[0])
-            if job is None or store.counts()["dead"] != crowd.letters:
+            if job is None or store.counts()["dead"] != dashboard_size.dead_letters:
                 message = f"pages: {store.counts()}, which is not what was put in"
                 raise BenchmarkError(message)
             stack.start_dashboard()
             asked = addresses(job.location_id, job.id, dead)
-            reading = read_letters(stack.flower_url)
-            seconds = look(stack.flower_url, asked, crowd.looks)
+            reading = read_dead_letters(stack.flower_url)
+            seconds = time_requests(stack.flower_url, asked, dashboard_size.requests_per_page)
     figures = [Figure("pages", f"seconds: {name}", {"lanes": times}, [AIM]) for name, times in seconds.items()]
     figures.append(Figure("pages", "seconds: all dead letters read for the first time", {"lanes": [reading]}))
     curves = [distribution(name, times) for name, times in seconds.items()]
-    chart = Chart("Answers of the pages", "seconds", "percent", curves, marks=[(AIM.most or 0, "aim")])
-    return Findings(figures, {"lanes": crowd.lanes, "letters": crowd.letters}, [chart])
+    chart = Chart("Answers of the pages", "seconds", "percent", curves, marks=[(AIM.at_most or 0, "aim")])
+    return Findings(figures, {"lanes": dashboard_size.lanes, "letters": dashboard_size.dead_letters}, [chart])
 
 
-def read_letters(url: str) -> float:
+def read_dead_letters(url: str) -> float:
     """Return the seconds until the dashboard knows all dead letters; its pages answer meanwhile with those it knows."""
     began = time.monotonic()
-    while not requests.get(f"{url}/letters/data", timeout=TIMEOUT_SECONDS).json()["complete"]:
+    while not requests.get(f"{url}/dead-letters/data", timeout=TIMEOUT_SECONDS).json()["complete"]:
         time.sleep(0.1)
     return time.monotonic() - began
 
 
-def look(url: str, asked: dict[str, str], looks: int) -> dict[str, list[float]]:
+def time_requests(url: str, asked: dict[str, str], requests_per_page: int) -> dict[str, list[float]]:
     """Return the seconds of each answer; the first of each is not counted.
 
     Raises:
@@ -89,10 +89,10 @@ def look(url: str, asked: dict[str, str], looks: int) -> dict[str, list[float]]:
     """
     seconds: dict[str, list[float]] = {name: [] for name in asked}
     with requests.Session() as session:
-        for number in range(looks + 1):
+        for number in range(requests_per_page + 1):
             for name, path in asked.items():
                 began = time.monotonic()
-                answer = session.get(f"{url}{path.format(look=number % 60)}", timeout=TIMEOUT_SECONDS)
+                answer = session.get(f"{url}{path.format(time_requests=number % 60)}", timeout=TIMEOUT_SECONDS)
                 if answer.status_code != 200:
                     message = f"pages: {path} answered {answer.status_code}"
                     raise BenchmarkError(message)
@@ -101,18 +101,18 @@ def look(url: str, asked: dict[str, str], looks: int) -> dict[str, list[float]]:
     return seconds
 
 
-def bury(store: LaneStore, crowd: Crowd) -> str:
+def bury(store: LaneStore, dashboard_size: DashboardSize) -> str:
     """Make dead letters, spread over the lanes; return the id of the newest."""
     now = store.time()
-    made = _letters(crowd, now)
+    made = _dead_letters(dashboard_size, now)
     newest = ""
     while some := list(islice(made, BATCH)):
-        letters.restore(store, some)
-        newest = some[-1].order.id
+        operations.restore(store, some)
+        newest = some[-1].new_job.id
     return newest
 
 
-def _letters(crowd: Crowd, now: float) -> Iterator[Letter]:
+def _dead_letters(dashboard_size: DashboardSize, now: float) -> Iterator[DeadLetter]:
     detail = {
         "status": 400,
         "message": "The pipeline id is invalid.",
@@ -120,7 +120,7 @@ def _letters(crowd: Crowd, now: float) -> Iterator[Letter]:
         "seconds": 0.2,
         "worker": "w@h",
     }
-    for number, body in enumerate(stream_bodies(crowd.letters, crowd.lanes)):
-        died_at = now - (crowd.letters - number) * SECONDS_BETWEEN_DEATHS
-        attempt = Attempt(1, Reason.REFUSED, died_at - 0.2, died_at, detail)
-        yield Letter(make_order(body), Reason.REFUSED, died_at - 1, died_at, (attempt,))
+    for number, body in enumerate(stream_bodies(dashboard_size.dead_letters, dashboard_size.lanes)):
+        failed_at = now - (dashboard_size.dead_letters - number) * SECONDS_BETWEEN_DEATHS
+        attempt = Attempt(1, Reason.REFUSED, failed_at - 0.2, failed_at, detail)
+        yield DeadLetter(make_new_job(body), Reason.REFUSED, failed_at - 1, failed_at, (attempt,))

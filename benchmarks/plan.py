@@ -71,12 +71,12 @@ class Quiet:
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class DashboardSize:
     """What the pages of the dashboard have to show, how often each is asked for, and jobs while somebody watches."""
 
     lanes: int
-    letters: int
-    looks: int
+    dead_letters: int
+    requests_per_page: int
     watched_jobs: int
 
 
@@ -104,7 +104,7 @@ class Plan:
     backlog: Backlog
     storm: Storm
     quiet: Quiet
-    crowd: Crowd
+    dashboard_size: DashboardSize
 
     @classmethod
     def full(cls, folder: Path, runs: int) -> "Plan":
@@ -127,7 +127,7 @@ class Plan:
             backlog=Backlog(jobs=1_000_000, lanes=10_000, few=1_000, sample=3_000, watched=20),
             storm=Storm(records=200, locations=4, updates=20),
             quiet=Quiet(idle=10, samples=12, trickle=100),
-            crowd=Crowd(lanes=10_000, letters=100_000, looks=20, watched_jobs=24_000),
+            dashboard_size=DashboardSize(lanes=10_000, dead_letters=100_000, requests_per_page=20, watched_jobs=24_000),
         )
 
     @classmethod
@@ -151,11 +151,11 @@ class Plan:
             backlog=Backlog(jobs=4_000, lanes=100, few=100, sample=200, watched=3.2),
             storm=Storm(records=8, locations=2, updates=8),
             quiet=Quiet(idle=0.5, samples=1, trickle=10),
-            crowd=Crowd(lanes=100, letters=200, looks=2, watched_jobs=300),
+            dashboard_size=DashboardSize(lanes=100, dead_letters=200, requests_per_page=2, watched_jobs=300),
         )
 
 
-def tell(line: str) -> None:
+def progress(line: str) -> None:
     """Say on stderr what goes on."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()

@@ -13,7 +13,7 @@ PANEL_WIDTH = 7.0  # inches
 CHART_HEIGHT = 3.8
 BAR_HEIGHT, BARS_MARGIN = 0.38, 1.1
 DOTS_PER_INCH = 110
-OURS, OTHERS, AIM = "#1667a8", "#b4b9be", "#c43c2c"
+OURS, OTHER_SIDES, AIM = "#1667a8", "#b4b9be", "#c43c2c"
 CURVES = (OURS, "#e07b22", "#7a4fa3", "#5c9a4a", "#8a8f94", "#c43c2c")
 
 
@@ -76,19 +76,19 @@ def _draw_bars(axes: Axes, figure: Figure) -> None:
     reach = None
     if any(len(runs) > 1 for runs in figure.sides.values()):
         pairs = list(zip(sides, values, strict=True))
-        least = [value - min(figure.sides[side]) for side, value in pairs]
-        reach = [least, [max(figure.sides[side]) - value for side, value in pairs]]
-    colors = [OURS if side == figure.ours else OTHERS for side in sides]
+        below = [value - min(figure.sides[side]) for side, value in pairs]
+        reach = [below, [max(figure.sides[side]) - value for side, value in pairs]]
+    colors = [OURS if side == figure.ours else OTHER_SIDES for side in sides]
     places = range(len(sides))
     axes.barh(places, values, xerr=reach, color=colors, error_kw={"elinewidth": 1, "capsize": 3})
     axes.set_yticks(places, sides, fontsize=8)
     axes.invert_yaxis()
-    most = max(max(figure.sides[side]) for side in sides)
+    largest = max(max(figure.sides[side]) for side in sides)
     for place, side in enumerate(sides):
-        at = max(figure.sides[side]) + 0.01 * most
+        at = max(figure.sides[side]) + 0.01 * largest
         axes.annotate(rounded(values[place]), (at, place), fontsize=8, va="center")
     _draw_aims(axes, figure)
-    axes.set_xlim(0, 1.14 * (most or 1))
+    axes.set_xlim(0, 1.14 * (largest or 1))
     axes.set_title(figure.measured, fontsize=10)
     axes.set_axisbelow(True)
     axes.grid(axis="x", alpha=0.3)
@@ -97,9 +97,9 @@ def _draw_bars(axes: Axes, figure: Figure) -> None:
 def _draw_aims(axes: Axes, figure: Figure) -> None:
     """Draw what was aimed at: a value as it is, a ratio as what it comes to beside its side."""
     for aim in figure.aims:
-        bound = aim.least if aim.least is not None else aim.most
+        bound = aim.at_least if aim.at_least is not None else aim.at_most
         assert bound is not None
-        at = bound if aim.beside is None else bound * figure.value(aim.beside)
+        at = bound if aim.baseline is None else bound * figure.value(aim.baseline)
         axes.axvline(at, color=AIM, linestyle="--", linewidth=1.2, label=f"aim {aim}: {figure.verdict(aim)}")
     if figure.aims:
         axes.legend(fontsize=7, loc="lower right")

@@ -7,12 +7,12 @@ from statistics import median
 from benchmarks import systems
 from benchmarks.api_server import ApiServer
 from benchmarks.charts import Chart, Curve
+from benchmarks.environment import end, until
 from benchmarks.figures import Aim, BenchmarkError, Figure
-from benchmarks.plan import tell
-from benchmarks.scene import end, until
-from benchmarks.watch import SECOND, Look, Watch, per_second
-from lanes.store import LaneStore, connect
-from ops.stack import Stack
+from benchmarks.plan import progress
+from benchmarks.sampler import SECOND, Sample, Sampler, per_second
+from lanes.queue.store import LaneStore, connect
+from ops.embedded.stack import Stack
 
 WORKERS = 2
 LATENCY = 0.2
@@ -31,8 +31,8 @@ class Recovery:
     loading: float
     idle: float
     sent_twice: int
-    before: list[Look]
-    after: list[Look]
+    before: list[Sample]
+    after: list[Sample]
 
 
 def recover(stack: Stack, watched: float) -> Recovery:
@@ -45,7 +45,7 @@ def recover(stack: Stack, watched: float) -> Recovery:
     server = ApiServer.start(stack, LATENCY)
     workers = systems.named_lanes(WORKERS).start_ready(stack, server.url)
     until(stack, lambda: server.tally.count > 0, workers)
-    with Watch(stack.redis.url, server) as watch:
+    with Sampler(stack.redis.url, server) as sampler:
         time.sleep(watched / 2)
         killed_at = time.monotonic()
         stack.redis.kill()
@@ -54,14 +54,14 @@ def recover(stack: Stack, watched: float) -> Recovery:
         started_at = time.monotonic()
         stack.redis.start(LOAD_SECONDS)
         loaded_at = time.monotonic()
-        tell(f"scale: loaded within {loaded_at - started_at:.1f} s")
+        progress(f"scale: loaded within {loaded_at - started_at:.1f} s")
         until(stack, lambda: server.tally.count > count, workers, poll=0.02)
         idle = time.monotonic() - loaded_at
         time.sleep(watched)
     end(stack, workers)
     sent_twice = _check(stack, server, already)
-    before = [look for look in watch.looks if look.at < killed_at]
-    after = [look for look in watch.looks if look.at > loaded_at]
+    before = [sample for sample in sampler.samples if sample.at < killed_at]
+    after = [sample for sample in sampler.samples if sample.at > loaded_at]
     return Recovery(killed_at, loaded_at, loaded_at - started_at, idle, sent_twice, before, after)
 
 
@@ -97,12 +97,12 @@ def figures(found: Recovery) -> list[Figure]:
             "scale",
             "script calls/s",
             {largest: [max(calls)], f"steady, {AFTER}": steady, BEFORE: per_second(found.before, "calls")},
-            [Aim(most=RUSH_AIM, beside=f"steady, {AFTER}")],
+            [Aim(at_most=RUSH_AIM, baseline=f"steady, {AFTER}")],
         ),
         Figure(
             "scale",
             "connected clients",
-            {f"most {AFTER}": [max(look.clients for look in found.after)], BEFORE: [_clients(found.before)]},
+            {f"most {AFTER}": [max(sample.clients for sample in found.after)], BEFORE: [_clients(found.before)]},
         ),
     ]
 
@@ -111,8 +111,8 @@ def _late(rates: list[float]) -> list[float]:
     return rates[len(rates) // 2 :]
 
 
-def _clients(looks: list[Look]) -> float:
-    return median(look.clients for look in looks)
+def _clients(samples: list[Sample]) -> float:
+    return median(sample.clients for sample in samples)
 
 
 def chart(found: Recovery) -> Chart:
@@ -120,9 +120,9 @@ def chart(found: Recovery) -> Chart:
 
     def curve(label: str, name: str) -> Curve:
         xs, ys = [], []
-        for looks in (found.before, found.after):
-            rates = per_second(looks, name)
-            xs += [look.at - found.killed_at for look in looks[len(looks) - len(rates) :]] + [float("nan")]
+        for samples in (found.before, found.after):
+            rates = per_second(samples, name)
+            xs += [sample.at - found.killed_at for sample in samples[len(samples) - len(rates) :]] + [float("nan")]
             ys += [*rates, float("nan")]
         return Curve(label, xs, ys)
 

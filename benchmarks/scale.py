@@ -13,14 +13,14 @@ import redis
 
 from benchmarks import recovery
 from benchmarks.bodies import Body, stream_bodies
+from benchmarks.environment import until
 from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
 from benchmarks.memory import mean_content
-from benchmarks.plan import Backlog, Plan, tell
-from benchmarks.scene import until
+from benchmarks.plan import Backlog, Plan, progress
+from benchmarks.sampler import script_use
 from benchmarks.store_loop import PLENTY, deliver_jobs
-from benchmarks.watch import script_use
-from lanes.store import LaneStore, connect
-from ops.stack import Stack
+from lanes.queue.store import LaneStore, connect
+from ops.embedded.stack import Stack
 from producers import OpportunityProducer
 
 SETTINGS = {"LANES_BURST_LIMIT": str(PLENTY), "LANES_DAILY_LIMIT": str(PLENTY)}
@@ -53,13 +53,13 @@ def measure(plan: Plan) -> Findings:
     with Stack(plan.folder / "scale", SETTINGS) as stack:
         stack.start_redis()
         with connect(stack.redis.url) as client, OpportunityProducer.from_settings(stack.load_settings()) as producer:
-            tell(f"scale: {backlog.sample} jobs released and delivered, {backlog.few} pending")
+            progress(f"scale: {backlog.sample} jobs released and delivered, {backlog.few} pending")
             few = _costs_of_few(client, producer, backlog)
             client.flushall()
-            tell(f"scale: {backlog.jobs} jobs over {backlog.lanes} lanes")
+            progress(f"scale: {backlog.jobs} jobs over {backlog.lanes} lanes")
             fill = _fill(client, producer, backlog)
             _wait_until_quiet(stack, client)
-            tell(f"scale: {backlog.sample} jobs released and delivered, {backlog.jobs} pending")
+            progress(f"scale: {backlog.sample} jobs released and delivered, {backlog.jobs} pending")
             many = [_cost(client, backlog.sample // BATCHES) for _ in range(BATCHES)]
             pending = LaneStore(client).counts()["pending"]
         status = [_time_status(stack, pending) for _ in range(1 if plan.brief else LOOKS)]
@@ -150,7 +150,7 @@ def _cost_figures(backlog: Backlog, few: list[Cost], many: list[Cost]) -> list[F
             "scale",
             "us inside Redis to release and deliver a job",
             {ours: [cost.inside for cost in many], theirs: [cost.inside for cost in few]},
-            [Aim(most=COST_AIM, beside=theirs)],
+            [Aim(at_most=COST_AIM, baseline=theirs)],
         ),
         Figure(
             "scale",
@@ -163,8 +163,8 @@ def _cost_figures(backlog: Backlog, few: list[Cost], many: list[Cost]) -> list[F
 def _size_figures(fill: Fill, status: list[float]) -> list[Figure]:
     return [
         Figure(
-            "scale", "bytes per pending job beside its body", {"lanes": [fill.bytes_per_job]}, [Aim(most=BYTES_AIM)]
+            "scale", "bytes per pending job beside its body", {"lanes": [fill.bytes_per_job]}, [Aim(at_most=BYTES_AIM)]
         ),
         Figure("scale", "jobs/s, enqueue_many of all", {"lanes": [fill.rate]}),
-        Figure("scale", "s for lanes status --json", {"lanes": status}, [Aim(most=STATUS_AIM)]),
+        Figure("scale", "s for lanes status --json", {"lanes": status}, [Aim(at_most=STATUS_AIM)]),
     ]

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from benchmarks import systems, witness
+from benchmarks import request_log, systems
 from benchmarks.bodies import make_body
 from benchmarks.charts import Chart, Curve
+from benchmarks.environment import Environment, end, start_environment, until
 from benchmarks.figures import Aim, Figure, Findings
-from benchmarks.plan import Limit, Plan, tell
-from benchmarks.scene import Scene, end, open_scene, until
+from benchmarks.plan import Limit, Plan, progress
+from benchmarks.request_log import Request
 from benchmarks.second_client import CONTACT
 from benchmarks.systems import ROOT
-from benchmarks.witness import Request
 
 LATENCY = (0.15, 0.25)
 USE_AIM, THROTTLED_AIM = 95, 1
@@ -21,16 +21,16 @@ LANES, OTHER, BOTH = "lanes", "the other client", "both together"
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class SharedResult:
     """What both sent, until the lanes had sent their last."""
 
     ours: list[Request]
-    others: list[Request]
+    foreign: list[Request]
 
     @property
     def all(self) -> list[Request]:
         """Both."""
-        return self.ours + self.others
+        return self.ours + self.foreign
 
     def use(self, requests: list[Request], limit: Limit) -> float:
         """Return the mean part of the window, in percent, that those of these requests fill that were not throttled.
@@ -40,37 +40,37 @@ class Passage:
         last = max(request.arrived_at for request in self.ours) - limit.seconds
         begin = min(request.arrived_at for request in self.all) + LEARNING * limit.seconds
         arrivals = [request.arrived_at for request in requests if not request.throttled]
-        return 100 * witness.mean_count(arrivals, limit.seconds, begin, last) / limit.requests
+        return 100 * request_log.mean_count(arrivals, limit.seconds, begin, last) / limit.requests
 
 
 def measure(plan: Plan) -> Findings:
     """Drain one lane while the other client goes on."""
-    passages = []
+    results = []
     for run in range(1, plan.long_runs + 1):
-        tell(f"shared: run {run} of {plan.long_runs}: one location, {plan.shared} jobs, another client beside them")
-        with open_scene(plan.folder / f"shared-{run}", plan.limit, LATENCY) as scene:
-            passages.append(_play(scene, plan.shared, seed=run))
+        progress(f"shared: run {run} of {plan.long_runs}: one location, {plan.shared} jobs, another client beside them")
+        with start_environment(plan.folder / f"shared-{run}", plan.limit, LATENCY) as environment:
+            results.append(_run(environment, plan.shared, seed=run))
     counts = {
         "jobs": plan.shared,
-        "delivered": [sum(request.succeeded for request in one.ours) for one in passages],
-        "others": [len(one.others) for one in passages],
+        "delivered": [sum(request.succeeded for request in one.ours) for one in results],
+        "foreign": [len(one.foreign) for one in results],
     }
-    return Findings(_figures(passages, plan.limit), counts, [_chart(passages[-1], plan.limit)])
+    return Findings(_figures(results, plan.limit), counts, [_chart(results[-1], plan.limit)])
 
 
-def _play(scene: Scene, jobs: int, seed: int) -> Passage:
+def _run(environment: Environment, jobs: int, seed: int) -> SharedResult:
     """Let the other client begin, then enqueue all.
 
     Raises:
         BenchmarkError: a job was not delivered, or twice.
     """
-    stack, limit = scene.stack, scene.limit
+    stack, limit = environment.stack, environment.limit
     system = systems.named_lanes(1)
-    workers = system.start_ready(stack, scene.control.url)
+    workers = system.start_ready(stack, environment.control.url)
     numbers = (str(limit.requests), str(limit.seconds), str(seed))
-    command = ["benchmarks.second_client", scene.control.url, SHARED, *numbers]
+    command = ["benchmarks.second_client", environment.control.url, SHARED, *numbers]
     other = stack.start("second-client", command, PYTHONPATH=ROOT)
-    until(stack, lambda: scene.delivered > 0, [other])
+    until(stack, lambda: environment.delivered > 0, [other])
     contacts = [f"contact-{number}" for number in range(jobs)]
     with system.sending(stack) as send:
         for contact in contacts:
@@ -78,15 +78,15 @@ def _play(scene: Scene, jobs: int, seed: int) -> Passage:
     until(stack, lambda: system.left(stack) == 0, [*workers, other])
     end(stack, [other])
     end(stack, workers)
-    requests = witness.ask(scene.control)
+    requests = request_log.read_requests(environment.control)
     ours = [request for request in requests if not request.contact.startswith(CONTACT)]
-    witness.check_each_delivered_once(LANES, ours, contacts)
+    request_log.check_each_delivered_once(LANES, ours, contacts)
     last = max(request.arrived_at for request in ours)
-    others = [one for one in requests if one.contact.startswith(CONTACT) and one.arrived_at <= last]
-    return Passage(ours, others)
+    foreign = [one for one in requests if one.contact.startswith(CONTACT) and one.arrived_at <= last]
+    return SharedResult(ours, foreign)
 
 
-def _figures(passages: list[Passage], limit: Limit) -> list[Figure]:
+def _figures(results: list[SharedResult], limit: Limit) -> list[Figure]:
     def percent_throttled(requests: list[Request]) -> float:
         return 100 * sum(request.throttled for request in requests) / len(requests)
 
@@ -95,38 +95,38 @@ def _figures(passages: list[Passage], limit: Limit) -> list[Figure]:
             SHARED,
             f"% of the window in use, mean over {limit.seconds} s windows",
             {
-                BOTH: [one.use(one.all, limit) for one in passages],
-                LANES: [one.use(one.ours, limit) for one in passages],
-                OTHER: [one.use(one.others, limit) for one in passages],
+                BOTH: [one.use(one.all, limit) for one in results],
+                LANES: [one.use(one.ours, limit) for one in results],
+                OTHER: [one.use(one.foreign, limit) for one in results],
             },
-            [Aim(least=USE_AIM)],
+            [Aim(at_least=USE_AIM)],
         ),
         Figure(
             SHARED,
             "% of requests answered with 429",
             {
-                LANES: [percent_throttled(one.ours) for one in passages],
-                OTHER: [percent_throttled(one.others) for one in passages],
-                BOTH: [percent_throttled(one.all) for one in passages],
+                LANES: [percent_throttled(one.ours) for one in results],
+                OTHER: [percent_throttled(one.foreign) for one in results],
+                BOTH: [percent_throttled(one.all) for one in results],
             },
-            [Aim(most=THROTTLED_AIM)],
+            [Aim(at_most=THROTTLED_AIM)],
         ),
     ]
 
 
-def _chart(passage: Passage, limit: Limit) -> Chart:
-    first = min(request.arrived_at for request in passage.all)
+def _chart(result: SharedResult, limit: Limit) -> Chart:
+    first = min(request.arrived_at for request in result.all)
 
     def curve(label: str, requests: list[Request]) -> Curve:
         arrivals = [request.arrived_at for request in requests if not request.throttled]
-        xs, ys = witness.sliding_counts(arrivals, limit.seconds)
+        xs, ys = request_log.sliding_counts(arrivals, limit.seconds)
         return Curve(label, [min(arrivals) - first + x for x in xs], ys, steps=True)
 
     return Chart(
         f"One budget, two clients: requests in the last {limit.seconds} s that were not throttled",
         "seconds from the first request",
         f"requests in the last {limit.seconds} s",
-        [curve(BOTH, passage.all), curve(LANES, passage.ours), curve(OTHER, passage.others)],
+        [curve(BOTH, result.all), curve(LANES, result.ours), curve(OTHER, result.foreign)],
         level=limit.requests,
         level_label=f"limit: {limit.requests}",
     )

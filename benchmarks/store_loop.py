@@ -4,16 +4,18 @@ import json
 import time
 
 from benchmarks.figures import BenchmarkError
-from lanes.results import Released
-from lanes.store import LaneStore
-from lanes.transitions import Limits, Report, Seat, Told
+from lanes.queue.results import Released
+from lanes.queue.store import LaneStore
+from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits, RateLimitInfo
 
 PLENTY = 1_000_000_000
-LIMITS = Limits(burst=PLENTY, window=10, daily=PLENTY)
+LIMITS = DefaultLimits(burst=PLENTY, window=10, daily=PLENTY)
 RETENTION_SECONDS = 86_400
-SEAT = Seat("benchmark#1", lease=45, retention=RETENTION_SECONDS, limits=LIMITS)
+CONSUMER = Consumer("benchmark#1", lease=45, retention=RETENTION_SECONDS, limits=LIMITS)
 # What every answer tells, as the instant server has it.
-TOLD = Told(burst=1_000_000, left=999_999, window=10, daily=PLENTY, day_left=PLENTY - 1, day_resets_in=86_000)
+RATE_LIMIT_INFO = RateLimitInfo(
+    burst=1_000_000, left=999_999, window=10, daily=PLENTY, day_left=PLENTY - 1, day_resets_in=86_000
+)
 # What a worker notes of a delivered attempt.
 DETAIL = json.dumps(
     {
@@ -35,14 +37,14 @@ def deliver_jobs(store: LaneStore, count: int) -> float:
         BenchmarkError: fewer were due, or an attempt was not taken as delivered.
     """
     started = time.perf_counter()
-    job = store.release(SEAT).next
+    job = store.release(CONSUMER).next
     for number in range(1, count + 1):
         if not isinstance(job, Released):
             message = f"only {number - 1} of {count} jobs were released"
             raise BenchmarkError(message)
-        take = SEAT if number < count else None
-        report = Report(job.id, job.attempt, DETAIL, LIMITS, TOLD)
-        result = store.deliver(report, retention=RETENTION_SECONDS, take=take)
+        release_for = CONSUMER if number < count else None
+        report = AttemptReport(job.id, job.attempt, DETAIL, LIMITS, RATE_LIMIT_INFO)
+        result = store.deliver(report, retention=RETENTION_SECONDS, release_for=release_for)
         if result.code != "delivered":
             message = f"a delivery was answered with {result.code}"
             raise BenchmarkError(message)

@@ -13,9 +13,9 @@ from benchmarks.figures import BenchmarkError
 from benchmarks.plan import Limit
 from benchmarks.processor_time import processor_seconds
 from benchmarks.upsert import API_URL, REDIS_URL
-from lanes.store import LaneStore, connect
-from ops.processes import Child
-from ops.stack import Stack
+from lanes.queue.store import LaneStore, connect
+from ops.embedded.processes import Child
+from ops.embedded.stack import Stack
 from producers import OpportunityProducer
 
 ROOT = str(Path(__file__).parents[1])

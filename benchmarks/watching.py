@@ -10,11 +10,11 @@ from benchmarks import commands, systems
 from benchmarks.bodies import make_bodies
 from benchmarks.drain import Drain, drain
 from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
-from benchmarks.plan import Plan, tell
-from ops.stack import Stack
+from benchmarks.plan import Plan, progress
+from ops.embedded.stack import Stack
 
 WATCHED, ALONE = "watched", "alone"
-AIM = Aim(most=1.05, beside=ALONE)
+AIM = Aim(at_most=1.05, baseline=ALONE)
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -33,13 +33,13 @@ def measure(plan: Plan) -> Findings:
     if shutil.which(CHROMIUM) is None:
         message = f"watching: there is no {CHROMIUM}: apt-get install chromium"
         raise BenchmarkError(message)
-    bodies = make_bodies(plan.crowd.watched_jobs)
+    bodies = make_bodies(plan.dashboard_size.watched_jobs)
     found: dict[str, list[Drain]] = {WATCHED: [], ALONE: []}
     for run in range(1, plan.runs + 1):
         for name, drains in found.items():
-            tell(f"watching: run {run} of {plan.runs}: {name}, {len(bodies)} jobs")
-            beside = somebody_who_watches if name == WATCHED else nullcontext
-            drains.append(drain(plan.folder / f"watching-{run}-{name}", SIDE, bodies, beside))
+            progress(f"watching: run {run} of {plan.runs}: {name}, {len(bodies)} jobs")
+            baseline = open_dashboard if name == WATCHED else nullcontext
+            drains.append(drain(plan.folder / f"watching-{run}-{name}", SIDE, bodies, baseline))
     costs = {name: [one.milliseconds for one in drains] for name, drains in found.items()}
     rates = {name: [one.rate for one in drains] for name, drains in found.items()}
     figures = [
@@ -50,7 +50,7 @@ def measure(plan: Plan) -> Findings:
 
 
 @contextmanager
-def somebody_who_watches(stack: Stack) -> Iterator[None]:
+def open_dashboard(stack: Stack) -> Iterator[None]:
     """Open the dashboard in a browser, each page in a tab of its own that refreshes itself."""
     stack.start_dashboard()
     with sync_playwright() as playwright:

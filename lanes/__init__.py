@@ -1,9 +1,9 @@
 """The queue itself: a state machine in Redis. Knows nothing of Celery or HTTP."""
 
 from lanes.errors import LanesError, RedisUnavailableError, ScriptError, SettingsError
-from lanes.job import Job, State
-from lanes.settings import Settings
-from lanes.store import LaneStore
+from lanes.queue.job import Job, State
+from lanes.queue.store import LaneStore
+from lanes.settings import WorkerSettings
 
 __all__ = [
     "Job",
@@ -11,7 +11,7 @@ __all__ = [
     "LanesError",
     "RedisUnavailableError",
     "ScriptError",
-    "Settings",
     "SettingsError",
     "State",
+    "WorkerSettings",
 ]

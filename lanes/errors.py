@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lanes.order import Accepted
+    from lanes.queue.new_job import EnqueueResult
 
 
 class LanesError(Exception):
@@ -36,12 +36,12 @@ class Trouble(StrEnum):
     DISK = "disk"
     REPLICAS = "replicas"
     PASSWORD = "password"  # noqa: S105 - no password, but the word
-    RIGHTS = "rights"
+    PERMISSIONS = "permissions"
     TLS = "tls"
     UNFIT = "unfit"
 
     @property
-    def passes(self) -> bool:
+    def is_transient(self) -> bool:
         """Whether it may well be over in a few seconds: Redis is started again, or another one takes over."""
         return self in (Trouble.AWAY, Trouble.LOADING, Trouble.READ_ONLY)
 
@@ -61,7 +61,7 @@ class RedisUnavailableError(LanesError):
 class NotDurableError(LanesError):
     """Jobs were accepted, but are not known to be as safe as was asked; `answers` are those of the enqueue."""
 
-    def __init__(self, message: str, answers: "Sequence[Accepted | Exception]") -> None:
+    def __init__(self, message: str, answers: "Sequence[EnqueueResult | Exception]") -> None:
         super().__init__(message)
         self.answers = list(answers)
 

@@ -18,10 +18,10 @@ from pydantic import (
     model_validator,
 )
 
-from lanes.durability import Durability
 from lanes.errors import SettingsError
-from lanes.keys import DEFAULT_PREFIX
-from lanes.rate_limits import DEFAULT_BURST, DEFAULT_DAILY
+from lanes.queue.rate_limits import DEFAULT_BURST, DEFAULT_DAILY
+from lanes.storage.durability import Durability
+from lanes.storage.keys import DEFAULT_PREFIX
 from lanes.urls import LOOPBACK, check_redis_url, check_url
 from lanes.versions import DEFAULT_VERSION, ApiVersion
 
@@ -38,7 +38,7 @@ Seconds = Annotated[float, Field(ge=0.001, le=315_360_000)]
 Count = Annotated[int, Field(gt=0)]
 
 
-class Settings(BaseModel):
+class WorkerSettings(BaseModel):
     """Every setting with its default; times in seconds. The environment wins over `.env`.
 
     `LANES_X_FILE` names a file that holds the value of `LANES_X`, as secrets of a container come.
@@ -95,7 +95,7 @@ class Settings(BaseModel):
     )
     outage_locations: int = Field(3, ge=2, le=1000, description="locations over which they must be spread")
     outage_probe_seconds: float = Field(1, ge=0.05, le=60, description="first gap between probes in an outage")
-    outage_probe_most_seconds: float = Field(60, ge=0.05, le=3600, description="the longest gap between probes")
+    outage_probe_max_seconds: float = Field(60, ge=0.05, le=3600, description="the longest gap between probes")
     refusal_brake: int = Field(
         20, ge=0, le=10_000, description="refusals in a row that put a lane on the brake; 0 for none"
     )
@@ -211,8 +211,8 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _check_outage(self) -> Self:
-        if self.outage_probe_most_seconds < self.outage_probe_seconds:
-            message = "LANES_OUTAGE_PROBE_MOST_SECONDS must not be less than LANES_OUTAGE_PROBE_SECONDS"
+        if self.outage_probe_max_seconds < self.outage_probe_seconds:
+            message = "LANES_OUTAGE_PROBE_MAX_SECONDS must not be less than LANES_OUTAGE_PROBE_SECONDS"
             raise ValueError(message)
         if self.notify_url is not None and self.notify_secret is None:
             message = "LANES_NOTIFY_SECRET must be set beside LANES_NOTIFY_URL; it signs what is sent there"

@@ -6,8 +6,8 @@ A producer's rights are read off the scripts that it calls. All rules are such a
 import re
 from collections.abc import Mapping
 
-from lanes.keys import DEFAULT_PREFIX, KEYS
-from lanes.loader import load
+from lanes.storage.keys import DEFAULT_PREFIX, KEYS
+from lanes.storage.scripts import load
 
 # Whose address each file `redis_url_NAME` holds; `admin` is a person who mends Redis itself.
 USERS = ("producer", "worker", "dashboard", "command", "backup", "admin")
@@ -22,7 +22,7 @@ RUN_SCRIPTS = ("+evalsha", "+eval", "+script|load")
 WAIT = ("+set", "+wait", "+config|get")
 # Workers and pages ask whether Redis keeps what it acknowledges, and how slow its disk is; the command asks more, of
 # rights and clients.
-ASKING = {
+INSPECT = {
     "worker": ("+config|get", "+latency|latest"),
     "dashboard": ("+config|get", "+latency|latest"),
     "command": ("+config|get", "+acl|whoami", "+acl|dryrun", "+client|list"),
@@ -43,12 +43,12 @@ def rules(user: str, prefix: str = DEFAULT_PREFIX) -> list[str]:
     # Redis compares the pattern of a PSUBSCRIBE letter by letter with those that are allowed.
     heard = [f"&{celery}/0.{name}" for name in ("celery.pidbox", "celeryev/worker.*", "celeryev/*", "celeryev")]
     channels = ["resetchannels", f"&{prefix}wake", f"&{celery}*", *heard]
-    return [*channels, f"~{prefix}*", "+@all", "-@admin", "-@dangerous", "+info", *ASKING[user]]
+    return [*channels, f"~{prefix}*", "+@all", "-@admin", "-@dangerous", "+info", *INSPECT[user]]
 
 
 def _producer(prefix: str) -> list[str]:
     texts = [load(name, prefix).text for name in PRODUCER_SCRIPTS]
-    used = {name for text in texts for name in _KEY.findall(text)} | {"mark"}
+    used = {name for text in texts for name in _KEY.findall(text)} | {"durability_marker"}
     commands = sorted({f"+{name.lower()}" for text in texts for name in _COMMAND.findall(text)})
     own = [f"~{_pattern(prefix, name)}" for name in sorted(used) if KEYS[name].kind != "channel"]
     return ["resetchannels", f"&{prefix}wake", *own, *CONNECT, *RUN_SCRIPTS, *commands, *WAIT]

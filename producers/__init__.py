@@ -1,16 +1,16 @@
 """What services import: put upserts into the lanes and ask what became of them. Needs redis and pydantic only."""
 
 from lanes.errors import LanesError, RedisUnavailableError, SettingsError, Trouble
-from lanes.job import Job, State
+from lanes.queue.job import Job, State
 from lanes.versions import ApiVersion
 from producers.async_producer import AsyncOpportunityProducer
 from producers.errors import (
     DurabilityError,
     EnqueueFailedError,
     EnqueueInterruptedError,
+    FieldError,
     IdempotencyConflictError,
     InvalidJobError,
-    Problem,
     ProducerError,
     UnknownJobError,
     WaitTimeoutError,
@@ -19,7 +19,7 @@ from producers.model import EnqueueOptions, Options, UpsertOpportunity
 from producers.model_v3 import UpsertOpportunityV3
 from producers.producer import OpportunityProducer
 from producers.protocols import AsyncProducer, Producer
-from producers.receipt import EnqueueReport, Receipt, Refusal
+from producers.receipt import EnqueueReport, Receipt, RejectedRow
 
 __all__ = [
     "ApiVersion",
@@ -30,18 +30,18 @@ __all__ = [
     "EnqueueInterruptedError",
     "EnqueueOptions",
     "EnqueueReport",
+    "FieldError",
     "IdempotencyConflictError",
     "InvalidJobError",
     "Job",
     "LanesError",
     "OpportunityProducer",
     "Options",
-    "Problem",
     "Producer",
     "ProducerError",
     "Receipt",
     "RedisUnavailableError",
-    "Refusal",
+    "RejectedRow",
     "SettingsError",
     "State",
     "Trouble",

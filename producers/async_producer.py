@@ -8,12 +8,22 @@ from typing import Self, TypeVar, Unpack
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from lanes.async_store import AsyncLaneStore, connect
-from lanes.durability import Durability
-from lanes.enqueueing import Answers, Terms
 from lanes.errors import NotDurableError, RedisUnavailableError
-from lanes.job import Job
-from lanes.settings import Settings
+from lanes.queue.async_store import AsyncLaneStore, connect
+from lanes.queue.enqueueing import DurabilityPolicy, EnqueueResults
+from lanes.queue.job import Job
+from lanes.settings import WorkerSettings
+from lanes.storage.durability import Durability
+from producers.batching import (
+    BATCH,
+    Batch,
+    Item,
+    batched,
+    check_rows,
+    number_rows,
+    raise_if_unavailable,
+    record_results,
+)
 from producers.errors import (
     DurabilityError,
     EnqueueFailedError,
@@ -21,13 +31,12 @@ from producers.errors import (
     UnknownJobError,
     WaitTimeoutError,
 )
-from producers.insistence import Insistence
-from producers.intake import BATCH, Batch, Item, batches, check_rows, note_answers, number_rows, taken
 from producers.model import EnqueueOptions, Options, check
-from producers.order import Opportunity, order_for
-from producers.producer import POLL_FIRST_SECONDS, POLL_MOST_SECONDS, durability_for, settings_for, waits_of
+from producers.new_job import Opportunity, new_job_for
+from producers.producer import POLL_FIRST_SECONDS, POLL_MAX_SECONDS, client_timeouts, durability_for, settings_for
 from producers.protocols import AsyncStore
 from producers.receipt import EnqueueReport, Receipt, make_receipt, receipt_of
+from producers.retry import RetryBudget
 
 T = TypeVar("T")
 
@@ -35,10 +44,10 @@ T = TypeVar("T")
 class AsyncOpportunityProducer:
     """`OpportunityProducer` with awaitable methods; see there. Belongs to the event loop that first uses it."""
 
-    def __init__(self, store: AsyncStore, settings: Settings | None = None) -> None:
+    def __init__(self, store: AsyncStore, settings: WorkerSettings | None = None) -> None:
         self._store = store
-        self._settings = settings or Settings.load()
-        self._known = self._settings.idempotency_seconds
+        self._settings = settings or WorkerSettings.load()
+        self._idempotency_seconds = self._settings.idempotency_seconds
 
     @classmethod
     def from_url(cls, redis_url: str) -> Self:
@@ -46,10 +55,10 @@ class AsyncOpportunityProducer:
         return cls.from_settings(settings_for(redis_url))
 
     @classmethod
-    def from_settings(cls, settings: Settings | None = None) -> Self:
+    def from_settings(cls, settings: WorkerSettings | None = None) -> Self:
         """See `OpportunityProducer.from_settings`."""
-        settings = settings or Settings.load()
-        client = connect(settings.redis_url, retry=Retry(NoBackoff(), 0), **waits_of(settings))
+        settings = settings or WorkerSettings.load()
+        client = connect(settings.redis_url, retry=Retry(NoBackoff(), 0), **client_timeouts(settings))
         return cls(AsyncLaneStore(client, settings.prefix), settings)
 
     async def enqueue(
@@ -61,18 +70,21 @@ class AsyncOpportunityProducer:
         **options: Unpack[Options],
     ) -> Receipt:
         """See `OpportunityProducer.enqueue`."""
-        order = order_for(self._settings, opportunity, options or None, job_id)
+        new_job = new_job_for(self._settings, opportunity, options or None, job_id)
         asked = durability_for(self._settings, durability)
-        insistence = Insistence(self._settings.enqueue_timeout_seconds)
+        retry_budget = RetryBudget(self._settings.enqueue_timeout_seconds)
         try:
-            answer = await insistence.run_async(
-                lambda seconds: self._store.enqueue(order, self._known, Terms(asked, seconds)), asyncio.sleep
+            answer = await retry_budget.run_async(
+                lambda seconds: self._store.enqueue(
+                    new_job, self._idempotency_seconds, DurabilityPolicy(asked, seconds)
+                ),
+                asyncio.sleep,
             )
         except RedisUnavailableError as error:
-            raise EnqueueFailedError(order.id, error, may_be_accepted=insistence.may_be_done) from error
+            raise EnqueueFailedError(new_job.id, error, may_be_accepted=retry_budget.may_be_done) from error
         except NotDurableError as error:
-            raise DurabilityError(str(asked), str(error), receipt=receipt_of(order, error)) from error
-        return make_receipt(order, answer)
+            raise DurabilityError(str(asked), str(error), receipt=receipt_of(new_job, error)) from error
+        return make_receipt(new_job, answer)
 
     async def enqueue_many(
         self,
@@ -93,36 +105,38 @@ class AsyncOpportunityProducer:
         return report
 
     async def _enqueue_batch(self, batch: Batch, asked: Durability, report: EnqueueReport) -> None:
-        orders, insistence = batch.orders, Insistence(self._settings.enqueue_timeout_seconds)
+        new_jobs, retry_budget = batch.new_jobs, RetryBudget(self._settings.enqueue_timeout_seconds)
 
-        async def attempt(seconds: float) -> Answers:
-            return taken(await self._store.enqueue_many(orders, self._known, Terms(asked, seconds)))
+        async def attempt(seconds: float) -> EnqueueResults:
+            return raise_if_unavailable(
+                await self._store.enqueue_many(new_jobs, self._idempotency_seconds, DurabilityPolicy(asked, seconds))
+            )
 
         try:
-            note_answers(batch, await insistence.run_async(attempt, asyncio.sleep), report)
+            record_results(batch, await retry_budget.run_async(attempt, asyncio.sleep), report)
         except RedisUnavailableError as error:
-            raise EnqueueInterruptedError(report, error, may_be_accepted=insistence.may_be_done) from error
+            raise EnqueueInterruptedError(report, error, may_be_accepted=retry_budget.may_be_done) from error
         except NotDurableError as error:
-            note_answers(batch, error.answers, report)
+            record_results(batch, error.answers, report)
             raise DurabilityError(str(asked), str(error), report=report) from error
 
-    async def _insist(self, call: Callable[[], Awaitable[T]], most: float = math.inf) -> T:
-        insistence = Insistence(min(self._settings.enqueue_timeout_seconds, most))
-        return await insistence.run_async(lambda _: call(), asyncio.sleep)
+    async def _retry(self, call: Callable[[], Awaitable[T]], max_seconds: float = math.inf) -> T:
+        retry_budget = RetryBudget(min(self._settings.enqueue_timeout_seconds, max_seconds))
+        return await retry_budget.run_async(lambda _: call(), asyncio.sleep)
 
     async def status(self, job_id: str) -> Job:
         """See `OpportunityProducer.status`."""
-        return await self._look(job_id)
+        return await self._read_job(job_id)
 
-    async def _look(self, job_id: str, most: float = math.inf) -> Job:
-        job = await self._insist(lambda: self._store.job(job_id), most)
+    async def _read_job(self, job_id: str, max_seconds: float = math.inf) -> Job:
+        job = await self._retry(lambda: self._store.job(job_id), max_seconds)
         if job is None:
             raise UnknownJobError(job_id)
         return job
 
     async def cancel(self, job_id: str) -> bool:
         """See `OpportunityProducer.cancel`."""
-        answer = await self._insist(lambda: self._store.cancel(job_id, self._settings.retention_seconds))
+        answer = await self._retry(lambda: self._store.cancel(job_id, self._settings.retention_seconds))
         if answer == "unknown":
             raise UnknownJobError(job_id)
         return answer == "cancelled"
@@ -133,14 +147,14 @@ class AsyncOpportunityProducer:
         deadline = loop.time() + timeout
         pause = POLL_FIRST_SECONDS
         while True:
-            job = await self._look(job_id, max(0.0, deadline - loop.time()))
+            job = await self._read_job(job_id, max(0.0, deadline - loop.time()))
             if job.state.final:
                 return job
             left = deadline - loop.time()
             if not left > 0:
                 raise WaitTimeoutError(job, timeout)
             await asyncio.sleep(min(pause, left))
-            pause = min(pause * 1.5, POLL_MOST_SECONDS)
+            pause = min(pause * 1.5, POLL_MAX_SECONDS)
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -156,7 +170,7 @@ class AsyncOpportunityProducer:
 async def _batches(values: Iterable[Item] | AsyncIterable[Item]) -> AsyncIterator[list[Item]]:
     """Cut an iterable of either kind into lists."""
     if not isinstance(values, AsyncIterable):
-        for batch in batches(values):
+        for batch in batched(values):
             yield batch
         return
     gathered: list[Item] = []

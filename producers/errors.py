@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lanes.errors import LanesError, RedisUnavailableError
-from lanes.job import Job
+from lanes.queue.job import Job
 
 if TYPE_CHECKING:
     from producers.receipt import EnqueueReport, Receipt
@@ -19,7 +19,7 @@ class ProducerError(LanesError):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FieldError:
     """One thing wrong with a job: the field, its value shortened to one line, and what would be right."""
 
     field: str
@@ -32,11 +32,11 @@ class Problem:
 
 
 class InvalidJobError(ProducerError):
-    """The body or an option does not fit the contract; `problems` holds every reason."""
+    """The body or an option does not fit the contract; `field_errors` holds every reason."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("; ".join(str(problem) for problem in problems))
-        self.problems = tuple(problems)
+    def __init__(self, field_errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(str(each) for each in field_errors))
+        self.field_errors = tuple(field_errors)
 
 
 class IdempotencyConflictError(ProducerError):

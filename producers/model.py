@@ -12,12 +12,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic.alias_generators import to_camel
 
 from lanes.versions import ApiVersion
-from producers.errors import InvalidJobError, Problem
+from producers.errors import FieldError, InvalidJobError
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_FIELDS = 64  # of a body or its options, and problems that are told of one
-EXACT = 2**53
-_SHOWN = 60
+MAX_EXACT = 2**53
+_MAX_SHOWN = 60
 _WITH_ZONE = "must be a time with a zone, like 2026-05-01T09:00:00Z"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -52,7 +52,7 @@ class Upsert(BaseModel):
     @classmethod
     def _check_number(cls, value: object) -> object:
         # 1e400 is what JSON makes of a number too large; an int may be too large for a float.
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) > EXACT:
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_EXACT:
             message = "must be between -2**53 and 2**53, where numbers are exact"
             raise ValueError(message)
         if isinstance(value, Decimal) and value.is_finite() and Decimal(repr(float(value))) != value:
@@ -62,7 +62,7 @@ class Upsert(BaseModel):
 
     @field_serializer("monetary_value", "forecast_probability", check_fields=False)
     def _write_number(self, value: float | None) -> int | float | None:
-        return int(value) if value is not None and value.is_integer() and abs(value) <= EXACT else value
+        return int(value) if value is not None and value.is_integer() and abs(value) <= MAX_EXACT else value
 
     @property
     def record(self) -> str:
@@ -171,9 +171,9 @@ def check(
     model: type[Model],
     values: object,
     path: str = "",
-    elsewhere: Mapping[ApiVersion, Collection[str]] = MappingProxyType({}),
+    other_versions: Mapping[ApiVersion, Collection[str]] = MappingProxyType({}),
 ) -> Model:
-    """Return `values` as the model. `elsewhere` holds the fields of other versions, to be told of.
+    """Return `values` as the model. `other_versions` holds the fields of other versions, to be told of.
 
     Raises:
         InvalidJobError: with every problem, each naming its field, value and what would be right.
@@ -181,23 +181,23 @@ def check(
     if isinstance(values, Mapping) and not isinstance(values, dict):
         values = dict(values)  # a strict model takes no other mapping
     if isinstance(values, dict) and len(values) > MAX_FIELDS:
-        raise InvalidJobError([Problem(path, f"{len(values)} fields", f"must have at most {MAX_FIELDS} fields")])
+        raise InvalidJobError([FieldError(path, f"{len(values)} fields", f"must have at most {MAX_FIELDS} fields")])
     try:
         return model.model_validate(values)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)[:MAX_FIELDS]
         raise InvalidJobError(
-            [_problem(model, dict(problem), values, path, elsewhere) for problem in problems]
+            [_field_error(model, dict(problem), values, path, other_versions) for problem in problems]
         ) from None
 
 
-def _problem(
+def _field_error(
     model: type[BaseModel],
     problem: dict[str, Any],
     values: object,
     path: str,
-    elsewhere: Mapping[ApiVersion, Collection[str]],
-) -> Problem:
+    other_versions: Mapping[ApiVersion, Collection[str]],
+) -> FieldError:
     location = ".".join(str(part) for part in problem["loc"])
     value: object = problem.get("input")
     if isinstance(values, Mapping) and location in values:
@@ -206,37 +206,37 @@ def _problem(
     kind = problem["type"]
     if kind == "extra_forbidden":
         names = api_names(model)
-        if others := [version for version, fields in elsewhere.items() if location in fields]:
+        if others := [version for version, fields in other_versions.items() if location in fields]:
             own = f" in API version {model.version}" if issubclass(model, Upsert) else ""
-            return Problem(name, "", f"no such field{own}; {' and '.join(others)} has it: see LANES_API_VERSION")
+            return FieldError(name, "", f"no such field{own}; {' and '.join(others)} has it: see LANES_API_VERSION")
         if location in model.model_fields:
             twin = model.model_fields[location].alias
-            return Problem(name, "", f"stands there as {twin} already: keep one of the two")
+            return FieldError(name, "", f"stands there as {twin} already: keep one of the two")
         close = get_close_matches(location, names, n=1, cutoff=0.6)
-        return Problem(
+        return FieldError(
             name,
             "",
             f"no such field; {f'did you mean {close[0]}?' if close else 'known: ' + ', '.join(names)}",
         )
     if kind == "missing":
-        return Problem(name, "", "is required")
+        return FieldError(name, "", "is required")
     if kind == "string_pattern_mismatch" and location.lower().endswith(("id", "to")):
-        return Problem(name, shorten(value), "must be 1 to 64 letters, digits, - or _")
+        return FieldError(name, shorten(value), "must be 1 to 64 letters, digits, - or _")
     if kind == "string_pattern_mismatch":
-        most = 128 if location == "idempotency_key" else 64
-        return Problem(name, shorten(value), f"must be 1 to {most} printable ASCII characters, no spaces")
+        max_length = 128 if location == "idempotency_key" else 64
+        return FieldError(name, shorten(value), f"must be 1 to {max_length} printable ASCII characters, no spaces")
     message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
     if kind == "timezone_aware":
-        return Problem(name, shorten(value), _WITH_ZONE)
+        return FieldError(name, shorten(value), _WITH_ZONE)
     if kind == "model_type":
-        return Problem(name, shorten(values), "must be an object of named fields")
-    return Problem(name, shorten(value), message)
+        return FieldError(name, shorten(values), "must be an object of named fields")
+    return FieldError(name, shorten(value), message)
 
 
 def _name(part: object) -> str:
     """Return the name of a field as it stood there, made printable and short; in quotes when it would not show."""
     text = str(part)
-    return text if text.isprintable() and text.strip() and len(text) <= _SHOWN else shorten(text)
+    return text if text.isprintable() and text.strip() and len(text) <= _MAX_SHOWN else shorten(text)
 
 
 def shorten(value: object) -> str:
@@ -246,4 +246,4 @@ def shorten(value: object) -> str:
     except (ValueError, RecursionError):  # an integer of more than 4300 digits, or nested too deeply
         text = f"{type(value).__name__} too large to show"
     text = "".join(character if character.isprintable() else "?" for character in text)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}…"

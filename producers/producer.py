@@ -9,35 +9,35 @@ from typing import Self, TypeVar, Unpack
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from lanes.durability import Durability
-from lanes.enqueueing import Terms
 from lanes.errors import NotDurableError, RedisUnavailableError, SettingsError
-from lanes.job import Job
-from lanes.settings import Settings
-from lanes.store import LaneStore, connect
+from lanes.queue.enqueueing import DurabilityPolicy
+from lanes.queue.job import Job
+from lanes.queue.store import LaneStore, connect
+from lanes.settings import WorkerSettings
+from lanes.storage.durability import Durability
+from producers.batching import Batch, InputRow, batched, check_rows, number_rows, raise_if_unavailable, record_results
 from producers.errors import (
     DurabilityError,
     EnqueueFailedError,
     EnqueueInterruptedError,
+    FieldError,
     InvalidJobError,
-    Problem,
     UnknownJobError,
     WaitTimeoutError,
 )
-from producers.insistence import SHARE_OF_ONE_TRY, Insistence
-from producers.intake import Batch, Row, batches, check_rows, note_answers, number_rows, taken
 from producers.model import EnqueueOptions, Options, check, shorten
-from producers.order import Opportunity, order_for
+from producers.new_job import Opportunity, new_job_for
 from producers.protocols import Progress, Store
 from producers.receipt import EnqueueReport, Receipt, make_receipt, receipt_of
+from producers.retry import ATTEMPT_SHARE, RetryBudget
 
 POLL_FIRST_SECONDS = 0.02
-POLL_MOST_SECONDS = 1.0
+POLL_MAX_SECONDS = 1.0
 
 T = TypeVar("T")
 
 
-def settings_for(redis_url: str) -> Settings:
+def settings_for(redis_url: str) -> WorkerSettings:
     """Return the settings of the environment or `.env`, but for the Redis that they name.
 
     Raises:
@@ -46,10 +46,10 @@ def settings_for(redis_url: str) -> Settings:
     if not redis_url:
         message = "the URL of Redis must not be empty; it looks like redis://127.0.0.1:6379/0"
         raise SettingsError(message)
-    return Settings.load({**os.environ, "LANES_REDIS_URL": redis_url, "LANES_REDIS_URL_FILE": ""})
+    return WorkerSettings.load({**os.environ, "LANES_REDIS_URL": redis_url, "LANES_REDIS_URL_FILE": ""})
 
 
-def durability_for(settings: Settings, asked: str | None) -> Durability:
+def durability_for(settings: WorkerSettings, asked: str | None) -> Durability:
     """Return how safe jobs must be, as a call says or else the settings.
 
     Raises:
@@ -58,12 +58,12 @@ def durability_for(settings: Settings, asked: str | None) -> Durability:
     try:
         return Durability.parse(settings.durability if asked is None else str(asked))
     except ValueError as error:
-        raise InvalidJobError([Problem("durability", shorten(asked), str(error))]) from None
+        raise InvalidJobError([FieldError("durability", shorten(asked), str(error))]) from None
 
 
-def waits_of(settings: Settings) -> dict[str, float]:
+def client_timeouts(settings: WorkerSettings) -> dict[str, float]:
     """Return how long a client waits for a connection or a reply: several tries fit into the time of an enqueue."""
-    seconds = settings.enqueue_timeout_seconds * SHARE_OF_ONE_TRY
+    seconds = settings.enqueue_timeout_seconds * ATTEMPT_SHARE
     return {"socket_connect_timeout": seconds, "socket_timeout": seconds}
 
 
@@ -74,10 +74,10 @@ class OpportunityProducer:
     `lanes.RedisUnavailableError` then. What is enqueued is sent again under the same id, and makes one job.
     """
 
-    def __init__(self, store: Store, settings: Settings | None = None) -> None:
+    def __init__(self, store: Store, settings: WorkerSettings | None = None) -> None:
         self._store = store
-        self._settings = settings or Settings.load()
-        self._known = self._settings.idempotency_seconds
+        self._settings = settings or WorkerSettings.load()
+        self._idempotency_seconds = self._settings.idempotency_seconds
 
     @classmethod
     def from_url(cls, redis_url: str) -> Self:
@@ -89,21 +89,21 @@ class OpportunityProducer:
         return cls._of(settings_for(redis_url))
 
     @classmethod
-    def from_settings(cls, settings: Settings | None = None) -> Self:
+    def from_settings(cls, settings: WorkerSettings | None = None) -> Self:
         """Return a producer as the settings say, by default those of the environment or `.env`.
 
         Raises:
             SettingsError: a setting is wrong.
         """
-        return cls._of(settings or Settings.load())
+        return cls._of(settings or WorkerSettings.load())
 
     @classmethod
-    def _of(cls, settings: Settings) -> Self:
-        client = connect(settings.redis_url, retry=Retry(NoBackoff(), 0), **waits_of(settings))
+    def _of(cls, settings: WorkerSettings) -> Self:
+        client = connect(settings.redis_url, retry=Retry(NoBackoff(), 0), **client_timeouts(settings))
         return cls(LaneStore(client, settings.prefix), settings)
 
-    def _insist(self, call: Callable[[], T], most: float = math.inf) -> T:
-        return Insistence(min(self._settings.enqueue_timeout_seconds, most)).run(lambda _: call())
+    def _retry(self, call: Callable[[], T], max_seconds: float = math.inf) -> T:
+        return RetryBudget(min(self._settings.enqueue_timeout_seconds, max_seconds)).run(lambda _: call())
 
     def enqueue(
         self,
@@ -129,16 +129,20 @@ class OpportunityProducer:
             EnqueueFailedError: Redis is away, or takes no jobs; it tells whether this one may be accepted.
             DurabilityError: it is accepted, but not known to be as safe as was asked.
         """
-        order = order_for(self._settings, opportunity, options or None, job_id)
+        new_job = new_job_for(self._settings, opportunity, options or None, job_id)
         asked = durability_for(self._settings, durability)
-        insistence = Insistence(self._settings.enqueue_timeout_seconds)
+        retry_budget = RetryBudget(self._settings.enqueue_timeout_seconds)
         try:
-            answer = insistence.run(lambda seconds: self._store.enqueue(order, self._known, Terms(asked, seconds)))
+            answer = retry_budget.run(
+                lambda seconds: self._store.enqueue(
+                    new_job, self._idempotency_seconds, DurabilityPolicy(asked, seconds)
+                )
+            )
         except RedisUnavailableError as error:
-            raise EnqueueFailedError(order.id, error, may_be_accepted=insistence.may_be_done) from error
+            raise EnqueueFailedError(new_job.id, error, may_be_accepted=retry_budget.may_be_done) from error
         except NotDurableError as error:
-            raise DurabilityError(str(asked), str(error), receipt=receipt_of(order, error)) from error
-        return make_receipt(order, answer)
+            raise DurabilityError(str(asked), str(error), receipt=receipt_of(new_job, error)) from error
+        return make_receipt(new_job, answer)
 
     def enqueue_many(
         self,
@@ -165,17 +169,17 @@ class OpportunityProducer:
 
     def enqueue_rows(
         self,
-        rows: Iterable[Row],
+        rows: Iterable[InputRow],
         *,
         progress: Progress | None = None,
         durability: str | None = None,
         **options: Unpack[Options],
     ) -> EnqueueReport:
-        """`enqueue_many` for rows that bring their own numbers, as those of a file do (`producers.rows`)."""
+        """`enqueue_many` for rows that bring their own numbers, as those of a file do (`producers.files.rows`)."""
         common = check(EnqueueOptions, options)
         asked = durability_for(self._settings, durability)
         report = EnqueueReport()
-        for values in batches(rows):
+        for values in batched(rows):
             try:
                 self._enqueue_batch(check_rows(values, common, self._settings), asked, report)
             finally:
@@ -184,16 +188,18 @@ class OpportunityProducer:
         return report
 
     def _enqueue_batch(self, batch: Batch, asked: Durability, report: EnqueueReport) -> None:
-        orders, insistence = batch.orders, Insistence(self._settings.enqueue_timeout_seconds)
+        new_jobs, retry_budget = batch.new_jobs, RetryBudget(self._settings.enqueue_timeout_seconds)
         try:
-            answers = insistence.run(
-                lambda seconds: taken(self._store.enqueue_many(orders, self._known, Terms(asked, seconds)))
+            answers = retry_budget.run(
+                lambda seconds: raise_if_unavailable(
+                    self._store.enqueue_many(new_jobs, self._idempotency_seconds, DurabilityPolicy(asked, seconds))
+                )
             )
-            note_answers(batch, answers, report)
+            record_results(batch, answers, report)
         except RedisUnavailableError as error:
-            raise EnqueueInterruptedError(report, error, may_be_accepted=insistence.may_be_done) from error
+            raise EnqueueInterruptedError(report, error, may_be_accepted=retry_budget.may_be_done) from error
         except NotDurableError as error:
-            note_answers(batch, error.answers, report)
+            record_results(batch, error.answers, report)
             raise DurabilityError(str(asked), str(error), report=report) from error
 
     def status(self, job_id: str) -> Job:
@@ -204,10 +210,10 @@ class OpportunityProducer:
         Raises:
             UnknownJobError: no job has this id (any more).
         """
-        return self._look(job_id)
+        return self._read_job(job_id)
 
-    def _look(self, job_id: str, most: float = math.inf) -> Job:
-        job = self._insist(lambda: self._store.job(job_id), most)
+    def _read_job(self, job_id: str, max_seconds: float = math.inf) -> Job:
+        job = self._retry(lambda: self._store.job(job_id), max_seconds)
         if job is None:
             raise UnknownJobError(job_id)
         return job
@@ -218,7 +224,7 @@ class OpportunityProducer:
         Raises:
             UnknownJobError: no job has this id (any more).
         """
-        answer = self._insist(lambda: self._store.cancel(job_id, self._settings.retention_seconds))
+        answer = self._retry(lambda: self._store.cancel(job_id, self._settings.retention_seconds))
         if answer == "unknown":
             raise UnknownJobError(job_id)
         return answer == "cancelled"
@@ -237,14 +243,14 @@ class OpportunityProducer:
         deadline = time.monotonic() + timeout
         pause = POLL_FIRST_SECONDS
         while True:
-            job = self._look(job_id, max(0.0, deadline - time.monotonic()))
+            job = self._read_job(job_id, max(0.0, deadline - time.monotonic()))
             if job.state.final:
                 return job
             left = deadline - time.monotonic()
             if not left > 0:
                 raise WaitTimeoutError(job, timeout)
             time.sleep(min(pause, left))
-            pause = min(pause * 1.5, POLL_MOST_SECONDS)
+            pause = min(pause * 1.5, POLL_MAX_SECONDS)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from typing import Protocol, Unpack
 
-from lanes.enqueueing import DEFAULT_TERMS, Terms
-from lanes.job import Job
-from lanes.order import Accepted, Order
+from lanes.queue.enqueueing import DEFAULT_DURABILITY_POLICY, DurabilityPolicy
+from lanes.queue.job import Job
+from lanes.queue.new_job import EnqueueResult, NewJob
 from producers.model import Options
-from producers.order import Opportunity
+from producers.new_job import Opportunity
 from producers.receipt import EnqueueReport, Receipt
 
 Progress = Callable[[EnqueueReport], None]
@@ -99,13 +99,21 @@ class AsyncProducer(Protocol):
 class Store(Protocol):
     """What a producer needs of the lanes: `lanes.LaneStore`, or lanes in memory."""
 
-    def enqueue(self, order: Order, idempotency_seconds: float, terms: Terms = DEFAULT_TERMS) -> Accepted:
+    def enqueue(
+        self,
+        new_job: NewJob,
+        idempotency_seconds: float,
+        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+    ) -> EnqueueResult:
         """See `LaneStore.enqueue`."""
         ...
 
     def enqueue_many(
-        self, orders: Sequence[Order], idempotency_seconds: float, terms: Terms = DEFAULT_TERMS
-    ) -> list[Accepted | Exception]:
+        self,
+        new_jobs: Sequence[NewJob],
+        idempotency_seconds: float,
+        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+    ) -> list[EnqueueResult | Exception]:
         """See `LaneStore.enqueue_many`."""
         ...
 
@@ -125,13 +133,21 @@ class Store(Protocol):
 class AsyncStore(Protocol):
     """What an asynchronous producer needs of the lanes."""
 
-    async def enqueue(self, order: Order, idempotency_seconds: float, terms: Terms = DEFAULT_TERMS) -> Accepted:
+    async def enqueue(
+        self,
+        new_job: NewJob,
+        idempotency_seconds: float,
+        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+    ) -> EnqueueResult:
         """See `LaneStore.enqueue`."""
         ...
 
     async def enqueue_many(
-        self, orders: Sequence[Order], idempotency_seconds: float, terms: Terms = DEFAULT_TERMS
-    ) -> list[Accepted | Exception]:
+        self,
+        new_jobs: Sequence[NewJob],
+        idempotency_seconds: float,
+        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+    ) -> list[EnqueueResult | Exception]:
         """See `LaneStore.enqueue_many`."""
         ...
 

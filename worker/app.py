@@ -16,40 +16,40 @@ from celery.signals import (
     worker_shutting_down,
 )
 
+from lanes.credentials import CredentialStore
 from lanes.errors import SettingsError
-from lanes.loader import load_all
-from lanes.settings import Settings
-from lanes.store import LaneStore, connect
-from lanes.token_store import TokenStore
-from worker.bell import Bell
-from worker.bench import Bench, StopFlag
-from worker.broker import broker_of, close_wholly
-from worker.control import hide_bodies, restrict, survive_garbage
-from worker.crew import Crew
-from worker.dispatcher import SHIFT_TASK, DispatcherStep, ShiftTask
-from worker.enqueue import EnqueueTask, enqueue_rows
-from worker.events import JobEvents, NoEvents
-from worker.guard import GuardStep
+from lanes.queue.store import LaneStore, connect
+from lanes.settings import WorkerSettings
+from lanes.storage.scripts import load_all
+from worker.broker import broker_of, patch_channel_close
+from worker.delivery.context import StopFlag, WorkerContext
+from worker.delivery.dispatcher import SHIFT_TASK, DispatcherStep, ShiftTask
+from worker.delivery.flower_events import JobEvents, NoEvents
+from worker.delivery.sender_pool import SenderPool
+from worker.delivery.shift import run_shift
+from worker.delivery.wakeup import WakeupPipe
+from worker.enqueue_task import EnqueueTask, enqueue_rows
 from worker.highlevel.client import HighLevelClient, user_agent
-from worker.local_trouble import LocalTrouble
-from worker.logs import configure_logs, set_up_celery
+from worker.highlevel.local_failures import LocalFailures
+from worker.logging.setup import configure_celery_logging, configure_logging
 from worker.metrics.step import MetricsStep
-from worker.redis_watch import RedisWatch
+from worker.safety.redis_availability import RedisAvailability
+from worker.safety.remote_control import patch_body_dump, patch_message_parsing, restrict_remote_control
+from worker.safety.startup_check import StartupCheckStep
 from worker.shared_flag import SharedFlag
-from worker.shift import work
-from worker.tokens.tokens import Tokens
+from worker.tokens.provider import TokenProvider
 from worker.tokens.unservable import Unservable
 
-MOST_SENDERS = 4  # processes; a container may see many cores of which it has no share
+MAX_SENDERS = 4  # processes; a container may see many cores of which it has no share
 
 
 def default_concurrency() -> int:
     """Return a process that sends for each core, as far as they are of use, and one for other tasks."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_SENDERS) + 1
+    return min(cores, MAX_SENDERS) + 1
 
 
-def make_app(settings: Settings) -> Celery:
+def make_app(settings: WorkerSettings) -> Celery:
     """Return the Celery app for these settings."""
     broker = broker_of(settings.redis_url)
     app = Celery("lanes", broker=broker.url)
@@ -77,80 +77,82 @@ def make_app(settings: Settings) -> Celery:
             "socket_keepalive": True,
         },
     )
-    app.steps["consumer"].update((GuardStep, DispatcherStep))
+    app.steps["consumer"].update((StartupCheckStep, DispatcherStep))
     if settings.metrics_port:
         app.steps["worker"].add(MetricsStep)
     return app
 
 
-def load_settings() -> Settings:
+def load_settings() -> WorkerSettings:
     """Return the settings of this process, or end it with a line for each that is wrong (exit status 2)."""
     try:
-        return Settings.load()
+        return WorkerSettings.load()
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None
 
 
 settings = load_settings()
-configure_logs(settings)
+configure_logging(settings)
 log = structlog.get_logger()
-close_wholly()
-restrict()
-hide_bodies()
-survive_garbage()
+patch_channel_close()
+restrict_remote_control()
+patch_body_dump()
+patch_message_parsing()
 app = make_app(settings)
 stop = StopFlag()
 ready = SharedFlag()
 some_unservable = SharedFlag()
-trouble = LocalTrouble()
-bell = Bell()
-redis_watch = RedisWatch()
-_crew: Crew | None = None
-_bench: Bench | None = None
+local_failures = LocalFailures()
+wakeup = WakeupPipe()
+redis_availability = RedisAvailability()
+_sender_pool: SenderPool | None = None
+_context: WorkerContext | None = None
 _lock = threading.Lock()
 
 
-def bench(hostname: str) -> Bench:
+def worker_context(hostname: str) -> WorkerContext:
     """Return what the shifts of this process share."""
-    global _bench  # noqa: PLW0603 - one per process
+    global _context  # noqa: PLW0603 - one per process
     with _lock:
-        if _bench is None:
+        if _context is None:
             load_all(settings.prefix)
             store = LaneStore(connect(settings.redis_url), settings.prefix)
-            _bench = Bench(
+            _context = WorkerContext(
                 settings,
                 store,
                 HighLevelClient(settings.api_base_url, settings.api_version, settings.http_timeout_seconds),
-                Tokens(settings, store, lambda: bool(stop), Unservable(TokenStore(store), hostname, some_unservable)),
+                TokenProvider(
+                    settings, store, lambda: bool(stop), Unservable(CredentialStore(store), hostname, some_unservable)
+                ),
                 JobEvents(app) if app.conf.worker_send_task_events else NoEvents(app),
                 hostname,
                 stop,
-                bell,
-                redis_watch,
-                _crew,
+                wakeup,
+                redis_availability,
+                _sender_pool,
                 ready=ready,
-                trouble=trouble,
+                local_failures=local_failures,
             )
-        return _bench
+        return _context
 
 
 @app.task(name=SHIFT_TASK, base=ShiftTask, bind=True, acks_late=False)
 def work_shift(self: Any) -> None:
     """Send due jobs for a few seconds."""
-    work(bench(self.request.hostname))
+    run_shift(worker_context(self.request.hostname))
 
 
 @app.task(name="producers.enqueue", base=EnqueueTask, bind=True, acks_late=True, reject_on_worker_lost=True)
 def enqueue(self: Any, rows: Any, durability: str | None = None) -> dict[str, Any]:
     """Enqueue one row, or a list of rows, sent by any Celery client."""
-    return enqueue_rows(bench(self.request.hostname).store, settings, self.request.id, rows, durability)
+    return enqueue_rows(worker_context(self.request.hostname).store, settings, self.request.id, rows, durability)
 
 
 @setup_logging.connect
 def _set_up_logs(loglevel: int | str, logfile: str | None, **_: Any) -> None:
     """Celery asks who will do it, and then leaves the logs alone."""
-    set_up_celery(settings, loglevel, logfile)
+    configure_celery_logging(settings, loglevel, logfile)
 
 
 @celeryd_after_setup.connect
@@ -160,30 +162,30 @@ def _no_banner(instance: Any, **_: Any) -> None:
 
 
 @worker_ready.connect
-def _say_ready(sender: Any, **_: Any) -> None:
+def _log_ready(sender: Any, **_: Any) -> None:
     """Once for each start."""
     ready.set()
     log.info("worker_ready", worker=sender.hostname, slots=sender.pool.num_processes, version=user_agent())
 
 
 @worker_shutting_down.connect
-def _release_nothing_more(sender: str, how: str, **_: Any) -> None:
+def _stop_releasing(sender: str, how: str, **_: Any) -> None:
     stop.set()
-    bell.ring()
-    log.info("worker_stops", worker=sender, how=how.lower())
+    wakeup.wake()
+    log.info("worker_stopping", worker=sender, how=how.lower())
 
 
 @worker_process_init.connect
-def _start_anew(**_: Any) -> None:
+def _after_fork(**_: Any) -> None:
     """After a fork: nothing that the parent had open is used. A process has one shift at a time, hence a crew."""
-    global _bench, _crew, _lock
-    _bench, _crew, _lock = None, Crew(settings.shift_threads), threading.Lock()
+    global _context, _sender_pool, _lock
+    _context, _sender_pool, _lock = None, SenderPool(settings.shift_threads), threading.Lock()
 
 
 @worker_process_shutdown.connect
 def _finish_requests(**_: Any) -> None:
     """Wait for the hands that a shift left in the middle of a request."""
-    if _crew is not None:
-        _crew.close()
-    if _bench is not None:
-        _bench.tokens.close()
+    if _sender_pool is not None:
+        _sender_pool.close()
+    if _context is not None:
+        _context.tokens.close()

@@ -34,7 +34,7 @@ def broker_of(redis_url: str) -> Broker:
     return Broker(url, {"ssl_cert_reqs": "required", "ssl_check_hostname": True, **given})
 
 
-def close_wholly() -> None:
+def patch_channel_close() -> None:
     """From now on a channel to the broker that is closed leaves nothing open, also when Redis is away just then.
 
     Left to itself (kombu 5), it first asks Redis for something, and when that fails keeps its sockets and itself for

@@ -1,7 +1,7 @@
 -- begin_renewal: one worker alone may renew a credential for a while. The first request that may spend its refresh token is noted
 -- before it is made: from then on the API gives the same pair again for some time only, whatever becomes of the worker.
 -- ARGV:
---   1 name      as in store_token
+--   1 name      as in store_credential
 --   2 version   which is renewed
 --   3 holder    who renews it; it may begin again
 --   4 lock      ms for which no other holder may

@@ -5,9 +5,9 @@
 -- Returns: { pending, in flight }
 local pending, in_flight = 0, 0
 for at = 2, #ARGV do
-  local state = redis.call('HGET', key.job(redis.call('HGET', key.heads(ARGV[1]), ARGV[at]) or ''), 'state')
+  local state = redis.call('HGET', key.job(redis.call('HGET', key.active(ARGV[1]), ARGV[at]) or ''), 'state')
   if state == 'pending' then pending = pending + 1 end
   if state == 'in_flight' then in_flight = in_flight + 1 end
-  pending = pending + redis.call('LLEN', key.behind(ARGV[1], ARGV[at]))
+  pending = pending + redis.call('LLEN', key.blocked(ARGV[1], ARGV[at]))
 end
 return { pending, in_flight }

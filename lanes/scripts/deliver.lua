@@ -12,13 +12,13 @@
 --   9.. as ARGV 1 to 3 of release, to take the next job in the same call, or nothing
 -- Returns: { 'delivered' | 'stale' | 'unknown', what release returns behind its code }
 -- @include now
--- @include fence
--- @include forget
--- @include newest
--- @include stale
--- @include breaker
--- @include reply
-local job = fence(ARGV[1], ARGV[2], ARGV[7])
+-- @include queue/begin_report
+-- @include queue/expire_keys
+-- @include dead_letter/newest_delivered
+-- @include queue/stale
+-- @include breaker/breaker
+-- @include queue/reply
+local job = begin_report(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 9) end
 api_answered(job)
 api_delivered(job)
@@ -26,7 +26,7 @@ if job.state == 'delivered' then
   stale(job, 'delivered', ARGV[3])
   return reply('stale', 9)
 end
-if job.state == 'pending' then withdraw(job.location, job.record, job.id) end
+if job.state == 'pending' then remove_pending(job.location, job.record, job.id) end
 end_attempt(job, 'delivered', ARGV[3])
 -- The attempt that is out now goes on, although its job is not in flight any more.
 if job.state == 'in_flight' and not job.leased and redis.call('ZSCORE', key.leases, job.id) then
@@ -36,7 +36,7 @@ redis.call('HSET', key.job(job.id), 'state', 'delivered', 'ended_at', now)
 redis.call('HDEL', key.job(job.id), 'reason')
 count(job.location, job.state, 'delivered')
 log_time('w', now - job.since)
-forget(job.id, ARGV[8], job)
+expire_keys(job.id, ARGV[8], job)
 note_delivered(job)
-if job.leased then advance(job.location, job.record) end
+if job.leased then activate_next(job.location, job.record) end
 return reply('delivered', 9)

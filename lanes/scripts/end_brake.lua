@@ -4,13 +4,13 @@
 --   2 seen       time in us at which the brake closed that is to end
 -- Returns: 'ended', 'free' when there is none, or 'changed' when another one closed meanwhile; in both nothing was changed
 -- @include now
--- @include brake
+-- @include breaker/brake
 local location = ARGV[1]
 if location == '' then
-  local gate = redis.call('HMGET', key.gate, 'cause', 'outage_since')
-  if not gate[1] then return 'free' end
-  if gate[2] ~= ARGV[2] then return 'changed' end
-  end_outage(gate[2])
+  local global_state = redis.call('HMGET', key.global_state, 'cause', 'outage_since')
+  if not global_state[1] then return 'free' end
+  if global_state[2] ~= ARGV[2] then return 'changed' end
+  end_outage(global_state[2])
   return 'ended'
 end
 local lane = redis.call('HMGET', key.lane(location), 'brake_at', 'hold')

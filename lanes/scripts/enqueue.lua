@@ -19,107 +19,107 @@
 --     expires_while_held   1 when its time runs out even while it is held, else 0
 -- Returns: { 'accepted' | 'known' | 'conflict', id of the job, ... } two values a job
 -- @include now
--- @include count
--- @include append
--- @include schedule
--- @include overtaken
--- @include merge
--- @include held
--- @include schema
--- @include room
+-- @include queue/count
+-- @include queue/enqueue_job
+-- @include queue/schedule
+-- @include merge/stale_event
+-- @include merge/merge
+-- @include hold/held_time
+-- @include queue/schema
+-- @include queue/memory_guard
 local FIELDS = 14
 local window = ARGV[1]
 local due = {}      -- location -> the earliest time at which one of the jobs may be sent
-local tallies = {}  -- location -> state -> jobs that entered it
+local counts = {}  -- location -> state -> jobs that entered it
 
-local function tally(location, state)
-  local states = tallies[location] or {}
+local function add_count(location, state)
+  local states = counts[location] or {}
   states[state] = (states[state] or 0) + 1
-  tallies[location] = states
+  counts[location] = states
 end
 
-local ever_held = redis.call('EXISTS', key.held) == 1
+local ever_held = redis.call('EXISTS', key.held_time) == 1
 
--- known_as(order): the answer for an order that was there before, or nil; and the name of its idempotency key, if any.
-local function known_as(order)
-  if redis.call('EXISTS', key.job(order.id)) == 1 then return { 'known', order.id } end
-  if order.key == '' then return nil end
-  local name = key.idempotency(order.location, order.key)
+-- find_duplicate(order): the answer for an order that was there before, or nil; and the name of its idempotency key, if any.
+local function find_duplicate(new_job)
+  if redis.call('EXISTS', key.job(new_job.id)) == 1 then return { 'known', new_job.id } end
+  if new_job.key == '' then return nil end
+  local name = key.idempotency(new_job.location, new_job.key)
   local known = redis.call('GET', name)
   if not known then return nil, name end
   local job, fingerprint = string.match(known, '^(%S+) (%S*)$')
-  return { fingerprint == order.fingerprint and 'known' or 'conflict', job }
+  return { fingerprint == new_job.fingerprint and 'known' or 'conflict', job }
 end
 
 -- wait_in_lane(order): the order becomes a pending job.
-local function wait_in_lane(order)
-  local id, location = order.id, order.location
+local function wait_in_lane(new_job)
+  local id, location = new_job.id, new_job.location
   local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
   if seq == 1 then
     redis.call('SADD', key.locations, location)
     begin_cell()
   end
-  local fields = { 'state', 'pending', 'location', location, 'record', order.record, 'seq', seq, 'accepted_at', now }
+  local fields = { 'state', 'pending', 'location', location, 'record', new_job.record, 'seq', seq, 'accepted_at', now }
   local function note(name, value)
     fields[#fields + 1] = name
     fields[#fields + 1] = value
   end
-  if order.not_before then note('not_before', order.not_before) end
-  if order.expires_at then
-    note('expires_at', order.expires_at)
-    redis.call('ZADD', key.expiring, order.expires_at, id)
+  if new_job.not_before then note('not_before', new_job.not_before) end
+  if new_job.expires_at then
+    note('expires_at', new_job.expires_at)
+    redis.call('ZADD', key.expiring, new_job.expires_at, id)
   end
-  local held_before = ever_held and held(location) or 0
+  local held_before = ever_held and held_time(location) or 0
   if held_before > 0 then note('held_before', string.format('%.0f', held_before)) end
-  if order.expires_while_held then note('expires_while_held', 1) end
-  if order.service ~= '' then note('service', order.service) end
-  if order.priority > 0 then note('priority', order.priority) end
-  if order.event_time then note('event_time', order.event_time) end
-  if order.version ~= '' then note('version', order.version) end
-  redis.call('SET', key.body(id), order.body)
+  if new_job.expires_while_held then note('expires_while_held', 1) end
+  if new_job.service ~= '' then note('service', new_job.service) end
+  if new_job.priority > 0 then note('priority', new_job.priority) end
+  if new_job.event_time then note('event_time', new_job.event_time) end
+  if new_job.version ~= '' then note('version', new_job.version) end
+  redis.call('SET', key.body(id), new_job.body)
   redis.call('HSET', key.job(id), unpack(fields))
-  local at = append(location, order.record, id, seq, order.not_before, order.priority)
+  local at = enqueue_job(location, new_job.record, id, seq, new_job.not_before, new_job.priority)
   if at then due[location] = math.min(at, due[location] or at) end
-  tally(location, 'pending')
+  add_count(location, 'pending')
 end
 
-local function accept(order)
-  local carrier = overtaken(order)
-  if not carrier and order.merge then carrier = merge(order) end
-  tally(order.location, 'accepted')
-  if carrier then
-    be_carried(order, carrier)
-    tally(order.location, 'merged')
+local function accept(new_job)
+  local merge_target = stale_event(new_job)
+  if not merge_target and new_job.merge then merge_target = merge(new_job) end
+  add_count(new_job.location, 'accepted')
+  if merge_target then
+    mark_merged(new_job, merge_target)
+    add_count(new_job.location, 'merged')
   else
-    wait_in_lane(order)
+    wait_in_lane(new_job)
   end
   -- Last: it may begin with a write that a full Redis allows, and the others after it would be allowed, too.
-  if order.event_time then note_event_time(order, carrier or order.id, window) end
+  if new_job.event_time then note_event_time(new_job, merge_target or new_job.id, window) end
 end
 
-local answers, looked = {}, false
+local answers, memory_checked = {}, false
 for at = 2, #ARGV, FIELDS do
-  local order = {
+  local new_job = {
     id = ARGV[at], location = ARGV[at + 1], record = ARGV[at + 2], body = ARGV[at + 3],
     not_before = tonumber(ARGV[at + 4]), expires_at = tonumber(ARGV[at + 5]), service = ARGV[at + 6], key = ARGV[at + 7],
     fingerprint = ARGV[at + 8], priority = tonumber(ARGV[at + 9]), merge = ARGV[at + 10] == '1',
     event_time = tonumber(ARGV[at + 11]), version = ARGV[at + 12], expires_while_held = ARGV[at + 13] == '1',
   }
-  local answer, idempotency = known_as(order)
+  local answer, idempotency = find_duplicate(new_job)
   if not answer then
-    if not looked then
-      local refusal = no_room()
+    if not memory_checked then
+      local refusal = memory_guard()
       if refusal then return refusal end
-      looked = true
+      memory_checked = true
     end
-    answer = { 'accepted', order.id }
-    accept(order)
-    if idempotency then redis.call('SET', idempotency, order.id .. ' ' .. order.fingerprint, 'PX', window) end
+    answer = { 'accepted', new_job.id }
+    accept(new_job)
+    if idempotency then redis.call('SET', idempotency, new_job.id .. ' ' .. new_job.fingerprint, 'PX', window) end
   end
   answers[#answers + 1] = answer[1]
   answers[#answers + 1] = answer[2]
 end
-for location, states in pairs(tallies) do
+for location, states in pairs(counts) do
   for state, jobs in pairs(states) do count(location, nil, state, jobs) end
   if due[location] then schedule(location, due[location]) end
 end

@@ -5,8 +5,8 @@
 --   1 most   jobs in one call
 -- Returns: { id, location, ... } two values a job
 -- @include now
--- @include expire_job
--- @include expiry
+-- @include queue/expire_job
+-- @include queue/expiry
 local AGAIN = 60 * 1000000
 local expired = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.expiring, '-inf', now, 'LIMIT', 0, ARGV[1])) do

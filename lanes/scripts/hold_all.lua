@@ -4,12 +4,12 @@
 --   2 by       a person's name, or operator
 -- Returns: 'held'
 -- @include now
--- @include gate
--- @include notice
-local before = redis.call('HMGET', key.gate, 'hold', 'held_at')
+-- @include breaker/global_state
+-- @include queue/notify
+local before = redis.call('HMGET', key.global_state, 'hold', 'held_at')
 -- It identifies the hold when it is ended: no two holds have the same one.
 local held_at = math.max(now, (tonumber(before[2]) or 0) + 1)
-redis.call('HSET', key.gate, 'hold', ARGV[1], 'held_by', ARGV[2], 'held_at', held_at)
-set_gate()
+redis.call('HSET', key.global_state, 'hold', ARGV[1], 'held_by', ARGV[2], 'held_at', held_at)
+update_global_state()
 if not before[1] then notify('all_held', { by = ARGV[2], reason = ARGV[1] }) end
 return 'held'

@@ -6,7 +6,7 @@
 --   4 weight   turns that the lane has where others have one, or ''
 -- Returns: 'limited'
 -- @include now
--- @include go_on
+-- @include queue/reschedule
 local location = ARGV[1]
 redis.call('SADD', key.locations, location)
 for i, name in ipairs({ 'burst', 'daily', 'weight' }) do
@@ -17,6 +17,6 @@ for i, name in ipairs({ 'burst', 'daily', 'weight' }) do
   end
 end
 -- The lane may go on earlier than was thought.
-redis.call('HDEL', key.lane(location), 'blocked_until')
-go_on(location)
+redis.call('HDEL', key.lane(location), 'rate_limited_until')
+reschedule(location)
 return 'limited'

@@ -6,10 +6,10 @@
 local changed = 0
 
 local function note_death(id, location, record, ended_at)
-  redis.call('HSET', key.job(id), 'died', 1)
+  redis.call('HSET', key.job(id), 'was_dead', 1)
   redis.call('ZADD', key.dead, 'NX', ended_at or now, id)
-  redis.call('HINCRBY', key.lane(location), 'letters', 1)
-  redis.call('HINCRBY', key.letters(location), record, 1)
+  redis.call('HINCRBY', key.lane(location), 'dead_letters', 1)
+  redis.call('HINCRBY', key.dead_letter_counts(location), record, 1)
 end
 
 local function give_up(id, location)
@@ -21,7 +21,7 @@ local function give_up(id, location)
 end
 
 for _, id in ipairs(ARGV) do
-  local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'died', 'ended_at')
+  local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'was_dead', 'ended_at')
   if job[1] == 'dead' and not job[4] then
     note_death(id, job[2], job[3], job[5])
     changed = changed + 1

@@ -3,7 +3,7 @@
 -- ARGV: locations
 -- Returns: how many were changed
 -- @include now
--- @include held
+-- @include hold/held_time
 local changed = 0
 
 -- sum_up(location): from the requests of each quarter to those before it.
@@ -22,7 +22,7 @@ end
 for _, location in ipairs(ARGV) do
   local lane = redis.call('HMGET', key.lane(location), 'day_used', 'released', 'hold', 'held_by')
   if lane[1] and not lane[2] then sum_up(location) end
-  local held = string.sub(redis.call('HGET', key.held, location) or '', 1, 1) == '-'
+  local held = string.sub(redis.call('HGET', key.held_time, location) or '', 1, 1) == '-'
   if lane[3] and not held then begin_held(location, held_clock()) end
   if lane[3] and lane[4] == 'authorization' then redis.call('HSETNX', key.lane(location), 'unauthorized', '0 ' .. lane[3]) end
   if lane[1] and not lane[2] or lane[3] and not held then changed = changed + 1 end

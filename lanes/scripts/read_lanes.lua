@@ -3,11 +3,11 @@
 -- Returns: { fields and values, requests in the window, us until it is due or '', us since its oldest job was accepted or '',
 --   us until its next probe when it is on the brake or '' } a lane
 -- @include now
--- @include oldest
+-- @include queue/oldest
 local after = '(' .. string.format('%.0f', now)
 local lanes = {}
 for _, location in ipairs(ARGV) do
-  local used = redis.call('ZCOUNT', key.slots(location), after, '+inf') + redis.call('ZCOUNT', key.others(location), after, '+inf')
+  local used = redis.call('ZCOUNT', key.rate_slots(location), after, '+inf') + redis.call('ZCOUNT', key.foreign_requests(location), after, '+inf')
   local brake = redis.call('HMGET', key.lane(location), 'brake_at', 'brake_probe_at', 'brake_probe')
   local due, first = tonumber(redis.call('ZSCORE', key.due, location)), oldest(location)
   local probe_at = now

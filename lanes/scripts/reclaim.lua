@@ -7,9 +7,9 @@
 --   3 repeat_unnamed  1 when a v3 job without an id goes back as well, 0 when it dies: the API may have its request
 -- Returns: { id, location, attempt, 'reclaimed' | 'buried', ... } four values a job
 -- @include now
--- @include advance
--- @include kill_job
--- @include outage
+-- @include queue/activate_next
+-- @include dead_letter/bury_job
+-- @include breaker/outage
 -- is_unnamed(id, version): whether the job's body names no opportunity that a repeated request would find. What cannot be read
 -- names none.
 local function is_unnamed(id, version)
@@ -21,8 +21,8 @@ end
 -- end_lost(location): a request is out no longer, and nothing was told of the day; a lane that waits for that may go on.
 local function end_lost(location)
   redis.call('HINCRBY', key.lane(location), 'lost', 1)
-  if (tonumber(redis.call('HGET', key.lane(location), 'blocked_until')) or 0) <= now then return end
-  redis.call('HDEL', key.lane(location), 'blocked_until')
+  if (tonumber(redis.call('HGET', key.lane(location), 'rate_limited_until')) or 0) <= now then return end
+  redis.call('HDEL', key.lane(location), 'rate_limited_until')
   if redis.call('ZSCORE', key.due, location) then schedule(location, now) end
 end
 
@@ -43,19 +43,19 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.leases, '-inf', now, 'LIMIT'
       verdict = 'buried'
       local reason = 'exhausted'
       if in_doubt then reason = 'unconfirmed' end
-      kill_job(id, location, record, 'in_flight', reason)
-      advance(location, record)
+      bury_job(id, location, record, 'in_flight', reason)
+      activate_next(location, record)
     else
       redis.call('HSET', key.job(id), 'state', 'pending')
       if job[8] then redis.call('ZADD', key.expiring, job[8], id) end
       count(location, 'in_flight', 'pending')
       count(location, nil, 'reclaimed')
-      schedule(location, place(location, id, tonumber(job[7]), nil, tonumber(job[9])))
+      schedule(location, enqueue_active(location, id, tonumber(job[7]), nil, tonumber(job[9])))
     end
     for _, value in ipairs({ id, location, tonumber(job[4]), verdict }) do table.insert(reclaimed, value) end
   elseif record then
     redis.call('HINCRBY', key.lane(location), 'redundant', -1)
-    advance(location, record)
+    activate_next(location, record)
   end
   if location then end_lost(location) end
 end

@@ -10,5 +10,5 @@
 -- Returns: { 'released', id, location, attempt, failures, accepted_at, released_at, carries, version, body }
 --       or { 'released', '', us until a lane is due, or -1 }
 -- @include now
--- @include reply
+-- @include queue/reply
 return reply('released', 1)

@@ -6,15 +6,15 @@
 --   2 even       1 to send it as the last word of its record, even if that overwrites something newer; else 0
 --   3 rehearsal  1 to change nothing and only tell what would be answered; else 0
 -- Returns: { 'replayed', '', unconfirmed }, or why not: { 'unknown', '' }, { the state that the job is in, '' }, or
---   { 'overtaken', id of a newer job of its record that is delivered or may be, unconfirmed }; unconfirmed is 1 when it died
+--   { 'superseded', id of a newer job of its record that is delivered or may be, unconfirmed }; unconfirmed is 1 when it died
 --   of that, so that the API may have it already, else 0
 -- @include now
--- @include count
--- @include append
--- @include held
--- @include overtaker
--- @include schedule
--- @include stand_before
+-- @include queue/count
+-- @include queue/enqueue_job
+-- @include hold/held_time
+-- @include dead_letter/superseded_by
+-- @include queue/schedule
+-- @include queue/insert_before
 local id = ARGV[1]
 local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'priority', 'seq', 'reason')
 if not job[1] then return { 'unknown', '' } end
@@ -22,21 +22,21 @@ if job[1] ~= 'dead' and job[1] ~= 'expired' then return { job[1], '' } end
 local location, record, priority = job[2], job[3], tonumber(job[4]) or 0
 local unconfirmed = job[6] == 'unconfirmed' and 1 or 0
 local newer, before
-if ARGV[2] ~= '1' then newer, before = overtaker(location, record, id) end
-if newer then return { 'overtaken', newer, unconfirmed } end
+if ARGV[2] ~= '1' then newer, before = superseded_by(location, record, id) end
+if newer then return { 'superseded', newer, unconfirmed } end
 if ARGV[3] == '1' then return { 'replayed', '', unconfirmed } end
 redis.call('ZREM', key.dead, id)
-redis.call('HSETNX', key.job(id), 'born', job[5])
-redis.call('HSET', key.job(id), 'state', 'pending', 'failures', 0, 'replayed_at', now, 'held_before', held(location))
+redis.call('HSETNX', key.job(id), 'first_seq', job[5])
+redis.call('HSET', key.job(id), 'state', 'pending', 'failures', 0, 'replayed_at', now, 'held_before', held_time(location))
 redis.call('HDEL', key.job(id), 'reason', 'ended_at', 'not_before', 'expires_at')
 count(location, job[1], 'pending')
 local at
 if before then
-  at = stand_before(location, record, before, id, priority)
+  at = insert_before(location, record, before, id, priority)
 else
   local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
   redis.call('HSET', key.job(id), 'seq', seq)
-  at = append(location, record, id, seq, nil, priority)
+  at = enqueue_job(location, record, id, seq, nil, priority)
 end
 if at then schedule(location, at) end
 return { 'replayed', '', unconfirmed }

@@ -18,8 +18,8 @@
 --   14.. attempts  one line each, as they are kept
 -- Returns: 'restored', or the state of the job that is there already
 -- @include now
--- @include count
--- @include mourn
+-- @include queue/count
+-- @include dead_letter/index_dead_letter
 local id, location, record = ARGV[1], ARGV[2], ARGV[3]
 local job = redis.call('HMGET', key.job(id), 'state', 'reason', 'location', 'record')
 local purged = job[1] == 'cancelled' and job[2] == 'purged' and job[3] == location and job[4] == record
@@ -34,8 +34,8 @@ redis.call('HSET', key.job(id), 'state', state, 'reason', ARGV[6], 'ended_at', e
 if purged then
   redis.call('PERSIST', key.job(id))
   redis.call('PERSIST', key.attempts(id))
-  redis.call('PERSIST', key.carried(id))
-  for _, carried in ipairs(redis.call('SMEMBERS', key.carried(id))) do redis.call('PERSIST', key.job(carried)) end
+  redis.call('PERSIST', key.merged_jobs(id))
+  for _, merged_jobs in ipairs(redis.call('SMEMBERS', key.merged_jobs(id))) do redis.call('PERSIST', key.job(merged_jobs)) end
 else
   local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
   if seq == 1 then redis.call('SADD', key.locations, location) end
@@ -48,7 +48,7 @@ else
   for at = 14, #ARGV do redis.call('RPUSH', key.attempts(id), ARGV[at]) end
   count(location, nil, 'accepted')
 end
-mourn(id, location, record)
+index_dead_letter(id, location, record)
 redis.call('ZADD', key.dead, ended_at, id)
 count(location, job[1], state)
 return 'restored'

@@ -5,8 +5,8 @@
 -- Returns: 'resumed' when authorization was the only cause | 'held' when a person holds it as well | 'refused' when the credential that
 --   was refused still stands there | 'free' when authorization was no cause
 -- @include now
--- @include authorized
+-- @include hold/end_authorization_hold
 local lane = key.lane(ARGV[1])
 if redis.call('HEXISTS', lane, 'unauthorized') == 0 then return 'free' end
-if not authorized(ARGV[1]) then return 'refused' end
+if not end_authorization_hold(ARGV[1]) then return 'refused' end
 return redis.call('HEXISTS', lane, 'hold') == 1 and 'held' or 'resumed'

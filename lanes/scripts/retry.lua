@@ -20,13 +20,13 @@
 --   14.. as ARGV 1 to 3 of release, or nothing
 -- Returns: { 'retried' | 'buried' | 'stale' | 'unknown', what release returns behind its code }
 -- @include now
--- @include fence
--- @include stale
--- @include breaker
--- @include held
--- @include kill_job
--- @include reply
-local job = fence(ARGV[1], ARGV[2], ARGV[7])
+-- @include queue/begin_report
+-- @include queue/stale
+-- @include breaker/breaker
+-- @include hold/held_time
+-- @include dead_letter/bury_job
+-- @include queue/reply
+local job = begin_report(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 14) end
 local outcome = 'retry'
 if ARGV[12] == 'unconfirmed' then outcome = ARGV[12] end
@@ -44,17 +44,17 @@ local failures = tonumber(stored[1]) or 0
 if fault == 'job' then failures = redis.call('HINCRBY', key.job(job.id), 'failures', 1) end
 local spent = ARGV[10] == '0' or fault == 'job' and failures >= (tonumber(ARGV[10]) or math.huge)
 if not spent and fault ~= 'outage' and ARGV[11] ~= '' then
-  local age = now - tonumber(stored[5] or stored[2]) - held(job.location) + (tonumber(stored[3]) or 0)
+  local age = now - tonumber(stored[5] or stored[2]) - held_time(job.location) + (tonumber(stored[3]) or 0)
   spent = age >= tonumber(ARGV[11])
 end
 if spent then
-  kill_job(job.id, job.location, job.record, 'in_flight', ARGV[12])
-  advance(job.location, job.record)
+  bury_job(job.id, job.location, job.record, 'in_flight', ARGV[12])
+  activate_next(job.location, job.record)
   return reply('buried', 14)
 end
 redis.call('HSET', key.job(job.id), 'state', 'pending')
 if stored[4] then redis.call('ZADD', key.expiring, stored[4], job.id) end
 count(job.location, 'in_flight', 'pending')
 count(job.location, nil, 'retried')
-schedule(job.location, place(job.location, job.id, job.seq, now + math.max(tonumber(ARGV[8]), min_delay), job.priority))
+schedule(job.location, enqueue_active(job.location, job.id, job.seq, now + math.max(tonumber(ARGV[8]), min_delay), job.priority))
 return reply('retried', 14)

@@ -13,17 +13,17 @@
 --   9.. as ARGV 1 to 3 of release, or nothing
 -- Returns: { 'throttled' | 'stale' | 'unknown', what release returns behind its code }
 -- @include now
--- @include fence
--- @include stale
--- @include breaker
--- @include put_back
--- @include reply
-local job = fence(ARGV[1], ARGV[2], ARGV[7], true)
+-- @include queue/begin_report
+-- @include queue/stale
+-- @include breaker/breaker
+-- @include queue/make_pending
+-- @include queue/reply
+local job = begin_report(ARGV[1], ARGV[2], ARGV[7], true)
 if not job then return reply('unknown', 9) end
 api_answered(job)
 redis.call('HSET', key.lane(job.location), 'throttled_until', math.max(job.lane.throttled_until, now + tonumber(ARGV[8])))
 count(job.location, nil, 'throttled')
 if stale(job, 'throttled', ARGV[3]) then return reply('stale', 9) end
 end_attempt(job, 'throttled', ARGV[3])
-put_back(job)
+make_pending(job)
 return reply('throttled', 9)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from ops import snapshot
+from ops import redis_backup
+from ops.command.console import examples, print_json, say
 from ops.command.progress import Steps
 from ops.command.session import Session, connected
-from ops.command.words import examples, print_json, say
 
 
 @click.command(epilog=examples("lanes backup lanes.rdb", "lanes backup /var/backups/lanes --keep 14"))
@@ -30,9 +30,9 @@ def backup(session: Session, where: Path, keep: int | None, *, as_json: bool) ->
     removed: list[Path] = []
     with Steps("writing", None, bytes_too=True) as progress:
         if into:
-            where, removed = snapshot.take_into(where, client, keep, progress.reach)
+            where, removed = redis_backup.write_backup_into(where, client, keep, progress.update)
         else:
-            snapshot.take(client, where, progress.reach)
+            redis_backup.write_backup(client, where, progress.update)
     size = where.stat().st_size
     if as_json:
         print_json({"file": str(where), "bytes": size, "removed": [str(path) for path in removed]})

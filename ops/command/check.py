@@ -7,23 +7,23 @@ from dataclasses import replace
 
 import click
 
-from lanes.audit import audit
+from lanes.checks.consistency import check_consistency
+from lanes.checks.consumers import no_consumers
+from lanes.checks.finding import Finding, Severity, consistent
+from lanes.checks.permissions import missing_permissions
+from lanes.checks.repair import RepairDefaults, Repairer
+from lanes.checks.server import ServerInfo, check_server, inspect_server
 from lanes.errors import LanesError, RedisUnavailableError
-from lanes.finding import Finding, Severity, sound
-from lanes.fitness import Surroundings, fitness, look
-from lanes.order import Order
 from lanes.printable import printable
-from lanes.repair import Repairer, Terms
-from lanes.rights import missing_rights
-from lanes.service import unserved
-from lanes.settings import Settings
-from ops.command.failure import Refused
+from lanes.queue.new_job import NewJob
+from lanes.settings import WorkerSettings
+from ops.command.console import examples, pluralize, print_json, say
+from ops.command.failures import Refused
 from ops.command.progress import Steps
 from ops.command.session import Session, connected
-from ops.command.words import counted, examples, print_json, say
-from producers.order import order_for
+from producers.new_job import new_job_for
 
-# What is mended may uncover more: counts are compared only once the jobs are in their places.
+# What is repaired may uncover more: counts are compared only once the jobs are in their places.
 ROUNDS = 5
 
 
@@ -36,8 +36,8 @@ ROUNDS = 5
     )
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.option("--repair", is_flag=True, help="Show how the findings would be mended; changes nothing without --yes.")
-@click.option("--yes", is_flag=True, help="With --repair: mend them.")
+@click.option("--repair", is_flag=True, help="Show how the findings would be repaired; changes nothing without --yes.")
+@click.option("--yes", is_flag=True, help="With --repair: repair them.")
 @connected
 def check(session: Session, *, as_json: bool, repair: bool, yes: bool) -> None:
     """Check Redis and its settings, and audit every job: is it in exactly one place, and do the counts add up?
@@ -50,114 +50,114 @@ def check(session: Session, *, as_json: bool, repair: bool, yes: bool) -> None:
         message = "--yes goes with --repair"
         raise click.UsageError(message)
     session.so_far = "check changes nothing"
-    surroundings = look(session.store)
-    rights = list(missing_rights(session.store))
-    findings = [*fitness(surroundings), *rights, *unserved(session.store)]
+    server_info = inspect_server(session.store)
+    permissions = list(missing_permissions(session.store))
+    findings = [*check_server(server_info), *permissions, *no_consumers(session.store)]
     with Steps("auditing jobs", None) as progress:
-        work = Work(session, progress)
+        check_run = CheckRun(session, progress)
         if yes:
-            findings += work.repair()
+            findings += check_run.repair()
         else:
-            findings += work.audit_as_far_as_permitted(rights)
+            findings += check_run.check_as_permitted(permissions)
     if as_json:
-        print_json(as_values(work, surroundings, findings))
+        print_json(as_values(check_run, server_info, findings))
     else:
-        show(work, findings, repair=repair and not yes)
-    if not sound(findings):
+        show(check_run, findings, repair=repair and not yes)
+    if not consistent(findings):
         raise click.exceptions.Exit(Refused.exit_code)
 
 
-class Work:
+class CheckRun:
     """An audit, or a repair, and how far it is."""
 
     def __init__(self, session: Session, progress: Steps) -> None:
         self._session = session
         self._progress = progress
         self.jobs = 0
-        self.mended: list[tuple[Finding, str]] = []
+        self.repaired: list[tuple[Finding, str]] = []
 
-    def audit(self) -> list[Finding]:
+    def check_consistency(self) -> list[Finding]:
         """Return what is wrong."""
         self.jobs = 0
-        return list(audit(self._session.store, self._reach))
+        return list(check_consistency(self._session.store, self._reach))
 
-    def audit_as_far_as_permitted(self, rights: Sequence[Finding]) -> list[Finding]:
+    def check_as_permitted(self, permissions: Sequence[Finding]) -> list[Finding]:
         """Return what is wrong; where rights are missing, these are what matters."""
         try:
-            return self.audit()
+            return self.check_consistency()
         except RedisUnavailableError as error:
-            if not rights:
+            if not permissions:
                 raise
             return [Finding("not-audited", Severity.ERROR, "redis", str(error), "give this user its rights first")]
 
     def repair(self) -> list[Finding]:
         """Mend what is wrong, in rounds, until nothing is; return what remains."""
         settings = self._session.settings
-        terms = Terms(settings.lease_seconds, settings.burst_window_seconds, settings.retention_seconds)
+        terms = RepairDefaults(settings.lease_seconds, settings.burst_window_seconds, settings.retention_seconds)
         repairer = Repairer(self._session.store, terms, lambda job_id, body: read_body(settings, job_id, body))
-        findings = self.audit()
-        if mendable := sum(finding.mend is not None for finding in findings):
-            self._session.note("repair", "everything", counted(mendable, "finding"))
+        findings = self.check_consistency()
+        if mendable := sum(finding.repair is not None for finding in findings):
+            self._session.log_change("repair", "everything", pluralize(mendable, "finding"))
         for _ in range(ROUNDS):
-            before = len(self.mended)
+            before = len(self.repaired)
             for finding in findings:
-                if finding.mend is not None:
-                    self.mended.append((finding, repairer.mend(finding)))
+                if finding.repair is not None:
+                    self.repaired.append((finding, repairer.repair(finding)))
                     self._session.so_far = (
-                        f"{counted(len(self.mended), 'finding')} mended; go on with: lanes check --repair"
+                        f"{pluralize(len(self.repaired), 'finding')} repaired; go on with: lanes check --repair"
                     )
-            if len(self.mended) == before:
+            if len(self.repaired) == before:
                 break
-            findings = self.audit()
+            findings = self.check_consistency()
         return findings
 
     def _reach(self, jobs: int) -> None:
         self.jobs = jobs
-        self._progress.reach(jobs)
+        self._progress.update(jobs)
 
 
-def read_body(settings: Settings, job_id: str, body: bytes) -> Order | None:
+def read_body(settings: WorkerSettings, job_id: str, body: bytes) -> NewJob | None:
     """Make an order of a stored body, None if it is none."""
     try:
-        order = order_for(settings, json.loads(body), None)
+        new_job = new_job_for(settings, json.loads(body), None)
     except (LanesError, ValueError):
         return None
-    return replace(order, id=job_id)
+    return replace(new_job, id=job_id)
 
 
-def as_values(work: Work, surroundings: Surroundings, findings: list[Finding]) -> dict[str, object]:
+def as_values(check_run: CheckRun, server_info: ServerInfo, findings: list[Finding]) -> dict[str, object]:
     """Return all of it as plain values."""
     return {
-        "sound": sound(findings),
-        "jobs": work.jobs,
-        "memory": surroundings.memory,
+        "consistent": consistent(findings),
+        "jobs": check_run.jobs,
+        "memory": server_info.memory,
         "findings": [finding.as_json() for finding in findings],
-        "mended": [{**finding.as_json(), "answer": answer} for finding, answer in work.mended],
+        "repaired": [{**finding.as_json(), "answer": answer} for finding, answer in check_run.repaired],
     }
 
 
-def show(work: Work, findings: list[Finding], *, repair: bool) -> None:
+def show(check_run: CheckRun, findings: list[Finding], *, repair: bool) -> None:
     """Print the findings: errors to stdout, the rest to stderr."""
-    for finding, answer in work.mended:
+    for finding, answer in check_run.repaired:
         click.echo(printable(f"{answer}: {finding.code} {finding.where}: {finding.text}"))
     for finding in findings:
         line = printable(str(finding))
-        if repair and finding.mend:
-            line += f"; would {finding.mend.does}"
+        if repair and finding.repair:
+            line += f"; would {finding.repair.description}"
         if finding.severity is Severity.ERROR:
             click.echo(line)
         else:
             say(line)
-    say("; ".join(summary(work, findings)))
-    if repair and any(finding.mend for finding in findings):
-        say("nothing was changed; mend it with: lanes check --repair --yes")
+    say("; ".join(summary(check_run, findings)))
+    if repair and any(finding.repair for finding in findings):
+        say("nothing was changed; repair it with: lanes check --repair --yes")
 
 
-def summary(work: Work, findings: list[Finding]) -> Iterator[str]:
+def summary(check_run: CheckRun, findings: list[Finding]) -> Iterator[str]:
     """Yield what it came to, in words."""
     levels = Counter(finding.severity for finding in findings)
-    verdict = counted(levels[Severity.ERROR], "error") if levels[Severity.ERROR] else "sound"
-    others = ", ".join(counted(levels[level], level.value) for level in (Severity.WARNING, Severity.NOTE))
-    yield f"{verdict}: {counted(work.jobs, 'job')} looked at, {others}"
-    if work.mended:
-        yield f"{counted(len(work.mended), 'finding')} mended"
+    verdict = pluralize(levels[Severity.ERROR], "error") if levels[Severity.ERROR] else "consistent"
+    others = ", ".join(pluralize(levels[level], level.value) for level in (Severity.WARNING, Severity.NOTE))
+    yield f"{verdict}: {pluralize(check_run.jobs, 'job')} looked at, {others}"
+    if check_run.repaired:
+        yield f"{pluralize(len(check_run.repaired), 'finding')} repaired"

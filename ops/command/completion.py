@@ -3,8 +3,8 @@
 import click
 from click.shell_completion import get_completion_class
 
-from ops.command.failure import WrongUse
-from ops.command.words import examples
+from ops.command.console import examples
+from ops.command.failures import WrongUse
 
 
 @click.command(

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from lanes.settings import Settings
-from lanes.store import LaneStore, connect
-from ops.command.failure import WrongUse
+from lanes.queue.store import LaneStore, connect
+from lanes.settings import WorkerSettings
+from ops.command.console import examples
+from ops.command.failures import WrongUse
 from ops.command.session import Session, connected
-from ops.command.words import examples
 from worker.dashboard import options
-from worker.dashboard.doors import Door, DoorError, credentials
+from worker.dashboard.access import AccessPolicy, AccessPolicyError, read_credentials
 
 
 @click.command(
@@ -50,22 +50,22 @@ def dashboard(
     if port is not None:
         given.append(f"--port={port}")
     try:
-        people = _people(basic_auth_file) if basic_auth_file else []
-        door = options.open_door(given, people)
-        _serve(session.settings, door)
-    except DoorError as error:
+        users = _read_users(basic_auth_file) if basic_auth_file else []
+        access = options.access_policy(given, users)
+        _serve(session.settings, access)
+    except AccessPolicyError as error:
         raise WrongUse(str(error)) from error
 
 
-def _people(path: Path) -> list[str]:
-    return credentials(path.read_text("utf-8", errors="replace"), str(path))
+def _read_users(path: Path) -> list[str]:
+    return read_credentials(path.read_text("utf-8", errors="replace"), str(path))
 
 
-def _serve(settings: Settings, door: Door) -> None:
+def _serve(settings: WorkerSettings, access: AccessPolicy) -> None:
     os.environ["LANES_REDIS_URL"] = settings.redis_url  # what the option --redis-url named, for the Celery app
     os.environ.pop("LANES_REDIS_URL_FILE", None)
     from worker.app import app  # noqa: PLC0415 - made from the settings when it is imported
 
     # Redis may be away: the pages say so until it is back.
     with connect(settings.redis_url) as client:
-        options.run(app, LaneStore(client, settings.prefix), settings, door)
+        options.run(app, LaneStore(client, settings.prefix), settings, access)

@@ -6,38 +6,38 @@ from typing import Any
 
 import click
 
-from lanes.letter_choice import choose
-from lanes.letter_groups import group
-from lanes.letter_moves import purge_move, replay_move
-from lanes.letter_summary import summarize
-from ops.command.dead_edit import edit
-from ops.command.dead_groups import print_groups
-from ops.command.dead_import import import_
-from ops.command.dead_letters import choice_options, take_choice
-from ops.command.dead_moves import Wish, carry_out
-from ops.command.dead_prune import prune
-from ops.command.enqueue import guess
-from ops.command.export import write_letters, write_rows
-from ops.command.failure import Refused
-from ops.command.job import find, show
-from ops.command.session import Session, connected
-from ops.command.table import Column, print_table
-from ops.command.words import (
-    MOST_SHOWN,
+from lanes.dead_letters.bulk import purge_action, replay_action
+from lanes.dead_letters.filter import find_dead_letters
+from lanes.dead_letters.groups import group_by_error
+from lanes.queue.dead_letter_summary import summarize
+from ops.command.console import (
+    MAX_SHOWN,
     PrintableWord,
-    counted,
     examples,
-    moment,
+    format_time,
+    pluralize,
     print_json,
     print_json_array,
     say,
 )
-from producers.rows import Format
+from ops.command.dead_bulk import BulkRequest, run_bulk
+from ops.command.dead_edit import edit
+from ops.command.dead_export import write_dead_letters, write_rows
+from ops.command.dead_filter import filter_options, take_filter
+from ops.command.dead_groups import print_groups
+from ops.command.dead_import import import_
+from ops.command.dead_prune import prune
+from ops.command.enqueue import guess
+from ops.command.failures import Refused
+from ops.command.job import find, show
+from ops.command.session import Session, connected
+from ops.command.table import Column, print_table
+from producers.files.rows import Format
 
 COLUMNS = (
     Column("id"),
     Column("location"),
-    Column("died at"),
+    Column("failed at"),
     Column("reason", alarm="red"),
     Column("attempts", right=True),
     Column("last answer"),
@@ -47,7 +47,7 @@ LISTED = 50
 
 @click.group(epilog=examples("lanes dead list --group", "lanes dead replay --all --dry-run"))
 def dead() -> None:
-    """List, show, mend, send again, export and give up dead letters: jobs that are not sent again by themselves.
+    """List, show, edit, replay, export and purge dead letters: jobs that are not sent again by themselves.
 
     Expired jobs are among them, with the reason expired. All are kept until they are replayed, purged or pruned.
     """
@@ -61,17 +61,17 @@ def dead() -> None:
         "lanes dead list --location loc --json | jq -r '.[].id'",
     ),
 )
-@choice_options
-@click.option("--group", "grouped", is_flag=True, help="Count together what died of the same thing.")
-@click.option("--limit", type=click.IntRange(1, MOST_SHOWN), help=f"How many at most; else {LISTED}, in JSON all.")
+@filter_options
+@click.option("--group", "grouped", is_flag=True, help="Group by error.")
+@click.option("--limit", type=click.IntRange(1, MAX_SHOWN), help=f"How many at most; else {LISTED}, in JSON all.")
 @click.option("--json", "as_json", is_flag=True, help="Print them as a JSON array of jobs, or of groups.")
 @connected
 def list_(session: Session, *, grouped: bool, limit: int | None, as_json: bool, **given: Any) -> None:
     """List dead letters, the oldest death first, or the groups of them, the largest first."""
     session.so_far = "list changes nothing"
-    jobs = choose(session.store, take_choice(given))
+    jobs = find_dead_letters(session.store, take_filter(given))
     if grouped:
-        groups = group(map(summarize, jobs))[:limit]
+        groups = group_by_error(map(summarize, jobs))[:limit]
         if as_json:
             print_json([each.as_json() for each in groups])
         else:
@@ -85,7 +85,7 @@ def list_(session: Session, *, grouped: bool, limit: int | None, as_json: bool, 
         say("no dead letters")
         return
     rows = [
-        (job.id, job.location_id, moment(job.ended_at), job.reason, len(job.attempts), summarize(job).answer)
+        (job.id, job.location_id, format_time(job.ended_at), job.reason, len(job.attempts), summarize(job).answer)
         for job in shown
     ]
     print_table(COLUMNS, rows)
@@ -104,7 +104,7 @@ def show_(session: Session, job_id: str, *, as_json: bool) -> None:
     The body as it was accepted stands beside it when it was edited.
     """
     found = find(session, job_id)
-    if not found.is_letter:
+    if not found.is_dead_letter:
         message = f"{job_id} is no dead letter: it is {found.state.value.replace('_', ' ')}; see lanes job {job_id}"
         raise Refused(message)
     show(found, as_json=as_json)
@@ -112,11 +112,11 @@ def show_(session: Session, job_id: str, *, as_json: bool) -> None:
         click.echo(f"{'why':<15}{summarize(found).why}")
 
 
-def _move_options(function: Any) -> Any:
+def _bulk_options(function: Any) -> Any:
     for option in (
         click.option("--yes", is_flag=True, help="Do not ask."),
         click.option("--dry-run", is_flag=True, help="Print the ids of those that it would be, and change nothing."),
-        choice_options,
+        filter_options,
         click.option("--all", "everything", is_flag=True, help="All, or all that the filters take."),
         click.argument("job_ids", metavar="ID...", nargs=-1, type=PrintableWord()),
     ):
@@ -129,21 +129,23 @@ def _move_options(function: Any) -> Any:
         "lanes dead replay 0f8c4f0e6d2b4f4a", "lanes dead replay --all --location loc --reason unauthorized --dry-run"
     )
 )
-@_move_options
-@click.option("--even-if-newer", is_flag=True, help="Also what overwrites something newer, and as the last word.")
+@_bulk_options
+@click.option(
+    "--force", is_flag=True, help="Replay even if a newer job of the same opportunity was delivered; overwrites it."
+)
 @connected
-def replay(session: Session, *, even_if_newer: bool, **given: Any) -> None:
+def replay(session: Session, *, force: bool, **given: Any) -> None:
     """Send dead letters again, at the pace of their lanes: their attempts are kept and none is counted.
 
     A letter goes before newer jobs of its opportunity that wait. It is refused as overtaken, and the newer job named,
     when that one was delivered or is on its way. With --all it asks first; where there is no terminal, it needs --yes.
     """
-    wish = Wish(choice=take_choice(given), **given)
-    carry_out(session, replay_move(even_if_newer=even_if_newer), wish, asks_for_ids=False)
+    request = BulkRequest(dead_letter_filter=take_filter(given), **given)
+    run_bulk(session, replay_action(force=force), request, confirm_ids=False)
 
 
 @dead.command(epilog=examples("lanes dead purge 0f8c4f0e6d2b4f4a", "lanes dead purge --all --older-than 90d --dry-run"))
-@_move_options
+@_bulk_options
 @connected
 def purge(session: Session, **given: Any) -> None:
     """Give dead letters up: they count as cancelled, and their bodies are gone at once.
@@ -151,45 +153,47 @@ def purge(session: Session, **given: Any) -> None:
     It asks first; where there is no terminal, it needs --yes. To keep them in a file: lanes dead export, or
     lanes dead prune.
     """
-    wish = Wish(choice=take_choice(given), **given)
-    carry_out(session, purge_move(session.settings.retention_seconds), wish, asks_for_ids=True)
+    request = BulkRequest(dead_letter_filter=take_filter(given), **given)
+    run_bulk(session, purge_action(session.settings.retention_seconds), request, confirm_ids=True)
 
 
 @dead.command(
     epilog=examples(
         "lanes dead export dead.jsonl --reason refused       # back with: lanes dead import dead.jsonl",
-        "lanes dead export refused.jsonl --rows --why-to why.jsonl --reason refused",
+        "lanes dead export refused.jsonl --rows --reasons-to why.jsonl --reason refused",
         "lanes enqueue refused.jsonl                         # once it is mended; then: lanes dead purge",
     )
 )
 @click.argument("file", metavar="[FILE|-]", default="-", type=click.Path(dir_okay=False, allow_dash=True))
-@choice_options
+@filter_options
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="By default as the extension says.")
 @click.option("--rows", is_flag=True, help="Only what lanes enqueue takes, as JSON Lines: to be mended and enqueued.")
 @click.option(
-    "--why-to",
+    "--reasons-to",
     type=click.Path(dir_okay=False),
     metavar="FILE",
     help="With --rows: write beside it, line by line: id, reason, attempts and the API's last answer.",
 )
 @connected
-def export(session: Session, file: str, *, form: Format | None, rows: bool, why_to: str | None, **given: Any) -> None:
+def export(
+    session: Session, file: str, *, form: Format | None, rows: bool, reasons_to: str | None, **given: Any
+) -> None:
     """Write dead letters whole, with their attempts, to a new file or to stdout, as JSON Lines or CSV.
 
     They stay dead letters. What was written can be imported.
     """
-    if (why_to and not rows) or (rows and form == "csv"):
-        message = "--why-to goes with --rows, and --rows with JSON Lines"
+    if (reasons_to and not rows) or (rows and form == "csv"):
+        message = "--reasons-to goes with --rows, and --rows with JSON Lines"
         raise click.UsageError(message)
-    choice = take_choice(given)
-    session.note("export", f"dead letters{choice}", f"to {file}")
-    jobs = choose(session.store, choice)
+    dead_letter_filter = take_filter(given)
+    session.log_change("export", f"dead letters{dead_letter_filter}", f"to {file}")
+    jobs = find_dead_letters(session.store, dead_letter_filter)
     if rows:
-        written = write_rows(session, jobs, file, why_to)
+        written = write_rows(session, jobs, file, reasons_to)
     else:
-        written = write_letters(session, jobs, file, form or guess(file))
+        written = write_dead_letters(session, jobs, file, form or guess(file))
     sys.stdout.flush()
-    say(f"exported {counted(written, 'dead letter')}")
+    say(f"exported {pluralize(written, 'dead letter')}")
 
 
 for command in (edit, import_, prune):

@@ -8,16 +8,16 @@ from typing import Any
 
 import click
 
-from lanes.job import Job
-from lanes.order import Order
 from lanes.printable import printable
-from ops.command.failure import Refused
+from lanes.queue.job import Job
+from lanes.queue.new_job import NewJob
+from ops.command.console import PrintableWord, examples, print_json, say
+from ops.command.failures import Refused
 from ops.command.job import find
 from ops.command.session import Session, connected
-from ops.command.words import PrintableWord, examples, print_json, say
+from producers.dead_letter_edit import api_name, differences, new_job_with_body, parse_body
 from producers.errors import InvalidJobError
-from producers.letter_edits import api_name, differences, mended, parse_body
-from producers.rows import NUMBERS, number
+from producers.files.rows import NUMBERS, number
 
 
 @click.command(
@@ -54,22 +54,22 @@ def edit(
         raise click.UsageError(message)
     letter = find(session, job_id)
     read = session.store.read(lambda client: client.get(session.store.key("body", job_id)))
-    if not letter.is_letter or read is None:
+    if not letter.is_dead_letter or read is None:
         raise Refused(_refusal(job_id, "merged" if letter.merged_into else letter.state.value))
     body = json.loads(read)
     if file is not None:
-        order = _checked(letter, _text_of(file))
+        new_job = _checked(letter, _read_text(file))
     elif sets or unsets:
-        order = _checked(letter, changed(letter, body, sets, unsets))
+        new_job = _checked(letter, changed(letter, body, sets, unsets))
     else:
-        order = _by_hand(letter, body)
-    _tell(body, json.loads(order.body))
+        new_job = _edit_in_editor(letter, body)
+    _print_changes(body, json.loads(new_job.body))
     if dry_run:
         say("nothing was changed")
         return
-    if order.body != read:
-        session.note("edit", job_id)
-        answer = session.store.edit(job_id, read, order)
+    if new_job.body != read:
+        session.log_change("edit", job_id)
+        answer = session.store.edit(job_id, read, new_job)
         if answer != "edited":
             raise Refused(_refusal(job_id, answer))
         say(f"edited {job_id}; to send it: lanes dead replay {job_id}")
@@ -93,7 +93,7 @@ def changed(letter: Job, body: Mapping[str, Any], sets: tuple[str, ...], unsets:
     return new
 
 
-def _text_of(file: str) -> str:
+def _read_text(file: str) -> str:
     if file == "-":
         return str(sys.stdin.read())
     try:
@@ -103,14 +103,14 @@ def _text_of(file: str) -> str:
         raise Refused(message) from None
 
 
-def _checked(letter: Job, body: str | Mapping[str, Any]) -> Order:
+def _checked(letter: Job, body: str | Mapping[str, Any]) -> NewJob:
     try:
-        return mended(letter, parse_body(body) if isinstance(body, str) else body)
+        return new_job_with_body(letter, parse_body(body) if isinstance(body, str) else body)
     except InvalidJobError as error:
-        raise Refused("\n".join(printable(problem) for problem in error.problems)) from None
+        raise Refused("\n".join(printable(problem) for problem in error.field_errors)) from None
 
 
-def _by_hand(letter: Job, body: Mapping[str, Any]) -> Order:
+def _edit_in_editor(letter: Job, body: Mapping[str, Any]) -> NewJob:
     """Let a person edit the body, again and again until it is right or given up."""
     text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
     while True:
@@ -128,7 +128,7 @@ def _by_hand(letter: Job, body: Mapping[str, Any]) -> Order:
                 raise Refused(message) from None
 
 
-def _tell(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+def _print_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     """Show what changes, field by field."""
     found = list(differences(old, new))
     for each in found:

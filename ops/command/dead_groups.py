@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from lanes.letter_groups import Group
+from lanes.dead_letters.groups import ErrorGroup
 from lanes.printable import printable
+from ops.command.console import format_time, pluralize, say
 from ops.command.table import Column, print_table
-from ops.command.words import counted, moment, say
 
 COLUMNS = (
     Column("letters", right=True),
@@ -20,17 +20,17 @@ COLUMNS = (
 )
 
 
-def print_groups(groups: Iterable[Group]) -> None:
+def print_groups(groups: Iterable[ErrorGroup]) -> None:
     """Print a table of the groups, and the sum."""
     rows = [
         (
             f"{each.count:,}",
-            each.places,
+            each.location_count,
             each.reason,
             each.status or "",
             each.code or "",
-            moment(each.oldest),
-            moment(each.newest),
+            format_time(each.oldest),
+            format_time(each.newest),
             each.example,
             printable(each.message),
         )
@@ -39,4 +39,4 @@ def print_groups(groups: Iterable[Group]) -> None:
     if rows:
         print_table(COLUMNS, rows)
     total = sum(each.count for each in groups)
-    say(f"{counted(total, 'dead letter')} in {counted(len(rows), 'group')}" if rows else "no dead letters")
+    say(f"{pluralize(total, 'dead letter')} in {pluralize(len(rows), 'group')}" if rows else "no dead letters")

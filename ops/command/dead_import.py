@@ -6,24 +6,24 @@ from typing import Any, BinaryIO
 
 import click
 
-from lanes import letters
-from lanes.job import State
-from lanes.letter import Letter
+from lanes.dead_letters import operations
 from lanes.printable import printable
-from ops.command.dead_moves import why_not
+from lanes.queue.dead_letter import DeadLetter
+from lanes.queue.job import State
+from ops.command.console import examples, pluralize, print_json, say
+from ops.command.dead_bulk import why_not
 from ops.command.enqueue import guess, opened
-from ops.command.failure import Interrupted, Refused
+from ops.command.failures import Interrupted, Refused
 from ops.command.progress import Steps
 from ops.command.session import Session, connected
-from ops.command.words import counted, examples, print_json, say
+from producers.batching import batched
 from producers.errors import InvalidJobError
-from producers.intake import batches
-from producers.letter_rows import read_letter
-from producers.rows import FileRow, Format, read_rows
+from producers.files.dead_letters import read_dead_letter
+from producers.files.rows import FileRow, Format, read_rows
 
 
 @dataclass(slots=True)
-class Import:
+class ImportResult:
     """What became of the rows. `letters` counts the good ones of a dry run."""
 
     name: str
@@ -36,19 +36,19 @@ class Import:
     replayed: int = 0
     refused: int = 0
 
-    def read(self, rows: list[FileRow]) -> list[Letter]:
+    def read(self, rows: list[FileRow]) -> list[DeadLetter]:
         """Return the letters of a batch; wrong rows are told."""
         found = []
         for row in rows:
             try:
-                found.append(read_letter(row))
+                found.append(read_dead_letter(row))
             except InvalidJobError as error:
-                self.refuse(f"{printable(self.name)}:{row.number}: {printable(error)}")
+                self.reject(f"{printable(self.name)}:{row.number}: {printable(error)}")
         self.rows += len(rows)
         self.letters += len(found)
         return found
 
-    def refuse(self, line: str) -> None:
+    def reject(self, line: str) -> None:
         """Tell of something that was not done, up to a number of lines."""
         self.refused += 1
         if self.refused <= self.max_errors:
@@ -71,7 +71,7 @@ class Import:
 @click.argument("file", metavar="FILE|-", type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True))
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="By default as the extension says.")
 @click.option("--replay", is_flag=True, help="Send them at once: each joins its lane.")
-@click.option("--even-if-newer", is_flag=True, help="With --replay: also what overwrites something newer.")
+@click.option("--force", is_flag=True, help="With --replay: replay even if it overwrites something newer.")
 @click.option("--dry-run", is_flag=True, help="Check every row and change nothing.")
 @click.option("--max-errors", type=click.IntRange(0), default=20, show_default=True, help="Refusals to print.")
 @click.option("--json", "as_json", is_flag=True, help="Print what became of the rows as JSON.")
@@ -83,17 +83,17 @@ def import_(session: Session, file: str, *, form: Format | None, as_json: bool, 
     be imported twice, and again after an interruption; a delivered or cancelled job is known for
     LANES_RETENTION_SECONDS. What a purge gave up comes back.
     """
-    if given["even_if_newer"] and not given["replay"]:
-        message = "--even-if-newer goes with --replay"
+    if given["force"] and not given["replay"]:
+        message = "--force goes with --replay"
         raise click.UsageError(message)
     form = form or guess(file)
     session.store  # noqa: B018 - a Redis that is away is told before anything is read
     if not given["dry_run"]:
-        session.note("import", "stdin" if file == "-" else file, "and replay" if given["replay"] else "")
+        session.log_change("import", "stdin" if file == "-" else file, "and replay" if given["replay"] else "")
     with opened(file) as source, Steps("importing", None) as progress:
-        done = Import("stdin" if file == "-" else file, max_errors, progress)
+        done = ImportResult("stdin" if file == "-" else file, max_errors, progress)
         try:
-            _take_in(session, done, source, form, **given)
+            _import_all(session, done, source, form, **given)
         except KeyboardInterrupt:
             message = f"interrupted: {session.so_far}; to go on, run the same command again"
             raise Interrupted(message) from None
@@ -106,36 +106,36 @@ def import_(session: Session, file: str, *, form: Format | None, as_json: bool, 
         raise click.exceptions.Exit(Refused.exit_code)
 
 
-def _take_in(
-    session: Session, done: Import, source: BinaryIO, form: Format, *, dry_run: bool, replay: bool, even_if_newer: bool
+def _import_all(
+    session: Session, done: ImportResult, source: BinaryIO, form: Format, *, dry_run: bool, replay: bool, force: bool
 ) -> None:
-    for rows in batches(read_rows(source, form)):
+    for rows in batched(read_rows(source, form)):
         found = done.read(rows)
         if found and not dry_run:
             ours = []
-            for moved in letters.restore(session.store, found):
+            for moved in operations.restore(session.store, found):
                 if moved.answer == "restored":
                     done.restored += 1
                 else:
                     done.known[moved.answer] += 1
                 if moved.answer in ("restored", State.DEAD, State.EXPIRED):
                     ours.append(moved.job_id)
-            for moved in letters.replay(session.store, ours, even_if_newer=even_if_newer) if replay and ours else ():
+            for moved in operations.replay(session.store, ours, force=force) if replay and ours else ():
                 if moved.answer == "replayed":
                     done.replayed += 1
                 else:
-                    done.refuse(f"{moved.job_id}: {why_not(moved)}")
-            session.so_far = f"{counted(done.restored, 'dead letter')} imported, {done.replayed} replayed"
-        done.progress.reach(done.rows)
+                    done.reject(f"{moved.job_id}: {why_not(moved)}")
+            session.so_far = f"{pluralize(done.restored, 'dead letter')} imported, {done.replayed} replayed"
+        done.progress.update(done.rows)
 
 
-def _conclude(done: Import, *, dry_run: bool, replay: bool) -> None:
+def _conclude(done: ImportResult, *, dry_run: bool, replay: bool) -> None:
     if dry_run:
-        say(f"{done.letters} of {counted(done.rows, 'row')} would be imported; nothing was changed")
+        say(f"{done.letters} of {pluralize(done.rows, 'row')} would be imported; nothing was changed")
         return
     known = ", ".join(f"{number} {state.replace('_', ' ')}" for state, number in sorted(done.known.items()))
     say(
-        f"imported {counted(done.restored, 'dead letter')} of {counted(done.rows, 'row')}"
+        f"imported {pluralize(done.restored, 'dead letter')} of {pluralize(done.rows, 'row')}"
         + (f", replayed {done.replayed}" if replay else "")
         + (f"; there already: {known}" if known else "")
         + (f"; {done.refused} refused" if done.refused else "")

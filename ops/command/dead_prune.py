@@ -9,15 +9,15 @@ from typing import BinaryIO
 
 import click
 
-from lanes import letters
-from lanes.job import Job
-from lanes.letters import Span
-from ops.command.dead_moves import ask, why_not
+from lanes.dead_letters import operations
+from lanes.dead_letters.operations import TimeRange
+from lanes.queue.job import Job
+from ops.command.console import Duration, examples, pluralize, say
+from ops.command.dead_bulk import confirm, why_not
 from ops.command.enqueue import FORMATS
 from ops.command.progress import Steps
 from ops.command.session import Session, connected
-from ops.command.words import Duration, counted, examples, say
-from producers.letter_rows import LetterWriter
+from producers.files.dead_letters import DeadLetterWriter
 
 
 @click.command(
@@ -27,8 +27,8 @@ from producers.letter_rows import LetterWriter
         "lanes dead import /var/lib/lanes/dropped.jsonl    # they are back",
     )
 )
-@click.option("--older-than", metavar="AGE", type=Duration(), help="Drop those that died longer ago: 12h, 90d.")
-@click.option("--keep", metavar="N", type=click.IntRange(0), help="Drop all but the N that died last.")
+@click.option("--older-than", metavar="AGE", type=Duration(), help="Drop those that failed longer ago: 12h, 90d.")
+@click.option("--keep", metavar="N", type=click.IntRange(0), help="Drop all but the N that failed last.")
 @click.option(
     "--to",
     "file",
@@ -61,53 +61,53 @@ def prune(
     if not dry_run and (file is None) != no_file:
         message = "say where they go first: --to FILE, or --no-file to drop them for good"
         raise click.UsageError(message)
-    span = _beyond(session, older_than, keep)
-    total = 0 if span is None else letters.count(session.store, span)
+    time_range = _beyond(session, older_than, keep)
+    total = 0 if time_range is None else operations.count(session.store, time_range)
     if dry_run:
-        say(f"would drop {counted(total, 'dead letter')}; nothing was changed")
+        say(f"would drop {pluralize(total, 'dead letter')}; nothing was changed")
         return
     if no_file and total and not yes:
-        ask(f"drop {counted(total, 'dead letter')} for good?")
-    if span is None or not total:
+        confirm(f"drop {pluralize(total, 'dead letter')} for good?")
+    if time_range is None or not total:
         say("dropped 0 dead letters")
         return
-    session.note("prune", counted(total, "dead letter"), f"to {file}" if file else "for good")
+    session.log_change("prune", pluralize(total, "dead letter"), f"to {file}" if file else "for good")
     with _appended(file) if file else contextlib.nullcontext() as out:
-        _drop(session, span, total, out)
+        _drop(session, time_range, total, out)
 
 
-def _beyond(session: Session, older_than: float | None, keep: int | None) -> Span | None:
+def _beyond(session: Session, older_than: float | None, keep: int | None) -> TimeRange | None:
     """Return the span of what is to be dropped: both limits leave the youngest."""
-    now = letters.until_now(session.store)
-    spans = [] if older_than is None else [Span(max(0.0, now.until - older_than))]
-    if keep is not None and (span := letters.died_before(session.store, now, keep)) is not None:
-        spans.append(span)
-    return max(spans, key=lambda span: span.until, default=None)
+    now = operations.until_now(session.store)
+    spans = [] if older_than is None else [TimeRange(max(0.0, now.until - older_than))]
+    if keep is not None and (time_range := operations.all_but_newest(session.store, now, keep)) is not None:
+        spans.append(time_range)
+    return max(spans, key=lambda time_range: time_range.until, default=None)
 
 
-def _drop(session: Session, span: Span, total: int, out: "LetterFile | None") -> None:
+def _drop(session: Session, time_range: TimeRange, total: int, out: "DeadLetterFile | None") -> None:
     dropped = 0
     with Steps("dropping", total) as progress:
-        for jobs in letters.read_letters(session.store, span):
+        for jobs in operations.read_dead_letters(session.store, time_range):
             if out is not None:
                 out.write(jobs)
-            for moved in letters.purge_seen(session.store, jobs, session.settings.retention_seconds):
+            for moved in operations.purge_seen(session.store, jobs, session.settings.retention_seconds):
                 if moved.answer == "purged":
                     dropped += 1
                 else:
                     progress.say(f"{moved.job_id}: kept: {why_not(moved)}")
-            session.so_far = f"dropped {dropped} of {counted(total, 'dead letter')}"
-            progress.reach(dropped)
-    say(f"dropped {counted(dropped, 'dead letter')}")
+            session.so_far = f"dropped {dropped} of {pluralize(total, 'dead letter')}"
+            progress.update(dropped)
+    say(f"dropped {pluralize(dropped, 'dead letter')}")
 
 
-class LetterFile:
+class DeadLetterFile:
     """A file to which letters are added; when `write` returns, they are on the disk."""
 
     def __init__(self, out: BinaryIO, path: Path) -> None:
         self._out = out
         form = FORMATS.get(path.suffix.lower(), "jsonl")
-        self._writer = LetterWriter(out, form, header=out.tell() == 0)
+        self._writer = DeadLetterWriter(out, form, header=out.tell() == 0)
 
     def write(self, jobs: Sequence[Job]) -> None:
         """Add letters."""
@@ -118,7 +118,7 @@ class LetterFile:
 
 
 @contextlib.contextmanager
-def _appended(path: Path) -> Iterator[LetterFile]:
+def _appended(path: Path) -> Iterator[DeadLetterFile]:
     """Open a file to add to it, nobody else at the same time; behind a row that was cut off, a new line begins."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
@@ -139,7 +139,7 @@ def _appended(path: Path) -> Iterator[LetterFile]:
             out.seek(0, os.SEEK_END)
         else:
             _sync_folder(path)
-        yield LetterFile(out, path)
+        yield DeadLetterFile(out, path)
 
 
 def _sync_folder(path: Path) -> None:

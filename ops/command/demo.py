@@ -12,20 +12,20 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from lanes.audit import audit
-from lanes.lane import Lane
-from lanes.store import LaneStore, connect
+from lanes.checks.consistency import check_consistency
+from lanes.queue.lane import Lane
+from lanes.queue.store import LaneStore, connect
+from ops.command.console import examples
 from ops.command.session import Session
 from ops.command.table import Column, draw, print_table
-from ops.command.words import examples
-from ops.processes import end_on_signals
-from ops.sample import FAILS_AT_FIRST, HOT, PIPELINE, write_sample
-from ops.stack import Stack
+from ops.embedded.processes import end_on_signals
+from ops.embedded.sample import FAILS_AT_FIRST, HOT, PIPELINE, write_sample
+from ops.embedded.stack import Stack
+from ops.sandbox import Fault, SandboxControl
 from producers import EnqueueReport, OpportunityProducer
-from producers.rows import read_rows
-from worker.highlevel.sandbox import Fault, SandboxControl
+from producers.files.rows import read_rows
 
-LOOK_SECONDS = 0.25
+POLL_SECONDS = 0.25
 LINE_EVERY_SECONDS = 3.0
 LIMIT, WINDOW = 100, 10.0
 COUNTS = ("pending", "in_flight", "delivered", "dead", "retried", "throttled")
@@ -86,7 +86,7 @@ class Demo:
         say(f"Redis    {stack.redis.url}  (append-only file on)")
         stack.start_sandbox("--latency", "0.15-0.25", "--known-pipeline", PIPELINE)
         self._control = SandboxControl(stack.sandbox_url)
-        self._control.fail(Fault(kind="status", status=503, first=2, contact_prefix=FAILS_AT_FIRST))
+        self._control.inject(Fault(kind="status", status=503, first=2, contact_prefix=FAILS_AT_FIRST))
         say(f"sandbox  {stack.sandbox_url}  (behaves as HighLevel: {LIMIT} requests per {WINDOW:g} s and location)")
         stack.start_dashboard()
         say(f"Flower   {stack.flower_url}/throughput")
@@ -101,8 +101,8 @@ class Demo:
         write_sample(sample, self._rows_of_hot)
         with sample.open("rb") as file:
             report = self._producer.enqueue_rows(read_rows(file, "jsonl"), service="demo")
-        for refusal in report.refused:
-            self._console.print(Text(f"sample.jsonl: {refusal}", style="yellow"))
+        for rejected in report.refused:
+            self._console.print(Text(f"sample.jsonl: {rejected}", style="yellow"))
         self._console.print(f"accepted {report.accepted} of {report.rows} rows")
         return report
 
@@ -124,19 +124,19 @@ class Demo:
                     self._console.print(line)
                 if not waiting:
                     return
-                time.sleep(LOOK_SECONDS)
+                time.sleep(POLL_SECONDS)
 
     def _conclude(self, report: EnqueueReport) -> int:
-        account = self._control.account()
+        summary = self._control.summary()
         counts = self._store.counts()
-        hot = account["locations"][HOT]
+        hot = summary["locations"][HOT]
         used = utilisation(self._control.arrivals(HOT), LIMIT, WINDOW)
         print_table(COLUMNS, rows_of(self._store.lanes()))
         click.echo(
-            f"{HOT}: {hot['requests']} requests, at most {hot['most_in_window']} in any {WINDOW:g} s ({LIMIT} may), "
-            f"{used:.1%} of the rate that the window allows; 429s provoked: {account['throttled']}"
+            f"{HOT}: {hot['requests']} requests, at most {hot['max_in_window']} in any {WINDOW:g} s ({LIMIT} may), "
+            f"{used:.1%} of the rate that the window allows; 429s provoked: {summary['throttled']}"
         )
-        findings = list(audit(self._store))
+        findings = list(check_consistency(self._store))
         for finding in findings:
             self._console.print(f"audit: {finding}")
         summary = {
@@ -144,17 +144,17 @@ class Demo:
             "delivered": counts["delivered"],
             "dead": counts["dead"],
             "pending": counts["pending"],
-            "throttled": account["throttled"],
+            "throttled": summary["throttled"],
             "refused_rows": len(report.refused),
             "retried": counts["retried"],
-            "most_in_window": hot["most_in_window"],
+            "max_in_window": hot["max_in_window"],
             "window_used": round(used, 4),
         }
         sound = (
             not findings
             and counts["accepted"] == report.accepted == counts["delivered"] + counts["dead"]
-            and account["throttled"] == 0
-            and hot["most_in_window"] <= LIMIT
+            and summary["throttled"] == 0
+            and hot["max_in_window"] <= LIMIT
         )
         click.echo(json.dumps(summary))
         return 0 if sound else 1

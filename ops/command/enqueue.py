@@ -8,17 +8,17 @@ from typing import Any, BinaryIO
 
 import click
 
-from lanes.durability import Durability
-from ops.command.failure import Interrupted, NoRedis, Refused
-from ops.command.intake import Intake, Plan, conclude
+from lanes.storage.durability import Durability
+from ops.command.console import Moment, PrintableWord, examples, say
+from ops.command.enqueue_file import EnqueuePlan, FileEnqueue, conclude
+from ops.command.failures import Interrupted, NoRedis, Refused
 from ops.command.new_file import new_file
 from ops.command.progress import BytesRead
-from ops.command.refused_rows import RefusedRows
+from ops.command.rejected_rows import RejectedRows
 from ops.command.session import Session, connected
-from ops.command.words import Moment, PrintableWord, examples, say
 from producers import DurabilityError, EnqueueInterruptedError, InvalidJobError
+from producers.files.rows import Format
 from producers.model import EnqueueOptions, check
-from producers.rows import Format
 
 FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 
@@ -92,7 +92,7 @@ def enqueue(session: Session, file: str, *, form: Format | None, dry_run: bool, 
     """
     common = _common({name: given[name] for name in ("service", "not_before", "expires_at", "merge", "priority")})
     _check_durability(given["durability"])
-    plan = Plan(
+    plan = EnqueuePlan(
         name="stdin" if file == "-" else file,
         form=form or guess(file),
         common=common,
@@ -103,30 +103,32 @@ def enqueue(session: Session, file: str, *, form: Format | None, dry_run: bool, 
     )
     if not dry_run:
         session.producer  # noqa: B018 - a Redis that is away is told before anything is read
-    with opened(file) as source, _refused_rows(given["refused_to"], plan.form) as kept:
+    with opened(file) as source, _rejected_rows(given["refused_to"], plan.form) as rejected_rows:
         with BytesRead(source, None if file == "-" else Path(file).stat().st_size) as progress:
-            intake = Intake(session, plan, kept, progress)
-            ending = _take_in(intake, kept.watch(source), dry_run=dry_run)
-        conclude(intake, as_json=given["as_json"], ids=given["ids"], dry_run=dry_run)
+            file_enqueue = FileEnqueue(session, plan, rejected_rows, progress)
+            ending = _enqueue_all(file_enqueue, rejected_rows.tee(source), dry_run=dry_run)
+        conclude(file_enqueue, as_json=given["as_json"], ids=given["ids"], dry_run=dry_run)
     if ending is not None:
         raise ending
-    if intake.report.refused:
+    if file_enqueue.report.refused:
         raise click.exceptions.Exit(Refused.exit_code)
 
 
-def _take_in(intake: Intake, source: BinaryIO, *, dry_run: bool) -> NoRedis | Interrupted | Refused | None:
+def _enqueue_all(
+    file_enqueue: FileEnqueue, source: BinaryIO, *, dry_run: bool
+) -> NoRedis | Interrupted | Refused | None:
     """Read to the end; return how it was cut off, if it was."""
     try:
         if dry_run:
-            intake.check(source)
+            file_enqueue.check(source)
         else:
-            intake.enqueue(source)
+            file_enqueue.enqueue(source)
     except EnqueueInterruptedError as error:
-        return NoRedis(f"{error.__cause__ or error}\n{intake.how_to_go_on()}")
+        return NoRedis(f"{error.__cause__ or error}\n{file_enqueue.how_to_continue()}")
     except DurabilityError as error:
-        return Refused(f"{error}\n{intake.how_to_go_on()}")
+        return Refused(f"{error}\n{file_enqueue.how_to_continue()}")
     except KeyboardInterrupt:
-        return Interrupted(f"interrupted: {intake.how_to_go_on()}")
+        return Interrupted(f"interrupted: {file_enqueue.how_to_continue()}")
     return None
 
 
@@ -145,7 +147,7 @@ def _common(given: Mapping[str, object]) -> EnqueueOptions:
     try:
         return check(EnqueueOptions, {name: value for name, value in given.items() if value is not None})
     except InvalidJobError as error:
-        raise click.UsageError("; ".join(f"--{str(p).replace('_', '-', 1)}" for p in error.problems)) from None
+        raise click.UsageError("; ".join(f"--{str(p).replace('_', '-', 1)}" for p in error.field_errors)) from None
 
 
 def _check_durability(level: str | None) -> None:
@@ -176,9 +178,9 @@ def opened(file: str) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def _refused_rows(path: Path | None, form: Format) -> Iterator[RefusedRows]:
+def _rejected_rows(path: Path | None, form: Format) -> Iterator[RejectedRows]:
     if path is None:
-        yield RefusedRows(None, form)
+        yield RejectedRows(None, form)
         return
-    with new_file(path) as out, contextlib.closing(RefusedRows(out, form)) as kept:
-        yield kept
+    with new_file(path) as out, contextlib.closing(RejectedRows(out, form)) as rejected_rows:
+        yield rejected_rows

@@ -3,11 +3,11 @@
 import click
 
 from lanes.printable import printable
+from ops.command.console import LocationId, PrintableWord, examples, say
 from ops.command.session import Session, connected
-from ops.command.words import LocationId, PrintableWord, examples, say
 
 HELD_BY = "operator"
-NOT_NAMES = ("authorization", "outage")  # who holds lanes beside people
+RESERVED_HOLDERS = ("authorization", "outage")  # who holds lanes beside people
 
 
 @click.command(
@@ -34,20 +34,20 @@ def hold(session: Session, location_id: str | None, reason: str, by: str, *, eve
     if everything == (location_id is not None):
         message = "say which: LOCATION or --all"
         raise click.UsageError(message)
-    if by in NOT_NAMES:
+    if by in RESERVED_HOLDERS:
         message = f"--by: must be a person's name ({by} is what the lanes themselves say)"
         raise click.UsageError(message)
     who = None if by == HELD_BY else by
     if location_id is None:
-        before = session.store.gate()
-        session.note("hold", "everything", reason, who)
+        before = session.store.global_state()
+        session.log_change("hold", "everything", reason, who)
         session.store.hold_all(reason, by)
         note = f" (it was by {printable(before.held_by)}: {printable(before.hold)})" if before.hold else ""
         say(f"everything is held{note}; let it go on with: lanes resume --all")
         return
     store = session.store
     known = store.client.sismember(store.key("locations"), location_id)
-    session.note("hold", location_id, reason, who)
+    session.log_change("hold", location_id, reason, who)
     store.hold(location_id, reason, by)
     refused = store.read_lanes([location_id])[0].unauthorized
     note = "" if known else " (it never had a job; mistyped?)"

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import click
 
-from lanes.job import Attempt, Job
 from lanes.printable import printable
-from lanes.whereabouts import Wait
-from ops.command.failure import Refused
+from lanes.queue.job import Attempt, Job
+from lanes.queue.waiting import Blocker
+from ops.command.console import PrintableWord, examples, format_time, print_json
+from ops.command.failures import Refused
 from ops.command.session import Session, connected
-from ops.command.words import PrintableWord, examples, moment, print_json
 
 
 @click.command(epilog=examples("lanes job 0f8c4f0e6d2b4f4a", "lanes job 0f8c4f0e6d2b4f4a --json | jq .attempts"))
@@ -22,8 +22,8 @@ def job(session: Session, job_id: str, *, as_json: bool) -> None:
     A job that is done can be read for LANES_RETENTION_SECONDS (by default a day); a dead letter, or an
     expired job, until it is replayed or purged.
     """
-    found, where = find(session, job_id), session.store.whereabouts(job_id)
-    show(found, where.waits() if where else (), as_json=as_json)
+    found, where = find(session, job_id), session.store.queue_position(job_id)
+    show(found, where.blockers() if where else (), as_json=as_json)
 
 
 def find(session: Session, job_id: str) -> Job:
@@ -35,7 +35,7 @@ def find(session: Session, job_id: str) -> Job:
     return found
 
 
-def show(found: Job, waits: Sequence[Wait] = (), *, as_json: bool) -> None:
+def show(found: Job, waits: Sequence[Blocker] = (), *, as_json: bool) -> None:
     """Print a job, and what it waits for."""
     if as_json:
         print_json({**found.as_json(), "waits": [wait.as_json() for wait in waits]})
@@ -43,25 +43,25 @@ def show(found: Job, waits: Sequence[Wait] = (), *, as_json: bool) -> None:
     for name, value in found.as_json().items():
         if name == "attempts" or value is None:
             continue
-        shown = moment(value) if isinstance(value, float) else printable(value)
+        shown = format_time(value) if isinstance(value, float) else printable(value)
         click.echo(f"{name:<15}{shown}")
     for wait in waits:
-        click.echo(f"{'waits':<15}{say_wait(wait)}")
+        click.echo(f"{'waits':<15}{wait_line(wait)}")
     click.echo(f"{'attempts':<15}{len(found.attempts)}")
     for attempt in found.attempts:
-        click.echo(f"  {tell(attempt)}")
+        click.echo(f"  {attempt_line(attempt)}")
 
 
-def say_wait(wait: Wait) -> str:
+def wait_line(wait: Blocker) -> str:
     """Return what a job waits for as one line."""
     job = f" {printable(wait.job_id)}" if wait.job_id else ""
-    until = f" (until {moment(wait.until)})" if wait.until is not None else ""
+    until = f" (until {format_time(wait.until)})" if wait.until is not None else ""
     return f"{printable(wait.words)}{job}{until}"
 
 
-def tell(attempt: Attempt) -> str:
+def attempt_line(attempt: Attempt) -> str:
     """Return an attempt as one line."""
     seconds = attempt.detail.get("seconds", attempt.ended_at - attempt.started_at)
     known = {name: value for name, value in attempt.detail.items() if value is not None and name != "seconds"}
     detail = " ".join(f"{name}={printable(value)}" for name, value in known.items())
-    return f"{attempt.number}  {moment(attempt.started_at)}  {seconds:.3f}s  {attempt.outcome}  {detail}".rstrip()
+    return f"{attempt.number}  {format_time(attempt.started_at)}  {seconds:.3f}s  {attempt.outcome}  {detail}".rstrip()

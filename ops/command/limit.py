@@ -4,54 +4,54 @@ from typing import Any
 
 import click
 
-from lanes.rate_limits import DEFAULT_BURST, DEFAULT_DAILY, LimitSource, limit_in_force
+from lanes.queue.rate_limits import DEFAULT_BURST, DEFAULT_DAILY, LimitSource, limit_in_force
+from ops.command.console import LocationId, examples, say
 from ops.command.session import Session, connected
-from ops.command.words import LocationId, examples, say
 
-MOST = 10**9
-MOST_WEIGHT = 100
+MAX_LIMIT = 10**9
+MAX_WEIGHT = 100
 
 
 @click.command(
     epilog=examples(
         "lanes limit ve9EPM428h8vShlRW1KT --burst 60 --daily 100000",
         "lanes limit ve9EPM428h8vShlRW1KT --weight 3",
-        "lanes limit ve9EPM428h8vShlRW1KT --common",
+        "lanes limit ve9EPM428h8vShlRW1KT --reset",
         "lanes limit ve9EPM428h8vShlRW1KT",
     )
 )
 @click.argument("location_id", metavar="LOCATION", type=LocationId())
-@click.option("--burst", type=click.IntRange(1, MOST), metavar="N", help="Requests in a window.")
-@click.option("--daily", type=click.IntRange(1, MOST), metavar="N", help="Requests in a day.")
+@click.option("--burst", type=click.IntRange(1, MAX_LIMIT), metavar="N", help="Requests in a window.")
+@click.option("--daily", type=click.IntRange(1, MAX_LIMIT), metavar="N", help="Requests in a day.")
 @click.option(
     "--weight",
-    type=click.IntRange(1, MOST_WEIGHT),
+    type=click.IntRange(1, MAX_WEIGHT),
     metavar="N",
-    help="Turns that its lane has where others have one, when workers are short.",
+    help="Weight: turns of its lane for one turn of others, when workers are short.",
 )
 @click.option(
-    "--common",
+    "--reset",
     is_flag=True,
-    help="Nothing of its own any more: as LANES_BURST_LIMIT and LANES_DAILY_LIMIT say, or else the API.",
+    help="Remove the limits of this location: as LANES_BURST_LIMIT and LANES_DAILY_LIMIT say, or else the API.",
 )
 @connected
-def limit(session: Session, location_id: str, *, common: bool, **given: Any) -> None:
+def limit(session: Session, location_id: str, *, reset: bool, **given: Any) -> None:
     """Give a location budgets and a weight of its own; what is not named stays. Without options, show them.
 
     They hold from the next request on. They are caps: a location never sends more than the API says that it may.
     Without one, of its own or in the settings, the API's own limit holds, higher or lower.
     """
     changed = {name: value for name, value in given.items() if value is not None}
-    if common and changed:
-        message = "--common takes away what the other options would set; say one or the other"
+    if reset and changed:
+        message = "--reset takes away what the other options would set; say one or the other"
         raise click.UsageError(message)
     lanes = {lane.location_id: lane for lane in session.store.lanes()}
     known = lanes.get(location_id)
-    own = {name: None if known is None or common else getattr(known, name) for name in ("burst", "daily", "weight")}
+    own = {name: None if known is None or reset else getattr(known, name) for name in ("burst", "daily", "weight")}
     own |= changed
-    if common or changed:
+    if reset or changed:
         detail = " ".join(f"{name}={value}" for name, value in changed.items())
-        session.note("limit", location_id, detail or "common")
+        session.log_change("limit", location_id, detail or "reset")
         session.store.limit(location_id, **own)
     settings = session.settings
     api_burst, api_daily = (None, None) if known is None else (known.api_burst, known.api_daily)
@@ -64,11 +64,11 @@ def limit(session: Session, location_id: str, *, common: bool, **given: Any) -> 
     say(f"{location_id}: {', '.join(f'{name} {value}' for name, value in shown.items())}{note}")
 
 
-def _shown(own: int | None, cap: int | None, told: int | None, default: int) -> str:
-    limit = limit_in_force(cap if own is None else own, told, default)
+def _shown(own: int | None, cap: int | None, api_limit: int | None, default: int) -> str:
+    limit = limit_in_force(cap if own is None else own, api_limit, default)
     person = cap if own is None else own
     if limit.source is LimitSource.API:
         return f"{limit.requests} (as the API says{'' if person is None else f'; the cap of {person} is higher'})"
-    if limit.source is LimitSource.PERSON and told is not None:
-        return f"{limit.requests} (a cap; the API allows {told})"
+    if limit.source is LimitSource.PERSON and api_limit is not None:
+        return f"{limit.requests} (a cap; the API allows {api_limit})"
     return str(limit.requests)

@@ -5,11 +5,11 @@ import time
 
 import click
 
-from lanes.notice import Notice
-from lanes.settings import Settings
-from ops.command.failure import Refused, WrongUse
-from ops.command.words import examples, say
-from worker.notices import Courier
+from lanes.queue.notification import Notification
+from lanes.settings import WorkerSettings
+from ops.command.console import examples, say
+from ops.command.failures import Refused, WrongUse
+from worker.notifications.webhook import WebhookClient
 
 
 @click.group(epilog=examples("lanes notify test", "LANES_NOTIFY_URL=http://127.0.0.1:8000/ lanes notify test"))
@@ -20,13 +20,13 @@ def notify() -> None:
 @notify.command("test", epilog=examples("lanes notify test"))
 def test() -> None:
     """Send a test notice, signed like every other, and say what came back. Redis is not needed."""
-    settings = Settings.load()
+    settings = WorkerSettings.load()
     if settings.notify_url is None or settings.notify_secret is None:
         message = "notifications are off: set LANES_NOTIFY_URL and LANES_NOTIFY_SECRET"
         raise WrongUse(message)
-    courier = Courier(settings.notify_url.get_secret_value(), settings.notify_secret.get_secret_value())
+    webhook = WebhookClient(settings.notify_url.get_secret_value(), settings.notify_secret.get_secret_value())
     started = time.monotonic()
-    taken, answer = courier.post(Notice(f"test-{os.urandom(4).hex()}", "test", time.time()))
+    taken, answer = webhook.post(Notification(f"test-{os.urandom(4).hex()}", "test", time.time()))
     message = f"{answer} after {time.monotonic() - started:.1f} s"
     if not taken:
         message = f"the receiver did not take the notice: {message}"

@@ -27,7 +27,7 @@ class Steps:
         )
         self._task = self._progress.add_task(label, total=total)
 
-    def reach(self, done: int, label: str | None = None) -> None:
+    def update(self, done: int, label: str | None = None) -> None:
         """Show how far it is."""
         if label is None:
             self._progress.update(self._task, completed=done)
@@ -56,6 +56,6 @@ class BytesRead(Steps):
         self._source = source
         self._seekable = size is not None and source.seekable()
 
-    def look(self, label: str) -> None:
+    def show_bytes(self, label: str) -> None:
         """Show how much of the file is read."""
-        self.reach(self._source.tell() if self._seekable else 0, label)
+        self.update(self._source.tell() if self._seekable else 0, label)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from ops import snapshot
-from ops.command.words import examples, say
+from ops import redis_backup
+from ops.command.console import examples, say
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -27,10 +27,10 @@ def restore(file: Path, folder: Path, *, dry_run: bool) -> None:
     than the one that the backup is of.
     """
     if dry_run:
-        snapshot.may_be_put_back(file, folder)
+        redis_backup.check_restore(file, folder)
         say(f"{folder} is empty and {file} is whole: it can be restored")
         return
-    snapshot.put_back(file, folder)
+    redis_backup.restore_backup(file, folder)
     say(
         f"{folder} holds {file.name} now. Start Redis on it, then: lanes check\n"
         "What was accepted since the backup is not in it; what was delivered since is delivered again."

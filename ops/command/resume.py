@@ -5,15 +5,15 @@ from typing import Any
 
 import click
 
-from lanes.gate import Gate
-from lanes.hold_filter import HoldFilter, count_causes
-from lanes.lane import HoldCause
 from lanes.printable import printable
-from ops.command.dead_moves import ask
-from ops.command.failure import Refused
-from ops.command.resume_run import ResumeRun, holders, stopped
+from lanes.queue.global_state import GlobalState
+from lanes.queue.hold_filter import HoldFilter, count_causes
+from lanes.queue.lane import HoldCause
+from ops.command.console import LocationId, PrintableWord, examples, pluralize, print_json, say
+from ops.command.dead_bulk import confirm
+from ops.command.failures import Refused
+from ops.command.resume_run import ResumeRun, holder_text, stop_text
 from ops.command.session import Session, connected
-from ops.command.words import LocationId, PrintableWord, counted, examples, print_json, say
 
 MAX_LISTED = 20
 
@@ -65,13 +65,13 @@ def resume(
     there costs up to LANES_REFUSAL_BRAKE more dead letters. A lane that is held and on the brake stays on the brake:
     resume it once more to end that. --all ends the hold of everything first; run it again to end the brake of all.
     """
-    wanted = HoldFilter(given["held_by"], frozenset(map(HoldCause, given["causes"])), given["reason"])
+    hold_filter = HoldFilter(given["held_by"], frozenset(map(HoldCause, given["causes"])), given["reason"])
     if given["brake"]:
-        if all_held or wanted != HoldFilter():
+        if all_held or hold_filter != HoldFilter():
             message = "--brake is for lanes that are not held: leave out --all-held, --held-by, --cause and --reason"
             raise click.UsageError(message)
-        wanted = HoldFilter(braked=True)
-    bulk = all_held or wanted != HoldFilter()
+        hold_filter = HoldFilter(braked=True)
+    bulk = all_held or hold_filter != HoldFilter()
     if [bool(location_ids), everything, bulk].count(True) != 1:
         message = "say which: LOCATION..., --all, --brake, or --all-held, which --held-by, --cause and --reason narrow"
         raise click.UsageError(message)
@@ -81,15 +81,21 @@ def resume(
     run = ResumeRun(session, dry_run=dry_run, as_json=given["as_json"])
     lanes = session.store.lanes()
     if bulk:
-        chosen = wanted.choose(lanes)
-        _list([f"{lane.location_id}: left as it is: held by {holders(lane)}" for lane in lanes if wanted.spares(lane)])
+        chosen = hold_filter.choose(lanes)
+        _list(
+            [
+                f"{lane.location_id}: left as it is: held by {holder_text(lane)}"
+                for lane in lanes
+                if hold_filter.skips(lane)
+            ]
+        )
         if chosen and not dry_run and not given["yes"]:
-            _list([f"{lane.location_id}: {stopped(lane)}" for lane in chosen])
-            causes = "" if wanted.braked else f" ({count_causes(chosen)})"
-            ask(f"resume {counted(len(chosen), 'lane')} {wanted}{causes}?")
+            _list([f"{lane.location_id}: {stop_text(lane)}" for lane in chosen])
+            causes = "" if hold_filter.braked else f" ({count_causes(chosen)})"
+            confirm(f"resume {pluralize(len(chosen), 'lane')} {hold_filter}{causes}?")
         run.resume(chosen)
         if not chosen:
-            say(f"no lane is {wanted}")
+            say(f"no lane is {hold_filter}")
     else:
         known = {lane.location_id: lane for lane in lanes}
         run.unknown = [name for name in location_ids if name not in known]
@@ -102,22 +108,22 @@ def _list(lines: Sequence[str]) -> None:
     for line in lines[:MAX_LISTED]:
         say(line)
     if len(lines) > MAX_LISTED:
-        say(f"... and {counted(len(lines) - MAX_LISTED, 'more lane')}; --dry-run lists all")
+        say(f"... and {pluralize(len(lines) - MAX_LISTED, 'more lane')}; --dry-run lists all")
 
 
 def _resume_all(session: Session, *, dry_run: bool, as_json: bool) -> None:
     """End the hold of everything, or else the brake of all, if it is the one that was read."""
-    gate = session.store.gate()
-    answer = _end_stop(session, gate, dry_run=dry_run)
+    global_state = session.store.global_state()
+    answer = _end_stop(session, global_state, dry_run=dry_run)
     if as_json:
-        brake = None if gate.brake is None else gate.brake.as_json()
-        print_json([{"location_id": None, **(gate.hold_as_json() or {}), "brake": brake, "answer": answer}])
+        brake = None if global_state.brake is None else global_state.brake.as_json()
+        print_json([{"location_id": None, **(global_state.hold_as_json() or {}), "brake": brake, "answer": answer}])
     if answer == "changed":
-        now = session.store.gate()
+        now = session.store.global_state()
         why = f"held again meanwhile, by {printable(now.held_by)}: {printable(now.hold)}"
         message = f"left as it is: everything was {why if now.hold is not None else 'put on the brake again meanwhile'}"
         raise Refused(message)
-    by = f"{printable(gate.held_by)}: {printable(gate.hold)}"
+    by = f"{printable(global_state.held_by)}: {printable(global_state.hold)}"
     say(
         {
             "resumed": f"everything goes on (it was held by {by})",
@@ -126,26 +132,26 @@ def _resume_all(session: Session, *, dry_run: bool, as_json: bool) -> None:
             "braked": "would end the brake of all lanes; nothing was changed",
         }.get(answer, "nothing to end: neither a hold of everything nor a brake of all")
     )
-    if answer == "resumed" and gate.brake is not None:
+    if answer == "resumed" and global_state.brake is not None:
         say("all lanes are still on the brake; once more ends that: lanes resume --all")
     held = [lane for lane in session.store.lanes() if lane.hold is not None]
     if held:
-        own = f"{counted(len(held), 'lane')} held on {'its' if len(held) == 1 else 'their'} own"
+        own = f"{pluralize(len(held), 'lane')} held on {'its' if len(held) == 1 else 'their'} own"
         say(f"{own} ({count_causes(held)}): lanes resume --all-held")
-    if gate.outage is not None:
+    if global_state.outage is not None:
         say("an outage goes on: see lanes status")
 
 
-def _end_stop(session: Session, gate: Gate, *, dry_run: bool) -> str:
+def _end_stop(session: Session, global_state: GlobalState, *, dry_run: bool) -> str:
     """End what stops all lanes: `resumed` or `ended`, `held` or `braked` in a dry run, `free`, or `changed`."""
-    if gate.hold is not None:
+    if global_state.hold is not None:
         if dry_run:
             return "held"
-        session.note("resume", "everything")
-        return session.store.resume_all(gate.held_at)
-    if gate.brake is None:
+        session.log_change("resume", "everything")
+        return session.store.resume_all(global_state.held_at)
+    if global_state.brake is None:
         return "free"
     if dry_run:
         return "braked"
-    session.note("resume", "everything", "all lanes on the brake")
-    return session.store.end_brake_of_all(gate.brake.since)
+    session.log_change("resume", "everything", "all lanes on the brake")
+    return session.store.end_brake_of_all(global_state.brake.since)

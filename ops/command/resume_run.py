@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lanes.hold_filter import count_causes
-from lanes.lane import Lane
 from lanes.printable import printable
-from ops.command.failure import Refused
+from lanes.queue.hold_filter import count_causes
+from lanes.queue.lane import Lane
+from ops.command.console import format_time, pluralize, print_json, say
+from ops.command.failures import Refused
 from ops.command.session import Session
 from ops.command.table import Column, print_table
-from ops.command.words import counted, moment, print_json, say
 
 # What becomes of a lane in a dry run, had it been none.
 STOPPED = ("held", "braked")
@@ -32,9 +32,9 @@ class ResumeRun:
             answer = self._resume_one(lane)
             self._answers.append((lane, answer))
             if not self._dry_run:
-                self._session.so_far = f"{counted(self._count('resumed'), 'lane')} resumed"
+                self._session.so_far = f"{pluralize(self._count('resumed'), 'lane')} resumed"
             if not (self._dry_run and answer in STOPPED):
-                say(self._tell(lane, answer))
+                say(self._result_line(lane, answer))
 
     def _resume_one(self, lane: Lane) -> str:
         if lane.hold is None and lane.brake is None:
@@ -42,10 +42,10 @@ class ResumeRun:
         if self._dry_run:
             return "braked" if lane.hold is None else "held"
         if lane.hold is None and lane.brake is not None:
-            self._session.note("resume", lane.location_id, f"on the brake after {lane.brake.text}")
+            self._session.log_change("resume", lane.location_id, f"on the brake after {lane.brake.text}")
             answer = self._session.store.end_brake(lane.location_id, lane.brake.since)
             return "resumed" if answer == "ended" else answer
-        self._session.note("resume", lane.location_id)
+        self._session.log_change("resume", lane.location_id)
         return self._session.store.resume(lane.location_id, lane.held_at)
 
     def end(self) -> None:
@@ -64,17 +64,17 @@ class ResumeRun:
             held = [lane for lane, answer in self._answers if answer == "held"]
             causes = f" ({count_causes(held)})" if held else ""
             found = len(held) + self._count("braked")
-            say(f"would resume {counted(found, 'lane')}{causes}; nothing was changed")
-        problems = [f"{counted(len(self.unknown), 'location')} unknown"] * bool(self.unknown)
+            say(f"would resume {pluralize(found, 'lane')}{causes}; nothing was changed")
+        problems = [f"{pluralize(len(self.unknown), 'location')} unknown"] * bool(self.unknown)
         if changed := self._count("changed"):
-            problems.append(f"{counted(changed, 'lane')} {'was' if changed == 1 else 'were'} stopped again meanwhile")
+            problems.append(f"{pluralize(changed, 'lane')} {'was' if changed == 1 else 'were'} stopped again meanwhile")
         if problems:
             raise Refused("; ".join(problems))
 
     def _count(self, wanted: str) -> int:
         return sum(answer == wanted for _, answer in self._answers)
 
-    def _tell(self, lane: Lane, answer: str) -> str:
+    def _result_line(self, lane: Lane, answer: str) -> str:
         location_id = lane.location_id
         if lane.hold is None and lane.brake is not None:
             return {
@@ -83,21 +83,21 @@ class ResumeRun:
             }.get(answer, f"{location_id}: left as it is: it is on the brake again since it was read: see lanes status")
         if answer == "resumed":
             still = f"; it is still on the brake, which ends with: lanes resume {location_id}" if lane.brake else ""
-            return f"{location_id} goes on (it was held by {holders(lane)}){still}"
+            return f"{location_id} goes on (it was held by {holder_text(lane)}){still}"
         if answer == "free":
             return f"{location_id} was not held" if lane.hold is None else f"{location_id} is not held any more"
-        by = holders(self._session.store.read_lanes([lane.location_id])[0])
+        by = holder_text(self._session.store.read_lanes([lane.location_id])[0])
         return f"{location_id}: left as it is: it was held again meanwhile, by {by}"
 
 
-def stopped(lane: Lane) -> str:
+def stop_text(lane: Lane) -> str:
     """Return what stops a lane, since when, and who or why."""
     if lane.hold is None and lane.brake is not None:
-        return f"on the brake since {moment(lane.brake.since)} after {lane.brake.text}"
-    return f"held since {moment(lane.held_at)} by {holders(lane)}"
+        return f"on the brake since {format_time(lane.brake.since)} after {lane.brake.text}"
+    return f"held since {format_time(lane.held_at)} by {holder_text(lane)}"
 
 
-def holders(lane: Lane) -> str:
+def holder_text(lane: Lane) -> str:
     """Return who holds a lane, and why, fit to be shown."""
     return printable(lane.hold_text)
 
@@ -105,9 +105,9 @@ def holders(lane: Lane) -> str:
 def _row(lane: Lane) -> tuple[object, ...]:
     if lane.hold is None and lane.brake is not None:
         why = lane.brake.text
-        return (lane.location_id, moment(lane.brake.since), lane.counts["pending"], "brake", why)
+        return (lane.location_id, format_time(lane.brake.since), lane.counts["pending"], "brake", why)
     causes = " ".join(lane.hold_causes)
-    return (lane.location_id, moment(lane.held_at), lane.counts["pending"], causes, lane.hold_text)
+    return (lane.location_id, format_time(lane.held_at), lane.counts["pending"], causes, lane.hold_text)
 
 
 def _as_json(lane: Lane, answer: str) -> dict[str, Any]:

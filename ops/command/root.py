@@ -13,9 +13,9 @@ from redis.exceptions import RedisError
 from lanes.errors import LanesError
 from lanes.printable import printable_lines
 from ops.command import COMMANDS
-from ops.command.failure import Interrupted, WrongUse, explain
+from ops.command.console import examples
+from ops.command.failures import Interrupted, WrongUse, explain
 from ops.command.session import Session, redis_option
-from ops.command.words import examples
 
 # What a shell reports of a process that wrote into a closed pipe.
 PIPE_CLOSED = 141
@@ -34,8 +34,9 @@ class Root(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
+        module = cmd_name.replace("-", "_")
         try:
-            command: click.Command = getattr(importlib.import_module(f"ops.command.{cmd_name}"), cmd_name)
+            command: click.Command = getattr(importlib.import_module(f"ops.command.{module}"), module)
         except ModuleNotFoundError as error:
             message = f"{cmd_name} needs {error.name}, which is not installed: pip install 'highlevel-lanes[all]'"
             raise WrongUse(message) from error
@@ -69,7 +70,7 @@ class Root(click.Group):
             raise _fit_to_show(error) from error.__cause__
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what goes wrong leaves here as a `Failure`."""
+        """Run the command; what goes wrong leaves here as a `CommandFailure`."""
         session = ctx.ensure_object(Session)
         try:
             return super().invoke(ctx)

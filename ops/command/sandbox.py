@@ -2,7 +2,7 @@
 
 import click
 
-from worker.highlevel.sandbox import arguments
+from ops.sandbox import cli
 
 
 @click.command(
@@ -11,4 +11,4 @@ from worker.highlevel.sandbox import arguments
 @click.argument("given", nargs=-1, type=click.UNPROCESSED)
 def sandbox(given: tuple[str, ...]) -> None:
     """Run a server that behaves as HighLevel's POST /opportunities/upsert."""
-    arguments.main(given)
+    cli.main(given)

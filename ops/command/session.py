@@ -9,10 +9,10 @@ from typing import Any, Concatenate
 
 import click
 
-from lanes import trail
+from lanes.activity import audit_log
 from lanes.printable import printable
-from lanes.settings import Settings
-from lanes.store import LaneStore, connect
+from lanes.queue.store import LaneStore, connect
+from lanes.settings import WorkerSettings
 from producers import OpportunityProducer
 
 
@@ -27,10 +27,10 @@ class Session:
         self.so_far = "nothing was changed"
 
     @functools.cached_property
-    def settings(self) -> Settings:
+    def settings(self) -> WorkerSettings:
         """The settings of the environment or `.env`, with the Redis that the option names."""
         own = {} if self.redis_url is None else {"LANES_REDIS_URL": self.redis_url, "LANES_REDIS_URL_FILE": ""}
-        return Settings.load({**os.environ, **own})
+        return WorkerSettings.load({**os.environ, **own})
 
     @functools.cached_property
     def store(self) -> LaneStore:
@@ -44,9 +44,9 @@ class Session:
         """What enqueues."""
         return OpportunityProducer(self.store, self.settings)
 
-    def note(self, what: str, on: str, detail: str = "", who: str | None = None) -> None:
+    def log_change(self, what: str, on: str, detail: str = "", who: str | None = None) -> None:
         """Leave an entry in the trail, before the change itself; the name of a file need not be UTF-8."""
-        trail.note(self.store, who or _who(), what, printable(on), printable(detail))
+        audit_log.append(self.store, who or _who(), what, printable(on), printable(detail))
 
 
 def _who() -> str:
@@ -58,7 +58,7 @@ def _who() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def _note_url(context: click.Context, _: click.Parameter, value: str | None) -> None:
+def _set_redis_url(context: click.Context, _: click.Parameter, value: str | None) -> None:
     if value == "":
         message = "must not be empty; it looks like redis://127.0.0.1:6379/0"
         raise click.BadParameter(message)
@@ -70,7 +70,7 @@ redis_option = click.option(
     "--redis-url",
     metavar="URL",
     expose_value=False,
-    callback=_note_url,
+    callback=_set_redis_url,
     help="Where the lanes are, instead of LANES_REDIS_URL.",
 )
 

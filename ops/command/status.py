@@ -10,14 +10,14 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from lanes.gate import Gate
-from lanes.lane import Lane
 from lanes.printable import printable
-from lanes.settings import Settings
-from ops.command.failure import Refused
+from lanes.queue.global_state import GlobalState
+from lanes.queue.lane import Lane
+from lanes.settings import WorkerSettings
+from ops.command.console import MAX_SHOWN, LocationId, examples, format_time, pluralize, print_json, say
+from ops.command.failures import Refused
 from ops.command.session import Session, connected
 from ops.command.table import Column, draw, plain
-from ops.command.words import MOST_SHOWN, LocationId, counted, examples, moment, print_json, say
 
 COUNTS = ("pending", "in_flight", "delivered", "dead", "retried", "throttled")
 COLUMNS = (
@@ -38,11 +38,11 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class StatusSnapshot:
     """What one look at Redis showed: the counts, what stops all lanes, those to show, and how many more there are."""
 
     counts: dict[str, int]
-    gate: Gate
+    global_state: GlobalState
     lanes: tuple[Lane, ...]
     more: int
     unknown: tuple[str, ...]
@@ -53,7 +53,7 @@ class Picture:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
 @click.option("--interval", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Seconds between looks.")
-@click.option("--top", type=click.IntRange(1, MOST_SHOWN), metavar="N", help="The N lanes with most pending jobs.")
+@click.option("--top", type=click.IntRange(1, MAX_SHOWN), metavar="N", help="The N lanes with most pending jobs.")
 @connected
 def status(
     session: Session, location_ids: tuple[str, ...], *, as_json: bool, watch: bool, interval: float, top: int | None
@@ -70,43 +70,43 @@ def status(
     if watch and not as_json and sys.stdout.isatty():
         _watch(session, location_ids, top, interval)
     while True:
-        picture = look(session, location_ids, top)
+        snapshot = read_status(session, location_ids, top)
         if as_json:
-            print_json(_as_json(picture, session.settings))
+            print_json(_as_json(snapshot, session.settings))
         else:
-            _print(picture, session.settings)
+            _print(snapshot, session.settings)
         if not watch:
             break
         sys.stdout.flush()
         time.sleep(interval)
-    if picture.unknown:
-        message = "\n".join(f"{location_id}: no such lane; mistyped?" for location_id in picture.unknown)
+    if snapshot.unknown:
+        message = "\n".join(f"{location_id}: no such lane; mistyped?" for location_id in snapshot.unknown)
         raise Refused(message)
 
 
-def look(session: Session, location_ids: Sequence[str], top: int | None) -> Picture:
+def read_status(session: Session, location_ids: Sequence[str], top: int | None) -> StatusSnapshot:
     """Read the counts and the lanes."""
     counts, lanes = session.store.counts(), session.store.lanes()
     known = {lane.location_id for lane in lanes}
-    wanted = [lane for lane in lanes if not location_ids or lane.location_id in location_ids]
-    wanted.sort(key=lambda lane: (-lane.counts["pending"], lane.location_id))
-    shown = wanted[:top]
+    selected = [lane for lane in lanes if not location_ids or lane.location_id in location_ids]
+    selected.sort(key=lambda lane: (-lane.counts["pending"], lane.location_id))
+    shown = selected[:top]
     unknown = tuple(name for name in location_ids if name not in known)
-    return Picture(counts, session.store.gate(), tuple(shown), len(wanted) - len(shown), unknown)
+    return StatusSnapshot(counts, session.store.global_state(), tuple(shown), len(selected) - len(shown), unknown)
 
 
-def _as_json(picture: Picture, settings: Settings) -> dict[str, object]:
-    outage, brake = picture.gate.outage, picture.gate.brake
+def _as_json(snapshot: StatusSnapshot, settings: WorkerSettings) -> dict[str, object]:
+    outage, brake = snapshot.global_state.outage, snapshot.global_state.brake
     return {
-        **picture.counts,
-        "hold": picture.gate.hold_as_json(),
+        **snapshot.counts,
+        "hold": snapshot.global_state.hold_as_json(),
         "outage": None if outage is None else outage.as_json(),
         "brake": None if brake is None else brake.as_json(),
-        "locations": [{**lane.as_json(), **_limits(lane, settings)} for lane in picture.lanes],
+        "locations": [{**lane.as_json(), **_limits(lane, settings)} for lane in snapshot.lanes],
     }
 
 
-def _limits(lane: Lane, settings: Settings) -> dict[str, object]:
+def _limits(lane: Lane, settings: WorkerSettings) -> dict[str, object]:
     burst, daily = lane.burst_in_force(settings.burst_cap), lane.daily_in_force(settings.daily_cap)
     return {
         "burst_limit": burst.requests,
@@ -116,13 +116,13 @@ def _limits(lane: Lane, settings: Settings) -> dict[str, object]:
     }
 
 
-def _sources(lane: Lane, settings: Settings) -> str:
+def _sources(lane: Lane, settings: WorkerSettings) -> str:
     """Return who says so: of both limits where it is not the same."""
     limits = (lane.burst_in_force(settings.burst_cap), lane.daily_in_force(settings.daily_cap))
     return "/".join(dict.fromkeys(limit.source.value for limit in limits))
 
 
-def _rows(lanes: Sequence[Lane], settings: Settings) -> list[tuple[object, ...]]:
+def _rows(lanes: Sequence[Lane], settings: WorkerSettings) -> list[tuple[object, ...]]:
     return [
         (
             lane.location_id,
@@ -143,7 +143,7 @@ def _brake(lane: Lane) -> str:
         return ""
     brake = lane.brake
     probe = "none while it is held" if lane.hold is not None else due(brake.next_probe_in)
-    return f"{counted(brake.refusals, 'refusal')}, status {brake.status}; next probe: {probe}"
+    return f"{pluralize(brake.refusals, 'refusal')}, status {brake.status}; next probe: {probe}"
 
 
 def _hold(lane: Lane) -> str:
@@ -152,21 +152,25 @@ def _hold(lane: Lane) -> str:
     return f"failing: {lane.failing} in a row, single probes" if lane.failing else ""
 
 
-def gate_lines(gate: Gate) -> list[str]:
+def gate_lines(global_state: GlobalState) -> list[str]:
     """Return a line for each thing that stops all lanes."""
     lines = []
-    if gate.hold is not None:
+    if global_state.hold is not None:
         lines.append(
-            f"EVERYTHING IS HELD since {moment(gate.held_at)} by {printable(gate.held_by)}: {printable(gate.hold)}"
+            f"EVERYTHING IS HELD since {format_time(global_state.held_at)} by {printable(global_state.held_by)}: {printable(global_state.hold)}"
         )
-    if gate.outage is not None:
-        room = gate.outage.room
-        probe = f"next probe: {due(gate.outage.next_probe_in)}" if room == 1 else f"ending: {room} requests at a time"
-        lines.append(f"OUTAGE of the API since {moment(gate.outage.since)}; {probe}")
-    if gate.brake is not None:
+    if global_state.outage is not None:
+        half_open_limit = global_state.outage.half_open_limit
+        probe = (
+            f"next probe: {due(global_state.outage.next_probe_in)}"
+            if half_open_limit == 1
+            else f"ending: {half_open_limit} requests at a time"
+        )
+        lines.append(f"OUTAGE of the API since {format_time(global_state.outage.since)}; {probe}")
+    if global_state.brake is not None:
         lines.append(
-            f"ALL LANES ARE ON THE BRAKE since {moment(gate.brake.since)}: several were refused with status "
-            f"{gate.brake.status}, and nothing is delivered; next probe: {due(gate.brake.next_probe_in)}"
+            f"ALL LANES ARE ON THE BRAKE since {format_time(global_state.brake.since)}: several were refused with status "
+            f"{global_state.brake.status}, and nothing is delivered; next probe: {due(global_state.brake.next_probe_in)}"
         )
     return lines
 
@@ -182,28 +186,28 @@ def due(seconds: float | None) -> str:
     return f"{seconds / 60:.0f}m" if seconds < 7200 else f"{seconds / 3600:.0f}h"
 
 
-def _totals(picture: Picture) -> str:
-    counts = "  ".join(f"{name.replace('_', ' ')} {count}" for name, count in picture.counts.items())
-    return "\n".join([*gate_lines(picture.gate), counts])
+def _totals(snapshot: StatusSnapshot) -> str:
+    counts = "  ".join(f"{name.replace('_', ' ')} {count}" for name, count in snapshot.counts.items())
+    return "\n".join([*gate_lines(snapshot.global_state), counts])
 
 
-def _more(picture: Picture) -> str:
-    return f"... and {picture.more} more lanes" if picture.more else ""
+def _more(snapshot: StatusSnapshot) -> str:
+    return f"... and {snapshot.more} more lanes" if snapshot.more else ""
 
 
-def _print(picture: Picture, settings: Settings) -> None:
-    rows = _rows(picture.lanes, settings)
+def _print(snapshot: StatusSnapshot, settings: WorkerSettings) -> None:
+    rows = _rows(snapshot.lanes, settings)
     if sys.stdout.isatty():
         console = Console()
-        console.print(Text(_totals(picture)))
+        console.print(Text(_totals(snapshot)))
         if rows:
             console.print(draw(COLUMNS, rows))
     else:
-        click.echo(_totals(picture))
+        click.echo(_totals(snapshot))
         if rows:
             click.echo(plain(COLUMNS, rows))
-    if picture.more:
-        say(_more(picture))
+    if snapshot.more:
+        say(_more(snapshot))
 
 
 def _watch(session: Session, location_ids: Sequence[str], top: int | None, interval: float) -> None:
@@ -211,8 +215,8 @@ def _watch(session: Session, location_ids: Sequence[str], top: int | None, inter
     console = Console()
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            picture = look(session, location_ids, top or max(1, console.height - 10))
-            table = draw(COLUMNS, _rows(picture.lanes, session.settings))
-            unknown = "".join(f"\n{printable(name)}: no such lane" for name in picture.unknown)
-            live.update(Group(Text(_totals(picture)), table, Text(_more(picture) + unknown)), refresh=True)
+            snapshot = read_status(session, location_ids, top or max(1, console.height - 10))
+            table = draw(COLUMNS, _rows(snapshot.lanes, session.settings))
+            unknown = "".join(f"\n{printable(name)}: no such lane" for name in snapshot.unknown)
+            live.update(Group(Text(_totals(snapshot)), table, Text(_more(snapshot) + unknown)), refresh=True)
             time.sleep(interval)

@@ -6,26 +6,26 @@ from typing import Any
 
 import click
 
-from lanes import letters
-from lanes.job import Reason
-from lanes.letter_choice import Choice, choose_in_batches
+from lanes.credentials import AGENCY
+from lanes.dead_letters import operations
+from lanes.dead_letters.filter import DeadLetterFilter, find_in_batches
 from lanes.printable import printable
-from lanes.settings import Settings
-from lanes.token_store import AGENCY
-from ops.command.failure import Refused
+from lanes.queue.job import Reason
+from lanes.settings import WorkerSettings
+from ops.command.console import LocationId, examples, format_time, pluralize, print_json, say
+from ops.command.failures import Refused
 from ops.command.session import Session, connected
 from ops.command.table import Column, print_table
-from ops.command.words import LocationId, counted, examples, moment, print_json, say
-from worker.tokens.book import Entry, TokenBook
 from worker.tokens.credential import (
     Credential,
     CredentialError,
-    Kind,
+    CredentialKind,
     from_fields,
     name_of,
     read_credential,
     read_object,
 )
+from worker.tokens.credential_admin import CredentialAdmin, CredentialInfo
 from worker.tokens.vault import Vault, VaultError, new_key
 
 COLUMNS = (
@@ -36,7 +36,7 @@ COLUMNS = (
     Column("age", right=True),
     Column("note", alarm="red"),
 )
-LONGEST_SECRET = 64 * 1024
+MAX_SECRET_BYTES = 64 * 1024
 
 
 @click.group(epilog=examples("lanes token set ve9EPM428h8vShlRW1KT", "lanes token list"))
@@ -47,8 +47,8 @@ def token() -> None:
     """
 
 
-def _book(session: Session) -> TokenBook:
-    return TokenBook(session.store, Vault(session.settings.secret_key))
+def _book(session: Session) -> CredentialAdmin:
+    return CredentialAdmin(session.store, Vault(session.settings.secret_key))
 
 
 def _now(session: Session) -> float:
@@ -65,9 +65,12 @@ def _name(location_id: str | None, agency: str | None) -> str:
 
 _location = click.argument("location_id", metavar="[LOCATION]", required=False, type=LocationId())
 _agency = click.option(
-    "--agency", type=LocationId(), metavar="COMPANY", help="The token of an agency, which mints others."
+    "--agency",
+    type=LocationId(),
+    metavar="COMPANY",
+    help="The token of an agency, from which location tokens are created.",
 )
-_replay = click.option("--replay", is_flag=True, help="Send again what died for want of this token.")
+_replay = click.option("--replay", is_flag=True, help="Replay what failed because this token was missing.")
 
 
 @token.command(
@@ -82,7 +85,7 @@ _replay = click.option("--replay", is_flag=True, help="Send again what died for 
 )
 @_location
 @_agency
-@click.option("--from-agency", type=LocationId(), metavar="COMPANY", help="Let the token of this agency mint it.")
+@click.option("--from-agency", type=LocationId(), metavar="COMPANY", help="Create it with the token of this agency.")
 @click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read it from this file.")
 @_replay
 @connected
@@ -99,26 +102,26 @@ def set_(
         message = "--from-agency goes with a LOCATION alone: there is no secret to read"
         raise click.UsageError(message)
     _need_key(session.settings)
-    book, now = _book(session), _now(session)
-    credential = Credential(Kind.AGENCY, company_id=from_agency) if from_agency else _read(given["file"], now)
-    session.note("set token", _told(name), credential.kind.value)
-    book.put(name, credential)
-    say(f"{_told(name)}: stored ({credential.kind.value}, fingerprint {credential.fingerprint})")
-    _go_on(session, book, name, replay=given["replay"])
+    admin, now = _book(session), _now(session)
+    credential = Credential(CredentialKind.AGENCY, company_id=from_agency) if from_agency else _read(given["file"], now)
+    session.log_change("set token", _display_name(name), credential.kind.value)
+    admin.put(name, credential)
+    say(f"{_display_name(name)}: stored ({credential.kind.value}, fingerprint {credential.fingerprint})")
+    _resume_lanes(session, admin, name, replay=given["replay"])
 
 
-def _need_key(settings: Settings) -> None:
+def _need_key(settings: WorkerSettings) -> None:
     """Say that there is no key before anybody types a secret."""
     Vault(settings.secret_key).check()
 
 
 def _read(file: Path | None, now: float) -> Credential:
     if file is not None:
-        text = _decoded(file.read_bytes()[: LONGEST_SECRET + 1])
+        text = _decoded(file.read_bytes()[: MAX_SECRET_BYTES + 1])
     elif sys.stdin.isatty():
         text = str(click.prompt("token", hide_input=True, err=True))
     else:
-        text = _decoded(sys.stdin.buffer.read(LONGEST_SECRET + 1))
+        text = _decoded(sys.stdin.buffer.read(MAX_SECRET_BYTES + 1))
     return read_credential(text, now)
 
 
@@ -127,21 +130,21 @@ def _decoded(raw: bytes) -> str:
         text = raw.decode()
     except UnicodeDecodeError:
         text = ""
-    if not text.strip() or len(raw) > LONGEST_SECRET:
+    if not text.strip() or len(raw) > MAX_SECRET_BYTES:
         message = "no token there: it must be text, and not empty"
         raise CredentialError(message)
     return text
 
 
-def _go_on(session: Session, book: TokenBook, name: str, *, replay: bool) -> None:
+def _resume_lanes(session: Session, admin: CredentialAdmin, name: str, *, replay: bool) -> None:
     """Let the lanes of a name go on, after what died in them for want of a token has joined them again."""
     if replay:
-        for location_id in book.waking(name):
+        for location_id in admin.locations_served(name):
             _replay_dead(session, location_id)
-    resumed = book.resume(name)
+    resumed = admin.resume(name)
     for location_id in resumed:
         say(f"{location_id} goes on")
-    for lane in session.store.lanes(set(book.waking(name)).difference(resumed)):
+    for lane in session.store.lanes(set(admin.locations_served(name)).difference(resumed)):
         if lane.hold is not None:
             say(f"{lane.location_id} stays held by {printable(lane.hold_text)}")
 
@@ -149,14 +152,14 @@ def _go_on(session: Session, book: TokenBook, name: str, *, replay: bool) -> Non
 def _replay_dead(session: Session, location_id: str) -> None:
     store = session.store
     replayed = 0
-    for batch in choose_in_batches(store, Choice(location_id, Reason.UNAUTHORIZED)):
-        for moved in letters.replay(store, [job.id for job in batch]):
+    for batch in find_in_batches(store, DeadLetterFilter(location_id, Reason.UNAUTHORIZED)):
+        for moved in operations.replay(store, [job.id for job in batch]):
             if moved.answer == "replayed":
                 replayed += 1
             else:
-                newer = f" by {moved.newer}" if moved.newer else ""
+                newer = f" by {moved.superseded_by}" if moved.superseded_by else ""
                 say(f"{moved.job_id}: left as it is: {printable(moved.answer + newer)}")
-    say(f"{location_id}: replayed {counted(replayed, 'dead letter')}")
+    say(f"{location_id}: replayed {pluralize(replayed, 'dead letter')}")
 
 
 @token.command(
@@ -176,7 +179,7 @@ def import_(session: Session, file: Any, *, dry_run: bool, replay: bool) -> None
     refresh_token and access_token, as the API answers them; agency, the company whose token mints.
     """
     _need_key(session.settings)
-    book, now = _book(session), _now(session)
+    admin, now = _book(session), _now(session)
     stored = refused = 0
     for number, line in enumerate(file, 1):
         if not line.strip():
@@ -186,17 +189,17 @@ def import_(session: Session, file: Any, *, dry_run: bool, replay: bool) -> None
             name, credential = name_of(fields), from_fields(fields, now)
             LocationId().convert(name.removeprefix(AGENCY), None, None)
             if not dry_run:
-                session.note("set token", _told(name), credential.kind.value)
-                book.put(name, credential)
+                session.log_change("set token", _display_name(name), credential.kind.value)
+                admin.put(name, credential)
         except (CredentialError, click.UsageError) as error:
             say(f"{printable(file.name)}:{number}: {error}")
             refused += 1
             continue
         stored += 1
         if not dry_run:
-            session.so_far = f"{counted(stored, 'token')} stored; to go on, run the same command again"
-            _go_on(session, book, name, replay=replay)
-    say(f"{counted(stored, 'token')} {'would be stored' if dry_run else 'stored'}, {refused} refused")
+            session.so_far = f"{pluralize(stored, 'token')} stored; to go on, run the same command again"
+            _resume_lanes(session, admin, name, replay=replay)
+    say(f"{pluralize(stored, 'token')} {'would be stored' if dry_run else 'stored'}, {refused} refused")
     if refused:
         raise click.exceptions.Exit(Refused.exit_code)
 
@@ -215,12 +218,12 @@ def list_(session: Session, *, as_json: bool) -> None:
         say("no tokens are stored; LANES_API_TOKEN serves every location")
 
 
-def _row(entry: Entry) -> tuple[object, ...]:
+def _row(entry: CredentialInfo) -> tuple[object, ...]:
     known = entry.credential
-    minted = f" from {known.company_id}" if known and known.kind is Kind.AGENCY else ""
+    minted = f" from {known.company_id}" if known and known.kind is CredentialKind.AGENCY else ""
     kind = f"{known.kind.value}{minted}" if known else "?"
-    expires = moment(known.expires_at if known else None)
-    return (_told(entry.name), kind, known.fingerprint if known else "?", expires, _age(entry.age), entry.note)
+    expires = format_time(known.expires_at if known else None)
+    return (_display_name(entry.name), kind, known.fingerprint if known else "?", expires, _age(entry.age), entry.note)
 
 
 def _age(seconds: float) -> str:
@@ -230,7 +233,7 @@ def _age(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _told(name: str) -> str:
+def _display_name(name: str) -> str:
     return f"agency {name.removeprefix(AGENCY)}" if name.startswith(AGENCY) else name
 
 
@@ -242,11 +245,11 @@ def _told(name: str) -> str:
 def remove(session: Session, location_id: str | None, *, agency: str | None, yes: bool) -> None:
     """Remove a token; the location's jobs go out with LANES_API_TOKEN from then on. It asks first."""
     name = _name(location_id, agency)
-    book = _book(session)
-    if name not in book.names():
-        message = f"{_told(name)}: no token is stored"
+    admin = _book(session)
+    if name not in admin.names():
+        message = f"{_display_name(name)}: no token is stored"
         raise Refused(message)
-    question = f"remove the token of {_told(name)}?"
+    question = f"remove the token of {_display_name(name)}?"
     if not yes:
         if not sys.stdin.isatty():
             message = f"{question} There is no terminal to ask on: add --yes"
@@ -254,9 +257,9 @@ def remove(session: Session, location_id: str | None, *, agency: str | None, yes
         if not click.confirm(question, err=True):
             message = "nothing was changed"
             raise Refused(message)
-    session.note("remove token", _told(name))
-    book.remove(name)
-    say(f"{_told(name)}: removed")
+    session.log_change("remove token", _display_name(name))
+    admin.remove(name)
+    say(f"{_display_name(name)}: removed")
 
 
 @token.command("rotate-key", epilog=examples("LANES_SECRET_KEY=$new,$old lanes token rotate-key"))
@@ -267,19 +270,19 @@ def rotate_key(session: Session) -> None:
     First give every worker both keys, the new one in front. Safe to repeat, and to interrupt.
     """
     _need_key(session.settings)
-    book = _book(session)
-    session.note("rotate key", "tokens")
+    admin = _book(session)
+    session.log_change("rotate key", "tokens")
     done = unreadable = 0
-    for name in book.names():
+    for name in admin.names():
         try:
-            done += book.seal_anew(name)
+            done += admin.reencrypt(name)
         except VaultError as error:
             say(str(error))
             unreadable += 1
-        session.so_far = f"{counted(done, 'token')} encrypted anew; to go on, run the same command again"
-    say(f"{counted(done, 'token')} encrypted with the first key")
+        session.so_far = f"{pluralize(done, 'token')} encrypted anew; to go on, run the same command again"
+    say(f"{pluralize(done, 'token')} encrypted with the first key")
     if unreadable:
-        message = f"{counted(unreadable, 'token')} could not be decrypted: keep their key, or set them again"
+        message = f"{pluralize(unreadable, 'token')} could not be decrypted: keep their key, or set them again"
         raise Refused(message)
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from ops.command.words import examples
-from ops.processes import end_on_signals
-from ops.redis_server import free_port
-from ops.sample import PIPELINE, write_sample
-from ops.stack import Stack
+from ops.command.console import examples
+from ops.embedded.processes import end_on_signals
+from ops.embedded.redis_server import free_port
+from ops.embedded.sample import PIPELINE, write_sample
+from ops.embedded.stack import Stack
 
 PORTS = (6390, 8090, 5555)  # of Redis, the sandbox and Flower, where nothing else has them
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
 @click.command(epilog=examples("lanes up", "lanes up --data /srv/lanes --workers 2"))
@@ -36,7 +36,7 @@ def up(data: Path, workers: int) -> None:
             _start(stack, workers)
             while True:
                 stack.check()
-                time.sleep(LOOK_SECONDS)
+                time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         click.echo("stopped; the data stay")
 
@@ -58,7 +58,7 @@ def _instructions(stack: Stack, sample: Path) -> str:
 Open
   {stack.flower_url}/throughput     how fast, which lane is stuck and why, what died
   {stack.flower_url}/tasks          Flower: every job under its id
-  {stack.sandbox_url}/_sandbox/account   what the sandbox saw
+  {stack.sandbox_url}/_sandbox/summary   what the sandbox saw
 
 Type, in another terminal
   export LANES_REDIS_URL={stack.redis.url}

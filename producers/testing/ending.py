@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from lanes.job import Reason, State
+from lanes.queue.job import Reason, State
 
 
 @dataclass(frozen=True, slots=True)

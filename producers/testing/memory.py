@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lanes.enqueueing import DEFAULT_TERMS, Terms
-from lanes.job import Attempt, Job, State
-from lanes.order import Acceptance, Accepted, Order
+from lanes.queue.enqueueing import DEFAULT_DURABILITY_POLICY, DurabilityPolicy
+from lanes.queue.job import Attempt, Job, State
+from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
 from producers.testing.ending import Dead, Ending
 
 # As in the lanes: no other upsert replaces these.
-KEPT = frozenset(
+NEVER_MERGED_FIELDS = frozenset(
     {"pipelineId", "locationId", "contactId", "id", "followers", "isRemoveAllFollowers", "followersActionType"}
 )
 
@@ -28,15 +28,15 @@ Record = tuple[str, str]
 
 
 @dataclass
-class Entry:
+class MemoryJob:
     """A job, its place in the order of acceptance, its body as it was given, and the time of each field since."""
 
     job: Job
-    place: int
+    position: int
     time: float
-    given: dict[str, Any]
+    first_body: dict[str, Any]
     times: dict[str, float] = field(default_factory=dict)
-    carries: int = 0
+    merged_count: int = 0
 
 
 class MemoryLanes:
@@ -44,20 +44,20 @@ class MemoryLanes:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._entries: dict[str, Entry] = {}
-        self._records: dict[Record, list[Entry]] = defaultdict(list)  # those that wait, in order
-        self._mortal: dict[str, Entry] = {}  # those that wait and expire
+        self._entries: dict[str, MemoryJob] = {}
+        self._records: dict[Record, list[MemoryJob]] = defaultdict(list)  # those that wait, in order
+        self._expiring: dict[str, MemoryJob] = {}  # those that wait and expire
         self._keys: dict[tuple[str, str], tuple[str, str]] = {}
-        self._ahead = 0.0
+        self._clock_offset = 0.0
 
     @property
     def now(self) -> float:
         """The time that it is here."""
-        return time.time() + self._ahead
+        return time.time() + self._clock_offset
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass at once."""
-        self._ahead += seconds
+        self._clock_offset += seconds
 
     def jobs(self) -> list[Job]:
         """Return every job."""
@@ -67,7 +67,7 @@ class MemoryLanes:
     def bodies(self) -> list[dict[str, Any]]:
         """Return what every job was given."""
         with self._lock:
-            return [entry.given for entry in self._entries.values()]
+            return [entry.first_body for entry in self._entries.values()]
 
     def job(self, job_id: str) -> Job | None:
         """Return a job, one that was merged with what became of its carrier."""
@@ -76,31 +76,39 @@ class MemoryLanes:
             entry = self._entries.get(job_id)
             return None if entry is None else self._shown(entry)
 
-    def _shown(self, entry: Entry) -> Job:
-        carrier = self._entries.get(entry.job.merged_into or "")
-        return entry.job if carrier is None else entry.job.carried_by(carrier.job)
+    def _shown(self, entry: MemoryJob) -> Job:
+        merge_target = self._entries.get(entry.job.merged_into or "")
+        return entry.job if merge_target is None else entry.job.with_outcome_of(merge_target.job)
 
-    def enqueue(self, order: Order, idempotency_seconds: float, terms: Terms = DEFAULT_TERMS) -> Accepted:
+    def enqueue(
+        self,
+        new_job: NewJob,
+        idempotency_seconds: float,
+        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+    ) -> EnqueueResult:
         """Put a job into its lane, or find the one that the same id or idempotency key made; as safe as it gets."""
-        del idempotency_seconds, terms
+        del idempotency_seconds, durability_policy
         with self._lock:
             self._expire()
-            if order.id in self._entries:
-                return Accepted(Acceptance.KNOWN, order.id)
-            known = self._keys.get((order.location_id, order.idempotency_key or ""))
-            if order.idempotency_key and known:
-                same = known[1] == order.fingerprint
-                return Accepted(Acceptance.KNOWN if same else Acceptance.CONFLICT, known[0])
-            if order.idempotency_key:
-                self._keys[order.location_id, order.idempotency_key] = (order.id, order.fingerprint)
-            self._accept(order)
-            return Accepted(Acceptance.ACCEPTED, order.id)
+            if new_job.id in self._entries:
+                return EnqueueResult(EnqueueStatus.KNOWN, new_job.id)
+            known = self._keys.get((new_job.location_id, new_job.idempotency_key or ""))
+            if new_job.idempotency_key and known:
+                same = known[1] == new_job.fingerprint
+                return EnqueueResult(EnqueueStatus.KNOWN if same else EnqueueStatus.CONFLICT, known[0])
+            if new_job.idempotency_key:
+                self._keys[new_job.location_id, new_job.idempotency_key] = (new_job.id, new_job.fingerprint)
+            self._accept(new_job)
+            return EnqueueResult(EnqueueStatus.ACCEPTED, new_job.id)
 
     def enqueue_many(
-        self, orders: Sequence[Order], idempotency_seconds: float, terms: Terms = DEFAULT_TERMS
-    ) -> list[Accepted | Exception]:
+        self,
+        new_jobs: Sequence[NewJob],
+        idempotency_seconds: float,
+        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+    ) -> list[EnqueueResult | Exception]:
         """Put jobs into their lanes, one after the other."""
-        return [self.enqueue(order, idempotency_seconds, terms) for order in orders]
+        return [self.enqueue(new_job, idempotency_seconds, durability_policy) for new_job in new_jobs]
 
     def cancel(self, job_id: str, retention: float) -> str:
         """Withdraw a pending job; return what `LaneStore.cancel` would."""
@@ -112,8 +120,8 @@ class MemoryLanes:
                 return "unknown"
             if entry.job.state is not State.PENDING:
                 return entry.job.state.value
-            if entry.carries:
-                return "carries"
+            if entry.merged_count:
+                return "has_merged_jobs"
             self._end(entry, State.CANCELLED)
             return "cancelled"
 
@@ -124,21 +132,21 @@ class MemoryLanes:
         """Return the jobs that could be sent now, one after the other; of a location in the order of the lanes."""
         with self._lock:
             self._expire()
-            heads: list[tuple[int, int, Job, list[Entry]]] = []
+            active: list[tuple[int, int, Job, list[MemoryJob]]] = []
             for waiting in self._records.values():
-                self._add_head(heads, waiting)
+                self._add_active(active, waiting)
             found: list[Job] = []
-            while heads:
-                *_, job, behind = heapq.heappop(heads)
+            while active:
+                *_, job, blocked = heapq.heappop(active)
                 found.append(job)
-                self._add_head(heads, behind)
+                self._add_active(active, blocked)
             return found
 
-    def _add_head(self, heads: list[tuple[int, int, Job, list[Entry]]], waiting: list[Entry]) -> None:
+    def _add_active(self, active: list[tuple[int, int, Job, list[MemoryJob]]], waiting: list[MemoryJob]) -> None:
         """Let the oldest job of a record stand among the heads, unless it is too early for it."""
         if waiting and (waiting[0].job.not_before or 0) <= self.now:
-            first, *behind = waiting
-            heapq.heappush(heads, (-first.job.priority, first.place, first.job, behind))
+            first, *blocked = waiting
+            heapq.heappush(active, (-first.job.priority, first.position, first.job, blocked))
 
     def finish(self, job_id: str, ending: Ending) -> None:
         """End a pending job as if a worker had sent it.
@@ -160,49 +168,49 @@ class MemoryLanes:
             entry.job = replace(job, attempt=number, attempts=(*job.attempts, attempt))
             self._end(entry, ending.state, ending.reason.value if isinstance(ending, Dead) else None)
 
-    def _end(self, entry: Entry, state: State, reason: str | None = None) -> None:
+    def _end(self, entry: MemoryJob, state: State, reason: str | None = None) -> None:
         waiting = self._records[_record(entry.job)]
         waiting.remove(entry)
         if not waiting:
             del self._records[_record(entry.job)]
-        self._mortal.pop(entry.job.id, None)
+        self._expiring.pop(entry.job.id, None)
         body = entry.job.body if state is State.DEAD else None
         entry.job = replace(entry.job, state=state, reason=reason, ended_at=self.now, body=body)
 
     def _expire(self) -> None:
         now = self.now
-        for entry in [entry for entry in self._mortal.values() if (entry.job.expires_at or now + 1) <= now]:
+        for entry in [entry for entry in self._expiring.values() if (entry.job.expires_at or now + 1) <= now]:
             self._end(entry, State.EXPIRED)
 
-    def _accept(self, order: Order) -> None:
+    def _accept(self, new_job: NewJob) -> None:
         job = Job(
-            id=order.id,
-            location_id=order.location_id,
-            record=order.record,
+            id=new_job.id,
+            location_id=new_job.location_id,
+            record=new_job.record,
             state=State.PENDING,
             attempt=0,
             failures=0,
             accepted_at=self.now,
             ended_at=None,
-            not_before=order.not_before,
-            expires_at=order.expires_at,
-            service=order.service,
+            not_before=new_job.not_before,
+            expires_at=new_job.expires_at,
+            service=new_job.service,
             reason=None,
-            priority=order.priority,
+            priority=new_job.priority,
             merged_into=None,
-            version=order.version,
-            body=json.loads(order.body),
+            version=new_job.version,
+            body=json.loads(new_job.body),
             attempts=(),
         )
-        entry = Entry(job, len(self._entries), order.event_time or self.now, json.loads(order.body))
-        carrier = self._carrier(order, entry) if order.merge else None
-        self._entries[order.id] = entry
-        if carrier is not None:
-            self._merge(entry, carrier)
+        entry = MemoryJob(job, len(self._entries), new_job.event_time or self.now, json.loads(new_job.body))
+        merge_target = self._merge_target(new_job, entry) if new_job.merge else None
+        self._entries[new_job.id] = entry
+        if merge_target is not None:
+            self._merge(entry, merge_target)
         else:
             self._records[_record(job)].append(entry)
             if job.expires_at is not None:
-                self._mortal[job.id] = entry
+                self._expiring[job.id] = entry
         self._promote(job)
 
     def _promote(self, urgent: Job) -> None:
@@ -211,34 +219,34 @@ class MemoryLanes:
             for entry in self._records[_record(urgent)]:
                 entry.job = replace(entry.job, priority=max(entry.job.priority, urgent.priority))
 
-    def _carrier(self, order: Order, newcomer: Entry) -> Entry | None:
+    def _merge_target(self, new_job: NewJob, new: MemoryJob) -> MemoryJob | None:
         """Return the youngest job of the record, when it can still be joined."""
-        waiting = self._records.get(_record(newcomer.job))
+        waiting = self._records.get(_record(new.job))
         if not waiting:
             return None
         youngest = waiting[-1]
         due_at = max(self.now, youngest.job.not_before or 0)
-        fits = youngest.job.version == order.version and _pipeline(youngest.job) == _pipeline(newcomer.job)
-        return youngest if fits and (order.not_before or 0) <= due_at else None
+        fits = youngest.job.version == new_job.version and _pipeline(youngest.job) == _pipeline(new.job)
+        return youngest if fits and (new_job.not_before or 0) <= due_at else None
 
-    def _merge(self, entry: Entry, carrier: Entry) -> None:
+    def _merge(self, entry: MemoryJob, merge_target: MemoryJob) -> None:
         """Let the newcomer be carried: of each field the value with the later time stands."""
-        body: dict[str, Any] = dict(carrier.job.body or {})
+        body: dict[str, Any] = dict(merge_target.job.body or {})
         for name, value in (entry.job.body or {}).items():
-            held = carrier.times.get(name, carrier.time) if name in body else 0.0
-            if name not in KEPT and held <= entry.time:
-                body[name], carrier.times[name] = value, entry.time
-        ends = (carrier.job.expires_at, entry.job.expires_at)
-        carrier.job = replace(
-            carrier.job,
+            held = merge_target.times.get(name, merge_target.time) if name in body else 0.0
+            if name not in NEVER_MERGED_FIELDS and held <= entry.time:
+                body[name], merge_target.times[name] = value, entry.time
+        ends = (merge_target.job.expires_at, entry.job.expires_at)
+        merge_target.job = replace(
+            merge_target.job,
             body=body,
             expires_at=None if None in ends else max(end for end in ends if end is not None),
         )
-        carrier.carries += 1
+        merge_target.merged_count += 1
         entry.job = replace(
             entry.job,
             state=State.MERGED,
-            merged_into=carrier.job.id,
+            merged_into=merge_target.job.id,
             body=None,
             priority=0,
             not_before=None,

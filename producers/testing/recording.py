@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, Self
 
-from lanes.enqueueing import DEFAULT_TERMS, Terms
-from lanes.job import Job
-from lanes.order import Accepted, Order
-from lanes.settings import Settings
+from lanes.queue.enqueueing import DEFAULT_DURABILITY_POLICY, DurabilityPolicy
+from lanes.queue.job import Job
+from lanes.queue.new_job import EnqueueResult, NewJob
+from lanes.settings import WorkerSettings
 from producers.async_producer import AsyncOpportunityProducer
 from producers.errors import WaitTimeoutError
 from producers.producer import OpportunityProducer
@@ -72,7 +72,7 @@ class _Recorded:
                 return ending
         return None
 
-    def _settle(self, job: Job, timeout: float) -> Job:
+    def _require_final(self, job: Job, timeout: float) -> Job:
         """Return the job if it is done, at once: nothing that could still happen happens by waiting."""
         if not job.state.final:
             raise WaitTimeoutError(job, timeout)
@@ -89,36 +89,36 @@ class RecordingProducer(_Recorded, OpportunityProducer):
         settings: by default those of an empty environment.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: WorkerSettings | None = None) -> None:
         self._lanes, self._rules = MemoryLanes(), []
-        super().__init__(self._lanes, settings or Settings())
+        super().__init__(self._lanes, settings or WorkerSettings())
 
     @classmethod
-    def _of(cls, settings: Settings) -> Self:
+    def _of(cls, settings: WorkerSettings) -> Self:
         return cls(settings)
 
     def wait(self, job_id: str, timeout: float) -> Job:
         """Run what is due, and return the job if it is done by that."""
         self.run()
-        return self._settle(self.status(job_id), timeout)
+        return self._require_final(self.status(job_id), timeout)
 
 
 class AsyncRecordingProducer(_Recorded, AsyncOpportunityProducer):
     """`RecordingProducer` for services that run an event loop: the same, with the methods of a producer awaitable."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: WorkerSettings | None = None) -> None:
         self._lanes, self._rules = MemoryLanes(), []
-        super().__init__(_AwaitableLanes(self._lanes), settings or Settings())
+        super().__init__(_AwaitableLanes(self._lanes), settings or WorkerSettings())
 
     @classmethod
-    def from_settings(cls, settings: Settings | None = None) -> Self:
+    def from_settings(cls, settings: WorkerSettings | None = None) -> Self:
         """See `OpportunityProducer.from_settings`; its Redis is not asked for."""
-        return cls(settings or Settings.load())
+        return cls(settings or WorkerSettings.load())
 
     async def wait(self, job_id: str, timeout: float) -> Job:  # noqa: ASYNC109 - the same signature as the other face
         """Run what is due, and return the job if it is done by that."""
         self.run()
-        return self._settle(await self.status(job_id), timeout)
+        return self._require_final(await self.status(job_id), timeout)
 
 
 class _AwaitableLanes:
@@ -127,13 +127,21 @@ class _AwaitableLanes:
     def __init__(self, lanes: MemoryLanes) -> None:
         self._lanes = lanes
 
-    async def enqueue(self, order: Order, idempotency_seconds: float, terms: Terms = DEFAULT_TERMS) -> Accepted:
-        return self._lanes.enqueue(order, idempotency_seconds, terms)
+    async def enqueue(
+        self,
+        new_job: NewJob,
+        idempotency_seconds: float,
+        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+    ) -> EnqueueResult:
+        return self._lanes.enqueue(new_job, idempotency_seconds, durability_policy)
 
     async def enqueue_many(
-        self, orders: Sequence[Order], idempotency_seconds: float, terms: Terms = DEFAULT_TERMS
-    ) -> list[Accepted | Exception]:
-        return self._lanes.enqueue_many(orders, idempotency_seconds, terms)
+        self,
+        new_jobs: Sequence[NewJob],
+        idempotency_seconds: float,
+        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+    ) -> list[EnqueueResult | Exception]:
+        return self._lanes.enqueue_many(new_jobs, idempotency_seconds, durability_policy)
 
     async def cancel(self, job_id: str, retention: float) -> str:
         return self._lanes.cancel(job_id, retention)

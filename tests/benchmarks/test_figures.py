@@ -22,32 +22,32 @@ def test_figures_show_what_can_be_believed(value: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("aim", "ours", "theirs", "verdict"),
     [
-        (Aim(least=2, beside="Celery"), [200.0], [100.0], "met"),
-        (Aim(least=2, beside="Celery"), [199.0], [100.0], "missed"),
-        (Aim(most=0.8, beside="Celery"), [80.0], [100.0], "met"),
-        (Aim(most=0.8, beside="Celery"), [81.0], [100.0], "missed"),
-        (Aim(most=700), [700.0], [1300.0], "met"),
-        (Aim(most=700), [701.0], [1300.0], "missed"),
-        (Aim(least=99), [98.9], [1300.0], "missed"),
-        (Aim(most=0), [0.0], [0.0], "met"),
+        (Aim(at_least=2, baseline="Celery"), [200.0], [100.0], "met"),
+        (Aim(at_least=2, baseline="Celery"), [199.0], [100.0], "missed"),
+        (Aim(at_most=0.8, baseline="Celery"), [80.0], [100.0], "met"),
+        (Aim(at_most=0.8, baseline="Celery"), [81.0], [100.0], "missed"),
+        (Aim(at_most=700), [700.0], [1300.0], "met"),
+        (Aim(at_most=700), [701.0], [1300.0], "missed"),
+        (Aim(at_least=99), [98.9], [1300.0], "missed"),
+        (Aim(at_most=0), [0.0], [0.0], "met"),
     ],
 )
-def test_an_aim_is_met_or_plainly_missed(aim: Aim, ours: list[float], theirs: list[float], verdict: str) -> None:
+def test_an_aim_is_met_or_missed(aim: Aim, ours: list[float], theirs: list[float], verdict: str) -> None:
     figure = Figure("drain", "upserts/s", {"lanes": ours, "Celery": theirs}, [aim])
     assert figure.verdict(aim) == verdict
     lines = table([figure]).splitlines()
-    assert lines[1 if aim.beside is None else 2].endswith(f"{aim}: {verdict}")
-    assert not lines[2 if aim.beside is None else 1].endswith(verdict)
+    assert lines[1 if aim.baseline is None else 2].endswith(f"{aim}: {verdict}")
+    assert not lines[2 if aim.baseline is None else 1].endswith(verdict)
 
 
-def test_a_side_without_runs_is_a_mistake() -> None:
+def test_a_side_without_runs_is_an_error() -> None:
     with pytest.raises(ValueError, match="nothing was measured of Celery"):
         Figure("drain", "upserts/s", {"lanes": [1.0], "Celery": []})
 
 
-def test_an_aim_beside_nobody_is_a_mistake() -> None:
+def test_an_aim_without_its_baseline_is_an_error() -> None:
     with pytest.raises(ValueError, match="was not measured"):
-        Figure("drain", "upserts/s", {"lanes": [1.0]}, [Aim(least=2, beside="Celery")])
+        Figure("drain", "upserts/s", {"lanes": [1.0]}, [Aim(at_least=2, baseline="Celery")])
 
 
 def test_a_ratio_is_that_of_the_medians() -> None:
@@ -58,15 +58,15 @@ def test_a_ratio_is_that_of_the_medians() -> None:
     sides = figure.as_json()["sides"]
     assert sides["lanes"] == {
         "median": 30.0,
-        "least": 20.0,
-        "most": 100.0,
+        "at_least": 20.0,
+        "at_most": 100.0,
         "runs": [100.0, 30.0, 20.0],
         "ratio": None,
     }
     assert sides["Celery"]["ratio"] == 2.0
 
 
-def test_an_aim_stands_beside_the_best() -> None:
+def test_an_aim_is_shown_beside_the_best() -> None:
     figure = Figure("drain", "upserts/s", {"lanes": [5.0], "few": [1.0], "many": [3.0]})
     assert figure.best(["few", "many"], largest=True) == "many"
     assert figure.best(["few", "many"], largest=False) == "few"
@@ -79,7 +79,7 @@ def test_numbers_end_under_their_heading() -> None:
                 "enqueue",
                 "jobs/s",
                 {"lanes": [12_345.0], "apply_async": [789.0]},
-                [Aim(least=10, beside="apply_async")],
+                [Aim(at_least=10, baseline="apply_async")],
             ),
             Figure("drain", "CPU ms per upsert", {"lanes": [0.6, 0.7], "one task per upsert": [1.85, 1.9]}),
         ]

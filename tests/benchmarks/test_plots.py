@@ -6,7 +6,10 @@ from benchmarks.plots import draw
 
 SIGNATURE = b"\x89PNG"
 FIGURE = Figure(
-    "drain", "upserts/s", {"lanes": [2.0, 3.0], "Celery": [1.0, 1.5]}, [Aim(least=2, beside="Celery"), Aim(least=1)]
+    "drain",
+    "upserts/s",
+    {"lanes": [2.0, 3.0], "Celery": [1.0, 1.5]},
+    [Aim(at_least=2, baseline="Celery"), Aim(at_least=1)],
 )
 CHART = Chart("Waits", "seconds", "percent", [distribution("lanes", [1, 2])], 50, "half", marks=[(1.5, "kill")])
 
@@ -17,6 +20,6 @@ def test_curves_and_bars_are_drawn(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(SIGNATURE)
 
 
-def test_nothing_beside_nothing_is_not_drawn(tmp_path: Path) -> None:
+def test_nothing_is_drawn_without_figures_and_charts(tmp_path: Path) -> None:
     assert draw("drain", Findings([Figure("drain", "jobs/s", {"lanes": [1.0]})]), "2 cores", tmp_path) is None
     assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ from benchmarks.__main__ import BENCHMARKS
 from benchmarks.bodies import LOCATIONS, make_bodies
 from benchmarks.commands import PROCESSES, SLOTS
 from benchmarks.watching import CHROMIUM
-from lanes.settings import Settings
+from lanes.settings import WorkerSettings
 
 # Without a browser nobody watches, unless real parts are required: then it is an error.
 NO_BROWSER = shutil.which(CHROMIUM) is None and not os.environ.get("LANES_REQUIRE_REAL_PARTS")
@@ -56,7 +56,7 @@ def chosen(names: Iterable[str]) -> list[str]:
     return [word for name in names for word in ("--only", name)]
 
 
-def test_it_tells_where_it_ran(answer: Any) -> None:
+def test_it_reports_the_machine(answer: Any) -> None:
     assert set(answer["machine"]) == {"cores", "Python", "Redis", "Celery", "dramatiq"}
     assert all(answer["machine"].values())
     assert (answer["runs"], answer["quick"]) == (1, True)
@@ -104,7 +104,7 @@ def test_the_limit_was_kept(answer: Any) -> None:
 
 
 @pytest.mark.parametrize("wrong", [["--only", "nothing"], ["--runs", "0"]])
-def test_wrong_use_is_said_in_words(wrong: list[str]) -> None:
+def test_wrong_use_is_one_line(wrong: list[str]) -> None:
     done = subprocess.run([*BENCH, *wrong], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
@@ -117,5 +117,5 @@ def test_bodies_differ_by_contact_and_go_round_the_locations() -> None:
     assert len({body["locationId"] for body in bodies}) == LOCATIONS
 
 
-def test_others_get_as_many_slots_as_our_worker_has() -> None:
-    assert PROCESSES * Settings.model_fields["shift_threads"].default == SLOTS
+def test_other_systems_get_as_many_slots_as_our_worker() -> None:
+    assert PROCESSES * WorkerSettings.model_fields["shift_threads"].default == SLOTS

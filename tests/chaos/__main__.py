@@ -18,12 +18,12 @@ from pathlib import Path
 from rich.console import Console
 
 from lanes.errors import LanesError
-from ops.processes import end_on_signals
+from ops.embedded.processes import end_on_signals
 from tests.chaos import journal
+from tests.chaos.environment import Environment
 from tests.chaos.faults import FAULTS, TOGETHER, rounds
 from tests.chaos.report import Report, make_report
 from tests.chaos.run import Run
-from tests.chaos.scene import Scene
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,21 +45,21 @@ def parser() -> argparse.ArgumentParser:
 def run_once(
     folder: Path, seed: int, names: Sequence[str], *, seconds: float, together: float, console: Console
 ) -> Report:
-    """Play a run and judge it."""
+    """InjectFaults a run and judge it."""
     began = time.monotonic()
     left_out = {name: why for name in names if (why := FAULTS[name].missing())}
     usable = [name for name in names if name not in left_out]
 
-    def tell(line: str) -> None:
+    def log(line: str) -> None:
         console.print(f"[{time.monotonic() - began:6.1f} s] {line}", markup=False, highlight=False)
 
-    with Scene(folder, seed, small_disk="disk full" in usable) as scene:
-        run = Run(scene, tell)
-        run.play(rounds(seed, usable, together), seconds)
-        tell("the faults are over: letting the lanes run dry")
+    with Environment(folder, seed, small_disk="disk full" in usable) as environment:
+        run = Run(environment, log)
+        run.inject_faults(rounds(seed, usable, together), seconds)
+        log("the faults are over: letting the lanes run dry")
         evidence = run.finish()
-        told = journal.read(scene.journals)
-        return make_report(run, evidence, told, seed=seed, seconds=time.monotonic() - began, left_out=left_out)
+        recorded = journal.read(environment.journals)
+        return make_report(run, evidence, recorded, seed=seed, seconds=time.monotonic() - began, left_out=left_out)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from lanes.job import State
+from lanes.queue.job import State
+from ops.sandbox.faults import AROUND_THE_ANSWER
+from ops.sandbox.request_log import max_in_window
 from tests.chaos.evidence import Arrival, Evidence, Injected, Record
-from tests.chaos.journal import Promise
-from tests.chaos.traffic import PIPELINE, Kind
-from worker.highlevel.sandbox.account import most_in_window
-from worker.highlevel.sandbox.faults import AROUND_THE_ANSWER
+from tests.chaos.journal import AcceptedJob
+from tests.chaos.traffic import PIPELINE, RecordKind
 
 ANSWERED = frozenset(AROUND_THE_ANSWER)  # faults that leave the request its answer: nothing is to be sent again
 EXACT = 1e-9
@@ -25,33 +25,33 @@ def violations(evidence: Evidence) -> list[str]:
         *miscounted(evidence),
         *not_sent(evidence),
         *out_of_order(evidence),
-        *old_word_stands(evidence),
-        *overfull(evidence),
+        *stale_value_kept(evidence),
+        *exceeded_windows(evidence),
         *explain_repeats(evidence).unexplained,
-        *evidence.surprises,
+        *evidence.unexpected,
         *evidence.findings,
     ]
 
 
-def epoch(evidence: Evidence, promise: Promise) -> int:
+def epoch(evidence: Evidence, accepted_job: AcceptedJob) -> int:
     """Return how often Redis had been emptied before a promise; the jobs of earlier times are gone by definition."""
-    if promise.job_id in evidence.stored:
+    if accepted_job.job_id in evidence.stored:
         return len(evidence.emptied)
-    return sum(at <= promise.acked_at for at in evidence.emptied)
+    return sum(at <= accepted_job.acked_at for at in evidence.emptied)
 
 
 def lost(evidence: Evidence) -> Iterator[str]:
     """Yield the promised jobs that are nowhere, though Redis was not emptied since."""
     emptied = max(evidence.emptied, default=float("-inf"))
-    for promise in evidence.promises:
+    for accepted_job in evidence.accepted_jobs:
         # A call that began before the new beginning may have been answered by the old one.
-        if promise.job_id not in evidence.stored and promise.asked_at >= emptied:
-            yield f"lost: job {promise.job_id} ({promise.uid}) was accepted and is nowhere"
+        if accepted_job.job_id not in evidence.stored and accepted_job.asked_at >= emptied:
+            yield f"lost: job {accepted_job.job_id} ({accepted_job.uid}) was accepted and is nowhere"
 
 
 def miscounted(evidence: Evidence) -> Iterator[str]:
     """Yield where the counts of the lanes are not those of the jobs that were promised."""
-    present = {promise.job_id for promise in evidence.promises if promise.job_id in evidence.stored}
+    present = {accepted_job.job_id for accepted_job in evidence.accepted_jobs if accepted_job.job_id in evidence.stored}
     if evidence.counts["accepted"] != len(present):
         yield f"miscounted: {evidence.counts['accepted']} accepted, but {len(present)} were promised"
     states = Counter(evidence.stored[job_id] for job_id in present)
@@ -67,21 +67,21 @@ def not_sent(evidence: Evidence) -> Iterator[str]:
     """Yield the jobs whose end is not what became of them at the API."""
     applied = {arrival.uid for arrival in evidence.arrivals if arrival.applied}
     ends = evidence.ends
-    for promise in evidence.promises:
-        state = ends.get(promise.job_id)
-        if state is State.DELIVERED and promise.kind not in (Kind.MERGED, Kind.TIMED_MERGED):
-            if promise.uid not in applied:
-                yield f"not sent: {promise.uid} is delivered, but its upsert took no effect at the API"
-        elif state is State.DEAD and promise.kind is not Kind.REFUSED:
-            yield f"dead without need: {promise.uid}"
-        elif state is State.DELIVERED and promise.kind is Kind.REFUSED:
-            yield f"not refused: {promise.uid} is delivered, though the API refused it"
-        elif promise.cancelled and state not in (None, State.CANCELLED, State.DELIVERED):
-            yield f"not cancelled: {promise.uid} is {state}, though the lanes said that it was cancelled"
-        elif state is State.EXPIRED and promise.kind is not Kind.EXPIRING:
-            yield f"expired without need: {promise.uid}"
-        elif state is State.CANCELLED and promise.kind is not Kind.CANCELLED:
-            yield f"cancelled without need: {promise.uid}"
+    for accepted_job in evidence.accepted_jobs:
+        state = ends.get(accepted_job.job_id)
+        if state is State.DELIVERED and accepted_job.kind not in (RecordKind.MERGED, RecordKind.TIMED_MERGED):
+            if accepted_job.uid not in applied:
+                yield f"not sent: {accepted_job.uid} is delivered, but its upsert took no effect at the API"
+        elif state is State.DEAD and accepted_job.kind is not RecordKind.REFUSED:
+            yield f"dead without need: {accepted_job.uid}"
+        elif state is State.DELIVERED and accepted_job.kind is RecordKind.REFUSED:
+            yield f"not refused: {accepted_job.uid} is delivered, though the API refused it"
+        elif accepted_job.cancelled and state not in (None, State.CANCELLED, State.DELIVERED):
+            yield f"not cancelled: {accepted_job.uid} is {state}, though the lanes said that it was cancelled"
+        elif state is State.EXPIRED and accepted_job.kind is not RecordKind.EXPIRING:
+            yield f"expired without need: {accepted_job.uid}"
+        elif state is State.CANCELLED and accepted_job.kind is not RecordKind.CANCELLED:
+            yield f"cancelled without need: {accepted_job.uid}"
 
 
 def out_of_order(evidence: Evidence) -> Iterator[str]:
@@ -89,7 +89,7 @@ def out_of_order(evidence: Evidence) -> Iterator[str]:
 
     Words from before Redis was emptied are not compared with those from after: nothing knew of them any more.
     """
-    epochs = {promise.uid: epoch(evidence, promise) for promise in evidence.promises}
+    epochs = {accepted_job.uid: epoch(evidence, accepted_job) for accepted_job in evidence.accepted_jobs}
     newest: dict[tuple[Record, int], int] = {}
     for arrival in sorted(evidence.arrivals, key=lambda one: one.at):
         if arrival.uid not in epochs:
@@ -102,16 +102,16 @@ def out_of_order(evidence: Evidence) -> Iterator[str]:
         newest[key] = max(arrival.n, newest.get(key, 0))
 
 
-def old_word_stands(evidence: Evidence) -> Iterator[str]:
+def stale_value_kept(evidence: Evidence) -> Iterator[str]:
     """Yield the records that the API does not have as the newest delivered job says, be it a carried one."""
     now = len(evidence.emptied)
     said: dict[Record, int] = {}
-    for promise in evidence.promises:
-        carrier = evidence.carriers.get(promise.job_id, promise.job_id)
-        if evidence.stored.get(carrier) is State.DELIVERED and epoch(evidence, promise) == now:
-            record = promise.location, PIPELINE, promise.contact
-            said[record] = max(promise.n, said.get(record, 0))
-    current = {promise.uid for promise in evidence.promises if epoch(evidence, promise) == now}
+    for accepted_job in evidence.accepted_jobs:
+        merge_target = evidence.merge_targets.get(accepted_job.job_id, accepted_job.job_id)
+        if evidence.stored.get(merge_target) is State.DELIVERED and epoch(evidence, accepted_job) == now:
+            record = accepted_job.location, PIPELINE, accepted_job.contact
+            said[record] = max(accepted_job.n, said.get(record, 0))
+    current = {accepted_job.uid for accepted_job in evidence.accepted_jobs if epoch(evidence, accepted_job) == now}
     stands = {
         arrival.record: arrival.n
         for arrival in sorted(evidence.arrivals, key=lambda one: one.at)
@@ -122,28 +122,28 @@ def old_word_stands(evidence: Evidence) -> Iterator[str]:
             yield f"overwritten: {record} stands at {stands.get(record)}, but {n} was delivered"
 
 
-def overfull(evidence: Evidence) -> Iterator[str]:
+def exceeded_windows(evidence: Evidence) -> Iterator[str]:
     """Yield the windows with more requests of a location than the limit, and the 429s that the limits gave.
 
     Not judged: what was sent while Redis was being emptied, and in the window after; what had been sent was forgotten.
     """
-    for location, most in fullest(evidence).items():
-        if most > evidence.limit:
-            yield f"limit: {most} requests of {location} in {evidence.window:g} s; the limit is {evidence.limit}"
-    provoked = sum(arrival.provoked for arrival in _remembered(evidence))
-    if provoked:
-        yield f"limit: {provoked} requests were answered 429 by the limits"
+    for location, count in max_per_window(evidence).items():
+        if count > evidence.limit:
+            yield f"limit: {count} requests of {location} in {evidence.window:g} s; the limit is {evidence.limit}"
+    rate_limited = sum(arrival.rate_limited for arrival in _remembered(evidence))
+    if rate_limited:
+        yield f"limit: {rate_limited} requests were answered 429 by the limits"
 
 
-def fullest(evidence: Evidence) -> dict[str, int]:
+def max_per_window(evidence: Evidence) -> dict[str, int]:
     """Return the most requests of each location in any window, counted apart before and after Redis was emptied."""
     spans: dict[tuple[str, int], list[float]] = defaultdict(list)
     for arrival in _remembered(evidence):
         spans[arrival.record[0], sum(at <= arrival.at for at in evidence.emptied)].append(arrival.at)
-    most: dict[str, int] = {}
+    count: dict[str, int] = {}
     for (location, _), times in spans.items():
-        most[location] = max(most.get(location, 0), most_in_window(times, evidence.window - EXACT))
-    return dict(sorted(most.items()))
+        count[location] = max(count.get(location, 0), max_in_window(times, evidence.window - EXACT))
+    return dict(sorted(count.items()))
 
 
 def _remembered(evidence: Evidence) -> list[Arrival]:
@@ -156,19 +156,19 @@ def _remembered(evidence: Evidence) -> list[Arrival]:
 
 
 @dataclass(slots=True)
-class Repeats:
+class LogThrottle:
     """Requests that were sent again, by what made that needful, and a line for each that nothing explains."""
 
     by_cause: Counter[str] = field(default_factory=Counter)
     unexplained: list[str] = field(default_factory=list)
 
 
-def explain_repeats(evidence: Evidence) -> Repeats:
+def explain_repeats(evidence: Evidence) -> LogThrottle:
     """Find for each repeated request what made it needful: the answer before it, or a fault that cost the answer.
 
     A fault costs what it may and no more; those with a bound are used up first.
     """
-    found = Repeats()
+    found = LogThrottle()
     spent: Counter[Injected] = Counter()
     by_job: dict[tuple[str, Record], list[Arrival]] = defaultdict(list)
     for arrival in sorted(evidence.arrivals, key=lambda one: one.at):

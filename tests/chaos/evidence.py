@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lanes.job import State
-from tests.chaos.journal import Promise
+from lanes.queue.job import State
+from tests.chaos.journal import AcceptedJob
 
 Record = tuple[str, str, str]
 
@@ -21,7 +21,7 @@ class Arrival:
     status: int | None
     fault: str | None = None
     applied: bool = True
-    provoked: bool = False
+    rate_limited: bool = False
 
     @property
     def succeeded(self) -> bool:
@@ -40,7 +40,7 @@ class Arrival:
             seen["status"],
             seen["fault"],
             seen["applied"] is not None,
-            seen["provoked"],
+            seen["rate_limited"],
         )
 
 
@@ -66,16 +66,16 @@ class Evidence:
     `stored`: the jobs that are there, `gone`: those that were right before Redis was emptied, each with its state.
     """
 
-    promises: Sequence[Promise]
+    accepted_jobs: Sequence[AcceptedJob]
     stored: Mapping[str, State]
-    carriers: Mapping[str, str]
+    merge_targets: Mapping[str, str]
     counts: Mapping[str, int]
     arrivals: Sequence[Arrival]
     injected: Sequence[Injected]
     limit: int
     window: float
     lease: float
-    surprises: Sequence[str] = ()
+    unexpected: Sequence[str] = ()
     findings: Sequence[str] = ()
     gone: Mapping[str, State] = field(default_factory=dict)
 

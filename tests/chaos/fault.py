@@ -6,16 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
+from tests.chaos.environment import LEASE, THREADS, Environment, EnvironmentFailedError
 from tests.chaos.evidence import Injected
-from tests.chaos.scene import LEASE, THREADS, Scene, SceneError
 
-HANDS = THREADS  # that a worker may have at a request at once
+REQUESTS_PER_WORKER = THREADS  # that a worker may have at a request at once
 
 
 class Fault(ABC):
     """One fault, at one time.
 
-    `places` is what it befalls: no two faults of a place are in force at once. `least` and `most` are seconds for
+    `targets`: no two faults of one target are in force at once. `min_seconds` and `max_seconds` are seconds for
     which it lasts. `repeats` says how many requests it may make needful to send again: None for as many as there
     were, since the answers or reports of all of them may be lost.
 
@@ -24,9 +24,9 @@ class Fault(ABC):
     """
 
     name: ClassVar[str]
-    places: ClassVar[frozenset[str]]
-    least: float = 1.0
-    most: float = 3.0
+    targets: ClassVar[frozenset[str]]
+    min_seconds: float = 1.0
+    max_seconds: float = 3.0
     repeats: int | None = 0
 
     def __init__(self, chance: random.Random) -> None:
@@ -39,11 +39,11 @@ class Fault(ABC):
         return None
 
     @abstractmethod
-    def begin(self, scene: Scene) -> None:
+    def begin(self, environment: Environment) -> None:
         """Do it."""
 
     @abstractmethod
-    def end(self, scene: Scene) -> None:
+    def end(self, environment: Environment) -> None:
         """Undo it, and do not wait for anybody to recover: other faults may be in force."""
 
     def injected(self, began_at: float) -> Injected:
@@ -55,13 +55,13 @@ def wait(so: Callable[[], object], what: str, seconds: float = 60.0) -> None:
     """Wait for a condition.
 
     Raises:
-        SceneError: it did not come within the time.
+        EnvironmentFailedError: it did not come within the time.
     """
     deadline = time.monotonic() + seconds
     while not so():
         if time.monotonic() > deadline:
             message = f"not within {seconds:g} s: {what}"
-            raise SceneError(message)
+            raise EnvironmentFailedError(message)
         time.sleep(0.02)
 
 

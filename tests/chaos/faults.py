@@ -4,14 +4,14 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tests.chaos.connection_faults import API_FAULTS, CONNECTION_FAULTS
 from tests.chaos.fault import Fault
-from tests.chaos.line_faults import API_FAULTS, LINE_FAULTS
 from tests.chaos.redis_faults import REDIS_FAULTS
 from tests.chaos.worker_faults import WORKER_FAULTS
 
-FAULTS = {fault.name: fault for fault in (*WORKER_FAULTS, *REDIS_FAULTS, *LINE_FAULTS, *API_FAULTS)}
+FAULTS = {fault.name: fault for fault in (*WORKER_FAULTS, *REDIS_FAULTS, *CONNECTION_FAULTS, *API_FAULTS)}
 TOGETHER = 0.3  # of the rounds have more than one fault
-MOST_TOGETHER = 3
+MAX_TOGETHER = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def rounds(seed: int, names: Sequence[str] = tuple(FAULTS), together: float = TO
     chance = random.Random(f"{seed}/rounds")
     bag: list[str] = []
     while True:
-        size = chance.randint(2, MOST_TOGETHER) if chance.random() < together else 1
+        size = chance.randint(2, MAX_TOGETHER) if chance.random() < together else 1
         chosen: list[str] = []
         while len(chosen) < size:
             bag = bag or chance.sample(list(names), len(names))
@@ -49,9 +49,11 @@ def rounds(seed: int, names: Sequence[str] = tuple(FAULTS), together: float = TO
 
 
 def _apart(one: str, other: str) -> bool:
-    return not FAULTS[one].places & FAULTS[other].places
+    return not FAULTS[one].targets & FAULTS[other].targets
 
 
 def _planned(name: str, chance: random.Random) -> Planned:
     kind = FAULTS[name]
-    return Planned(name, chance.uniform(0.2, 1.5), chance.uniform(kind.least, kind.most), chance.getrandbits(32))
+    return Planned(
+        name, chance.uniform(0.2, 1.5), chance.uniform(kind.min_seconds, kind.max_seconds), chance.getrandbits(32)
+    )

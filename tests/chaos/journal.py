@@ -8,16 +8,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.chaos.traffic import Kind, Row
+from tests.chaos.traffic import RecordKind, Row
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class AcceptedJob:
     """A job that was acknowledged, by a call that began at `asked_at`. `cancelled` when the lanes said that it was."""
 
     uid: str
     job_id: str
-    kind: Kind
+    kind: RecordKind
     location: str
     contact: str
     n: int
@@ -27,12 +27,12 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class JournalContents:
     """All that the journals of a run hold: promises, how often each typed error came, and what must not have come."""
 
-    promises: tuple[Promise, ...]
+    accepted_jobs: tuple[AcceptedJob, ...]
     refusals: dict[str, int]
-    surprises: tuple[str, ...]
+    unexpected: tuple[str, ...]
     longest_call: float
 
 
@@ -66,7 +66,7 @@ class Journal:
         """The lanes could not take it, and said so."""
         self._write(what="refused", error=type(error).__name__, seconds=time.monotonic() - asked_at)
 
-    def surprised(self, error: BaseException) -> None:
+    def unexpected_error(self, error: BaseException) -> None:
         """Something came that no producer has to reckon with."""
         self._write(what="surprise", error=f"{type(error).__name__}: {error}")
 
@@ -93,37 +93,38 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
             continue
 
 
-def read(paths: Iterable[Path]) -> Told:
+def read(paths: Iterable[Path]) -> JournalContents:
     """Read the journals of all producers; of a job that was promised twice (the lanes were emptied) the last counts."""
-    promises: dict[str, dict[str, Any]] = {}
+    accepted_jobs: dict[str, dict[str, Any]] = {}
     cancelled: set[str] = set()
     refusals: dict[str, int] = {}
-    surprises: list[str] = []
+    unexpected: list[str] = []
     longest = 0.0
     for path in paths:
         for line in lines(path):
             match line.pop("what"):
                 case "ack":
-                    promises[line["uid"]] = line
+                    accepted_jobs[line["uid"]] = line
                 case "cancelled":
                     cancelled.add(line["uid"])
                 case "refused":
                     refusals[line["error"]] = refusals.get(line["error"], 0) + 1
                     longest = max(longest, line["seconds"])
                 case _:
-                    surprises.append(line["error"])
+                    unexpected.append(line["error"])
     found = [
-        Promise(**{**line, "kind": Kind(line["kind"])}, cancelled=uid in cancelled) for uid, line in promises.items()
+        AcceptedJob(**{**line, "kind": RecordKind(line["kind"])}, cancelled=uid in cancelled)
+        for uid, line in accepted_jobs.items()
     ]
-    return Told(tuple(found), refusals, tuple(surprises), longest)
+    return JournalContents(tuple(found), refusals, tuple(unexpected), longest)
 
 
-def recent(path: Path, most: int) -> list[str]:
+def recent(path: Path, max_count: int) -> list[str]:
     """Return the ids of the jobs that were acknowledged last."""
     if not path.exists():
         return []
     with path.open("rb") as file:
         file.seek(0, 2)
-        file.seek(max(0, file.tell() - 300 * most))
+        file.seek(max(0, file.tell() - 300 * max_count))
         found = file.read().decode("utf-8", "replace").splitlines()[1:]
-    return [json.loads(line)["job_id"] for line in found if line.endswith("}") and '"what": "ack"' in line][-most:]
+    return [json.loads(line)["job_id"] for line in found if line.endswith("}") and '"what": "ack"' in line][-max_count:]

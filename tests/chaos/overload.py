@@ -3,17 +3,17 @@
 import time
 from dataclasses import dataclass
 
-from lanes.audit import audit
-from lanes.job import State
-from lanes.store import LaneStore
+from lanes.checks.consistency import check_consistency
+from lanes.queue.job import State
+from lanes.queue.store import LaneStore
 from tests.chaos import journal
+from tests.chaos.environment import Environment
 from tests.chaos.fault import wait
-from tests.chaos.journal import Told
-from tests.chaos.scene import Scene
-from tests.chaos.traffic import Kind
+from tests.chaos.journal import JournalContents
+from tests.chaos.traffic import RecordKind
 
-ROOM_BYTES = 3 << 19
-TIMES = 10
+FREE_BYTES = 3 << 19
+OVERLOAD_FACTOR = 10
 REFUSALS = 15  # so many are enough to see that Redis stays full
 DRAINED_SECONDS = 180.0
 
@@ -22,23 +22,23 @@ DRAINED_SECONDS = 180.0
 class Overload:
     """What came of it: jobs promised, refusals told to producers, and what must not be."""
 
-    promised: int
+    accepted: int
     refusals: dict[str, int]
     delivered_while_full: int
     wrong: tuple[str, ...]
 
 
-def overload(scene: Scene) -> Overload:
+def overload(environment: Environment) -> Overload:
     """Let Redis fill up, see that deliveries go on and that it takes jobs again, and let it run dry.
 
-    `scene` must bring far more than its limits let out.
+    `environment` must bring far more than its limits let out.
     """
-    with scene.client as client:
+    with environment.client as client:
         store = LaneStore(client)
-        client.config_set("maxmemory", client.info("memory")["used_memory"] + ROOM_BYTES)
+        client.config_set("maxmemory", client.info("memory")["used_memory"] + FREE_BYTES)
 
         def refused() -> int:
-            return sum(journal.read(scene.journals).refusals.values())
+            return sum(journal.read(environment.journals).refusals.values())
 
         wait(lambda: refused() >= REFUSALS, "producers to be refused", DRAINED_SECONDS)
         full_at, before = time.monotonic(), store.counts()
@@ -47,15 +47,15 @@ def overload(scene: Scene) -> Overload:
             lambda: store.counts()["accepted"] > before["accepted"] + 20, "jobs taken again by itself", DRAINED_SECONDS
         )
         delivered = store.counts()["delivered"] - before["delivered"]
-        scene.stop_producers(DRAINED_SECONDS)
+        environment.stop_producers(DRAINED_SECONDS)
         wait(lambda: not _left(store), "every job to be done", DRAINED_SECONDS)
-        told, counts = journal.read(scene.journals), store.counts()
-        findings = [f"lanes check: {line}" for line in audit(store)]
-    applied = {seen["body"].get("name") for seen in scene.control.requests() if seen["applied"] is not None}
-    wrong = [*findings, *scene.needless_ends(), *told.surprises, *unaccounted(told, counts, applied)]
-    if not any(promise.acked_at > full_at for promise in told.promises):
+        recorded, counts = journal.read(environment.journals), store.counts()
+        findings = [f"lanes check: {line}" for line in check_consistency(store)]
+    applied = {seen["body"].get("name") for seen in environment.control.requests() if seen["applied"] is not None}
+    wrong = [*findings, *environment.unexpected_exits(), *recorded.unexpected, *unaccounted(recorded, counts, applied)]
+    if not any(accepted_job.acked_at > full_at for accepted_job in recorded.accepted_jobs):
         wrong.append("stuck: nothing was accepted once it had been full")
-    return Overload(len(told.promises), told.refusals, delivered, tuple(wrong))
+    return Overload(len(recorded.accepted_jobs), recorded.refusals, delivered, tuple(wrong))
 
 
 def _left(store: LaneStore) -> int:
@@ -63,15 +63,15 @@ def _left(store: LaneStore) -> int:
     return counts["pending"] + counts["in_flight"]
 
 
-def unaccounted(told: Told, counts: dict[str, int], applied: set[str]) -> list[str]:
+def unaccounted(recorded: JournalContents, counts: dict[str, int], applied: set[str]) -> list[str]:
     """Return what is wrong by the counts and the sandbox; the jobs themselves are forgotten by then, to make room."""
     wrong = []
-    if counts["accepted"] != len(told.promises):
-        wrong.append(f"miscounted: {counts['accepted']} accepted, but {len(told.promises)} were promised")
+    if counts["accepted"] != len(recorded.accepted_jobs):
+        wrong.append(f"miscounted: {counts['accepted']} accepted, but {len(recorded.accepted_jobs)} were promised")
     if counts["accepted"] != sum(counts[state] for state in State):
         wrong.append(f"miscounted: {counts}")
     return wrong + [
-        f"not sent: {promise.uid}"
-        for promise in told.promises
-        if promise.kind is Kind.PLAIN and promise.uid not in applied
+        f"not sent: {accepted_job.uid}"
+        for accepted_job in recorded.accepted_jobs
+        if accepted_job.kind is RecordKind.PLAIN and accepted_job.uid not in applied
     ]

@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lanes.errors import RedisUnavailableError
-from lanes.settings import Settings
+from lanes.settings import WorkerSettings
 from producers import OpportunityProducer
 from producers.errors import UnknownJobError
 from tests.chaos.journal import Journal, lines
-from tests.chaos.traffic import Kind, Row, Traffic
+from tests.chaos.traffic import RecordKind, Row, Traffic
 
 PAUSE_SECONDS = (0.05, 0.25)
 
@@ -64,7 +64,7 @@ class Service:
             return False
         for row, job_id in zip(rows, ids, strict=True):
             self._journal.acknowledged(row, job_id, asked_at)
-            if row.kind is Kind.CANCELLED:
+            if row.kind is RecordKind.CANCELLED:
                 self._cancel(row, job_id, asked_at)
         return True
 
@@ -80,14 +80,14 @@ class Service:
 def main(path: Path, seed: int, name: str, rate: float) -> None:
     """Enqueue until SIGTERM."""
     done = {line["uid"] for line in lines(path) if line["what"] == "ack"}
-    settings = Settings.load(env_file=None)
+    settings = WorkerSettings.load(env_file=None)
     with Journal(path) as journal, OpportunityProducer.from_settings(settings) as producer:
         service = Service(journal, producer, rate)
         signal.signal(signal.SIGTERM, lambda *_: service.stopped.set())
         try:
             service.work(Traffic(seed, name).steps(), done)
         except BaseException as error:
-            journal.surprised(error)
+            journal.unexpected_error(error)
             raise
 
 

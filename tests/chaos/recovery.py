@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 BEFORE_SECONDS = 4.0
-LOOK_SECONDS = 2.0
+SAMPLE_SECONDS = 2.0
 FULL_SPEED = 0.8  # of the rate before
 
 
@@ -38,10 +38,10 @@ def recovery(
     first = after[0] - ended_at if after else None
     full, best, start = None, 0, 0
     for place, at in enumerate(after):
-        while after[start] < at - LOOK_SECONDS:
+        while after[start] < at - SAMPLE_SECONDS:
             start += 1
         count = place - start + 1
         best = max(best, count)
-        if full is None and count >= FULL_SPEED * before * LOOK_SECONDS:
+        if full is None and count >= FULL_SPEED * before * SAMPLE_SECONDS:
             full = at - ended_at
-    return Recovery(first, full, before, best / LOOK_SECONDS)
+    return Recovery(first, full, before, best / SAMPLE_SECONDS)

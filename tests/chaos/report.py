@@ -9,14 +9,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from lanes.job import State
-from tests.chaos.checks import explain_repeats, fullest, lost, out_of_order, violations
+from lanes.queue.job import State
+from tests.chaos.checks import explain_repeats, lost, max_per_window, out_of_order, violations
 from tests.chaos.evidence import Evidence
-from tests.chaos.journal import Told
+from tests.chaos.journal import JournalContents
 from tests.chaos.recovery import Recovery, recovery
 from tests.chaos.run import CALM_SECONDS, Run
 
-MOST_SHOWN = 40
+MAX_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,10 @@ class Report:
         for name, why in self.left_out.items():
             table.add_row(f"left out: {name} ({why})", "0")
         console.print(table)
-        for line in self.wrong[:MOST_SHOWN]:
+        for line in self.wrong[:MAX_SHOWN]:
             console.print(line, markup=False, highlight=False)
-        if len(self.wrong) > MOST_SHOWN:
-            console.print(f"... and {len(self.wrong) - MOST_SHOWN} more")
+        if len(self.wrong) > MAX_SHOWN:
+            console.print(f"... and {len(self.wrong) - MAX_SHOWN} more")
 
 
 def _shown(value: float | None) -> str:
@@ -80,31 +80,33 @@ def recoveries(run: Run, evidence: Evidence) -> list[Recovery]:
     found = []
     for round_ in run.rounds:
         until = (round_.recovered_at or round_.ended_at) + CALM_SECONDS
-        found.append(recovery(deliveries, round_.began_at, round_.ended_at, until, run.scene.usual_rate))
+        found.append(recovery(deliveries, round_.began_at, round_.ended_at, until, run.environment.usual_rate))
     return found
 
 
 def make_report(
-    run: Run, evidence: Evidence, told: Told, *, seed: int, seconds: float, left_out: dict[str, str]
+    run: Run, evidence: Evidence, recorded: JournalContents, *, seed: int, seconds: float, left_out: dict[str, str]
 ) -> Report:
     """Judge a run."""
     repeats, ends = explain_repeats(evidence), evidence.ends
     nowhere = sum(line.startswith("lost") for line in (*lost(evidence), *evidence.findings))
-    states = Counter(ends[promise.job_id] for promise in evidence.promises if promise.job_id in ends)
+    states = Counter(
+        ends[accepted_job.job_id] for accepted_job in evidence.accepted_jobs if accepted_job.job_id in ends
+    )
     back = recoveries(run, evidence)
     figures = {
-        "jobs_accepted": len(evidence.promises),
+        "jobs_accepted": len(evidence.accepted_jobs),
         **{f"jobs_{state}": states[state] for state in State},
-        "jobs_unfinished_when_redis_was_emptied": len(evidence.promises) - states.total() - nowhere,
+        "jobs_unfinished_when_redis_was_emptied": len(evidence.accepted_jobs) - states.total() - nowhere,
         "lost": nowhere,
         "order_violations": sum(line.startswith("order") for line in out_of_order(evidence)),
         "requests": len(evidence.arrivals),
         "requests_sent_again": repeats.by_cause.total(),
         "requests_sent_again_without_need": len(repeats.unexplained),
-        "most_requests_in_a_window": max(fullest(evidence).values(), default=0),
+        "most_requests_in_a_window": max(max_per_window(evidence).values(), default=0),
         "limit_of_a_window": evidence.limit,
         "rounds": len(run.rounds),
-        "workers_that_ended_by_themselves": len(run.scene.ends),
+        "workers_that_ended_by_themselves": len(run.environment.ends),
     }
     times = {
         "first_delivery_after_a_fault_seconds": [one.first for one in back if one.first is not None],
@@ -115,7 +117,7 @@ def make_report(
         summary[f"{name}_median"] = round(statistics.median(values), 2) if values else None
         summary[f"{name}_worst"] = round(max(values), 2) if values else None
     summary["speed_after_by_speed_before_median"] = _median([one.ratio for one in back])
-    summary["longest_wait_of_a_producer_seconds"] = round(told.longest_call, 2)
+    summary["longest_wait_of_a_producer_seconds"] = round(recorded.longest_call, 2)
     return Report(
         seed,
         seconds,
@@ -123,7 +125,7 @@ def make_report(
         dict(sorted(Counter(one.name for one in evidence.injected).items())),
         left_out,
         dict(repeats.by_cause.most_common()),
-        told.refusals,
+        recorded.refusals,
         summary,
         (*violations(evidence), *run.stuck),
     )

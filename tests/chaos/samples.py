@@ -9,10 +9,10 @@ from pathlib import Path
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 WARM_UP = 0.25  # of the run, in which caches, pools and retained jobs fill
-MOST_POINTS = 400
+MAX_POINTS = 400
 
 
-def family(pid: int) -> list[int]:
+def process_group(pid: int) -> list[int]:
     """Return the processes of a process's group, itself among them."""
     found = []
     for entry in Path("/proc").iterdir():
@@ -79,7 +79,7 @@ class Verdict:
 
 def slope(xs: Sequence[float], ys: Sequence[float]) -> float:
     """Return the median of the slopes between all pairs of points (Theil and Sen): outliers do not move it."""
-    step = -(-len(xs) // MOST_POINTS)
+    step = -(-len(xs) // MAX_POINTS)
     points = list(zip(xs, ys, strict=True))[::step]
     slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in combinations(points, 2) if b[0] > a[0]]
     return statistics.median(slopes) if slopes else 0.0

@@ -6,8 +6,8 @@ from typing import Any, Self
 
 import redis
 
-from ops.processes import Child
-from ops.redis_server import find_redis_server, free_port
+from ops.embedded.processes import Child
+from ops.embedded.redis_server import find_redis_server, free_port
 
 CONFIGURATION = """\
 bind 127.0.0.1

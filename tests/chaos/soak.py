@@ -24,25 +24,25 @@ from benchmarks.charts import Chart, Curve
 from benchmarks.figures import Findings
 from benchmarks.plots import draw
 from lanes.errors import LanesError
-from lanes.store import LaneStore
-from ops.processes import Child, end_on_signals
+from lanes.queue.store import LaneStore
+from ops.embedded.processes import Child, end_on_signals
 from tests.chaos import journal
+from tests.chaos.connection_faults import API_FAULTS, CONNECTION_FAULTS
+from tests.chaos.environment import WORKERS, Environment
 from tests.chaos.fault import Fault
 from tests.chaos.faults import Planned, rounds
-from tests.chaos.line_faults import API_FAULTS, LINE_FAULTS
 from tests.chaos.overload import unaccounted
 from tests.chaos.redis_faults import ClientsKilled, RedisRestarted, ScriptsFlushed
 from tests.chaos.run import CALM_SECONDS, Run
-from tests.chaos.samples import Flat, Verdict, descriptors, family, judge, megabytes
-from tests.chaos.scene import WORKERS, Scene
+from tests.chaos.samples import Flat, Verdict, descriptors, judge, megabytes, process_group
 
 EVERY_SECONDS = 2.0
 RETENTION_SECONDS, IDEMPOTENCY_SECONDS = 10, 30
-MOST_PURGED = 500
+MAX_PURGED = 500
 RATE = 45.0  # rows a second of each of two producers: three quarters of what the limits let out
 FLOWER_TASKS = 1000  # that it remembers: as many as it has seen long before the run is half over
 MEMORY, DESCRIPTORS, LATENCY = Flat(0.05, 3.0), Flat(0.05, 6.0), Flat(0.25, 0.1)
-LASTING: tuple[type[Fault], ...] = (*LINE_FAULTS, *API_FAULTS, ScriptsFlushed, ClientsKilled, RedisRestarted)
+LASTING: tuple[type[Fault], ...] = (*CONNECTION_FAULTS, *API_FAULTS, ScriptsFlushed, ClientsKilled, RedisRestarted)
 FAULTS = [fault.name for fault in LASTING]
 
 
@@ -50,7 +50,7 @@ FAULTS = [fault.name for fault in LASTING]
 class Sampler:
     """Looks every few seconds while its block runs; `series` holds times and values by name."""
 
-    scene: Scene
+    environment: Environment
     flower: Child
     series: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
 
@@ -70,22 +70,22 @@ class Sampler:
     def _run(self) -> None:
         while not self._ended.wait(EVERY_SECONDS):
             at = time.monotonic() - self._began
-            for name, value in self._look():
+            for name, value in self._sample():
                 times, values = self.series.setdefault(name, ([], []))
                 times.append(at)
                 values.append(value)
 
-    def _look(self) -> Iterator[tuple[str, float]]:
-        parts = {**self.scene.workers, "flower": self.flower}
+    def _sample(self) -> Iterator[tuple[str, float]]:
+        parts = {**self.environment.workers, "flower": self.flower}
         for name, child in parts.items():
-            pids = family(child.pid)
+            pids = process_group(child.pid)
             yield f"{name} memory (MB)", megabytes(pids)
             yield f"{name} descriptors", descriptors(pids)
         try:
-            with self.scene.client as client:
+            with self.environment.client as client:
                 self._purge(LaneStore(client))
                 yield "redis memory (MB)", client.info("memory")["used_memory"] / 1e6
-                yield "redis descriptors", descriptors([self.scene.redis.pid])
+                yield "redis descriptors", descriptors([self.environment.redis.pid])
                 if latencies := self._latencies(LaneStore(client)):
                     yield "latency (s), median", statistics.median(latencies)
         except (LanesError, redis.RedisError, OSError):
@@ -93,13 +93,13 @@ class Sampler:
 
     def _purge(self, store: LaneStore) -> None:
         """Give dead letters up, as a person would: they are kept until somebody does."""
-        ids = cast("list[bytes]", store.client.zrange(store.key("dead"), 0, MOST_PURGED))
+        ids = cast("list[bytes]", store.client.zrange(store.key("dead"), 0, MAX_PURGED))
         for job_id in ids:
             store.purge(job_id.decode(), RETENTION_SECONDS)
 
     def _latencies(self, store: LaneStore) -> list[float]:
         """Return the seconds from acceptance to delivery of the newest jobs, as far as they are delivered."""
-        ids = [job_id for path in self.scene.journals for job_id in journal.recent(path, 200)]
+        ids = [job_id for path in self.environment.journals for job_id in journal.recent(path, 200)]
         return [
             job.ended_at - job.accepted_at
             for job in store.read_jobs(ids)
@@ -134,7 +134,7 @@ def soak(
     calm: float = CALM_SECONDS,
 ) -> Soak:
     """Run, with a fault every few seconds and calm in between, and judge."""
-    made = Scene(
+    made = Environment(
         folder,
         seed,
         workers,
@@ -142,19 +142,19 @@ def soak(
         retention_seconds=RETENTION_SECONDS,
         idempotency_seconds=IDEMPOTENCY_SECONDS,
     )
-    with made as scene:
-        flower = scene.stack.start_flower(f"--max_tasks={FLOWER_TASKS}")
-        run = Run(scene, tell=lambda line: print(line, file=sys.stderr, flush=True), calm=calm)
-        with Sampler(scene, flower) as sampler:
-            run.play(_plan(seed), seconds)
-        scene.stop_producers()
+    with made as environment:
+        flower = environment.stack.start_flower(f"--max_tasks={FLOWER_TASKS}")
+        run = Run(environment, log=lambda line: print(line, file=sys.stderr, flush=True), calm=calm)
+        with Sampler(environment, flower) as sampler:
+            run.inject_faults(_plan(seed), seconds)
+        environment.stop_producers()
         run.wait_dry()
-        told = journal.read(scene.journals)
-        seen = scene.control.requests()
-        with scene.client as client:
+        recorded = journal.read(environment.journals)
+        seen = environment.control.requests()
+        with environment.client as client:
             counts = LaneStore(client).counts()
     applied = {one["body"].get("name") for one in seen if one["applied"] is not None}
-    wrong = [*scene.needless_ends(), *run.stuck, *told.surprises, *unaccounted(told, counts, applied)]
+    wrong = [*environment.unexpected_exits(), *run.stuck, *recorded.unexpected, *unaccounted(recorded, counts, applied)]
     verdicts = tuple(judge(name, *series, _flat(name)) for name, series in sorted(sampler.series.items()))
     return Soak(seed, seconds, verdicts, counts, tuple(wrong), sampler.series)
 

@@ -6,17 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from lanes.job import State
-from tests.chaos.checks import explain_repeats, fullest, violations
+from lanes.queue.job import State
+from tests.chaos.checks import explain_repeats, max_per_window, violations
 from tests.chaos.evidence import Arrival, Evidence, Injected
-from tests.chaos.journal import Promise
-from tests.chaos.traffic import Kind
+from tests.chaos.journal import AcceptedJob
+from tests.chaos.traffic import RecordKind
 
 LIMIT, WINDOW, LEASE = 3, 1.0, 5.0
 
 
-def promise(uid: str, contact: str, n: int, at: float, kind: Kind = Kind.PLAIN, *, cancelled: bool = False) -> Promise:
-    return Promise(uid, f"job-{uid}", kind, "loc", contact, n, at, at + 0.01, cancelled)
+def accepted_job(
+    uid: str, contact: str, n: int, at: float, kind: RecordKind = RecordKind.PLAIN, *, cancelled: bool = False
+) -> AcceptedJob:
+    return AcceptedJob(uid, f"job-{uid}", kind, "loc", contact, n, at, at + 0.01, cancelled)
 
 
 def arrival(uid: str, contact: str, n: int, at: float, status: int | None = 200, **fields: object) -> Arrival:
@@ -25,15 +27,15 @@ def arrival(uid: str, contact: str, n: int, at: float, status: int | None = 200,
     return Arrival(uid, n, ("loc", pipeline, contact), at, status, **values)  # type: ignore[arg-type]
 
 
-SOUND = Evidence(
-    promises=[
-        promise("a1", "a", 1, 10),
-        promise("a2", "a", 2, 11),
-        promise("b1", "b", 1, 12, Kind.MERGED),
-        promise("b2", "b", 2, 12.5, Kind.MERGED),
-        promise("r1", "r", 1, 13, Kind.REFUSED),
-        promise("x1", "x", 1, 13, Kind.EXPIRING),
-        promise("c1", "c", 1, 14, Kind.CANCELLED, cancelled=True),
+CONSISTENT = Evidence(
+    accepted_jobs=[
+        accepted_job("a1", "a", 1, 10),
+        accepted_job("a2", "a", 2, 11),
+        accepted_job("b1", "b", 1, 12, RecordKind.MERGED),
+        accepted_job("b2", "b", 2, 12.5, RecordKind.MERGED),
+        accepted_job("r1", "r", 1, 13, RecordKind.REFUSED),
+        accepted_job("x1", "x", 1, 13, RecordKind.EXPIRING),
+        accepted_job("c1", "c", 1, 14, RecordKind.CANCELLED, cancelled=True),
     ],
     stored={
         "job-a1": State.DELIVERED,
@@ -44,7 +46,7 @@ SOUND = Evidence(
         "job-x1": State.EXPIRED,
         "job-c1": State.CANCELLED,
     },
-    carriers={"job-b2": "job-b1"},
+    merge_targets={"job-b2": "job-b1"},
     counts={
         "accepted": 7,
         "pending": 0,
@@ -72,35 +74,39 @@ Change = Callable[[Evidence], Evidence]
 def without(job_id: str, state: State) -> Change:
     """A job that is nowhere, and counted nowhere."""
 
-    def change(sound: Evidence) -> Evidence:
-        stored = {known: at for known, at in sound.stored.items() if known != job_id}
-        counts = {**sound.counts, "accepted": sound.counts["accepted"] - 1, state: sound.counts[state] - 1}
-        return replace(sound, stored=stored, counts=counts)
+    def change(consistent: Evidence) -> Evidence:
+        stored = {known: at for known, at in consistent.stored.items() if known != job_id}
+        counts = {
+            **consistent.counts,
+            "accepted": consistent.counts["accepted"] - 1,
+            state: consistent.counts[state] - 1,
+        }
+        return replace(consistent, stored=stored, counts=counts)
 
     return change
 
 
 def counted(**counts: int) -> Change:
-    return lambda sound: replace(sound, counts={**sound.counts, **counts})
+    return lambda consistent: replace(consistent, counts={**consistent.counts, **counts})
 
 
 def stood(job_id: str, before: State, after: State) -> Change:
     """A job that ended otherwise, and is counted so."""
 
-    def change(sound: Evidence) -> Evidence:
-        counts = {**sound.counts, before: sound.counts[before] - 1}
+    def change(consistent: Evidence) -> Evidence:
+        counts = {**consistent.counts, before: consistent.counts[before] - 1}
         counts[after] = counts[after] + 1
-        return replace(sound, stored={**sound.stored, job_id: after}, counts=counts)
+        return replace(consistent, stored={**consistent.stored, job_id: after}, counts=counts)
 
     return change
 
 
 def arrived(*arrivals: Arrival) -> Change:
-    return lambda sound: replace(sound, arrivals=[*sound.arrivals, *arrivals])
+    return lambda consistent: replace(consistent, arrivals=[*consistent.arrivals, *arrivals])
 
 
 def but_for(uid: str) -> Change:
-    return lambda sound: replace(sound, arrivals=[one for one in sound.arrivals if one.uid != uid])
+    return lambda consistent: replace(consistent, arrivals=[one for one in consistent.arrivals if one.uid != uid])
 
 
 WRONG: dict[str, tuple[Change, list[str]]] = {
@@ -117,7 +123,7 @@ WRONG: dict[str, tuple[Change, list[str]]] = {
         ["not cancelled: c1"],
     ),
     "a job that expired though it had no end": (
-        lambda sound: but_for("a1")(stood("job-a1", State.DELIVERED, State.EXPIRED)(sound)),
+        lambda consistent: but_for("a1")(stood("job-a1", State.DELIVERED, State.EXPIRED)(consistent)),
         ["expired without need: a1"],
     ),
     "an old word that overwrote a new one": (
@@ -133,24 +139,27 @@ WRONG: dict[str, tuple[Change, list[str]]] = {
         ["limit: 4 requests of loc in 1 s", "sent again without need: a2"],
     ),
     "a 429 that we provoked": (
-        arrived(arrival("a2", "a", 2, 31, 429, provoked=True)),
+        arrived(arrival("a2", "a", 2, 31, 429, rate_limited=True)),
         ["limit: 1 requests were answered 429", "sent again without need: a2"],
     ),
     "an unexplained duplicate": (arrived(arrival("a2", "a", 2, 31)), ["sent again without need: a2"]),
     "a request for what nobody was promised": (arrived(arrival("z9", "z", 1, 31)), ["unknown: a request for z9"]),
-    "a surprised producer": (lambda sound: replace(sound, surprises=["producer: KeyError"]), ["producer: KeyError"]),
-    "what lanes check finds": (lambda sound: replace(sound, findings=["lanes check: x"]), ["lanes check: x"]),
+    "a surprised producer": (
+        lambda consistent: replace(consistent, unexpected=["producer: KeyError"]),
+        ["producer: KeyError"],
+    ),
+    "what lanes check finds": (lambda consistent: replace(consistent, findings=["lanes check: x"]), ["lanes check: x"]),
 }
 
 
-def test_a_sound_run_has_no_violations() -> None:
-    assert violations(SOUND) == []
+def test_a_correct_run_has_no_violations() -> None:
+    assert violations(CONSISTENT) == []
 
 
 @pytest.mark.parametrize("what", WRONG)
 def test_what_is_wrong_is_found(what: str) -> None:
     change, expected = WRONG[what]
-    found = violations(change(SOUND))
+    found = violations(change(CONSISTENT))
     assert len(found) == len(expected), found
     assert all(line.startswith(start) for line, start in zip(sorted(found), sorted(expected), strict=True)), found
 
@@ -160,18 +169,18 @@ EMPTIED = Injected("Redis restarted empty", 14.5, 15.5, None, emptied_at=15.5)
 
 def test_what_was_promised_before_redis_was_emptied_is_gone_by_definition() -> None:
     gone = replace(
-        SOUND,
+        CONSISTENT,
         injected=[EMPTIED],
         stored={},
         counts=Counter(),
         arrivals=[arrival("a2", "a", 2, 14), arrival("a1", "a", 1, 14.1)],
     )
     assert [line.split(":")[0] for line in violations(gone)] == ["order"]
-    fresh = promise("a3", "a", 1, 16)
-    assert violations(replace(gone, promises=[*SOUND.promises, fresh]))[0].startswith("lost: job job-a3")
+    fresh = accepted_job("a3", "a", 1, 16)
+    assert violations(replace(gone, accepted_jobs=[*CONSISTENT.accepted_jobs, fresh]))[0].startswith("lost: job job-a3")
     again = replace(
         gone,
-        promises=[*SOUND.promises, fresh],
+        accepted_jobs=[*CONSISTENT.accepted_jobs, fresh],
         stored={"job-a3": State.DELIVERED},
         counts=Counter(accepted=1, delivered=1),
         arrivals=[arrival("a2", "a", 2, 14), arrival("a3", "a", 1, 17)],
@@ -180,20 +189,22 @@ def test_what_was_promised_before_redis_was_emptied_is_gone_by_definition() -> N
 
 
 def test_how_jobs_ended_before_redis_was_emptied_is_judged_too() -> None:
-    before = replace(SOUND, injected=[EMPTIED], stored={}, gone=SOUND.stored, counts=Counter())
+    before = replace(CONSISTENT, injected=[EMPTIED], stored={}, gone=CONSISTENT.stored, counts=Counter())
     assert violations(before) == []
     assert [line.split(":")[0] for line in violations(but_for("a1")(before))] == ["not sent"]
-    died = replace(before, gone={**SOUND.stored, "job-a2": State.DEAD})
+    died = replace(before, gone={**CONSISTENT.stored, "job-a2": State.DEAD})
     assert violations(died) == ["dead without need: a2"]
-    waited = replace(but_for("a2")(before), gone={**SOUND.stored, "job-a2": State.PENDING})
+    waited = replace(but_for("a2")(before), gone={**CONSISTENT.stored, "job-a2": State.PENDING})
     assert violations(waited) == []
     assert State.PENDING not in waited.ends.values()
 
 
 def test_windows_are_not_counted_across_an_emptied_redis() -> None:
     full = [arrival(f"a{place}", f"a{place}", 1, at) for place, at in enumerate((14.1, 14.2, 14.3, 16.9, 17.0, 17.1))]
-    assert fullest(replace(SOUND, arrivals=full, injected=[EMPTIED])) == {"loc": 3}
-    assert fullest(replace(SOUND, arrivals=[*full, arrival("b", "b", 1, 17.2)], injected=[EMPTIED])) == {"loc": 4}
+    assert max_per_window(replace(CONSISTENT, arrivals=full, injected=[EMPTIED])) == {"loc": 3}
+    assert max_per_window(replace(CONSISTENT, arrivals=[*full, arrival("b", "b", 1, 17.2)], injected=[EMPTIED])) == {
+        "loc": 4
+    }
 
 
 KILLED = Injected("worker killed", 20.5, 22, repeats=1)
@@ -212,24 +223,31 @@ THRICE = arrived(arrival("a2", "a", 2, 26), arrival("a2", "a", 2, 26.5))
         (TWICE, [PAUSED], {}, 1),
         (TWICE, [replace(CUT, repeats=0)], {}, 1),
         (arrived(arrival("r1", "r", 1, 30, 400)), [], {}, 1),
-        (lambda sound: arrived(arrival("a2", "a", 2, 21.5))(_answered(sound, "a2", 503)), [], {"API: 503": 1}, 0),
-        (lambda sound: arrived(arrival("a2", "a", 2, 21.5))(_answered(sound, "a2", None)), [], {}, 1),
+        (
+            lambda consistent: arrived(arrival("a2", "a", 2, 21.5))(_answered(consistent, "a2", 503)),
+            [],
+            {"API: 503": 1},
+            0,
+        ),
+        (lambda consistent: arrived(arrival("a2", "a", 2, 21.5))(_answered(consistent, "a2", None)), [], {}, 1),
     ],
     ids=["killed", "killed-but-twice", "bounded-first", "later", "costs-nothing", "400", "503", "no-answer"],
 )
 def test_each_repeat_has_a_cause(
     change: Change, injected: list[Injected], causes: dict[str, int], unexplained: int
 ) -> None:
-    found = explain_repeats(change(replace(SOUND, injected=injected)))
+    found = explain_repeats(change(replace(CONSISTENT, injected=injected)))
     assert (dict(found.by_cause), len(found.unexplained)) == (causes, unexplained)
 
 
 @pytest.mark.parametrize(("fault", "explained"), [("reset", 1), ("early_hints", 0), ("two_answers", 0)])
 def test_a_fault_that_leaves_the_answer_is_no_cause_of_a_repeat(fault: str, explained: int) -> None:
-    befallen = [replace(one, fault=fault) if one.uid == "a2" else one for one in SOUND.arrivals]
-    found = explain_repeats(arrived(arrival("a2", "a", 2, 21.5))(replace(SOUND, arrivals=befallen)))
+    befallen = [replace(one, fault=fault) if one.uid == "a2" else one for one in CONSISTENT.arrivals]
+    found = explain_repeats(arrived(arrival("a2", "a", 2, 21.5))(replace(CONSISTENT, arrivals=befallen)))
     assert (found.by_cause.total(), len(found.unexplained)) == (explained, 1 - explained)
 
 
-def _answered(sound: Evidence, uid: str, status: int | None) -> Evidence:
-    return replace(sound, arrivals=[replace(one, status=status) if one.uid == uid else one for one in sound.arrivals])
+def _answered(consistent: Evidence, uid: str, status: int | None) -> Evidence:
+    return replace(
+        consistent, arrivals=[replace(one, status=status) if one.uid == uid else one for one in consistent.arrivals]
+    )

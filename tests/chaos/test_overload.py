@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.overload import TIMES, overload
-from tests.chaos.scene import LEASE, Scene
+from tests.chaos.environment import LEASE, Environment
+from tests.chaos.overload import OVERLOAD_FACTOR, overload
 from tests.chaos.traffic import LOCATIONS
 
 BURST = 8  # requests of a location in a second
@@ -13,9 +13,9 @@ BURST = 8  # requests of a location in a second
 
 @pytest.mark.timeout(300)
 def test_producers_are_held_back_and_nothing_is_lost(tmp_path: Path) -> None:
-    rate = TIMES * BURST * len(LOCATIONS) / 2
-    with Scene(tmp_path, 5, ["w1", "w2"], rate=rate, burst_limit=BURST, retention_seconds=LEASE) as scene:
-        came = overload(scene)
+    rate = OVERLOAD_FACTOR * BURST * len(LOCATIONS) / 2
+    with Environment(tmp_path, 5, ["w1", "w2"], rate=rate, burst_limit=BURST, retention_seconds=LEASE) as environment:
+        came = overload(environment)
     assert not came.wrong, "\n".join(came.wrong[:20])
     assert set(came.refusals) <= {"RedisUnavailableError", "EnqueueFailedError", "EnqueueInterruptedError"}
     assert came.delivered_while_full > 0

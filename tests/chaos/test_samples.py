@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.samples import Flat, descriptors, family, judge, megabytes, slope
+from tests.chaos.samples import Flat, descriptors, judge, megabytes, process_group, slope
 
 TIMES = [float(at) for at in range(0, 900, 5)]
 FLAT = Flat(share=0.05, amount=1.0)
@@ -33,7 +33,7 @@ def test_the_warm_up_does_not_count() -> None:
     assert not judge("memory", TIMES, [at / 9 for at in TIMES], FLAT).flat
 
 
-def test_little_growth_of_a_small_thing_is_none() -> None:
+def test_little_growth_of_a_small_value_is_not_growth() -> None:
     assert judge("descriptors", [0, 100], [10, 10.9], Flat(0.05, 1.0)).flat
 
 
@@ -48,5 +48,5 @@ def test_a_process_is_measured(tmp_path: Path) -> None:
     with (tmp_path / "one").open("w"):
         assert descriptors(own) == before + 1
     assert megabytes(own) > 5
-    assert os.getpid() in family(os.getpgid(0))
+    assert os.getpid() in process_group(os.getpgid(0))
     assert megabytes([2**22 + 1]) == descriptors([2**22 + 1]) == 0

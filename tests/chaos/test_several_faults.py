@@ -7,9 +7,9 @@ from typing import cast
 import pytest
 
 from tests.chaos import faults
-from tests.chaos.conftest import Play
+from tests.chaos.conftest import InjectFaults
 
-FILES = ("workers_killed", "workers_stopped", "redis_dies", "redis_begins_anew", "redis_refuses", "lines", "api")
+FILES = ("workers_killed", "workers_stopped", "redis_crashes", "redis_replaced", "redis_refuses", "connections", "api")
 
 
 def test_the_short_form_has_every_fault_once() -> None:
@@ -19,8 +19,10 @@ def test_the_short_form_has_every_fault_once() -> None:
 
 
 @pytest.mark.timeout(300)
-def test_faults_at_once(play: Play) -> None:
-    evidence = play(48, "Redis killed", "API never answers", "connections half open", "worker killed", together=1)
+def test_faults_at_once(inject_faults: InjectFaults) -> None:
+    evidence = inject_faults(
+        48, "Redis killed", "API never answers", "connections half open", "worker killed", together=1
+    )
     overlapping = [
         (one.name, other.name)
         for one in evidence.injected

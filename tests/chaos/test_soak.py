@@ -9,7 +9,7 @@ from tests.chaos.soak import plot, soak
 
 @pytest.mark.timeout(300)
 def test_everything_is_sampled_and_accounted_for(tmp_path: Path) -> None:
-    came = soak(tmp_path / "scene", seed=3, seconds=1, workers=["w1"], rate=15, calm=1)
+    came = soak(tmp_path / "environment", seed=3, seconds=1, workers=["w1"], rate=15, calm=1)
     assert not came.wrong, "\n".join(came.wrong[:20])
     assert came.counts["accepted"] > 20
     assert set(came.series) == {

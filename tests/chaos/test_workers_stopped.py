@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.conftest import Play
+from tests.chaos.conftest import InjectFaults
 
 FAULTS = (
     "worker stopped",
@@ -14,5 +14,5 @@ FAULTS = (
 
 
 @pytest.mark.timeout(300)
-def test_nothing_is_lost_overtaken_or_sent_without_need(play: Play) -> None:
-    play(42, *FAULTS)
+def test_nothing_is_lost_reordered_or_repeated_without_need(inject_faults: InjectFaults) -> None:
+    inject_faults(42, *FAULTS)

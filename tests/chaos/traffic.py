@@ -19,7 +19,7 @@ BATCH = 10
 FIRST_EVENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Kind(StrEnum):
+class RecordKind(StrEnum):
     """What a record's rows are like; each record has one kind."""
 
     PLAIN = "plain"
@@ -32,32 +32,32 @@ class Kind(StrEnum):
 
 
 WEIGHTS = {
-    Kind.PLAIN: 60,
-    Kind.MERGED: 15,
-    Kind.TIMED: 10,
-    Kind.TIMED_MERGED: 9,
-    Kind.REFUSED: 2,
-    Kind.EXPIRING: 2,
-    Kind.CANCELLED: 2,
+    RecordKind.PLAIN: 60,
+    RecordKind.MERGED: 15,
+    RecordKind.TIMED: 10,
+    RecordKind.TIMED_MERGED: 9,
+    RecordKind.REFUSED: 2,
+    RecordKind.EXPIRING: 2,
+    RecordKind.CANCELLED: 2,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One upsert to enqueue. `lasts`: seconds after which it expires, None for never."""
+    """One upsert to enqueue. `expires_after`: seconds after which it expires, None for never."""
 
     uid: str
-    kind: Kind
+    kind: RecordKind
     location: str
     contact: str
     n: int
     priority: int = 0
-    lasts: float | None = None
+    expires_after: float | None = None
 
     @property
     def body(self) -> dict[str, Any]:
         """What is sent."""
-        pipeline = UNKNOWN_PIPELINE if self.kind is Kind.REFUSED else PIPELINE
+        pipeline = UNKNOWN_PIPELINE if self.kind is RecordKind.REFUSED else PIPELINE
         return {
             "pipelineId": pipeline,
             "locationId": self.location,
@@ -69,17 +69,17 @@ class Row:
     def options(self, now: datetime) -> dict[str, Any]:
         """What is said beside it."""
         options: dict[str, Any] = {"idempotency_key": self.uid, "priority": self.priority}
-        if self.kind in (Kind.MERGED, Kind.TIMED_MERGED):
+        if self.kind in (RecordKind.MERGED, RecordKind.TIMED_MERGED):
             options["merge"] = True
-        if self.kind in (Kind.TIMED, Kind.TIMED_MERGED):
+        if self.kind in (RecordKind.TIMED, RecordKind.TIMED_MERGED):
             options["event_time"] = FIRST_EVENT + timedelta(seconds=self.n)
-        if self.lasts is not None:
-            options["expires_at"] = now + timedelta(seconds=self.lasts)
+        if self.expires_after is not None:
+            options["expires_at"] = now + timedelta(seconds=self.expires_after)
         return options
 
 
 @dataclass(slots=True)
-class Counter:
+class EventCounter:
     """The next `n` of a record, and one that is late."""
 
     next: int = 1
@@ -97,7 +97,7 @@ class Traffic:
 
     seed: int
     producer: str
-    _counters: dict[tuple[str, str], Counter] = field(default_factory=dict)
+    _counters: dict[tuple[str, str], EventCounter] = field(default_factory=dict)
 
     def steps(self) -> Iterator[list[Row]]:
         """Yield what is enqueued together."""
@@ -116,17 +116,17 @@ class Traffic:
     def _row(self, uid: str, chance: random.Random, taken: dict[tuple[str, str], Row]) -> Row | None:
         kind = chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         location = chance.choice(LOCATIONS)
-        once = kind in (Kind.EXPIRING, Kind.CANCELLED)
+        once = kind in (RecordKind.EXPIRING, RecordKind.CANCELLED)
         contact = f"{self.producer}-{kind}-{uid if once else chance.randrange(CONTACTS)}"
         if (location, contact) in taken:
             return None
-        n = self._next_of(location, contact, chance, shuffled=kind in (Kind.TIMED, Kind.TIMED_MERGED))
+        n = self._next_of(location, contact, chance, shuffled=kind in (RecordKind.TIMED, RecordKind.TIMED_MERGED))
         priority = chance.randrange(10) if chance.random() < 0.2 else 0
-        lasts = chance.uniform(0.2, 3) if kind is Kind.EXPIRING else None
-        return Row(uid, kind, location, contact, n, priority, lasts)
+        expires_after = chance.uniform(0.2, 3) if kind is RecordKind.EXPIRING else None
+        return Row(uid, kind, location, contact, n, priority, expires_after)
 
     def _next_of(self, location: str, contact: str, chance: random.Random, *, shuffled: bool) -> int:
-        counter = self._counters.setdefault((location, contact), Counter())
+        counter = self._counters.setdefault((location, contact), EventCounter())
         if counter.late is not None:
             n, counter.late = counter.late, None
             return n

@@ -6,11 +6,11 @@ import signal
 import time
 from pathlib import Path
 
-from ops.processes import Child
-from tests.chaos.fault import BEYOND_A_LEASE, HANDS, Fault
-from tests.chaos.scene import Scene
-from worker.highlevel.sandbox import Fault as ApiFault
-from worker.highlevel.sandbox import FaultKind
+from ops.embedded.processes import Child
+from ops.sandbox import Fault as ApiFault
+from ops.sandbox import FaultKind
+from tests.chaos.environment import Environment
+from tests.chaos.fault import BEYOND_A_LEASE, REQUESTS_PER_WORKER, Fault
 
 HOURS = 3600.0
 FEW_FILES = 4  # fewer than it has open
@@ -25,14 +25,14 @@ def children_of(pid: int) -> list[int]:
 class WorkerFault(Fault):
     """Befalls one worker."""
 
-    places = frozenset({"workers"})
+    targets = frozenset({"workers"})
 
-    def victim(self, scene: Scene) -> Child:
+    def victim(self, environment: Environment) -> Child:
         """Choose whom it befalls."""
-        self.who = self.chance.choice(sorted(scene.workers))
-        return scene.workers[self.who]
+        self.who = self.chance.choice(sorted(environment.workers))
+        return environment.workers[self.who]
 
-    def end(self, scene: Scene) -> None:
+    def end(self, environment: Environment) -> None:
         """Nothing is to be undone: what has ended is started again when all faults are over."""
 
 
@@ -40,23 +40,23 @@ class WorkerKilled(WorkerFault):
     """SIGKILL: all its processes at once, as a crash of its machine."""
 
     name = "worker killed"
-    repeats = HANDS
-    least, most = 0.1, 3
+    repeats = REQUESTS_PER_WORKER
+    min_seconds, max_seconds = 0.1, 3
 
-    def begin(self, scene: Scene) -> None:
-        self.victim(scene).kill()
-        scene.expect_end(self.who)
+    def begin(self, environment: Environment) -> None:
+        self.victim(environment).kill()
+        environment.expect_exit(self.who)
 
 
 class ProcessKilled(WorkerFault):
     """SIGKILL of the process that sends; its worker lives and has to notice."""
 
     name = "process of a worker killed"
-    repeats = HANDS
-    least, most = 0.1, 1
+    repeats = REQUESTS_PER_WORKER
+    min_seconds, max_seconds = 0.1, 1
 
-    def begin(self, scene: Scene) -> None:
-        processes = children_of(self.victim(scene).pid)
+    def begin(self, environment: Environment) -> None:
+        processes = children_of(self.victim(environment).pid)
         if processes:
             os.kill(self.chance.choice(processes), signal.SIGKILL)
 
@@ -65,37 +65,37 @@ class WorkerPaused(WorkerFault):
     """SIGSTOP for longer than a lease, then SIGCONT: its jobs are taken back, and it goes on as if nothing was."""
 
     name = "worker paused beyond a lease"
-    repeats = HANDS
-    least, most = BEYOND_A_LEASE, BEYOND_A_LEASE + 2
+    repeats = REQUESTS_PER_WORKER
+    min_seconds, max_seconds = BEYOND_A_LEASE, BEYOND_A_LEASE + 2
 
-    def begin(self, scene: Scene) -> None:
-        os.killpg(self.victim(scene).pid, signal.SIGSTOP)
+    def begin(self, environment: Environment) -> None:
+        os.killpg(self.victim(environment).pid, signal.SIGSTOP)
 
-    def end(self, scene: Scene) -> None:
-        os.killpg(scene.workers[self.who].pid, signal.SIGCONT)
+    def end(self, environment: Environment) -> None:
+        os.killpg(environment.workers[self.who].pid, signal.SIGCONT)
 
 
 class WorkerStopped(WorkerFault):
     """SIGTERM: it finishes what it has in hand and nothing is sent twice."""
 
     name = "worker stopped"
-    least, most = 0.1, 1
+    min_seconds, max_seconds = 0.1, 1
 
-    def begin(self, scene: Scene) -> None:
-        self.victim(scene).ask_to_end()
-        scene.expect_end(self.who)
+    def begin(self, environment: Environment) -> None:
+        self.victim(environment).ask_to_end()
+        environment.expect_exit(self.who)
 
 
 class WorkerStoppedTwice(WorkerStopped):
     """SIGTERM, and SIGQUIT before it is done: it ends at once."""
 
     name = "worker stopped, then at once"
-    repeats = HANDS
+    repeats = REQUESTS_PER_WORKER
 
-    def begin(self, scene: Scene) -> None:
-        super().begin(scene)
+    def begin(self, environment: Environment) -> None:
+        super().begin(environment)
         time.sleep(self.chance.uniform(0, 0.3))
-        child = scene.workers[self.who]
+        child = environment.workers[self.who]
         if child.status is None:
             os.kill(child.pid, signal.SIGQUIT)
 
@@ -104,32 +104,32 @@ class WorkerStoppedHanging(WorkerStopped):
     """SIGTERM while every request hangs."""
 
     name = "worker stopped while requests hang"
-    places = frozenset({"workers", "API"})
+    targets = frozenset({"workers", "API"})
     repeats = None
-    least, most = 1, 2
+    min_seconds, max_seconds = 1, 2
 
-    def begin(self, scene: Scene) -> None:
-        scene.control.fail(ApiFault(kind=FaultKind.TIMEOUT))
+    def begin(self, environment: Environment) -> None:
+        environment.control.inject(ApiFault(kind=FaultKind.TIMEOUT))
         time.sleep(0.5)
-        super().begin(scene)
+        super().begin(environment)
 
-    def end(self, scene: Scene) -> None:
-        scene.control.clear_faults()
+    def end(self, environment: Environment) -> None:
+        environment.control.clear_faults()
 
 
 class ClockJumped(WorkerFault):
     """The clocks of all workers jump by hours, each its own way; and back."""
 
     name = "clocks of workers jumped by hours"
-    least, most = 2, 4
+    min_seconds, max_seconds = 2, 4
 
-    def begin(self, scene: Scene) -> None:
-        for name in sorted(scene.workers):
-            scene.clock_file(name).write_text(f"{self.chance.uniform(-12, 12) * HOURS:.0f}", "ascii")
+    def begin(self, environment: Environment) -> None:
+        for name in sorted(environment.workers):
+            environment.clock_file(name).write_text(f"{self.chance.uniform(-12, 12) * HOURS:.0f}", "ascii")
 
-    def end(self, scene: Scene) -> None:
-        for name in scene.workers:
-            scene.clock_file(name).write_text("0", "ascii")
+    def end(self, environment: Environment) -> None:
+        for name in environment.workers:
+            environment.clock_file(name).write_text("0", "ascii")
 
 
 class TooManyFiles(WorkerFault):
@@ -138,16 +138,16 @@ class TooManyFiles(WorkerFault):
     name = "too many open files"
     repeats = None
 
-    def begin(self, scene: Scene) -> None:
+    def begin(self, environment: Environment) -> None:
         self._before: dict[int, tuple[int, int]] = {}
-        worker = self.victim(scene)
+        worker = self.victim(environment)
         for pid in (worker.pid, *children_of(worker.pid)):
             self._before[pid] = resource.prlimit(pid, resource.RLIMIT_NOFILE)
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (FEW_FILES, self._before[pid][1]))
-        scene.workers_line.cut()
-        scene.api_line.cut()
+        environment.workers_proxy.cut()
+        environment.api_proxy.cut()
 
-    def end(self, scene: Scene) -> None:  # noqa: ARG002 - as every fault
+    def end(self, environment: Environment) -> None:  # noqa: ARG002 - as every fault
         for pid, before in self._before.items():
             if Path(f"/proc/{pid}").exists():
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
@@ -157,35 +157,35 @@ class MemoryGrows(WorkerFault):
     """A worker whose processes are over their memory after each shift, and are replaced."""
 
     name = "worker over its memory"
-    places = frozenset({"workers", "Redis", "lines", "API", "answers"})  # a worker is stopped and started for it
-    least, most = 4, 6
+    targets = frozenset({"workers", "Redis", "lines", "API", "answers"})  # a worker is stopped and started for it
+    min_seconds, max_seconds = 4, 6
 
-    def begin(self, scene: Scene) -> None:
-        self._stop(scene, self.victim(scene))
-        scene.settle(self.who, "--max-memory-per-child", "1000")
+    def begin(self, environment: Environment) -> None:
+        self._stop(environment, self.victim(environment))
+        environment.settle(self.who, "--max-memory-per-child", "1000")
 
-    def end(self, scene: Scene) -> None:
-        self._stop(scene, scene.workers[self.who])
+    def end(self, environment: Environment) -> None:
+        self._stop(environment, environment.workers[self.who])
 
-    def _stop(self, scene: Scene, child: Child) -> None:
+    def _stop(self, environment: Environment, child: Child) -> None:
         child.ask_to_end()
-        scene.expect_end(self.who)
+        environment.expect_exit(self.who)
 
 
 class ProducerKilled(Fault):
     """SIGKILL of a producer, wherever it is; started again, it enqueues anew what it has no word for in its journal."""
 
     name = "producer killed"
-    places = frozenset({"producers"})
-    least, most = 0.1, 1.0
+    targets = frozenset({"producers"})
+    min_seconds, max_seconds = 0.1, 1.0
 
-    def begin(self, scene: Scene) -> None:
-        self.who = self.chance.choice(sorted(scene.producers))
-        scene.producers[self.who].kill()
+    def begin(self, environment: Environment) -> None:
+        self.who = self.chance.choice(sorted(environment.producers))
+        environment.producers[self.who].kill()
 
-    def end(self, scene: Scene) -> None:
-        scene.stack.children.remove(scene.producers[self.who])
-        scene.start_producer(self.who)
+    def end(self, environment: Environment) -> None:
+        environment.stack.children.remove(environment.producers[self.who])
+        environment.start_producer(self.who)
 
 
 WORKER_FAULTS: tuple[type[Fault], ...] = (

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lanes.store import LaneStore, connect
-from ops.stack import Stack
+from lanes.queue.store import LaneStore, connect
+from ops.embedded.stack import Stack
 from producers import OpportunityProducer
 
 DEADLINE_SECONDS = 120.0

@@ -8,8 +8,8 @@ from typing import Any
 import requests
 import yaml
 
-from ops.processes import Child
-from ops.redis_server import free_port
+from ops.embedded.processes import Child
+from ops.embedded.redis_server import free_port
 from tests.real_parts import prometheus
 
 ROOT = Path(__file__).parents[2]

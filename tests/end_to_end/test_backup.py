@@ -15,14 +15,23 @@ from typing import Any
 import pytest
 import redis
 
-from lanes.audit import audit
+from lanes.checks.consistency import check_consistency
 from lanes.errors import RedisUnavailableError
-from lanes.store import LaneStore, connect
-from ops.redis_server import NoRedisServerError, RedisServer
-from ops.snapshot import AOF, END_OF_DATA, TRAILER_BYTES, SnapshotError, check, put_back, take, take_into
-from ops.stack import Stack
+from lanes.queue.store import LaneStore, connect
+from ops.embedded.redis_server import NoRedisServerError, RedisServer
+from ops.embedded.stack import Stack
+from ops.redis_backup import (
+    AOF,
+    END_OF_DATA,
+    TRAILER_BYTES,
+    BackupError,
+    check,
+    restore_backup,
+    write_backup,
+    write_backup_into,
+)
+from ops.sandbox import SandboxControl
 from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
-from worker.highlevel.sandbox import SandboxControl
 
 LANES = str(Path(sys.executable).with_name("lanes"))
 
@@ -44,9 +53,9 @@ def test_a_backup_while_jobs_flow_goes_on_where_it_was_taken(make_stack: Callabl
     until(lambda: store.counts()["delivered"] > 50, "jobs to flow")
     backups = tmp_path / "backups"
     backups.mkdir()
-    told = lanes(stack, "backup", backups, "--json")
-    assert told.returncode == 0, told.stderr
-    made = json.loads(told.stdout)
+    reported = lanes(stack, "backup", backups, "--json")
+    assert reported.returncode == 0, reported.stderr
+    made = json.loads(reported.stdout)
     file = Path(made["file"])
     assert file.parent == backups
     assert made["bytes"] == file.stat().st_size
@@ -56,7 +65,7 @@ def test_a_backup_while_jobs_flow_goes_on_where_it_was_taken(make_stack: Callabl
     store.resume("later")
     until(lambda: all_done(store), "every job delivered")
     assert worker.stop() == 0
-    sent_before = control.account()["requests"]
+    sent_before = control.summary()["requests"]
 
     # The machine is lost; another begins with the backup.
     stack.redis.kill()
@@ -67,7 +76,7 @@ def test_a_backup_while_jobs_flow_goes_on_where_it_was_taken(make_stack: Callabl
     assert "delivered again" in put.stderr
     with RedisServer(folder, port=stack.redis.port) as restored, connect(restored.url) as client:
         again = LaneStore(client)
-        assert list(audit(again)) == []
+        assert list(check_consistency(again)) == []
         counts = again.counts()
         assert counts["accepted"] == 600
         assert 50 < counts["delivered"] <= 560
@@ -79,7 +88,7 @@ def test_a_backup_while_jobs_flow_goes_on_where_it_was_taken(make_stack: Callabl
         assert (checked.returncode, json.loads(checked.stdout)["sound"]) == (0, True)
         jobs = [again.job(job_id) for job_id in ids]
         assert {job.state.value for job in jobs if job} == {"delivered"}
-        assert control.account()["requests"] == sent_before + 600 - counts["delivered"]
+        assert control.summary()["requests"] == sent_before + 600 - counts["delivered"]
         stack.stop()
 
 
@@ -93,17 +102,17 @@ def server(tmp_path: Path) -> Any:
 def backup(server: RedisServer, tmp_path: Path) -> Path:
     with redis.Redis.from_url(server.url) as client:
         client.mset({f"key{n}": "x" * 1000 for n in range(2000)})
-        take(client, tmp_path / "whole.rdb")
+        write_backup(client, tmp_path / "whole.rdb")
     return tmp_path / "whole.rdb"
 
 
 def test_what_the_folder_of_a_redis_holds_is_never_overwritten(server: RedisServer, backup: Path) -> None:
     before = {path: path.read_bytes() for path in server.folder.rglob("*") if path.is_file()}
-    with pytest.raises(SnapshotError, match="not overwritten"):
-        put_back(backup, server.folder)
+    with pytest.raises(BackupError, match="not overwritten"):
+        restore_backup(backup, server.folder)
     server.stop()
-    with pytest.raises(SnapshotError, match="not overwritten"):
-        put_back(backup, server.folder)
+    with pytest.raises(BackupError, match="not overwritten"):
+        restore_backup(backup, server.folder)
     assert {path: path.read_bytes() for path in before if path.name != "redis.log"} == {
         path: data for path, data in before.items() if path.name != "redis.log"
     }
@@ -113,8 +122,8 @@ def test_what_the_folder_of_a_redis_holds_is_never_overwritten(server: RedisServ
 def test_any_data_of_any_version_are_in_its_way(backup: Path, tmp_path: Path, name: str) -> None:
     folder = tmp_path / "folder"
     (folder / name).mkdir(parents=True)
-    with pytest.raises(SnapshotError, match=name):
-        put_back(backup, folder)
+    with pytest.raises(BackupError, match=name):
+        restore_backup(backup, folder)
     assert [path.name for path in folder.iterdir()] == [name]
 
 
@@ -135,8 +144,8 @@ def test_a_redis_that_starts_during_the_restore_keeps_its_file(tmp_path: Path) -
     with ThreadPoolExecutor(1) as pool:
         started = pool.submit(start)
         try:
-            with pytest.raises(SnapshotError, match="has just been made"):
-                put_back(backup, folder)
+            with pytest.raises(BackupError, match="has just been made"):
+                restore_backup(backup, folder)
         finally:
             restored.set()
         started.result()
@@ -161,8 +170,8 @@ def test_a_backup_that_was_cut_off_is_refused_before_anything_is_written(backup:
         (b"x", "no"),
     ):
         backup.write_bytes(data)
-        with pytest.raises(SnapshotError, match=said):
-            put_back(backup, folder)
+        with pytest.raises(BackupError, match=said):
+            restore_backup(backup, folder)
     assert list(folder.iterdir()) == []
 
 
@@ -172,7 +181,7 @@ def test_redis_finds_what_is_wrong_inside(backup: Path, tmp_path: Path) -> None:
     backup.write_bytes(data)
     folder = tmp_path / "folder"
     folder.mkdir()
-    put_back(backup, folder)
+    restore_backup(backup, folder)
     with pytest.raises(NoRedisServerError):
         RedisServer(folder).start()
 
@@ -183,16 +192,16 @@ def test_an_old_backup_goes_when_the_new_one_is_whole(server: RedisServer, tmp_p
     for name in ("lanes-20250101T000000Z.rdb", "lanes-20250102T000000Z.rdb", "other.rdb"):
         (folder / name).touch()
     with redis.Redis.from_url(server.url) as client:
-        made, removed = take_into(folder, client, keep=2)
+        made, removed = write_backup_into(folder, client, keep=2)
         assert [path.name for path in removed] == ["lanes-20250101T000000Z.rdb"]
         assert {path.name for path in folder.iterdir()} == {"lanes-20250102T000000Z.rdb", "other.rdb", made.name}
         check(made)
-        with pytest.raises(SnapshotError, match="exists already"):
-            take(client, made)
+        with pytest.raises(BackupError, match="exists already"):
+            write_backup(client, made)
         made.rename(folder / "lanes-20250103T000000Z.rdb")  # the next may be made within the same second
         server.stop()
         with pytest.raises(RedisUnavailableError):
-            take_into(folder, client, keep=1)
+            write_backup_into(folder, client, keep=1)
     assert (folder / "lanes-20250102T000000Z.rdb").exists()
     assert not list(folder.glob("*.part"))
 
@@ -203,7 +212,7 @@ def test_what_a_killed_backup_left_goes_with_the_next(server: RedisServer, tmp_p
     fresh.touch()
     os.utime(left, (0, 0))
     with redis.Redis.from_url(server.url) as client:
-        take_into(tmp_path, client)
+        write_backup_into(tmp_path, client)
     assert not left.exists()
     assert fresh.exists()  # of one that may be at work
 
@@ -230,10 +239,10 @@ class Impostor:
                         line.sendall(answer)
                     return
 
-    def take(self, path: Path) -> None:
+    def write_backup(self, path: Path) -> None:
         pool = redis.ConnectionPool(host="127.0.0.1", port=self.port, protocol=2)
         with redis.Redis(connection_pool=pool) as client:
-            take(client, path)
+            write_backup(client, path)
         self._thread.join(10)
 
 
@@ -250,7 +259,7 @@ MARK = b"m" * 40
     ],
 )
 def test_both_ways_in_which_a_redis_gives_its_data(answers: tuple[bytes, ...], tmp_path: Path) -> None:
-    Impostor(*answers).take(tmp_path / "file.rdb")
+    Impostor(*answers).write_backup(tmp_path / "file.rdb")
     assert (tmp_path / "file.rdb").read_bytes() == WHOLE
 
 
@@ -268,9 +277,9 @@ def test_both_ways_in_which_a_redis_gives_its_data(answers: tuple[bytes, ...], t
         ((b"$\r\n",), "is it a Redis"),
     ],
 )
-def test_half_a_backup_is_none(answers: tuple[bytes, ...], said: str, tmp_path: Path) -> None:
+def test_half_a_backup_is_not_a_backup(answers: tuple[bytes, ...], said: str, tmp_path: Path) -> None:
     with pytest.raises(RedisUnavailableError, match=said):
-        Impostor(*answers).take(tmp_path / "file.rdb")
+        Impostor(*answers).write_backup(tmp_path / "file.rdb")
     assert list(tmp_path.iterdir()) == []
 
 

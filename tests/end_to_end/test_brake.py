@@ -4,18 +4,18 @@ from collections.abc import Callable
 
 import pytest
 
-from lanes.audit import audit
-from ops.stack import Stack
+from lanes.checks.consistency import check_consistency
+from ops.embedded.stack import Stack
+from ops.sandbox import SandboxControl
+from ops.sandbox.faults import Fault, FaultKind
 from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
-from worker.highlevel.sandbox import SandboxControl
-from worker.highlevel.sandbox.faults import Fault, FaultKind
 
 OTHERS = [f"loc-{number}" for number in range(4)]
 JOBS, OF_OTHERS = 300, 40
 MOST_DEAD = 60
 PROBES = 6
 # All that the location has may be out at once: its window does not bound it.
-SETTINGS = {"shift_threads": 128, "burst_limit": 1000, "outage_probe_seconds": 0.5, "outage_probe_most_seconds": 2}
+SETTINGS = {"shift_threads": 128, "burst_limit": 1000, "outage_probe_seconds": 0.5, "outage_probe_max_seconds": 2}
 WORKER = ("--concurrency", "2")
 REFUSALS = {
     "forbidden": (403, "Forbidden resource"),
@@ -30,7 +30,7 @@ def test_a_location_that_is_refused_as_a_whole_keeps_its_backlog(make_stack: Cal
     store, control = store_of(stack), SandboxControl(stack.sandbox_url)
     producer = producer_of(stack)
     status, message = REFUSALS[kind]
-    control.fail(Fault(kind=FaultKind.STATUS, status=status, message=message, location="refused"))
+    control.inject(Fault(kind=FaultKind.STATUS, status=status, message=message, location="refused"))
     # Two jobs a contact: the order within a record is seen, too.
     ids = producer.enqueue_many(row("refused", f"contact-{n // 2}", name=str(n)) for n in range(JOBS)).job_ids
     stack.start_worker("one", *WORKER)
@@ -53,4 +53,4 @@ def test_a_location_that_is_refused_as_a_whole_keeps_its_backlog(make_stack: Cal
     jobs = [job for job in store.jobs(ids) if job is not None]
     ends = {job.id: job.ended_at or 0.0 for job in jobs}
     assert all(ends[ids[n]] <= ends[ids[n + 1]] for n in range(0, JOBS, 2)), "in order within each record"
-    assert list(audit(store)) == []
+    assert list(check_consistency(store)) == []

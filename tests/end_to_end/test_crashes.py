@@ -5,14 +5,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
-from lanes.audit import audit
+from lanes.checks.consistency import check_consistency
 from lanes.errors import RedisUnavailableError
-from lanes.job import State
-from lanes.store import LaneStore
-from ops.stack import Stack
+from lanes.queue.job import State
+from lanes.queue.store import LaneStore
+from ops.embedded.stack import Stack
+from ops.sandbox import SandboxControl
 from producers import OpportunityProducer
 from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
-from worker.highlevel.sandbox import SandboxControl
 
 LOCATIONS = [f"loc-{number}" for number in range(6)]
 FAST_LEASE = {"lease_seconds": 4, "http_timeout_seconds": 3, "backoff_max_seconds": 1}
@@ -33,9 +33,9 @@ def check_nothing_lost(store: LaneStore, control: SandboxControl, ids: list[str]
     assert counts["accepted"] == len(ids) == len(set(ids))
     assert counts["delivered"] + counts["dead"] == len(ids)
     assert {job.state for job in store.jobs(ids) if job} <= {State.DELIVERED, State.DEAD}
-    assert list(audit(store)) == []
-    assert control.account()["throttled"] == 0
-    assert control.account()["overlaps"] == []
+    assert list(check_consistency(store)) == []
+    assert control.summary()["throttled"] == 0
+    assert control.summary()["overlaps"] == []
     records = control.records()
     if counts["dead"] == 0:
         assert {record["monetaryValue"] for record in records} == {last}
@@ -48,8 +48,8 @@ def test_ten_workers_killed_in_mid_request(make_stack: Callable[..., Stack]) -> 
     chance = random.Random(7)
     for number in range(10):
         worker = stack.start_worker(f"killed{number}")
-        seen = control.account()["requests"] + chance.randrange(4, 30)
-        until(lambda seen=seen: control.account()["requests"] >= seen or all_done(store), "some requests")  # type: ignore[misc]
+        seen = control.summary()["requests"] + chance.randrange(4, 30)
+        until(lambda seen=seen: control.summary()["requests"] >= seen or all_done(store), "some requests")  # type: ignore[misc]
         worker.kill()
         stack.children.remove(worker)
     in_mid_request = store.counts()["in_flight"]
@@ -84,7 +84,7 @@ def test_redis_killed_and_started_again(make_stack: Callable[..., Stack]) -> Non
         enqueued = pool.submit(enqueue_insisting, producer_of(stack), rows, stop)
         try:
             for kill in range(1, 4):
-                until(lambda kill=kill: control.account()["requests"] >= 50 * kill, "requests before the kill")  # type: ignore[misc]
+                until(lambda kill=kill: control.summary()["requests"] >= 50 * kill, "requests before the kill")  # type: ignore[misc]
                 stack.redis.kill()
                 stack.redis.start()
             until(enqueued.done, "all rows accepted")

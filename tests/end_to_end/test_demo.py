@@ -50,7 +50,7 @@ def test_the_demo_ends_by_itself_with_every_job_delivered_or_dead(tmp_path: Path
     assert summary["pending"] == summary["throttled"] == 0
     assert summary["refused_rows"] == 2
     assert summary["retried"] == 2 * 12
-    assert summary["most_in_window"] == 100
+    assert summary["max_in_window"] == 100
     assert len(re.findall(r"^sample.jsonl: row \d+: \w+: ", err, re.MULTILINE)) == 2
     assert "loc-hot" in out
     assert left_over(tmp_path) == []

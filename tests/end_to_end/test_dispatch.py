@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from lanes.keys import DEFAULT_PREFIX
-from ops.processes import Child
-from ops.stack import Stack
+from lanes.storage.keys import DEFAULT_PREFIX
+from ops.embedded.processes import Child
+from ops.embedded.stack import Stack
+from ops.sandbox import SandboxControl
 from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
 from worker.app import app
-from worker.highlevel.sandbox import SandboxControl
 
 POOLS = {
     "prefork": (["--concurrency", "3"], 4),  # two processes that send, with two threads each
@@ -26,8 +26,8 @@ def fill(stack: Stack, jobs: int) -> None:
     producer_of(stack).enqueue_many(row(f"loc-{number % 20}", f"contact-{number}") for number in range(jobs))
 
 
-def most_open(stack: Stack) -> int:
-    most: int = SandboxControl(stack.sandbox_url).account()["most_open"]
+def max_open(stack: Stack) -> int:
+    most: int = SandboxControl(stack.sandbox_url).summary()["max_open"]
     return most
 
 
@@ -39,7 +39,7 @@ def test_the_capacity_of_a_pool_is_used_and_not_exceeded(make_stack: Callable[..
     fill(stack, 40)
     stack.start_worker("one", *options)
     until(lambda: all_done(store), "every job delivered")
-    assert most_open(stack) == slots
+    assert max_open(stack) == slots
     assert store.counts()["delivered"] == 40
 
 
@@ -48,12 +48,12 @@ def test_capacity_comes_and_goes_with_the_workers(make_stack: Callable[..., Stac
     store = store_of(stack)
     fill(stack, 150)
     one = stack.start_worker("one", *POOLS["prefork"][0])
-    until(lambda: most_open(stack) == 4, "the slots of one worker at work")
+    until(lambda: max_open(stack) == 4, "the slots of one worker at work")
     stack.start_worker("two", *POOLS["prefork"][0])
-    until(lambda: most_open(stack) == 8, "the slots of both at work")
+    until(lambda: max_open(stack) == 8, "the slots of both at work")
     one.kill()
     until(lambda: all_done(store), "every job delivered")
-    assert most_open(stack) == 8
+    assert max_open(stack) == 8
     assert store.counts()["delivered"] == 150
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import redis
 
-from ops.stack import Stack
+from ops.embedded.stack import Stack
 from tests.end_to_end.conftest import row, store_of, until
 
 CLIENT = """

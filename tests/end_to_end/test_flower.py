@@ -6,9 +6,9 @@ from typing import Any
 
 import requests
 
-from ops.stack import Stack
+from ops.embedded.stack import Stack
+from ops.sandbox import Fault, SandboxControl
 from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
-from worker.highlevel.sandbox import Fault, SandboxControl
 
 SECRET = "Name-That-Stays-Home"
 
@@ -29,7 +29,7 @@ def open_flower(make_stack: Callable[..., Stack]) -> Stack:
 
 def test_states_runtimes_retries_and_failures(make_stack: Callable[..., Stack]) -> None:
     stack = open_flower(make_stack)
-    SandboxControl(stack.sandbox_url).fail(Fault(kind="status", status=500, first=2, contact_prefix="flaky"))
+    SandboxControl(stack.sandbox_url).inject(Fault(kind="status", status=500, first=2, contact_prefix="flaky"))
     producer = producer_of(stack)
     delivered = producer.enqueue(row("loc-1", "contact", name=SECRET)).job_id
     refused = producer.enqueue(row("loc-2", "contact", name=SECRET, pipelineId="gone")).job_id
@@ -58,7 +58,7 @@ def test_states_runtimes_retries_and_failures(make_stack: Callable[..., Stack]) 
         assert SECRET not in text
 
 
-def test_jobs_that_were_merged_end_with_the_one_that_carries_them(make_stack: Callable[..., Stack]) -> None:
+def test_merged_jobs_end_with_their_merge_target(make_stack: Callable[..., Stack]) -> None:
     stack = open_flower(make_stack)
     producer = producer_of(stack)
     first, *others = (producer.enqueue(row("loc", "contact", name=name), merge=True).job_id for name in "abc")
@@ -66,7 +66,7 @@ def test_jobs_that_were_merged_end_with_the_one_that_carries_them(make_stack: Ca
     stack.start_worker()
     until(lambda: all_done(store_of(stack)), "every job done")
     until(lambda: all(tasks_of(stack).get(job, {}).get("state") == "SUCCESS" for job in others), "Flower to see them")
-    assert SandboxControl(stack.sandbox_url).account()["requests"] == 2
+    assert SandboxControl(stack.sandbox_url).summary()["requests"] == 2
     tasks = tasks_of(stack)
     assert all(tasks[job]["result"].endswith(f"carried by {first}") for job in others)
     assert all(tasks[job]["args"] == "('loc',)" for job in others)
@@ -89,7 +89,7 @@ def test_a_row_from_the_rest_api_of_flower(make_stack: Callable[..., Stack]) -> 
     assert SECRET not in json.dumps(tasks_of(stack))
 
 
-def test_flower_sees_jobs_again_after_redis_was_away(make_stack: Callable[..., Stack]) -> None:
+def test_flower_sees_jobs_again_after_a_redis_outage(make_stack: Callable[..., Stack]) -> None:
     stack = open_flower(make_stack)
     stack.start_worker()
     producer = producer_of(stack)

@@ -10,14 +10,14 @@ from pathlib import Path
 import redis
 from celery import Celery
 
-from ops.stack import Stack
+from ops.embedded.stack import Stack
 from tests.end_to_end.conftest import producer_of, row, store_of, until
 
 SECRET = "Secret-Name-Of-A-Deal"
 MORE_HOLES = ("shutdown", "pool_shrink", "pool_restart", "autoscale", "cancel_consumer", "rate_limit", "time_limit")
 
 
-class Touch:
+class TouchFile:
     """Unpickled, it makes a file."""
 
     def __init__(self, path: Path) -> None:
@@ -56,8 +56,8 @@ def test_no_message_harms_a_worker_or_shows_content(make_stack: Callable[..., St
     arguments: list[object] = [[row("loc", "c", name=SECRET)], {}, {}]
     plain = json.dumps(arguments).encode()
     hostile = [
-        message("work_shift", pickle.dumps(Touch(touched)), "application/x-python-serialize"),
-        message("producers.enqueue", pickle.dumps([[Touch(touched)], {}, {}]), "application/x-python-serialize"),
+        message("work_shift", pickle.dumps(TouchFile(touched)), "application/x-python-serialize"),
+        message("producers.enqueue", pickle.dumps([[TouchFile(touched)], {}, {}]), "application/x-python-serialize"),
         message("os.system", plain, "application/json"),
         message("celery.backend_cleanup", b'[[], {}, {"chord": null}]', "application/json"),
         message("producers.enqueue", json.dumps([[SECRET, 1, 2, 3], {}, {}]).encode(), "application/json"),

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from ops.stack import Stack
-from tests.chaos.samples import descriptors, family
+from ops.embedded.stack import Stack
+from tests.chaos.samples import descriptors, process_group
 from tests.end_to_end.conftest import producer_of, row, store_of, until
 
 WARM, MORE = 1, 5
 
 
-def test_a_redis_that_was_away_often_costs_no_descriptors(make_stack: Callable[..., Stack]) -> None:
+def test_many_redis_outages_leak_no_descriptors(make_stack: Callable[..., Stack]) -> None:
     stack = make_stack()
     producer, client = producer_of(stack), store_of(stack).client
     worker = stack.start_worker("one", "--concurrency", "2")
@@ -29,7 +29,7 @@ def test_a_redis_that_was_away_often_costs_no_descriptors(make_stack: Callable[.
 
     for number in range(WARM):
         away_and_back(number)
-    before = descriptors(family(worker.pid))
+    before = descriptors(process_group(worker.pid))
     for number in range(MORE):
         away_and_back(WARM + number)
-    until(lambda: descriptors(family(worker.pid)) <= before + MORE // 2, "no more descriptors than before")
+    until(lambda: descriptors(process_group(worker.pid)) <= before + MORE // 2, "no more descriptors than before")

@@ -10,10 +10,10 @@ from typing import Any
 
 from celery import Celery
 
-from ops.processes import Child
-from ops.stack import Stack
+from ops.embedded.processes import Child
+from ops.embedded.stack import Stack
+from ops.sandbox import Fault, SandboxControl
 from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
-from worker.highlevel.sandbox import Fault, SandboxControl
 
 EVIL = 'x\n{"event": "job_delivered"}\x1b[2J'
 
@@ -24,12 +24,12 @@ def lines_of(worker: Child) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line and not line.startswith("worker: ")]
 
 
-def test_one_line_an_outcome_and_no_line_of_anybody_else(make_stack: Callable[..., Stack]) -> None:
+def test_each_outcome_is_one_line_and_nothing_else_is_logged(make_stack: Callable[..., Stack]) -> None:
     stack = make_stack(backoff_max_seconds=0.2, burst_window_seconds=1, log_level="debug")
     control = SandboxControl(stack.sandbox_url)
-    control.fail(Fault(kind="status", status=400, message=EVIL, contact_prefix="refused"))
-    control.fail(Fault(kind="status", status=500, message=EVIL, first=1, contact_prefix="flaky"))
-    control.fail(Fault(kind="status", status=429, first=1, contact_prefix="throttled", location="slow"))
+    control.inject(Fault(kind="status", status=400, message=EVIL, contact_prefix="refused"))
+    control.inject(Fault(kind="status", status=500, message=EVIL, first=1, contact_prefix="flaky"))
+    control.inject(Fault(kind="status", status=429, first=1, contact_prefix="throttled", location="slow"))
     producer = producer_of(stack)
     places = {"plain": "loc", "refused": "loc", "flaky": "loc", "throttled": "slow"}
     ids = {contact: producer.enqueue(row(place, contact, name=EVIL)).job_id for contact, place in places.items()}
@@ -56,10 +56,10 @@ def test_one_line_an_outcome_and_no_line_of_anybody_else(make_stack: Callable[..
     assert outcomes("flaky") == [("job_retried", 1, 500), ("job_delivered", 2, 201)]
     assert outcomes("throttled") == [("job_throttled", 1, 429), ("job_delivered", 2, 201)]
     assert ("celery.apps.worker", "info") in {(line.get("logger"), line["level"]) for line in lines}  # --loglevel info
-    assert {"worker_ready", "worker_stops"} <= {line["event"] for line in lines}
+    assert {"worker_ready", "worker_stopping"} <= {line["event"] for line in lines}
 
 
-class Door:
+class CuttableListener:
     """Stands at a port where nobody lives any more, counts who knocks, and lets nobody in."""
 
     def __init__(self, port: int) -> None:
@@ -85,7 +85,7 @@ class Door:
         self._socket.close()
 
 
-def test_redis_away_is_a_few_lines_however_often_it_is_tried(make_stack: Callable[..., Stack]) -> None:
+def test_a_redis_outage_is_a_few_lines_however_many_retries(make_stack: Callable[..., Stack]) -> None:
     stack = make_stack("--latency", "0.2")
     producer = producer_of(stack)
     producer.enqueue_many([row(f"loc-{number % 9}", f"contact-{number}") for number in range(300)])
@@ -94,19 +94,19 @@ def test_redis_away_is_a_few_lines_however_often_it_is_tried(make_stack: Callabl
     until(lambda: store.counts()["delivered"] > 20, "the worker in the midst of its work")
     before = len(lines_of(worker))
     stack.redis.kill()
-    door = Door(stack.redis.port)
-    until(lambda: door.knocks >= 60, "many to try")
-    door.close()
+    listener = CuttableListener(stack.redis.port)
+    until(lambda: listener.knocks >= 60, "many to try")
+    listener.close()
     stack.redis.start()
     until(lambda: all_done(store), "every job delivered")
-    until(lambda: "redis_back" in worker.output, "the worker to say so")
+    until(lambda: "redis_available" in worker.output, "the worker to say so")
     said = Counter(line["event"].split(":")[0] for line in lines_of(worker)[before:] if line["level"] != "info")
-    assert said.pop("redis_away") == said.pop("redis_back") == 1
+    assert said.pop("redis_unavailable") == said.pop("redis_available") == 1
     assert said.pop("job_reclaimed", 0) >= 0
     assert sum(said.values()) <= 5, said
 
 
-def test_redis_is_not_back_as_long_as_nobody_has_reached_it(make_stack: Callable[..., Stack]) -> None:
+def test_redis_is_reported_back_only_when_it_was_reached(make_stack: Callable[..., Stack]) -> None:
     """With its only slot taken by hands that cannot report, the dispatcher asks Redis for little."""
     stack = make_stack("--latency", "0.2")
     producer = producer_of(stack)
@@ -115,13 +115,13 @@ def test_redis_is_not_back_as_long_as_nobody_has_reached_it(make_stack: Callable
     store = store_of(stack)
     until(lambda: store.counts()["delivered"] > 20, "the worker in the midst of its work")
     stack.redis.kill()
-    until(lambda: "redis_away" in worker.output, "the worker to notice")
-    door = Door(stack.redis.port)
-    until(lambda: door.knocks >= 60, "many to try")
-    assert "redis_back" not in worker.output
-    door.close()
+    until(lambda: "redis_unavailable" in worker.output, "the worker to notice")
+    listener = CuttableListener(stack.redis.port)
+    until(lambda: listener.knocks >= 60, "many to try")
+    assert "redis_available" not in worker.output
+    listener.close()
     stack.redis.start()
-    until(lambda: "redis_back" in worker.output, "the worker to say so")
+    until(lambda: "redis_available" in worker.output, "the worker to say so")
 
 
 def test_the_dashboard_writes_as_a_worker_does(make_stack: Callable[..., Stack]) -> None:
@@ -135,7 +135,7 @@ def test_the_dashboard_writes_as_a_worker_does(make_stack: Callable[..., Stack])
         assert part.stop() == 0
 
 
-def test_what_flower_asks_of_a_worker_that_it_hears_of_is_no_error(make_stack: Callable[..., Stack]) -> None:
+def test_what_flower_asks_a_new_worker_is_no_error(make_stack: Callable[..., Stack]) -> None:
     stack = make_stack()
     worker = stack.start_worker()
     with closing(Celery(broker=stack.redis.url)) as client:

@@ -14,13 +14,13 @@ import pytest
 import requests
 import yaml
 
-from lanes.job import State
-from ops.redis_server import free_port
-from ops.stack import TOKEN
+from lanes.queue.job import State
+from ops.embedded.redis_server import free_port
+from ops.embedded.stack import TOKEN
 from tests.end_to_end.conftest import until
-from tests.end_to_end.metrics_scene import PROMETHEUS, SECRET, Scene, play
+from tests.end_to_end.monitored_run import PROMETHEUS, SECRET, MonitoredRun, start_monitored_run
 from tests.end_to_end.prometheus_server import grouping_labels, selectors
-from worker.metrics.catalogue import ALL, OF_A_WORKER, OF_THE_CELL, Kind
+from worker.metrics.catalogue import ALL, CELL_METRICS, WORKER_METRICS, MetricKind
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 FLOWER = """
 import sys
 from celery.__main__ import main
-from lanes.store import LaneStore, connect
+from lanes.queue.store import LaneStore, connect
 from worker.app import settings
 from worker.metrics import register
 
@@ -39,70 +39,72 @@ sys.exit(main())
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with play(tmp_path_factory.mktemp("metrics")) as scene:
-        yield scene
+def monitored_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MonitoredRun]:
+    with start_monitored_run(tmp_path_factory.mktemp("metrics")) as monitored_run:
+        yield monitored_run
 
 
-def value(scene: Scene, selector: str) -> float:
+def value(monitored_run: MonitoredRun, selector: str) -> float:
     """Return the one value that Prometheus has of a metric."""
-    [found] = scene.prometheus.series(selector)
+    [found] = monitored_run.prometheus.series(selector)
     return float(found["value"][1])
 
 
-def test_the_metrics_are_what_lanes_status_says(scene: Scene) -> None:
-    status = scene.status()
+def test_the_metrics_are_what_lanes_status_says(monitored_run: MonitoredRun) -> None:
+    status = monitored_run.status()
     for state in State:
-        assert value(scene, f'lanes_jobs{{state="{state}"}}') == status[state]
+        assert value(monitored_run, f'lanes_jobs{{state="{state}"}}') == status[state]
     for event in ("accepted", "merged", "delivered", "cancelled", "expired"):
-        assert value(scene, f"lanes_jobs_{event}_total") == status[event] > 0
+        assert value(monitored_run, f"lanes_jobs_{event}_total") == status[event] > 0
     for event in ("retried", "throttled", "reclaimed"):
-        assert value(scene, f"lanes_attempts_{event}_total") == status[event] > 0
-    assert value(scene, "sum(lanes_jobs_buried_total)") == status["dead"] == 5
-    assert value(scene, "sum(lanes_jobs)") == status["accepted"]
+        assert value(monitored_run, f"lanes_attempts_{event}_total") == status[event] > 0
+    assert value(monitored_run, "sum(lanes_jobs_buried_total)") == status["dead"] == 5
+    assert value(monitored_run, "sum(lanes_jobs)") == status["accepted"]
     for lane in status["locations"]:
         for name in ("pending", "in_flight", "dead", "day_used"):
-            assert value(scene, f'lanes_lane_{name}{{location="{lane["location_id"]}"}}') == lane[name]
+            assert value(monitored_run, f'lanes_lane_{name}{{location="{lane["location_id"]}"}}') == lane[name]
     assert (
-        value(scene, 'lanes_held{by="authorization"}') == sum(bool(lane["hold"]) for lane in status["locations"]) == 1
+        value(monitored_run, 'lanes_held{by="authorization"}')
+        == sum(bool(lane["hold"]) for lane in status["locations"])
+        == 1
     )
-    assert value(scene, "lanes_outage") == (status["outage"] is not None) == 0
+    assert value(monitored_run, "lanes_outage") == (status["outage"] is not None) == 0
 
 
-def test_the_metrics_are_what_the_sandbox_counted(scene: Scene) -> None:
-    seen = Counter(request["status"] for request in scene.sandbox.requests())
+def test_the_metrics_are_what_the_sandbox_counted(monitored_run: MonitoredRun) -> None:
+    seen = Counter(request["status"] for request in monitored_run.sandbox.requests())
     buried = {
-        reason: value(scene, f'lanes_jobs_buried_total{{reason="{reason}"}}')
+        reason: value(monitored_run, f'lanes_jobs_buried_total{{reason="{reason}"}}')
         for reason in ("refused", "exhausted", "unauthorized")
     }
     assert buried == {"refused": seen[400], "exhausted": 1, "unauthorized": seen[401]}
-    assert value(scene, "lanes_jobs_delivered_total") == seen[200] + seen[201]
-    assert value(scene, "lanes_attempts_throttled_total") == seen[429]
-    assert value(scene, "lanes_attempts_retried_total") == seen[500] - buried["exhausted"]
-    assert value(scene, "lanes_answer_seconds_count") == sum(seen.values())
-    assert value(scene, "lanes_delivery_seconds_count") == seen[200] + seen[201]
+    assert value(monitored_run, "lanes_jobs_delivered_total") == seen[200] + seen[201]
+    assert value(monitored_run, "lanes_attempts_throttled_total") == seen[429]
+    assert value(monitored_run, "lanes_attempts_retried_total") == seen[500] - buried["exhausted"]
+    assert value(monitored_run, "lanes_attempt_seconds_count") == sum(seen.values())
+    assert value(monitored_run, "lanes_delivery_seconds_count") == seen[200] + seen[201]
 
 
-def test_dashboard_and_worker_tell_the_same(scene: Scene) -> None:
-    def told(text: str) -> dict[str, str]:
+def test_dashboard_and_worker_report_the_same(monitored_run: MonitoredRun) -> None:
+    def reported(text: str) -> dict[str, str]:
         return dict(
             re.findall(r"^(lanes_jobs\S*|lanes_attempts\S*|lanes_\w+_seconds_count) (\S+)$", text, re.MULTILINE)
         )
 
-    assert told(scene.dashboard()) == told(scene.worker())
-    assert len(told(scene.dashboard())) > 20
-    assert "lanes_jobs" not in scene.worker("/metrics/worker")
-    assert value(scene, "lanes_workers") == 1
-    assert "flower_events_total" in scene.dashboard()
-    assert value(scene, "lanes_worker_shifts_started_total") > 0
+    assert reported(monitored_run.dashboard()) == reported(monitored_run.worker())
+    assert len(reported(monitored_run.dashboard())) > 20
+    assert "lanes_jobs" not in monitored_run.worker("/metrics/worker")
+    assert value(monitored_run, "lanes_workers") == 1
+    assert "flower_events_total" in monitored_run.dashboard()
+    assert value(monitored_run, "lanes_worker_shifts_started_total") > 0
 
 
-def test_stock_flower_serves_what_is_registered(scene: Scene) -> None:
-    (scene.stack.folder / "flower_with_metrics.py").write_text(FLOWER)
+def test_stock_flower_serves_what_is_registered(monitored_run: MonitoredRun) -> None:
+    (monitored_run.stack.folder / "flower_with_metrics.py").write_text(FLOWER)
     url = f"http://127.0.0.1:{(port := free_port())}"
     options = ["--address=127.0.0.1", f"--port={port}"]
-    flower = scene.stack.start("flower", ["flower_with_metrics", "-A", "worker", "flower", *options])
-    scene.stack.until(lambda: answers(url), flower)
+    flower = monitored_run.stack.start("flower", ["flower_with_metrics", "-A", "worker", "flower", *options])
+    monitored_run.stack.until(lambda: answers(url), flower)
     until(lambda: "lanes_scrape_success 1.0" in requests.get(f"{url}/metrics", timeout=30).text, "the first look")
     flower.stop()
 
@@ -114,19 +116,19 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_the_dashboard_tells_nobody_without_its_password(scene: Scene) -> None:
+def test_the_dashboards_metrics_need_its_password(monitored_run: MonitoredRun) -> None:
     for auth in (None, (PROMETHEUS[0], "another")):
-        answer = requests.get(f"{scene.stack.flower_url}/metrics", auth=auth, timeout=30)
+        answer = requests.get(f"{monitored_run.stack.flower_url}/metrics", auth=auth, timeout=30)
         assert answer.status_code in (401, 403)
         assert "lanes_jobs" not in answer.text
 
 
-def test_no_metric_holds_content_or_a_token(scene: Scene) -> None:
-    contacts = {request["contact_id"] for request in scene.sandbox.requests()}
-    opportunities = {record["id"] for record in scene.sandbox.records()}
+def test_no_metric_holds_content_or_a_token(monitored_run: MonitoredRun) -> None:
+    contacts = {request["contact_id"] for request in monitored_run.sandbox.requests()}
+    opportunities = {record["id"] for record in monitored_run.sandbox.records()}
     assert len(contacts) > 5
     assert opportunities
-    for text in (scene.dashboard(), scene.worker(), scene.worker("/metrics/worker")):
+    for text in (monitored_run.dashboard(), monitored_run.worker(), monitored_run.worker("/metrics/worker")):
         ours = "\n".join(line for line in text.splitlines() if line.startswith("lanes_"))
         for secret in (SECRET, TOKEN, *contacts, *opportunities):
             assert secret not in ours
@@ -154,20 +156,20 @@ def alert_expressions() -> list[str]:
     return [rule["expr"] for rule in alert_rules()]
 
 
-def test_what_panels_and_alerts_ask_for_is_there(scene: Scene) -> None:
+def test_what_panels_and_alerts_ask_for_is_there(monitored_run: MonitoredRun) -> None:
     now = time.time()
     labels: set[str] = set()
     for expression in {*panel_expressions(), *alert_expressions()}:
         assert "$" not in expression
-        scene.prometheus.get("query_range", query=expression, start=now - 10, end=now, step=1)
+        monitored_run.prometheus.get("query_range", query=expression, start=now - 10, end=now, step=1)
         for selector in selectors(expression):
-            found = scene.prometheus.series(selector)
+            found = monitored_run.prometheus.series(selector)
             assert found, f"{selector} of {expression} is nowhere"
             labels |= {name for series in found for name in series["metric"]}
         assert grouping_labels(expression) <= labels, expression
 
 
-def test_what_legends_and_alerts_name_are_labels_of_what_they_show(scene: Scene) -> None:
+def test_what_legends_and_alerts_name_are_labels_of_what_they_show(monitored_run: MonitoredRun) -> None:
     for panel in panels():
         for target in panel["targets"]:
             wanted = set(re.findall(r"\{\{\s*(\w+)\s*\}\}", target["legendFormat"]))
@@ -175,7 +177,7 @@ def test_what_legends_and_alerts_name_are_labels_of_what_they_show(scene: Scene)
             shown = [
                 set(series["metric"])
                 for selector in selectors(expression)
-                for series in scene.prometheus.series(selector)
+                for series in monitored_run.prometheus.series(selector)
             ]
             assert all(wanted <= names for names in shown), (panel["title"], expression)
 
@@ -195,39 +197,42 @@ def test_every_metric_is_shown_or_watched() -> None:
     assert ours <= {metric.name for metric in ALL}
 
 
-def test_the_alerts_that_should_fire_do_and_no_others(scene: Scene) -> None:
+def test_the_alerts_that_should_fire_do_and_no_others(monitored_run: MonitoredRun) -> None:
     """A rule holds for its time before it fires; that it waits for that is seen at once."""
 
     def alerts() -> set[str]:
-        return {found["labels"]["alertname"] for found in scene.prometheus.get("alerts")["alerts"]}
+        return {found["labels"]["alertname"] for found in monitored_run.prometheus.get("alerts")["alerts"]}
 
     until(lambda: "LaneHeldByAuthorization" in alerts(), "the alert of the held lane")
-    [group] = scene.prometheus.get("rules")["groups"]
+    [group] = monitored_run.prometheus.get("rules")["groups"]
     assert {rule["name"]: rule["health"] for rule in group["rules"]} == {rule["alert"]: "ok" for rule in alert_rules()}
     assert alerts() <= {"LaneHeldByAuthorization", "ThrottledTooOften", "DeadLettersRise"}
 
 
-def test_the_documentation_has_each_metric_as_it_is_exposed(scene: Scene) -> None:
-    def described(text: str) -> dict[str, tuple[str, str]]:
+def test_the_documentation_has_each_metric_as_it_is_exposed(monitored_run: MonitoredRun) -> None:
+    def spec(text: str) -> dict[str, tuple[str, str]]:
         kinds = dict(re.findall(r"^# TYPE (lanes_\S+) (\S+)$", text, re.MULTILINE))
         return {
-            name: (kinds[name], means) for name, means in re.findall(r"^# HELP (lanes_\S+) (.*)$", text, re.MULTILINE)
+            name: (kinds[name], description)
+            for name, description in re.findall(r"^# HELP (lanes_\S+) (.*)$", text, re.MULTILINE)
         }
 
-    exposed = described(scene.worker())
-    assert exposed == {metric.name: (metric.kind.value, metric.means) for metric in ALL}
-    assert described(scene.dashboard()) == {metric.name: (metric.kind.value, metric.means) for metric in OF_THE_CELL}
+    exposed = spec(monitored_run.worker())
+    assert exposed == {metric.name: (metric.kind.value, metric.description) for metric in ALL}
+    assert spec(monitored_run.dashboard()) == {
+        metric.name: (metric.kind.value, metric.description) for metric in CELL_METRICS
+    }
     for metric in ALL:
-        selector = metric.name + ("_bucket" if metric.kind is Kind.HISTOGRAM else "")
-        found = {name for series in scene.prometheus.series(selector) for name in series["metric"]}
+        selector = metric.name + ("_bucket" if metric.kind is MetricKind.HISTOGRAM else "")
+        found = {name for series in monitored_run.prometheus.series(selector) for name in series["metric"]}
         assert found - {"__name__", "job", "instance", "le"} == set(metric.labels), metric.name
 
 
 def test_the_documentation_is_that_of_the_catalogue() -> None:
     text = (ROOT / "docs/metrics.md").read_text("utf-8")
-    for metrics in (OF_THE_CELL, OF_A_WORKER):
+    for metrics in (CELL_METRICS, WORKER_METRICS):
         lines = ["| metric | kind | labels | what it tells |", "|---|---|---|---|"]
         for metric in metrics:
             labels = ", ".join(f"`{label}`" for label in metric.labels)
-            lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.means} |")
+            lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.description} |")
         assert "\n".join(lines) in text, "\n".join(lines)

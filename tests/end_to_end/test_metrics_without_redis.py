@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from ops.stack import Stack
+from ops.embedded.stack import Stack
 from tests.end_to_end.conftest import until
 
 
@@ -23,7 +23,7 @@ def value(stack: Stack, name: str) -> float | None:
     return float(found[0]) if found else None
 
 
-def test_the_dashboards_metrics_tell_that_redis_is_away(stack: Stack) -> None:
+def test_the_dashboards_metrics_report_a_redis_outage(stack: Stack) -> None:
     stack.start_redis()
     dashboard = stack.start_dashboard()
     until(lambda: value(stack, "lanes_redis_up") == 1, "Redis up")

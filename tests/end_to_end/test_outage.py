@@ -4,17 +4,17 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lanes.audit import audit
-from ops.stack import Stack
+from lanes.checks.consistency import check_consistency
+from ops.embedded.stack import Stack
+from ops.sandbox import SandboxControl
+from ops.sandbox.faults import Fault, FaultKind
 from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
-from tests.worker.receiver import Receiver
-from worker.highlevel.sandbox import SandboxControl
-from worker.highlevel.sandbox.faults import Fault, FaultKind
+from tests.worker.notifications.receiver import Receiver
 
 LOCATIONS = [f"loc-{number}" for number in range(20)]
 SETTINGS = {
     "outage_probe_seconds": 0.2,
-    "outage_probe_most_seconds": 1,
+    "outage_probe_max_seconds": 1,
     "lease_seconds": 3,
     "http_timeout_seconds": 2,
     "backoff_max_seconds": 1,
@@ -34,31 +34,31 @@ def test_an_outage_costs_few_requests_and_no_dead_letter(make_stack: Callable[..
         )
         store, control = store_of(stack), SandboxControl(stack.sandbox_url)
         ids = producer_of(stack).enqueue_many(row(LOCATIONS[n % 20], f"contact-{n}") for n in range(600)).job_ids
-        control.fail(Fault(kind=FaultKind.STATUS, status=503))
+        control.inject(Fault(kind=FaultKind.STATUS, status=503))
         killed = stack.start_worker("killed", *WORKER)
-        until(lambda: store.gate().outage is not None, "the outage was seen")
-        before = control.account()["requests"]
+        until(lambda: store.global_state().outage is not None, "the outage was seen")
+        before = control.summary()["requests"]
         assert before < 150
         stack.start_worker("other", *WORKER)
         killed.kill()
         stack.children.remove(killed)
         # A probe's worker may have died with it: its lease ends, and the next goes out.
-        until(lambda: control.account()["requests"] >= before + 5, "probes of the other worker")
+        until(lambda: control.summary()["requests"] >= before + 5, "probes of the other worker")
         stack.redis.kill()
         stack.redis.start()
-        until(lambda: control.account()["requests"] >= before + 8, "probes after Redis came back")
-        outage = store.gate().outage
+        until(lambda: control.summary()["requests"] >= before + 8, "probes after Redis came back")
+        outage = store.global_state().outage
         assert outage is not None
-        assert outage.room == 1
+        assert outage.half_open_limit == 1
         assert store.counts()["delivered"] == 0
         control.clear_faults()
         until(lambda: all_done(store), "every job delivered")
-        until(lambda: store.gate().outage is None, "the end of the outage")
+        until(lambda: store.global_state().outage is None, "the end of the outage")
         counts = store.counts()
         assert (counts["delivered"], counts["dead"]) == (600, 0)
         # Only attempts that died with their worker were spent.
         assert sum(job.failures for job in store.jobs(ids) if job) <= counts["reclaimed"]
-        assert list(audit(store)) == []
+        assert list(check_consistency(store)) == []
         until(lambda: {"outage_began", "outage_ended"} <= set(events(receiver)), "both notices")
 
 
@@ -67,18 +67,20 @@ def test_a_location_that_alone_fails_costs_the_others_nothing(make_stack: Callab
     store, control = store_of(stack), SandboxControl(stack.sandbox_url)
     producer = producer_of(stack)
     producer.enqueue_many(row("sick", f"contact-{n}") for n in range(80))
-    control.fail(Fault(kind=FaultKind.RESET, location="sick"))
+    control.inject(Fault(kind=FaultKind.RESET, location="sick"))
     stack.start_worker("one", *WORKER)
     until(lambda: any(lane.failing for lane in store.lanes()), "the lane that fails is known")
     producer.enqueue_many(row(LOCATIONS[n % 20], f"contact-{n}") for n in range(200))
     until(lambda: store.counts()["delivered"] == 200, "the others delivered")
-    assert store.gate().outage is None
+    assert store.global_state().outage is None
     control.clear_faults()
     until(lambda: all_done(store), "the rest delivered")
     assert (store.counts()["delivered"], store.counts()["dead"]) == (280, 0)
 
 
-def test_a_worker_killed_between_taking_and_sending_a_notice_loses_nothing(make_stack: Callable[..., Stack]) -> None:
+def test_a_worker_killed_between_claiming_and_sending_a_notification_loses_nothing(
+    make_stack: Callable[..., Stack],
+) -> None:
     with Receiver("hang") as receiver:
         stack = make_stack(notify_url=receiver.url, notify_secret="a-secret-of-both-ends")
         store = store_of(stack)
@@ -89,11 +91,11 @@ def test_a_worker_killed_between_taking_and_sending_a_notice_loses_nothing(make_
         until(lambda: store.counts()["delivered"] == 1, "a job delivered while the receiver hangs")
         killed.kill()
         stack.children.remove(killed)
-        name = store.key("notices")
+        name = store.key("notifications")
         taken: list[Any] = store.client.zrange(name, 0, -1)
-        assert store.take_notice(1, None) is None
+        assert store.claim_notification(1, None) is None
         store.client.zadd(name, {taken[0]: 0})  # half a minute later
         stack.start_worker("other", *WORKER)
         until(lambda: store.client.zcard(name) == 0, "the notice sent")
         assert events(receiver) == ["lane_held"]
-        assert len({received.headers["Lanes-Notice-Id"] for received in receiver.received}) == 1
+        assert len({received.headers["Lanes-Notification-Id"] for received in receiver.received}) == 1

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ops.stack import Stack
+from ops.embedded.stack import Stack
+from ops.sandbox import Fault, FaultKind, SandboxControl
 from tests.end_to_end.conftest import producer_of, row, store_of, until
-from worker.highlevel.sandbox import Fault, FaultKind, SandboxControl
 
 JSON = {"content-type": "application/json", "x-trace-id": "trace-of-the-header"}
 PAGE = b"<!DOCTYPE html><html><body>bad gateway</body></html>"
@@ -53,16 +53,16 @@ def lanes_job(stack: Stack, job_id: str) -> dict[str, Any]:
     return shown
 
 
-def test_each_answer_ends_where_it_belongs_with_its_words(make_stack: Callable[..., Stack]) -> None:
+def test_each_answer_ends_in_its_state_with_its_message(make_stack: Callable[..., Stack]) -> None:
     stack = make_stack(backoff_base_seconds=0.05)
     control = SandboxControl(stack.sandbox_url)
     for contact, ((status, headers, raw), _, _) in ANSWERS.items():
         fault = Fault(kind=FaultKind.SCRIPTED, status=status, headers=headers, raw=raw, contact_prefix=contact, times=1)
-        control.fail(fault)
+        control.inject(fault)
     lost = Fault(
         kind=FaultKind.SCRIPTED, status=401, raw=b'{"message": "Invalid JWT", "traceId": "t-2"}', location="held"
     )
-    control.fail(lost)
+    control.inject(lost)
     worker = stack.start_worker()
     with producer_of(stack) as producer:
         ids = {contact: producer.enqueue(row("loc", contact, name="Secret-Name")).job_id for contact in ANSWERS}

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from lanes.job import State
-from lanes.settings import PREFIX, Settings
+from lanes.queue.job import State
+from lanes.settings import PREFIX, WorkerSettings
 from ops.command import COMMANDS
-from ops.stack import Stack
-from producers.order import make_order
-from producers.rows import read_rows
+from ops.embedded.stack import Stack
+from producers.files.rows import read_rows
+from producers.new_job import make_new_job
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -60,12 +60,12 @@ def test_the_row_of_a_file_is_one(tmp_path: Path) -> None:
     for example in blocks("json"):
         file.write_text(example, encoding="utf-8")
         with file.open("rb") as lines:
-            assert [make_order(row.value).idempotency_key for row in read_rows(lines, "jsonl")] == ["k1"]
+            assert [make_new_job(row.value).idempotency_key for row in read_rows(lines, "jsonl")] == ["k1"]
 
 
 def settings_table() -> str:
     rows = ["| setting | default | what it is |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
+    for name, field in WorkerSettings.model_fields.items():
         default = "" if field.default is None else f"`{field.default}`"
         rows.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |")
     return "\n".join(rows)

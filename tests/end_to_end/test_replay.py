@@ -7,22 +7,22 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lanes.audit import audit
-from lanes.job import State
-from ops.stack import Stack
+from lanes.checks.consistency import check_consistency
+from lanes.queue.job import State
+from ops.embedded.stack import Stack
+from ops.sandbox import SandboxControl
 from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
-from worker.highlevel.sandbox import SandboxControl
 
 LANES = str(Path(sys.executable).with_name("lanes"))
 LOCATIONS = [f"loc-{number}" for number in range(10)]
 LETTERS = 100
 OVERTAKEN = 10  # letters of each location whose record has a newer upsert that is delivered before the replay
 FOLLOWED = 20  # those whose record has a newer upsert that waits during the replay
-OTHERS = 30  # upserts of each location for records without letters
+OTHER_UPSERTS = 30  # upserts of each location for records without letters
 OLD, NEW = 1, 2
 
 
-def letter(location: str, number: int) -> dict[str, object]:
+def failing_row(location: str, number: int) -> dict[str, object]:
     """A row of an export: a letter that died a minute after its acceptance, long ago."""
     attempt = {
         "number": 1,
@@ -36,7 +36,7 @@ def letter(location: str, number: int) -> dict[str, object]:
     return {**row(location, f"contact-{number}", monetaryValue=OLD), "_letter": {**tag, "attempts": [attempt]}}
 
 
-def test_a_thousand_letters_replayed_under_traffic(make_stack: Callable[..., Stack], tmp_path: Path) -> None:
+def test_a_thousand_dead_letters_replayed_under_traffic(make_stack: Callable[..., Stack], tmp_path: Path) -> None:
     stack = make_stack("--latency", "0.05-0.15")
     store, control, producer = store_of(stack), SandboxControl(stack.sandbox_url), producer_of(stack)
 
@@ -45,7 +45,7 @@ def test_a_thousand_letters_replayed_under_traffic(make_stack: Callable[..., Sta
         return subprocess.run([LANES, "dead", *arguments], capture_output=True, text=True, env=environ, check=False)
 
     file = tmp_path / "letters.jsonl"
-    rows = [letter(location, number) for number in range(LETTERS) for location in LOCATIONS]
+    rows = [failing_row(location, number) for number in range(LETTERS) for location in LOCATIONS]
     file.write_text("".join(json.dumps(each) + "\n" for each in rows), encoding="utf-8")
     assert lanes("import", str(file)).stderr == "imported 1000 dead letters of 1000 rows\n"
 
@@ -66,28 +66,28 @@ def test_a_thousand_letters_replayed_under_traffic(make_stack: Callable[..., Sta
     for location in LOCATIONS:
         store.resume(location)
     stack.start_worker("two")
-    for number in range(OTHERS):
+    for number in range(OTHER_UPSERTS):
         accepted += producer.enqueue_many(newer(LETTERS + number, LETTERS + number + 1)).job_ids
     until(lambda: all_done(store), "every letter and every upsert delivered")
 
     assert shown.returncode == 1
     assert shown.stderr.splitlines()[-1] == f"replayed {(LETTERS - OVERTAKEN) * len(LOCATIONS)} dead letters"
-    told = {line.split(": ")[0]: line for line in shown.stderr.splitlines()[:-1]}
-    assert set(told) == {f"{location}-{number}" for location in LOCATIONS for number in range(OVERTAKEN)}
+    reported = {line.split(": ")[0]: line for line in shown.stderr.splitlines()[:-1]}
+    assert set(reported) == {f"{location}-{number}" for location in LOCATIONS for number in range(OVERTAKEN)}
     delivered = set(accepted)
-    assert all(line.split("overtaken by ")[1].split(",")[0] in delivered for line in told.values())
+    assert all(line.split("superseded by ")[1].split(",")[0] in delivered for line in reported.values())
 
-    account = control.account()
-    assert account["throttled"] == 0
-    assert account["overlaps"] == []
-    assert max(each["most_in_window"] for each in account["locations"].values()) == 100
-    assert account["requests"] == (LETTERS + FOLLOWED + OTHERS) * len(LOCATIONS)
+    summary = control.summary()
+    assert summary["throttled"] == 0
+    assert summary["overlaps"] == []
+    assert max(each["max_in_window"] for each in summary["locations"].values()) == 100
+    assert summary["requests"] == (LETTERS + FOLLOWED + OTHER_UPSERTS) * len(LOCATIONS)
     values = {(each["locationId"], each["contactId"]): each["monetaryValue"] for each in control.records()}
     for location in LOCATIONS:
-        for number in range(LETTERS + OTHERS):
+        for number in range(LETTERS + OTHER_UPSERTS):
             only_a_letter = OVERTAKEN + FOLLOWED <= number < LETTERS
             assert values[location, f"contact-{number}"] == (OLD if only_a_letter else NEW), number
-    left = [job.state for job in store.jobs(sorted(told)) if job]
-    assert left == [State.DEAD] * len(told)
-    assert store.counts()["delivered"] == account["requests"]
-    assert list(audit(store)) == []
+    left = [job.state for job in store.jobs(sorted(reported)) if job]
+    assert left == [State.DEAD] * len(reported)
+    assert store.counts()["delivered"] == summary["requests"]
+    assert list(check_consistency(store)) == []

@@ -12,11 +12,11 @@ import pytest
 import redis
 import requests
 
-from lanes.store import LaneStore
-from ops.stack import Stack
+from lanes.queue.store import LaneStore
+from ops.embedded.stack import Stack
+from ops.sandbox import Fault, SandboxControl
 from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
 from tests.end_to_end.test_tokens import LANES, WITH_TOKENS, import_pairs, lane_of, run
-from worker.highlevel.sandbox import Fault, SandboxControl
 
 PRIVATE = "pit-recognisable-private-token"
 DEFAULT = "recognisable-default-token"
@@ -96,12 +96,12 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     # The API repeats what it was sent: the token, the refresh token, the name (a hold shows the words of a 401).
     echoes = f"Invalid JWT: Bearer {PRIVATE} of {NAME} or {NAME.upper()}"
     body = {"message": echoes, "traceId": f"t-{PRIVATE}", "code": PRIVATE}
-    control.fail(Fault(kind="status", status=401, body=body, headers={"X-Trace-Id": PRIVATE}, location="private"))
+    control.inject(Fault(kind="status", status=401, body=body, headers={"X-Trace-Id": PRIVATE}, location="private"))
     good = {"opportunity": {"id": f"opp-{DEFAULT}"}, "new": True}
-    control.fail(Fault(kind="status", status=200, body=good, location="repeats"))
+    control.inject(Fault(kind="status", status=200, body=good, location="repeats"))
     echoes = f"invalid_grant {CLIENT_SECRET} {pair['access_token']} {pair['refresh_token']}"
-    control.fail(Fault(kind="status", status=400, message=echoes, location="refused", endpoint="token"))
-    control.fail(Fault(kind="status", status=500, message=NAME, first=1, contact_prefix="flaky"))
+    control.inject(Fault(kind="status", status=400, message=echoes, location="refused", endpoint="token"))
+    control.inject(Fault(kind="status", status=500, message=NAME, first=1, contact_prefix="flaky"))
     control.revoke("refused")
     producer = producer_of(stack)
     names = {"private": "c", "refused": "c", "pair": "c", "repeats": "c", "plain": "flaky"}
@@ -124,19 +124,19 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     assert len(secrets) >= 4 + 4 + 2
     pages = {place: page(stack, place) for place in (*PAGES, *(f"/task/{job_id}" for job_id in ids))}
     logs = {child.name: child.output for child in stack.children if child.name != "sandbox"}
-    told = {name: told_by(stack, *name.split()) for name in ("token list --json", "token list", "status --json")}
-    letters = {name: told_by(stack, *name.split()) for name in ("dead list --json", "dead list", "dead export -")}
+    reported = {name: output_of(stack, *name.split()) for name in ("token list --json", "token list", "status --json")}
+    letters = {name: output_of(stack, *name.split()) for name in ("dead list --json", "dead list", "dead export -")}
     traffic = {f"command {number}": unpacked(text) for number, text in enumerate(monitor.commands)}
     stored = dict(values_of(store.client))
     assert "event" in logs["worker"]
     assert any("celeryev" in text for text in traffic.values())
     assert any(NAME in text for text in letters.values())
-    for found in (pages, logs, told, letters, traffic, stored):
+    for found in (pages, logs, reported, letters, traffic, stored):
         assert found
         for where, text in found.items():
             assert not [secret for secret in secrets if secret in text], where
     assert any("Bearer [secret]" in text for text in letters.values())  # the API did repeat the token
-    for found in (pages, logs, told):
+    for found in (pages, logs, reported):
         for where, text in found.items():
             assert NAME.lower() not in text.lower(), where
     homes = tuple(store.key(name, "") for name in ("body", "attempts"))
@@ -154,7 +154,7 @@ def page(stack: Stack, place: str) -> str:
     return answer.text
 
 
-def told_by(stack: Stack, *arguments: str) -> str:
+def output_of(stack: Stack, *arguments: str) -> str:
     done = subprocess.run(
         [LANES, *arguments], capture_output=True, text=True, env=stack.environ, cwd=stack.folder, timeout=60, check=True
     )

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from lanes.audit import audit
-from ops.stack import Stack
+from lanes.checks.consistency import check_consistency
+from ops.embedded.stack import Stack
+from ops.sandbox import SandboxControl
 from tests.end_to_end.conftest import producer_of, row, store_of, until
-from worker.highlevel.sandbox import SandboxControl
 
 
 @pytest.mark.parametrize("shift_seconds", [5, 0.5], ids=["in a shift", "after its shift"])
@@ -16,12 +16,12 @@ def test_sigterm(make_stack: Callable[..., Stack], shift_seconds: float) -> None
     store, control = store_of(stack), SandboxControl(stack.sandbox_url)
     producer_of(stack).enqueue_many(row(f"loc-{number % 5}", f"contact-{number}") for number in range(200))
     worker = stack.start_worker()
-    until(lambda: control.account()["open"] > 10, "requests in hand")
+    until(lambda: control.summary()["open"] > 10, "requests in hand")
     assert worker.stop() == 0
-    seen = control.account()
+    seen = control.summary()
     counts = store.counts()
     assert seen["open"] == 0
     assert counts["in_flight"] == 0
     assert 0 < counts["delivered"] == seen["requests"] < 200
     assert counts["pending"] == 200 - counts["delivered"]
-    assert list(audit(store)) == []
+    assert list(check_consistency(store)) == []

@@ -7,9 +7,9 @@ import pytest
 import redis
 import requests
 
-from lanes.settings import Settings
-from ops.redis_server import RedisServer
-from ops.stack import Stack
+from lanes.settings import WorkerSettings
+from ops.embedded.redis_server import RedisServer
+from ops.embedded.stack import Stack
 from producers import OpportunityProducer, State
 from tests.certificates import make_certificate
 from tests.end_to_end.conftest import row, until
@@ -35,7 +35,7 @@ def test_everything_works_over_tls(stack: Stack, tmp_path: Path) -> None:
         stack.start_sandbox()
         worker = stack.start_worker()
         stack.start_dashboard()
-        with OpportunityProducer.from_settings(Settings(redis_url=url)) as producer:
+        with OpportunityProducer.from_settings(WorkerSettings(redis_url=url)) as producer:
             receipt = producer.enqueue(row("loc", "a"))
             assert producer.wait(receipt.job_id, 60).state is State.DELIVERED
         assert stack.start("status", ["ops.command", "status"]).wait(60) == 0
@@ -43,7 +43,7 @@ def test_everything_works_over_tls(stack: Stack, tmp_path: Path) -> None:
         assert requests.get(f"{stack.flower_url}/throughput/data", timeout=10).status_code == 200
         assert requests.get(f"{stack.flower_url}/broker", timeout=10).status_code == 200
         line.cut()  # and it comes back, over TLS again
-        with OpportunityProducer.from_settings(Settings(redis_url=url)) as producer:
+        with OpportunityProducer.from_settings(WorkerSettings(redis_url=url)) as producer:
             assert producer.wait(producer.enqueue(row("loc", "b")).job_id, 60).state is State.DELIVERED
         assert PASSWORD not in worker.output
 
@@ -52,7 +52,7 @@ IMPOSTORS = {"of another name": ("127.0.0.2", True), "of an authority nobody kno
 
 
 @pytest.mark.parametrize("which", IMPOSTORS)
-def test_nobody_tells_an_impostor_the_password(stack: Stack, tmp_path: Path, which: str) -> None:
+def test_no_process_sends_an_impostor_the_password(stack: Stack, tmp_path: Path, which: str) -> None:
     name, trusted = IMPOSTORS[which]
     certificate = make_certificate(tmp_path / "redis.pem", name)
     with Proxy(stack.redis.port, certificate) as line:
@@ -83,5 +83,5 @@ def test_a_socket_of_this_machine_serves_as_well(tmp_path: Path) -> None:
         stack.settings["LANES_REDIS_URL"] = url
         stack.start_sandbox()
         stack.start_worker()
-        with OpportunityProducer.from_settings(Settings(redis_url=url)) as producer:
+        with OpportunityProducer.from_settings(WorkerSettings(redis_url=url)) as producer:
             assert producer.wait(producer.enqueue(row("loc", "a")).job_id, 60).state is State.DELIVERED

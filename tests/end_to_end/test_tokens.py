@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from lanes.audit import audit
-from lanes.job import State
-from ops.stack import Stack
+from lanes.checks.consistency import check_consistency
+from lanes.queue.job import State
+from ops.embedded.stack import Stack
+from ops.sandbox import Fault, SandboxControl
 from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
-from worker.highlevel.sandbox import Fault, SandboxControl
-from worker.tokens.pace import PACE
+from worker.tokens.renewal_timing import RENEWAL_TIMING
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 WITH_TOKENS = {"secret_key": KEY, "oauth_client_id": "app", "oauth_client_secret": "app-secret"}
@@ -56,10 +56,10 @@ def test_tokens_that_expire_in_mid_run(make_stack: Callable[..., Stack]) -> None
     locations = [f"loc-{number}" for number in range(50)]
     for location in locations[:5]:
         # The answer is lost after it took effect, for the first of them so late that the client has given up.
-        control.fail(Fault(kind="reset", endpoint="token", location=location, times=2, applied=True))
-        control.fail(Fault(kind="invalid_json", endpoint="token", location=location, times=1, applied=True))
+        control.inject(Fault(kind="reset", endpoint="token", location=location, times=2, applied=True))
+        control.inject(Fault(kind="invalid_json", endpoint="token", location=location, times=1, applied=True))
     for location in locations[5:15]:
-        control.fail(Fault(kind="slow_body", endpoint="token", location=location, delay_seconds=1, applied=True))
+        control.inject(Fault(kind="slow_body", endpoint="token", location=location, delay_seconds=1, applied=True))
     import_pairs(stack, control, locations)
     producer = producer_of(stack)
     ids: list[str] = []
@@ -87,7 +87,7 @@ def test_tokens_that_expire_in_mid_run(make_stack: Callable[..., Stack]) -> None
     until(lambda: all_done(store), "every job delivered", LONG_SECONDS)
     assert {(job.state, job.failures) for job in store.jobs(ids) if job} == {(State.DELIVERED, 0)}
     asked = control.oauth()
-    assert {one["stood"] for one in asked} == {"current", "grace"}
+    assert {one["refresh_state"] for one in asked} == {"current", "grace"}
     by_generation = defaultdict(list)
     for one in asked:
         by_generation[one["location_id"], one["generation"]].append(one)
@@ -95,9 +95,9 @@ def test_tokens_that_expire_in_mid_run(make_stack: Callable[..., Stack]) -> None
         for one, other in pairwise(requests):
             waited = other["arrived_at"] - one["arrived_at"]
             # Its answer was lost, or so slow that it was given up.
-            assert one["fault"] in ("reset", "invalid_json") or waited >= PACE.trying, of
-    assert list(audit(store)) == []
-    assert control.account()["overlaps"] == []
+            assert one["fault"] in ("reset", "invalid_json") or waited >= RENEWAL_TIMING.attempt_seconds, of
+    assert list(check_consistency(store)) == []
+    assert control.summary()["overlaps"] == []
 
 
 def lane_of(stack: Stack, location: str) -> Any:
@@ -121,25 +121,25 @@ def test_a_revoked_token_costs_one_dead_letter_and_no_other_lane_anything(make_s
     assert (lane.held_by, lane.hold) == ("authorization", "Invalid Private Integration token")
     until(lambda: store.counts()["in_flight"] == 0, "every answer")
     lane = lane_of(stack, "bad")
-    dead, refused = lane.counts["dead"], control.account()["locations"]["bad"]["requests"]
+    dead, refused = lane.counts["dead"], control.summary()["locations"]["bad"]["requests"]
     assert (dead, lane.counts["pending"]) == (1, len(bad) - 1)
     assert 1 <= refused <= MOST_IN_FLIGHT
 
-    told = run(stack, "set", "bad", "--replay", stdin="pit-new\n")
-    assert "bad goes on" in told
-    assert "replayed 1 dead letter\n" in told
-    assert "pit-new" not in told
+    reported = run(stack, "set", "bad", "--replay", stdin="pit-new\n")
+    assert "bad goes on" in reported
+    assert "replayed 1 dead letter\n" in reported
+    assert "pit-new" not in reported
     until(lambda: all_done(store), "every job delivered")
     assert store.counts()["delivered"] == len(bad) + len(healthy)
-    assert control.account()["locations"]["bad"]["requests"] == len(bad) + refused
-    assert list(audit(store)) == []
+    assert control.summary()["locations"]["bad"]["requests"] == len(bad) + refused
+    assert list(check_consistency(store)) == []
 
 
 def test_a_worker_killed_between_the_answer_and_its_writing(make_stack: Callable[..., Stack]) -> None:
     """Redis goes away while the token endpoint answers, then the worker with the new pair: nobody else has it."""
     stack = make_stack("--token-seconds", "3600", **WITH_TOKENS, http_timeout_seconds=2, lease_seconds=4)
     store, control = store_of(stack), SandboxControl(stack.sandbox_url)
-    control.fail(Fault(kind="slow_body", endpoint="token", delay_seconds=1, applied=True, times=1))
+    control.inject(Fault(kind="slow_body", endpoint="token", delay_seconds=1, applied=True, times=1))
     import_pairs(stack, control, ["loc"])
     control.revoke("loc", access_only=True)
     job_id = producer_of(stack).enqueue(row("loc", "contact")).job_id
@@ -155,7 +155,7 @@ def test_a_worker_killed_between_the_answer_and_its_writing(make_stack: Callable
     job = store.job(job_id)
     assert job is not None
     assert job.state is State.DELIVERED
-    assert [one["stood"] for one in control.oauth()] == ["current", "grace"]
+    assert [one["refresh_state"] for one in control.oauth()] == ["current", "grace"]
     assert [attempt.outcome for attempt in job.attempts][-1] == "delivered"
 
 
@@ -172,12 +172,12 @@ def test_a_refresh_that_is_refused_holds_the_lane(make_stack: Callable[..., Stac
     assert lane.hold == "the token could not be renewed: invalid_grant: this refresh token is invalid"
     assert (lane.counts["dead"], lane.counts["pending"]) == (1, 49)
     assert len(control.oauth()) == 1
-    told = run(stack, "set", "loc", "--replay", stdin=json.dumps(control.grant("loc")))
-    assert "loc goes on" in told
+    reported = run(stack, "set", "loc", "--replay", stdin=json.dumps(control.grant("loc")))
+    assert "loc goes on" in reported
     until(lambda: store.counts()["delivered"] == 50, "every job delivered")
 
 
-def test_the_token_of_an_agency_mints_those_of_its_locations(make_stack: Callable[..., Stack]) -> None:
+def test_an_agency_token_is_exchanged_for_location_tokens(make_stack: Callable[..., Stack]) -> None:
     """The agency's own token has expired at first, and is renewed once; so are those of the locations, later."""
     stack = make_stack("--token-seconds", "4", **WITH_TOKENS, api_token="none")
     store, control = store_of(stack), SandboxControl(stack.sandbox_url)
@@ -187,13 +187,13 @@ def test_the_token_of_an_agency_mints_those_of_its_locations(make_stack: Callabl
     producer = producer_of(stack)
     stack.start_worker()
 
-    def minted_twice() -> bool:
+    def exchanged_twice() -> bool:
         producer.enqueue_many(row(f"loc-{number}", "contact") for number in range(5))
         minted = Counter(one["location_id"] for one in control.oauth() if one["grant"] == "location")
         return len(minted) == 5 and min(minted.values()) >= 2
 
-    until(minted_twice, "a second token for each location")
+    until(exchanged_twice, "a second token for each location")
     until(lambda: all_done(store), "every job done")
     assert store.counts()["dead"] == 0
     spent = [one for one in control.oauth() if one["grant"] == "refresh_token"]
-    assert {one["stood"] for one in spent} == {"current"}
+    assert {one["refresh_state"] for one in spent} == {"current"}

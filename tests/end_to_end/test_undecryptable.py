@@ -7,14 +7,14 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from lanes.audit import audit
-from lanes.job import State
-from lanes.store import LaneStore
-from ops.redis_server import free_port
-from ops.stack import Stack
+from lanes.checks.consistency import check_consistency
+from lanes.queue.job import State
+from lanes.queue.store import LaneStore
+from ops.embedded.redis_server import free_port
+from ops.embedded.stack import Stack
 from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
 from tests.end_to_end.test_tokens import WITH_TOKENS, run
-from worker.guard import EX_CONFIG
+from worker.safety.startup_check import EX_CONFIG
 from worker.tokens.vault import new_key
 
 JOBS, LOCATIONS = 96, 8
@@ -42,7 +42,7 @@ def test_one_worker_of_three_with_another_key_costs_no_job_anything(make_stack: 
     until(lambda: all_done(store) or any(lane.hold for lane in store.lanes()), "every job done")
     counts, held = store.counts(), [lane.location_id for lane in store.lanes() if lane.hold]
     assert (counts["delivered"], counts["dead"], held) == (JOBS, 0, [])
-    assert list(audit(store)) == []
+    assert list(check_consistency(store)) == []
     assert worker.output.count('"credentials_undecryptable"') == 1
 
 

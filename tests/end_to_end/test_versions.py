@@ -9,13 +9,13 @@ from typing import Any
 
 from celery import Celery
 
-from lanes.letters import read_ids, until_now
-from lanes.settings import Settings
-from lanes.store import LaneStore
-from ops.stack import Stack
+from lanes.dead_letters.operations import read_ids, until_now
+from lanes.queue.store import LaneStore
+from lanes.settings import WorkerSettings
+from ops.embedded.stack import Stack
+from ops.sandbox import SandboxControl
 from producers import OpportunityProducer
 from tests.end_to_end.conftest import all_done, row, store_of, until
-from worker.highlevel.sandbox import SandboxControl
 
 
 def v3_row(location: str, opportunity_id: str | None, **fields: object) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def dead_of(store: LaneStore) -> list[str]:
 def test_a_change_of_the_setting_changes_no_waiting_job(make_stack: Callable[..., Stack]) -> None:
     stack = make_stack()
     url = stack.redis.url
-    with OpportunityProducer.from_settings(Settings(redis_url=url, api_versions={"new": "v3"})) as producer:
+    with OpportunityProducer.from_settings(WorkerSettings(redis_url=url, api_versions={"new": "v3"})) as producer:
         waiting = [producer.enqueue(v3_row("new", "opp", name=str(number))).job_id for number in range(3)]
         waiting.append(producer.enqueue(row("old", "contact")).job_id)
     # From here on, producers and workers have it the other way round.
@@ -66,16 +66,16 @@ def test_a_change_of_the_setting_changes_no_waiting_job(make_stack: Callable[...
     ]
     assert [job.new for job in jobs] == [True, False, False, True, True, True]
     assert {job.opportunity_id for job in jobs[:3]} == {"opp"}
-    account = SandboxControl(stack.sandbox_url)
-    seen = [(one["location_id"], one["version"], one["status"]) for one in account.requests()]
+    control = SandboxControl(stack.sandbox_url)
+    seen = [(one["location_id"], one["version"], one["status"]) for one in control.requests()]
     assert sorted(seen) == sorted(
         [
             *[("new", "v3", 201), ("new", "v3", 200), ("new", "v3", 200), ("new", "2021-07-28", 201)],
             *[("old", "2021-07-28", 201), ("old", "v3", 201)],
         ]
     )
-    assert [one["body"]["name"] for one in account.requests() if one["opportunity_id"] == "opp"] == ["0", "1", "2"]
-    assert account.account()["overlaps"] == []
+    assert [one["body"]["name"] for one in control.requests() if one["opportunity_id"] == "opp"] == ["0", "1", "2"]
+    assert control.summary()["overlaps"] == []
 
 
 def test_files_messages_and_dead_letters_of_either_version(make_stack: Callable[..., Stack]) -> None:
@@ -83,10 +83,10 @@ def test_files_messages_and_dead_letters_of_either_version(make_stack: Callable[
     stack.start_worker()
     rows = [v3_row("new", "opp-1"), row("old", "c1"), row("new", "c2"), v3_row("new", "opp-3", pipelineId="gone")]
     done = lanes(stack, "enqueue", "-", "--json", "--ids", stdin="\n".join(map(json.dumps, rows)).encode())
-    told = json.loads(done.stdout)
-    assert (done.returncode, told["accepted"], [refused["row"] for refused in told["refused"]]) == (1, 3, [3])
+    reported = json.loads(done.stdout)
+    assert (done.returncode, reported["accepted"], [refused["row"] for refused in reported["refused"]]) == (1, 3, [3])
     assert {"field": "contactId", "value": "", "message": "no such field in API version v3; 2021-07-28 has it: "
-            "see LANES_API_VERSION"} in told["refused"][0]["problems"]  # fmt: skip
+            "see LANES_API_VERSION"} in reported["refused"][0]["problems"]  # fmt: skip
     client = Celery(broker=stack.redis.url)
     client.conf.broker_transport_options = {"global_keyprefix": "lanes:celery:"}
     sent = [v3_row("new", "opp-4"), row("old", "c4")]

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from ops.processes import Child
-from ops.stack import Stack
+from ops.embedded.processes import Child
+from ops.embedded.stack import Stack
+from ops.sandbox import Fault, SandboxControl
 from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
-from worker.highlevel.sandbox import Fault, SandboxControl
-from worker.watchdog import EX_SOFTWARE
+from worker.safety.consumer_watchdog import EX_SOFTWARE
 
 ROOT = Path(__file__).parents[2]
 # No shift may begin for so long: 0.3 + 3 * 0.7 s.
 QUICK = {"watchdog_seconds": 1, "shift_seconds": 0.3, "http_timeout_seconds": 0.7, "lease_seconds": 3}
 SILENCE = 2.4
-ANEW = "worker_takes_no_work"
+ANEW = "worker_stuck"
 
 
 def start_broken(stack: Stack, fault: str, *options: str) -> Child:
@@ -34,7 +34,7 @@ def work(stack: Stack, jobs: int, location: str = "loc") -> None:
 
 
 @pytest.mark.parametrize("pool", ["prefork", "gevent"])
-def test_a_consumer_that_reads_nothing_is_started_anew(make_stack: Callable[..., Stack], pool: str) -> None:
+def test_a_consumer_that_reads_nothing_is_restarted(make_stack: Callable[..., Stack], pool: str) -> None:
     stack = make_stack(**QUICK)
     worker = start_broken(stack, "deaf", "--pool", pool, "--concurrency", "2")
     work(stack, 5)
@@ -43,7 +43,7 @@ def test_a_consumer_that_reads_nothing_is_started_anew(make_stack: Callable[...,
     assert worker.status is None
 
 
-def test_a_queue_that_somebody_cancelled_is_consumed_again(make_stack: Callable[..., Stack]) -> None:
+def test_a_cancelled_queue_is_consumed_again(make_stack: Callable[..., Stack]) -> None:
     stack = make_stack(**QUICK)
     worker = start_broken(stack, "cancelled", "--concurrency", "2")
     work(stack, 5)
@@ -87,7 +87,7 @@ def test_a_healthy_worker_is_left_alone(make_stack: Callable[..., Stack], pool: 
     time.sleep(1.5 * SILENCE)  # idle
     store.hold("held", "a reason", "operator")
     work(stack, 3, "held")
-    control.fail(Fault(kind="status", status=429, times=1, retry_after=round(1.5 * SILENCE)))
+    control.inject(Fault(kind="status", status=429, times=1, retry_after=round(1.5 * SILENCE)))
     work(stack, 8)
     until(lambda: store.counts()["pending"] == 3, "all but those that are held delivered")
     stop_for(store.client.info("server")["process_id"], 1.2 * SILENCE)

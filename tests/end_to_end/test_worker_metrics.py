@@ -8,10 +8,10 @@ from pathlib import Path
 
 import requests
 
-from lanes.settings import Settings
-from ops.processes import Child
-from ops.redis_server import free_port
-from ops.stack import Stack
+from lanes.settings import WorkerSettings
+from ops.embedded.processes import Child
+from ops.embedded.redis_server import free_port
+from ops.embedded.stack import Stack
 from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
 
 
@@ -80,5 +80,5 @@ def test_unless_asked_a_worker_serves_nothing() -> None:
     from worker.app import make_app  # noqa: PLC0415 - it reads the settings of this process
     from worker.metrics.step import MetricsStep  # noqa: PLC0415 - the same
 
-    assert MetricsStep not in make_app(Settings()).steps["worker"]
-    assert MetricsStep in make_app(Settings(metrics_port=9101)).steps["worker"]
+    assert MetricsStep not in make_app(WorkerSettings()).steps["worker"]
+    assert MetricsStep in make_app(WorkerSettings(metrics_port=9101)).steps["worker"]

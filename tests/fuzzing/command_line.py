@@ -20,13 +20,13 @@ from lanes.settings import PREFIX
 from ops.command import COMMANDS
 from ops.command.root import lanes, run
 from tests.fuzzing.pieces import NASTY, Pieces
-from tests.fuzzing.scene import SECRET, State, scene
+from tests.fuzzing.seeded_redis import SECRET, State, seeded_redis
 
 STATUSES = (0, 1, 2, 3)
 NO_REDIS = 3
 # Written into a file or a pipe as they are; what a terminal shows of it is up to whoever prints that file.
 DATA = ("dead export",)
-READING = ("status", "job", "trail", "dead list", "dead show", "token list", "token new-key", "completion")
+READING = ("status", "job", "audit-log", "dead list", "dead show", "token list", "token new-key", "completion")
 # What the help's examples are about -> what is there.
 THERE = {
     "0f8c4f0e6d2b4f4a": "letter0",
@@ -94,7 +94,7 @@ LEAVES = tuple(leaves(lanes))
 
 def arguments_of(pieces: Pieces) -> list[str]:
     """Make a command line: a command or an example of its help, then options, values, and texts of any kind."""
-    values = (*scene().known, *VALUES)
+    values = (*seeded_redis().known, *VALUES)
 
     def value() -> str:
         return os.fsdecode(pieces.some()) if pieces.number(4) == 0 else pieces.one_of(values)
@@ -226,7 +226,7 @@ def standing_in(arguments: list[str], given: bytes, environ: Mapping[str, str]) 
 
 def call(arguments: list[str], given: bytes) -> tuple[Meant | None, Ended]:
     """Run the command."""
-    environ = {**scene().environ(), "EDITOR": "true", "VISUAL": "true"}
+    environ = {**seeded_redis().environ(), "EDITOR": "true", "VISUAL": "true"}
     with standing_in(arguments, given, environ):
         meant = meaning(arguments)
     with standing_in(arguments, given, environ) as streams:
@@ -236,31 +236,31 @@ def call(arguments: list[str], given: bytes) -> tuple[Meant | None, Ended]:
 
 def check(arguments: list[str], meant: Meant | None, ended: Ended, *, changed: set[bytes]) -> None:
     """See that what came of it is what may come of a command."""
-    told = f"{arguments} -> {ended}, {changed=}"
-    assert ended.status in STATUSES, told
-    assert ended.status != NO_REDIS or "--redis-url" in arguments, told
-    assert SECRET not in ended.out + ended.err, told
-    assert "Traceback" not in ended.err, told
+    reported = f"{arguments} -> {ended}, {changed=}"
+    assert ended.status in STATUSES, reported
+    assert ended.status != NO_REDIS or "--redis-url" in arguments, reported
+    assert SECRET not in ended.out + ended.err, reported
+    assert "Traceback" not in ended.err, reported
     lines = ended.err.split("\n")
     if meant is None or meant.name not in DATA:
         lines += ended.out.split("\n")
     for line in lines:
-        assert line.replace("\t", " ").isprintable(), told
+        assert line.replace("\t", " ").isprintable(), reported
     if meant is None or meant.is_harmless:
-        assert not changed, told
+        assert not changed, reported
 
 
 def command_line(data: bytes) -> None:
     """A command line and its stdin."""
     pieces = Pieces(data)
     arguments = arguments_of(pieces)
-    before = scene().state()
+    before = seeded_redis().state()
     meant, ended = call(arguments, pieces.rest())
-    after = scene().state()
+    after = seeded_redis().state()
     try:
         check(arguments, meant, ended, changed=differing(before, after))
     finally:
-        scene().put_back()
+        seeded_redis().put_back()
 
 
 def differing(before: State, after: State) -> set[bytes]:

@@ -11,11 +11,11 @@ from urllib.parse import quote, urlencode, urlsplit
 from tornado.web import url
 
 from tests.fuzzing.pieces import MARK, NASTY, Pieces
-from tests.fuzzing.scene import SECRET, State, scene
+from tests.fuzzing.seeded_redis import SECRET, State, seeded_redis
 from tests.fuzzing.site import LOGIN, PREFIX, USUAL, Answer, Asked, site, token
+from worker.dashboard.dead_letters.list_page import QUERY_PARAMETERS
 from worker.dashboard.page import Change
-from worker.dashboard.pages import handlers
-from worker.dashboard.pages.letters import QUERY
+from worker.dashboard.routes import handlers
 
 # How it may look in HTML: neither the beginning of the mark nor its quotes as they are.
 RAW_MARKS = (b"<xss", b"xss\"'")
@@ -25,15 +25,15 @@ HEADER_VALUES = (LOGIN, "Basic /w==", "Basic !", "same-origin", "cross-site", "n
 METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS")
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 # What pages read out of their addresses, by their names.
-TABLE = ("search", "show", "sort", "way", "page", "rows")
+TABLE = ("search", "show", "sort", "direction", "page", "rows")
 READ = {
-    "letters": QUERY,
-    "letters_data": QUERY,
+    "letters": QUERY_PARAMETERS,
+    "letters_data": QUERY_PARAMETERS,
     "lanes": TABLE,
     "lanes_data": TABLE,
     "job_by_id": ("id",),
     "trail_data": ("who", "what", "before"),
-    "lane_data": ("location", "ready", "later"),
+    "lane_data": ("location", "ready", "delayed"),
     "lanes_held": ("held_by", "cause", "reason"),
     "job_data": ("id",),
     "lane_series": ("location",),
@@ -42,12 +42,14 @@ TIMES = ("2026-05-01T07:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-1
 NUMBERS = ("5", "0", "-1", "²", "1e9", "9" * 5000, "9" * 9, "18446744073709551616")
 KINDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("from", "to"), TIMES),
-    **dict.fromkeys(("status", "page", "size", "rows", "ready", "later", "burst", "daily", "weight"), NUMBERS),
+    **dict.fromkeys(("status", "page", "size", "rows", "ready", "delayed", "burst", "daily", "weight"), NUMBERS),
     "before": ("1-1", "18446744073709551616-1", "99999999999999999999-0", f"{'9' * 5000}-1", "1-²"),
 }
 NAMES = (
-    *dict.fromkeys((*QUERY, *TABLE, "id", "ids", "query", "held_at", "burst", "daily", "weight", "verb", "of")),
-    *("even_if_newer", "format", "given", "read", "cells", "text", "check", "replay", "v", "name", "_xsrf", "since"),
+    *dict.fromkeys(
+        (*QUERY_PARAMETERS, *TABLE, "id", "ids", "query", "held_at", "burst", "daily", "weight", "verb", "of")
+    ),
+    *("force", "format", "given", "read", "cells", "text", "check", "replay", "v", "name", "_xsrf", "since"),
 )
 BROKEN = ("[" * 100_000, '{"a":' * 5000, "9" * 5000, "NaN", "[]", "", '{"id": 1e999}', '"\\ud800"', '{"given": ')
 BODY = '{"pipelineId": "pipe", "locationId": "loc", "contactId": "contact0", "name": "new"}'
@@ -59,7 +61,7 @@ SENT: dict[str, dict[str, Any]] = {
     "lanes_resume_held": {"lanes": [{"location": "held", "held_at": 1.5}]},
     "job_reveal": {"id": "letter0"},
     "job_cancel": {"id": "letter0"},
-    "letters_runs": {"verb": "purge", "query": {"location": "loc", "to": "2026-05-01T07:00"}},
+    "dead_letter_runs": {"verb": "purge", "query": {"location": "loc", "to": "2026-05-01T07:00"}},
     "letters_export": {"format": "csv", "ids": ["letter0"]},
     "letter_change": {"text": BODY, "check": True},
 }
@@ -114,7 +116,7 @@ class Asking:
         kind = self._pieces.number(8)
         if kind < 2:
             return (MARK if kind else "") + self._pieces.some().decode("utf-8", "replace")
-        return self._pieces.one_of([*scene().known, *VALUES, *self._told[-4:]])
+        return self._pieces.one_of([*seeded_redis().known, *VALUES, *self._told[-4:]])
 
     def _quoted(self, text: str) -> str:
         """Return a text as a part of a path; slashes and dots are left, and now and then all that is no control."""
@@ -134,7 +136,7 @@ class Asking:
 
     def _one(self) -> str:
         """Return what may be the name of something: mostly, it is."""
-        return self._pieces.one_of(scene().known) if self._pieces.number(4) else self.text()
+        return self._pieces.one_of(seeded_redis().known) if self._pieces.number(4) else self.text()
 
     def _content(self, route: url) -> tuple[str, bytes]:
         kind = self._pieces.number(8)
@@ -159,7 +161,7 @@ class Asking:
             lambda: self._pieces.number(256),
             lambda: self._pieces.one_of((None, True, False, 1e308, float("nan"), 2**64, -0.0)),
             lambda: [self.text() for _ in range(self._pieces.number(4))],
-            lambda: dict(self._named(QUERY) for _ in range(self._pieces.number(4))),
+            lambda: dict(self._named(QUERY_PARAMETERS) for _ in range(self._pieces.number(4))),
             dict,
         )
         return makers[self._pieces.number(len(makers))]()
@@ -172,38 +174,38 @@ def pages(data: bytes) -> None:
     with site().behaving(password=pieces.number(4) == 0):
         try:
             for _ in range(1 + pieces.number(3)):
-                before = scene().state()
+                before = seeded_redis().state()
                 asked = asking.request()
                 answer = site().ask(asked)
-                check(asked, answer, before, scene().state())
+                check(asked, answer, before, seeded_redis().state())
                 if answer is not None:
                     asking.remember(answer)
         finally:
             site().noted.records.clear()
-            scene().put_back()
+            seeded_redis().put_back()
 
 
 def check(asked: Asked, answer: Answer | None, before: State, after: State) -> None:
     """See that an answer is what may be answered."""
-    told = f"{asked} -> {answer}"
-    assert site().noted.records == [], f"{told}\n{site().noted.records}"
+    reported = f"{asked} -> {answer}"
+    assert site().noted.records == [], f"{reported}\n{site().noted.records}"
     if not asked.allowed or asked.method != "POST":
-        assert before == after, f"{told} changed something"
+        assert before == after, f"{reported} changed something"
     if answer is None:
         return
-    assert answer.status < 500, told
-    assert SECRET.encode() not in answer.body, told
+    assert answer.status < 500, reported
+    assert SECRET.encode() not in answer.body, reported
     names = {name.lower() for name, _ in answer.headers}
-    assert "x-split" not in names, told
+    assert "x-split" not in names, reported
     where = urlsplit(answer.header("Location"))
-    assert not where.netloc, told
-    assert answer.header("Location").lstrip()[:1] in ("", "/"), told
+    assert not where.netloc, reported
+    assert answer.header("Location").lstrip()[:1] in ("", "/"), reported
     kind = answer.header("Content-Type")
     if kind.startswith("text/html"):
         for mark in RAW_MARKS:
-            assert mark not in answer.body, told
+            assert mark not in answer.body, reported
     elif kind.startswith(JSON):
-        assert answer.header("X-Content-Type-Options") == "nosniff", told
+        assert answer.header("X-Content-Type-Options") == "nosniff", reported
         json.loads(answer.body or b"null", parse_constant=not_json)
 
 

@@ -17,13 +17,13 @@ from celery import Celery
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
-from tests.fuzzing.scene import Scene, scene
+from tests.fuzzing.seeded_redis import SeededRedis, seeded_redis
 from worker.dashboard import flower
-from worker.dashboard.doors import Door
-from worker.dashboard.pages import handlers
+from worker.dashboard.access import AccessPolicy
+from worker.dashboard.routes import handlers
 
 PREFIX = "/flower"
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 PEOPLE = ("ana:correct horse",)
 LOGIN = "Basic YW5hOmNvcnJlY3QgaG9yc2U="
 USUAL = {"Host": "localhost", "Authorization": LOGIN}
@@ -49,21 +49,25 @@ class Noted(logging.Handler):
 class Site:
     """The application, and where it listens."""
 
-    def __init__(self, of: Scene) -> None:
-        self.scene = of
+    def __init__(self, of: SeededRedis) -> None:
+        self.seeded_redis = of
         self.noted = Noted()
         self.port = 0
         self._began = threading.Event()
         logging.getLogger().addHandler(self.noted)
         threading.Thread(target=lambda: asyncio.run(self._serve()), name="site", daemon=True).start()
-        assert self._began.wait(PATIENCE_SECONDS)
+        assert self._began.wait(TIMEOUT_SECONDS)
 
     async def _serve(self) -> None:
         before = dict(flower.flower_settings)
         with self.behaving(password=False):
             flower.extract_settings()
             self.app = flower.Dashboard(
-                Celery("lanes", broker=self.scene.url), self.scene.store, self.scene.settings, Door(), handlers()
+                Celery("lanes", broker=self.seeded_redis.url),
+                self.seeded_redis.store,
+                self.seeded_redis.settings,
+                AccessPolicy(),
+                handlers(),
             )
         flower.flower_settings.clear()
         flower.flower_settings.update(before)
@@ -78,10 +82,10 @@ class Site:
         """Send a request; all that came of it is over when this returns, what is logged behind the answer, too."""
         with structlog.testing.capture_logs() as logs:
             answer = asked.send(self.port)
-            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop).result(PATIENCE_SECONDS)
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop).result(TIMEOUT_SECONDS)
             for thread in threading.enumerate():
                 if thread.name.startswith("letters-"):  # a replay or a purge, or the rehearsal of one
-                    thread.join(PATIENCE_SECONDS)
+                    thread.join(TIMEOUT_SECONDS)
         self.noted.take(logs)
         return answer
 
@@ -92,7 +96,7 @@ class Site:
         before = options.url_prefix, options.basic_auth
         options.url_prefix, options.basic_auth = PREFIX, list(PEOPLE) if password else []
         if self.port:
-            self.app.door = Door(basic_auth=password)
+            self.app.door = AccessPolicy(basic_auth=password)
         try:
             yield
         finally:
@@ -102,7 +106,7 @@ class Site:
 @functools.cache
 def site() -> Site:
     """Return the site of this process."""
-    return Site(scene())
+    return Site(seeded_redis())
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ class Asked:
         """Return the answer; None where the server hung up on what is no HTTP."""
         lines = [f"{self.method} {self.path} HTTP/1.1", *(f"{name}: {value}" for name, value in self.headers.items())]
         head = "\r\n".join([*lines, f"Content-Length: {len(self.body)}", "Connection: close", "", ""])
-        with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as connection:
+        with socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as connection:
             with contextlib.suppress(ConnectionError):
                 connection.sendall(head.encode("utf-8", "surrogatepass") + self.body)
             response = HTTPResponse(connection, method=self.method)
@@ -148,7 +152,7 @@ class Asked:
 @functools.cache
 def token() -> dict[str, str]:
     """Return the headers with which a page of ours changes something."""
-    answer = Asked("GET", f"{PREFIX}/trail", dict(USUAL)).send(site().port)
+    answer = Asked("GET", f"{PREFIX}/audit-log", dict(USUAL)).send(site().port)
     assert answer is not None
     found = re.match(r"_xsrf=([^;]+)", answer.header("Set-Cookie"))
     assert found is not None, answer

@@ -12,25 +12,25 @@ from io import BytesIO
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from lanes.durability import Durability
 from lanes.errors import RedisUnavailableError, SettingsError, StoredJobError
-from lanes.job import Attempt, Job
-from lanes.notice import Notice
-from lanes.settings import Settings
+from lanes.queue.job import Attempt, Job
+from lanes.queue.notification import Notification
+from lanes.settings import WorkerSettings
+from lanes.storage.durability import Durability
 from lanes.urls import check_url
 from lanes.versions import ApiVersion
-from ops import snapshot
-from producers.errors import InvalidJobError, Problem
-from producers.letter_rows import read_letter
-from producers.order import make_order
-from producers.rows import FileRow, Format, read_rows
+from ops import redis_backup
+from producers.errors import FieldError, InvalidJobError
+from producers.files.dead_letters import read_dead_letter
+from producers.files.rows import FileRow, Format, read_rows
+from producers.new_job import make_new_job
 from tests.fuzzing.command_line import command_line
 from tests.fuzzing.pages import pages
-from worker.dashboard.lane_table import Query
-from worker.dashboard.letter_views import Wanted
+from worker.dashboard.dead_letters.query import DeadLetterQuery
+from worker.dashboard.lanes.table import LaneTableQuery
 from worker.highlevel.envelope import MAX_MESSAGE
-from worker.highlevel.outcomes import Answer, Kind, classify
-from worker.highlevel.rate_limits import MOST, read_rate_limits
+from worker.highlevel.outcomes import Answer, OutcomeKind, classify
+from worker.highlevel.rate_limits import MAX_NUMBER, read_rate_limits
 from worker.highlevel.redaction import redact_answer
 from worker.tokens.credential import Credential, CredentialError, read_credential
 from worker.tokens.oauth import Grant, understand
@@ -38,7 +38,7 @@ from worker.tokens.oauth import Grant, understand
 NOW = 1_800_000_000.0
 
 
-def check_told(problem: Problem) -> None:
+def check_message(problem: FieldError) -> None:
     """What is told of a row is one printable line, and bounded."""
     line = str(problem)
     assert line.isprintable(), repr(line)
@@ -47,17 +47,17 @@ def check_told(problem: Problem) -> None:
 
 def take(row: FileRow) -> None:
     """Take a row as an enqueue does: every problem is told, and what passes is a body that the API can be sent."""
-    for problem in row.problems:
-        check_told(problem)
-    if row.problems:
+    for problem in row.field_errors:
+        check_message(problem)
+    if row.field_errors:
         return
     for version in ApiVersion:
         try:
-            order = make_order(row.value, version_of=lambda _, version=version: version)  # type: ignore[misc]
+            order = make_new_job(row.value, version_of=lambda _, version=version: version)  # type: ignore[misc]
         except InvalidJobError as error:
-            assert error.problems
-            for problem in error.problems:
-                check_told(problem)
+            assert error.field_errors
+            for problem in error.field_errors:
+                check_message(problem)
             continue
         body = json.loads(order.body)
         assert body["locationId"] == order.location_id
@@ -85,15 +85,15 @@ def comma_separated(data: bytes) -> None:
     rows(b"pipelineId,locationId,contactId,monetaryValue,_options.not_before,name\n" + data, "csv")
 
 
-def letters(data: bytes) -> None:
+def dead_letters(data: bytes) -> None:
     """Dead letters that are put back."""
     for row in read_rows(BytesIO(data), "jsonl"):
-        if not row.problems:
+        if not row.field_errors:
             try:
-                letter = read_letter(row)
+                letter = read_dead_letter(row)
             except InvalidJobError as error:
-                for problem in error.problems:
-                    check_told(problem)
+                for problem in error.field_errors:
+                    check_message(problem)
             else:
                 for attempt in letter.attempts:
                     assert Attempt.parse(attempt.line().encode()).number == attempt.number
@@ -110,12 +110,12 @@ def answers(data: bytes) -> None:
     answer = redact_answer(answer, ("secret",))
     outcome = classify(answer, 10.0, data[::-1])
     assert len(outcome.message or "") <= MAX_MESSAGE + 1
-    for told in (outcome.message, outcome.code, outcome.trace_id, outcome.opportunity_id, outcome.warning):
-        assert told is None or told.isprintable(), repr(told)
+    for reported in (outcome.message, outcome.code, outcome.trace_id, outcome.opportunity_id, outcome.warning):
+        assert reported is None or reported.isprintable(), repr(reported)
     assert outcome.wait is None or 0 <= outcome.wait <= 90_000
-    assert (outcome.kind in {Kind.DELIVERED, Kind.UNCONFIRMED}) <= (200 <= status < 300), outcome
-    for told in (outcome.message, outcome.code, outcome.trace_id, outcome.opportunity_id):
-        assert "secret" not in (told or "").replace("[secret]", "").lower(), repr(told)
+    assert (outcome.kind in {OutcomeKind.DELIVERED, OutcomeKind.UNCONFIRMED}) <= (200 <= status < 300), outcome
+    for reported in (outcome.message, outcome.code, outcome.trace_id, outcome.opportunity_id):
+        assert "secret" not in (reported or "").replace("[secret]", "").lower(), repr(reported)
     grant = understand(answer, ("secret",), pair=True)
     if isinstance(grant, Grant):
         assert 200 <= status < 300
@@ -129,7 +129,7 @@ def rate_limits(data: bytes) -> None:
     values = data.decode("latin-1").split("\n")
     limits = read_rate_limits({f"x-ratelimit-{name}": value for name, value in zip(names, values, strict=False)})
     for value in limits or ():
-        assert value is None or 0 <= value <= MOST
+        assert value is None or 0 <= value <= MAX_NUMBER
     if limits is not None and limits.burst is not None and limits.left is not None:
         assert limits.left <= limits.burst
 
@@ -142,7 +142,7 @@ def stored(data: bytes) -> None:
         lambda: json.dumps(Job.parse("job", {**known, **fields}, None, []).as_json()),
         lambda: json.dumps(Job.parse("job", known, data, [data], data).as_json()),
         lambda: Attempt.parse(data).line(),
-        lambda: Notice.parse(data, b"new", 1),
+        lambda: Notification.parse(data, b"new", 1),
     ):
         try:
             read()
@@ -165,10 +165,10 @@ def settings(data: bytes) -> None:
     """Settings of the environment, one a line, and what they are made of."""
     text = data.decode("utf-8", "replace").replace("\0", "")
     pairs = (line.partition("=") for line in text.split("\n"))
-    known = list(Settings.model_fields)
+    known = list(WorkerSettings.model_fields)
     environ = {f"LANES_{known[index % len(known)].upper()}": value for index, (_, _, value) in enumerate(pairs)}
     try:
-        Settings.load(environ, env_file=None)
+        WorkerSettings.load(environ, env_file=None)
     except SettingsError as error:
         assert str(error)
     for check in (Durability.parse, check_url):
@@ -182,27 +182,27 @@ def settings(data: bytes) -> None:
 def filters(data: bytes) -> None:
     """What the pages of lanes and letters read out of an address, which they write into the next one."""
     given = dict(parse_qsl(data.decode("utf-8", "replace"), max_num_fields=None))
-    wanted = Wanted.read(given)
-    again = Wanted.read(wanted.as_query())  # in whole seconds
-    assert Wanted.read(again.as_query()) == again
+    wanted = DeadLetterQuery.read(given)
+    again = DeadLetterQuery.read(wanted.as_query())  # in whole seconds
+    assert DeadLetterQuery.read(again.as_query()) == again
     assert not again.problems
     assert str(wanted).startswith("dead letters")
     assert "\n" not in wanted.url()
-    assert wanted.span(NOW).until <= NOW
-    query = Query.parse(given)
-    assert Query.parse(dict(parse_qsl(query.address()))) == query
+    assert wanted.time_range(NOW).until <= NOW
+    query = LaneTableQuery.parse(given)
+    assert LaneTableQuery.parse(dict(parse_qsl(query.query_string()))) == query
 
 
 def backups(data: bytes) -> None:
     """What Redis gives for a backup, and the file that it is; whether it is whole is told without reading it all."""
     with contextlib.suppress(RedisUnavailableError):
-        assert sum(map(len, snapshot.data_of(BytesIO(data)))) < len(data)
+        assert sum(map(len, redis_backup.data_of(BytesIO(data)))) < len(data)
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
-        with contextlib.suppress(snapshot.SnapshotError):
-            snapshot.check(Path(file.name))
-            assert data.startswith(snapshot.MAGIC)
+        with contextlib.suppress(redis_backup.BackupError):
+            redis_backup.check(Path(file.name))
+            assert data.startswith(redis_backup.MAGIC)
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
@@ -210,7 +210,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     for target in (
         json_lines,
         comma_separated,
-        letters,
+        dead_letters,
         answers,
         rate_limits,
         stored,

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from lanes.job import MICROSECONDS
-from lanes.order import Order
-from lanes.store import LaneStore, connect
-from lanes.transitions import Limits, Seat
+from lanes.queue.job import MICROSECONDS
+from lanes.queue.new_job import NewJob
+from lanes.queue.store import LaneStore, connect
+from lanes.queue.transitions import Consumer, DefaultLimits
 
 START = 1_800_000_000
 BURST = 2
-LIMITS = Limits(burst=BURST, window=10, daily=1000)
+LIMITS = DefaultLimits(burst=BURST, window=10, daily=1000)
 
 
 class ClockedStore(LaneStore):
@@ -39,9 +39,9 @@ class Orders:
 
     made: int = 0
 
-    def __call__(self, location: str = "loc", record: str = "pipe/contact", **options: object) -> Order:
+    def __call__(self, location: str = "loc", record: str = "pipe/contact", **options: object) -> NewJob:
         self.made += 1
-        return Order(f"job{self.made}", location, record, b'{"n":%d}' % self.made, **options)  # type: ignore[arg-type]
+        return NewJob(f"job{self.made}", location, record, b'{"n":%d}' % self.made, **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -58,6 +58,6 @@ def order() -> Orders:
     return Orders()
 
 
-def seat(name: str = "w1", limits: Limits = LIMITS) -> Seat:
+def seat(name: str = "w1", limits: DefaultLimits = LIMITS) -> Consumer:
     """A worker's seat."""
-    return Seat(name, lease=30, retention=3600, limits=limits)
+    return Consumer(name, lease=30, retention=3600, limits=limits)

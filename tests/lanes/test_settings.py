@@ -3,11 +3,11 @@
 import pytest
 
 from lanes.errors import SettingsError
-from lanes.settings import Settings
+from lanes.settings import WorkerSettings
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "reported"),
     [
         (
             {"LANES_RETENTION_SECONDS": "44", "LANES_LEASE_SECONDS": "45"},
@@ -25,12 +25,12 @@ from lanes.settings import Settings
         ),
     ],
 )
-def test_times_that_do_not_go_together(given: dict[str, str], told: str) -> None:
+def test_times_that_do_not_go_together(given: dict[str, str], reported: str) -> None:
     with pytest.raises(SettingsError) as failed:
-        Settings.load(given, env_file=None)
-    assert str(failed.value) == told
+        WorkerSettings.load(given, env_file=None)
+    assert str(failed.value) == reported
 
 
-def test_times_that_just_do() -> None:
-    settings = Settings.load({"LANES_RETENTION_SECONDS": "45", "LANES_LEASE_SECONDS": "45"}, env_file=None)
+def test_times_that_just_fit() -> None:
+    settings = WorkerSettings.load({"LANES_RETENTION_SECONDS": "45", "LANES_LEASE_SECONDS": "45"}, env_file=None)
     assert settings.retention_seconds == settings.lease_seconds

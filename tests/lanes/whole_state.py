@@ -11,21 +11,21 @@ from contextlib import contextmanager
 from math import ceil
 from typing import Any
 
-from lanes.job import MICROSECONDS
-from lanes.lane import COUNTS
-from lanes.results import Released
-from lanes.series import last_day
-from lanes.transitions import Limits, Report, Seat, Told
+from lanes.activity.series import last_day
+from lanes.queue.job import MICROSECONDS
+from lanes.queue.lane import COUNTS
+from lanes.queue.results import Released
+from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits, RateLimitInfo
 from tests.lanes.conftest import START, ClockedStore
 
-LIMITS = Limits(burst=2, window=10, daily=1000)
+LIMITS = DefaultLimits(burst=2, window=10, daily=1000)
 KEPT = 3600  # seconds for which what is done can be read
 KNOWN = 7200  # seconds for which idempotency keys and event times are known
 LEASE = 60
 
 # What happened lately has tests of its own; what never becomes less must agree with it.
 SERIES = ("recent:", "history:", "lane_history:")
-NEVER_LESS = ("accepted", "merged", "delivered", "retried", "throttled", "reclaimed")
+MONOTONIC = ("accepted", "merged", "delivered", "retried", "throttled", "reclaimed")
 
 _JSON = re.compile(r"\{.*\}$")
 _TIME = re.compile(r"(?<!\d)1[78]\d{14}(?!\d)")
@@ -53,7 +53,7 @@ def whole_state(store: ClockedStore) -> dict[str, str]:
             state[f"{name} ttl"] = f"{ceil(life / 60_000)} min"
     assert store.counts() == totals
     happened = last_day(store)
-    assert {name: happened.total(name) for name in NEVER_LESS} == {name: totals[name] for name in NEVER_LESS}
+    assert {name: happened.total(name) for name in MONOTONIC} == {name: totals[name] for name in MONOTONIC}
     return state
 
 
@@ -95,24 +95,28 @@ def watch(store: ClockedStore) -> Iterator[dict[str, str]]:
             changed[name] = f"{before[name]} -> {after.get(name, 'gone')}"
 
 
-def of(key: str, **values: str) -> dict[str, str]:
+def fields_of(key: str, **values: str) -> dict[str, str]:
     """Return values as `watch` names them: those of several fields or members of one key."""
     return {f"{key}.{name}": value for name, value in values.items()}
 
 
-def mourned(job_id: str = "job1", record: str = "pipe/contact") -> dict[str, str]:
+def dead_letter_indexed(job_id: str = "job1", record: str = "pipe/contact") -> dict[str, str]:
     """Return what is noted of the first death of a job, the only one of its record."""
-    return {f"job:{job_id}.died": "1", "lane:loc.letters": "1", f"letters:loc.{record}": "1"}
+    return {f"job:{job_id}.was_dead": "1", "lane:loc.dead_letters": "1", f"dead_letter_counts:loc.{record}": "1"}
 
 
-def buried(job_id: str = "job1", record: str = "pipe/contact") -> dict[str, str]:
+def dead_letter_unindexed(job_id: str = "job1", record: str = "pipe/contact") -> dict[str, str]:
     """Return what is gone of that once the job is done with."""
-    return {f"job:{job_id}.died": "1 -> gone", "lane:loc.letters": "1 -> 0", f"letters:loc.{record}": "1 -> gone"}
+    return {
+        f"job:{job_id}.was_dead": "1 -> gone",
+        "lane:loc.dead_letters": "1 -> 0",
+        f"dead_letter_counts:loc.{record}": "1 -> gone",
+    }
 
 
-def seat(worker: str = "w1", limits: Limits = LIMITS) -> Seat:
+def seat(worker: str = "w1", limits: DefaultLimits = LIMITS) -> Consumer:
     """Return a worker's seat."""
-    return Seat(worker, LEASE, KEPT, limits)
+    return Consumer(worker, LEASE, KEPT, limits)
 
 
 def send(store: ClockedStore, worker: str = "w1") -> Released:
@@ -122,9 +126,9 @@ def send(store: ClockedStore, worker: str = "w1") -> Released:
     return job
 
 
-def report(job: Released, told: Told | None = None) -> Report:
+def report(job: Released, rate_limits: RateLimitInfo | None = None) -> AttemptReport:
     """Return the report of an attempt."""
-    return Report(job.id, job.attempt, '{"status":200}', LIMITS, told)
+    return AttemptReport(job.id, job.attempt, '{"status":200}', LIMITS, rate_limits)
 
 
 def held(location: str, by: str, reason: str, *, at: int) -> dict[str, str]:
@@ -137,8 +141,8 @@ def held(location: str, by: str, reason: str, *, at: int) -> dict[str, str]:
         "reason": reason,
     }
     return {
-        **of(f"lane:{location}", hold=reason, held_by=by, held_at=f"t{at:+}"),
-        f"held.{location}": f"-t{at:+}",
-        "gate.notices": "1",
-        f"notices.{json.dumps(notice, sort_keys=True, separators=(',', ':'))}": f"t{at:+}",
+        **fields_of(f"lane:{location}", hold=reason, held_by=by, held_at=f"t{at:+}"),
+        f"held_time.{location}": f"-t{at:+}",
+        "global_state.notifications": "1",
+        f"notifications.{json.dumps(notice, sort_keys=True, separators=(',', ':'))}": f"t{at:+}",
     }

@@ -12,9 +12,9 @@ from typing import Any
 import yaml
 
 from lanes.settings import PREFIX
+from ops.embedded.processes import Child
+from ops.embedded.redis_server import find_redis_server, free_port
 from ops.make_secrets import make
-from ops.processes import Child
-from ops.redis_server import find_redis_server, free_port
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))

@@ -14,11 +14,11 @@ import requests
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from lanes.settings import Settings
+from lanes.settings import WorkerSettings
+from ops.embedded.redis_server import RedisServer, free_port
+from ops.embedded.stack import Stack
 from ops.make_secrets import make
 from ops.redis_acl import USERS
-from ops.redis_server import RedisServer, free_port
-from ops.stack import Stack
 from producers import OpportunityProducer, State
 from tests.end_to_end.conftest import row
 from tests.redis_programs import PROGRAMS
@@ -27,7 +27,7 @@ Urls = dict[str, str]
 
 
 @dataclass
-class Scene:
+class AclRun:
     """A Redis with the users of a deployment, a sandbox, and the address that each user has."""
 
     stack: Stack
@@ -56,7 +56,7 @@ class Scene:
 
 
 @pytest.fixture(params=PROGRAMS)
-def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
+def acl_run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AclRun]:
     """All that `make secrets` made, in use."""
     secrets = tmp_path / "secrets"
     make(secrets, "127.0.0.1")
@@ -67,16 +67,16 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
     texts = {user: (secrets / f"redis_url_{user}").read_text().strip() for user in USERS}
     urls = {user: text.replace(":6379/", f":{stack.redis.port}/") for user, text in texts.items()}
     stack.start_sandbox()
-    yield Scene(stack, urls)
+    yield AclRun(stack, urls)
     stack.stop()
 
 
-def test_each_process_does_its_work_with_its_own_rights(scene: Scene) -> None:
-    stack = scene.stack
-    scene.denials()
-    stack.settings |= {"LANES_REDIS_URL": scene.urls["worker"], "LANES_METRICS_PORT": str(port := free_port())}
+def test_each_process_does_its_work_with_its_own_rights(acl_run: AclRun) -> None:
+    stack = acl_run.stack
+    acl_run.denials()
+    stack.settings |= {"LANES_REDIS_URL": acl_run.urls["worker"], "LANES_METRICS_PORT": str(port := free_port())}
     stack.start_worker()
-    settings = Settings(redis_url=scene.urls["producer"])
+    settings = WorkerSettings(redis_url=acl_run.urls["producer"])
     with OpportunityProducer.from_settings(settings) as producer:
         first = producer.enqueue(row("loc", "a"), durability="fsync", idempotency_key="k", merge=True)
         producer.enqueue(row("loc", "a", name="n"), priority=3)
@@ -84,25 +84,35 @@ def test_each_process_does_its_work_with_its_own_rights(scene: Scene) -> None:
         assert producer.enqueue_many([row("loc", f"c{n}") for n in range(60)]).accepted == 60
         assert producer.cancel(later.job_id)
         assert producer.wait(first.job_id, 60).state is State.DELIVERED
-    assert json.loads(scene.run("command", "lanes", "status", "--json"))["accepted"] == 63
-    scene.run("command", "lanes", "hold", "loc", "--reason", "a test")
-    scene.run("command", "lanes", "resume", "loc")
-    scene.run("command", "lanes", "check")
-    scene.run("backup", "lanes", "backup", "whole.rdb")
-    assert "pong" in scene.run("dashboard", "celery", "-A", "worker", "inspect", "ping")
+    assert json.loads(acl_run.run("command", "lanes", "status", "--json"))["accepted"] == 63
+    acl_run.run("command", "lanes", "hold", "loc", "--reason", "a test")
+    acl_run.run("command", "lanes", "resume", "loc")
+    acl_run.run("command", "lanes", "check")
+    acl_run.run("backup", "lanes", "backup", "whole.rdb")
+    assert "pong" in acl_run.run("dashboard", "celery", "-A", "worker", "inspect", "ping")
     assert "lanes_redis_memory_used_bytes" in requests.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
-    stack.settings |= {"LANES_REDIS_URL": scene.urls["dashboard"], "LANES_METRICS_PORT": "0"}
+    stack.settings |= {"LANES_REDIS_URL": acl_run.urls["dashboard"], "LANES_METRICS_PORT": "0"}
     stack.start_dashboard()
-    look_and_hold(stack.flower_url, first.job_id)
-    with redis.Redis.from_url(scene.urls["command"]) as client:
+    view_and_hold(stack.flower_url, first.job_id)
+    with redis.Redis.from_url(acl_run.urls["command"]) as client:
         assert client.hget("lanes:lane:loc", "hold") == b"by page"
-    assert scene.denials() == []
+    assert acl_run.denials() == []
 
 
-def look_and_hold(site: str, job_id: str) -> None:
+def view_and_hold(site: str, job_id: str) -> None:
     """Look at every page, Flower's and ours, and at the metrics; then hold a lane."""
-    pages = ("throughput", "lanes", "lane/loc", "letters", "trail", f"job/{job_id}", "workers", "tasks", "broker")
-    data = ("throughput/data", "lanes/data", "lanes/lane/data?location=loc", "letters/data", "trail/data")
+    pages = (
+        "throughput",
+        "lanes",
+        "lane/loc",
+        "dead-letters",
+        "audit-log",
+        f"job/{job_id}",
+        "workers",
+        "tasks",
+        "broker",
+    )
+    data = ("throughput/data", "lanes/data", "lanes/lane/data?location=loc", "dead-letters/data", "audit-log/data")
     with requests.Session() as session:
         for path in (*pages, *data, f"jobs/data?id={job_id}"):
             assert session.get(f"{site}/{path}", timeout=30).status_code == 200, path
@@ -114,30 +124,30 @@ def look_and_hold(site: str, job_id: str) -> None:
         assert held.status_code == 200, held.text
 
 
-def test_a_password_is_changed_without_a_break(scene: Scene, tmp_path: Path) -> None:
+def test_a_password_is_changed_without_a_break(acl_run: AclRun, tmp_path: Path) -> None:
     users = tmp_path / "secrets" / "users.acl"
     before = users.read_text()
     [line] = [line for line in before.splitlines() if line.startswith("user producer ")]
-    new = urlsplit(scene.urls["producer"]).password
+    new = urlsplit(acl_run.urls["producer"]).password
     assert new is not None
-    with redis.Redis.from_url(scene.urls["admin"]) as admin, redis.Redis.from_url(scene.urls["producer"]) as old:
+    with redis.Redis.from_url(acl_run.urls["admin"]) as admin, redis.Redis.from_url(acl_run.urls["producer"]) as old:
         old.ping()
         users.write_text(before.replace(line, line.replace(" on >", " on >the-next >")))
         admin.acl_load()
         for password in (new, "the-next"):
-            with redis.Redis.from_url(scene.urls["producer"].replace(new, password)) as client:
+            with redis.Redis.from_url(acl_run.urls["producer"].replace(new, password)) as client:
                 assert client.ping()
         users.write_text(before.replace(line, line.replace(f">{new}", ">the-next")))
         admin.acl_load()
-    with redis.Redis.from_url(scene.urls["producer"]) as client, pytest.raises(redis.AuthenticationError):
+    with redis.Redis.from_url(acl_run.urls["producer"]) as client, pytest.raises(redis.AuthenticationError):
         client.ping()
 
 
-def test_a_password_is_changed_as_the_runbook_tells(scene: Scene, tmp_path: Path) -> None:
-    users, url = tmp_path / "secrets" / "users.acl", scene.urls["producer"]
+def test_a_password_is_changed_as_the_runbook_says(acl_run: AclRun, tmp_path: Path) -> None:
+    users, url = tmp_path / "secrets" / "users.acl", acl_run.urls["producer"]
     old = urlsplit(url).password
     assert old is not None
-    with redis.Redis.from_url(scene.urls["admin"]) as admin:
+    with redis.Redis.from_url(acl_run.urls["admin"]) as admin:
         admin.execute_command("ACL", "SETUSER", "producer", ">the-next")
         for password in (old, "the-next"):
             with redis.Redis.from_url(url.replace(old, password)) as client:
@@ -149,8 +159,8 @@ def test_a_password_is_changed_as_the_runbook_tells(scene: Scene, tmp_path: Path
             client.ping()
         with redis.Redis.from_url(url.replace(old, "the-next")) as client:
             assert client.ping()
-        scene.stack.redis.stop()
-        scene.stack.redis.start()
+        acl_run.stack.redis.stop()
+        acl_run.stack.redis.start()
 
 
 FORBIDDEN: dict[str, list[tuple[str, ...]]] = {
@@ -182,17 +192,17 @@ ANYBODY: list[tuple[str, ...]] = [
 ]
 
 
-def test_nobody_may_do_more(scene: Scene) -> None:
-    health = f"redis://health:none@127.0.0.1:{scene.stack.redis.port}/0"
+def test_no_user_may_do_more(acl_run: AclRun) -> None:
+    health = f"redis://health:none@127.0.0.1:{acl_run.stack.redis.port}/0"
     refused = pytest.raises(redis.ResponseError, match=r"(?i)permission|can't access|ACL failure")
     for user, commands in FORBIDDEN.items():
-        address = scene.urls.get(user, health)
+        address = acl_run.urls.get(user, health)
         with redis.Redis.from_url(address, retry=Retry(NoBackoff(), 0)) as client:
             assert client.ping()
             for command in (*commands, *ANYBODY):
                 with refused:
                     client.execute_command(*command)
-    anonymous = redis.Redis.from_url(scene.stack.redis.url, retry=Retry(NoBackoff(), 0))
+    anonymous = redis.Redis.from_url(acl_run.stack.redis.url, retry=Retry(NoBackoff(), 0))
     with anonymous, pytest.raises(redis.AuthenticationError):
         anonymous.ping()
     assert FORBIDDEN.keys() | {"admin"} == {*USERS, "health"}

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import redis
 
-from lanes.settings import PREFIX, Settings
+from lanes.settings import PREFIX, WorkerSettings
 from ops.make_secrets import TOGETHER, make
 from tests import real_parts
 from tests.end_to_end.conftest import until
@@ -62,7 +62,7 @@ def test_every_image_is_pinned_or_built_here(name: str) -> None:
         assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+[\w.-]*", image)
 
 
-def test_whoever_has_no_business_with_redis_does_not_reach_it() -> None:
+def test_only_services_that_need_redis_reach_it() -> None:
     assert COMPOSE["networks"]["data"] == {"internal": True}
     assert SERVICES["redis"]["networks"] == ["data"]
     assert "ports" not in SERVICES["redis"]
@@ -98,7 +98,7 @@ def test_a_service_has_the_secrets_that_it_names_and_no_others(name: str) -> Non
     assert named <= COMPOSE["secrets"].keys()
 
 
-def test_every_secret_is_made_for_somebody(tmp_path: Path) -> None:
+def test_every_secret_is_used_by_a_service(tmp_path: Path) -> None:
     made = make(tmp_path / "secrets")
     names = {path.name for path in (tmp_path / "secrets").iterdir()}
     assert len(made) == len(names)
@@ -126,12 +126,12 @@ def test_every_secret_is_made_for_somebody(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_setting_that_it_passes_on_is_one(name: str) -> None:
     given = SERVICES[name].get("environment", {})
-    assert settings_of(name).keys() <= {PREFIX + field.upper() for field in Settings.model_fields}
+    assert settings_of(name).keys() <= {PREFIX + field.upper() for field in WorkerSettings.model_fields}
     for setting, value in given.items():
         default = re.fullmatch(r"\$\{(\w+):-(.*)\}", value)
         if default:
             assert default[1] == setting
-            field = Settings.model_fields[setting.removeprefix(PREFIX).lower()]
+            field = WorkerSettings.model_fields[setting.removeprefix(PREFIX).lower()]
             caps = (
                 "LANES_BURST_LIMIT",
                 "LANES_DAILY_LIMIT",
@@ -173,7 +173,7 @@ def test_what_the_monitoring_names_is_what_is_mounted_and_called() -> None:
 @pytest.mark.parametrize("name", ["worker", "dashboard"])
 def test_a_request_in_hand_may_be_finished_before_the_kill(name: str) -> None:
     seconds = float(SERVICES[name]["stop_grace_period"].removesuffix("s"))
-    assert seconds > Settings.model_fields["http_timeout_seconds"].default
+    assert seconds > WorkerSettings.model_fields["http_timeout_seconds"].default
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def test_every_command_line_and_health_check_does_what_it_should(deployment: Dep
         grace = float(SERVICES[name].get("stop_grace_period", "10s").removesuffix("s"))
         assert children[name].stop(grace) == 0, name
     logged = [json.loads(line) for line in children["worker"].output.splitlines() if line.startswith("{")]
-    assert "worker_stops" in {line["event"] for line in logged}
+    assert "worker_stopping" in {line["event"] for line in logged}
     assert not [line for line in logged if "logger" in line and line["level"] == "info"]  # --loglevel warning
 
 

@@ -25,7 +25,7 @@ def test_the_image_is_built_from_files_that_are_there_and_not_ignored() -> None:
     assert all((ROOT / source).exists() for source in copied)
 
 
-def test_the_image_runs_as_nobody_in_particular() -> None:
+def test_the_image_runs_as_an_unprivileged_user() -> None:
     users = [line[1] for line in dockerfile() if line[0] == "USER"]
     assert users == [SERVICES["worker"]["user"]]
 
@@ -70,8 +70,8 @@ def test_what_the_image_copies_is_all_that_it_needs(tmp_path: Path) -> None:
     for part in (pages / "templates", pages / "static"):
         needed = {path.name for path in (ROOT / part).rglob("*.*") if path.suffix != ".md"}
         assert needed <= {path.name for path in (target / part).rglob("*.*")}
-    code = "import worker.app, ops.command.root, worker.highlevel.sandbox; from lanes import loader; "
-    code += "loader.load('release', 'x:')"
+    code = "import worker.app, ops.command.root, ops.sandbox; from lanes.storage import scripts; "
+    code += "scripts.load('release', 'x:')"
     site = sysconfig.get_paths()["purelib"]
     # -S leaves the editable install of this checkout out.
     path = f"import sys; sys.path[:0] = [{str(target)!r}, {site!r}]; "

@@ -49,7 +49,7 @@ def anchor(alert: str) -> str:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_an_alert_says_how_urgent_it_is_what_is_wrong_and_where_to_read_on(rule: dict[str, Any]) -> None:
+def test_an_alert_has_a_severity_a_summary_and_a_link(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in ("page", "ticket")
     assert rule["for"]
     assert rule["annotations"]["summary"].endswith(".") or rule["annotations"]["summary"].endswith("?")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from ops.redis_server import RedisServer
+from ops.embedded.redis_server import RedisServer
 
 TRANSITION = "redis.call('INCR', 'left') redis.call('INCR', 'entered') redis.call('INCR', 'counted')"
 KEYS = ("left", "entered", "counted")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from lanes.settings import PREFIX, Settings
+from lanes.settings import PREFIX, WorkerSettings
 from ops.command.root import lanes
 from ops.redis_acl import USERS
 from tests.ops.deployment import ROOT, SERVICES
@@ -56,7 +56,7 @@ def test_every_command_is_one(line: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["lanes holt x", "lanes hold --al", "lanes hold x", "lanes dead replay --status ten"])
-def test_what_is_none_is_found(line: str, tmp_path: Path) -> None:
+def test_a_wrong_command_is_found(line: str, tmp_path: Path) -> None:
     with pytest.raises((click.UsageError, AssertionError)):
         parse(lanes, [made(word, tmp_path) for word in shlex.split(line)[1:]])
 
@@ -78,7 +78,9 @@ def test_every_service_and_unit_that_is_named_is_there() -> None:
 
 def test_every_setting_that_is_named_is_one() -> None:
     named = set(re.findall(rf"\b{PREFIX}[A-Z_]+[A-Z]", TEXT))
-    assert {name.removesuffix("_FILE") for name in named} <= {PREFIX + name.upper() for name in Settings.model_fields}
+    assert {name.removesuffix("_FILE") for name in named} <= {
+        PREFIX + name.upper() for name in WorkerSettings.model_fields
+    }
 
 
 def test_every_page_that_is_named_is_one() -> None:
@@ -99,5 +101,5 @@ def test_it_knows_each_event_of_the_log_that_it_names() -> None:
     files = {"redis_url", "redis_auth", *(f"redis_url_{user}" for user in USERS)}
     named = set(re.findall(r"`((?:redis|metrics|worker)_[a-z_]+)`", TEXT)) - files
     code = "".join(path.read_text("utf-8") for path in (ROOT / "worker").rglob("*.py"))
-    assert {"redis_away", "redis_back", "redis_still_away", "metrics_failed"} == named
+    assert {"redis_unavailable", "redis_available", "redis_still_unavailable", "metrics_failed"} == named
     assert all(f'"{name}"' in code for name in named)

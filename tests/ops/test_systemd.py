@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from lanes.settings import PREFIX, Settings
+from lanes.settings import PREFIX, WorkerSettings
+from ops.embedded.processes import Child
+from ops.embedded.redis_server import find_redis_server, free_port
 from ops.make_secrets import make
-from ops.processes import Child
-from ops.redis_server import find_redis_server, free_port
 from tests import real_parts
 from tests.end_to_end.conftest import until
 
@@ -84,7 +84,7 @@ def test_a_service_is_exposed_no_more_than_is_ok(installed: Path, name: str) -> 
 def test_a_worker_may_finish_its_request_before_it_is_killed() -> None:
     assert value_of("lanes-worker@.service", "KillMode") == "mixed"
     seconds = float(value_of("lanes-worker@.service", "TimeoutStopSec"))
-    assert seconds > Settings.model_fields["http_timeout_seconds"].default
+    assert seconds > WorkerSettings.model_fields["http_timeout_seconds"].default
     assert float(value_of("lanes-dashboard.service", "TimeoutStopSec")) > 10
 
 
@@ -111,7 +111,7 @@ def test_every_setting_is_one_and_every_secret_is_handed_in_and_made(name: str, 
     assert handed.keys() <= made
     text = (UNITS / name).read_text("utf-8")
     assert set(re.findall(r"%d/([\w.]+)", text)) == handed.keys()
-    known = {PREFIX + field.upper() for field in Settings.model_fields}
+    known = {PREFIX + field.upper() for field in WorkerSettings.model_fields}
     given = [word for setting, value in lines_of(name) if setting == "Environment" for word in value.split()]
     ours = [word.partition("=")[0] for word in given if word.startswith(PREFIX)]
     assert {word.removesuffix("_FILE") for word in ours} <= known

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import pytest
 from pydantic import BaseModel
 
-from lanes.results import Released
-from lanes.settings import PREFIX, Settings
-from lanes.store import LaneStore, connect
-from lanes.transitions import Limits, Report, Seat
+from lanes.queue.results import Released
+from lanes.queue.store import LaneStore, connect
+from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits
+from lanes.settings import PREFIX, WorkerSettings
 from producers import (
     AsyncOpportunityProducer,
     EnqueueReport,
@@ -26,7 +26,7 @@ from producers import (
 from producers.model import check
 
 OK: dict[str, Any] = {"pipelineId": "pipe", "locationId": "loc", "contactId": "contact"}
-SEAT = Seat("test", lease=60, retention=3600, limits=Limits(burst=1000, window=10, daily=100_000))
+CONSUMER = Consumer("test", lease=60, retention=3600, limits=DefaultLimits(burst=1000, window=10, daily=100_000))
 DEADLINE_SECONDS = 60.0
 
 Opportunity = UpsertOpportunity | dict[str, Any]
@@ -35,10 +35,10 @@ Opportunity = UpsertOpportunity | dict[str, Any]
 def problems_of(model: type[BaseModel], values: object, path: str = "") -> list[str]:
     with pytest.raises(InvalidJobError) as caught:
         check(model, values, path)
-    told = [str(problem) for problem in caught.value.problems]
-    assert str(caught.value) == "; ".join(told)
-    assert all(line.isprintable() for line in told)
-    return told
+    reported = [str(problem) for problem in caught.value.field_errors]
+    assert str(caught.value) == "; ".join(reported)
+    assert all(line.isprintable() for line in reported)
+    return reported
 
 
 def until(so: Callable[[], object], what: str) -> None:
@@ -67,7 +67,7 @@ class Producer(Protocol):
 class InLoop:
     """The asynchronous producer in a loop of its own, which runs as long as a call lasts."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: WorkerSettings) -> None:
         self._runner = asyncio.Runner()
         self._producer = AsyncOpportunityProducer.from_settings(settings)
 
@@ -93,7 +93,7 @@ class InLoop:
         self._runner.close()
 
 
-MakeProducer = Callable[[Settings], Producer]
+MakeProducer = Callable[[WorkerSettings], Producer]
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +109,7 @@ def make_producer(request: pytest.FixtureRequest) -> Iterator[MakeProducer]:
     """Make producers of either face; they are closed with the test."""
     made: list[Producer] = []
 
-    def make(settings: Settings) -> Producer:
+    def make(settings: WorkerSettings) -> Producer:
         producer: Producer = request.param(settings)
         made.append(producer)
         return producer
@@ -122,7 +122,7 @@ def make_producer(request: pytest.FixtureRequest) -> Iterator[MakeProducer]:
 @pytest.fixture
 def producer(redis_url: str, make_producer: MakeProducer) -> Producer:
     """A producer of either face on an empty Redis."""
-    return make_producer(Settings(redis_url=redis_url))
+    return make_producer(WorkerSettings(redis_url=redis_url))
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def store(redis_url: str) -> Iterator[LaneStore]:
 
 def release(store: LaneStore, job_id: str) -> Released:
     """Let a worker take the next job, which must be this one."""
-    released = store.release(SEAT).next
+    released = store.release(CONSUMER).next
     assert isinstance(released, Released)
     assert released.id == job_id
     return released
@@ -144,4 +144,4 @@ def release(store: LaneStore, job_id: str) -> Released:
 def deliver(store: LaneStore, job_id: str, detail: str = '{"opportunity_id":"opp","new":true}') -> None:
     """Let a worker take the next job, which must be this one, and deliver it."""
     attempt = release(store, job_id).attempt
-    assert store.deliver(Report(job_id, attempt, detail, SEAT.limits), retention=3600).code == "delivered"
+    assert store.deliver(AttemptReport(job_id, attempt, detail, CONSUMER.limits), retention=3600).code == "delivered"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lanes.audit import audit
-from lanes.store import LaneStore
-from ops.redis_server import RedisServer
+from lanes.checks.consistency import check_consistency
+from lanes.queue.store import LaneStore
+from ops.embedded.redis_server import RedisServer
 from producers import AsyncOpportunityProducer, EnqueueInterruptedError, EnqueueReport, State
 from tests.producers.conftest import OK, connections, deliver, until
 
@@ -39,7 +39,7 @@ async def rows(most: int) -> AsyncIterator[dict[str, Any]]:
 def test_an_asynchronous_iterable(redis_url: str, store: LaneStore, most: int) -> None:
     report: EnqueueReport = run(redis_url, lambda producer: producer.enqueue_many(rows(most)))
     wrong = list(range(100, most + 1, 100))
-    assert [refusal.row for refusal in report.refused] == wrong
+    assert [rejected.row for rejected in report.refused] == wrong
     assert (report.rows, report.last_row, report.accepted) == (most, most, most - len(wrong))
     bodies = [job.body for job in store.jobs(report.job_ids) if job is not None]
     assert [body["contactId"] for body in bodies if body] == [f"c{n}" for n in range(1, most + 1) if n not in wrong]
@@ -75,7 +75,7 @@ def test_tasks_share_a_producer(redis_url: str, store: LaneStore) -> None:
     assert len(set(job_ids)) == CROWD + 198 == store.counts()["accepted"]
     bodies = [job.body for job in store.jobs(job_ids[:CROWD]) if job is not None]
     assert [body["contactId"] for body in bodies if body] == [f"c{number}" for number in range(CROWD)]
-    assert list(audit(store)) == []
+    assert list(check_consistency(store)) == []
 
 
 def test_a_task_that_waits_lets_another_cancel_the_job(redis_url: str) -> None:

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import redis
 
-from lanes.audit import audit
+from lanes.checks.consistency import check_consistency
 from lanes.errors import SettingsError
-from lanes.settings import Settings
-from lanes.store import LaneStore, connect
-from ops.redis_server import RedisServer
+from lanes.queue.store import LaneStore, connect
+from lanes.settings import WorkerSettings
+from ops.embedded.redis_server import RedisServer
 from producers import DurabilityError, InvalidJobError, State
 from tests.producers.conftest import OK, MakeProducer, Producer, until
 from tests.proxy import Proxy
@@ -59,8 +59,8 @@ def follow(start: Start, program: str, port: int) -> RedisServer:
     return replica
 
 
-def settings(server: RedisServer, seconds: float = LATE, durability: str = "accepted") -> Settings:
-    return Settings(redis_url=server.url, enqueue_timeout_seconds=seconds, durability=durability)
+def settings(server: RedisServer, seconds: float = LATE, durability: str = "accepted") -> WorkerSettings:
+    return WorkerSettings(redis_url=server.url, enqueue_timeout_seconds=seconds, durability=durability)
 
 
 def calls(server: RedisServer, command: str) -> int:
@@ -76,7 +76,7 @@ def waits(server: RedisServer) -> bool:
 def counts(server: RedisServer) -> dict[str, int]:
     store = LaneStore(connect(server.url))
     try:
-        assert list(audit(store)) == []
+        assert list(check_consistency(store)) == []
         return store.counts()
     finally:
         store.client.close()
@@ -134,7 +134,7 @@ def test_where_it_cannot_be_had_the_job_is_accepted_and_the_error_holds_its_rece
         producer.enqueue_many([row(1), {**OK, "status": "opened"}, row(2)], durability="fsync")
     report = many.value.report
     assert report is not None
-    assert (report.accepted, report.last_row, [refusal.row for refusal in report.refused]) == (2, 3, [2])
+    assert (report.accepted, report.last_row, [rejected.row for rejected in report.refused]) == (2, 3, [2])
     assert counts(server)["accepted"] == 3
 
 
@@ -212,30 +212,30 @@ def test_what_was_accepted_outlives_a_killed_producer_and_a_killed_redis(start: 
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        told = [process.stdout.readline().strip() for _ in range(50)]
+        reported = [process.stdout.readline().strip() for _ in range(50)]
         process.kill()
-        told += process.stdout.read().split()
+        reported += process.stdout.read().split()
     server.kill()
     server.start()
     store = LaneStore(connect(server.url))
-    assert {len(told[0])} == {len(job_id) for job_id in told}
-    assert all(job is not None and job.state is State.PENDING for job in store.jobs(told))
-    assert counts(server)["accepted"] in (len(told), len(told) + 1)  # one may have been on its way when it died
+    assert {len(reported[0])} == {len(job_id) for job_id in reported}
+    assert all(job is not None and job.state is State.PENDING for job in store.jobs(reported))
+    assert counts(server)["accepted"] in (len(reported), len(reported) + 1)  # one may have been on its way when it died
     store.client.close()
 
 
 @pytest.mark.parametrize("wrong", ["", "synced", "replicas", "replicas:0", "replicas:17", "replicas:-1", "fsync "])
-def test_a_mistyped_level_is_told_and_nothing_is_enqueued(producer: Producer, store: LaneStore, wrong: str) -> None:
+def test_a_mistyped_level_is_reported_and_nothing_is_enqueued(producer: Producer, store: LaneStore, wrong: str) -> None:
     with pytest.raises(InvalidJobError, match="durability: must be accepted, fsync or replicas:N"):
         producer.enqueue(OK, durability=wrong)
     with pytest.raises(InvalidJobError, match="durability: must be"):
         producer.enqueue_many([OK], durability=wrong)
     with pytest.raises(SettingsError, match=r"LANES_DURABILITY: must be accepted, fsync or replicas:N"):
-        Settings.load({"LANES_DURABILITY": wrong or "-"})
+        WorkerSettings.load({"LANES_DURABILITY": wrong or "-"})
     assert store.counts()["accepted"] == 0
 
 
 @pytest.mark.parametrize("job_id", ["", "a b", "ä", "x" * 129, "a\n"])
-def test_a_job_id_that_could_not_be_told_from_another_is_refused(producer: Producer, job_id: str) -> None:
+def test_an_ambiguous_job_id_is_refused(producer: Producer, job_id: str) -> None:
     with pytest.raises(InvalidJobError, match="job_id: must be text of 1 to 128 letters"):
         producer.enqueue(OK, job_id=job_id)

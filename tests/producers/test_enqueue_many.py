@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from lanes.settings import Settings
-from lanes.store import LaneStore
+from lanes.queue.store import LaneStore
+from lanes.settings import WorkerSettings
 from producers import EnqueueReport, InvalidJobError, UpsertOpportunity
 from tests.producers.conftest import OK, MakeProducer, Opportunity, Producer
 
@@ -23,7 +23,7 @@ def contacts(store: LaneStore, job_ids: list[str]) -> list[str]:
 
 
 def refusals(report: EnqueueReport) -> list[str]:
-    return [str(refusal) for refusal in report.refused]
+    return [str(rejected) for rejected in report.refused]
 
 
 def test_no_rows_are_no_error(producer: Producer) -> None:
@@ -59,7 +59,7 @@ def test_rows_are_enqueued_while_the_iterable_is_still_being_read(producer: Prod
 
 
 @pytest.mark.parametrize("number", [1, 2, 499, 500, 501, 502, 1000, 1001, 1200, MANY])
-def test_a_wrong_row_is_told_by_its_number_and_stops_no_other(producer: Producer, number: int) -> None:
+def test_a_wrong_row_is_reported_by_its_number_and_stops_no_other(producer: Producer, number: int) -> None:
     report = producer.enqueue_many(row(n, **({"status": "opened"} if n == number else {})) for n in range(1, MANY + 1))
     known = "'open', 'won', 'lost', 'abandoned' or 'all'"
     assert refusals(report) == [f"row {number}: status: should be {known} (it is 'opened')"]
@@ -70,7 +70,7 @@ def test_a_wrong_row_is_told_by_its_number_and_stops_no_other(producer: Producer
 def test_rows_that_are_no_rows_at_all(producer: Producer, store: LaneStore) -> None:
     rows: list[Any] = [None, 7, "contactId", [], {}, row(6), {**row(7), "_options": "k"}, row(8, x=1, name=2)]
     report = producer.enqueue_many(rows)
-    assert [(refusal.row, len(refusal.problems)) for refusal in report.refused] == [
+    assert [(rejected.row, len(rejected.field_errors)) for rejected in report.refused] == [
         *((number, 1) for number in (1, 2, 3, 4)),
         *((5, 3), (7, 1), (8, 2)),
     ]
@@ -81,7 +81,7 @@ def test_rows_that_are_no_rows_at_all(producer: Producer, store: LaneStore) -> N
 def test_wrong_rows_alone(producer: Producer, store: LaneStore) -> None:
     rows: list[Any] = [{}] * MANY
     report = producer.enqueue_many(rows)
-    assert [refusal.row for refusal in report.refused] == list(range(1, MANY + 1))
+    assert [rejected.row for rejected in report.refused] == list(range(1, MANY + 1))
     assert (report.accepted, report.job_ids, report.rows, report.last_row) == (0, [], MANY, MANY)
     assert store.counts()["accepted"] == 0
 
@@ -100,7 +100,7 @@ def test_a_key_that_is_known_is_a_duplicate_and_with_another_body_a_refusal(
     assert contacts(store, [second, fourth]) == ["c2", "c5"]
     conflict, empty = report.refused
     assert (conflict.row, empty.row) == (4, 6)
-    assert [problem.field for problem in conflict.problems] == ["_options.idempotency_key"]
+    assert [problem.field for problem in conflict.field_errors] == ["_options.idempotency_key"]
     assert before.job_id in str(conflict)
     assert store.counts()["accepted"] == 3
 
@@ -114,7 +114,7 @@ def test_the_same_rows_again_are_the_same_jobs(producer: Producer, store: LaneSt
 
 
 def test_options_for_all_rows_and_those_of_a_row(redis_url: str, make_producer: MakeProducer, store: LaneStore) -> None:
-    producer = make_producer(Settings(redis_url=redis_url, service="settings"))
+    producer = make_producer(WorkerSettings(redis_url=redis_url, service="settings"))
     own = {**row(2), "_options": {"service": "own"}}
     report = producer.enqueue_many([row(1), own], service="all", not_before="2100-01-01T00:00:00Z")
     jobs = [job for job in store.jobs(report.job_ids) if job is not None]
@@ -127,12 +127,12 @@ def test_options_for_all_rows_and_those_of_a_row(redis_url: str, make_producer: 
 @pytest.mark.parametrize(
     ("options", "field"), [({"servic": "x"}, "servic"), ({"expires_at": "2100-01-01T00:00:00"}, "expires_at")]
 )
-def test_a_wrong_option_for_all_rows_is_told_before_any_is_read(
+def test_a_wrong_option_for_all_rows_is_reported_before_any_is_read(
     producer: Producer, store: LaneStore, options: dict[str, str], field: str
 ) -> None:
     rows = iter([row(1)])
     with pytest.raises(InvalidJobError) as caught:
         producer.enqueue_many(rows, **options)
-    assert [problem.field for problem in caught.value.problems] == [field]
+    assert [problem.field for problem in caught.value.field_errors] == [field]
     assert list(rows) == [row(1)]
     assert store.counts()["accepted"] == 0

@@ -6,15 +6,15 @@ import pickle
 import pytest
 
 from lanes.errors import LanesError, NotDurableError, RedisUnavailableError, ScriptError, SettingsError, Trouble
-from lanes.order import Acceptance, Accepted
+from lanes.queue.new_job import EnqueueResult, EnqueueStatus
 from producers import (
     DurabilityError,
     EnqueueFailedError,
     EnqueueInterruptedError,
+    FieldError,
     IdempotencyConflictError,
     InvalidJobError,
     OpportunityProducer,
-    Problem,
     UnknownJobError,
     WaitTimeoutError,
 )
@@ -28,8 +28,8 @@ ERRORS: list[LanesError] = [
     EnqueueFailedError("job", AWAY, may_be_accepted=True),
     EnqueueInterruptedError(EnqueueReport(accepted=3, job_ids=["a", "b", "c"]), AWAY, may_be_accepted=False),
     IdempotencyConflictError("key", "job"),
-    InvalidJobError([Problem("a", "1", "must be 2"), Problem("", "", "is odd")]),
-    NotDurableError("no", [Accepted(Acceptance.KNOWN, "job")]),
+    InvalidJobError([FieldError("a", "1", "must be 2"), FieldError("", "", "is odd")]),
+    NotDurableError("no", [EnqueueResult(EnqueueStatus.KNOWN, "job")]),
     ScriptError("in a script"),
     SettingsError("LANES_X: no such setting"),
     UnknownJobError("job"),
@@ -37,7 +37,7 @@ ERRORS: list[LanesError] = [
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_an_error_is_the_same_after_a_journey(error: LanesError) -> None:
+def test_an_error_is_the_same_after_pickling_and_copying(error: LanesError) -> None:
     for travelled in (pickle.loads(pickle.dumps(error)), copy.deepcopy(error), copy.copy(error)):
         assert type(travelled) is type(error)
         assert str(travelled) == str(error)

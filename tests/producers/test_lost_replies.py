@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lanes.audit import audit
-from lanes.settings import Settings
-from lanes.store import LaneStore
-from ops.redis_server import RedisServer
+from lanes.checks.consistency import check_consistency
+from lanes.queue.store import LaneStore
+from lanes.settings import WorkerSettings
+from ops.embedded.redis_server import RedisServer
 from producers import EnqueueFailedError, EnqueueInterruptedError, Receipt, RedisUnavailableError, State
 from tests.producers.conftest import OK, MakeProducer, Producer, until
 from tests.proxy import Proxy
@@ -29,8 +29,8 @@ def proxy(redis_server: RedisServer) -> Iterator[Proxy]:
         yield proxy
 
 
-def through(proxy: Proxy, seconds: float = 20) -> Settings:
-    return Settings(redis_url=f"redis://127.0.0.1:{proxy.port}/0", enqueue_timeout_seconds=seconds)
+def through(proxy: Proxy, seconds: float = 20) -> WorkerSettings:
+    return WorkerSettings(redis_url=f"redis://127.0.0.1:{proxy.port}/0", enqueue_timeout_seconds=seconds)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_reply_that_is_lost_is_asked_for_again_and_one_job_is_made(
     assert receipt == Receipt(receipt.job_id, "loc")
     assert producer.status(receipt.job_id).state is State.PENDING
     assert (store.counts()["accepted"], proxy.lost) == (2, times)
-    assert list(audit(store)) == []
+    assert list(check_consistency(store)) == []
 
 
 def test_a_request_that_is_lost_is_sent_again(producer: Producer, proxy: Proxy, store: LaneStore) -> None:
@@ -75,10 +75,10 @@ def test_many_rows_that_are_cut_off_are_there_once(
     report = producer.enqueue_many(rows(700))
     assert (report.accepted, report.duplicates, len(set(report.job_ids)), proxy.lost) == (700, 0, 700, 1)
     assert store.counts()["accepted"] == 701
-    assert list(audit(store)) == []
+    assert list(check_consistency(store)) == []
 
 
-def test_when_no_reply_comes_at_all_the_error_tells_how_to_go_on(
+def test_when_no_reply_comes_at_all_the_error_says_how_to_go_on(
     producer: Producer, make_producer: MakeProducer, proxy: Proxy, store: LaneStore
 ) -> None:
     for _ in range(99):
@@ -123,7 +123,7 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_that_to_another_call(
         proxy.delay = 0
         receipt = hasty.enqueue({**OK, "contactId": f"late{number}"})
         assert hasty.status(receipt.job_id).record == f"pipe/late{number}"
-    assert list(audit(store)) == []
+    assert list(check_consistency(store)) == []
 
 
 def test_a_connection_that_went_silent_is_given_up_for_a_new_one(
@@ -166,7 +166,7 @@ def test_a_producer_that_meets_a_redis_that_is_started_again_goes_on(
     make_producer: MakeProducer, tmp_path: Path
 ) -> None:
     with RedisServer(tmp_path) as server:
-        producer = make_producer(Settings(redis_url=server.url, enqueue_timeout_seconds=30))
+        producer = make_producer(WorkerSettings(redis_url=server.url, enqueue_timeout_seconds=30))
         receipts = [producer.enqueue(OK)]
         server.kill()
         insisting = threading.Thread(target=lambda: receipts.append(producer.enqueue({**OK, "contactId": "other"})))

@@ -123,7 +123,7 @@ def test_every_number_comes_back_as_it_was_given(value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "reported"),
     [
         (float("nan"), "should be a finite number (it is nan)"),
         (float("inf"), "should be a finite number (it is inf)"),
@@ -153,8 +153,8 @@ def test_every_number_comes_back_as_it_was_given(value: float) -> None:
     ],
     ids=lambda value: shorten(value)[:20],
 )
-def test_what_is_no_exact_finite_number_is_refused(value: object, told: str) -> None:
-    assert problems_of(UpsertOpportunity, {**OK, "monetaryValue": value}) == [f"monetaryValue: {told}"]
+def test_what_is_no_exact_finite_number_is_refused(value: object, reported: str) -> None:
+    assert problems_of(UpsertOpportunity, {**OK, "monetaryValue": value}) == [f"monetaryValue: {reported}"]
 
 
 @pytest.mark.parametrize("field", IDS)
@@ -184,8 +184,8 @@ def test_a_field_that_is_required(field: str) -> None:
 
 def test_a_name_has_at_most_2048_characters() -> None:
     assert len(sent(name="é" * 2048)["name"]) == 2048
-    (told,) = problems_of(UpsertOpportunity, {**OK, "name": "n" * 2049})
-    assert told == f"name: should have at most 2048 characters (it is '{'n' * 58}…)"
+    (reported,) = problems_of(UpsertOpportunity, {**OK, "name": "n" * 2049})
+    assert reported == f"name: should have at most 2048 characters (it is '{'n' * 58}…)"
 
 
 @pytest.mark.parametrize(
@@ -201,12 +201,12 @@ def test_a_name_has_at_most_2048_characters() -> None:
     ],
 )
 def test_an_unknown_field_is_named_and_the_likely_one_too(field: str, meant: str | None) -> None:
-    (told,) = problems_of(UpsertOpportunity, {**OK, field: "x"})
+    (reported,) = problems_of(UpsertOpportunity, {**OK, field: "x"})
     if meant is None:
-        assert told.startswith(f"{field}: no such field; ")
-        assert all(api in told for _, api, _ in FIELDS) or "did you mean" in told
+        assert reported.startswith(f"{field}: no such field; ")
+        assert all(api in reported for _, api, _ in FIELDS) or "did you mean" in reported
     else:
-        assert told == f"{field}: no such field; did you mean {meant}?"
+        assert reported == f"{field}: no such field; did you mean {meant}?"
 
 
 def test_a_field_by_both_of_its_names_is_refused() -> None:
@@ -215,9 +215,9 @@ def test_a_field_by_both_of_its_names_is_refused() -> None:
     ]
 
 
-def test_every_problem_is_told_at_once() -> None:
-    told = problems_of(UpsertOpportunity, {"pipelineId": "a b", "status": "opened", "monetaryValue": "1", "x": 1})
-    assert [line.split(":")[0] for line in told] == [
+def test_every_problem_is_reported_at_once() -> None:
+    reported = problems_of(UpsertOpportunity, {"pipelineId": "a b", "status": "opened", "monetaryValue": "1", "x": 1})
+    assert [line.split(":")[0] for line in reported] == [
         *("pipelineId", "locationId", "contactId"),
         *("status", "monetaryValue", "x"),
     ]

@@ -6,7 +6,7 @@ import pytest
 
 from producers import EnqueueOptions, Options
 from producers.model import check
-from producers.order import make_order
+from producers.new_job import make_new_job
 from tests.producers.conftest import OK, problems_of
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -14,7 +14,7 @@ WITH_ZONE = "must be a time with a zone, like 2026-05-01T09:00:00Z"
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         ({"idempotency_key": ""}, "must be 1 to 128 printable ASCII characters, no spaces (it is '')"),
         ({"idempotency_key": "a b"}, "must be 1 to 128 printable ASCII characters, no spaces (it is 'a b')"),
@@ -45,10 +45,10 @@ WITH_ZONE = "must be a time with a zone, like 2026-05-01T09:00:00Z"
     ],
     ids=str,
 )
-def test_a_wrong_option_is_refused_by_its_name(options: dict[str, object], told: str) -> None:
+def test_a_wrong_option_is_refused_by_its_name(options: dict[str, object], reported: str) -> None:
     for path in ("", "_options"):
         (line,) = problems_of(EnqueueOptions, options, path)
-        assert line.startswith(f"{'_options.' if path else ''}{next(iter(options))}: {told}")
+        assert line.startswith(f"{'_options.' if path else ''}{next(iter(options))}: {reported}")
 
 
 def test_options_that_are_right() -> None:
@@ -70,11 +70,11 @@ def test_options_that_are_right() -> None:
 def test_what_a_row_does_not_say_of_its_options_is_as_for_all_rows() -> None:
     """Whether it says it as a mapping or as a model, whose defaults are nothing that was said."""
     for own in ({"idempotency_key": "k"}, EnqueueOptions(idempotency_key="k")):
-        order = make_order({**OK, "_options": own}, {"priority": 5, "expires_while_held": True, "service": "s"})
+        order = make_new_job({**OK, "_options": own}, {"priority": 5, "expires_while_held": True, "service": "s"})
         assert (order.idempotency_key, order.priority, order.expires_while_held, order.service) == ("k", 5, True, "s")
-    order = make_order({**OK, "_options": EnqueueOptions(priority=0)}, {"priority": 5})
+    order = make_new_job({**OK, "_options": EnqueueOptions(priority=0)}, {"priority": 5})
     assert order.priority == 0
 
 
-def test_what_type_checkers_know_of_the_options_is_all_of_them() -> None:
+def test_the_typed_options_are_all_options() -> None:
     assert list(Options.__annotations__) == list(EnqueueOptions.model_fields)

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lanes.audit import audit
-from lanes.settings import Settings
-from lanes.store import LaneStore
-from lanes.transitions import Report
+from lanes.checks.consistency import check_consistency
+from lanes.queue.store import LaneStore
+from lanes.queue.transitions import AttemptReport
+from lanes.settings import WorkerSettings
 from producers import (
     IdempotencyConflictError,
     InvalidJobError,
@@ -21,7 +21,7 @@ from producers import (
     UpsertOpportunity,
     WaitTimeoutError,
 )
-from tests.producers.conftest import OK, SEAT, MakeProducer, Producer, deliver, release, until
+from tests.producers.conftest import CONSUMER, OK, MakeProducer, Producer, deliver, release, until
 
 NOON = datetime(2100, 1, 1, 12, tzinfo=UTC)
 KEY = {"idempotency_key": "order-4711"}
@@ -44,7 +44,7 @@ def test_a_worker_gets_the_bytes_of_the_model(producer: Producer, store: LaneSto
 
 
 def test_the_options_stay_with_the_job(redis_url: str, make_producer: MakeProducer) -> None:
-    producer = make_producer(Settings(redis_url=redis_url, service="billing"))
+    producer = make_producer(WorkerSettings(redis_url=redis_url, service="billing"))
     late = producer.enqueue(OK, not_before=NOON, expires_at=NOON + timedelta(hours=1))
     job = producer.status(late.job_id)
     assert (job.not_before, job.expires_at) == (NOON.timestamp(), NOON.timestamp() + 3600)
@@ -59,10 +59,10 @@ def test_what_is_not_due_is_not_released(producer: Producer, store: LaneStore) -
     release(store, due.job_id)
 
 
-def test_a_wrong_body_or_option_is_told_and_nothing_is_enqueued(producer: Producer, store: LaneStore) -> None:
+def test_a_wrong_body_or_option_is_reported_and_nothing_is_enqueued(producer: Producer, store: LaneStore) -> None:
     with pytest.raises(InvalidJobError) as caught:
         producer.enqueue({**OK, "status": "opened"}, servic="x")
-    assert [problem.field for problem in caught.value.problems] == ["status", "_options.servic"]
+    assert [problem.field for problem in caught.value.field_errors] == ["status", "_options.servic"]
     assert store.counts()["accepted"] == 0
 
 
@@ -101,15 +101,15 @@ def test_without_a_key_each_enqueue_is_a_job(producer: Producer, store: LaneStor
     assert store.counts()["accepted"] == 2
 
 
-def test_a_key_is_forgotten_after_its_window(redis_url: str, make_producer: MakeProducer, store: LaneStore) -> None:
-    producer = make_producer(Settings(redis_url=redis_url, idempotency_seconds=0.05))
+def test_a_key_expires_after_its_idempotency_ttl(redis_url: str, make_producer: MakeProducer, store: LaneStore) -> None:
+    producer = make_producer(WorkerSettings(redis_url=redis_url, idempotency_seconds=0.05))
     first = producer.enqueue(OK, **KEY)
     key = store.key("idempotency", "loc", "order-4711")
     until(lambda: not store.client.exists(key), "the key forgotten")
     second = producer.enqueue({**OK, "name": "n"}, **KEY)
     assert not second.duplicate
     assert second.job_id != first.job_id
-    assert list(audit(store)) == []
+    assert list(check_consistency(store)) == []
 
 
 def test_scripts_that_redis_forgot_are_sent_again(producer: Producer, store: LaneStore) -> None:
@@ -127,7 +127,7 @@ def test_status_follows_the_job(producer: Producer, store: LaneStore) -> None:
     job_id = producer.enqueue(OK).job_id
     attempt = release(store, job_id).attempt
     assert producer.status(job_id).state is State.IN_FLIGHT
-    store.retry(Report(job_id, attempt, '{"status":502}', SEAT.limits), delay=0)
+    store.retry(AttemptReport(job_id, attempt, '{"status":502}', CONSUMER.limits), delay=0)
     waiting = producer.status(job_id)
     assert (waiting.state, waiting.failures, waiting.attempts[0].outcome) == (State.PENDING, 1, "retry")
     deliver(store, job_id)
@@ -139,7 +139,9 @@ def test_status_follows_the_job(producer: Producer, store: LaneStore) -> None:
 def test_a_dead_letter_keeps_its_body_and_says_why(producer: Producer, store: LaneStore) -> None:
     job_id = producer.enqueue(OK).job_id
     attempt = release(store, job_id).attempt
-    store.bury(Report(job_id, attempt, '{"status":422,"message":["name is bad"]}', SEAT.limits), reason="refused")
+    store.bury(
+        AttemptReport(job_id, attempt, '{"status":422,"message":["name is bad"]}', CONSUMER.limits), reason="refused"
+    )
     job = producer.wait(job_id, 0)
     assert (job.state, job.reason, job.body) == (State.DEAD, "refused", OK)
     assert job.attempts[0].detail["message"] == ["name is bad"]
@@ -182,7 +184,7 @@ def test_it_is_too_late_to_cancel_what_is_in_flight_or_done(producer: Producer, 
     attempt = release(store, job_id).attempt
     assert not producer.cancel(job_id)
     assert producer.status(job_id).state is State.IN_FLIGHT
-    store.deliver(Report(job_id, attempt, "{}", SEAT.limits), retention=3600)
+    store.deliver(AttemptReport(job_id, attempt, "{}", CONSUMER.limits), retention=3600)
     assert not producer.cancel(job_id)
     assert producer.status(job_id).state is State.DELIVERED
 

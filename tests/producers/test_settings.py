@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from lanes.errors import SettingsError
-from lanes.settings import Settings
-from lanes.store import LaneStore
+from lanes.queue.store import LaneStore
+from lanes.settings import WorkerSettings
 from producers import AsyncOpportunityProducer, OpportunityProducer, UnknownJobError
 from tests.producers.conftest import OK, MakeProducer, connections, until
 
@@ -35,20 +35,20 @@ def face(request: pytest.FixtureRequest) -> Face:
     return found
 
 
-@pytest.mark.parametrize(("url", "told"), URLS)
-def test_a_wrong_url(face: Face, url: str, told: str) -> None:
-    with pytest.raises(SettingsError, match=told):
+@pytest.mark.parametrize(("url", "reported"), URLS)
+def test_a_wrong_url(face: Face, url: str, reported: str) -> None:
+    with pytest.raises(SettingsError, match=reported):
         face.from_url(url)
 
 
-@pytest.mark.parametrize(("url", "told"), URLS[1:])
-def test_a_wrong_url_in_the_environment(face: Face, monkeypatch: pytest.MonkeyPatch, url: str, told: str) -> None:
+@pytest.mark.parametrize(("url", "reported"), URLS[1:])
+def test_a_wrong_url_in_the_environment(face: Face, monkeypatch: pytest.MonkeyPatch, url: str, reported: str) -> None:
     monkeypatch.setenv("LANES_REDIS_URL", url)
-    with pytest.raises(SettingsError, match=f"^LANES_REDIS_URL.*{told}"):
+    with pytest.raises(SettingsError, match=f"^LANES_REDIS_URL.*{reported}"):
         face.from_settings()
 
 
-def test_a_wrong_url_is_told_without_its_password(face: Face) -> None:
+def test_a_wrong_url_is_reported_without_its_password(face: Face) -> None:
     for url in (
         "redis://:hunter2@localhost:99999",
         "http://:hunter2@x",
@@ -61,7 +61,7 @@ def test_a_wrong_url_is_told_without_its_password(face: Face) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "reported"),
     [
         ("LANES_SERVCE", "x", "LANES_SERVCE: no such setting; did you mean LANES_SERVICE?"),
         ("LANES_IDEMPOTENCY_SECONDS", "0", "LANES_IDEMPOTENCY_SECONDS: .* greater than or equal to 0.001"),
@@ -69,11 +69,11 @@ def test_a_wrong_url_is_told_without_its_password(face: Face) -> None:
         ("LANES_SERVICE", "a b", "LANES_SERVICE: must be 1 to 64 printable ASCII characters, no spaces"),
     ],
 )
-def test_a_wrong_setting(face: Face, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str) -> None:
+def test_a_wrong_setting(face: Face, monkeypatch: pytest.MonkeyPatch, name: str, value: str, reported: str) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsError, match=told):
+    with pytest.raises(SettingsError, match=reported):
         face.from_settings()
-    with pytest.raises(SettingsError, match=told):
+    with pytest.raises(SettingsError, match=reported):
         face.from_url("redis://localhost/0")
 
 
@@ -100,7 +100,7 @@ def test_the_settings_of_the_environment_and_of_env_files(
 
 
 def test_producers_of_other_prefixes_do_not_see_each_others_jobs(redis_url: str, make_producer: MakeProducer) -> None:
-    here, there = (make_producer(Settings(redis_url=redis_url, prefix=prefix)) for prefix in ("here:", "there:"))
+    here, there = (make_producer(WorkerSettings(redis_url=redis_url, prefix=prefix)) for prefix in ("here:", "there:"))
     first = here.enqueue(OK, idempotency_key="k")
     assert not there.enqueue({**OK, "name": "n"}, idempotency_key="k").duplicate
     with pytest.raises(UnknownJobError):

@@ -7,10 +7,10 @@ from threading import Barrier
 
 import pytest
 
-from lanes.audit import audit
-from lanes.store import LaneStore
+from lanes.checks.consistency import check_consistency
+from lanes.queue.store import LaneStore
 from producers import OpportunityProducer, Receipt
-from producers.rows import read_rows
+from producers.files.rows import read_rows
 from tests.producers.conftest import OK
 
 THREADS = 8
@@ -46,10 +46,10 @@ def test_threads_that_share_a_producer_enqueue_exactly_what_they_say(
     ]
     assert names == expected
     assert store.counts()["accepted"] == total == len({receipt.job_id for receipt in receipts})
-    assert list(audit(store)) == []
+    assert list(check_consistency(store)) == []
 
 
-def test_of_a_crowd_of_threads_with_one_key_one_makes_the_job(shared: OpportunityProducer, store: LaneStore) -> None:
+def test_of_many_threads_with_one_key_one_makes_the_job(shared: OpportunityProducer, store: LaneStore) -> None:
     begin = Barrier(CROWD)
 
     def work(_: int) -> Receipt:
@@ -63,7 +63,7 @@ def test_of_a_crowd_of_threads_with_one_key_one_makes_the_job(shared: Opportunit
     assert store.counts()["accepted"] == 1
 
 
-def test_progress_is_told_after_each_round_trip(shared: OpportunityProducer, store: LaneStore) -> None:
+def test_progress_is_reported_after_each_round_trip(shared: OpportunityProducer, store: LaneStore) -> None:
     seen: list[tuple[int, int]] = []
     rows = ({**OK, "contactId": f"c{number}"} for number in range(1201))
     report = shared.enqueue_many(
@@ -78,7 +78,7 @@ def test_progress_is_told_after_each_round_trip(shared: OpportunityProducer, sto
 def test_rows_of_a_file_keep_the_numbers_of_their_lines(shared: OpportunityProducer, store: LaneStore) -> None:
     table = 'pipelineId,locationId,contactId,name\n\np,l,c1,"two\nlines"\np,l,c 2,\nbroken\np,l,c3,\n'
     report = shared.enqueue_rows(read_rows(io.BytesIO(table.encode()), "csv"), service="import")
-    assert [refusal.row for refusal in report.refused] == [5, 6]
+    assert [rejected.row for rejected in report.refused] == [5, 6]
     assert (report.accepted, report.rows, report.last_row) == (2, 4, 7)
     jobs = [job for job in store.jobs(report.job_ids) if job is not None]
     assert [job.body and job.body.get("name") for job in jobs] == ["two\nlines", None]

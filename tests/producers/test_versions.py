@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from lanes.errors import SettingsError
-from lanes.settings import Settings
-from lanes.store import LaneStore
-from lanes.transitions import Report
+from lanes.queue.store import LaneStore
+from lanes.queue.transitions import AttemptReport
+from lanes.settings import WorkerSettings
 from lanes.versions import ApiVersion
 from producers import InvalidJobError, UpsertOpportunity, UpsertOpportunityV3
-from producers.order import make_order
-from producers.rows import read_rows
-from producers.versions import MODELS
-from tests.producers.conftest import OK, SEAT, MakeProducer, deliver, problems_of, release
+from producers.files.rows import read_rows
+from producers.model_versions import MODELS
+from producers.new_job import make_new_job
+from tests.producers.conftest import CONSUMER, OK, MakeProducer, deliver, problems_of, release
 
 OLD, V3 = ApiVersion
 OK3: dict[str, Any] = {
@@ -30,13 +30,13 @@ NOON = "2030-01-01T12:00:00Z"
 
 
 def order(row: object, version: ApiVersion = V3, **options: Any) -> Any:
-    return make_order(row, options, version_of=lambda _: version)
+    return make_new_job(row, options, version_of=lambda _: version)
 
 
 def problems(row: object, version: ApiVersion = V3, **options: Any) -> list[str]:
     with pytest.raises(InvalidJobError) as caught:
         order(row, version, **options)
-    return [str(problem) for problem in caught.value.problems]
+    return [str(problem) for problem in caught.value.field_errors]
 
 
 @pytest.mark.parametrize(
@@ -50,14 +50,14 @@ def problems(row: object, version: ApiVersion = V3, **options: Any) -> list[str]
     ],
 )
 def test_locations_with_a_version_of_their_own(text: str, versions: dict[str, ApiVersion]) -> None:
-    for own in (Settings.load({"LANES_API_VERSIONS": text}), Settings(api_versions=versions)):
+    for own in (WorkerSettings.load({"LANES_API_VERSIONS": text}), WorkerSettings(api_versions=versions)):
         assert {location: own.version_of(location) for location in versions} == versions
         assert own.version_of("other") is OLD
-    assert Settings.load({"LANES_API_VERSION": "v3", "LANES_API_VERSIONS": text}).version_of("other") is V3
+    assert WorkerSettings.load({"LANES_API_VERSION": "v3", "LANES_API_VERSIONS": text}).version_of("other") is V3
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "reported"),
     [
         ("LANES_API_VERSION", "v4", "should be '2021-07-28' or 'v3' (it is 'v4')"),
         ("LANES_API_VERSIONS", "a=v4", "each version 2021-07-28 or v3; 'a=v4' is not (it is 'a=v4')"),
@@ -69,11 +69,11 @@ def test_locations_with_a_version_of_their_own(text: str, versions: dict[str, Ap
         ("LANES_API_VERSION_S", "a=v3", "did you mean LANES_API_VERSIONS?"),
     ],
 )
-def test_a_wrong_version_is_a_wrong_setting_of_one_line(name: str, value: str, told: str) -> None:
+def test_a_wrong_version_is_a_wrong_setting_of_one_line(name: str, value: str, reported: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        Settings.load({name: value})
+        WorkerSettings.load({name: value})
     assert str(caught.value).startswith(f"{name}: ")
-    assert told in str(caught.value)
+    assert reported in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -99,7 +99,7 @@ def test_the_body_of_v3() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "told"),
+    ("field", "value", "reported"),
     [
         ("followers", "user", "followers: should be a valid list (it is 'user')"),
         ("followers", ["a b"], "followers.0: "),
@@ -116,9 +116,9 @@ def test_the_body_of_v3() -> None:
         ("forecastProbabilty", 1, "forecastProbabilty: no such field; did you mean forecastProbability?"),
     ],
 )
-def test_what_v3_does_not_take(field: str, value: object, told: str) -> None:
+def test_what_v3_does_not_take(field: str, value: object, reported: str) -> None:
     (line,) = problems({**OK3, field: value})
-    assert line.startswith(told)
+    assert line.startswith(reported)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_no_other_date(text: str) -> None:
     assert line.startswith("forecastExpectedCloseDate: must be a date like 2026-04-23 or 04/23/2026")
 
 
-def test_what_another_version_could_carry_is_told_with_that_version() -> None:
+def test_a_field_of_another_version_is_reported_with_that_version() -> None:
     assert problems({**OK, "id": "opp", "followers": [], "lost_reason_id": "r"}, OLD) == [
         f"{name}: no such field in API version 2021-07-28; v3 has it: see LANES_API_VERSION"
         for name in ("id", "followers", "lost_reason_id")
@@ -173,13 +173,13 @@ def test_a_model_of_another_version_is_held_against_the_one_that_counts() -> Non
 
 
 @pytest.mark.parametrize("value", [None, 7, "text", [], {"locationId": 7}, {"locationId": ["loc"]}])
-def test_what_names_no_location_is_refused_as_ever(value: object) -> None:
+def test_a_body_without_a_location_is_refused(value: object) -> None:
     def version_of(location: str) -> ApiVersion:
         assert location == ""
         return OLD
 
     with pytest.raises(InvalidJobError):
-        make_order(value, version_of=version_of)
+        make_new_job(value, version_of=version_of)
 
 
 def test_the_record_is_the_opportunity() -> None:
@@ -199,7 +199,9 @@ def test_the_record_is_the_opportunity() -> None:
     ("change", "whole"),
     [({}, False), ({"id": None}, True), ({"followers": ["u"]}, True), ({"isRemoveAllFollowers": True}, True)],
 )
-def test_what_must_be_sent_whole_joins_no_other_and_takes_no_event_time(change: dict[str, Any], whole: bool) -> None:
+def test_a_body_that_must_be_sent_whole_is_not_merged_and_takes_no_event_time(
+    change: dict[str, Any], whole: bool
+) -> None:
     assert order({**OK3, **change}, merge=True).merge is not whole
     if whole:
         (line,) = problems({**OK3, **change}, event_time=NOON)
@@ -209,10 +211,10 @@ def test_what_must_be_sent_whole_joins_no_other_and_takes_no_event_time(change: 
 
 
 def test_each_location_has_its_version(redis_url: str, make_producer: MakeProducer) -> None:
-    producer = make_producer(Settings(redis_url=redis_url, api_version="v3", api_versions={"old": "2021-07-28"}))
+    producer = make_producer(WorkerSettings(redis_url=redis_url, api_version="v3", api_versions={"old": "2021-07-28"}))
     rows = [OK3, {**OK, "locationId": "old"}, OK, {**OK3, "locationId": "old"}]
     report = producer.enqueue_many(rows)
-    assert (report.accepted, [refusal.row for refusal in report.refused]) == (2, [3, 4])
+    assert (report.accepted, [rejected.row for rejected in report.refused]) == (2, [3, 4])
     jobs = [producer.status(job_id) for job_id in report.job_ids]
     assert [(job.version, job.record) for job in jobs] == [(V3, "opp"), (OLD, "pipe/contact")]
     assert [job.as_json()["api_version"] for job in jobs] == ["v3", "2021-07-28"]
@@ -223,24 +225,26 @@ def test_each_location_has_its_version(redis_url: str, make_producer: MakeProduc
 def test_a_job_keeps_the_version_that_it_was_checked_for(
     redis_url: str, make_producer: MakeProducer, store: LaneStore
 ) -> None:
-    job_id = make_producer(Settings(redis_url=redis_url, api_version="v3")).enqueue(OK3).job_id
-    later = make_producer(Settings(redis_url=redis_url))
+    job_id = make_producer(WorkerSettings(redis_url=redis_url, api_version="v3")).enqueue(OK3).job_id
+    later = make_producer(WorkerSettings(redis_url=redis_url))
     assert later.status(job_id).version == V3
     assert release(store, job_id).version == V3
     # The same worker asks again, as when the answer was lost, and reports; then the job is replayed.
     again = release(store, job_id)
     assert (again.attempt, again.version) == (1, V3)
-    store.bury(Report(job_id, 1, "{}", SEAT.limits), reason="refused")
+    store.bury(AttemptReport(job_id, 1, "{}", CONSUMER.limits), reason="refused")
     assert store.replay(job_id) == "replayed"
     assert release(store, job_id).version == V3
-    store.deliver(Report(job_id, 2, "{}", SEAT.limits), retention=3600)
+    store.deliver(AttemptReport(job_id, 2, "{}", CONSUMER.limits), retention=3600)
     other = later.enqueue(OK).job_id
     assert release(store, other).version == OLD
     assert [later.status(known).version for known in (job_id, other)] == [V3, OLD]
 
 
-def test_no_other_job_pays_for_versions(redis_url: str, make_producer: MakeProducer, store: LaneStore) -> None:
-    job_id = make_producer(Settings(redis_url=redis_url)).enqueue(OK).job_id
+def test_jobs_without_a_version_cost_nothing_extra(
+    redis_url: str, make_producer: MakeProducer, store: LaneStore
+) -> None:
+    job_id = make_producer(WorkerSettings(redis_url=redis_url)).enqueue(OK).job_id
     assert not store.client.hexists(store.key("job", job_id), "version")
     deliver(store, job_id)
 

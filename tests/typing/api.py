@@ -7,20 +7,20 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any, assert_type
 
-from lanes import Settings
+from lanes import WorkerSettings
 from producers import (
     ApiVersion,
     AsyncOpportunityProducer,
     AsyncProducer,
     EnqueueInterruptedError,
     EnqueueReport,
+    FieldError,
     InvalidJobError,
     Job,
     OpportunityProducer,
-    Problem,
     Producer,
     Receipt,
-    Refusal,
+    RejectedRow,
     State,
     UpsertOpportunity,
     UpsertOpportunityV3,
@@ -56,7 +56,7 @@ def note(so_far: EnqueueReport) -> None:
     assert_type(so_far.rows, int)
 
 
-def threads(settings: Settings) -> None:
+def threads(settings: WorkerSettings) -> None:
     assert_type(OpportunityProducer.from_url("redis://localhost"), OpportunityProducer)
     with OpportunityProducer.from_settings(settings) as producer:
         receipt = producer.enqueue(MODEL, idempotency_key="k", not_before=datetime.now(UTC))
@@ -64,7 +64,7 @@ def threads(settings: Settings) -> None:
         assert_type(receipt.duplicate, bool)
         assert_type(producer.enqueue(ROW).job_id, str)
         report = producer.enqueue_many(rows(), service="s", progress=note)
-        assert_type(report.refused, list[Refusal])
+        assert_type(report.refused, list[RejectedRow])
         job = producer.wait(receipt.job_id, timeout=1)
         assert_type(job, Job)
         assert_type(job.state, State)
@@ -91,7 +91,7 @@ async def tasks() -> None:
 
 
 def versions() -> None:
-    assert_type(Settings(api_version=ApiVersion.V3).version_of("l"), ApiVersion)
+    assert_type(WorkerSettings(api_version=ApiVersion.V3).version_of("l"), ApiVersion)
     UpsertOpportunityV3(followers="u")  # type: ignore[arg-type]
 
 
@@ -122,6 +122,6 @@ def timed_out(caught: WaitTimeoutError) -> None:
 
 def errors(caught: InvalidJobError | EnqueueInterruptedError) -> None:
     if isinstance(caught, InvalidJobError):
-        assert_type(caught.problems, tuple[Problem, ...])
+        assert_type(caught.field_errors, tuple[FieldError, ...])
     else:
         assert_type(caught.report, EnqueueReport)

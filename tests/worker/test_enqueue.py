@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from celery.exceptions import Reject
 
-from lanes.settings import Settings
-from lanes.store import LaneStore, connect
-from ops.redis_server import RedisServer
+from lanes.queue.store import LaneStore, connect
+from lanes.settings import WorkerSettings
+from ops.embedded.redis_server import RedisServer
 from producers import InvalidJobError
-from worker.enqueue import enqueue_rows
+from worker.enqueue_task import enqueue_rows
 
 ROW = {"pipelineId": "p", "locationId": "loc", "contactId": "c"}
 
@@ -27,8 +27,8 @@ def store(server: RedisServer) -> Iterator[LaneStore]:
         yield LaneStore(client)
 
 
-def settings(server: RedisServer) -> Settings:
-    return Settings(redis_url=server.url, enqueue_timeout_seconds=0.5)
+def settings(server: RedisServer) -> WorkerSettings:
+    return WorkerSettings(redis_url=server.url, enqueue_timeout_seconds=0.5)
 
 
 def test_a_redis_that_takes_nothing_gives_the_message_back(server: RedisServer, store: LaneStore) -> None:

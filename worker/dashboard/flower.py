@@ -35,11 +35,11 @@ from tornado.ioloop import IOLoop
 from tornado.template import Loader, Template
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler, url
 
-from lanes.settings import Settings
-from lanes.store import LaneStore
-from worker.dashboard.doors import PROXY_HEADERS, Caller, Door
-from worker.dashboard.figures import WorkerSeen
-from worker.dashboard.watcher import Watcher
+from lanes.queue.store import LaneStore
+from lanes.settings import WorkerSettings
+from worker.dashboard.access import PROXY_HEADERS, AccessPolicy, Client
+from worker.dashboard.lane_cache import LaneCache
+from worker.dashboard.throughput.statistics import LiveWorker
 from worker.metrics import LanesCollector
 
 __all__ = [
@@ -58,19 +58,19 @@ __all__ = [
 
 log = structlog.get_logger()
 
-HERE = Path(__file__).parent
-STATIC = HERE / "static"
+FOLDER = Path(__file__).parent
+STATIC = FOLDER / "static"
 THREADS = 8  # that wait for Redis
-METRICS_SECONDS = 2.0  # for how long a scrape waits for it
-POOL_KNOWN_SECONDS, ASK_AGAIN_SECONDS = 60, 10
+METRICS_MAX_WAIT_SECONDS = 2.0  # for how long a scrape waits for it
+STATS_MAX_AGE_SECONDS, STATS_RETRY_SECONDS = 60, 10
 
 # The pages that the navigation names, by the name of their URL.
-MENU = {"throughput": "Throughput", "lanes": "Lanes", "letters": "Dead letters", "trail": "Trail"}
+MENU = {"throughput": "Throughput", "lanes": "Lanes", "dead_letters": "Dead letters", "audit_log": "Audit log"}
 
 # Flower's template -> the marker behind which ours is put, and ours.
-ADDED = {
-    "navbar.html": (re.compile(r">Broker</a>\s*</li>"), "in_navbar.html"),
-    "task.html": (re.compile(r'<div class="detail-actions">'), "in_task.html"),
+TEMPLATE_ADDITIONS = {
+    "navbar.html": (re.compile(r">Broker</a>\s*</li>"), "navbar_items.html"),
+    "task.html": (re.compile(r'<div class="detail-actions">'), "task_link.html"),
 }
 
 
@@ -90,33 +90,33 @@ class Handler(BaseHandler, RequestHandler):
             raise HTTPError(401) from None
 
     @property
-    def caller(self) -> Caller:
+    def client(self) -> Client:
         """Where the request comes from."""
-        return caller_of(self.request)
+        return client_of(self.request)
 
 
-def caller_of(request: HTTPServerRequest) -> Caller:
+def client_of(request: HTTPServerRequest) -> Client:
     """Return where a request comes from."""
-    return Caller(request.remote_ip or "", request.host or "", any(name in request.headers for name in PROXY_HEADERS))
+    return Client(request.remote_ip or "", request.host or "", any(name in request.headers for name in PROXY_HEADERS))
 
 
 class Templates(Loader):
     """Finds our templates first, then Flower's, and puts ours into two of Flower's."""
 
     def __init__(self, flowers: str) -> None:
-        super().__init__(str(HERE / "templates"))
+        super().__init__(str(FOLDER / "templates"))
         self._flowers = Path(flowers)
 
     def _create_template(self, name: str) -> Template:
         ours = Path(self.root) / name
         if ours.is_file():
             return Template(ours.read_bytes(), name=name, loader=self)
-        return Template(self._with_ours(name, (self._flowers / name).read_text("utf-8")), name=name, loader=self)
+        return Template(self._with_additions(name, (self._flowers / name).read_text("utf-8")), name=name, loader=self)
 
-    def _with_ours(self, name: str, text: str) -> str:
-        if name not in ADDED:
+    def _with_additions(self, name: str, text: str) -> str:
+        if name not in TEMPLATE_ADDITIONS:
             return text
-        marker, ours = ADDED[name]
+        marker, ours = TEMPLATE_ADDITIONS[name]
         changed, times = marker.subn(lambda found: f'{found[0]}{{% include "{ours}" %}}', text)
         if times != 1:
             # The pages are still there by their addresses; better than none.
@@ -125,7 +125,7 @@ class Templates(Loader):
         return changed
 
 
-class OwnFiles(StaticFileHandler):
+class StaticFiles(StaticFileHandler):
     """Our static files. What is asked for without its version (a module that another imports) is checked each time."""
 
     def set_extra_headers(self, path: str) -> None:
@@ -141,14 +141,14 @@ class Metrics(FlowerMetrics, Handler):
 
     async def get(self) -> None:
         """Answer Prometheus."""
-        if not self.dashboard.door.shows_metrics_to_anybody(self.caller) and not self.current_user:
+        if not self.dashboard.access.allows_anonymous_metrics(self.client) and not self.current_user:
             raise HTTPError(403, "log in, or ask from this machine")
         if (lanes := self.dashboard.metrics) is not None:
-            await IOLoop.current().run_in_executor(self.dashboard.threads, lanes.refresh, METRICS_SECONDS)
+            await IOLoop.current().run_in_executor(self.dashboard.threads, lanes.refresh, METRICS_MAX_WAIT_SECONDS)
         await FlowerMetrics.get(self)
 
 
-class Shut(Handler):
+class Forbidden(Handler):
     """What answers somebody who does not get as far as authentication."""
 
     def prepare(self) -> None:
@@ -175,28 +175,34 @@ class Dashboard(Flower):
         handlers: our pages; their URLs are without `url_prefix`.
     """
 
-    PATHS_FOR_ALL: ClassVar = ("/healthcheck",)
+    PUBLIC_PATHS: ClassVar = ("/healthcheck",)
 
     def __init__(
-        self, capp: Celery, store: LaneStore, settings: Settings, door: Door, handlers: Sequence[url], **more: Any
+        self,
+        capp: Celery,
+        store: LaneStore,
+        settings: WorkerSettings,
+        access: AccessPolicy,
+        handlers: Sequence[url],
+        **more: Any,
     ) -> None:
         options = default_options
         given = {**flower_settings, **more}
         given["template_loader"] = Templates(given["template_path"])
-        given["ui_methods"] = {"own_file": own_file, "menu": menu, "page_url": page_url}
+        given["ui_methods"] = {"asset_url": asset_url, "menu": menu, "page_url": page_url}
         given["xsrf_cookie_kwargs"] = {"samesite": "Lax", "secure": "ssl_options" in given}
         super().__init__(options=options, capp=capp, **given)
         self.store = store
         self.lanes_settings = settings
-        self.door = door
-        self.watcher = Watcher(store)
+        self.access = access
+        self.lane_cache = LaneCache(store)
         self.metrics: LanesCollector | None = None
-        self._asked_at = 0.0  # when the workers were asked about their pools
+        self._stats_requested_at = 0.0  # when the workers were asked about their pools
         self.threads = ThreadPoolExecutor(THREADS, "dashboard")
         own = [
             *handlers,
             url(r"/metrics", Metrics),
-            url(r"/lanes-static/(.*)", OwnFiles, {"path": str(STATIC)}, name="own_files"),
+            url(r"/lanes-static/(.*)", StaticFiles, {"path": str(STATIC)}, name="asset_files"),
         ]
         # Tornado puts these in front of what is there, so Flower's own "not found" stays the last.
         self.add_handlers(r".*", [self._below_prefix(handler) for handler in own])
@@ -213,28 +219,28 @@ class Dashboard(Flower):
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
         """Find who answers: nobody, where the door is shut."""
         found: HTTPMessageDelegate | None
-        if self._for_all(request.path) or self.door.lets_in(caller_of(request)):
+        if self._is_public(request.path) or self.access.allows(client_of(request)):
             found = super().find_handler(request, **kwargs)
         else:
-            found = self.get_handler_delegate(request, Shut)
+            found = self.get_handler_delegate(request, Forbidden)
         return found
 
-    def _for_all(self, path: str) -> bool:
-        return path in [self.prefix + known for known in self.PATHS_FOR_ALL]
+    def _is_public(self, path: str) -> bool:
+        return path in [self.prefix + known for known in self.PUBLIC_PATHS]
 
-    def workers_seen(self) -> list[WorkerSeen]:
+    def live_workers(self) -> list[LiveWorker]:
         """Return the workers that are alive. Ask in Tornado's loop, where Flower keeps its state.
 
         Where one has not told about its pool, or not lately, all are asked; their answers come later.
         """
         alive = [str(worker.hostname) for worker in self.events.state.workers.values() if worker.alive]
-        told = {name: self.workers[name] for name in alive if "stats" in self.workers.get(name, {})}
+        reported = {name: self.workers[name] for name in alive if "stats" in self.workers.get(name, {})}
         now = time.time()
-        old = any(now - known["timestamp"] > POOL_KNOWN_SECONDS for known in told.values())
-        if (old or len(told) < len(alive)) and now - self._asked_at > ASK_AGAIN_SECONDS:
-            self._asked_at = now
+        old = any(now - known["timestamp"] > STATS_MAX_AGE_SECONDS for known in reported.values())
+        if (old or len(reported) < len(alive)) and now - self._stats_requested_at > STATS_RETRY_SECONDS:
+            self._stats_requested_at = now
             self.update_workers()
-        return [_worker_seen(name, told.get(name, {})) for name in alive]
+        return [_live_worker(name, reported.get(name, {})) for name in alive]
 
     def task_url(self, task_id: str) -> str | None:
         """Return the URL of Flower's page of a task, None when it knows of none. Ask in Tornado's loop."""
@@ -246,17 +252,17 @@ class Dashboard(Flower):
         self.threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _worker_seen(name: str, known: Mapping[str, Any]) -> WorkerSeen:
+def _live_worker(name: str, known: Mapping[str, Any]) -> LiveWorker:
     pool = known.get("stats", {}).get("pool", {})
     if "max-concurrency" not in pool:
-        return WorkerSeen(name)
-    return WorkerSeen(name, int(pool["max-concurrency"]), "prefork" in str(pool.get("implementation", "")))
+        return LiveWorker(name)
+    return LiveWorker(name, int(pool["max-concurrency"]), "prefork" in str(pool.get("implementation", "")))
 
 
-def own_file(handler: Handler, path: str) -> str:
+def asset_url(handler: Handler, path: str) -> str:
     """Return the URL of one of our static files, with its version."""
     where = {"static_path": str(STATIC), "static_url_prefix": f"{handler.dashboard.prefix}/lanes-static/"}
-    return OwnFiles.make_static_url(where, path)
+    return StaticFiles.make_static_url(where, path)
 
 
 def page_url(handler: Handler, name: str, *values: str) -> str | None:

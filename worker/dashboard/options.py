@@ -9,19 +9,19 @@ from difflib import get_close_matches
 
 from celery import Celery
 
-from lanes.settings import Settings
-from lanes.store import LaneStore
+from lanes.queue.store import LaneStore
+from lanes.settings import WorkerSettings
 from worker.dashboard import flower
-from worker.dashboard.doors import Door, DoorError, address_to_bind, check_credentials
-from worker.dashboard.pages import handlers
+from worker.dashboard.access import AccessPolicy, AccessPolicyError, bind_address, check_credentials
+from worker.dashboard.routes import handlers
 from worker.metrics import register
 
 
-def check_names(arguments: Sequence[str]) -> None:
+def check_option_names(arguments: Sequence[str]) -> None:
     """See that Flower knows these options; it would skip what it does not know, and a typing error would open the door.
 
     Raises:
-        DoorError: it does not.
+        AccessPolicyError: it does not.
     """
     for argument in arguments:
         name = argument.lstrip("-").partition("=")[0].replace("-", "_")
@@ -30,49 +30,49 @@ def check_names(arguments: Sequence[str]) -> None:
         close = get_close_matches(name, [str(known).replace("-", "_") for known in flower.default_options], n=1)
         hint = f"did you mean --{close[0]}?" if close else "see: lanes dashboard -- --help"
         message = f"{argument}: Flower has no such option; {hint}"
-        raise DoorError(message)
+        raise AccessPolicyError(message)
 
 
-def open_door(arguments: Sequence[str], credentials: Sequence[str] = ()) -> Door:
+def access_policy(arguments: Sequence[str], credentials: Sequence[str] = ()) -> AccessPolicy:
     """Take Flower's options and settle who gets in.
 
     Raises:
-        DoorError: an option is unknown or wrong, or would let everybody in.
+        AccessPolicyError: an option is unknown or wrong, or would let everybody in.
     """
-    check_names(arguments)
+    check_option_names(arguments)
     options = flower.default_options
     try:
         flower.parse(arguments)
-        opened = flower.unauthenticated_api()
+        api_open = flower.unauthenticated_api()
     except Exception as error:  # the configuration file is Python, and may raise anything
         message = f"Flower's options: {error}"
-        raise DoorError(message) from error
+        raise AccessPolicyError(message) from error
     if credentials and options.basic_auth:
         message = "passwords come from --basic-auth-file and from Flower's basic_auth; keep one of the two"
-        raise DoorError(message)
+        raise AccessPolicyError(message)
     if credentials:
         options.basic_auth = list(credentials)
     elif options.basic_auth:
         check_credentials(list(options.basic_auth), "basic_auth")
-    door = Door(bool(options.basic_auth), bool(options.auth), bool(options.read_only))
-    options.address = address_to_bind(
-        door,
+    access = AccessPolicy(bool(options.basic_auth), bool(options.auth), bool(options.read_only))
+    options.address = bind_address(
+        access,
         options.address,
         unix_socket=options.unix_socket,
-        unauthenticated_api=opened,
+        unauthenticated_api=api_open,
     )
-    return door
+    return access
 
 
-def run(capp: Celery, store: LaneStore, settings: Settings, door: Door) -> None:
+def run(capp: Celery, store: LaneStore, settings: WorkerSettings, access: AccessPolicy) -> None:
     """Serve until the process is told to end.
 
     Raises:
-        DoorError: the address or port cannot be had.
+        AccessPolicyError: the address or port cannot be had.
     """
     flower.extract_settings()
     flower.setup_logging()
-    dashboard = flower.Dashboard(capp, store, settings, door, handlers())
+    dashboard = flower.Dashboard(capp, store, settings, access, handlers())
     dashboard.metrics = register(store, settings, wait=0)  # who scrapes waits in a thread
     atexit.register(dashboard.stop)
     signal.signal(signal.SIGTERM, flower.sigterm_handler)
@@ -83,9 +83,9 @@ def run(capp: Celery, store: LaneStore, settings: Settings, door: Door) -> None:
         message = (
             f"cannot listen on {chosen.address or '*'}, port {chosen.port}: {error.strerror}; see --address, --port"
         )
-        raise DoorError(message) from error
+        raise AccessPolicyError(message) from error
     flower.print_banner(capp, "ssl_options" in flower.flower_settings, port)
-    if not door.asks:
+    if not access.requires_login:
         sys.stderr.write(
             f"No authentication is configured: the dashboard listens on {dashboard.options.address} only, and takes "
             "nothing from other machines. To let people in: --basic-auth-file, or Flower's --auth.\n"

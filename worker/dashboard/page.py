@@ -12,21 +12,21 @@ from typing import Any, ParamSpec, TypeVar, cast
 from redis.exceptions import RedisError
 from tornado.web import HTTPError, RequestHandler, authenticated
 
-from lanes import trail
+from lanes.activity import audit_log
 from lanes.errors import LanesError, RedisUnavailableError
-from lanes.redis_errors import UNAVAILABLE, unavailable
-from lanes.settings import Settings
-from lanes.store import LaneStore
-from worker.dashboard.doors import same_origin
+from lanes.queue.store import LaneStore
+from lanes.settings import WorkerSettings
+from lanes.storage.redis_errors import UNAVAILABLE, unavailable
+from worker.dashboard.access import same_origin
 from worker.dashboard.flower import Handler, page_url
-from worker.dashboard.watcher import Watcher
-from worker.redis_watch import RedisWatch
+from worker.dashboard.lane_cache import LaneCache
+from worker.safety.redis_availability import RedisAvailability
 
-redis_watch = RedisWatch()
+redis_availability = RedisAvailability()
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MOST_BODY_BYTES = 1 << 20
+MAX_REQUEST_BYTES = 1 << 20
 
 HEADERS = {
     # Bootstrap's stylesheet carries its icons as data: URLs.
@@ -52,13 +52,13 @@ class Page(Handler):
 
     def prepare(self) -> Coroutine[Any, Any, None] | None:
         """Let in whom Flower lets in; others are asked to log in as Flower asks them."""
-        if self.speaks_json and not self.current_user:
+        if self.answers_json and not self.current_user:
             raise HTTPError(403, "log in first")
         _only_authenticated(self)
         return None
 
     @property
-    def speaks_json(self) -> bool:
+    def answers_json(self) -> bool:
         """Whether JSON is answered, also when something goes wrong."""
         return self.request.path.endswith("/data")
 
@@ -68,12 +68,12 @@ class Page(Handler):
         return self.dashboard.store
 
     @property
-    def watcher(self) -> Watcher:
+    def lane_cache(self) -> LaneCache:
         """What reads all lanes, for whoever looks."""
-        return self.dashboard.watcher
+        return self.dashboard.lane_cache
 
     @property
-    def settings_of_lanes(self) -> Settings:
+    def lanes_settings(self) -> WorkerSettings:
         """The settings of the lanes."""
         return self.dashboard.lanes_settings
 
@@ -82,7 +82,7 @@ class Page(Handler):
         """Who looks: the user of basic auth, the email of OAuth, or `local` where nobody is asked."""
         if isinstance(self.current_user, str):
             return self.current_user
-        if not self.dashboard.door.basic_auth:
+        if not self.dashboard.access.basic_auth:
             return "local"
         _, _, sent = self.request.headers.get("Authorization", "").partition(" ")
         return b64decode(sent).decode().partition(":")[0]
@@ -90,13 +90,13 @@ class Page(Handler):
     @property
     def may_change(self) -> bool:
         """Whether this request, were it a POST, could change something; pages show no buttons otherwise."""
-        return self.dashboard.door.takes_changes_from(self.caller)
+        return self.dashboard.access.allows_changes(self.client)
 
-    def text(self, name: str, default: str = "") -> str:
+    def argument(self, name: str, default: str = "") -> str:
         """Return an argument of the URL as it was sent (Flower's own `get_argument` escapes it for HTML)."""
         return RequestHandler.get_argument(self, name, default)
 
-    async def in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run_in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call something that waits for Redis, in a thread: Tornado's loop never waits."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.dashboard.threads, functools.partial(call, *args, **kwargs))
@@ -109,7 +109,7 @@ class Page(Handler):
         """Render a template of ours. `active` is the page's name in the navigation."""
         self.render(template, active_tab=active, may_change=self.may_change, who=self.who, **values)
 
-    def answer(self, values: dict[str, Any]) -> None:
+    def send_json(self, values: dict[str, Any]) -> None:
         """Answer JSON."""
         self.set_header("Content-Type", "application/json; charset=UTF-8")
         self.finish(json.dumps(values, allow_nan=False))
@@ -120,28 +120,32 @@ class Page(Handler):
         if status_code == 401:  # Flower asks for the password.
             super().write_error(status_code, **kwargs)
             return
-        away = as_away(error)
-        self.set_status(503 if away else status_code)
-        message = away or _message(error, self._reason)
-        if self.speaks_json:
-            self.answer({"error": message})
+        redis_down = redis_error(error)
+        self.set_status(503 if redis_down else status_code)
+        message = redis_down or _message(error, self._reason)
+        if self.answers_json:
+            self.send_json({"error": message})
         else:
             if not hasattr(self, "_current_user"):
                 self.current_user = None
             self.render(
-                "dashboard_error.html", active_tab="", message=message, away=bool(away), status=self._status_code
+                "dashboard_error.html",
+                active_tab="",
+                message=message,
+                redis_down=bool(redis_down),
+                status=self._status_code,
             )
 
     def on_finish(self) -> None:
         """See whether Redis is back; what was answered may have been known before."""
         super().on_finish()
-        if redis_watch.is_away and self.speaks_json and self.get_status() < 400:
-            self.dashboard.threads.submit(_look_whether_back, self.store)
+        if redis_availability.is_unavailable and self.answers_json and self.get_status() < 400:
+            self.dashboard.threads.submit(_check_recovery, self.store)
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """Log once that Redis is away, and the traceback of what nobody expected."""
-        if as_away(value):
-            redis_watch.lost(cast("Exception", value))
+        if redis_error(value):
+            redis_availability.mark_unavailable(cast("Exception", value))
         else:
             super().log_exception(typ, value, tb)
 
@@ -149,11 +153,11 @@ class Page(Handler):
 class Change(Page):
     """Changes something, by POST: never from another site, never read-only, never without an entry in the trail.
 
-    The values come as a JSON object (`self.given`), which no form of another site can send; the answer is JSON.
+    The values come as a JSON object (`self.payload`), which no form of another site can send; the answer is JSON.
     """
 
     @property
-    def speaks_json(self) -> bool:
+    def answers_json(self) -> bool:
         """It does."""
         return True
 
@@ -167,25 +171,25 @@ class Change(Page):
     def prepare(self) -> Coroutine[Any, Any, None] | None:
         """See who it is, and whether changes are taken."""
         super().prepare()
-        if self.dashboard.door.read_only:
+        if self.dashboard.access.read_only:
             raise HTTPError(403, "this dashboard is read-only")
         if not self.may_change:
             raise HTTPError(403, "without authentication, changes are taken from this machine only")
         return None
 
     @functools.cached_property
-    def given(self) -> dict[str, Any]:
+    def payload(self) -> dict[str, Any]:
         """The values that were sent."""
-        if len(self.request.body) > MOST_BODY_BYTES:
+        if len(self.request.body) > MAX_REQUEST_BYTES:
             raise HTTPError(413, "too much was sent")
-        return read_object(self.request.body or b"{}")
+        return parse_object(self.request.body or b"{}")
 
-    async def note(self, what: str, on: str, detail: str = "") -> None:
+    async def log_change(self, what: str, on: str, detail: str = "") -> None:
         """Write who is about to change what into the trail: before the change, so that none is without an entry."""
-        await self.in_thread(trail.note, self.store, self.who, what, on, detail)
+        await self.run_in_thread(audit_log.append, self.store, self.who, what, on, detail)
 
 
-def read_object(sent: str | bytes) -> dict[str, Any]:
+def parse_object(sent: str | bytes) -> dict[str, Any]:
     """Return the JSON object that was sent.
 
     Raises:
@@ -201,11 +205,11 @@ def read_object(sent: str | bytes) -> dict[str, Any]:
     return found
 
 
-def _look_whether_back(store: LaneStore) -> None:
+def _check_recovery(store: LaneStore) -> None:
     asked_at = time.monotonic()
     with contextlib.suppress(LanesError, RedisError):
         store.time()
-        redis_watch.found(asked_at)
+        redis_availability.mark_available(asked_at)
 
 
 @authenticated
@@ -213,7 +217,7 @@ def _only_authenticated(_: RequestHandler) -> None:
     """Do as Tornado does for a handler's method: redirect to the login, or refuse."""
 
 
-def as_away(error: object) -> str | None:
+def redis_error(error: object) -> str | None:
     """Return what to tell people when Redis is the reason, None when it is not."""
     if isinstance(error, RedisUnavailableError):
         return str(error)

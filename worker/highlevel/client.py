@@ -10,9 +10,9 @@ from typing import Any
 import requests
 from urllib3.exceptions import DecodeError, HTTPError, ProtocolError, SSLError
 
-from worker.highlevel.deadline import Watchdog, WatchedAdapter
-from worker.highlevel.outcomes import Answer, Failure
-from worker.local_trouble import is_local
+from worker.highlevel.deadline import DeadlineAdapter, RequestDeadlines
+from worker.highlevel.local_failures import is_local
+from worker.highlevel.outcomes import Answer, RequestFailure
 
 MAX_ANSWER_BYTES = 256 * 1024
 CONNECT_SECONDS = 5.0
@@ -49,61 +49,61 @@ class HighLevelClient:
             "Version": api_version,
         }
         self._local = threading.local()
-        self._watchdog = Watchdog()
+        self._deadlines = RequestDeadlines()
 
-    def _line(self) -> "Line":
-        line: Line | None = getattr(self._local, "line", None)
-        if line is None:
+    def _connection(self) -> "ThreadConnection":
+        connection: ThreadConnection | None = getattr(self._local, "connection", None)
+        if connection is None:
             request = requests.Request("POST", self._url, headers=self._headers, data=b"{}").prepare()
-            line = self._local.line = Line(OneUrlAdapter(self._watchdog), request)
-        return line
+            connection = self._local.connection = ThreadConnection(OneUrlAdapter(self._deadlines), request)
+        return connection
 
     def upsert(
         self, body: bytes, token: str, version: str | None = None, ends_by: float = math.inf
-    ) -> Answer | Failure:
+    ) -> Answer | RequestFailure:
         """Send one upsert and return what came of it; never raises for what the network or the API does.
 
         It is over by `ends_by` (of `time.monotonic()`), and not sent when that has passed.
         """
         answer = self._send(body, token, version, min(time.monotonic() + self._timeout, ends_by))
-        if isinstance(answer, Failure) or answer.cut:
+        if isinstance(answer, RequestFailure) or answer.cut:
             self.drop_connection()
         return answer
 
     def drop_connection(self) -> None:
         """Close the connection of the calling thread. Its next request opens another."""
-        line: Line | None = getattr(self._local, "line", None)
-        if line is not None:
-            line.adapter.drop_connection()
+        connection: ThreadConnection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.adapter.drop_connection()
 
-    def _send(self, body: bytes, token: str, version: str | None, deadline: float) -> Answer | Failure:
-        line = self._line()
-        request = line.request
+    def _send(self, body: bytes, token: str, version: str | None, deadline: float) -> Answer | RequestFailure:
+        connection = self._connection()
+        request = connection.request
         request.headers["Authorization"] = f"Bearer {token}"
         request.headers["Version"] = version or self._headers["Version"]
         request.headers["Content-Length"] = str(len(body))
         request.body = body
         try:
-            with self._watchdog.limit(deadline) as limited:
+            with self._deadlines.limit(deadline) as limited:
                 timeout = (min(CONNECT_SECONDS, self._timeout), self._timeout)
-                answer = read_answer(line.adapter.send(request, stream=True, timeout=timeout, verify=True))
+                answer = read_answer(connection.adapter.send(request, stream=True, timeout=timeout, verify=True))
         except (requests.RequestException, HTTPError) as error:
             if isinstance(error, requests.Timeout) or time.monotonic() >= deadline:
-                return Failure(f"no whole answer within {self._timeout:g} s", sent=limited.sent)
-            return Failure(explain_failure(error), sent=limited.sent, local=is_local(error) and not limited.sent)
+                return RequestFailure(f"no whole answer within {self._timeout:g} s", sent=limited.sent)
+            return RequestFailure(explain_failure(error), sent=limited.sent, local=is_local(error) and not limited.sent)
         except (OSError, RuntimeError) as error:
             # Before anything was sent: the file of certificates is missing (`requests`), or no thread can be started.
             local = is_local(error) or getattr(error, "errno", None) is None
-            return Failure(explain_failure(error), sent=False, local=local)
+            return RequestFailure(explain_failure(error), sent=False, local=local)
         except ValueError:
             # Said by http.client, with the header in its words.
             why = "the token cannot be put into a header: it holds a line end or is not ASCII"
-            return Failure(why, sent=limited.sent)
+            return RequestFailure(why, sent=limited.sent)
         # An answer that was cut off at the deadline may look like a whole one.
-        return Failure(f"no whole answer within {self._timeout:g} s") if time.monotonic() >= deadline else answer
+        return RequestFailure(f"no whole answer within {self._timeout:g} s") if time.monotonic() >= deadline else answer
 
 
-class OneUrlAdapter(WatchedAdapter):
+class OneUrlAdapter(DeadlineAdapter):
     """Sends to one URL, and works out but once what `requests` finds out for each request: where it goes, how TLS is
     verified, and what is asked for. Half of the processor time of a request goes there.
     """
@@ -141,7 +141,7 @@ class OneUrlAdapter(WatchedAdapter):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ThreadConnection:
     """A thread's own way to the API, and the request that it fills in anew each time."""
 
     adapter: OneUrlAdapter

@@ -17,7 +17,7 @@ _NOTHING = frozenset({"", "none", "null", "false", "no", "ok"})
 OTHER_CONTACT = "the answer names another contact than was sent: contacts get merged"
 
 
-def tells_failure(body: Mapping[str, Any]) -> bool:
+def reports_failure(body: Mapping[str, Any]) -> bool:
     """Return whether an object says of itself that the request failed.
 
     That is: a flag of success that is false, a status code of 400 or more, or an error that says something. Only the

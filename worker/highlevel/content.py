@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 
 MASK = "[content]"
-SHORTEST = 3  # shorter words tell nothing by themselves
-LOOSE = 6  # from this length on also within a longer word
+MIN_CHARACTERS = 3  # shorter words tell nothing by themselves
+MIN_INFIX_CHARACTERS = 6  # from this length on also within a longer word
 
 # What the API says of a token, word for word (observed): there is no content in these.
 KNOWN_WORDS = frozenset(
@@ -33,7 +33,8 @@ def mask_content(message: str, sent: bytes) -> str:
     if not pieces:
         return message
     pattern = "|".join(
-        re.escape(piece) if len(piece) >= LOOSE else rf"(?<![^\W_]){re.escape(piece)}(?![^\W_])" for piece in pieces
+        re.escape(piece) if len(piece) >= MIN_INFIX_CHARACTERS else rf"(?<![^\W_]){re.escape(piece)}(?![^\W_])"
+        for piece in pieces
     )
     return re.sub(pattern, MASK, message, flags=re.IGNORECASE)
 
@@ -50,7 +51,7 @@ def _pieces(sent: bytes) -> set[str]:
         if value != location:
             words = (word.strip(".,;:!?\"'()[]{}<>") for word in line.split())
             pieces |= {spelled for piece in (line, *words) for spelled in (piece, piece.upper(), piece.casefold())}
-    return {piece for piece in pieces if len(piece) >= SHORTEST}
+    return {piece for piece in pieces if len(piece) >= MIN_CHARACTERS}
 
 
 def _values(value: object) -> Iterator[str]:

@@ -29,7 +29,7 @@ class LimitedRequest:
     sent: bool = False
 
 
-class Watchdog:
+class RequestDeadlines:
     """Shuts the connection of a request that is not over at its deadline, so that whoever reads from it wakes up.
 
     One thread watches for all; each thread that sends has one connection and one request at a time.
@@ -90,27 +90,29 @@ class Watchdog:
                             socket.socket.shutdown(self._sockets[thread], socket.SHUT_RDWR)
 
 
-class WatchedAdapter(HTTPAdapter):
+class DeadlineAdapter(HTTPAdapter):
     """Keeps one connection, and tells the watchdog of each that it opens. Answers are read as `StrictResponse` does."""
 
-    def __init__(self, watchdog: Watchdog) -> None:
-        self._watchdog = watchdog
+    def __init__(self, deadlines: RequestDeadlines) -> None:
+        self._deadlines = deadlines
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """Make the pools open watched connections."""
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = {
-            "http": _watched_pool(HTTPConnectionPool, HTTPConnection, self._watchdog),
-            "https": _watched_pool(HTTPSConnectionPool, HTTPSConnection, self._watchdog),
+            "http": _deadline_pool(HTTPConnectionPool, HTTPConnection, self._deadlines),
+            "https": _deadline_pool(HTTPSConnectionPool, HTTPSConnection, self._deadlines),
         }
 
 
-def _watched_pool(pool: type[HTTPConnectionPool], connection: type[HTTPConnection], watchdog: Watchdog) -> Any:
+def _deadline_pool(
+    pool: type[HTTPConnectionPool], connection: type[HTTPConnection], deadlines: RequestDeadlines
+) -> Any:
     """Return a pool of watched connections, which never offers one again on which something unexpected came."""
 
     class Pool(pool):  # type: ignore[misc, valid-type]
-        ConnectionCls = _watched_connection(connection, watchdog)
+        ConnectionCls = _deadline_connection(connection, deadlines)
 
         def _put_conn(self, conn: Any) -> None:
             if conn is not None and not conn.reusable:
@@ -126,7 +128,7 @@ def _watched_pool(pool: type[HTTPConnectionPool], connection: type[HTTPConnectio
     return Pool
 
 
-def _watched_connection(connection: type[HTTPConnection], watchdog: Watchdog) -> Any:
+def _deadline_connection(connection: type[HTTPConnection], deadlines: RequestDeadlines) -> Any:
     """Return a class of connections that are known to the watchdog from their first byte on, TLS included."""
 
     class Connection(connection):  # type: ignore[misc, valid-type]
@@ -143,13 +145,13 @@ def _watched_connection(connection: type[HTTPConnection], watchdog: Watchdog) ->
 
         def _new_conn(self) -> socket.socket:
             opened: socket.socket = super()._new_conn()
-            watchdog.opened(opened)
+            deadlines.opened(opened)
             return opened
 
         def connect(self) -> None:
             self._response = None
             super().connect()
-            watchdog.opened(self.sock)
+            deadlines.opened(self.sock)
 
         def request(self, *arguments: Any, **options: Any) -> None:
             self._parts = []
@@ -157,7 +159,7 @@ def _watched_connection(connection: type[HTTPConnection], watchdog: Watchdog) ->
             parts, self._parts = self._parts, None
             if self.sock is None:
                 self.connect()
-            watchdog.start_sending()
+            deadlines.start_sending()
             super().send(b"".join(parts))
 
         def send(self, data: bytes) -> None:

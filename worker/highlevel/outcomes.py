@@ -11,11 +11,11 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from worker.highlevel.confirmation import OTHER_CONTACT, SAME, compare, confirms, fields_of, tells_failure
+from worker.highlevel.confirmation import OTHER_CONTACT, SAME, compare, confirms, fields_of, reports_failure
 from worker.highlevel.content import mask_content
 from worker.highlevel.envelope import code_of, cut, describe, is_html, message_of, parse_body, text_of
-from worker.highlevel.other_body import hint_of
-from worker.highlevel.rate_limits import RateLimits, read_rate_limits
+from worker.highlevel.other_body_hint import other_body_hint
+from worker.highlevel.rate_limits import RateLimitHeaders, read_rate_limits
 
 DAY_SECONDS = 86_400.0
 # RFC 9110, 15.6.3 and 15.6.5: a gateway had no valid answer (502), or none in time (504), from the server behind it,
@@ -23,7 +23,7 @@ DAY_SECONDS = 86_400.0
 LOST_BY_GATEWAY = frozenset({502, 504, 520, 524})
 
 
-class Kind(StrEnum):
+class OutcomeKind(StrEnum):
     """What is to be done about the job."""
 
     DELIVERED = "delivered"
@@ -32,7 +32,7 @@ class Kind(StrEnum):
     THROTTLED = "throttled"
     REFUSED = "refused"
     UNAUTHORIZED = "unauthorized"
-    AGAIN = "again"  # no answer means this: it is for who looks after the location's token, and for local troubles
+    REQUEUE = "requeued"  # no answer means this: it is for who looks after the location's token, and for local troubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class RequestFailure:
     """No response, or none that ended in time.
 
     `sent`: a byte of the request may have reached the server. `local`: a trouble of this machine, and nothing was sent.
@@ -64,14 +64,14 @@ class Failure:
 class Outcome:
     """What an attempt came to.
 
-    `wait` is in seconds: how long the lane waits (`throttled`, `again`), or the shortest wait before a retry (`retry`,
+    `wait` is in seconds: how long the lane waits (`throttled`, `requeue`), or the shortest wait before a retry (`retry`,
     `unconfirmed`), None where the answer asked for nothing. `code` is the API's own for an error, such as
     `OPPORTUNITY_NO_DUPLICATE`. `rate_limits` is what the answer told of the location's budgets, whatever else it said.
     `in_doubt`: it is unknown whether the API took the upsert. `other_contact`: the answer names another contact.
     `local`: a trouble of this worker, so nothing was sent.
     """
 
-    kind: Kind
+    kind: OutcomeKind
     status: int | None = None
     message: str | None = None
     trace_id: str | None = None
@@ -79,23 +79,23 @@ class Outcome:
     new: bool | None = None
     warning: str | None = None
     wait: float | None = None
-    rate_limits: RateLimits | None = None
+    rate_limits: RateLimitHeaders | None = None
     code: str | None = None
     in_doubt: bool = False
     other_contact: bool = False
     local: bool = False
 
 
-def classify(answer: Answer | Failure, window: float, sent: bytes = b"") -> Outcome:
+def classify(answer: Answer | RequestFailure, window: float, sent: bytes = b"") -> Outcome:
     """Return what an answer means.
 
     `window` is the burst window in seconds, the wait after a 429 that names none. `sent` is the body of the request:
     the answer is held against it. Only an answer whose body is a JSON object tells of rate limits.
     """
-    if isinstance(answer, Failure):
+    if isinstance(answer, RequestFailure):
         if answer.local:
-            return Outcome(Kind.AGAIN, message=answer.message, wait=0.0, local=True)
-        return Outcome(Kind.RETRY, message=answer.message, in_doubt=answer.sent)
+            return Outcome(OutcomeKind.REQUEUE, message=answer.message, wait=0.0, local=True)
+        return Outcome(OutcomeKind.RETRY, message=answer.message, in_doubt=answer.sent)
     body = parse_body(answer.body)
     rate_limits = None if body is None or answer.cut else read_rate_limits(answer.headers)
     return replace(_classify(answer, body or {}, window, sent), rate_limits=rate_limits)
@@ -111,18 +111,18 @@ def _classify(answer: Answer, body: Mapping[str, Any], window: float, sent: byte
     message = said or describe(answer.status, answer.headers, answer.body)
     if answer.status == 429:
         wait = _wait(answer.headers, window)
-        return Outcome(Kind.THROTTLED, 429, cut(message), trace_id, wait=wait, code=code)
+        return Outcome(OutcomeKind.THROTTLED, 429, cut(message), trace_id, wait=wait, code=code)
     kind = _kind_of_error(answer.status, message, edge=edge)
-    if kind is Kind.UNAUTHORIZED:
+    if kind is OutcomeKind.UNAUTHORIZED:
         message = mask_content(message, sent)  # it becomes the reason of a hold
     return Outcome(
         kind,
         answer.status,
         cut(message),
         trace_id,
-        warning=hint_of(message, fields_of(sent)) if answer.status == 422 else None,
+        warning=other_body_hint(message, fields_of(sent)) if answer.status == 422 else None,
         code=code,
-        wait=_retry_after(answer.headers) if kind is Kind.RETRY else None,
+        wait=_retry_after(answer.headers) if kind is OutcomeKind.RETRY else None,
         in_doubt=answer.status in LOST_BY_GATEWAY,
     )
 
@@ -130,11 +130,11 @@ def _classify(answer: Answer, body: Mapping[str, Any], window: float, sent: byte
 def _success(answer: Answer, body: Mapping[str, Any], trace_id: str | None, sent: bytes) -> Outcome:
     """Return what a 2xx means: only its body tells whether the API took the upsert."""
     status = answer.status
-    if not answer.cut and tells_failure(body):
+    if not answer.cut and reports_failure(body):
         message = message_of(body) or f"HTTP {status}, and the body tells of a failure"
-        return Outcome(Kind.REFUSED, status, cut(message), trace_id, code=code_of(body))
+        return Outcome(OutcomeKind.REFUSED, status, cut(message), trace_id, code=code_of(body))
     doubt = partial(
-        Outcome, Kind.UNCONFIRMED, status, trace_id=trace_id, wait=_retry_after(answer.headers), in_doubt=True
+        Outcome, OutcomeKind.UNCONFIRMED, status, trace_id=trace_id, wait=_retry_after(answer.headers), in_doubt=True
     )
     if answer.cut or not confirms(body):
         return doubt(_describe_unconfirmed(answer))
@@ -146,7 +146,7 @@ def _success(answer: Answer, body: Mapping[str, Any], trace_id: str | None, sent
     opportunity_id = text_of(named.get("id"))
     warnings = [] if opportunity_id and isinstance(new, bool) else ["the answer does not hold the promised body"]
     return Outcome(
-        Kind.DELIVERED,
+        OutcomeKind.DELIVERED,
         status,
         trace_id=trace_id,
         opportunity_id=opportunity_id,
@@ -165,19 +165,19 @@ def _describe_unconfirmed(answer: Answer) -> str:
     return f"HTTP {answer.status} " + ("with an HTML page" if html else "without the promised body")
 
 
-def _kind_of_error(status: int, message: str, *, edge: bool) -> Kind:
+def _kind_of_error(status: int, message: str, *, edge: bool) -> OutcomeKind:
     if status == 401:
-        return Kind.UNAUTHORIZED
+        return OutcomeKind.UNAUTHORIZED
     if status == 403:
         # The edge network refusing the client is nothing that the job or its token can be blamed for (observed).
         if edge:
-            return Kind.RETRY
+            return OutcomeKind.RETRY
         about_access = any(word in message.lower() for word in ("access", "scope", "authorized", "permission"))
-        return Kind.UNAUTHORIZED if about_access else Kind.REFUSED
+        return OutcomeKind.UNAUTHORIZED if about_access else OutcomeKind.REFUSED
     # A redirect is never followed: a token would go where it leads. Whoever put it there may take it away again.
     if status < 400 or status >= 500 or status == 408:
-        return Kind.RETRY
-    return Kind.REFUSED
+        return OutcomeKind.RETRY
+    return OutcomeKind.REFUSED
 
 
 def _wait(headers: Mapping[str, str], window: float) -> float:

@@ -8,14 +8,14 @@ apps, locations and Private Integrations, and the headers always tell those that
 from collections.abc import Mapping
 from typing import NamedTuple
 
-MOST = 10**9
+MAX_NUMBER = 10**9
 DAY_MILLISECONDS = 86_400_000
 # What is outside is a mistake of whoever told it, and no limit.
-MOST_BURST = 10_000
-MOST_DAILY = 10_000_000
+MAX_BURST = 10_000
+MAX_DAILY = 10_000_000
 
 
-class RateLimits(NamedTuple):
+class RateLimitHeaders(NamedTuple):
     """`left` of `burst` requests in `window` seconds, `day_left` of `daily` for another `day_resets_in` seconds.
 
     None where the answer does not say, or says something that cannot be.
@@ -29,16 +29,16 @@ class RateLimits(NamedTuple):
     day_resets_in: float | None
 
 
-def read_rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
+def read_rate_limits(headers: Mapping[str, str]) -> RateLimitHeaders | None:
     """Read the headers (names in lower case); None when there are none of them."""
-    burst = _number(headers.get("x-ratelimit-max"), 1, MOST_BURST)
+    burst = _number(headers.get("x-ratelimit-max"), 1, MAX_BURST)
     window = _number(headers.get("x-ratelimit-interval-milliseconds"), 1, DAY_MILLISECONDS)
-    daily = _number(headers.get("x-ratelimit-limit-daily"), 1, MOST_DAILY)
+    daily = _number(headers.get("x-ratelimit-limit-daily"), 1, MAX_DAILY)
     day_left = _number(headers.get("x-ratelimit-daily-remaining"), 0)
     if burst is None and daily is None:
         return None
     day_resets = _number(headers.get("x-ratelimit-daily-reset"), 1, DAY_MILLISECONDS)
-    return RateLimits(
+    return RateLimitHeaders(
         burst,
         _number(headers.get("x-ratelimit-remaining"), 0, burst),
         None if window is None else window / 1000,
@@ -48,8 +48,8 @@ def read_rate_limits(headers: Mapping[str, str]) -> RateLimits | None:
     )
 
 
-def _number(text: str | None, least: int, most: int | None = MOST) -> int | None:
+def _number(text: str | None, minimum: int, maximum: int | None = MAX_NUMBER) -> int | None:
     if not text or not text.isascii() or not text.isdigit() or len(text) > 10:
         return None
     number = int(text)
-    return number if least <= number <= (MOST if most is None else most) else None
+    return number if minimum <= number <= (MAX_NUMBER if maximum is None else maximum) else None

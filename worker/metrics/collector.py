@@ -15,12 +15,12 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from lanes.errors import LanesError, RedisUnavailableError
-from lanes.settings import Settings
-from lanes.store import LaneStore
+from lanes.queue.store import LaneStore
+from lanes.settings import WorkerSettings
 from worker.metrics import samples
-from worker.metrics.catalogue import OF_THE_CELL
+from worker.metrics.catalogue import CELL_METRICS
 from worker.metrics.samples import Sample
-from worker.metrics.snapshot import Snapshot, look
+from worker.metrics.snapshot import MetricsSnapshot, take_snapshot
 
 log = structlog.get_logger()
 
@@ -31,10 +31,10 @@ WAIT_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ScrapeResult:
     """What came of a look. Times in seconds, by the clock of this process."""
 
-    snapshot: Snapshot | None
+    snapshot: MetricsSnapshot | None
     up: bool
     ended_at: float
     seconds: float
@@ -56,37 +56,37 @@ class LanesCollector(Collector):
         wait: for how many seconds whoever asks waits for a look that is under way.
     """
 
-    def __init__(self, store: LaneStore, settings: Settings, wait: float = WAIT_SECONDS) -> None:
+    def __init__(self, store: LaneStore, settings: WorkerSettings, wait: float = WAIT_SECONDS) -> None:
         self._store = store
         self._settings = settings
         self.wait = wait
         self._changed = threading.Condition()
-        self._looking = False
-        self._seen: Seen | None = None
+        self._scraping = False
+        self._result: ScrapeResult | None = None
 
     def describe(self) -> Iterable[Metric]:
         """Return all metrics without a value: nothing is asked of Redis."""
-        return samples.describe(OF_THE_CELL)
+        return samples.describe(CELL_METRICS)
 
     def collect(self) -> Iterable[Metric]:
         """Return what the last look showed, after a new one if that is not fresh and the new one is quick."""
-        return samples.collect(OF_THE_CELL, self._samples(self.refresh(self.wait)))
+        return samples.collect(CELL_METRICS, self._samples(self.refresh(self.wait)))
 
-    def refresh(self, wait: float) -> Seen | None:
+    def refresh(self, wait: float) -> ScrapeResult | None:
         """Look again unless the last look is fresh; wait so many seconds for that; return the last look, if any."""
         with self._changed:
-            if self._seen is None or time.monotonic() >= self._seen.fresh_until:
-                if not self._looking:
-                    threading.Thread(target=self._look, name="metrics", daemon=True).start()
-                    self._looking = True  # it cannot have ended: that takes the lock
-                self._changed.wait_for(lambda: not self._looking, wait)
-            return self._seen
+            if self._result is None or time.monotonic() >= self._result.fresh_until:
+                if not self._scraping:
+                    threading.Thread(target=self._scrape, name="metrics", daemon=True).start()
+                    self._scraping = True  # it cannot have ended: that takes the lock
+                self._changed.wait_for(lambda: not self._scraping, wait)
+            return self._result
 
-    def _look(self) -> None:
+    def _scrape(self) -> None:
         started = time.monotonic()
         snapshot, up = None, True
         try:
-            snapshot = look(self._store, self._settings)
+            snapshot = take_snapshot(self._store, self._settings)
         except RedisUnavailableError as error:
             up = False
             log.debug("metrics_without_redis", error=str(error))
@@ -96,29 +96,29 @@ class LanesCollector(Collector):
             log.exception("metrics_failed")
         now = time.monotonic()
         with self._changed:
-            self._seen = Seen(snapshot, up, now, now - started)
-            self._looking = False
+            self._result = ScrapeResult(snapshot, up, now, now - started)
+            self._scraping = False
             self._changed.notify_all()
 
     @staticmethod
-    def _samples(seen: Seen | None) -> Iterator[Sample]:
+    def _samples(result: ScrapeResult | None) -> Iterator[Sample]:
         """Tell what was seen; nothing that is so old that it would mislead."""
-        if seen is None:
+        if result is None:
             yield Sample("lanes_scrape_success", 0)
             return
-        age = time.monotonic() - seen.ended_at
+        age = time.monotonic() - result.ended_at
         stale = age > STALE_SECONDS
-        whole = seen.snapshot is not None and not stale
-        yield Sample("lanes_redis_up", seen.up and not stale)
+        whole = result.snapshot is not None and not stale
+        yield Sample("lanes_redis_up", result.up and not stale)
         yield Sample("lanes_scrape_success", whole)
-        yield Sample("lanes_scrape_seconds", seen.seconds)
+        yield Sample("lanes_scrape_seconds", result.seconds)
         yield Sample("lanes_scrape_age_seconds", age)
-        if seen.snapshot is not None and whole:
-            yield from seen.snapshot.samples()
+        if result.snapshot is not None and whole:
+            yield from result.snapshot.samples()
 
 
 def register(
-    store: LaneStore, settings: Settings, registry: CollectorRegistry = REGISTRY, wait: float = WAIT_SECONDS
+    store: LaneStore, settings: WorkerSettings, registry: CollectorRegistry = REGISTRY, wait: float = WAIT_SECONDS
 ) -> LanesCollector:
     """Let Prometheus read of the lanes in whatever serves this registry, by default what Flower serves at /metrics.
 

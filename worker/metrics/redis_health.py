@@ -6,7 +6,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from lanes.store import LaneStore
+from lanes.queue.store import LaneStore
 from worker.metrics.samples import Sample
 
 # Of what Redis' latency monitor knows, that which a person can do something about.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from lanes.series import Histogram
-from worker.metrics.catalogue import Described, Kind
+from lanes.activity.series import Histogram
+from worker.metrics.catalogue import MetricKind, MetricSpec
 
 # Powers of two milliseconds, where the buckets of the lanes end too, up to a day and a half.
 BOUNDS = tuple(2.0**power / 1000 for power in range(1, 28))
@@ -23,12 +23,12 @@ class Sample:
     labels: tuple[str, ...] = ()
 
 
-def describe(catalogue: Iterable[Described]) -> Iterator[Metric]:
+def describe(catalogue: Iterable[MetricSpec]) -> Iterator[Metric]:
     """Return the metrics of a catalogue, without a value."""
     return (_family(each) for each in catalogue)
 
 
-def collect(catalogue: Sequence[Described], samples: Iterable[Sample]) -> list[Metric]:
+def collect(catalogue: Sequence[MetricSpec], samples: Iterable[Sample]) -> list[Metric]:
     """Return the metrics of a catalogue that have a value, in its order.
 
     Raises:
@@ -38,9 +38,9 @@ def collect(catalogue: Sequence[Described], samples: Iterable[Sample]) -> list[M
     for sample in samples:
         found[sample.name].append(sample)
     metrics: list[Metric] = []
-    for described in catalogue:
-        family = _family(described)
-        for sample in found[described.name]:
+    for spec in catalogue:
+        family = _family(spec)
+        for sample in found[spec.name]:
             _add(family, sample)
         if family.samples:
             metrics.append(family)
@@ -58,14 +58,14 @@ def _add(family: Family, sample: Sample) -> None:
         raise TypeError(message)
 
 
-def _family(described: Described) -> Family:
-    match described.kind:
-        case Kind.COUNTER:
-            return CounterMetricFamily(described.name, described.means, labels=described.labels)
-        case Kind.HISTOGRAM:
-            return HistogramMetricFamily(described.name, described.means, labels=described.labels)
+def _family(spec: MetricSpec) -> Family:
+    match spec.kind:
+        case MetricKind.COUNTER:
+            return CounterMetricFamily(spec.name, spec.description, labels=spec.labels)
+        case MetricKind.HISTOGRAM:
+            return HistogramMetricFamily(spec.name, spec.description, labels=spec.labels)
         case _:
-            return GaugeMetricFamily(described.name, described.means, labels=described.labels)
+            return GaugeMetricFamily(spec.name, spec.description, labels=spec.labels)
 
 
 def _buckets(histogram: Histogram) -> list[tuple[str, float]]:

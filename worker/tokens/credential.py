@@ -7,8 +7,8 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
+from lanes.credentials import AGENCY
 from lanes.errors import LanesError
-from lanes.token_store import AGENCY
 
 _NUMBERS = frozenset({"expires_at", "lifetime", "renewed_at"})
 
@@ -17,7 +17,7 @@ class CredentialError(LanesError):
     """What was handed in is no credential; the message repeats nothing of it."""
 
 
-class Kind(StrEnum):
+class CredentialKind(StrEnum):
     """Where its access token comes from."""
 
     PRIVATE = "private"  # a Private Integration Token: it stays as it is
@@ -33,7 +33,7 @@ class Credential:
     `client_id` and `client_secret` are empty where those of the settings serve. `company_id` is the agency that mints.
     """
 
-    kind: Kind
+    kind: CredentialKind
     access_token: str = field(default="", repr=False)
     refresh_token: str = field(default="", repr=False)
     client_id: str = ""
@@ -46,7 +46,7 @@ class Credential:
     @property
     def renewable(self) -> bool:
         """Whether there is a way to another token without a person."""
-        return self.kind is not Kind.PRIVATE
+        return self.kind is not CredentialKind.PRIVATE
 
     @property
     def fingerprint(self) -> str:
@@ -65,7 +65,7 @@ class Credential:
         Raises:
             CredentialError: it is nothing of that; a later version may have written it.
         """
-        kinds, known = {kind.value for kind in Kind}, {each.name for each in fields(cls)}
+        kinds, known = {kind.value for kind in CredentialKind}, {each.name for each in fields(cls)}
         wrong = [name for name in values if name not in known] + [
             name
             for name, value in values.items()
@@ -77,7 +77,7 @@ class Credential:
                 "its kind is unknown" if not wrong else f"{len(wrong)} of its fields are unknown or of a wrong type"
             )
             raise CredentialError(message)
-        return cls(**{**values, "kind": Kind(values["kind"])})
+        return cls(**{**values, "kind": CredentialKind(values["kind"])})
 
 
 def read_credential(text: str, now: float) -> Credential:
@@ -88,7 +88,7 @@ def read_credential(text: str, now: float) -> Credential:
     """
     text = text.strip()
     if not text.startswith(("{", "[")):
-        return Credential(Kind.PRIVATE, _secret("the token", text))
+        return Credential(CredentialKind.PRIVATE, _secret("the token", text))
     return from_fields(read_object(text), now)
 
 
@@ -118,9 +118,9 @@ def from_fields(fields: Mapping[str, Any], now: float) -> Credential:
         CredentialError: one is missing or wrong.
     """
     if "token" in fields:
-        return Credential(Kind.PRIVATE, _secret("token", fields["token"]))
+        return Credential(CredentialKind.PRIVATE, _secret("token", fields["token"]))
     if "agency" in fields:
-        return Credential(Kind.AGENCY, company_id=_secret("agency", fields["agency"]))
+        return Credential(CredentialKind.AGENCY, company_id=_secret("agency", fields["agency"]))
     if "refresh_token" not in fields:
         message = "must have one of: token, refresh_token, agency"
         raise CredentialError(message)
@@ -130,7 +130,7 @@ def from_fields(fields: Mapping[str, Any], now: float) -> Credential:
     )
     lifetime = seconds(fields.get("expires_in"))
     return Credential(
-        Kind.OAUTH,
+        CredentialKind.OAUTH,
         access_token,
         _secret("refresh_token", fields["refresh_token"]),
         client_id,

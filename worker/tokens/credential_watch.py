@@ -5,15 +5,15 @@ import time
 
 import structlog
 
+from lanes.credentials import AGENCY, CredentialStore
 from lanes.errors import LanesError
-from lanes.settings import Settings
-from lanes.token_store import AGENCY, TokenStore
+from lanes.settings import WorkerSettings
 from worker.tokens.unservable import NOTED_SECONDS, TokenCheck, Unservable
 from worker.tokens.vault import UndecryptableError, Vault, VaultError
 
 log = structlog.get_logger()
 
-LOOK_SECONDS = 5.0
+CHECK_SECONDS = 5.0
 SCAN_SECONDS = 60.0
 # A location that a process could not serve, and of which this one does not see why: it is tried again after so long.
 TRY_AGAIN_SECONDS = 60.0
@@ -26,17 +26,17 @@ class CredentialWatch:
     and ends.
     """
 
-    def __init__(self, settings: Settings, store: TokenStore, unservable: Unservable) -> None:
+    def __init__(self, settings: WorkerSettings, store: CredentialStore, unservable: Unservable) -> None:
         vault = Vault(settings.secret_key)
         self._vault, self._store, self._unservable = vault, store, unservable
         self._check = TokenCheck(settings, store, vault)
-        self._right: dict[str, int] = {}  # name -> hash of what could be decrypted
-        self._wrong: dict[str, bytes] = {}  # name -> what could not be
+        self._decryptable: dict[str, int] = {}  # name -> hash of what could be decrypted
+        self._undecryptable: dict[str, bytes] = {}  # name -> what could not be
         self._why = ""
         self._since: dict[str, float] = {}
         self._confirmed: set[str] = set()
         self._scanned_at = -SCAN_SECONDS
-        self._said = 0
+        self._logged = 0
         self._thread = threading.Thread(target=self._run, name="credential-watch", daemon=True)
 
     def start(self) -> None:
@@ -45,15 +45,15 @@ class CredentialWatch:
 
     def _run(self) -> None:
         while True:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(CHECK_SECONDS)
             try:
-                self.look()
+                self.check()
             except (LanesError, OSError):
                 continue  # Redis is away; others tell
             except Exception:
                 log.exception("credential_watch_failed")
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Look at what could not be decrypted or served, and, once a minute, at everything.
 
         Raises:
@@ -64,37 +64,37 @@ class CredentialWatch:
             self._scanned_at = now
             self._scan()
         else:
-            for name, (_, sealed) in self._store.read_many(self._wrong).items():
-                self._see(name, sealed)
-        self._settle(now)
-        self._say()
+            for name, (_, sealed) in self._store.read_many(self._undecryptable).items():
+                self._check_one(name, sealed)
+        self._store_result(now)
+        self._log_changes()
 
     def _scan(self) -> None:
         names = set()
         for name, _, sealed in self._store.each():
             names.add(name)
-            self._see(name, sealed)
-        for gone in [name for name in (*self._right, *self._wrong) if name not in names]:
-            self._see(gone, b"")
+            self._check_one(name, sealed)
+        for gone in [name for name in (*self._decryptable, *self._undecryptable) if name not in names]:
+            self._check_one(gone, b"")
 
-    def _see(self, name: str, sealed: bytes) -> None:
+    def _check_one(self, name: str, sealed: bytes) -> None:
         """Note whether what stands under a name can be decrypted; what was seen before is not tried again."""
-        if self._wrong.get(name) == sealed or self._right.get(name) == hash(sealed):
+        if self._undecryptable.get(name) == sealed or self._decryptable.get(name) == hash(sealed):
             return
-        self._right.pop(name, None)
-        self._wrong.pop(name, None)
+        self._decryptable.pop(name, None)
+        self._undecryptable.pop(name, None)
         if not sealed:
             return
         try:
-            self._vault.open(name, sealed)
+            self._vault.decrypt(name, sealed)
         except VaultError as error:
-            self._wrong[name], self._why = sealed, str(error)
+            self._undecryptable[name], self._why = sealed, str(error)
         else:
-            self._right[name] = hash(sealed)
+            self._decryptable[name] = hash(sealed)
 
-    def _settle(self, now: float) -> None:
+    def _store_result(self, now: float) -> None:
         """Let Redis know: what cannot be decrypted stays noted; what a sender noted does until it can be served."""
-        wrong = [name for name in self._wrong if not name.startswith(AGENCY)]
+        wrong = [name for name in self._undecryptable if not name.startswith(AGENCY)]
         some, worker = self._unservable.some, self._unservable.worker
         some.clear()  # before the look: a sender that notes one meanwhile sets it after its note
         noted = self._store.unservable(worker)
@@ -109,25 +109,29 @@ class CredentialWatch:
     def _is_over(self, name: str, now: float) -> bool:
         """Return whether a location that was noted can be served; where only a sender saw why not, try again."""
         stored = self._store.read(name)
-        self._see(name, stored.sealed)
-        if stored.sealed and self._check.why_unservable(name, stored):
+        self._check_one(name, stored.encrypted)
+        if stored.encrypted and self._check.why_unservable(name, stored):
             self._confirmed.add(name)
             return False
         return name in self._confirmed or now - self._since.get(name, now) >= TRY_AGAIN_SECONDS
 
-    def _say(self) -> None:
+    def _log_changes(self) -> None:
         """Say once that it begins, and once that it ends."""
-        if self._wrong and not self._said:
-            named = sorted(self._wrong)[:NAMED]
+        if self._undecryptable and not self._logged:
+            named = sorted(self._undecryptable)[:NAMED]
             log.error(
-                "credentials_undecryptable", credentials=len(self._wrong), some=named, error=self._why, remedy=REMEDY
+                "credentials_undecryptable",
+                credentials=len(self._undecryptable),
+                some=named,
+                error=self._why,
+                remedy=REMEDY,
             )
-        elif self._said and not self._wrong:
-            log.warning("credentials_decryptable", credentials=self._said)
-        self._said = self._unservable.undecryptable = len(self._wrong)
+        elif self._logged and not self._undecryptable:
+            log.warning("credentials_decryptable", credentials=self._logged)
+        self._logged = self._unservable.undecryptable = len(self._undecryptable)
 
 
-def count_if_none_opens(store: TokenStore, vault: Vault) -> int:
+def count_if_all_undecryptable(store: CredentialStore, vault: Vault) -> int:
     """Return how many credentials are stored when this vault can decrypt none of them; 0 when it can, or none are.
 
     Raises:
@@ -137,7 +141,7 @@ def count_if_none_opens(store: TokenStore, vault: Vault) -> int:
     for name, _, sealed in store.each():
         names.add(name)
         try:
-            vault.open(name, sealed)
+            vault.decrypt(name, sealed)
         except UndecryptableError:
             continue
         except VaultError:

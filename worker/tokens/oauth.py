@@ -10,17 +10,17 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from worker.highlevel.client import CONNECT_SECONDS, explain_failure, read_answer, user_agent
-from worker.highlevel.deadline import Watchdog, WatchedAdapter
-from worker.highlevel.outcomes import Answer, Failure, Kind, classify
+from worker.highlevel.deadline import DeadlineAdapter, RequestDeadlines
+from worker.highlevel.local_failures import is_local
+from worker.highlevel.outcomes import Answer, OutcomeKind, RequestFailure, classify
 from worker.highlevel.redaction import redact_answer
-from worker.local_trouble import is_local
 from worker.tokens.credential import CredentialError, read_object, seconds
-from worker.tokens.pace import PACE
+from worker.tokens.renewal_timing import RENEWAL_TIMING
 
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
 LOCATION_TOKEN_PATH = "/oauth/locationToken"  # noqa: S105 - a path
 VERSION = "2021-07-28"
-NOBODY: Mapping[str, str] = {}
+NO_OWNER: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class TokenDenied:
     """The API said no, and will say so again: a person must act. Its words, without secrets."""
 
     status: int
@@ -41,7 +41,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class NotTaken(Failure):
+class UnspentFailure(RequestFailure):
     """No token, and the API did not take the request, for certain: a refresh token was not spent by it."""
 
     sent: bool = False
@@ -52,13 +52,13 @@ class OAuthClient:
 
     Args:
         base_url: that of the API.
-        timeout: seconds for a whole request; never more than `PACE.trying`.
+        timeout: seconds for a whole request; never more than `RENEWAL_TIMING.attempt_seconds`.
     """
 
     def __init__(self, base_url: str, timeout: float) -> None:
         self._base_url = base_url
-        self.timeout = min(timeout, PACE.trying)
-        self._watchdog = Watchdog()
+        self.timeout = min(timeout, RENEWAL_TIMING.attempt_seconds)
+        self._deadlines = RequestDeadlines()
 
     def refresh(
         self,
@@ -70,7 +70,7 @@ class OAuthClient:
         replaces: str = "",
         owner: str = "",
         within: float = math.inf,
-    ) -> Grant | Refusal | Failure:
+    ) -> Grant | TokenDenied | RequestFailure:
         """Spend a refresh token for the next pair. `user_type` is `Location` or `Company`, `owner` the id of that one.
 
         A pair of another owner is not taken. It takes at most `within` seconds. `replaces` is the access token of now:
@@ -87,9 +87,9 @@ class OAuthClient:
         owners = {"companyId" if user_type == "Company" else "locationId": owner} if owner else {}
         return understand(answer, (refresh_token, client_secret, replaces), pair=True, owners=owners)
 
-    def mint(
+    def exchange(
         self, company_id: str, location_id: str, agency_token: str, *, replaces: str = "", within: float = math.inf
-    ) -> Grant | Refusal | Failure:
+    ) -> Grant | TokenDenied | RequestFailure:
         """Have an agency's token mint one for a location, within so many seconds; one of another is not taken.
 
         It replaces another: no message repeats either.
@@ -99,61 +99,63 @@ class OAuthClient:
         answer = self._post(LOCATION_TOKEN_PATH, form, headers, within)
         return understand(answer, (agency_token, replaces), pair=False, owners=form)
 
-    def _post(self, path: str, form: Mapping[str, str], headers: Mapping[str, str], within: float) -> Answer | Failure:
+    def _post(
+        self, path: str, form: Mapping[str, str], headers: Mapping[str, str], within: float
+    ) -> Answer | RequestFailure:
         own = {"Accept": "application/json", "User-Agent": user_agent(), **headers}
         request = requests.Request("POST", self._base_url + path, headers=own, data=form).prepare()
         limit = min(self.timeout, within)
         deadline = time.monotonic() + limit
-        adapter = WatchedAdapter(self._watchdog)
+        adapter = DeadlineAdapter(self._deadlines)
         try:
-            with self._watchdog.limit(deadline) as limited:
+            with self._deadlines.limit(deadline) as limited:
                 timeout = (min(CONNECT_SECONDS, limit), limit)
                 answer = read_answer(adapter.send(request, stream=True, timeout=timeout, verify=True))
         except (requests.RequestException, HTTPError) as error:
             if not limited.sent:
-                return NotTaken(explain_failure(error), local=is_local(error))
+                return UnspentFailure(explain_failure(error), local=is_local(error))
             if time.monotonic() < deadline and not isinstance(error, requests.Timeout):
-                return Failure(explain_failure(error))
+                return RequestFailure(explain_failure(error))
         except (OSError, RuntimeError) as error:  # as in `HighLevelClient`
-            return NotTaken(explain_failure(error), local=True)
+            return UnspentFailure(explain_failure(error), local=True)
         except ValueError:
-            return NotTaken("what was sent cannot be put into a header")
+            return UnspentFailure("what was sent cannot be put into a header")
         else:
             if time.monotonic() < deadline:
                 return answer
         finally:
             adapter.close()
-        return Failure(f"no whole answer within {limit:g} s")
+        return RequestFailure(f"no whole answer within {limit:g} s")
 
 
 def understand(
-    answer: Answer | Failure, secrets: tuple[str, ...], *, pair: bool, owners: Mapping[str, str] = NOBODY
-) -> Grant | Refusal | Failure:
+    answer: Answer | RequestFailure, secrets: tuple[str, ...], *, pair: bool, owners: Mapping[str, str] = NO_OWNER
+) -> Grant | TokenDenied | RequestFailure:
     """Return what an answer of these endpoints means; with `pair`, a refresh token is promised. Pure.
 
     A success that does not hold what was promised was cut off: asked again soon, the API says the same. One that names
     another `locationId` or `companyId` than was asked for (`owners`) is not for us; one that names none says nothing.
     No message repeats one of the secrets, nor a token that the answer holds.
     """
-    if isinstance(answer, Failure):
+    if isinstance(answer, RequestFailure):
         return answer
     fields = _fields(answer)
     access, refresh = fields.get("access_token"), fields.get("refresh_token", "")
     given = (token for token in (access, refresh) if isinstance(token, str))
     outcome = classify(redact_answer(answer, (*secrets, *given)), 0)
     message = outcome.message or f"HTTP {answer.status}"
-    if answer.status in (400, 401, 422) or (answer.status == 403 and outcome.kind is not Kind.RETRY):
-        return Refusal(answer.status, message)
+    if answer.status in (400, 401, 422) or (answer.status == 403 and outcome.kind is not OutcomeKind.RETRY):
+        return TokenDenied(answer.status, message)
     if answer.status == 429:
-        return NotTaken(f"429 {message}")
+        return UnspentFailure(f"429 {message}")
     # Other than an upsert's, this success promises no opportunity; a failure that its body tells of is one here, too.
-    if not 200 <= answer.status < 300 or outcome.kind is Kind.REFUSED:
-        return Failure(f"{answer.status} {message}")
+    if not 200 <= answer.status < 300 or outcome.kind is OutcomeKind.REFUSED:
+        return RequestFailure(f"{answer.status} {message}")
     for name, owner in owners.items():
         if fields.get(name) not in (None, "", owner):
-            return Failure(f"the answer names another {name} than was asked for")
+            return RequestFailure(f"the answer names another {name} than was asked for")
     if answer.cut or not _is_token(access) or (pair and not _is_token(refresh)):
-        return Failure("the answer does not hold the promised token")
+        return RequestFailure("the answer does not hold the promised token")
     return Grant(str(access), str(refresh) if pair else "", seconds(fields.get("expires_in")))
 
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from lanes.credentials import AGENCY, CredentialStore, StoredCredential
 from lanes.errors import LanesError, RedisUnavailableError
-from lanes.settings import Settings
-from lanes.token_store import AGENCY, Stored, TokenStore
-from worker.highlevel.outcomes import Failure
-from worker.tokens import renewal
-from worker.tokens.credential import Credential, Kind
-from worker.tokens.oauth import Grant, NotTaken, OAuthClient, Refusal
-from worker.tokens.pace import PACE, Pace
+from lanes.settings import WorkerSettings
+from worker.highlevel.outcomes import RequestFailure
+from worker.tokens import renewal_policy
+from worker.tokens.credential import Credential, CredentialKind
+from worker.tokens.oauth import Grant, OAuthClient, TokenDenied, UnspentFailure
+from worker.tokens.renewal_timing import RENEWAL_TIMING, RenewalTiming
 from worker.tokens.vault import Vault, VaultError
 
 log = structlog.get_logger()
@@ -30,20 +30,20 @@ REFUSED = "refused: "
 REPLICA_SECONDS = 1.0
 PERSIST_PAUSE_SECONDS = 0.2
 STOPPING_SECONDS = 15.0
-TOO_LATE = NotTaken("too late: another may renew it by now")
-AGENCY_FIRST = Failure("the token of its agency is renewed first")
+TOO_LATE = UnspentFailure("too late: another may renew it by now")
+AGENCY_FIRST = RequestFailure("the token of its agency is renewed first")
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class RenewalAttempt:
     """A credential that this process, and no other, renews now. Times in seconds: `until` by the clock of this process,
-    `first_at` and `now` by that of Redis, as in `Begun`.
+    `first_at` and `now` by that of Redis, as in `RenewalStart`.
     """
 
     name: str
     holder: str
     until: float
-    stored: Stored
+    stored: StoredCredential
     credential: Credential
     first_at: float | None
     now: float
@@ -55,7 +55,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class RetryDelay:
     """Try again after `pause`; `in_grace` for so much longer the API gives the same pair again."""
 
     pause: float
@@ -67,16 +67,16 @@ class Renewer:
 
     A process that dies between the API's answer and the write loses nothing: whoever has the lock next spends the same
     refresh token, and the API gives the same pair again for 30 s. While it does, this process tries by itself until it
-    has the pair: nobody needs to ask. `Pace` has the times.
+    has the pair: nobody needs to ask. `RenewalTiming` has the times.
     """
 
     def __init__(
         self,
-        settings: Settings,
-        store: TokenStore,
+        settings: WorkerSettings,
+        store: CredentialStore,
         vault: Vault,
         stopping: Callable[[], bool],
-        pace: Pace = PACE,
+        timing: RenewalTiming = RENEWAL_TIMING,
     ) -> None:
         self._stopping = stopping
         self._store = store
@@ -85,7 +85,7 @@ class Renewer:
         self._client_id = settings.oauth_client_id or ""
         secret = settings.oauth_client_secret
         self._client_secret = secret.get_secret_value() if secret else ""
-        self._pace = pace
+        self._timing = timing
         self._lock = threading.Lock()
         self._busy: set[str] = set()
         self._failures: Counter[str] = Counter()
@@ -128,59 +128,59 @@ class Renewer:
         ends_at = -math.inf
         while True:
             try:
-                again = self._try(name, version)
+                retry_delay = self._try(name, version)
             except RedisUnavailableError:
                 if self._clock() >= ends_at:
                     raise
-                again = Again(self._pace.short, 0.0)
-            if again is None:
+                retry_delay = RetryDelay(self._timing.min_pause, 0.0)
+            if retry_delay is None:
                 return
-            ends_at = max(ends_at, self._clock() + again.in_grace)
-            if self._clock() + again.pause >= ends_at or self._stopping() or self._sleep(again.pause):
+            ends_at = max(ends_at, self._clock() + retry_delay.in_grace)
+            if self._clock() + retry_delay.pause >= ends_at or self._stopping() or self._sleep(retry_delay.pause):
                 return
 
     def _sleep(self, seconds: float) -> bool:
         """Wait so long; return whether this process renews nothing more."""
         return self._closing.wait(seconds)
 
-    def _try(self, name: str, version: int) -> Again | None:
+    def _try(self, name: str, version: int) -> RetryDelay | None:
         """Try once, under the lock; None when there is nothing more to do."""
         stored = self._store.read(name)
-        if stored.version != version or not stored.sealed:
+        if stored.version != version or not stored.encrypted:
             return None
-        credential = self._vault.open(name, stored.sealed)
+        credential = self._vault.decrypt(name, stored.encrypted)
         holder, began_at = uuid.uuid4().hex, self._clock()
-        lock_seconds, spends = self._client.timeout + self._pace.spare, credential.kind is Kind.OAUTH
+        lock_seconds, spends = self._client.timeout + self._timing.margin, credential.kind is CredentialKind.OAUTH
         begun = self._store.begin_renewal(name, version, holder, lock_seconds, spends=spends)
         if begun.code != "begun":
-            return Again(self._pace.short, 0.0) if begun.code == "locked" else None
+            return RetryDelay(self._timing.min_pause, 0.0) if begun.code == "locked" else None
         until = began_at + lock_seconds
-        work = Work(name, holder, until, stored, credential, begun.first_at, begun.now)
-        answer: Grant | Refusal | Failure = Failure("interrupted")
-        again: Again | None = None
+        attempt = RenewalAttempt(name, holder, until, stored, credential, begun.first_at, begun.now)
+        answer: Grant | TokenDenied | RequestFailure = RequestFailure("interrupted")
+        retry_delay: RetryDelay | None = None
         try:
-            answer = self._ask(work)
+            answer = self._ask(attempt)
             if isinstance(answer, Grant):
-                self._persist(work, answer)
+                self._persist(attempt, answer)
         finally:
             if not isinstance(answer, Grant):
-                again = self._give_up(work, answer, self._clock() - began_at)
-        return again
+                retry_delay = self._give_up(attempt, answer, self._clock() - began_at)
+        return retry_delay
 
-    def _ask(self, work: Work) -> Grant | Refusal | Failure:
-        credential = work.credential
-        if credential.kind is Kind.AGENCY:
-            return self._mint(work)
-        return self._refresh(work, "Company" if work.name.startswith(AGENCY) else "Location")
+    def _ask(self, attempt: RenewalAttempt) -> Grant | TokenDenied | RequestFailure:
+        credential = attempt.credential
+        if credential.kind is CredentialKind.AGENCY:
+            return self._exchange(attempt)
+        return self._refresh(attempt, "Company" if attempt.name.startswith(AGENCY) else "Location")
 
-    def _refresh(self, work: Work, user_type: str) -> Grant | Refusal | Failure:
-        credential = work.credential
+    def _refresh(self, attempt: RenewalAttempt, user_type: str) -> Grant | TokenDenied | RequestFailure:
+        credential = attempt.credential
         client_id = credential.client_id or self._client_id
         client_secret = credential.client_secret or self._client_secret
         if not client_id or not client_secret:
             message = "this worker does not know the app: set LANES_OAUTH_CLIENT_ID and LANES_OAUTH_CLIENT_SECRET"
-            return NotTaken(message, local=True)
-        within = self._left(work)
+            return UnspentFailure(message, local=True)
+        within = self._left(attempt)
         if within < self._client.timeout / 2:
             return TOO_LATE
         answer = self._client.refresh(
@@ -189,69 +189,71 @@ class Renewer:
             client_secret,
             user_type,
             replaces=credential.access_token,
-            owner=work.name.removeprefix(AGENCY),
+            owner=attempt.name.removeprefix(AGENCY),
             within=within,
         )
-        if isinstance(answer, Refusal) and work.first_at is not None and work.waited >= self._pace.grace:
-            return replace(answer, message=renewal.explain_lost(work.name, work.first_at, answer.message))
+        if isinstance(answer, TokenDenied) and attempt.first_at is not None and attempt.waited >= self._timing.grace:
+            return replace(answer, message=renewal_policy.explain_lost(attempt.name, attempt.first_at, answer.message))
         return answer
 
-    def _left(self, work: Work) -> float:
+    def _left(self, attempt: RenewalAttempt) -> float:
         """Return for how long a request may last so that it is over before the lock."""
-        return work.until - self._clock() - self._pace.spare / 2
+        return attempt.until - self._clock() - self._timing.margin / 2
 
-    def _mint(self, work: Work) -> Grant | Refusal | Failure:
-        company_id = work.credential.company_id
+    def _exchange(self, attempt: RenewalAttempt) -> Grant | TokenDenied | RequestFailure:
+        company_id = attempt.credential.company_id
         name = AGENCY + company_id
         stored = self._store.read(name)
-        if not stored.sealed:
-            return Refusal(0, f"there is no token of agency {company_id}: lanes token set --agency {company_id}")
+        if not stored.encrypted:
+            return TokenDenied(0, f"there is no token of agency {company_id}: lanes token set --agency {company_id}")
         try:
-            agency = self._vault.open(name, stored.sealed)
+            agency = self._vault.decrypt(name, stored.encrypted)
         except VaultError as error:
-            return NotTaken(str(error), local=True)
-        if not renewal.usable(agency, stored.read_at):
+            return UnspentFailure(str(error), local=True)
+        if not renewal_policy.is_usable(agency, stored.read_at):
             return self._agency_first(name, stored)
-        within = self._left(work)
+        within = self._left(attempt)
         if within < self._client.timeout / 2:
             return TOO_LATE
-        replaces = work.credential.access_token
-        answer = self._client.mint(company_id, work.name, agency.access_token, replaces=replaces, within=within)
-        refused = isinstance(answer, Refusal) and answer.status == 401
-        if refused and agency.renewable and not renewal.fresh(agency, stored.read_at):
+        replaces = attempt.credential.access_token
+        answer = self._client.exchange(company_id, attempt.name, agency.access_token, replaces=replaces, within=within)
+        refused = isinstance(answer, TokenDenied) and answer.status == 401
+        if refused and agency.renewable and not renewal_policy.just_refreshed(agency, stored.read_at):
             return self._agency_first(name, stored)
         return answer
 
-    def _agency_first(self, name: str, stored: Stored) -> Refusal | Failure:
+    def _agency_first(self, name: str, stored: StoredCredential) -> TokenDenied | RequestFailure:
         """Renew the agency's token; the location's turn comes again right after."""
         if stored.lock.startswith(REFUSED):
-            return Refusal(0, stored.lock.removeprefix(REFUSED))
+            return TokenDenied(0, stored.lock.removeprefix(REFUSED))
         self.renew(name, stored.version)
         return AGENCY_FIRST
 
-    def _persist(self, work: Work, grant: Grant) -> None:
+    def _persist(self, attempt: RenewalAttempt, grant: Grant) -> None:
         """Write the new credential down, however long Redis is away: the old one is spent."""
-        stored = work.stored
-        credential = renewal.renewed(work.credential, grant, renewal.given_at(work.now, work.first_at))
-        sealed = self._vault.seal(work.name, credential)
+        stored = attempt.stored
+        credential = renewal_policy.renewed(
+            attempt.credential, grant, renewal_policy.given_at(attempt.now, attempt.first_at)
+        )
+        sealed = self._vault.encrypt(attempt.name, credential)
         given_up_at, said = math.inf, False
         while True:
             try:
-                version = self._store.store_token(work.name, sealed, replaces=stored.version)
+                version = self._store.store_credential(attempt.name, sealed, replaces=stored.version)
             except RedisUnavailableError as error:
                 now = time.monotonic()
                 if self._closing.is_set() or self._stopping():
                     given_up_at = min(given_up_at, now + STOPPING_SECONDS)
                 if now >= given_up_at:
                     raise
-                (log.debug if said else log.warning)("token_not_stored_yet", token=work.name, error=str(error))
+                (log.debug if said else log.warning)("token_not_stored_yet", token=attempt.name, error=str(error))
                 said = True
                 time.sleep(PERSIST_PAUSE_SECONDS * self._chance.uniform(0.5, 1.5))
             else:
                 break
-        self._failures.pop(work.name, None)
-        self._replicate(work.name)
-        log.info("token_renewed" if version else "token_renewed_by_another", token=work.name)
+        self._failures.pop(attempt.name, None)
+        self._replicate(attempt.name)
+        log.info("token_renewed" if version else "token_renewed_by_another", token=attempt.name)
 
     def _replicate(self, name: str) -> None:
         """Wait a moment for a replica, where there is one: the old refresh token is spent. It fails nothing."""
@@ -261,28 +263,28 @@ class Renewer:
         except LanesError as error:
             log.warning("token_not_replicated_yet", token=name, error=str(error))
 
-    def _give_up(self, work: Work, answer: Refusal | Failure, took: float) -> Again | None:
+    def _give_up(self, attempt: RenewalAttempt, answer: TokenDenied | RequestFailure, took: float) -> RetryDelay | None:
         """Let others try, after a pause; return when this process does."""
-        first = work.first_at is None or work.first_at >= work.now
-        unspent = first and isinstance(answer, (Refusal, NotTaken))
-        if isinstance(answer, Refusal):
-            log.warning("token_refused", token=work.name, status=answer.status, message=answer.message)
+        first = attempt.first_at is None or attempt.first_at >= attempt.now
+        unspent = first and isinstance(answer, (TokenDenied, UnspentFailure))
+        if isinstance(answer, TokenDenied):
+            log.warning("token_refused", token=attempt.name, status=answer.status, message=answer.message)
             note = REFUSED + answer.message
-            self._store.unlock_token(work.name, work.holder, note, self._pace.refused, unspent=unspent)
+            self._store.release_token_lock(attempt.name, attempt.holder, note, self._timing.refused, unspent=unspent)
             return None
-        left = 0.0 if unspent or work.first_at is None else self._pace.grace - work.waited - took
-        pause = self._pause(work.name, answer, took, in_grace=left > 0)
-        log.warning("token_not_renewed", token=work.name, error=answer.message)
+        left = 0.0 if unspent or attempt.first_at is None else self._timing.grace - attempt.waited - took
+        pause = self._pause(attempt.name, answer, took, in_grace=left > 0)
+        log.warning("token_not_renewed", token=attempt.name, error=answer.message)
         if answer.local:
-            self._store.unlock_token(work.name, work.holder, unspent=unspent)  # others may at once
+            self._store.release_token_lock(attempt.name, attempt.holder, unspent=unspent)  # others may at once
         else:
-            self._store.unlock_token(work.name, work.holder, answer.message, pause, unspent=unspent)
-        return Again(pause, left)
+            self._store.release_token_lock(attempt.name, attempt.holder, answer.message, pause, unspent=unspent)
+        return RetryDelay(pause, left)
 
-    def _pause(self, name: str, answer: Failure, took: float, *, in_grace: bool) -> float:
+    def _pause(self, name: str, answer: RequestFailure, took: float, *, in_grace: bool) -> float:
         if answer is AGENCY_FIRST:
-            return self._pace.short
+            return self._timing.min_pause
         with self._lock:
             self._failures[name] += 1
             failures = self._failures[name]
-        return self._pace.pause(failures, took, in_grace=in_grace) * self._chance.uniform(0.5, 1.0)
+        return self._timing.pause(failures, took, in_grace=in_grace) * self._chance.uniform(0.5, 1.0)

@@ -1,15 +1,15 @@
 """The locations that this worker cannot serve with what is stored for them: its own trouble, and nobody's refusal.
 
-It is given none of their jobs (`Seat.unservable`), so they stay as they are for the other workers.
+It is given none of their jobs (`Consumer.unservable`), so they stay as they are for the other workers.
 """
 
 import structlog
 
-from lanes.settings import Settings
-from lanes.token_store import AGENCY, Stored, TokenStore
+from lanes.credentials import AGENCY, CredentialStore, StoredCredential
+from lanes.settings import WorkerSettings
 from worker.shared_flag import SharedFlag
-from worker.tokens import renewal
-from worker.tokens.credential import Credential, Kind
+from worker.tokens import renewal_policy
+from worker.tokens.credential import Credential, CredentialKind
 from worker.tokens.vault import Vault, VaultError
 
 log = structlog.get_logger()
@@ -29,7 +29,7 @@ class Unservable:
         some: whether there are any; shared by all processes of the worker.
     """
 
-    def __init__(self, store: TokenStore, worker: str, some: SharedFlag) -> None:
+    def __init__(self, store: CredentialStore, worker: str, some: SharedFlag) -> None:
         self._store = store
         self.worker = worker
         self.some = some
@@ -52,37 +52,37 @@ class Unservable:
 
 
 class TokenCheck:
-    """Whether this worker can do with a credential what is to be done with it. Errors as those of `TokenStore`."""
+    """Whether this worker can do with a credential what is to be done with it. Errors as those of `CredentialStore`."""
 
-    def __init__(self, settings: Settings, store: TokenStore, vault: Vault) -> None:
+    def __init__(self, settings: WorkerSettings, store: CredentialStore, vault: Vault) -> None:
         self._store = store
         self._vault = vault
         self._has_app = bool(settings.oauth_client_id and settings.oauth_client_secret)
 
-    def why_unservable(self, location_id: str, stored: Stored) -> str | None:
+    def why_unservable(self, location_id: str, stored: StoredCredential) -> str | None:
         """Return why this worker cannot serve a location with what is stored for it; None if it can."""
         try:
-            credential = self._vault.open(location_id, stored.sealed)
+            credential = self._vault.decrypt(location_id, stored.encrypted)
         except VaultError as error:
             return str(error)
-        return None if renewal.usable(credential, stored.read_at) else self.why_not_renewable(credential)
+        return None if renewal_policy.is_usable(credential, stored.read_at) else self.why_not_renewable(credential)
 
     def why_not_renewable(self, credential: Credential) -> str | None:
         """Return what this worker lacks to renew a credential, None if nothing; whether the API does it is open."""
-        if credential.kind is Kind.OAUTH:
+        if credential.kind is CredentialKind.OAUTH:
             own = credential.client_id and credential.client_secret
             return None if own or self._has_app else _NO_APP
-        if credential.kind is not Kind.AGENCY:
+        if credential.kind is not CredentialKind.AGENCY:
             return None
         name = AGENCY + credential.company_id
         agency = self._store.read(name)
-        if not agency.sealed:
+        if not agency.encrypted:
             return None  # every worker finds that, and a person must store it: a refusal
         try:
-            opened = self._vault.open(name, agency.sealed)
+            opened = self._vault.decrypt(name, agency.encrypted)
         except VaultError as error:
             return str(error)
-        return None if renewal.usable(opened, agency.read_at) else self.why_not_renewable(opened)
+        return None if renewal_policy.is_usable(opened, agency.read_at) else self.why_not_renewable(opened)
 
 
 _NO_APP = "this worker does not know the app whose token it is: set LANES_OAUTH_CLIENT_ID and LANES_OAUTH_CLIENT_SECRET"

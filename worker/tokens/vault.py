@@ -32,7 +32,7 @@ class Vault:
         """
         self._keys()
 
-    def seal(self, name: str, credential: Credential) -> bytes:
+    def encrypt(self, name: str, credential: Credential) -> bytes:
         """Return the encrypted credential, of use under this name alone.
 
         Raises:
@@ -40,7 +40,7 @@ class Vault:
         """
         return self._keys().encrypt(json.dumps({"name": name, **credential.as_json()}).encode())
 
-    def open(self, name: str, sealed: bytes) -> Credential:
+    def decrypt(self, name: str, sealed: bytes) -> Credential:
         """Return the credential that was sealed under this name.
 
         Raises:

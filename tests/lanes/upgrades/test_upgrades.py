@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from lanes import schema
-from lanes.audit import audit
-from lanes.job import State
-from lanes.keys import SCHEMA
-from lanes.loader import load
-from lanes.order import Acceptance
-from lanes.results import Idle, Released
-from lanes.schema import MIGRATIONS, SchemaStore, prepare
-from lanes.transitions import Limits, Report, Seat
+from lanes.checks.consistency import check_consistency
+from lanes.queue.job import State
+from lanes.queue.new_job import EnqueueStatus
+from lanes.queue.results import Idle, Released
+from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits
+from lanes.storage import schema
+from lanes.storage.keys import SCHEMA
+from lanes.storage.schema import MIGRATIONS, SchemaStore, prepare
+from lanes.storage.scripts import load
+from tests.lanes.checks.jobs_in_every_state import LIMITS, order, repair
 from tests.lanes.conftest import ClockedStore
-from tests.lanes.scene import LIMITS, mend, order
 
 DUMP = Path(__file__).with_name("first_release.jsonl")
 DEAD = {"refused", "refused-again", "exhausted", "unauthorized"}
@@ -48,8 +48,8 @@ def restore(store: ClockedStore) -> None:
             client.expire(store.prefix + row["key"], 7 * 86_400)
 
 
-def take(store: ClockedStore, worker: str, limits: Limits = LIMITS) -> Released | None:
-    found = store.release(Seat(worker, 30, 3600, limits)).next
+def release_one(store: ClockedStore, worker: str, limits: DefaultLimits = LIMITS) -> Released | None:
+    found = store.release(Consumer(worker, 30, 3600, limits)).next
     return found if isinstance(found, Released) else None
 
 
@@ -57,9 +57,9 @@ def deliver_all(store: ClockedStore) -> list[str]:
     delivered: list[str] = []
     for turn in range(60):
         store.reclaim(100, 99)
-        while job := take(store, f"w{turn}-{len(delivered)}"):
+        while job := release_one(store, f"w{turn}-{len(delivered)}"):
             assert json.loads(job.body)["name"] == job.id
-            store.deliver(Report(job.id, job.attempt, "{}", LIMITS), retention=3600)
+            store.deliver(AttemptReport(job.id, job.attempt, "{}", LIMITS), retention=3600)
             delivered.append(job.id)
         store.pass_time(5)
     return delivered
@@ -73,16 +73,16 @@ def dump_of(store: ClockedStore) -> dict[bytes, Any]:
 def test_everything_of_the_first_release_is_delivered(store: ClockedStore) -> None:
     restore(store)
     before = store.counts()
-    told: list[tuple[int, int]] = []
-    prepare(store, lambda version, changed: told.append((version, changed)))
-    assert [version for version, _ in told] == [2]
+    reported: list[tuple[int, int]] = []
+    prepare(store, lambda version, changed: reported.append((version, changed)))
+    assert [version for version, _ in reported] == [2]
     assert store.client.get(store.key("schema")) == SCHEMA.encode()
-    assert list(audit(store)) == []
+    assert list(check_consistency(store)) == []
     after = store.counts()
     assert after == before | {"expired": 0, "cancelled": before["cancelled"] + before["expired"]}
-    assert store.enqueue(
-        order("again", "loc", "pipe/a", idempotency_key="order-1", fingerprint="abc"), 60
-    ).acceptance is (Acceptance.KNOWN)
+    assert store.enqueue(order("again", "loc", "pipe/a", idempotency_key="order-1", fingerprint="abc"), 60).status is (
+        EnqueueStatus.KNOWN
+    )
     assert store.resume("held") == "resumed"
     delivered = deliver_all(store)
     assert set(delivered) == WAITING
@@ -91,18 +91,18 @@ def test_everything_of_the_first_release_is_delivered(store: ClockedStore) -> No
     jobs = {job_id: store.job(job_id) for job_id in DEAD | CANCELLED}
     states = {job_id: None if job is None else job.state for job_id, job in jobs.items()}
     assert states == dict.fromkeys(DEAD, State.DEAD) | dict.fromkeys(CANCELLED, State.CANCELLED)
-    assert list(audit(store)) == []
+    assert list(check_consistency(store)) == []
 
 
-def test_letters_of_the_first_release_are_replayed_and_purged(store: ClockedStore) -> None:
+def test_dead_letters_of_the_first_release_are_replayed_and_purged(store: ClockedStore) -> None:
     restore(store)
     prepare(store)
     assert store.replay("refused") == "replayed"
     assert store.purge("refused-again", 3600) == "purged"
     assert store.purge("exhausted", 3600) == "purged"
-    assert list(audit(store)) == []
+    assert list(check_consistency(store)) == []
     assert "refused" in deliver_all(store)
-    assert list(audit(store)) == []
+    assert list(check_consistency(store)) == []
 
 
 def test_what_a_location_sent_in_the_last_day_still_counts(store: ClockedStore) -> None:
@@ -110,8 +110,8 @@ def test_what_a_location_sent_in_the_last_day_still_counts(store: ClockedStore) 
     prepare(store)
     lane = next(lane for lane in store.lanes() if lane.location_id == "loc")
     assert lane.day_used == 10
-    day = Limits(burst=1000, window=10, daily=12)
-    sent = [job for worker in ("a", "b", "c", "d", "e") if (job := take(store, worker, day))]
+    day = DefaultLimits(burst=1000, window=10, daily=12)
+    sent = [job for worker in ("a", "b", "c", "d", "e") if (job := release_one(store, worker, day))]
     assert len([job for job in sent if job.location_id == "loc"]) == 2
 
 
@@ -126,7 +126,7 @@ def test_the_day_goes_on_as_it_would_have(store: ClockedStore) -> None:
     for passed, used in ((0, 10), (8 * 900, 5), (80 * 900, 2)):
         store.pass_time(passed)
         store.client.zadd(store.key("due"), {"loc": 0})
-        take(store, f"w{passed}", Limits(burst=1000, window=10, daily=1))  # looks, and may send nothing
+        release_one(store, f"w{passed}", DefaultLimits(burst=1000, window=10, daily=1))  # looks, and may send nothing
         lane = next(lane for lane in store.lanes() if lane.location_id == "loc")
         assert lane.day_used == used
 
@@ -159,15 +159,15 @@ def test_a_migration_that_is_cut_short_is_done_again(
     once = dump_of(store)
     assert MIGRATIONS[2](SchemaStore(store)) == 0
     assert dump_of(store) == once
-    assert list(audit(store)) == []
+    assert list(check_consistency(store)) == []
 
 
-def test_without_a_migration_the_audit_would_tell(store: ClockedStore) -> None:
+def test_without_a_migration_the_check_reports_it(store: ClockedStore) -> None:
     restore(store)
-    assert {finding.code for finding in audit(store)} >= {"job-letter", "lane-held"}
+    assert {finding.code for finding in check_consistency(store)} >= {"job-dead-letter", "lane-held"}
 
 
-def test_an_empty_redis_gets_the_present_layout_from_whoever_comes_first(store: ClockedStore) -> None:
+def test_an_empty_redis_gets_the_present_layout_from_the_first_client(store: ClockedStore) -> None:
     assert SchemaStore(store).version() is None
     store.enqueue(order("one", "loc", "a"), 60)
     assert SchemaStore(store).version() == int(SCHEMA)
@@ -184,7 +184,7 @@ def test_a_producer_does_not_call_old_data_new(store: ClockedStore) -> None:
 
 
 def test_the_scripts_and_the_keys_agree_on_the_layout() -> None:
-    text = (files("lanes") / "scripts" / "include" / "schema.lua").read_text("utf-8")
+    text = (files("lanes") / "scripts" / "include" / "queue" / "schema.lua").read_text("utf-8")
     assert f"local SCHEMA = {SCHEMA}\n" in text
     assert sorted(MIGRATIONS) == list(range(2, int(SCHEMA) + 1))
 
@@ -209,8 +209,8 @@ def test_an_older_worker_leaves_a_newer_job_alone(store: ClockedStore) -> None:
     assert deliver_all(store) == ["old"]
     assert store.client.hgetall(store.key("job", "new")) == before
     assert store.counts()["pending"] == 2
-    assert list(audit(store)) == []
-    assert mend(store) == []
+    assert list(check_consistency(store)) == []
+    assert repair(store) == []
     job = store.job("new")
     assert job is not None
     assert job.state is State.PENDING
@@ -220,7 +220,7 @@ def test_it_does_not_look_at_it_all_the_time(store: ClockedStore) -> None:
     for number in range(5):
         store.enqueue(order(f"new{number}", "loc", f"r{number}"), 60)
     newer(store, *(f"new{number}" for number in range(5)))
-    found = store.release(Seat("w", 30, 3600, LIMITS)).next
+    found = store.release(Consumer("w", 30, 3600, LIMITS)).next
     assert isinstance(found, Idle)
     assert found.seconds
     assert found.seconds > 1
@@ -231,16 +231,16 @@ def test_a_newer_worker_takes_it_in_its_order(store: ClockedStore, monkeypatch: 
     for name, record in (("new", "a"), ("behind", "a"), ("old", "b")):
         store.enqueue(order(name, "loc", record), 60)
     newer(store, "new")
-    assert (job := take(store, "older")) is not None
+    assert (job := release_one(store, "older")) is not None
     assert job.id == "old"
     understands_more(monkeypatch)
     store.pass_time(6)
-    taken = take(store, "newer")
+    taken = release_one(store, "newer")
     assert taken is not None
     assert taken.id == "new"
     monkeypatch.undo()
-    store.deliver(Report("new", 1, "{}", LIMITS), retention=3600)
-    behind = take(store, "older still")
+    store.deliver(AttemptReport("new", 1, "{}", LIMITS), retention=3600)
+    behind = release_one(store, "older still")
     assert behind is not None
     assert behind.id == "behind"
 
@@ -251,7 +251,7 @@ def understands_more(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "UNDERSTOOD = 1" in script.text or name not in ("release", "deliver")
         return type(script)(script.name, script.text.replace("UNDERSTOOD = 1", "UNDERSTOOD = 2"), script.origins)
 
-    monkeypatch.setattr("lanes.reader.load", load_newer)
+    monkeypatch.setattr("lanes.queue.reader.load", load_newer)
 
 
 def test_an_upsert_does_not_join_a_newer_job(store: ClockedStore) -> None:

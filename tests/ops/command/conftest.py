@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from lanes.queue.store import LaneStore, connect
+from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits
 from lanes.settings import PREFIX
-from lanes.store import LaneStore, connect
-from lanes.transitions import Limits, Report, Seat
 from ops.command.root import lanes
 from producers import OpportunityProducer
 
 LANES = str(Path(sys.executable).with_name("lanes"))
-SEAT = Seat("test", lease=60, retention=3600, limits=Limits(burst=1000, window=10, daily=100_000))
+CONSUMER = Consumer("test", lease=60, retention=3600, limits=DefaultLimits(burst=1000, window=10, daily=100_000))
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -92,24 +92,24 @@ def bury(store: LaneStore, enqueue: Callable[..., str]) -> Callable[..., str]:
 
     def bury_(location: str = "loc", contact: str = "contact", *, reason: str = "refused", **fields: object) -> str:
         job_id = enqueue(location, contact, **fields)
-        released = store.release(SEAT).next
+        released = store.release(CONSUMER).next
         assert getattr(released, "id", None) == job_id, "a test buries before it enqueues other jobs"
         detail = '{"status": 422, "message": ["property name is \\u001b[31mbad"], "trace_id": "t1"}'
-        assert store.bury(Report(job_id, 1, detail, SEAT.limits), reason=reason).code == "buried"
+        assert store.bury(AttemptReport(job_id, 1, detail, CONSUMER.limits), reason=reason).code == "buried"
         return job_id
 
     return bury_
 
 
 @pytest.fixture
-def die(store: LaneStore, enqueue: Callable[..., str]) -> Callable[..., str]:
+def refuse(store: LaneStore, enqueue: Callable[..., str]) -> Callable[..., str]:
     """Make a dead letter with an answer of choice and return its id."""
 
     def die_(location: str, contact: str, detail: dict[str, Any], *, reason: str = "refused", **fields: object) -> str:
         job_id = enqueue(location, contact, **fields)
-        released = store.release(SEAT).next
+        released = store.release(CONSUMER).next
         assert getattr(released, "id", None) == job_id
-        report = Report(job_id, 1, json.dumps({"seconds": 0.25, "worker": "w@h", **detail}), SEAT.limits)
+        report = AttemptReport(job_id, 1, json.dumps({"seconds": 0.25, "worker": "w@h", **detail}), CONSUMER.limits)
         assert store.bury(report, reason=reason).code == "buried"
         return job_id
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lanes.store import LaneStore
+from lanes.queue.store import LaneStore
 from tests.ops.command.conftest import Run
 
 OK = '"pipelineId":"p","locationId":"loc","contactId":"c"'
@@ -126,9 +126,9 @@ def check(run: Run, store: LaneStore, form: str, expected: list[tuple[str | byte
         text += (line if isinstance(line, bytes) else line.encode("utf-8", "surrogatepass")) + b"\n" + good.encode()
     shown = run("enqueue", "-", "--format", form, "--max-errors", "1000", "--json", stdin=text)
     assert shown.returncode == 1
-    *told, _ = shown.stderr.splitlines()
-    assert len(told) == len(expected)
-    for number, (line, (_, wanted)) in enumerate(zip(told, expected, strict=True)):
+    *reported, _ = shown.stderr.splitlines()
+    assert len(reported) == len(expected)
+    for number, (line, (_, wanted)) in enumerate(zip(reported, expected, strict=True)):
         assert line.startswith(f"stdin:{2 * number + 2}: {wanted}"), (line, wanted)
         assert line.isprintable()
         assert len(line) < 600
@@ -149,7 +149,7 @@ def check(run: Run, store: LaneStore, form: str, expected: list[tuple[str | byte
         ),
     ],
 )
-def test_a_wrong_header_is_told_of_every_row(run: Run, store: LaneStore, header: str, wanted: str) -> None:
+def test_a_wrong_header_is_reported_for_every_row(run: Run, store: LaneStore, header: str, wanted: str) -> None:
     shown = run("enqueue", "-", "--format", "csv", stdin=f"{header}\np,loc,c\np,loc,c\n".encode())
     assert shown.returncode == 1
     assert [line.split(": ", 1)[0] for line in shown.stderr.splitlines()[:2]] == ["stdin:2", "stdin:3"]

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from lanes.lane import Brake
-from lanes.results import Released
-from lanes.store import LaneStore
-from lanes.transitions import CountedRefusal, Report, Told
-from tests.ops.command.conftest import SEAT, Run
+from lanes.queue.lane import Brake
+from lanes.queue.results import Released
+from lanes.queue.store import LaneStore
+from lanes.queue.transitions import AttemptReport, CountedRefusal, RateLimitInfo
+from tests.ops.command.conftest import CONSUMER, Run
 
 REFUSAL = CountedRefusal(limit=2, gap=50, max_gap=60, status=403, shape="shape")
 SECRET = "Ada Lovelace is forbidden"  # the API's words may repeat an opportunity's content
@@ -20,10 +20,10 @@ def refuse(store: LaneStore, enqueue: Callable[..., str], *locations: str) -> No
     for location in locations:
         for contact in ("a", "b"):
             enqueue(location, contact)
-            job = store.release(SEAT).next
+            job = store.release(CONSUMER).next
             assert isinstance(job, Released)
             detail = json.dumps({"status": 403, "message": SECRET, "seconds": 0.1, "worker": "w"})
-            report = Report(job.id, job.attempt, detail, SEAT.limits, Told())
+            report = AttemptReport(job.id, job.attempt, detail, CONSUMER.limits, RateLimitInfo())
             assert store.bury(report, reason="refused", refusal=REFUSAL).code == "buried"
         enqueue(location, "c")
 
@@ -49,7 +49,7 @@ def test_status_shows_the_brake_beside_the_hold(quick: Run, store: LaneStore, en
     assert "held" not in shown
 
 
-def test_a_job_says_that_its_lane_is_on_the_brake_and_why(
+def test_a_job_shows_that_its_lane_is_on_the_brake_and_why(
     quick: Run, store: LaneStore, enqueue: Callable[..., str]
 ) -> None:
     refuse(store, enqueue, "one")
@@ -66,9 +66,9 @@ def test_resume_ends_the_brake(quick: Run, store: LaneStore, enqueue: Callable[.
     assert shown.returncode == 0
     assert shown.stderr == "one goes on (it was on the brake after 2 refusals in a row, the last with status 403)\n"
     assert brake_of(store, "one") is None
-    assert isinstance(store.release(SEAT).next, Released)
+    assert isinstance(store.release(CONSUMER).next, Released)
     assert quick("resume", "one").stderr == "one was not held\n"
-    trail = quick("trail", "--what", "resume").stdout
+    trail = quick("audit-log", "--what", "resume").stdout
     assert "on the brake after 2 refusals" in trail
 
 
@@ -86,7 +86,7 @@ def test_a_held_lane_is_resumed_first_and_its_brake_by_a_second_call(
 
 
 @pytest.mark.parametrize("held", [False, True])
-def test_the_brake_of_all_is_told_and_ended(
+def test_the_global_brake_is_shown_and_ended(
     quick: Run, store: LaneStore, enqueue: Callable[..., str], held: bool
 ) -> None:
     refuse(store, enqueue, "one", "two", "three")
@@ -100,7 +100,7 @@ def test_the_brake_of_all_is_told_and_ended(
             "all lanes are still on the brake; once more ends that: lanes resume --all",
         ]
     assert quick("resume", "--all").stderr == "all lanes go on; those on their own brake stay so\n"
-    assert store.gate().brake is None
+    assert store.global_state().brake is None
     assert brake_of(store, "two") is not None
     assert quick("resume", "--all").stderr == "nothing to end: neither a hold of everything nor a brake of all\n"
 

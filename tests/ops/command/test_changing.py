@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lanes.gate import Gate
-from lanes.results import Idle
-from lanes.store import LaneStore
-from tests.ops.command.conftest import SEAT, Run
+from lanes.queue.global_state import GlobalState
+from lanes.queue.results import Idle
+from lanes.queue.store import LaneStore
+from tests.ops.command.conftest import CONSUMER, Run
 
 
 def state(store: LaneStore, job_id: str) -> str:
@@ -19,7 +19,7 @@ def state(store: LaneStore, job_id: str) -> str:
     return job.state.value
 
 
-def test_cancel_names_each_job_that_it_cannot_take_back(
+def test_cancel_lists_each_job_that_it_cannot_cancel(
     quick: Run, store: LaneStore, bury: Callable[..., str], enqueue: Callable[..., str]
 ) -> None:
     dead, pending = bury(), enqueue()
@@ -35,7 +35,7 @@ def test_cancel_names_each_job_that_it_cannot_take_back(
 
 
 @pytest.mark.usefixtures("store")
-def test_what_was_merged_is_not_cancelled_and_tells_who_carries_it(quick: Run, tmp_path: Path) -> None:
+def test_a_merged_job_is_not_cancelled_and_its_merge_target_is_named(quick: Run, tmp_path: Path) -> None:
     row = {"pipelineId": "p", "locationId": "loc", "contactId": "c"}
     (tmp_path / "a.jsonl").write_text("".join(json.dumps({**row, "name": name}) + "\n" for name in "ab"))
     shown = quick("enqueue", "a.jsonl", "--merge", "--priority", "3", "--ids")
@@ -62,7 +62,7 @@ def test_a_location_gets_limits_of_its_own(quick: Run, store: LaneStore, enqueue
     assert (shown["burst_limit"], shown["burst_limit_by"]) == (7, "person")
     assert (shown["daily_limit"], shown["daily_limit_by"]) == (9, "person")
     assert (shown["burst"], shown["daily"], shown["api_burst"], shown["api_daily"]) == (7, 9, None, None)
-    assert quick("limit", "one", "--common").stderr == "one: burst 100, daily 200000, weight 1\n"
+    assert quick("limit", "one", "--reset").stderr == "one: burst 100, daily 200000, weight 1\n"
     assert store.lanes()[0].burst is None
     store.client.hset(store.key("lane", "one"), mapping={"api_burst": "250"})
     assert quick("limit", "one").stderr == "one: burst 250 (as the API says), daily 200000, weight 1\n"
@@ -70,7 +70,7 @@ def test_a_location_gets_limits_of_its_own(quick: Run, store: LaneStore, enqueue
     assert " api/default " in quick("status").stdout
     assert "(it never had a job; mistyped?)" in quick("limit", "typo").stderr
     assert [lane.location_id for lane in store.lanes()] == ["one"]
-    for wrong in (["one", "--burst", "0"], ["one", "--weight", "101"], ["one", "--common", "--burst", "5"], ["a b"]):
+    for wrong in (["one", "--burst", "0"], ["one", "--weight", "101"], ["one", "--reset", "--burst", "5"], ["a b"]):
         assert quick("limit", *wrong).returncode == 2
 
 
@@ -99,7 +99,7 @@ def test_everything_is_held_and_lanes_held_on_their_own_stay_so(
     assert quick("hold", "--all", "--reason", "prices", "--by", "bob").stderr == (
         "everything is held; let it go on with: lanes resume --all\n"
     )
-    assert store.release(SEAT).next == Idle(None)
+    assert store.release(CONSUMER).next == Idle(None)
     shown = quick("status").stdout.splitlines()
     assert shown[0].startswith("EVERYTHING IS HELD since 2")
     assert shown[0].endswith("by bob: prices")
@@ -113,21 +113,21 @@ def test_everything_is_held_and_lanes_held_on_their_own_stay_so(
     assert quick("resume", "--all").stderr.startswith(
         "nothing to end: neither a hold of everything nor a brake of all\n"
     )
-    released = store.release(SEAT).next
+    released = store.release(CONSUMER).next
     assert getattr(released, "location_id", None) == "two"
-    assert store.release(dataclasses.replace(SEAT, worker="other")).next == Idle(None)
+    assert store.release(dataclasses.replace(CONSUMER, worker="other")).next == Idle(None)
 
 
 @pytest.mark.parametrize(
     "wrong", [["--reason", "r"], ["one", "--all", "--reason", "r"], ["one", "--reason", "r", "--by", "authorization"]]
 )
-def test_what_is_held_must_be_said(quick: Run, store: LaneStore, wrong: list[str]) -> None:
+def test_hold_and_resume_need_to_know_what(quick: Run, store: LaneStore, wrong: list[str]) -> None:
     assert quick("hold", *wrong).returncode == 2
     assert quick("resume", "--all", "--all-held").returncode == 2
-    assert store.gate() == Gate()
+    assert store.global_state() == GlobalState()
 
 
-def test_mistyped_locations_are_told(quick: Run) -> None:
+def test_mistyped_locations_are_reported(quick: Run) -> None:
     assert "(it never had a job; mistyped?)" in quick("hold", "typo", "--reason", "r").stderr
     shown = quick("resume", "nowhere")
     assert (shown.returncode, shown.stderr) == (1, "nowhere: no such lane; mistyped?\nlanes: 1 location unknown\n")
@@ -165,7 +165,7 @@ def test_replay_of_all_needs_yes_and_can_be_narrowed(quick: Run, store: LaneStor
 
 
 @pytest.mark.parametrize("arguments", [[], ["x", "--all"], ["x", "--location", "l"], ["--location", "l"]])
-def test_which_dead_letters_must_be_said(quick: Run, arguments: list[str]) -> None:
+def test_replay_needs_to_know_which_dead_letters(quick: Run, arguments: list[str]) -> None:
     for verb in ("replay", "purge"):
         shown = quick("dead", verb, *arguments)
         assert shown.returncode == 2
@@ -188,7 +188,7 @@ def test_what_is_exported_is_enqueued_as_it_is(
 ) -> None:
     first = bury("one", "a", name="Ünal", monetaryValue=49.5)
     second = bury("two", "b", _options={"service": "shop"})
-    shown = run("dead", "export", "dead.jsonl", "--rows", "--why-to", "why.jsonl")
+    shown = run("dead", "export", "dead.jsonl", "--rows", "--reasons-to", "why.jsonl")
     assert (shown.returncode, shown.stdout, shown.stderr) == (0, "", "exported 2 dead letters\n")
     rows = [json.loads(line) for line in (tmp_path / "dead.jsonl").read_text("utf-8").splitlines()]
     assert rows[0] == {
@@ -203,11 +203,11 @@ def test_what_is_exported_is_enqueued_as_it_is(
     assert [(why["line"], why["id"], why["reason"]) for why in whys] == [(1, first, "refused"), (2, second, "refused")]
     assert whys[0]["answer"].startswith("422 property name is")
     assert json.loads(run("enqueue", "dead.jsonl", "--json").stdout)["accepted"] == 2
-    released = store.release(SEAT).next
+    released = store.release(CONSUMER).next
     assert json.loads(getattr(released, "body", b"{}")) == rows[0]
 
 
-def test_an_export_writes_over_nothing(run: Run, bury: Callable[..., str], tmp_path: Path) -> None:
+def test_an_export_overwrites_nothing(run: Run, bury: Callable[..., str], tmp_path: Path) -> None:
     bury("one")
     bury("two")
     (tmp_path / "mine.jsonl").write_text("mended\n", encoding="utf-8")

@@ -7,31 +7,31 @@ from typing import Any
 
 import pytest
 
-from lanes.audit import audit
-from lanes.job import Reason
-from lanes.store import LaneStore
-from lanes.transitions import Report
-from ops.command.words import Duration
-from tests.ops.command.conftest import SEAT, Run
-from tests.ops.command.letters import Bury, body_of, expire, pipeline, state
+from lanes.checks.consistency import check_consistency
+from lanes.queue.job import Reason
+from lanes.queue.store import LaneStore
+from lanes.queue.transitions import AttemptReport
+from ops.command.console import Duration
+from tests.ops.command.conftest import CONSUMER, Run
+from tests.ops.command.dead_letters import Bury, body_of, expire, pipeline, state
 from tests.ops.command.test_terminal import on_terminal
 
 
 def test_each_filter_narrows_the_list_and_what_is_replayed_purged_and_exported(
-    quick: Run, store: LaneStore, die: Bury, enqueue: Callable[..., str]
+    quick: Run, store: LaneStore, refuse: Bury, enqueue: Callable[..., str]
 ) -> None:
-    one = die("one", "a", pipeline(1), _options={"service": "shop"})
-    two = die("two", "b", {"status": 404, "message": ["Contact not found", "sorry"]})
-    three = die("two", "c", {"message": "connection failed"}, reason="exhausted")
+    one = refuse("one", "a", pipeline(1), _options={"service": "shop"})
+    two = refuse("two", "b", {"status": 404, "message": ["Contact not found", "sorry"]})
+    three = refuse("two", "c", {"message": "connection failed"}, reason="exhausted")
     late = expire(store, enqueue)
-    told = {
+    reported = {
         ("--location", "two"): [two, three],
         ("--status", "422"): [one],
         ("--message", "PIPELINE id"): [one],
         ("--message", "found; sorry"): [two],
         ("--code", "BAD_PIPELINE"): [one],
-        ("--like", "The pipeline id is invalid."): [one],
-        ("--like", "The pipeline id"): [],
+        ("--message-pattern", "The pipeline id is invalid."): [one],
+        ("--message-pattern", "The pipeline id"): [],
         ("--service", "shop"): [one],
         ("--reason", "exhausted"): [three],
         ("--reason", "expired"): [late],
@@ -40,7 +40,7 @@ def test_each_filter_narrows_the_list_and_what_is_replayed_purged_and_exported(
         ("--location", "two", "--status", "404"): [two],
         ("--location", "one", "--status", "404"): [],
     }
-    for options, ids in told.items():
+    for options, ids in reported.items():
         assert [job["id"] for job in json.loads(quick("dead", "list", "--json", *options).stdout)] == ids, options
         exported = [json.loads(line) for line in quick("dead", "export", *options).stdout.splitlines()]
         assert [row["_letter"]["id"] for row in exported] == ids, options
@@ -49,11 +49,11 @@ def test_each_filter_narrows_the_list_and_what_is_replayed_purged_and_exported(
     assert quick("dead", "replay", "--all", "--yes", "--code", "BAD_PIPELINE").stderr == "replayed 1 dead letter\n"
     assert quick("dead", "purge", "--all", "--yes", "--reason", "expired").stderr == "purged 1 dead letter\n"
     assert [state(store, job_id) for job_id in (one, two, three, late)] == ["pending", "dead", "dead", "cancelled"]
-    assert list(audit(store)) == []
+    assert list(check_consistency(store)) == []
 
 
-def test_ages_are_told_by_the_clock_of_redis(quick: Run, store: LaneStore, die: Bury) -> None:
-    old, new = die("loc", "a", pipeline(1)), die("loc", "b", pipeline(2))
+def test_ages_are_measured_by_the_clock_of_redis(quick: Run, store: LaneStore, refuse: Bury) -> None:
+    old, new = refuse("loc", "a", pipeline(1)), refuse("loc", "b", pipeline(2))
     store.client.zincrby(store.key("dead"), -3600e6, old)
     assert [job["id"] for job in json.loads(quick("dead", "list", "--json", "--older-than", "59m").stdout)] == [old]
     assert [job["id"] for job in json.loads(quick("dead", "list", "--json", "--newer-than", "59m").stdout)] == [new]
@@ -65,12 +65,12 @@ def test_ages_are_told_by_the_clock_of_redis(quick: Run, store: LaneStore, die: 
     ]
 
 
-def test_groups_tell_how_many_died_of_the_same(quick: Run, store: LaneStore, die: Bury, enqueue: Any) -> None:
-    first = die("one", "a", pipeline(1))
+def test_groups_count_equal_errors(quick: Run, store: LaneStore, refuse: Bury, enqueue: Any) -> None:
+    first = refuse("one", "a", pipeline(1))
     for number in range(4):
-        die(f"loc{number % 2}", f"b{number}", pipeline(number))
+        refuse(f"loc{number % 2}", f"b{number}", pipeline(number))
     for contact in ("ocQHyuzHvysMo5N5VsXc", "wWzPQ1ZyXo3NQ2VbnmKl"):
-        die("one", "c", {"status": 404, "message": f"No contact {contact} in this location"})
+        refuse("one", "c", {"status": 404, "message": f"No contact {contact} in this location"})
     expire(store, enqueue)
     groups = json.loads(quick("dead", "list", "--group", "--json").stdout)
     assert [(each["count"], each["locations"], each["reason"], each["status"], each["code"]) for each in groups] == [
@@ -90,8 +90,10 @@ def test_groups_tell_how_many_died_of_the_same(quick: Run, store: LaneStore, die
     assert quick("dead", "list", "--group", "--status", "500").stderr == "no dead letters\n"
 
 
-def test_a_letter_shows_why_it_died_and_every_attempt(quick: Run, store: LaneStore, die: Bury, enqueue: Any) -> None:
-    shown = quick("dead", "show", die("one", "a", pipeline(1))).stdout
+def test_a_dead_letter_shows_its_error_and_every_attempt(
+    quick: Run, store: LaneStore, refuse: Bury, enqueue: Any
+) -> None:
+    shown = quick("dead", "show", refuse("one", "a", pipeline(1))).stdout
     assert shown.splitlines()[-1] == (
         "why            the API refused it; the last attempt came to: 422 The pipeline id is invalid."
     )
@@ -103,8 +105,8 @@ def test_a_letter_shows_why_it_died_and_every_attempt(quick: Run, store: LaneSto
     assert "'contactId': 'late'" in late
 
 
-def test_an_edit_by_fields(quick: Run, store: LaneStore, die: Bury) -> None:
-    job_id = die("one", "a", pipeline(1), name="old", assignedTo="someone")
+def test_an_edit_by_fields(quick: Run, store: LaneStore, refuse: Bury) -> None:
+    job_id = refuse("one", "a", pipeline(1), name="old", assignedTo="someone")
     edit = ("dead", "edit", job_id, "--set", "name=new=er", "--set", "monetary_value=12.50", "--unset", "assignedTo")
     shown = quick(*edit, "--dry-run")
     assert shown.stderr.splitlines() == [
@@ -121,7 +123,7 @@ def test_an_edit_by_fields(quick: Run, store: LaneStore, die: Bury) -> None:
     assert "original " in quick("dead", "show", job_id).stdout
     assert quick("dead", "edit", job_id, "--set", "name=new=er").stderr == "no field changes\n"
     quick("dead", "replay", job_id)
-    assert json.loads(getattr(store.release(SEAT).next, "body", b"{}")) == letter["body"]
+    assert json.loads(getattr(store.release(CONSUMER).next, "body", b"{}")) == letter["body"]
 
 
 @pytest.mark.parametrize(
@@ -140,17 +142,19 @@ def test_an_edit_by_fields(quick: Run, store: LaneStore, die: Bury) -> None:
     ],
 )
 def test_an_edit_that_is_refused_changes_nothing(  # noqa: PLR0917 - fixtures
-    quick: Run, store: LaneStore, die: Bury, arguments: list[str], status: int, line: str
+    quick: Run, store: LaneStore, refuse: Bury, arguments: list[str], status: int, line: str
 ) -> None:
-    job_id = die("one", "a", pipeline(1))
+    job_id = refuse("one", "a", pipeline(1))
     before = body_of(store, job_id)
     shown = quick("dead", "edit", job_id, *arguments)
     assert (shown.returncode, line in " ".join(shown.stderr.split())) == (status, True), shown.stderr
     assert body_of(store, job_id) == before
 
 
-def test_an_edit_from_stdin_and_of_what_is_no_letter(quick: Run, store: LaneStore, die: Bury, enqueue: Any) -> None:
-    job_id = die("one", "a", pipeline(1))
+def test_an_edit_from_stdin_and_of_a_job_that_is_not_dead(
+    quick: Run, store: LaneStore, refuse: Bury, enqueue: Any
+) -> None:
+    job_id = refuse("one", "a", pipeline(1))
     mended = {**body_of(store, job_id), "name": "Ünal"}
     assert quick("dead", "edit", job_id, "--file", "-", stdin=json.dumps(mended).encode()).returncode == 0
     assert body_of(store, job_id) == mended
@@ -161,8 +165,8 @@ def test_an_edit_from_stdin_and_of_what_is_no_letter(quick: Run, store: LaneStor
     assert (shown.returncode, "is no dead letter: it is pending" in shown.stderr) == (1, True)
 
 
-def test_an_edit_by_hand_may_be_tried_again(redis_url: str, store: LaneStore, die: Bury, tmp_path: Path) -> None:
-    job_id = die("one", "a", pipeline(1), name="old")
+def test_an_edit_by_hand_may_be_tried_again(redis_url: str, store: LaneStore, refuse: Bury, tmp_path: Path) -> None:
+    job_id = refuse("one", "a", pipeline(1), name="old")
     editor = tmp_path / "editor.sh"
     editor.write_text(
         'test -e again && sed -i \'s/"nam"/"name"/\' "$1" && exit\n'
@@ -176,12 +180,12 @@ def test_an_edit_by_hand_may_be_tried_again(redis_url: str, store: LaneStore, di
     assert body_of(store, job_id)["name"] == "new"
 
 
-def test_replay_names_what_is_newer(quick: Run, store: LaneStore, die: Bury, enqueue: Any) -> None:
-    stale, fine = die("one", "a", pipeline(1)), die("one", "b", pipeline(2))
+def test_replay_names_what_is_newer(quick: Run, store: LaneStore, refuse: Bury, enqueue: Any) -> None:
+    stale, fine = refuse("one", "a", pipeline(1)), refuse("one", "b", pipeline(2))
     newer = enqueue("one", "a")
-    job = store.release(SEAT).next
-    store.deliver(Report(newer, getattr(job, "attempt", 0), "{}", SEAT.limits), retention=3600)
-    line = f"{stale}: overtaken by {newer}, which is newer: it would overwrite that; --even-if-newer replays it anyhow"
+    job = store.release(CONSUMER).next
+    store.deliver(AttemptReport(newer, getattr(job, "attempt", 0), "{}", CONSUMER.limits), retention=3600)
+    line = f"{stale}: superseded by {newer}, which is newer: it would overwrite that; --force replays it anyway"
     for extra, last in (
         ("--dry-run", "would replay 1 dead letter; nothing was changed"),
         ("--yes", "replayed 1 dead letter"),
@@ -189,10 +193,10 @@ def test_replay_names_what_is_newer(quick: Run, store: LaneStore, die: Bury, enq
         shown = quick("dead", "replay", "--all", extra)
         assert (shown.returncode, shown.stderr.splitlines()) == (1, [line, last])
     assert (state(store, stale), state(store, fine)) == ("dead", "pending")
-    assert quick("dead", "replay", stale, "--even-if-newer").stderr == "replayed 1 dead letter\n"
+    assert quick("dead", "replay", stale, "--force").stderr == "replayed 1 dead letter\n"
 
 
-def test_every_reason_can_be_told(quick: Run, die: Bury) -> None:
+def test_every_reason_can_be_shown(quick: Run, refuse: Bury) -> None:
     for reason in (Reason.REFUSED, Reason.EXHAUSTED, Reason.UNAUTHORIZED, Reason.UNCONFIRMED):
-        shown = quick("dead", "show", die("one", reason, pipeline(1), reason=reason)).stdout
+        shown = quick("dead", "show", refuse("one", reason, pipeline(1), reason=reason)).stdout
         assert "; the last attempt came to: 422" in shown.splitlines()[-1]

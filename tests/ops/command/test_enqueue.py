@@ -9,8 +9,8 @@ from typing import IO
 
 import pytest
 
-from lanes.store import LaneStore, connect
-from ops.redis_server import RedisServer
+from lanes.queue.store import LaneStore, connect
+from ops.embedded.redis_server import RedisServer
 from tests.ops.command.conftest import LANES, Run, environ
 
 BATCH = 500
@@ -130,10 +130,10 @@ def test_errors_are_limited_and_nothing_is_lost(
         row(n) if n % 2 else f'{{"n": {n}, "pad": "{"é" * 200_000 if n == 800 else ""}"}}\n' for n in range(1, 1201)
     ]
     shown = run("enqueue", write("a.jsonl", "".join(lines)), "--refused-to", "wrong.jsonl")
-    told = shown.stderr.splitlines()
+    reported = shown.stderr.splitlines()
     assert shown.returncode == 1
-    assert [line.split(":")[:2] for line in told[:20]] == [["a.jsonl", str(2 * n)] for n in range(1, 21)]
-    assert told[20:] == ["... and 580 more", "600 of 1200 rows accepted, 600 refused"]
+    assert [line.split(":")[:2] for line in reported[:20]] == [["a.jsonl", str(2 * n)] for n in range(1, 21)]
+    assert reported[20:] == ["... and 580 more", "600 of 1200 rows accepted, 600 refused"]
     assert (tmp_path / "wrong.jsonl").read_text("utf-8") == "".join(lines[1::2])
     assert len(run("enqueue", "a.jsonl", "--dry-run", "--max-errors", "1000").stderr.splitlines()) == 601
     assert run("enqueue", "a.jsonl", "--refused-to", "wrong.jsonl").returncode == 2
@@ -210,14 +210,14 @@ def test_redis_dies_in_the_middle_of_a_file(run: Run, tmp_path: Path, options: l
         shown = feed.end()
         assert shown.returncode == 3
         assert summary(shown) == (BATCH, BATCH - 1, 0, [1])
-        told = shown.stderr.splitlines()
-        assert told[-2].startswith("lanes: Redis cannot be reached: ")
-        assert told[-1].startswith(f"lanes: {BATCH - 1} rows accepted, all up to line {BATCH} seen to; to go on, ")
+        reported = shown.stderr.splitlines()
+        assert reported[-2].startswith("lanes: Redis cannot be reached: ")
+        assert reported[-1].startswith(f"lanes: {BATCH - 1} rows accepted, all up to line {BATCH} seen to; to go on, ")
         server.start()
         if options:
-            assert "run the same command again" in told[-1]
+            assert "run the same command again" in reported[-1]
         else:
-            assert f"add --from-line {BATCH + 1}" in told[-1]
+            assert f"add --from-line {BATCH + 1}" in reported[-1]
             options = ["--from-line", str(BATCH + 1)]
         again = run("enqueue", "-", *options, stdin=(FIRST_BATCH + REST).encode(), url=server.url)
         assert again.returncode == (1 if "--idempotency-prefix" in options else 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.redis_server import RedisServer, free_port
+from ops.embedded.redis_server import RedisServer, free_port
 from tests.ops.command.conftest import LANES, Run, environ
 
 CONNECTED = (
@@ -50,7 +50,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.parametrize("arguments", CONNECTED, ids=" ".join)
 @pytest.mark.parametrize("user", ["", ":wrong@", "nobody:pw@"], ids=["none", "wrong password", "no rights"])
-def test_a_redis_that_lets_nobody_in(quick: Run, guarded: str, user: str, arguments: list[str]) -> None:
+def test_a_redis_that_refuses_all_logins(quick: Run, guarded: str, user: str, arguments: list[str]) -> None:
     shown = quick(*arguments, url=f"redis://{user}{guarded}")
     assert (shown.returncode, shown.stdout) == (3, "")
     assert len(shown.stderr.splitlines()) == 1

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tests.ops.command.conftest import Run
-from tests.worker.receiver import Receiver
-from worker.notices import sign
+from tests.worker.notifications.receiver import Receiver
+from worker.notifications.webhook import sign
 
 SECRET = "a-secret-of-both-ends"
 
@@ -44,7 +44,7 @@ def test_it_says_what_came_back(quick: Run, answer: str, status: int, said: str)
         ({"LANES_NOTIFY_SECRET": "hidden"}, "LANES_NOTIFY_SECRET: "),
     ],
 )
-def test_wrong_settings_are_told_without_their_secrets(quick: Run, settings: dict[str, str], said: str) -> None:
+def test_wrong_settings_are_reported_without_their_secrets(quick: Run, settings: dict[str, str], said: str) -> None:
     shown = quick("notify", "test", **settings)
     assert shown.returncode == 2
     assert said in shown.stderr

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
-from lanes.lane import COUNTS
-from lanes.store import LaneStore
-from lanes.transitions import Report
+from lanes.queue.lane import COUNTS
+from lanes.queue.store import LaneStore
+from lanes.queue.transitions import AttemptReport
 from ops.command import COMMANDS
-from ops.command.words import moment
+from ops.command.console import format_time
 from producers import OpportunityProducer
-from tests.ops.command.conftest import SEAT, Run
+from tests.ops.command.conftest import CONSUMER, Run
 
 
 def test_status_of_an_empty_redis(quick: Run) -> None:
@@ -84,9 +84,9 @@ def test_what_a_job_waits_for(quick: Run, enqueue: Callable[..., str], store: La
     store.resume("loc")
     waits = json.loads(quick("job", second, "--json").stdout)["waits"]
     assert [(wait["cause"], wait["job_id"], wait["until"]) for wait in waits] == [("record", first, None)]
-    store.throttle(Report(getattr(store.release(SEAT).next, "id", ""), 1, "{}", SEAT.limits), wait=3600)
+    store.throttle(AttemptReport(getattr(store.release(CONSUMER).next, "id", ""), 1, "{}", CONSUMER.limits), wait=3600)
     until = json.loads(quick("job", first, "--json").stdout)["waits"][0]["until"]
-    assert f"being renewed) (until {moment(until)})\n" in quick("job", first).stdout
+    assert f"being renewed) (until {format_time(until)})\n" in quick("job", first).stdout
     store.cancel(second, 60)
     assert "\nwaits " not in quick("job", second).stdout
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from lanes import trail
-from lanes.store import LaneStore
+from lanes.activity import audit_log
+from lanes.queue.store import LaneStore
 from tests.ops.command.conftest import Run
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
@@ -20,17 +20,17 @@ def holds(store: LaneStore) -> dict[str, tuple[str | None, str | None]]:
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch, store: LaneStore) -> None:
     """Another person holds each lane again, after the command has read its hold and before it ends it."""
-    note_change = LaneStore.note_change
+    append_audit_log = LaneStore.append_audit_log
 
     def interposed(self: LaneStore, who: str, what: str, on: str, detail: str) -> str:
-        noted = note_change(self, who, what, on, detail)
+        noted = append_audit_log(self, who, what, on, detail)
         if on == "everything":
             store.hold_all("the second reason", "bob")
         elif on == "one":
             store.hold(on, "the second reason", "bob")
         return noted
 
-    monkeypatch.setattr(LaneStore, "note_change", interposed)
+    monkeypatch.setattr(LaneStore, "append_audit_log", interposed)
 
 
 @pytest.mark.usefixtures("meanwhile")
@@ -51,7 +51,7 @@ def test_a_hold_that_was_set_since_it_was_read_stays(quick: Run, store: LaneStor
 def test_a_hold_of_everything_that_was_set_since_it_was_read_stays(quick: Run, store: LaneStore) -> None:
     store.hold_all("the first reason", "ada")
     shown = quick("resume", "--all")
-    assert (store.gate().held_by, store.gate().hold) == ("bob", "the second reason")
+    assert (store.global_state().held_by, store.global_state().hold) == ("bob", "the second reason")
     assert shown.returncode == 1
     assert "left as it is: everything was held again meanwhile, by bob: the second reason" in shown.stderr
 
@@ -98,10 +98,10 @@ def test_filters_choose_and_a_dry_run_lists_and_changes_nothing(
     done = json.loads(quick("resume", *filters, "--yes", "--json").stdout)
     assert {(each["location_id"], each["answer"]) for each in done} == {(name, "resumed") for name in chosen}
     assert holds(store).keys() == before.keys() - chosen
-    assert {entry.on for entry in trail.read(store) if entry.what == "resume"} == chosen
+    assert {entry.on for entry in audit_log.read(store) if entry.what == "resume"} == chosen
 
 
-def test_what_somebody_else_holds_is_told_before_it_ends(quick: Run, store: LaneStore) -> None:
+def test_a_hold_of_another_person_is_shown_before_it_ends(quick: Run, store: LaneStore) -> None:
     prepare(store)
     shown = quick("resume", "--all-held")
     assert shown.returncode == 2
@@ -112,7 +112,7 @@ def test_what_somebody_else_holds_is_told_before_it_ends(quick: Run, store: Lane
     question = "resume 5 lanes held (2 by ada, 1 by ada and authorization, 1 by authorization, 1 by bob)?"
     assert f"{question} There is no terminal to ask on: add --yes, or look first with --dry-run" in shown_text
     assert len(holds(store)) == 5
-    assert trail.read(store) == []
+    assert audit_log.read(store) == []
 
 
 def test_a_lane_that_is_held_for_another_cause_as_well_is_left_and_named(quick: Run, store: LaneStore) -> None:
@@ -158,7 +158,7 @@ def test_a_hold_that_is_set_while_the_command_asks_stays(
     ]
 
 
-def test_a_hold_tells_that_the_token_was_refused_and_a_new_token_leaves_it(
+def test_a_hold_shows_that_the_token_was_refused_and_a_new_token_keeps_it(
     quick: Run, store: LaneStore, enqueue: Callable[..., str]
 ) -> None:
     enqueue("loc")

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.ops.command.conftest import LANES, Run, environ
 
 
-def test_it_answers_until_it_is_told_to_stop(tmp_path: Path) -> None:
+def test_it_answers_until_it_is_stopped(tmp_path: Path) -> None:
     with subprocess.Popen(
         [LANES, "sandbox", "--port", "0", "--known-pipeline", "pipe"],
         stdout=subprocess.PIPE,
@@ -22,7 +22,7 @@ def test_it_answers_until_it_is_told_to_stop(tmp_path: Path) -> None:
         assert process.wait(30) == 0
 
 
-def test_wrong_options_are_told(run: Run) -> None:
+def test_wrong_options_are_reported(run: Run) -> None:
     shown = run("sandbox", "--window", "square")
     assert (shown.returncode, shown.stdout) == (2, "")
     assert "square" in shown.stderr

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from lanes.store import LaneStore
+from lanes.queue.store import LaneStore
 from tests.ops.command.conftest import LANES, Run, environ
 
 ESCAPE = "\x1b["
@@ -101,7 +101,7 @@ def test_purge_asks_on_a_terminal(redis_url: str, store: LaneStore, bury: Callab
     assert "purged 2 dead letters" in shown
 
 
-def test_nothing_that_a_terminal_obeys_comes_through(redis_url: str, bury: Callable[..., str], tmp_path: Path) -> None:
+def test_no_control_characters_reach_the_terminal(redis_url: str, bury: Callable[..., str], tmp_path: Path) -> None:
     job_id = bury(name="\x1b]0;title\x07")
     for arguments in (["dead", "list"], ["dead", "show", job_id], ["job", job_id]):
         _, shown = on_terminal(redis_url, tmp_path, *arguments, NO_COLOR="1")
@@ -110,7 +110,7 @@ def test_nothing_that_a_terminal_obeys_comes_through(redis_url: str, bury: Calla
         assert r"\x1b" in shown
 
 
-def test_who_types_rows_is_told_how_to_end_and_no_bar_moves_over_them(redis_url: str, tmp_path: Path) -> None:
+def test_typed_rows_get_a_hint_how_to_end_and_no_progress_bar(redis_url: str, tmp_path: Path) -> None:
     row = '{"pipelineId":"p","locationId":"l","contactId":"c"}'
     status, shown = on_terminal(redis_url, tmp_path, "enqueue", "-", typed=f"{row}\n\x04")
     assert status == 0

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from lanes.letters import read_ids, until_now
-from lanes.store import LaneStore
-from lanes.token_store import TokenStore
+from lanes.credentials import CredentialStore
+from lanes.dead_letters.operations import read_ids, until_now
+from lanes.queue.store import LaneStore
 from tests.ops.command.conftest import LANES, Run, environ
 from worker.tokens.vault import new_key
 
@@ -161,11 +161,11 @@ def test_the_token_of_an_agency_resumes_its_locations(token: Token, store: LaneS
     assert {lane.location_id for lane in store.lanes() if lane.hold} == {"three"}
 
 
-def test_a_refusal_to_mint_is_forgiven_with_the_token_of_the_agency(token: Token, store: LaneStore) -> None:
+def test_an_agency_token_ends_the_hold_of_a_refused_exchange(token: Token, store: LaneStore) -> None:
     token("set", "one", "--from-agency", "company")
-    tokens = TokenStore(store)
+    tokens = CredentialStore(store)
     tokens.begin_renewal("one", tokens.read("one").version, "holder", 60, spends=False)
-    tokens.unlock_token("one", "holder", "refused: no such agency", 60)
+    tokens.release_token_lock("one", "holder", "refused: no such agency", 60)
     assert "refused: no such agency" in token("list").stdout
     token("set", "--agency", "company", stdin=json.dumps(PAIR))
     assert tokens.read("one").lock == ""
@@ -188,23 +188,23 @@ def test_import(token: Token, tmp_path: Path, store: LaneStore) -> None:
     shown = token("import", "tokens.jsonl", "--dry-run")
     assert shown.returncode == 1
     assert shown.stderr.splitlines()[-1] == "5 tokens would be stored, 4 refused"
-    assert TokenStore(store).names() == []
+    assert CredentialStore(store).names() == []
     store.hold("two", "Invalid JWT", "authorization")
     shown = token("import", "tokens.jsonl")
     assert shown.returncode == 1
-    told = shown.stderr.splitlines()
-    assert "two goes on" in told
-    assert "tokens.jsonl:5: must have locationId, or companyId for an agency's token" in told
-    assert "tokens.jsonl:8: must be a JSON object" in told
-    assert told[-1] == "5 tokens stored, 4 refused"
-    assert TokenStore(store).names() == ["agency:company", "one", "three", "two"]
+    reported = shown.stderr.splitlines()
+    assert "two goes on" in reported
+    assert "tokens.jsonl:5: must have locationId, or companyId for an agency's token" in reported
+    assert "tokens.jsonl:8: must be a JSON object" in reported
+    assert reported[-1] == "5 tokens stored, 4 refused"
+    assert CredentialStore(store).names() == ["agency:company", "one", "three", "two"]
 
 
 def test_remove_asks(token: Token, store: LaneStore) -> None:
     token("set", "loc", stdin="pit-1")
     shown = token("remove", "loc")
     assert (shown.returncode, "add --yes" in shown.stderr) == (2, True)
-    assert TokenStore(store).names() == ["loc"]
+    assert CredentialStore(store).names() == ["loc"]
     assert token("remove", "loc", "--yes").stderr == "loc: removed\n"
     assert token("list").stderr == "no tokens are stored; LANES_API_TOKEN serves every location\n"
 
@@ -233,6 +233,6 @@ def test_a_new_key_is_a_key(token: Token) -> None:
     assert token("new-key").stdout.strip() != key
 
 
-def test_redis_away(run: Run) -> None:
+def test_a_redis_outage_is_one_line(run: Run) -> None:
     shown = run("token", "list", url="redis://127.0.0.1:1/0", **WITH_KEY)
     assert shown.returncode == 3

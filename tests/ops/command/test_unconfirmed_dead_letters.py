@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from lanes.store import LaneStore
+from lanes.queue.store import LaneStore
 from tests.ops.command.conftest import Run
-from tests.ops.command.letters import state
+from tests.ops.command.dead_letters import state
 
 ONE = "1 of them is unconfirmed: the API may have it already, and a replay sends it once more"
 TWO = "2 of them are unconfirmed: the API may have them already, and a replay sends them once more"
@@ -22,7 +22,7 @@ def test_a_replay_of_some_that_are_unconfirmed_says_so(quick: Run, store: LaneSt
     assert (state(store, fine), state(store, doubtful)) == ("dead", "pending")
 
 
-def test_all_of_them_are_told_of_before_the_question(quick: Run, bury: Callable[..., str]) -> None:
+def test_all_of_them_are_listed_before_the_question(quick: Run, bury: Callable[..., str]) -> None:
     for name in ("one", "two"):
         bury(name, reason="unconfirmed")
     bury("three")

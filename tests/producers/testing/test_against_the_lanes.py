@@ -6,14 +6,14 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lanes.job import Job
-from lanes.results import Released
-from lanes.settings import Settings
-from lanes.store import LaneStore, connect
-from lanes.transitions import Report
+from lanes.queue.job import Job
+from lanes.queue.results import Released
+from lanes.queue.store import LaneStore, connect
+from lanes.queue.transitions import AttemptReport
+from lanes.settings import WorkerSettings
 from producers import IdempotencyConflictError, InvalidJobError, OpportunityProducer, Receipt
 from producers.testing import Dead, Delivered, RecordingProducer
-from tests.producers.conftest import SEAT
+from tests.producers.conftest import CONSUMER
 
 FAR = datetime.now(UTC) + timedelta(days=1)
 Call = tuple[str, Any]
@@ -59,8 +59,8 @@ class Pair:
     def __init__(self, redis_url: str, **more: Any) -> None:
         self.store = LaneStore(connect(redis_url))
         self.store.client.flushall()
-        self.real = OpportunityProducer(self.store, Settings(redis_url=redis_url, **more))
-        self.memory = RecordingProducer(Settings(redis_url=redis_url, **more))
+        self.real = OpportunityProducer(self.store, WorkerSettings(redis_url=redis_url, **more))
+        self.memory = RecordingProducer(WorkerSettings(redis_url=redis_url, **more))
         self.ids: list[tuple[str, str]] = []
 
     def enqueue(self, given_: tuple[dict[str, Any], dict[str, Any]]) -> None:
@@ -75,7 +75,7 @@ class Pair:
                 self.ids.append((real.job_id, memory.job_id))
             assert (real.job_id, memory.job_id) in self.ids
         elif isinstance(real, InvalidJobError) and isinstance(memory, InvalidJobError):
-            assert real.problems == memory.problems
+            assert real.field_errors == memory.field_errors
 
     @staticmethod
     def _answer(producer: OpportunityProducer, row: dict[str, Any], options: dict[str, Any]) -> object:
@@ -90,7 +90,7 @@ class Pair:
             assert self.real.cancel(real) == self.memory.cancel(memory)
 
     def send(self, ending: Delivered | Dead) -> None:
-        released = self.store.release(SEAT).next
+        released = self.store.release(CONSUMER).next
         due = self.memory._lanes.due()
         if not isinstance(released, Released):
             assert due == []
@@ -99,10 +99,10 @@ class Pair:
         self.memory.finish(due[0].id, ending)
         if isinstance(ending, Delivered):
             detail = '{"status":200,"opportunity_id":"opp","new":false,"seconds":0.0}'
-            self.store.deliver(Report(released.id, released.attempt, detail, SEAT.limits), retention=60)
+            self.store.deliver(AttemptReport(released.id, released.attempt, detail, CONSUMER.limits), retention=60)
         else:
             detail = '{"status":422,"message":"no such user","code":"CODE","seconds":0.0}'
-            self.store.bury(Report(released.id, released.attempt, detail, SEAT.limits), reason="refused")
+            self.store.bury(AttemptReport(released.id, released.attempt, detail, CONSUMER.limits), reason="refused")
 
     def compare(self) -> None:
         real_jobs = [self.real.status(real) for real, _ in self.ids]

@@ -31,7 +31,7 @@ def test_the_fixtures_of_the_plugin(tmp_path: Path) -> None:
     assert "2 passed" in done.stdout
 
 
-def test_without_the_plugin_there_are_none(tmp_path: Path) -> None:
+def test_without_the_plugin_there_are_no_fixtures(tmp_path: Path) -> None:
     """Whoever has the package installed for something else gets no fixtures of ours."""
     (tmp_path / "test_service.py").write_text(TEST.replace("pytest_plugins", "nothing"), encoding="utf-8")
     done = pytest_run(tmp_path)

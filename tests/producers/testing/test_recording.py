@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lanes.job import Reason
-from lanes.settings import Settings
+from lanes.queue.job import Reason
+from lanes.settings import WorkerSettings
 from producers import (
     AsyncOpportunityProducer,
     AsyncProducer,
@@ -31,11 +31,11 @@ class Face:
     """Either recording producer, its methods called and waited for."""
 
     def __init__(self, producer: Recording) -> None:
-        self.told = producer
+        self.reported = producer
         self._runner = asyncio.Runner()
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self.told, name)
+        method = getattr(self.reported, name)
 
         def call(*arguments: Any, **options: Any) -> Any:
             answer = method(*arguments, **options)
@@ -58,13 +58,13 @@ def face(request: pytest.FixtureRequest) -> Iterator[Face]:
 def test_it_records_what_it_is_given(face: Face) -> None:
     face.enqueue({**OK, "name": "n"}, service="billing", priority=3)
     face.enqueue({**OK, "contactId": "other"})
-    assert face.told.bodies == [{**OK, "name": "n"}, {**OK, "contactId": "other"}]
-    first, second = face.told.jobs
+    assert face.reported.bodies == [{**OK, "name": "n"}, {**OK, "contactId": "other"}]
+    first, second = face.reported.jobs
     assert (first.state, first.service, first.priority, first.body) == (
         State.PENDING,
         "billing",
         3,
-        face.told.bodies[0],
+        face.reported.bodies[0],
     )
     assert second.record == "pipe/other"
 
@@ -77,11 +77,11 @@ def test_it_refuses_what_the_real_one_refuses(face: Face) -> None:
     with pytest.raises(UnknownJobError):
         face.cancel("nobody")
     report = face.enqueue_many([OK, {}, {**OK, "contactId": "b"}])
-    assert (report.accepted, [refusal.row for refusal in report.refused]) == (2, [2])
-    assert len(face.told.jobs) == 2
+    assert (report.accepted, [rejected.row for rejected in report.refused]) == (2, [2])
+    assert len(face.reported.jobs) == 2
 
 
-def test_nothing_happens_by_itself_and_no_wait_lasts(face: Face) -> None:
+def test_nothing_happens_by_itself_and_no_wait_blocks(face: Face) -> None:
     job_id = face.enqueue(OK).job_id
     with pytest.raises(WaitTimeoutError) as caught:
         face.wait(job_id, timeout=1e9)
@@ -89,7 +89,7 @@ def test_nothing_happens_by_itself_and_no_wait_lasts(face: Face) -> None:
     assert face.run() == []
 
 
-def test_a_job_ends_as_it_was_said_before(face: Face) -> None:
+def test_a_job_ends_as_configured(face: Face) -> None:
     face.ends(Delivered("opp-1", new=False))
     face.ends(Dead("The pipeline id is invalid.", code="NO_PIPELINE"), pipelineId="gone")
     good, bad = face.enqueue(OK).job_id, face.enqueue({**OK, "pipelineId": "gone"}).job_id
@@ -102,7 +102,7 @@ def test_a_job_ends_as_it_was_said_before(face: Face) -> None:
     assert job.body == {**OK, "pipelineId": "gone"}
     job = face.status(good)
     assert (job.state, job.opportunity_id, job.new, job.body) == (State.DELIVERED, "opp-1", False, None)
-    assert face.told.bodies[0] == OK
+    assert face.reported.bodies[0] == OK
 
 
 def test_a_job_may_end_unconfirmed(face: Face) -> None:
@@ -112,7 +112,7 @@ def test_a_job_may_end_unconfirmed(face: Face) -> None:
     assert [attempt.outcome for attempt in job.attempts] == ["unconfirmed"]
 
 
-def test_what_is_said_last_counts(face: Face) -> None:
+def test_the_last_configuration_counts(face: Face) -> None:
     face.ends(Dead("no"))
     face.ends(Delivered())
     face.enqueue(OK)
@@ -135,7 +135,7 @@ def test_keys(face: Face) -> None:
     assert face.enqueue(OK, idempotency_key="k").job_id == first.job_id
     with pytest.raises(IdempotencyConflictError):
         face.enqueue({**OK, "name": "n"}, idempotency_key="k")
-    assert len(face.told.jobs) == 1
+    assert len(face.reported.jobs) == 1
 
 
 def test_cancel(face: Face) -> None:
@@ -155,12 +155,12 @@ def test_priority_goes_first_but_never_past_its_own_opportunity(face: Face) -> N
         face.enqueue({**OK, "contactId": contact, "name": name}, priority=priority)
     order: list[str] = []
     face.ends(Delivered())
-    names = {job.id: body["name"] for job, body in zip(face.told.jobs, face.told.bodies, strict=True)}
+    names = {job.id: body["name"] for job, body in zip(face.reported.jobs, face.reported.bodies, strict=True)}
     order += [names[job.id] for job in face.run()]
     assert order == ["2", "3", "4", "1"]
 
 
-def test_a_job_of_which_nothing_was_said_keeps_those_behind_it(face: Face) -> None:
+def test_an_unconfigured_job_keeps_blocking_the_ones_behind_it(face: Face) -> None:
     face.ends(Delivered(), name="good")
     for name in ("untold", "good"):
         face.enqueue({**OK, "name": name})
@@ -176,17 +176,17 @@ def test_merging(face: Face) -> None:
     face.finish(second, Delivered("opp"))
     assert [face.status(job_id).opportunity_id for job_id in (first, second)] == ["opp", "opp"]
     assert face.status(second).merged_into == first
-    assert face.told.bodies == [{**OK, "name": "a", "status": "open"}, {**OK, "name": "b"}]
+    assert face.reported.bodies == [{**OK, "name": "a", "status": "open"}, {**OK, "name": "b"}]
 
 
-def test_an_older_event_merges_behind_a_newer_one(face: Face) -> None:
+def test_an_older_event_is_merged_into_a_newer_one(face: Face) -> None:
     noon = datetime(2030, 1, 1, 12, tzinfo=UTC)
     first = face.enqueue({**OK, "name": "newer"}, event_time=noon).job_id
     face.enqueue({**OK, "name": "older", "status": "won"}, event_time=noon - timedelta(hours=1), merge=True)
     assert face.status(first).body == {**OK, "name": "newer", "status": "won"}
 
 
-def test_time_passes_when_it_is_told_to(face: Face) -> None:
+def test_time_passes_only_when_advanced(face: Face) -> None:
     now = datetime.now(UTC)
     late = face.enqueue(OK, not_before=now + timedelta(hours=1)).job_id
     short = face.enqueue({**OK, "contactId": "b"}, expires_at=now + timedelta(hours=2)).job_id
@@ -198,7 +198,7 @@ def test_time_passes_when_it_is_told_to(face: Face) -> None:
 
 
 def test_versions_of_the_api() -> None:
-    producer = RecordingProducer(Settings(api_version="v3"))
+    producer = RecordingProducer(WorkerSettings(api_version="v3"))
     model = UpsertOpportunityV3.model_validate(
         {
             "id": "opp",
@@ -215,7 +215,7 @@ def test_versions_of_the_api() -> None:
         producer.enqueue(OK)
 
 
-def test_many_jobs_are_no_matter_of_minutes() -> None:
+def test_many_jobs_take_no_minutes() -> None:
     producer = RecordingProducer()
     producer.ends(Delivered())
     options: dict[str, Any] = {"merge": True, "priority": 1, "expires_at": datetime.now(UTC) + timedelta(hours=1)}
@@ -226,9 +226,9 @@ def test_many_jobs_are_no_matter_of_minutes() -> None:
 def test_it_is_made_as_the_real_ones_are() -> None:
     for made in (
         RecordingProducer.from_url("redis://nowhere"),
-        RecordingProducer.from_settings(Settings(service="s")),
+        RecordingProducer.from_settings(WorkerSettings(service="s")),
         AsyncRecordingProducer.from_url("redis://nowhere"),
-        AsyncRecordingProducer.from_settings(Settings(service="s")),
+        AsyncRecordingProducer.from_settings(WorkerSettings(service="s")),
     ):
         assert made.jobs == []
 

@@ -12,12 +12,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from lanes.store import LaneStore, connect
-from ops.stack import Stack
+from lanes.queue.store import LaneStore, connect
+from ops.embedded.stack import Stack
 from producers import OpportunityProducer
 
 CHROMIUM = "/usr/bin/chromium"
-PATIENCE_MILLISECONDS = 60_000  # far beyond what any machine needs
+TIMEOUT_MILLISECONDS = 60_000  # far beyond what any machine needs
 # No sandbox of its own (containers have none to give), no GPU, and nothing that looks for the world outside.
 ARGUMENTS = (
     "--no-sandbox",
@@ -29,7 +29,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 900}
+DESKTOP = {"width": 1280, "height": 900}
 DEADLINE_SECONDS = 60.0
 PASSWORD: dict[str, str] = {"username": "ana", "password": "correct horse"}
 
@@ -122,7 +122,7 @@ def find_chromium() -> str:
 def browser() -> Iterator[Browser]:
     """One Chromium for all tests of a file; beyond it, its event loop would be in the way of other tests."""
     path = find_chromium()
-    expect.set_options(timeout=PATIENCE_MILLISECONDS)
+    expect.set_options(timeout=TIMEOUT_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield browser
@@ -162,7 +162,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         url: str, *, phone: bool = False, dark: bool = False, password: object = True, clock: bool = False
     ) -> Opened:
         context = browser.new_context(
-            viewport=PHONE if phone else DESK,  # type: ignore[arg-type]
+            viewport=PHONE if phone else DESKTOP,  # type: ignore[arg-type]
             color_scheme="dark" if dark else "light",
             http_credentials=PASSWORD if password is True else password or None,  # type: ignore[arg-type]
             reduced_motion="reduce",

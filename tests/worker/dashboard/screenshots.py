@@ -14,11 +14,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from lanes.job import MICROSECONDS
-from ops.stack import Stack
-from tests.worker.dashboard.conftest import ARGUMENTS, CHROMIUM, DESK, PHONE, Site, row
-from tests.worker.dashboard.dead import letter, seed
-from tests.worker.dashboard.outcomes import SANDBOX, SETTINGS, run_every_outcome, settled
+from lanes.queue.job import MICROSECONDS
+from ops.embedded.stack import Stack
+from tests.worker.dashboard.conftest import ARGUMENTS, CHROMIUM, DESKTOP, PHONE, Site, row
+from tests.worker.dashboard.dead_letters.sample_dead_letters import dead_letter, seed
+from tests.worker.dashboard.every_outcome import SANDBOX, SETTINGS, run_every_outcome, settled
 
 FOLDER = Path(__file__).parents[3] / "docs" / "screenshots"
 
@@ -27,13 +27,13 @@ PAGES: dict[str, Callable[[Site], str]] = {
     "throughput": lambda _: "/throughput",
     "lanes": lambda _: "/lanes",
     "lane": lambda _: "/lane/loc-3",
-    "job": lambda site: f"/job/{with_a_story(site)}",
-    "trail": lambda _: "/trail",
-    "letters": lambda site: with_letters(site, "/letters?within=12h"),
-    "letters-groups": lambda site: with_letters(site, "/letters?view=groups"),
-    "letters-replay": lambda site: with_letters(site, "/letters?size=25"),
-    "letter": lambda site: with_letters(site, "/letter/job000002"),
-    "letter-edit": lambda site: with_letters(site, "/letter/job000000/edit"),
+    "job": lambda site: f"/job/{job_with_history(site)}",
+    "trail": lambda _: "/audit-log",
+    "letters": lambda site: seed_dead_letters(site, "/dead-letters?within=12h"),
+    "letters-groups": lambda site: seed_dead_letters(site, "/dead-letters?view=groups"),
+    "letters-replay": lambda site: seed_dead_letters(site, "/dead-letters?size=25"),
+    "letter": lambda site: seed_dead_letters(site, "/dead-letter/job000002"),
+    "letter-edit": lambda site: seed_dead_letters(site, "/dead-letter/job000000/edit"),
 }
 
 
@@ -59,13 +59,13 @@ STEPS: dict[str, Callable[[Page], None]] = {"letters-replay": replay_some, "lett
 ONE_SCREEN = ("letters", "letters-replay")
 
 LOOKS: dict[str, dict[str, object]] = {
-    "light": {"viewport": DESK, "color_scheme": "light"},
-    "dark": {"viewport": DESK, "color_scheme": "dark"},
+    "light": {"viewport": DESKTOP, "color_scheme": "light"},
+    "dark": {"viewport": DESKTOP, "color_scheme": "dark"},
     "phone": {"viewport": PHONE, "color_scheme": "light", "device_scale_factor": 2},
 }
 
 
-def with_a_story(site: Site) -> str:
+def job_with_history(site: Site) -> str:
     """Return the id of the job that has the most to tell."""
     ids = (
         key.decode().removeprefix(site.store.key("job", ""))
@@ -89,15 +89,15 @@ def take(browser: Browser, site: Site, name: str) -> None:
             page.screenshot(path=FOLDER / f"{name}-{look}.png", full_page=name not in ONE_SCREEN)
 
 
-def with_letters(site: Site, address: str) -> str:
+def seed_dead_letters(site: Site, address: str) -> str:
     """See that there are some hundred dead letters; return the address."""
     if not site.store.job("job000000"):
-        site.store.restore(letter(0, name="New kitchen", status="open", monetaryValue=4200))
+        site.store.restore(dead_letter(0, name="New kitchen", status="open", monetaryValue=4200))
         seed(site.store, range(1, 400))
     return address
 
 
-def make_up_the_past(site: Site) -> None:
+def seed_series(site: Site) -> None:
     """Write a day and an hour of series, as the scripts would have: busy by day, with a bad half hour."""
     now = int(time.time())
     for name, step, seconds in (("recent", 10, 3600), ("history", 300, 86_400)):
@@ -126,7 +126,7 @@ def main() -> None:
         stack.start_dashboard()
         stack.start_worker()
         site = Site(stack, "", ends)
-        make_up_the_past(site)
+        seed_series(site)
         run_every_outcome(site, busy=300)
         # The series show something once a few steps of ten seconds are over.
         stack.until(lambda: settled(site), *stack.children)

@@ -11,8 +11,8 @@ import pytest
 from flower.options import default_options
 
 from ops.command import COMMANDS
-from worker.dashboard.doors import Door, DoorError
-from worker.dashboard.options import open_door
+from worker.dashboard.access import AccessPolicy, AccessPolicyError
+from worker.dashboard.options import access_policy
 
 
 @pytest.fixture
@@ -50,28 +50,30 @@ def fresh_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     ids=str,
 )
 @pytest.mark.usefixtures("fresh_options")
-def test_what_would_open_it_or_is_mistyped_is_refused(
+def test_insecure_or_mistyped_options_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], environ: dict[str, str], said: str
 ) -> None:
     (tmp_path / "open.py").write_text("address = '0.0.0.0'")
     (tmp_path / "broken.py").write_text("port = 1 / 0")
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(DoorError) as refused:
-        open_door(arguments)
+    with pytest.raises(AccessPolicyError) as refused:
+        access_policy(arguments)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.usefixtures("fresh_options")
 def test_passwords_come_from_one_place() -> None:
-    with pytest.raises(DoorError, match="keep one of the two"):
-        open_door(["--basic_auth=a:b"], ["ana:secret"])
+    with pytest.raises(AccessPolicyError, match="keep one of the two"):
+        access_policy(["--basic_auth=a:b"], ["ana:secret"])
 
 
 @pytest.mark.usefixtures("fresh_options")
-def test_with_authentication_it_listens_where_it_is_told() -> None:
-    assert open_door(["--address=0.0.0.0", "--read-only"], ["ana:secret"]) == Door(basic_auth=True, read_only=True)
+def test_with_authentication_it_listens_on_the_given_address() -> None:
+    assert access_policy(["--address=0.0.0.0", "--read-only"], ["ana:secret"]) == AccessPolicy(
+        basic_auth=True, read_only=True
+    )
     assert default_options.address == "0.0.0.0"
     assert default_options.basic_auth == ["ana:secret"]
 
@@ -79,12 +81,12 @@ def test_with_authentication_it_listens_where_it_is_told() -> None:
 @pytest.mark.usefixtures("fresh_options")
 def test_the_configuration_file_of_flower_is_read(tmp_path: Path) -> None:
     (tmp_path / "flowerconfig.py").write_text("auth = 'ana@example.com'\naddress = '0.0.0.0'\n")
-    assert open_door([]) == Door(oauth=True)
+    assert access_policy([]) == AccessPolicy(oauth=True)
 
 
 @pytest.mark.usefixtures("fresh_options")
 def test_without_authentication_it_listens_on_loopback() -> None:
-    assert open_door([]) == Door()
+    assert access_policy([]) == AccessPolicy()
     assert default_options.address == "127.0.0.1"
 
 
@@ -101,14 +103,14 @@ def test_a_refusal_is_one_line_and_wrong_use(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_file_without_passwords_lets_nobody_in(tmp_path: Path) -> None:
+def test_a_file_without_passwords_admits_no_one(tmp_path: Path) -> None:
     (tmp_path / "people").write_bytes(b"ana\n\xff\n")
     done = run(tmp_path, "--basic-auth-file", "people", "--address", "0.0.0.0")
     assert done.returncode == 2
     assert done.stderr == "lanes: people: entry 1 is not user:password\n"
 
 
-def test_help_tells_of_flowers_options_too(tmp_path: Path) -> None:
+def test_help_lists_flowers_options_too(tmp_path: Path) -> None:
     ours = run(tmp_path, "--help")
     assert ours.returncode == 0
     assert "lanes dashboard -- --url_prefix=flower --read_only" in ours.stdout

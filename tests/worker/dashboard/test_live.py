@@ -30,8 +30,8 @@ def asked(page: Page, question: dict[str, object]) -> Page:
 
 
 @pytest.mark.parametrize("look", [{}, {"dark": True}, {"phone": True}], ids=["light", "dark", "phone"])
-def test_a_question_is_a_dialog_for_everybody(site: Site, open_page: OpenPage, look: dict[str, bool]) -> None:
-    page = asked(open_page(f"{site.url}/trail", **look).page, QUESTION)
+def test_a_question_is_an_accessible_dialog(site: Site, open_page: OpenPage, look: dict[str, bool]) -> None:
+    page = asked(open_page(f"{site.url}/audit-log", **look).page, QUESTION)
     assert page.get_by_role("dialog", name="Hold loc-1?").count() == 1
     axe(page)
     fits(page)
@@ -45,7 +45,7 @@ def test_a_question_is_a_dialog_for_everybody(site: Site, open_page: OpenPage, l
 
 
 def test_escape_and_cancel_change_nothing_and_give_the_focus_back(site: Site, open_page: OpenPage) -> None:
-    page = open_page(f"{site.url}/trail").page
+    page = open_page(f"{site.url}/audit-log").page
     page.get_by_label("Who", exact=True).focus()
     asked(page, QUESTION).keyboard.press("Escape")
     assert answer(page) is None
@@ -55,7 +55,7 @@ def test_escape_and_cancel_change_nothing_and_give_the_focus_back(site: Site, op
 
 
 def test_what_cannot_be_undone_is_not_one_keystroke_away(site: Site, open_page: OpenPage) -> None:
-    page = asked(open_page(f"{site.url}/trail").page, {"title": "Purge?", "danger": True, "confirm": "Purge"})
+    page = asked(open_page(f"{site.url}/audit-log").page, {"title": "Purge?", "danger": True, "confirm": "Purge"})
     axe(page)
     page.keyboard.press("Enter")
     assert answer(page) is None
@@ -63,8 +63,8 @@ def test_what_cannot_be_undone_is_not_one_keystroke_away(site: Site, open_page: 
     assert answer(page) == {}
 
 
-def test_text_of_others_is_never_markup(site: Site, open_page: OpenPage) -> None:
-    page = asked(open_page(f"{site.url}/trail").page, {"title": "<img src=x onerror=alert(1)>", "text": "<b>x</b>"})
+def test_foreign_text_is_never_markup(site: Site, open_page: OpenPage) -> None:
+    page = asked(open_page(f"{site.url}/audit-log").page, {"title": "<img src=x onerror=alert(1)>", "text": "<b>x</b>"})
     assert page.locator("dialog img, dialog b").count() == 0
     page.evaluate("import('/lanes-static/live.js').then((live) => live.toast('<b>done</b>', 'danger'))")
     expect(page.get_by_role("alert")).to_have_text("<b>done</b>")
@@ -72,7 +72,7 @@ def test_text_of_others_is_never_markup(site: Site, open_page: OpenPage) -> None
 
 
 def test_spans_of_time_in_words(site: Site, open_page: OpenPage) -> None:
-    page = open_page(f"{site.url}/trail").page
+    page = open_page(f"{site.url}/audit-log").page
     said = {0: "0 ms", 0.35: "350 ms", 2.34: "2.3 s", 59.4: "59 s", 60: "1 min", 75: "1 min 15 s", 3600: "1 h"}
     said |= {5400: "1 h 30 min", 86_400: "1 d", 200_000: "2 d 8 h", 0.999: "1.0 s", 59.9: "1 min"}
     words = "(seconds) => import('/lanes-static/live.js').then((live) => seconds.map(live.span))"
@@ -85,7 +85,7 @@ def test_flowers_own_pages_still_work(site: Site, open_page: OpenPage) -> None:
     opened = open_page(f"{site.url}/")
     page = opened.page
     expect(page.locator("#workers-online")).to_have_text("1", timeout=60_000)
-    for name in ("Throughput", "Trail", "Workers", "Tasks", "Broker"):
+    for name in ("Throughput", "Audit log", "Workers", "Tasks", "Broker"):
         expect(
             page.get_by_role("navigation", name="Primary").get_by_role("link", name=name, exact=True)
         ).to_be_visible()

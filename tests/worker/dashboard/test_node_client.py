@@ -28,12 +28,12 @@ def test_jobs_from_node_are_delivered_and_shown(make_site: MakeSite, open_page: 
     until(lambda: (job := site.store.job(job_id)) and job.state.value == "delivered", "the delivery")
     assert enqueue(site.url, LOGIN, row("loc", "contact"), job_id).stdout.strip() == job_id
     refused = enqueue(site.url, LOGIN, row("loc", "contact-2", pipelineId="gone")).stdout.strip()
-    until(lambda: (job := site.store.job(refused)) and job.is_letter, "the dead letter")
+    until(lambda: (job := site.store.job(refused)) and job.is_dead_letter, "the dead letter")
     assert site.store.counts()["accepted"] == 2, "the same id again makes no second job"
 
     page = open_page(f"{site.url}/job/{job_id}").page
     expect(page.locator("#state")).to_have_text("delivered")
-    page.goto(f"{site.url}/letters")
+    page.goto(f"{site.url}/dead-letters")
     page.get_by_role("link", name=refused).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(refused)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.worker.highlevel.outcome_case import EDGE_PAGE, HTML, JSON, TEXT, Case, case
 from worker.highlevel.client import MAX_ANSWER_BYTES
-from worker.highlevel.outcomes import Kind
+from worker.highlevel.outcomes import OutcomeKind
 
 GOOD = {"opportunity": {"id": "opp"}, "new": True, "traceId": "trace"}
 NO_WORDS = "HTTP 200, and the body tells of a failure"
@@ -40,7 +40,7 @@ def failures_in_a_success() -> Iterator[Case]:
     ):
         for status in (200, 201):
             said = message.replace("200,", f"{status},")
-            yield case(status, body, kind=Kind.REFUSED, message=said, wait=None, in_doubt=False)
+            yield case(status, body, kind=OutcomeKind.REFUSED, message=said, wait=None, in_doubt=False)
     # What only looks like one.
     harmless: tuple[dict[str, Any], ...] = (
         {"success": True},
@@ -67,7 +67,7 @@ def failures_in_a_success() -> Iterator[Case]:
         {"meta": {"error": "x"}},
     )
     for more in harmless:
-        yield case(200, {**GOOD, **more}, kind=Kind.DELIVERED, opportunity_id="opp", new=True, warning=None)
+        yield case(200, {**GOOD, **more}, kind=OutcomeKind.DELIVERED, opportunity_id="opp", new=True, warning=None)
 
 
 def unconfirmed() -> Iterator[Case]:
@@ -88,7 +88,7 @@ def unconfirmed() -> Iterator[Case]:
         (b'{"opportunity": {"id": "op', JSON, "HTTP 200 without the promised body"),
         ({**GOOD, "padding": "x" * MAX_ANSWER_BYTES}, JSON, "HTTP 200 without the promised body"),
     ):
-        yield case(200, body, headers, kind=Kind.UNCONFIRMED, message=message, in_doubt=True, warning=None)
+        yield case(200, body, headers, kind=OutcomeKind.UNCONFIRMED, message=message, in_doubt=True, warning=None)
     for status, body, in_doubt in (
         # S (RFC 9110, 15.6.3 and 15.6.5): a gateway's 502 and 504 tell of an answer that it lost; O: its 520 and 524
         (502, EDGE_PAGE, True),
@@ -127,10 +127,12 @@ def deliveries() -> Iterator[Case]:
         (b'{"opportunity": {"id": "opp", "name": "\xff"}, "new": true}', JSON, "opp", True, False),
     ):
         warning = "the answer does not hold the promised body" if warned else None
-        yield case(200, body, headers, kind=Kind.DELIVERED, opportunity_id=opportunity_id, new=new, warning=warning)
+        yield case(
+            200, body, headers, kind=OutcomeKind.DELIVERED, opportunity_id=opportunity_id, new=new, warning=warning
+        )
     for value in ("0", "-1", "0.1", "1e400", "-1e400", "NaN", "Infinity", "null", '"12"', "1" * 4000):
         raw = f'{{"opportunity": {{"id": "opp", "monetaryValue": {value}}}, "new": true}}'.encode()
-        yield case(200, raw, kind=Kind.DELIVERED, opportunity_id="opp", new=True, warning=None)
+        yield case(200, raw, kind=OutcomeKind.DELIVERED, opportunity_id="opp", new=True, warning=None)
 
 
 def confirmations() -> Iterator[Case]:

@@ -11,7 +11,7 @@ import pytest
 import requests
 from urllib3.util import SKIP_HEADER
 
-from worker.highlevel.sandbox import DEFAULT_TOKEN, Sandbox, SandboxSettings
+from ops.sandbox import DEFAULT_TOKEN, Sandbox, SandboxSettings
 
 SPECIFICATIONS = Path(__file__).resolve().parents[4] / "shared" / "highlevel"
 DEADLINE_SECONDS = 60.0

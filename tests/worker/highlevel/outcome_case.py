@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.highlevel.client import MAX_ANSWER_BYTES
 from worker.highlevel.envelope import MAX_MESSAGE
-from worker.highlevel.outcomes import Answer, Kind, Outcome
+from worker.highlevel.outcomes import Answer, Outcome, OutcomeKind
 
 JSON = {"content-type": "application/json"}
 HTML = {"content-type": "text/html; charset=UTF-8"}
@@ -41,11 +41,11 @@ class Case:
             json.dumps(text).encode()
             (text or "").encode()
         assert found.status == self.status
-        assert found.wait is not None or found.kind is not Kind.THROTTLED
-        assert found.wait is None or found.kind in (Kind.THROTTLED, Kind.RETRY, Kind.UNCONFIRMED)
-        assert (found.message is None) == (found.kind is Kind.DELIVERED)
-        assert found.warning is None or found.kind is Kind.DELIVERED
-        assert found.in_doubt or found.kind is not Kind.UNCONFIRMED
+        assert found.wait is not None or found.kind is not OutcomeKind.THROTTLED
+        assert found.wait is None or found.kind in (OutcomeKind.THROTTLED, OutcomeKind.RETRY, OutcomeKind.UNCONFIRMED)
+        assert (found.message is None) == (found.kind is OutcomeKind.DELIVERED)
+        assert found.warning is None or found.kind is OutcomeKind.DELIVERED
+        assert found.in_doubt or found.kind is not OutcomeKind.UNCONFIRMED
 
 
 def case(status: int, body: object = b"", headers: dict[str, str] | None = None, **expected: Any) -> Case:

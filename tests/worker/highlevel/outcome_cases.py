@@ -9,7 +9,7 @@ from tests.worker.highlevel.confirmation_cases import GOOD, confirmations
 from tests.worker.highlevel.outcome_case import EDGE_PAGE, HTML, JSON, TEXT, Case, case
 from worker.highlevel.client import MAX_ANSWER_BYTES
 from worker.highlevel.envelope import MAX_MESSAGE
-from worker.highlevel.outcomes import DAY_SECONDS, Kind
+from worker.highlevel.outcomes import DAY_SECONDS, OutcomeKind
 
 WINDOW = 10.0
 
@@ -25,63 +25,63 @@ def v3(message: object, **fields: object) -> dict[str, object]:
 def kinds() -> Iterator[Case]:
     for status, body, kind in (
         # S: the documented answers
-        (200, {"opportunity": {"id": "opp"}, "new": False}, Kind.DELIVERED),
-        (400, error(400, "Bad Request"), Kind.REFUSED),
-        (401, error(401, "Invalid token: access token is invalid", error="Unauthorized"), Kind.UNAUTHORIZED),
-        (422, error(422, ["Unprocessable Entity"], error="Unprocessable Entity"), Kind.REFUSED),
+        (200, {"opportunity": {"id": "opp"}, "new": False}, OutcomeKind.DELIVERED),
+        (400, error(400, "Bad Request"), OutcomeKind.REFUSED),
+        (401, error(401, "Invalid token: access token is invalid", error="Unauthorized"), OutcomeKind.UNAUTHORIZED),
+        (422, error(422, ["Unprocessable Entity"], error="Unprocessable Entity"), OutcomeKind.REFUSED),
         # O: a new record answers 201; any 2xx with the promised JSON is success, and one without it confirms nothing
-        (201, {"opportunity": {"id": "opp"}, "new": True}, Kind.DELIVERED),
-        (202, {"opportunity": {"id": "opp"}, "new": True}, Kind.DELIVERED),
-        (202, b"", Kind.UNCONFIRMED),
-        (204, b"", Kind.UNCONFIRMED),
-        (299, b"", Kind.UNCONFIRMED),
-        (201, {}, Kind.UNCONFIRMED),
-        (200, EDGE_PAGE, Kind.UNCONFIRMED),
+        (201, {"opportunity": {"id": "opp"}, "new": True}, OutcomeKind.DELIVERED),
+        (202, {"opportunity": {"id": "opp"}, "new": True}, OutcomeKind.DELIVERED),
+        (202, b"", OutcomeKind.UNCONFIRMED),
+        (204, b"", OutcomeKind.UNCONFIRMED),
+        (299, b"", OutcomeKind.UNCONFIRMED),
+        (201, {}, OutcomeKind.UNCONFIRMED),
+        (200, EDGE_PAGE, OutcomeKind.UNCONFIRMED),
         # O: the table of token errors
-        (401, error(401, "Invalid JWT"), Kind.UNAUTHORIZED),
-        (401, error(401, "Access token has expired"), Kind.UNAUTHORIZED),
-        (401, error(401, "Invalid Private Integration token"), Kind.UNAUTHORIZED),
-        (401, error(401, "The token is not authorized for this scope."), Kind.UNAUTHORIZED),
-        (401, error(401, "version header was not found."), Kind.UNAUTHORIZED),
-        (401, error(401, "version header is invalid"), Kind.UNAUTHORIZED),
-        (401, v3("Invalid JWT"), Kind.UNAUTHORIZED),
-        (401, EDGE_PAGE, Kind.UNAUTHORIZED),
-        (401, b"", Kind.UNAUTHORIZED),
-        (403, error(403, "The token does not have access to this location.", error="Forbidden"), Kind.UNAUTHORIZED),
-        (403, error(403, "The token is not authorized for this scope."), Kind.UNAUTHORIZED),
-        (403, v3("The token does not have access to this location."), Kind.UNAUTHORIZED),
+        (401, error(401, "Invalid JWT"), OutcomeKind.UNAUTHORIZED),
+        (401, error(401, "Access token has expired"), OutcomeKind.UNAUTHORIZED),
+        (401, error(401, "Invalid Private Integration token"), OutcomeKind.UNAUTHORIZED),
+        (401, error(401, "The token is not authorized for this scope."), OutcomeKind.UNAUTHORIZED),
+        (401, error(401, "version header was not found."), OutcomeKind.UNAUTHORIZED),
+        (401, error(401, "version header is invalid"), OutcomeKind.UNAUTHORIZED),
+        (401, v3("Invalid JWT"), OutcomeKind.UNAUTHORIZED),
+        (401, EDGE_PAGE, OutcomeKind.UNAUTHORIZED),
+        (401, b"", OutcomeKind.UNAUTHORIZED),
+        (403, error(403, "The token does not have access to this location.", error="Forbidden"), OutcomeKind.UNAUTHORIZED),
+        (403, error(403, "The token is not authorized for this scope."), OutcomeKind.UNAUTHORIZED),
+        (403, v3("The token does not have access to this location."), OutcomeKind.UNAUTHORIZED),
         # ?: a 403 that speaks of something else, or of nothing, is about this job
-        (403, error(403, "Forbidden resource"), Kind.REFUSED),
-        (403, b"", Kind.REFUSED),
+        (403, error(403, "Forbidden resource"), OutcomeKind.REFUSED),
+        (403, b"", OutcomeKind.REFUSED),
         # O: refused for good
         (400, error(400, "Can not create duplicate opportunity for the contact.", code="OPPORTUNITY_NO_DUPLICATE"),
-         Kind.REFUSED),
-        (404, error(404, "Opportunity not found", code="OPPORTUNITY_NOT_FOUND"), Kind.REFUSED),
-        (404, b"", Kind.REFUSED),
-        (405, b"", Kind.REFUSED),
-        (409, error(409, "Conflict"), Kind.REFUSED),
-        (413, b"", Kind.REFUSED),
-        (422, error(422, ["property X should not exist"]), Kind.REFUSED),
-        (499, b"", Kind.REFUSED),
+         OutcomeKind.REFUSED),
+        (404, error(404, "Opportunity not found", code="OPPORTUNITY_NOT_FOUND"), OutcomeKind.REFUSED),
+        (404, b"", OutcomeKind.REFUSED),
+        (405, b"", OutcomeKind.REFUSED),
+        (409, error(409, "Conflict"), OutcomeKind.REFUSED),
+        (413, b"", OutcomeKind.REFUSED),
+        (422, error(422, ["property X should not exist"]), OutcomeKind.REFUSED),
+        (499, b"", OutcomeKind.REFUSED),
         # O: past a limit
-        (429, error(429, "Too Many Requests"), Kind.THROTTLED),
-        (429, v3("Too Many Requests"), Kind.THROTTLED),
-        (429, b"", Kind.THROTTLED),
-        (429, EDGE_PAGE, Kind.THROTTLED),
+        (429, error(429, "Too Many Requests"), OutcomeKind.THROTTLED),
+        (429, v3("Too Many Requests"), OutcomeKind.THROTTLED),
+        (429, b"", OutcomeKind.THROTTLED),
+        (429, EDGE_PAGE, OutcomeKind.THROTTLED),
         # ?: what may pass by itself
-        (408, b"", Kind.RETRY),
-        (500, error(500, "Internal Server Error"), Kind.RETRY),
-        (501, b"", Kind.RETRY),
-        (502, EDGE_PAGE, Kind.RETRY),
-        (503, b"", Kind.RETRY),
-        (504, b"", Kind.RETRY),
-        (520, b"", Kind.RETRY),
-        (599, b"", Kind.RETRY),
+        (408, b"", OutcomeKind.RETRY),
+        (500, error(500, "Internal Server Error"), OutcomeKind.RETRY),
+        (501, b"", OutcomeKind.RETRY),
+        (502, EDGE_PAGE, OutcomeKind.RETRY),
+        (503, b"", OutcomeKind.RETRY),
+        (504, b"", OutcomeKind.RETRY),
+        (520, b"", OutcomeKind.RETRY),
+        (599, b"", OutcomeKind.RETRY),
         # ?: a redirect is not followed, a token would go where it leads
-        (301, b"", Kind.RETRY),
-        (302, EDGE_PAGE, Kind.RETRY),
-        (304, b"", Kind.RETRY),
-        (307, b"", Kind.RETRY),
+        (301, b"", OutcomeKind.RETRY),
+        (302, EDGE_PAGE, OutcomeKind.RETRY),
+        (304, b"", OutcomeKind.RETRY),
+        (307, b"", OutcomeKind.RETRY),
     ):  # fmt: skip
         yield case(status, body, kind=kind)
     # O: a 403 of the edge blames neither job nor token
@@ -93,11 +93,11 @@ def kinds() -> Iterator[Case]:
         (b"", HTML),
         (b"", {"content-type": "TEXT/HTML"}),
     ):
-        yield case(403, raw, headers, kind=Kind.RETRY)
+        yield case(403, raw, headers, kind=OutcomeKind.RETRY)
     # ?: the API's own words count under any content type
     lacking = error(403, "The token does not have access to this location.")
     for headers in (HTML, TEXT, {}, {"content-type": "application/octet-stream"}):
-        yield case(403, lacking, headers, kind=Kind.UNAUTHORIZED, message=lacking["message"])
+        yield case(403, lacking, headers, kind=OutcomeKind.UNAUTHORIZED, message=lacking["message"])
 
 
 def messages() -> Iterator[Case]:
@@ -244,7 +244,7 @@ def hostile_bodies() -> Iterator[Case]:
         '{"message": "breit"}'.encode("utf-16"),
     ):
         for status, kind in (
-            (200, Kind.UNCONFIRMED), (400, Kind.REFUSED), (401, Kind.UNAUTHORIZED), (500, Kind.RETRY)
+            (200, OutcomeKind.UNCONFIRMED), (400, OutcomeKind.REFUSED), (401, OutcomeKind.UNAUTHORIZED), (500, OutcomeKind.RETRY)
         ):  # fmt: skip
             yield case(status, body, kind=kind)
 

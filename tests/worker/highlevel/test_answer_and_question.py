@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from worker.highlevel.outcomes import Answer, Kind, Outcome, classify
+from worker.highlevel.outcomes import Answer, Outcome, OutcomeKind, classify
 
 SENT = {"pipelineId": "pipe", "locationId": "loc", "contactId": "contact"}
 V3 = {"id": "opp", "pipelineId": "pipe", "locationId": "loc", "followers": []}
@@ -31,7 +31,7 @@ def test_an_answer_to_another_upsert_confirms_nothing(
     sent: dict[str, object], answered: dict[str, object], field: str
 ) -> None:
     found = outcome(sent, answered)
-    assert (found.kind, found.in_doubt) == (Kind.UNCONFIRMED, True)
+    assert (found.kind, found.in_doubt) == (OutcomeKind.UNCONFIRMED, True)
     assert found.message == f"HTTP 200 names another {field} than was sent"
     assert found.opportunity_id is None
 
@@ -54,16 +54,16 @@ def test_an_answer_to_another_upsert_confirms_nothing(
 )
 def test_what_is_missing_says_nothing(sent: object, answered: dict[str, object]) -> None:
     found = outcome(sent, answered)
-    assert (found.kind, found.warning, found.other_contact) == (Kind.DELIVERED, None, False)
+    assert (found.kind, found.warning, found.other_contact) == (OutcomeKind.DELIVERED, None, False)
 
 
 def test_another_contact_is_a_warning_since_contacts_get_merged() -> None:
     found = outcome(SENT, {**ANSWERED, "contactId": "contact-2"})
-    assert (found.kind, found.opportunity_id, found.other_contact) == (Kind.DELIVERED, "opp", True)
+    assert (found.kind, found.opportunity_id, found.other_contact) == (OutcomeKind.DELIVERED, "opp", True)
     assert found.warning == "the answer names another contact than was sent: contacts get merged"
 
 
-def test_both_warnings_are_told() -> None:
+def test_both_warnings_are_returned() -> None:
     found = outcome(SENT, {**ANSWERED, "contactId": "contact-2"}, new="yes")
     assert found.warning == (
         "the answer does not hold the promised body; "
@@ -73,13 +73,13 @@ def test_both_warnings_are_told() -> None:
 
 def test_an_explicit_failure_goes_before_the_comparison() -> None:
     found = outcome(SENT, {**ANSWERED, "locationId": "loc-2"}, success=False, message="no")
-    assert (found.kind, found.message) == (Kind.REFUSED, "no")
+    assert (found.kind, found.message) == (OutcomeKind.REFUSED, "no")
 
 
 def test_half_an_answer_is_not_read_even_if_it_looks_whole() -> None:
     for said in ({"opportunity": ANSWERED, "new": True}, {"success": False}):
         found = classify(Answer(200, {}, json.dumps(said).encode(), cut=True), 10)
-        assert (found.kind, found.message) == (Kind.UNCONFIRMED, "HTTP 200 with a body that was cut off")
+        assert (found.kind, found.message) == (OutcomeKind.UNCONFIRMED, "HTTP 200 with a body that was cut off")
 
 
 @pytest.mark.parametrize(
@@ -94,10 +94,10 @@ def test_half_an_answer_is_not_read_even_if_it_looks_whole() -> None:
         ["each value in followers must be a string"],
     ],
 )
-def test_a_refusal_that_names_fields_of_the_other_published_body_is_told_as_that(message: object) -> None:
+def test_a_refusal_that_names_fields_of_the_other_published_body_is_recognized(message: object) -> None:
     body = json.dumps({"statusCode": 422, "message": message}).encode()
     found = classify(Answer(422, {}, body), 10, json.dumps(SENT).encode())
-    assert found.kind is Kind.REFUSED
+    assert found.kind is OutcomeKind.REFUSED
     assert found.warning == (
         "the API asks for the other published body of 2021-07-28, with follower fields instead of contactId"
     )
@@ -117,7 +117,7 @@ def test_a_refusal_that_names_fields_of_the_other_published_body_is_told_as_that
         (422, ["property contactId should not exist"], b""),
     ],
 )
-def test_any_other_refusal_is_not(status: int, message: object, sent: object) -> None:
+def test_any_other_refusal_is_not_recognized_as_that(status: int, message: object, sent: object) -> None:
     body = json.dumps({"statusCode": status, "message": message}).encode()
     raw = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
     assert classify(Answer(status, {}, body), 10, raw).warning is None

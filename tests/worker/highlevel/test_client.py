@@ -14,7 +14,7 @@ import requests
 from tests.worker.highlevel.conftest import BODY
 from tests.worker.highlevel.recorder import Recorder
 from worker.highlevel.client import MAX_ANSWER_BYTES, HighLevelClient, user_agent
-from worker.highlevel.outcomes import Answer, Failure
+from worker.highlevel.outcomes import Answer, RequestFailure
 
 CERTIFICATE = Path(__file__).with_name("self_signed.pem")
 VERSION = "2021-07-28"
@@ -61,10 +61,10 @@ def test_each_request_has_its_own_body_and_token(record: Callable[..., Recorder]
     ]
 
 
-def test_what_nobody_waits_for_any_more_is_not_sent(record: Callable[..., Recorder]) -> None:
+def test_a_request_past_its_deadline_is_not_sent(record: Callable[..., Recorder]) -> None:
     server = record()
     client = client_of(server.url)
-    assert client.upsert(RAW, TOKEN, ends_by=time.monotonic()) == Failure(
+    assert client.upsert(RAW, TOKEN, ends_by=time.monotonic()) == RequestFailure(
         f"no whole answer within {SECONDS:g} s", sent=False
     )
     assert client.upsert(RAW, TOKEN, ends_by=time.monotonic() + SECONDS) == client.upsert(RAW, TOKEN)
@@ -99,11 +99,11 @@ def test_one_connection_per_thread_is_kept_whatever_is_answered(record: Callable
     assert server.connections == 3
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(record: Callable[..., Recorder]) -> None:
+def test_an_untrusted_certificate_is_refused(record: Callable[..., Recorder]) -> None:
     server = record(certificate=CERTIFICATE)
     assert requests.post(server.url, verify=str(CERTIFICATE), timeout=SECONDS).status_code == 200
     answer = client_of(server.url).upsert(b"{}", TOKEN)
-    assert answer == Failure("TLS: the certificate of the API could not be verified", sent=False)
+    assert answer == RequestFailure("TLS: the certificate of the API could not be verified", sent=False)
     assert [seen for seen in server.seen if "Authorization" in seen.headers] == []
 
 
@@ -113,12 +113,12 @@ def test_the_environment_cannot_make_a_certificate_good(
     server = record(certificate=CERTIFICATE)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
     assert requests.post(server.url, timeout=SECONDS).status_code == 200
-    assert isinstance(client_of(server.url).upsert(b"{}", TOKEN), Failure)
+    assert isinstance(client_of(server.url).upsert(b"{}", TOKEN), RequestFailure)
 
 
 def test_plain_text_on_a_tls_port_is_a_failure(record: Callable[..., Recorder]) -> None:
     url = record().url.replace("http:", "https:")
-    assert isinstance(client_of(url).upsert(b"{}", TOKEN), Failure)
+    assert isinstance(client_of(url).upsert(b"{}", TOKEN), RequestFailure)
 
 
 def test_proxies_of_the_environment_are_not_asked(
@@ -203,7 +203,7 @@ def no_listener() -> str:
     ],
 )
 def test_an_answer_that_is_no_http_is_a_failure(raw: bytes, failure: str) -> None:
-    assert client_of(answer_once(raw)).upsert(b"{}", TOKEN) == Failure(failure, sent=True)
+    assert client_of(answer_once(raw)).upsert(b"{}", TOKEN) == RequestFailure(failure, sent=True)
 
 
 @pytest.mark.parametrize(
@@ -212,10 +212,10 @@ def test_an_answer_that_is_no_http_is_a_failure(raw: bytes, failure: str) -> Non
 )
 def test_a_server_that_falls_silent_is_a_failure(raw: bytes) -> None:
     failure = client_of(answer_once(raw, then_wait=True), timeout=0.2).upsert(b"{}", TOKEN)
-    assert isinstance(failure, Failure)
+    assert isinstance(failure, RequestFailure)
 
 
-def test_no_failure_tells_the_token_or_the_body() -> None:
+def test_no_failure_shows_the_token_or_the_body() -> None:
     body = str(BODY).encode()
     servers = {
         "nobody listens": no_listener(),
@@ -225,7 +225,7 @@ def test_no_failure_tells_the_token_or_the_body() -> None:
     }
     for what, url in servers.items():
         failure = client_of(url, timeout=0.5).upsert(body, TOKEN)
-        assert isinstance(failure, Failure), what
+        assert isinstance(failure, RequestFailure), what
         assert TOKEN not in failure.message, what
         assert "contact" not in failure.message, what
         assert "\n" not in failure.message, what

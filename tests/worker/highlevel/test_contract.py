@@ -8,16 +8,16 @@ from typing import Any
 import jsonschema
 import pytest
 
-from lanes.settings import Settings
+from lanes.settings import WorkerSettings
 from lanes.versions import ApiVersion
+from ops.sandbox import DEFAULT_TOKEN, Sandbox, SandboxSettings, contract
+from ops.sandbox.contract import CONTRACTS
 from producers import InvalidJobError
-from producers.order import make_order
-from producers.versions import MODELS
+from producers.model_versions import MODELS
+from producers.new_job import make_new_job
 from tests.worker.highlevel.conftest import BODY, SPECIFICATIONS, post
 from tests.worker.highlevel.recorder import Recorder
 from worker.highlevel.client import PATH, HighLevelClient
-from worker.highlevel.sandbox import DEFAULT_TOKEN, Sandbox, SandboxSettings, contract
-from worker.highlevel.sandbox.contract import CONTRACTS
 
 FOUND = [SPECIFICATIONS / f"upsert-opportunity.{version}.openapi.json" for version in ApiVersion]
 OLD, V3 = ApiVersion
@@ -107,7 +107,7 @@ def test_the_sandbox_knows_the_same_fields(specification: Specification) -> None
     assert set(ours.fields) == set(schema["properties"])
     assert list(ours.required) == schema["required"]
     assert list(contract.STATUSES) == schema["properties"]["status"]["enum"]
-    for kind, names in ((contract.Kind.ACTION, contract.ACTIONS), (contract.Kind.STATUS, contract.STATUSES)):
+    for kind, names in ((contract.FieldKind.ACTION, contract.ACTIONS), (contract.FieldKind.STATUS, contract.STATUSES)):
         fields = [name for name, held in ours.fields.items() if held is kind]
         assert all(schema["properties"][name]["enum"] == list(names) for name in fields)
 
@@ -128,7 +128,7 @@ def test_what_a_producer_sends_fits_and_arrives(
     specification: Specification, sandbox: Sandbox, rows: dict[str, dict[str, Any]], change: dict[str, Any]
 ) -> None:
     row = {**rows[specification.version], **change}
-    raw = make_order(row, version_of=lambda _: ApiVersion(specification.version)).body
+    raw = make_new_job(row, version_of=lambda _: ApiVersion(specification.version)).body
     assert fits(specification.request, json.loads(raw))
     assert json.loads(raw) == row
     answer = post(sandbox, {"Version": specification.version}, raw=raw)
@@ -148,8 +148,8 @@ def test_a_body_of_one_version_breaks_the_contract_of_the_other(specification: S
 
 
 def test_the_request_of_the_client(specification: Specification) -> None:
-    settings = Settings(api_version=specification.version)
-    assert Settings.model_fields["api_base_url"].default == specification.document["servers"][0]["url"]
+    settings = WorkerSettings(api_version=specification.version)
+    assert WorkerSettings.model_fields["api_base_url"].default == specification.document["servers"][0]["url"]
     assert specification.operation["security"] == [{"bearer": ["opportunities.write"]}]
     with Recorder() as server:
         HighLevelClient(server.url, settings.api_version, 20).upsert(b"{}", DEFAULT_TOKEN)
@@ -227,7 +227,7 @@ def test_a_producer_takes_nothing_that_the_specification_refuses(
     """It may be stricter: in ids, and in dates."""
     body = {**LEAST[specification.version], **change}
     try:
-        make_order(body, version_of=lambda _: ApiVersion(specification.version))
+        make_new_job(body, version_of=lambda _: ApiVersion(specification.version))
     except InvalidJobError:
         return
     assert fits(specification.request, {name: value for name, value in body.items() if value is not None})

@@ -4,7 +4,7 @@ import pytest
 
 from tests.worker.highlevel.wire import WireServer, own_answer
 from worker.highlevel.client import HighLevelClient
-from worker.highlevel.outcomes import Answer, Failure, Kind, classify
+from worker.highlevel.outcomes import Answer, OutcomeKind, RequestFailure, classify
 
 SECONDS = 60.0
 BEGUN = b'{"new":'
@@ -56,9 +56,9 @@ def test_a_body_that_is_cut_off_is_kept_for_a_2xx_alone(name: str, status: int) 
     if status < 300:
         assert isinstance(came, Answer)
         assert (came.status, came.body, came.cut) == (status, body, True)
-        assert classify(came, 10).kind is Kind.UNCONFIRMED
+        assert classify(came, 10).kind is OutcomeKind.UNCONFIRMED
     else:
-        assert came == Failure(f"broken answer: {error}", sent=True)
+        assert came == RequestFailure(f"broken answer: {error}", sent=True)
     assert isinstance(again, Answer)
     assert again.body == own_answer(2)
     assert server.connections == [1, 2]

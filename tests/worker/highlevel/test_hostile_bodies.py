@@ -4,16 +4,20 @@ import time
 
 import pytest
 
-from worker.highlevel.outcomes import Answer, Kind, classify
+from worker.highlevel.outcomes import Answer, OutcomeKind, classify
 from worker.highlevel.redaction import redact_answer
 
 JSON = {"content-type": "application/json"}
 SECRET = "eyJhbGciOi.J9-token_123"
 
 
-@pytest.mark.parametrize(("status", "kind"), [(422, Kind.REFUSED), (500, Kind.RETRY), (200, Kind.REFUSED)])
+@pytest.mark.parametrize(
+    ("status", "kind"), [(422, OutcomeKind.REFUSED), (500, OutcomeKind.RETRY), (200, OutcomeKind.REFUSED)]
+)
 @pytest.mark.parametrize("depth", [20, 600])
-def test_errors_that_are_nested_without_end_are_an_answer_like_others(status: int, kind: Kind, depth: int) -> None:
+def test_errors_that_are_nested_without_end_are_an_answer_like_others(
+    status: int, kind: OutcomeKind, depth: int
+) -> None:
     body = b'{"errors":' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
     outcome = classify(Answer(status, JSON, body), 10, b'{"locationId":"loc"}')
     assert outcome.kind is kind

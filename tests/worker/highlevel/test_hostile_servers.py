@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from lanes.errors import SettingsError
-from lanes.settings import Settings
+from lanes.settings import WorkerSettings
 from tests.worker.highlevel.recorder import Recorder
 from worker.highlevel.client import MAX_ANSWER_BYTES, HighLevelClient
-from worker.highlevel.outcomes import Answer, Failure, classify
-from worker.tokens.oauth import Grant, OAuthClient, Refusal
+from worker.highlevel.outcomes import Answer, RequestFailure, classify
+from worker.tokens.oauth import Grant, OAuthClient, TokenDenied
 
 TOKEN = "pit-token-that-stays-home"
 SECRETS = (TOKEN, "refresh-that-stays-home", "secret-that-stays-home")
@@ -28,7 +28,7 @@ Ask = Callable[[str, float], object]
 ASKS: dict[str, Ask] = {
     "upsert": lambda url, seconds: HighLevelClient(url, "v3", seconds).upsert(b"{}", TOKEN),
     "refresh": lambda url, seconds: OAuthClient(url, seconds).refresh(SECRETS[1], "id", SECRETS[2], "Location"),
-    "mint": lambda url, seconds: OAuthClient(url, seconds).mint("company", "loc", TOKEN),
+    "exchange": lambda url, seconds: OAuthClient(url, seconds).exchange("company", "loc", TOKEN),
 }
 
 
@@ -45,12 +45,12 @@ def record() -> Iterator[Callable[..., Recorder]]:
         yield lambda **answer: stack.enter_context(Recorder(**answer))
 
 
-def told(server: Recorder) -> str:
+def reported(server: Recorder) -> str:
     return "".join(f"{seen.target}{dict(seen.headers)}{seen.body!r}" for seen in server.seen)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_carries_nothing_away(ask: Ask, record: Callable[..., Recorder], status: int) -> None:
+def test_a_redirect_leaks_nothing(ask: Ask, record: Callable[..., Recorder], status: int) -> None:
     elsewhere = record()
     server = record(status=status, headers={"Location": f"{elsewhere.url}/opportunities/upsert"})
     assert not isinstance(ask(server.url, SECONDS), Grant)
@@ -73,7 +73,7 @@ def test_the_environment_sends_it_nowhere_and_adds_nothing(
     ask(server.url, SECONDS)
     assert len(server.seen) == 1
     assert proxy.seen == []
-    assert "Basic " not in told(server)
+    assert "Basic " not in reported(server)
 
 
 def test_nothing_secret_stands_in_the_address(ask: Ask, record: Callable[..., Recorder]) -> None:
@@ -82,7 +82,7 @@ def test_nothing_secret_stands_in_the_address(ask: Ask, record: Callable[..., Re
     assert not any(secret in server.seen[0].target for secret in SECRETS)
 
 
-def test_a_bomb_of_gzip_is_not_blown_up(ask: Ask, record: Callable[..., Recorder]) -> None:
+def test_a_gzip_bomb_is_not_unpacked(ask: Ask, record: Callable[..., Recorder]) -> None:
     bomb = gzip.compress(b"[" * (256 * 1024 * 1024), compresslevel=9)
     assert len(bomb) < 512 * 1024
     server = record(body=bomb, headers={"Content-Encoding": "gzip"})
@@ -93,7 +93,7 @@ def test_a_bomb_of_gzip_is_not_blown_up(ask: Ask, record: Callable[..., Recorder
     finally:
         tracemalloc.stop()
     assert most < 32 * 1024 * 1024
-    assert not isinstance(answer, Grant | Refusal)
+    assert not isinstance(answer, Grant | TokenDenied)
     if isinstance(answer, Answer):
         assert len(answer.body) <= 2 * MAX_ANSWER_BYTES
 
@@ -162,7 +162,7 @@ def test_an_answer_in_drips_ends_at_the_deadline(ask: Ask, head: bytes, piece: b
     began = time.monotonic()
     with ExitStack() as stack:
         answer = ask(serve_forever(head, piece, 0.02, stack), 0.5)
-    assert isinstance(answer, Failure)
+    assert isinstance(answer, RequestFailure)
     assert 0.4 <= time.monotonic() - began < SECONDS
 
 
@@ -216,7 +216,7 @@ def test_what_cannot_be_understood_is_no_surprise(ask: Ask, record: Callable[...
 )
 def test_a_hostile_base_url_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match=r"^LANES_API_BASE_URL: must be ") as caught:
-        Settings.load({"LANES_API_BASE_URL": url or " "}, env_file=None)
+        WorkerSettings.load({"LANES_API_BASE_URL": url or " "}, env_file=None)
     assert "pass@" not in str(caught.value)
 
 
@@ -225,4 +225,4 @@ def test_a_hostile_base_url_is_refused(url: str) -> None:
     ["https://services.leadconnectorhq.com", "https://a.example:8443/base", "http://127.0.0.1:8080", "http://[::1]:1"],
 )
 def test_a_plain_base_url_is_taken(url: str) -> None:
-    assert Settings(api_base_url=f"{url}/").api_base_url == url
+    assert WorkerSettings(api_base_url=f"{url}/").api_base_url == url

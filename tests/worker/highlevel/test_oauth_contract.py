@@ -8,9 +8,9 @@ import jsonschema
 import pytest
 import requests
 
+from ops.sandbox import Sandbox, SandboxControl
 from tests.worker.highlevel.conftest import DEADLINE_SECONDS, SPECIFICATIONS
 from tests.worker.highlevel.recorder import Recorder, Request
-from worker.highlevel.sandbox import Sandbox, SandboxControl
 from worker.tokens.oauth import LOCATION_TOKEN_PATH, TOKEN_PATH, OAuthClient
 
 FOUND = SPECIFICATIONS / "oauth-token.openapi.json"
@@ -50,9 +50,9 @@ def test_the_request_for_a_pair_is_the_documented_one(document: dict[str, Any], 
     check_request(document, TOKEN_PATH, server.seen[0])
 
 
-def test_the_request_for_a_minted_token_is_the_documented_one(document: dict[str, Any]) -> None:
+def test_the_request_to_exchange_a_token_is_the_documented_one(document: dict[str, Any]) -> None:
     with Recorder() as server:
-        OAuthClient(server.url, 20).mint("company", "loc", "at")
+        OAuthClient(server.url, 20).exchange("company", "loc", "at")
     check_request(document, LOCATION_TOKEN_PATH, server.seen[0])
     assert server.seen[0].headers["Authorization"] == "Bearer at"
 
@@ -73,7 +73,9 @@ def test_the_pairs_of_the_sandbox_are_the_documented_ones(
     assert {"access_token", "refresh_token", "expires_in", "token_type"} <= answer.json().keys()
 
 
-def test_the_minted_tokens_of_the_sandbox_are_the_documented_ones(document: dict[str, Any], sandbox: Sandbox) -> None:
+def test_the_exchanged_tokens_of_the_sandbox_are_the_documented_ones(
+    document: dict[str, Any], sandbox: Sandbox
+) -> None:
     agency = SandboxControl(sandbox.url).grant(company="company")["access_token"]
     form = {"companyId": "company", "locationId": "loc"}
     headers = {"Authorization": f"Bearer {agency}"}

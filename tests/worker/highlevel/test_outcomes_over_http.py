@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from ops.sandbox import DEFAULT_TOKEN, Fault, FaultKind, Sandbox, SandboxControl, SandboxSettings
 from tests.worker.highlevel.conftest import BODY
 from tests.worker.highlevel.outcome_case import Case
 from tests.worker.highlevel.outcome_cases import CASES, WINDOW
 from worker.highlevel.client import HighLevelClient
 from worker.highlevel.outcomes import Answer, classify
-from worker.highlevel.sandbox import DEFAULT_TOKEN, Fault, FaultKind, Sandbox, SandboxControl, SandboxSettings
 
 RAW = str(BODY).replace("'", '"').encode()
 
@@ -34,16 +34,16 @@ def script(case: Case) -> Fault:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_table(server: Sandbox, client: HighLevelClient, case: Case) -> None:
     server.reset()
-    server.fail(script(case))
+    server.inject(script(case))
     case.check(classify(client.upsert(RAW, DEFAULT_TOKEN), WINDOW))
-    [seen] = server.account.requests()
+    [seen] = server.request_log.requests()
     assert (seen.fault, seen.status) == ("scripted", case.status)
 
 
 def test_a_script_goes_to_a_sandbox_in_another_process_byte_by_byte(server: Sandbox, client: HighLevelClient) -> None:
     server.reset()
     every_byte = bytes(range(256))
-    SandboxControl(server.url).fail(
+    SandboxControl(server.url).inject(
         Fault(kind=FaultKind.SCRIPTED, status=418, headers={"x-own": "value"}, raw=every_byte, times=1)
     )
     answer = client.upsert(RAW, DEFAULT_TOKEN)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from worker.highlevel.outcomes import Answer, Failure, Kind, classify
-from worker.highlevel.rate_limits import RateLimits, read_rate_limits
+from worker.highlevel.outcomes import Answer, OutcomeKind, RequestFailure, classify
+from worker.highlevel.rate_limits import RateLimitHeaders, read_rate_limits
 
 MAX = "x-ratelimit-max"
 LEFT = "x-ratelimit-remaining"
@@ -15,8 +15,8 @@ RESET = "x-ratelimit-daily-reset"
 NAMES = (MAX, LEFT, WINDOW, DAILY, DAY_LEFT, RESET)
 # S: the documented values; O: the reset.
 ALL = {MAX: "100", LEFT: "97", WINDOW: "10000", DAILY: "200000", DAY_LEFT: "199990", RESET: "3600000"}
-TOLD = RateLimits(100, 97, 10.0, 200_000, 199_990, 3600.0)
-FIELDS = dict(zip(NAMES, RateLimits._fields, strict=True))
+TOLD = RateLimitHeaders(100, 97, 10.0, 200_000, 199_990, 3600.0)
+FIELDS = dict(zip(NAMES, RateLimitHeaders._fields, strict=True))
 
 
 def without(*names: str) -> dict[str, str]:
@@ -47,12 +47,12 @@ def test_one_that_is_missing_is_not_known_and_the_others_are(name: str) -> None:
         {name.title(): value for name, value in ALL.items()},  # the client gives names in lower case
     ],
 )
-def test_without_either_limit_nothing_is_told(headers: dict[str, str]) -> None:
+def test_without_either_limit_nothing_is_reported(headers: dict[str, str]) -> None:
     assert read_rate_limits(headers) is None
 
 
 @pytest.mark.parametrize("headers", [without(DAILY, DAY_LEFT, RESET), without(MAX, LEFT, WINDOW)])
-def test_one_budget_may_be_told_alone(headers: dict[str, str]) -> None:
+def test_one_budget_may_be_reported_alone(headers: dict[str, str]) -> None:
     expected = {FIELDS[name]: None for name in NAMES if name not in headers}
     assert read_rate_limits(headers) == TOLD._replace(**expected)
 
@@ -113,9 +113,9 @@ def test_what_is_no_number_that_can_be_is_not_known(name: str, value: str) -> No
     ],
 )
 def test_the_bounds_of_each(name: str, value: str, read: float | None) -> None:
-    told = read_rate_limits({**ALL, name: value})
-    assert told is not None
-    assert told._asdict() == TOLD._asdict() | {FIELDS[name]: read}
+    reported = read_rate_limits({**ALL, name: value})
+    assert reported is not None
+    assert reported._asdict() == TOLD._asdict() | {FIELDS[name]: read}
 
 
 @pytest.mark.parametrize(
@@ -123,45 +123,45 @@ def test_the_bounds_of_each(name: str, value: str, read: float | None) -> None:
 )
 def test_more_left_than_there_is_is_not_believed(limit: str, left: str, field: str) -> None:
     for value, read in (("7", 7), ("8", None)):
-        told = read_rate_limits({**ALL, limit: "7", left: value})
-        assert told is not None
-        assert getattr(told, field) == read
+        reported = read_rate_limits({**ALL, limit: "7", left: value})
+        assert reported is not None
+        assert getattr(reported, field) == read
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (200, Kind.UNCONFIRMED),
-        (201, Kind.UNCONFIRMED),
-        (400, Kind.REFUSED),
-        (401, Kind.UNAUTHORIZED),
-        (422, Kind.REFUSED),
-        (429, Kind.THROTTLED),
-        (500, Kind.RETRY),
-        (503, Kind.RETRY),
+        (200, OutcomeKind.UNCONFIRMED),
+        (201, OutcomeKind.UNCONFIRMED),
+        (400, OutcomeKind.REFUSED),
+        (401, OutcomeKind.UNAUTHORIZED),
+        (422, OutcomeKind.REFUSED),
+        (429, OutcomeKind.THROTTLED),
+        (500, OutcomeKind.RETRY),
+        (503, OutcomeKind.RETRY),
     ],
 )
-@pytest.mark.parametrize(("headers", "told"), [(ALL, TOLD), ({}, None), ({MAX: "x"}, None)])
-def test_every_answer_carries_what_it_told(
-    status: int, kind: Kind, headers: dict[str, str], told: RateLimits | None
+@pytest.mark.parametrize(("headers", "reported"), [(ALL, TOLD), ({}, None), ({MAX: "x"}, None)])
+def test_every_outcome_has_the_limits_of_its_answer(
+    status: int, kind: OutcomeKind, headers: dict[str, str], reported: RateLimitHeaders | None
 ) -> None:
     outcome = classify(Answer(status, headers, b"{}"), 10.0)
-    assert (outcome.kind, outcome.rate_limits) == (kind, told)
+    assert (outcome.kind, outcome.rate_limits) == (kind, reported)
 
 
-def test_a_delivery_carries_it_too() -> None:
+def test_a_delivery_has_them_too() -> None:
     outcome = classify(Answer(201, ALL, b'{"new": true}'), 10.0)
-    assert (outcome.kind, outcome.rate_limits) == (Kind.DELIVERED, TOLD)
+    assert (outcome.kind, outcome.rate_limits) == (OutcomeKind.DELIVERED, TOLD)
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"<!doctype html><title>503</title>", b"error code: 1010", b"[]", b'"text"', b'{"message": "cut o']
 )
 @pytest.mark.parametrize("status", [200, 403, 429, 503])
-def test_an_answer_that_is_not_the_api_s_own_tells_nothing_of_limits(status: int, body: bytes) -> None:
+def test_an_answer_that_is_not_the_apis_own_reports_no_limits(status: int, body: bytes) -> None:
     assert classify(Answer(status, ALL, body), 10.0).rate_limits is None
     assert classify(Answer(status, ALL, b'{"message": "x"}'), 10.0).rate_limits == TOLD
 
 
-def test_where_there_was_no_answer_nothing_was_told() -> None:
-    assert classify(Failure("no whole answer within 20 s"), 10.0).rate_limits is None
+def test_without_an_answer_no_limits_are_reported() -> None:
+    assert classify(RequestFailure("no whole answer within 20 s"), 10.0).rate_limits is None

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from worker.highlevel.envelope import MAX_MESSAGE
-from worker.highlevel.outcomes import Answer, Kind, Outcome, classify
+from worker.highlevel.outcomes import Answer, Outcome, OutcomeKind, classify
 from worker.highlevel.redaction import redact_answer
 
 TOKEN = 'pit-1f/0a"7b\\9c'
@@ -105,9 +105,9 @@ def unauthorized(message: object, status: int = 401, headers: dict[str, str] | N
         (["expired", "contact-99"], "expired; [content]"),
     ],
 )
-def test_words_that_become_a_hold_repeat_nothing_of_the_body(said: object, kept: str) -> None:
+def test_a_hold_reason_repeats_nothing_of_the_body(said: object, kept: str) -> None:
     found = unauthorized(said)
-    assert (found.kind, found.message) == (Kind.UNAUTHORIZED, kept)
+    assert (found.kind, found.message) == (OutcomeKind.UNAUTHORIZED, kept)
 
 
 def test_content_at_the_cut_is_hidden_before_it_is_cut() -> None:
@@ -122,6 +122,6 @@ def test_plain_text_and_v3_errors_are_no_exception() -> None:
     assert unauthorized(nested, 403).message == "no scope for [content]"
 
 
-def test_other_refusals_keep_their_words() -> None:
+def test_other_refusals_keep_their_message() -> None:
     """They stay with the attempt of a dead letter, which holds the body itself."""
     assert unauthorized("no contact-99", 400).message == "no contact-99"

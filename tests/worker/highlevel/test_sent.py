@@ -14,13 +14,13 @@ from tests.certificates import make_certificate
 from tests.worker.highlevel.conftest import until
 from tests.worker.highlevel.wire import WireServer, own_answer
 from worker.highlevel.client import HighLevelClient
-from worker.highlevel.outcomes import Answer, Failure
+from worker.highlevel.outcomes import Answer, RequestFailure
 
 SECONDS = 60.0
 SHORT = 0.3  # for what ends by its deadline
 
 
-def ask(url: str, seconds: float) -> Answer | Failure:
+def ask(url: str, seconds: float) -> Answer | RequestFailure:
     return HighLevelClient(url, "2021-07-28", seconds).upsert(b"{}", "token")
 
 
@@ -32,7 +32,7 @@ def silent_listener() -> Iterator[int]:
 
 
 def is_unsent(came: object) -> bool:
-    assert isinstance(came, Failure)
+    assert isinstance(came, RequestFailure)
     return not came.sent
 
 

@@ -12,7 +12,7 @@ from tests.certificates import make_certificate
 from tests.worker.highlevel.conftest import until
 from tests.worker.highlevel.wire import WireServer, answer, own_answer
 from worker.highlevel.client import HighLevelClient
-from worker.highlevel.outcomes import Answer, Failure
+from worker.highlevel.outcomes import Answer, RequestFailure
 from worker.highlevel.strict_response import StrictResponse
 
 SECONDS = 60.0
@@ -78,7 +78,7 @@ def client_of(server: WireServer, timeout: float = SECONDS) -> HighLevelClient:
     return HighLevelClient(server.url, "2021-07-28", timeout)
 
 
-def ask(client: HighLevelClient) -> tuple[int, bytes] | Failure:
+def ask(client: HighLevelClient) -> tuple[int, bytes] | RequestFailure:
     came = client.upsert(b"{}", "token")
     return (came.status, came.body.strip()) if isinstance(came, Answer) else came
 
@@ -154,7 +154,7 @@ def test_bytes_between_two_requests(serve: Callable[..., WireServer], between: b
 def test_a_protocol_that_was_never_asked_for(serve: Callable[..., WireServer], head: bytes) -> None:
     server = serve(head + answer(BODY))
     client = client_of(server)
-    assert ask(client) == Failure("connection failed: UnexpectedUpgradeError")
+    assert ask(client) == RequestFailure("connection failed: UnexpectedUpgradeError")
     assert ask(client) == (200, own_answer(2))
     assert server.connections == [1, 2]
 
@@ -167,7 +167,7 @@ def test_a_protocol_that_was_never_asked_for(serve: Callable[..., WireServer], h
 def test_only_1xx_and_then_the_end(serve: Callable[..., WireServer], first: bytes) -> None:
     server = serve(first, closing=frozenset({1}))
     client = client_of(server)
-    assert isinstance(ask(client), Failure)
+    assert isinstance(ask(client), RequestFailure)
     assert ask(client) == (200, own_answer(2))
 
 
@@ -175,7 +175,7 @@ def test_1xx_without_end_are_read_to_the_deadline(serve: Callable[..., WireServe
     server = serve(HINTS, again=True)
     client = client_of(server, timeout=1)
     began = time.monotonic()
-    assert ask(client) == Failure("no whole answer within 1 s")
+    assert ask(client) == RequestFailure("no whole answer within 1 s")
     assert time.monotonic() - began < SECONDS
 
 

@@ -16,7 +16,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Seen:
+class LoggedRequest:
     """One request: the number of its connection, counted from 1, and its body."""
 
     connection: int
@@ -58,7 +58,7 @@ class WireServer:
         late: bytes = b"",
         again: bool = False,
     ) -> None:
-        self.seen: list[Seen] = []
+        self.seen: list[LoggedRequest] = []
         self.ended = 0
         self._answers = answers
         self._closing = closing
@@ -104,7 +104,7 @@ class WireServer:
             own = len(self._open)
             with connection:
                 while (body := self._read(connection)) is not None:
-                    self.seen.append(Seen(own, body))
+                    self.seen.append(LoggedRequest(own, body))
                     number = len(self.seen)
                     connection.sendall(self._answers.get(number, answer(own_answer(number))))
                     while self._again and number == 1:

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Iterator
 import pytest
 from prometheus_client.core import Metric
 
-from lanes.settings import Settings
-from lanes.store import LaneStore
+from lanes.queue.store import LaneStore
+from lanes.settings import WorkerSettings
 from tests.lanes.conftest import LIMITS, ClockedStore
 from worker.metrics.collector import LanesCollector
 
-SETTINGS = Settings(burst_limit=LIMITS.burst, burst_window_seconds=LIMITS.window, daily_limit=LIMITS.daily)
-PATIENCE = 60.0  # seconds; far beyond what any machine needs
+SETTINGS = WorkerSettings(burst_limit=LIMITS.burst, burst_window_seconds=LIMITS.window, daily_limit=LIMITS.daily)
+TIMEOUT = 60.0  # seconds; far beyond what any machine needs
 
 
 def values(metrics: Iterable[Metric]) -> dict[str, float]:
@@ -34,14 +34,14 @@ def store(redis_url: str) -> Iterator[ClockedStore]:
     store.client.close()
 
 
-Look = Callable[..., dict[str, float]]
+Scrape = Callable[..., dict[str, float]]
 
 
 @pytest.fixture
-def look() -> Look:
+def scrape() -> Scrape:
     """Look at a store anew and return what Prometheus would read."""
 
-    def look_(store: LaneStore, settings: Settings = SETTINGS) -> dict[str, float]:
-        return values(LanesCollector(store, settings, wait=PATIENCE).collect())
+    def scrape_(store: LaneStore, settings: WorkerSettings = SETTINGS) -> dict[str, float]:
+        return values(LanesCollector(store, settings, wait=TIMEOUT).collect())
 
-    return look_
+    return scrape_

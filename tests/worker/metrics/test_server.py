@@ -7,7 +7,7 @@ import pytest
 import requests
 from prometheus_client import CollectorRegistry, Gauge
 
-from ops.redis_server import free_port
+from ops.embedded.redis_server import free_port
 from worker.metrics import server as module
 from worker.metrics.server import MetricsServer
 
@@ -35,9 +35,7 @@ def test_each_path_has_its_registry(port: int) -> None:
     assert requests.post(f"http://127.0.0.1:{port}/one", data="x", timeout=30).status_code in (200, 405)
 
 
-def test_a_client_that_says_nothing_or_goes_away_keeps_no_thread_and_makes_no_noise(
-    port: int, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_silent_or_gone_client_keeps_no_thread_and_logs_nothing(port: int, capfd: pytest.CaptureFixture[str]) -> None:
     with socket.create_connection(("127.0.0.1", port)) as silent:
         assert silent.recv(1) == b""  # it was sent away
     with socket.create_connection(("127.0.0.1", port)) as rude:

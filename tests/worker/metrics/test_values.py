@@ -2,45 +2,47 @@
 
 import pytest
 
-from lanes.gate import Gate
-from lanes.job import Reason, State
-from lanes.lane import COUNTS, Lane
-from lanes.results import Released
-from lanes.series import Histogram
-from lanes.settings import Settings
-from lanes.transitions import Limits, Patience, Report, Seat
-from tests.lanes.braking import close
+from lanes.activity.series import Histogram
+from lanes.queue.global_state import GlobalState
+from lanes.queue.job import Reason, State
+from lanes.queue.lane import COUNTS, Lane
+from lanes.queue.results import Released
+from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits, RetryPolicy
+from lanes.settings import WorkerSettings
+from tests.lanes.breaker.brake_steps import close
+from tests.lanes.breaker.outage_steps import begin_outage
 from tests.lanes.conftest import ClockedStore, Orders
-from tests.lanes.outages import begin_outage
-from tests.worker.metrics.conftest import SETTINGS, Look
-from worker.metrics.catalogue import OF_THE_CELL, Kind
-from worker.metrics.lane_table import tabulate
+from tests.worker.metrics.conftest import SETTINGS, Scrape
+from worker.metrics.catalogue import CELL_METRICS, MetricKind
+from worker.metrics.lane_aggregates import aggregate
 from worker.metrics.redis_health import SLOW, parse
 from worker.metrics.samples import BOUNDS, Sample, collect
 
 KNOWN = KEPT = 3600
-MANY = Limits(burst=100, window=10, daily=1000)
-COUNTERS = tuple(metric.name for metric in OF_THE_CELL if metric.kind is Kind.COUNTER)
+MANY = DefaultLimits(burst=100, window=10, daily=1000)
+COUNTERS = tuple(metric.name for metric in CELL_METRICS if metric.kind is MetricKind.COUNTER)
 
 
-def send(store: ClockedStore, lease: float = 30) -> Report:
-    job = store.release(Seat("w1", lease=lease, retention=KEPT, limits=MANY)).next
+def send(store: ClockedStore, lease: float = 30) -> AttemptReport:
+    job = store.release(Consumer("w1", lease=lease, retention=KEPT, limits=MANY)).next
     assert isinstance(job, Released)
-    return Report(job.id, job.attempt, "{}", MANY)
+    return AttemptReport(job.id, job.attempt, "{}", MANY)
 
 
 def counters(found: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in found.items() if name.partition("{")[0] in COUNTERS}
 
 
-def test_each_outcome_is_counted_and_no_counter_ever_goes_down(store: ClockedStore, order: Orders, look: Look) -> None:
+def test_each_outcome_is_counted_and_no_counter_ever_goes_down(
+    store: ClockedStore, order: Orders, scrape: Scrape
+) -> None:
     for number in range(10):
         store.enqueue(order(record=f"pipe/{number}"), KNOWN)
-    before = counters(look(store))
+    before = counters(scrape(store))
 
     def then(**changes: float) -> None:
         nonlocal before
-        after = counters(look(store))
+        after = counters(scrape(store))
         assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == {
             name.replace("__", "{reason=") + ("}" if "__" in name else ""): value for name, value in changes.items()
         }
@@ -56,7 +58,7 @@ def test_each_outcome_is_counted_and_no_counter_ever_goes_down(store: ClockedSto
     then(lanes_jobs_buried_total__refused=1)
     store.bury(send(store), reason="exhausted")
     then(lanes_jobs_buried_total__exhausted=1)
-    store.retry(send(store), delay=0, patience=Patience(0, 1000), reason=Reason.UNCONFIRMED)
+    store.retry(send(store), delay=0, retry_policy=RetryPolicy(0, 1000), reason=Reason.UNCONFIRMED)
     then(lanes_jobs_buried_total__unconfirmed=1)
     store.bury(send(store), reason="unauthorized")
     then(lanes_jobs_buried_total__unauthorized=1)
@@ -79,32 +81,42 @@ def test_each_outcome_is_counted_and_no_counter_ever_goes_down(store: ClockedSto
     then(lanes_jobs_accepted_total=1, lanes_jobs_cancelled_total=1)
     assert store.job(first.id)
     counts = store.counts()
-    assert {name: value for name, value in look(store).items() if name.startswith("lanes_jobs{")} == {
+    assert {name: value for name, value in scrape(store).items() if name.startswith("lanes_jobs{")} == {
         f"lanes_jobs{{state={state}}}": counts[state] for state in State
     }
 
 
-def test_each_metric_of_the_catalogue_is_told_and_nothing_else(store: ClockedStore, order: Orders, look: Look) -> None:
+def test_exactly_the_metrics_of_the_catalogue_are_exposed(store: ClockedStore, order: Orders, scrape: Scrape) -> None:
     store.enqueue(order(), KNOWN)
-    told = {name.partition("{")[0] for name in look(store)}
-    for metric in OF_THE_CELL:
-        suffixes = ("_bucket", "_sum", "_count") if metric.kind is Kind.HISTOGRAM else ("",)
-        assert {metric.name + suffix for suffix in suffixes} <= told
-        told -= {metric.name + suffix for suffix in suffixes}
-    assert told == set()
+    reported = {name.partition("{")[0] for name in scrape(store)}
+    for metric in CELL_METRICS:
+        suffixes = ("_bucket", "_sum", "_count") if metric.kind is MetricKind.HISTOGRAM else ("",)
+        assert {metric.name + suffix for suffix in suffixes} <= reported
+        reported -= {metric.name + suffix for suffix in suffixes}
+    assert reported == set()
 
 
-def test_an_outage_and_its_end(store: ClockedStore, order: Orders, look: Look) -> None:
-    assert [look(store)[f"lanes_outage{name}"] for name in ("", "_seconds", "_room", "_probes")] == [0, 0, 0, 0]
+def test_an_outage_and_its_end(store: ClockedStore, order: Orders, scrape: Scrape) -> None:
+    assert [scrape(store)[f"lanes_outage{name}"] for name in ("", "_seconds", "_half_open_limit", "_probes")] == [
+        0,
+        0,
+        0,
+        0,
+    ]
     begin_outage(store, order)
     store.pass_time(30)
     send(store)
-    assert [look(store)[f"lanes_outage{name}"] for name in ("", "_seconds", "_room", "_probes")] == [1, 30, 1, 1]
+    assert [scrape(store)[f"lanes_outage{name}"] for name in ("", "_seconds", "_half_open_limit", "_probes")] == [
+        1,
+        30,
+        1,
+        1,
+    ]
     store.pass_time(60)  # the lease of the probe is over
-    assert look(store)["lanes_outage_probes"] == 0
+    assert scrape(store)["lanes_outage_probes"] == 0
 
 
-def test_holds_by_whom_and_the_age_of_what_waits(store: ClockedStore, order: Orders, look: Look) -> None:
+def test_holds_by_cause_and_the_age_of_pending_jobs(store: ClockedStore, order: Orders, scrape: Scrape) -> None:
     store.enqueue(order("one"), KNOWN)
     store.enqueue(order("two"), KNOWN)
     store.bury(send(store), reason="unauthorized", hold="Invalid JWT")
@@ -112,25 +124,25 @@ def test_holds_by_whom_and_the_age_of_what_waits(store: ClockedStore, order: Ord
     store.pass_time(50)
     store.enqueue(order("free"), KNOWN)
     store.pass_time(10)
-    found = look(store)
+    found = scrape(store)
     assert [found[f"lanes_held{{by={by}}}"] for by in ("authorization", "outage", "person")] == [1, 0, 1]
     assert [found[f"lanes_oldest_seconds{{held={held}}}"] for held in ("no", "yes")] == [10, 60]
     assert [found[f"lanes_lane_held{{location={name}}}"] for name in ("free", "one", "two")] == [0, 1, 1]
     assert (found["lanes_held_all"], found["lanes_locations"], found["lanes_jobs_due"]) == (0, 3, 1)
     store.hold("one", "a reason", "Ann of the support")  # whose token still has to be replaced
-    found = look(store)
+    found = scrape(store)
     assert [found[f"lanes_held{{by={by}}}"] for by in ("authorization", "outage", "person")] == [1, 0, 2]
     store.hold_all("a reason", "Ann")
-    found = look(store)
+    found = scrape(store)
     assert (found["lanes_held_all"], found["lanes_oldest_seconds{held=no}"], found["lanes_jobs_due"]) == (1, 0, 0)
 
 
-def test_lanes_on_the_brake_are_none_that_are_held(store: ClockedStore, order: Orders, look: Look) -> None:
-    assert [look(store)[name] for name in ("lanes_braked", "lanes_braked_all")] == [0, 0]
+def test_lanes_on_the_brake_are_not_held(store: ClockedStore, order: Orders, scrape: Scrape) -> None:
+    assert [scrape(store)[name] for name in ("lanes_braked", "lanes_braked_all")] == [0, 0]
     for name, braked, everything in (("one", 1, 0), ("two", 2, 0), ("three", 3, 1)):
         close(store, order, name)
         store.pass_time(0.25)
-        found = look(store)
+        found = scrape(store)
         assert [found[f"lanes_braked{of}"] for of in ("", "_all")] == [braked, everything]
         assert found["lanes_outage"] == found["lanes_held_all"] == found["lanes_busy"] == 0
         assert [found[f"lanes_held{{by={by}}}"] for by in ("authorization", "outage", "person")] == [0, 0, 0]
@@ -138,44 +150,44 @@ def test_lanes_on_the_brake_are_none_that_are_held(store: ClockedStore, order: O
 
 
 def test_the_use_of_the_rate_is_that_of_lanes_that_have_work_and_may_send(
-    store: ClockedStore, order: Orders, look: Look
+    store: ClockedStore, order: Orders, scrape: Scrape
 ) -> None:
     for number in range(4):
         store.enqueue(order("busy", f"pipe/{number}"), KNOWN)
     store.enqueue(order("idle"), KNOWN)
     store.hold("idle", "a reason", "Ann")
     store.deliver(send(store), retention=KEPT)
-    found = look(store)
+    found = scrape(store)
     assert (found["lanes_busy"], found["lanes_busy_window_used"], found["lanes_busy_window_allowed"]) == (1, 1, 2)
     assert found["lanes_lane_window_used{location=busy}"] == found["lanes_lane_day_used{location=busy}"] == 1
 
 
-def test_histograms_have_the_buckets_of_the_lanes(store: ClockedStore, order: Orders, look: Look) -> None:
+def test_histograms_have_the_buckets_of_the_lanes(store: ClockedStore, order: Orders, scrape: Scrape) -> None:
     for number, seconds in enumerate((0.003, 0.9, 5)):
         store.enqueue(order(record=f"pipe/{number}"), KNOWN)
         report = send(store)
         store.pass_time(seconds)
         store.deliver(report, retention=KEPT)
-    found = look(store)
+    found = scrape(store)
     assert found["lanes_delivery_seconds_count"] == found["lanes_delivery_seconds_bucket{le=+Inf}"] == 3
     at_most = {bound: found[f"lanes_delivery_seconds_bucket{{le={bound}}}"] for bound in BOUNDS}
     assert (at_most[0.002], at_most[0.004], at_most[0.512], at_most[1.024], at_most[8.192]) == (0, 1, 1, 2, 3)
     assert list(at_most.values()) == sorted(at_most.values())
     assert found["lanes_delivery_seconds_sum"] == pytest.approx(5.903, rel=0.1)
-    assert found["lanes_answer_seconds_count"] == 3
+    assert found["lanes_attempt_seconds_count"] == 3
 
 
 def test_what_takes_longer_than_every_bound_is_in_the_last_bucket() -> None:
-    [metric] = collect(OF_THE_CELL, [Sample("lanes_delivery_seconds", Histogram({119: 2}))])
+    [metric] = collect(CELL_METRICS, [Sample("lanes_delivery_seconds", Histogram({119: 2}))])
     found = {sample.labels.get("le", sample.name): sample.value for sample in metric.samples}
     assert (found[str(BOUNDS[-1])], found["+Inf"], found["lanes_delivery_seconds_count"]) == (0, 2, 2)
 
 
 def test_a_value_that_its_metric_cannot_have_is_an_error() -> None:
     with pytest.raises(TypeError, match="lanes_workers"):
-        collect(OF_THE_CELL, [Sample("lanes_workers", Histogram())])
-    with pytest.raises(TypeError, match="lanes_answer_seconds"):
-        collect(OF_THE_CELL, [Sample("lanes_answer_seconds", 1)])
+        collect(CELL_METRICS, [Sample("lanes_workers", Histogram())])
+    with pytest.raises(TypeError, match="lanes_attempt_seconds"):
+        collect(CELL_METRICS, [Sample("lanes_attempt_seconds", 1)])
 
 
 def lane(name: str, pending: int, *, hold: str | None = None, oldest: float | None = None) -> Lane:
@@ -183,25 +195,25 @@ def lane(name: str, pending: int, *, hold: str | None = None, oldest: float | No
     return Lane(name, counts, hold, hold and "operator", None, 5, 1, oldest=oldest)
 
 
-def test_the_longest_lanes_have_a_row_and_the_others_one_together() -> None:
+def test_the_longest_lanes_have_a_series_each_and_the_others_one_together() -> None:
     lanes = [lane(f"loc{number}", number, oldest=number) for number in range(10)]
     lanes[3] = lane("loc3", 3, hold="a reason", oldest=99)
     lanes.append(lane("other", 1000))  # a location of that name
-    settings = Settings(metrics_lanes=2, burst_limit=7)
-    rows = tabulate(lanes, Gate(), settings).rows
+    settings = WorkerSettings(metrics_lanes=2, burst_limit=7)
+    rows = aggregate(lanes, GlobalState(), settings).rows
     assert list(rows) == ["loc8", "loc9", "other"]
     assert (rows["loc9"].pending, rows["loc9"].dead, rows["loc9"].oldest_seconds, rows["loc9"].held) == (9, 1, 9, 0)
     rest = rows["other"]
     assert (rest.pending, rest.dead, rest.oldest_seconds, rest.held) == (sum(range(8)) + 1000, 9, 99, 1)
     assert (rest.window_used, rest.window_allowed, rest.day_used) == (9, 63, 45)
-    assert list(tabulate(lanes, Gate(), Settings(metrics_lanes=0)).rows) == ["other"]
+    assert list(aggregate(lanes, GlobalState(), WorkerSettings(metrics_lanes=0)).rows) == ["other"]
     assert sum(row.pending for row in rows.values()) == sum(each.counts["pending"] for each in lanes)
 
 
-def test_budgets_of_its_own(store: ClockedStore, order: Orders, look: Look) -> None:
+def test_budgets_of_its_own(store: ClockedStore, order: Orders, scrape: Scrape) -> None:
     store.enqueue(order("own"), KNOWN)
     store.limit("own", 50, 60, None)
-    found = look(store)
+    found = scrape(store)
     assert found["lanes_lane_window_allowed{location=own}"] == 50
     assert found["lanes_lane_day_allowed{location=own}"] == 60
 
@@ -224,7 +236,7 @@ def test_what_redis_says_of_itself() -> None:
     assert health.slow == {**dict.fromkeys(SLOW, 0.0), "aof-fsync-always": 0.25}
 
 
-def test_redis_remembers_what_was_slow(store: ClockedStore, look: Look) -> None:
+def test_redis_remembers_what_was_slow(store: ClockedStore, scrape: Scrape) -> None:
     store.client.config_set("latency-monitor-threshold", 1)
     try:
         store.client.eval("for i = 1, 3000000 do local x = i % 7 end", 0)
@@ -233,7 +245,7 @@ def test_redis_remembers_what_was_slow(store: ClockedStore, look: Look) -> None:
         store.now = 0
         seconds, micros = store.client.time()
         store.client.set("test:test-clock", seconds * 1_000_000 + micros)
-        assert look(store)["lanes_redis_slow_seconds{event=command}"] > 0
+        assert scrape(store)["lanes_redis_slow_seconds{event=command}"] > 0
     finally:
         store.client.config_set("latency-monitor-threshold", 100)
         store.client.latency_reset()
@@ -241,6 +253,6 @@ def test_redis_remembers_what_was_slow(store: ClockedStore, look: Look) -> None:
 
 def test_settings_bound_how_many_are_named() -> None:
     with pytest.raises(ValueError, match="metrics_lanes"):
-        Settings(metrics_lanes=1001)
+        WorkerSettings(metrics_lanes=1001)
     assert SETTINGS.metrics_port == 0
     assert SETTINGS.metrics_address == "127.0.0.1"

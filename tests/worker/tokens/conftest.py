@@ -5,13 +5,13 @@ from contextlib import ExitStack
 
 import pytest
 
-from lanes.settings import Settings
-from lanes.store import LaneStore, connect
-from lanes.token_store import TokenStore
+from lanes.credentials import CredentialStore
+from lanes.queue.store import LaneStore, connect
+from lanes.settings import WorkerSettings
+from ops.sandbox import Sandbox, SandboxControl, SandboxSettings
 from tests.worker.highlevel.conftest import until
-from worker.highlevel.sandbox import Sandbox, SandboxControl, SandboxSettings
 from worker.tokens.credential import Credential, from_fields
-from worker.tokens.tokens import Token, Tokens
+from worker.tokens.provider import Token, TokenProvider
 from worker.tokens.vault import Vault, new_key
 
 KEY = new_key()
@@ -35,14 +35,14 @@ def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
     return make_sandbox()
 
 
-class Desk:
+class Harness:
     """Tokens over a Redis and a sandbox, as a process of a worker has them."""
 
     def __init__(self, lanes: LaneStore, sandbox: Sandbox) -> None:
         self.lanes = lanes
         self.control = SandboxControl(sandbox.url)
-        self.store = TokenStore(lanes)
-        self.settings = Settings(
+        self.store = CredentialStore(lanes)
+        self.settings = WorkerSettings(
             api_base_url=sandbox.url,
             api_token="default",
             secret_key=KEY,
@@ -51,11 +51,11 @@ class Desk:
             http_timeout_seconds=2,
         )
         self.vault = Vault(self.settings.secret_key)
-        self._made: list[Tokens] = []
+        self._made: list[TokenProvider] = []
 
-    def tokens(self) -> Tokens:
+    def tokens(self) -> TokenProvider:
         """Return those of another process."""
-        made = Tokens(self.settings, self.lanes)
+        made = TokenProvider(self.settings, self.lanes)
         self._made.append(made)
         return made
 
@@ -63,14 +63,14 @@ class Desk:
         return self.store.read("nobody").read_at
 
     def put(self, name: str, credential: Credential) -> int:
-        return self.store.store_token(name, self.vault.seal(name, credential))
+        return self.store.store_credential(name, self.vault.encrypt(name, credential))
 
     def put_pair(self, location: str, **changes: object) -> int:
         """Store a pair as the sandbox gave it, but for what is given."""
         return self.put(location, from_fields({**self.control.grant(location), **changes}, self.now()))
 
     def stored(self, name: str) -> Credential:
-        return self.vault.open(name, self.store.read(name).sealed)
+        return self.vault.decrypt(name, self.store.read(name).encrypted)
 
     def close(self) -> None:
         for tokens in self._made:
@@ -78,18 +78,18 @@ class Desk:
 
 
 @pytest.fixture
-def desk(lanes: LaneStore, sandbox: Sandbox) -> Iterator[Desk]:
-    desk = Desk(lanes, sandbox)
-    yield desk
-    desk.close()
+def harness(lanes: LaneStore, sandbox: Sandbox) -> Iterator[Harness]:
+    harness = Harness(lanes, sandbox)
+    yield harness
+    harness.close()
 
 
-def until_usable(tokens: Tokens, location: str) -> Token:
+def until_usable(tokens: TokenProvider, location: str) -> Token:
     found: list[Token] = []
 
-    def usable() -> bool:
+    def is_usable() -> bool:
         found.append(tokens.of(location))
-        return found[-1].instead is None
+        return found[-1].failure_outcome is None
 
-    until(usable, "a token")
+    until(is_usable, "a token")
     return found[-1]

@@ -1,6 +1,6 @@
 """The token endpoint, processes that renew, and time, all in one thread: every way in which an answer can be lost.
 
-Redis is real, and so are the scripts, `Tokens` and `Renewer`; the time between is not. A second of it counts as `SCALE`
+Redis is real, and so are the scripts, `TokenProvider` and `Renewer`; the time between is not. A second of it counts as `SCALE`
 real ones, so that the milliseconds which the real parts take mean nothing.
 """
 
@@ -9,21 +9,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from lanes.settings import Settings
-from lanes.token_store import TokenStore
+from lanes.credentials import CredentialStore
+from lanes.settings import WorkerSettings
 from tests.lanes.conftest import ClockedStore
-from worker.highlevel.outcomes import Failure
-from worker.highlevel.outcomes import Kind as OutcomeKind
-from worker.tokens.credential import Credential, Kind
-from worker.tokens.oauth import Grant, NotTaken, Refusal
-from worker.tokens.pace import Pace
-from worker.tokens.tokens import Tokens, Wait
+from worker.highlevel.outcomes import OutcomeKind, RequestFailure
+from worker.tokens.credential import Credential, CredentialKind
+from worker.tokens.oauth import Grant, TokenDenied, UnspentFailure
+from worker.tokens.provider import TokenProvider, TokenWait
+from worker.tokens.renewal_timing import RenewalTiming
 from worker.tokens.vault import Vault, new_key
 
 SCALE = 1000.0
 GRACE = 30 * SCALE  # the API's own, whatever we believe
-SETTINGS = Settings(secret_key=new_key(), oauth_client_id="app", oauth_client_secret="secret")
-LOOK_SECONDS = 1.2  # the longest time between two looks of a dispatcher
+SETTINGS = WorkerSettings(secret_key=new_key(), oauth_client_id="app", oauth_client_secret="secret")
+CHECK_SECONDS = 1.2  # the longest time between two looks of a dispatcher
 # What may become of a try; `good` is what follows when nothing is left.
 TAKEN = ("answer lost", "late and lost", "slow and lost", "reset", "503 applied", "slow 503 applied")
 KILLED = ("killed after", "killed with the answer", "killed in the pause", "killed late")
@@ -35,22 +34,22 @@ class KilledError(BaseException):
     """A process ends where it is, without another word."""
 
 
-def scaled(pace: Pace) -> Pace:
+def scaled(timing: RenewalTiming) -> RenewalTiming:
     """Return the same in the test's seconds."""
-    return Pace(**{each.name: getattr(pace, each.name) * SCALE for each in fields(Pace)})
+    return RenewalTiming(**{each.name: getattr(timing, each.name) * SCALE for each in fields(RenewalTiming)})
 
 
 class World:
     """One location with a pair whose access token is gone, the endpoint, and the clock."""
 
-    def __init__(self, store: ClockedStore, patterns: Iterable[str], pace: Pace) -> None:
+    def __init__(self, store: ClockedStore, patterns: Iterable[str], timing: RenewalTiming) -> None:
         store.client.flushall()
         store.pass_time(0)
-        self.lanes, self.pace = store, scaled(pace)
+        self.lanes, self.timing = store, scaled(timing)
         self.patterns: deque[str] = deque(patterns)
         self._lock = store.key("token_lock", "loc")
-        sealed = Vault(SETTINGS.secret_key).seal("loc", Credential(Kind.OAUTH, "", "rt-0"))
-        TokenStore(store).store_token("loc", sealed)
+        sealed = Vault(SETTINGS.secret_key).encrypt("loc", Credential(CredentialKind.OAUTH, "", "rt-0"))
+        CredentialStore(store).store_credential("loc", sealed)
         self.time = 0.0
         self.generation = 0
         self.spent_at: float | None = None
@@ -66,13 +65,13 @@ class World:
         else:
             self.lanes.client.delete(self._lock)
 
-    def take(self, token: str) -> Grant | Refusal:
+    def take(self, token: str) -> Grant | TokenDenied:
         """Be the API."""
         self.asked.append(self.time)
         if token == f"rt-{self.generation}":
             self.generation, self.spent_at = self.generation + 1, self.time
         elif self.spent_at is None or token != f"rt-{self.generation - 1}" or self.time - self.spent_at > GRACE:
-            return Refusal(400, "invalid_grant: this refresh token is invalid")
+            return TokenDenied(400, "invalid_grant: this refresh token is invalid")
         return Grant(f"at-{self.generation}", f"rt-{self.generation}", None)
 
     def lock_ends_in(self) -> float:
@@ -117,7 +116,7 @@ class Client:
     timeout: float
     dies_in_pause = False
 
-    def refresh(self, token: str, *_: object, within: float, **__: object) -> Grant | Refusal | Failure:
+    def refresh(self, token: str, *_: object, within: float, **__: object) -> Grant | TokenDenied | RequestFailure:
         """Let the next pattern happen."""
         world = self.world
         pattern = world.patterns.popleft() if world.patterns else "good"
@@ -132,20 +131,20 @@ class Client:
                 return answer
         if pattern in ("answer lost", "slow and lost", "lost before"):
             self._wait(whole * (0.01 if head == "slow" else 1))
-            return Failure("no whole answer")
+            return RequestFailure("no whole answer")
         not_taken = {"refused": "connection failed", "429": "429 Too many"}
-        return NotTaken(not_taken[pattern]) if pattern in not_taken else Failure(pattern)
+        return UnspentFailure(not_taken[pattern]) if pattern in not_taken else RequestFailure(pattern)
 
     def _wait(self, seconds: float) -> None:
         self.world.advance(seconds)
 
-    def _killed(self, when: str, token: str, whole: float) -> Grant | Refusal | Failure:
-        if when in ("after", "with the answer", "in the pause"):
+    def _killed(self, when: str, token: str, whole: float) -> Grant | TokenDenied | RequestFailure:
+        if when in ("judge", "with the answer", "in the pause"):
             answer = self.world.take(token)
         if when == "in the pause":
             self.dies_in_pause = True
             self._wait(whole)
-            return Failure("no whole answer")
+            return RequestFailure("no whole answer")
         if when == "late":
             self._wait(whole)
             self.world.take(token)
@@ -160,15 +159,15 @@ class Process:
 
     def __init__(self, world: World) -> None:
         self.world, self.store = world, MortalStore(world)
-        self.tokens = Tokens(SETTINGS, self.store, pace=world.pace)
+        self.tokens = TokenProvider(SETTINGS, self.store, timing=world.timing)
         renewer: Any = self.tokens._renewer
-        self.client = Client(world, self.store, world.pace.trying)
+        self.client = Client(world, self.store, world.timing.attempt_seconds)
         renewer._client = self.client
         renewer._clock = self.tokens._clock = lambda: world.time
         renewer._submit = renewer._work
         renewer._sleep = self._sleep
         # It has wanted one for long: it asks as rarely as anybody does.
-        self.tokens._waits["loc"] = Wait(world.time - 10**9, world.time)
+        self.tokens._waits["loc"] = TokenWait(world.time - 10**9, world.time)
 
     def _sleep(self, seconds: float) -> bool:
         if self.client.dies_in_pause:
@@ -189,15 +188,15 @@ def renew(world: World, *, idle: bool = False) -> str:
     for turn in range(2_000):
         try:
             if idle and turn:
-                process.tokens.take_up()
-                world.advance(LOOK_SECONDS * SCALE)
+                process.tokens.resume_renewals()
+                world.advance(CHECK_SECONDS * SCALE)
             if not idle or not turn or not process.store.client.hlen(process.store.key("renewals")):
                 token = process.tokens.of("loc")
-                if token.instead is None:
+                if token.failure_outcome is None:
                     return token.secret
-                if token.instead.kind is not OutcomeKind.AGAIN:
-                    return f"refused: {token.instead.message}"
-                world.advance(token.instead.wait or 0.0)
+                if token.failure_outcome.kind is not OutcomeKind.REQUEUE:
+                    return f"refused: {token.failure_outcome.message}"
+                world.advance(token.failure_outcome.wait or 0.0)
         except KilledError:
             world.advance(max(0.0, world.lock_ends_in() - 0.001 * SCALE))  # the worst moment for the next one to ask
             process = Process(world)

@@ -8,7 +8,7 @@ import pytest
 from worker.tokens.credential import (
     Credential,
     CredentialError,
-    Kind,
+    CredentialKind,
     from_fields,
     name_of,
     read_credential,
@@ -21,16 +21,16 @@ PAIR = {"access_token": "at", "refresh_token": "rt", "expires_in": 86399, "userT
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("pit-1", Credential(Kind.PRIVATE, "pit-1")),
-        ("  pit-1\r\n", Credential(Kind.PRIVATE, "pit-1")),
-        ('{"token": "pit-1\\n"}', Credential(Kind.PRIVATE, "pit-1")),
-        ('{"agency": "company"}', Credential(Kind.AGENCY, company_id="company")),
-        (json.dumps(PAIR), Credential(Kind.OAUTH, "at", "rt", expires_at=86499.0, lifetime=86399.0)),
-        ('{"refresh_token": "rt"}', Credential(Kind.OAUTH, "", "rt")),
-        ('{"refresh_token": "rt", "expires_in": 0, "access_token": ""}', Credential(Kind.OAUTH, "", "rt")),
+        ("pit-1", Credential(CredentialKind.PRIVATE, "pit-1")),
+        ("  pit-1\r\n", Credential(CredentialKind.PRIVATE, "pit-1")),
+        ('{"token": "pit-1\\n"}', Credential(CredentialKind.PRIVATE, "pit-1")),
+        ('{"agency": "company"}', Credential(CredentialKind.AGENCY, company_id="company")),
+        (json.dumps(PAIR), Credential(CredentialKind.OAUTH, "at", "rt", expires_at=86499.0, lifetime=86399.0)),
+        ('{"refresh_token": "rt"}', Credential(CredentialKind.OAUTH, "", "rt")),
+        ('{"refresh_token": "rt", "expires_in": 0, "access_token": ""}', Credential(CredentialKind.OAUTH, "", "rt")),
         (
             '{"refresh_token": "rt", "client_id": "app", "client_secret": "s"}',
-            Credential(Kind.OAUTH, "", "rt", "app", "s"),
+            Credential(CredentialKind.OAUTH, "", "rt", "app", "s"),
         ),
     ],
 )
@@ -54,7 +54,7 @@ def test_what_is_a_credential(text: str, expected: Credential) -> None:
         '{"agency": "a b"}',
     ],
 )
-def test_what_is_none_is_refused_without_repeating_it(text: str) -> None:
+def test_an_invalid_credential_is_refused_without_being_shown(text: str) -> None:
     with pytest.raises(CredentialError) as error:
         read_credential(text, now=0)
     assert not text or text not in str(error.value)

@@ -5,112 +5,124 @@ import structlog
 from pydantic import SecretStr
 from structlog.testing import LogCapture
 
-from lanes.token_store import TokenStore
-from tests.worker.tokens.conftest import Desk
+from lanes.credentials import CredentialStore
+from tests.worker.tokens.conftest import Harness
 from worker.shared_flag import SharedFlag
 from worker.tokens import credential_watch as module
-from worker.tokens.credential import Credential, Kind
-from worker.tokens.credential_watch import CredentialWatch, count_if_none_opens
+from worker.tokens.credential import Credential, CredentialKind
+from worker.tokens.credential_watch import CredentialWatch, count_if_all_undecryptable
 from worker.tokens.unservable import Unservable
 from worker.tokens.vault import Vault, new_key
 
 OTHER = Vault(SecretStr(new_key()))
-PIT = Credential(Kind.PRIVATE, "pit")
+PIT = Credential(CredentialKind.PRIVATE, "pit")
 
 
 @pytest.fixture
-def unservable(desk: Desk) -> Unservable:
-    return Unservable(desk.store, "w", SharedFlag())
+def unservable(harness: Harness) -> Unservable:
+    return Unservable(harness.store, "w", SharedFlag())
 
 
 @pytest.fixture
-def watch(desk: Desk, unservable: Unservable, monkeypatch: pytest.MonkeyPatch) -> CredentialWatch:
+def watch(harness: Harness, unservable: Unservable, monkeypatch: pytest.MonkeyPatch) -> CredentialWatch:
     monkeypatch.setattr(module, "SCAN_SECONDS", 0.0)
-    return CredentialWatch(desk.settings, desk.store, unservable)
+    return CredentialWatch(harness.settings, harness.store, unservable)
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> LogCapture:
-    told = LogCapture()
-    monkeypatch.setattr(module, "log", structlog.wrap_logger(None, processors=[told]))
-    return told
+def logs(monkeypatch: pytest.MonkeyPatch) -> LogCapture:
+    logs = LogCapture()
+    monkeypatch.setattr(module, "log", structlog.wrap_logger(None, processors=[logs]))
+    return logs
 
 
-def put_other(store: TokenStore, name: str) -> None:
+def put_other(store: CredentialStore, name: str) -> None:
     """Store a credential with a key that the worker does not have."""
-    store.store_token(name, OTHER.seal(name, PIT))
+    store.store_credential(name, OTHER.encrypt(name, PIT))
 
 
-def test_it_is_noted_as_long_as_it_is_so_and_told_twice(
-    desk: Desk, watch: CredentialWatch, unservable: Unservable, told: LogCapture
+def test_it_is_recorded_while_it_lasts_and_logged_twice(
+    harness: Harness, watch: CredentialWatch, unservable: Unservable, logs: LogCapture
 ) -> None:
-    desk.put("good", PIT)
-    watch.look()
-    assert (unservable.name, unservable.undecryptable, told.entries) == ("", 0, [])
+    harness.put("good", PIT)
+    watch.check()
+    assert (unservable.name, unservable.undecryptable, logs.entries) == ("", 0, [])
     for name in ("loc-1", "loc-2", "agency:c"):
-        put_other(desk.store, name)
+        put_other(harness.store, name)
     for _ in range(2):
-        watch.look()
+        watch.check()
         assert (unservable.name, unservable.undecryptable) == ("w", 3)
-        assert desk.store.unservable("w") == {"loc-1", "loc-2"}
-    desk.lanes.client.delete(desk.lanes.key("unservable", "w"))  # as when Redis was away for longer than it is kept
-    watch.look()
-    assert desk.store.unservable("w") == {"loc-1", "loc-2"}
-    desk.put("loc-1", PIT)
-    desk.store.remove_token("agency:c")
-    watch.look()
-    assert (desk.store.unservable("w"), unservable.undecryptable) == ({"loc-2"}, 1)
-    desk.put("loc-2", PIT)
-    watch.look()
-    assert (unservable.name, unservable.undecryptable, desk.store.unservable("w")) == ("", 0, set())
-    assert [entry["event"] for entry in told.entries] == ["credentials_undecryptable", "credentials_decryptable"]
-    assert told.entries[0]["credentials"] == 3
+        assert harness.store.unservable("w") == {"loc-1", "loc-2"}
+    harness.lanes.client.delete(
+        harness.lanes.key("unservable", "w")
+    )  # as when Redis was away for longer than it is kept
+    watch.check()
+    assert harness.store.unservable("w") == {"loc-1", "loc-2"}
+    harness.put("loc-1", PIT)
+    harness.store.remove_credential("agency:c")
+    watch.check()
+    assert (harness.store.unservable("w"), unservable.undecryptable) == ({"loc-2"}, 1)
+    harness.put("loc-2", PIT)
+    watch.check()
+    assert (unservable.name, unservable.undecryptable, harness.store.unservable("w")) == ("", 0, set())
+    assert [entry["event"] for entry in logs.entries] == ["credentials_undecryptable", "credentials_decryptable"]
+    assert logs.entries[0]["credentials"] == 3
 
 
-def test_between_its_scans_it_looks_at_what_is_wrong_and_at_nothing_else(
-    desk: Desk, watch: CredentialWatch, unservable: Unservable, monkeypatch: pytest.MonkeyPatch
+def test_between_scans_only_unusable_credentials_are_read(
+    harness: Harness, watch: CredentialWatch, unservable: Unservable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_other(desk.store, "loc")
-    watch.look()
+    put_other(harness.store, "loc")
+    watch.check()
     monkeypatch.setattr(module, "SCAN_SECONDS", 3600.0)
-    scans = desk.lanes.client.info("commandstats")["cmdstat_hscan"]["calls"]
-    put_other(desk.store, "unseen")
-    watch.look()
-    assert desk.store.unservable("w") == {"loc"}
+    scans = harness.lanes.client.info("commandstats")["cmdstat_hscan"]["calls"]
+    put_other(harness.store, "unseen")
+    watch.check()
+    assert harness.store.unservable("w") == {"loc"}
     unservable.note("unseen", "as a sender finds it")
-    desk.put("loc", PIT)
-    watch.look()
-    assert (desk.store.unservable("w"), unservable.undecryptable, unservable.name) == ({"unseen"}, 1, "w")
-    assert desk.lanes.client.info("commandstats")["cmdstat_hscan"]["calls"] == scans
+    harness.put("loc", PIT)
+    watch.check()
+    assert (harness.store.unservable("w"), unservable.undecryptable, unservable.name) == ({"unseen"}, 1, "w")
+    assert harness.lanes.client.info("commandstats")["cmdstat_hscan"]["calls"] == scans
 
 
-def test_what_a_sender_alone_found_is_tried_again_after_a_while(
-    desk: Desk, watch: CredentialWatch, unservable: Unservable, monkeypatch: pytest.MonkeyPatch
+def test_a_failure_that_only_a_sender_saw_is_tried_again_after_a_while(
+    harness: Harness, watch: CredentialWatch, unservable: Unservable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.put("loc", PIT)
+    harness.put("loc", PIT)
     unservable.note("loc", "its token was refused, and cannot be renewed here")
     for _ in range(2):
-        watch.look()
-        assert (desk.store.unservable("w"), unservable.name) == ({"loc"}, "w")
+        watch.check()
+        assert (harness.store.unservable("w"), unservable.name) == ({"loc"}, "w")
     monkeypatch.setattr(module, "TRY_AGAIN_SECONDS", 0.0)
-    watch.look()
-    assert (desk.store.unservable("w"), unservable.name) == (set(), "")
+    watch.check()
+    assert (harness.store.unservable("w"), unservable.name) == (set(), "")
 
 
-def test_what_was_removed_is_served_again(desk: Desk, watch: CredentialWatch, unservable: Unservable) -> None:
-    put_other(desk.store, "loc")
-    watch.look()
-    desk.store.remove_token("loc")
-    watch.look()
-    assert (unservable.name, unservable.undecryptable, desk.store.unservable("w")) == ("", 0, set())
+def test_what_was_removed_is_served_again(harness: Harness, watch: CredentialWatch, unservable: Unservable) -> None:
+    put_other(harness.store, "loc")
+    watch.check()
+    harness.store.remove_credential("loc")
+    watch.check()
+    assert (unservable.name, unservable.undecryptable, harness.store.unservable("w")) == ("", 0, set())
 
 
-def test_whether_none_can_be_decrypted(desk: Desk) -> None:
-    assert count_if_none_opens(desk.store, desk.vault) == 0
-    desk.put("loc", PIT)
-    assert [count_if_none_opens(desk.store, vault) for vault in (desk.vault, OTHER, Vault(None))] == [0, 1, 1]
-    put_other(desk.store, "other")
-    assert [count_if_none_opens(desk.store, vault) for vault in (desk.vault, OTHER, Vault(None))] == [0, 0, 2]
-    desk.store.remove_token("loc")
-    desk.store.store_token("other", desk.vault.seal("another", PIT))  # of no use, and yet its key is there
-    assert count_if_none_opens(desk.store, desk.vault) == 0
+def test_whether_none_can_be_decrypted(harness: Harness) -> None:
+    assert count_if_all_undecryptable(harness.store, harness.vault) == 0
+    harness.put("loc", PIT)
+    assert [count_if_all_undecryptable(harness.store, vault) for vault in (harness.vault, OTHER, Vault(None))] == [
+        0,
+        1,
+        1,
+    ]
+    put_other(harness.store, "other")
+    assert [count_if_all_undecryptable(harness.store, vault) for vault in (harness.vault, OTHER, Vault(None))] == [
+        0,
+        0,
+        2,
+    ]
+    harness.store.remove_credential("loc")
+    harness.store.store_credential(
+        "other", harness.vault.encrypt("another", PIT)
+    )  # of no use, and yet its key is there
+    assert count_if_all_undecryptable(harness.store, harness.vault) == 0

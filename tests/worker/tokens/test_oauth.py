@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from ops.sandbox import Fault, Sandbox, SandboxControl
 from tests.worker.highlevel.recorder import Recorder
 from tests.worker.highlevel.wire import WireServer, answer
-from worker.highlevel.outcomes import Answer, Failure
-from worker.highlevel.sandbox import Fault, Sandbox, SandboxControl
-from worker.tokens.oauth import Grant, NotTaken, OAuthClient, Refusal, understand
+from worker.highlevel.outcomes import Answer, RequestFailure
+from worker.tokens.oauth import Grant, OAuthClient, TokenDenied, UnspentFailure, understand
 
 JSON = {"content-type": "application/json"}
 PAIR = b'{"access_token": "at-2", "refresh_token": "rt-2", "expires_in": 86399, "userId": "u"}'
@@ -24,48 +24,52 @@ CERTIFICATE = Path(__file__).parents[1] / "highlevel" / "self_signed.pem"
         (200, PAIR, Grant("at-2", "rt-2", 86399)),
         (201, PAIR, Grant("at-2", "rt-2", 86399)),
         (200, b'{"access_token": "at-2", "refresh_token": "rt-2"}', Grant("at-2", "rt-2", None)),
-        (200, PAIR[:40], Failure("the answer does not hold the promised token")),
-        (200, b"", Failure("the answer does not hold the promised token")),
-        (200, b'{"access_token": "at-2"}', Failure("the answer does not hold the promised token")),
-        (200, b'{"access_token": "a b", "refresh_token": "r"}', Failure("the answer does not hold the promised token")),
-        (200, b"<html>", Failure("the answer does not hold the promised token")),
-        (400, b'{"message": "invalid_grant"}', Refusal(400, "invalid_grant")),
-        (400, b'{"message": "bad rt-1 of s-1"}', Refusal(400, "bad [secret] of [secret]")),
-        (401, b'{"message": "invalid_client"}', Refusal(401, "invalid_client")),
-        (403, b'{"message": "Forbidden resource"}', Refusal(403, "Forbidden resource")),
-        (422, b'{"message": ["a", "b"]}', Refusal(422, "a; b")),
-        (403, b"<html>error code: 1010", Failure("403 HTTP 403 with an HTML page")),
-        (429, b'{"message": "Too many"}', NotTaken("429 Too many")),
-        (500, b"", Failure("500 HTTP 500 without a message")),
-        (503, b'{"message": "rt-1"}', Failure("503 [secret]")),
-        (503, b'{"message": "\\u0072t-1"}', Failure("503 [secret]")),
-        (400, b'{"message": "no RT-1"}', Refusal(400, "no [secret]")),
-        (400, b'{"message": "' + b"x" * 497 + b'rt-1"}', Refusal(400, "x" * 497 + "[s…")),
+        (200, PAIR[:40], RequestFailure("the answer does not hold the promised token")),
+        (200, b"", RequestFailure("the answer does not hold the promised token")),
+        (200, b'{"access_token": "at-2"}', RequestFailure("the answer does not hold the promised token")),
+        (
+            200,
+            b'{"access_token": "a b", "refresh_token": "r"}',
+            RequestFailure("the answer does not hold the promised token"),
+        ),
+        (200, b"<html>", RequestFailure("the answer does not hold the promised token")),
+        (400, b'{"message": "invalid_grant"}', TokenDenied(400, "invalid_grant")),
+        (400, b'{"message": "bad rt-1 of s-1"}', TokenDenied(400, "bad [secret] of [secret]")),
+        (401, b'{"message": "invalid_client"}', TokenDenied(401, "invalid_client")),
+        (403, b'{"message": "Forbidden resource"}', TokenDenied(403, "Forbidden resource")),
+        (422, b'{"message": ["a", "b"]}', TokenDenied(422, "a; b")),
+        (403, b"<html>error code: 1010", RequestFailure("403 HTTP 403 with an HTML page")),
+        (429, b'{"message": "Too many"}', UnspentFailure("429 Too many")),
+        (500, b"", RequestFailure("500 HTTP 500 without a message")),
+        (503, b'{"message": "rt-1"}', RequestFailure("503 [secret]")),
+        (503, b'{"message": "\\u0072t-1"}', RequestFailure("503 [secret]")),
+        (400, b'{"message": "no RT-1"}', TokenDenied(400, "no [secret]")),
+        (400, b'{"message": "' + b"x" * 497 + b'rt-1"}', TokenDenied(400, "x" * 497 + "[s…")),
         # What it gives together with an error is as secret as what it gives without one.
         (
             400,
             b'{"message": "not at-9 and rt-9", "access_token": "at-9", "refresh_token": "rt-9"}',
-            Refusal(400, "not [secret] and [secret]"),
+            TokenDenied(400, "not [secret] and [secret]"),
         ),
         (
             200,
             b'{"error": "rt-1 is spent", "access_token": "at-2", "refresh_token": "rt-2"}',
-            Failure("200 [secret] is spent"),
+            RequestFailure("200 [secret] is spent"),
         ),
         (
             200,
             b'{"success": false, "message": "at-2 is none", "access_token": "at-2", "refresh_token": "rt-2"}',
-            Failure("200 [secret] is none"),
+            RequestFailure("200 [secret] is none"),
         ),
-        (302, b"", Failure("302 HTTP 302 without a message")),
-        (404, b'{"message": "Cannot POST"}', Failure("404 Cannot POST")),
+        (302, b"", RequestFailure("302 HTTP 302 without a message")),
+        (404, b'{"message": "Cannot POST"}', RequestFailure("404 Cannot POST")),
     ],
 )
 def test_what_an_answer_means(status: int, body: bytes, expected: object) -> None:
     assert understand(Answer(status, JSON, body), ("rt-1", "s-1"), pair=True) == expected
 
 
-def test_a_minted_token_comes_without_a_refresh_token() -> None:
+def test_an_exchanged_token_comes_without_a_refresh_token() -> None:
     assert understand(Answer(200, JSON, b'{"access_token": "at"}'), (), pair=False) == Grant("at", "", None)
 
 
@@ -81,13 +85,13 @@ def test_a_minted_token_comes_without_a_refresh_token() -> None:
         ({"companyId": "c"}, True),
     ],
 )
-def test_a_token_of_another_is_not_taken(names: dict[str, object], taken: bool) -> None:
+def test_a_token_of_another_location_is_not_taken(names: dict[str, object], taken: bool) -> None:
     answer = Answer(200, JSON, json.dumps({"access_token": "at", **names}).encode())
     found = understand(answer, (), pair=False, owners={"locationId": "loc", "companyId": "c"})
-    assert isinstance(found, Grant if taken else Failure)
+    assert isinstance(found, Grant if taken else RequestFailure)
 
 
-def refresh(client: OAuthClient, token: str = "rt-1") -> Grant | Refusal | Failure:
+def refresh(client: OAuthClient, token: str = "rt-1") -> Grant | TokenDenied | RequestFailure:
     return client.refresh(token, "app", "s-1", "Location")
 
 
@@ -97,7 +101,7 @@ def test_no_answer_repeats_a_secret_that_was_sent_or_is_to_be_replaced(status: i
     with Recorder(status=status, body=said) as server:
         client = OAuthClient(server.url, 5)
         refreshed = client.refresh("rt-1", "app", "s-1", "Location", replaces="at-1")
-        minted = client.mint("company", "loc", "agency-1", replaces="at-1")
+        minted = client.exchange("company", "loc", "agency-1", replaces="at-1")
     assert not isinstance(refreshed, Grant)
     assert not isinstance(minted, Grant)
     assert refreshed.message.removeprefix(f"{status} ") == "[secret] [secret] [secret] agency-1"
@@ -106,7 +110,7 @@ def test_no_answer_repeats_a_secret_that_was_sent_or_is_to_be_replaced(status: i
 
 def test_half_an_answer_gives_no_token() -> None:
     answer = understand(Answer(200, JSON, PAIR, cut=True), (), pair=True)
-    assert answer == Failure("the answer does not hold the promised token")
+    assert answer == RequestFailure("the answer does not hold the promised token")
 
 
 def test_secrets_go_into_the_body_and_nowhere_else() -> None:
@@ -123,27 +127,27 @@ def test_secrets_go_into_the_body_and_nowhere_else() -> None:
 
 def test_no_redirect_is_followed() -> None:
     with Recorder() as elsewhere, Recorder(status=307, headers={"Location": f"{elsewhere.url}/oauth/token"}) as server:
-        assert refresh(OAuthClient(server.url, 5)) == Failure("307 HTTP 307 without a message")
+        assert refresh(OAuthClient(server.url, 5)) == RequestFailure("307 HTTP 307 without a message")
     assert elsewhere.seen == []
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused() -> None:
+def test_an_untrusted_certificate_is_refused() -> None:
     with Recorder(certificate=CERTIFICATE) as server:
         answer = refresh(OAuthClient(server.url, 5))
-    assert answer == NotTaken("TLS: the certificate of the API could not be verified")
+    assert answer == UnspentFailure("TLS: the certificate of the API could not be verified")
     assert server.seen == []
 
 
 def test_there_is_a_deadline_for_the_whole_of_it(sandbox: Sandbox) -> None:
-    sandbox.fail(Fault(kind="slow_body", endpoint="token", delay_seconds=60))
+    sandbox.inject(Fault(kind="slow_body", endpoint="token", delay_seconds=60))
     began = time.monotonic()
-    assert refresh(OAuthClient(sandbox.url, 0.5)) == Failure("no whole answer within 0.5 s")
+    assert refresh(OAuthClient(sandbox.url, 0.5)) == RequestFailure("no whole answer within 0.5 s")
     assert time.monotonic() - began < 30
     assert OAuthClient(sandbox.url, 600).timeout == 7
 
 
-def test_nobody_there() -> None:
-    assert refresh(OAuthClient("http://127.0.0.1:1", 5)) == NotTaken("connection failed: ConnectionRefusedError")
+def test_an_unreachable_endpoint() -> None:
+    assert refresh(OAuthClient("http://127.0.0.1:1", 5)) == UnspentFailure("connection failed: ConnectionRefusedError")
 
 
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
@@ -154,32 +158,32 @@ def test_a_1xx_is_not_the_answer() -> None:
         {1: HINTS + answer(PAIR), 2: HINTS * 3 + answer(b'{"message":"invalid_grant"}', "400 Bad")}
     ) as server:
         assert refresh(OAuthClient(server.url, 5)) == Grant("at-2", "rt-2", 86399)
-        assert refresh(OAuthClient(server.url, 5)) == Refusal(400, "invalid_grant")
+        assert refresh(OAuthClient(server.url, 5)) == TokenDenied(400, "invalid_grant")
 
 
 def test_a_pair_that_is_cut_off_is_not_taken() -> None:
     with WireServer({1: answer(PAIR).replace(b"Length: 8", b"Length: 9")}, closing=frozenset({1})) as server:
-        assert isinstance(refresh(OAuthClient(server.url, 5)), Failure)
+        assert isinstance(refresh(OAuthClient(server.url, 5)), RequestFailure)
 
 
 @pytest.mark.parametrize("kind", ["invalid_json", "reset"])
 def test_an_answer_that_was_lost_is_given_again(sandbox: Sandbox, kind: str) -> None:
     control, client = SandboxControl(sandbox.url), OAuthClient(sandbox.url, 5)
     spent = control.grant("loc")["refresh_token"]
-    sandbox.fail(Fault(kind=kind, endpoint="token", applied=True, times=1))
-    assert isinstance(refresh(client, spent), Failure)
+    sandbox.inject(Fault(kind=kind, endpoint="token", applied=True, times=1))
+    assert isinstance(refresh(client, spent), RequestFailure)
     first = refresh(client, spent)
     assert isinstance(first, Grant)
     assert refresh(client, spent) == first
-    assert [one["stood"] for one in control.oauth()] == ["current", "grace", "grace"]
+    assert [one["refresh_state"] for one in control.oauth()] == ["current", "grace", "grace"]
 
 
-def test_minting(make_sandbox: Callable[..., Sandbox]) -> None:
+def test_exchanging_an_agency_token(make_sandbox: Callable[..., Sandbox]) -> None:
     sandbox = make_sandbox(token_seconds=60)
     control, client = SandboxControl(sandbox.url), OAuthClient(sandbox.url, 5)
     agency = control.grant(company="company")["access_token"]
-    minted = client.mint("company", "loc", agency)
+    minted = client.exchange("company", "loc", agency)
     assert isinstance(minted, Grant)
     assert (minted.refresh_token, minted.expires_in) == ("", 60)
-    assert client.mint("company", "loc", "nobody") == Refusal(401, "Invalid JWT")
-    assert client.mint("other", "loc", agency) == Refusal(400, "The token does not belong to this company.")
+    assert client.exchange("company", "loc", "nobody") == TokenDenied(401, "Invalid JWT")
+    assert client.exchange("other", "loc", agency) == TokenDenied(400, "The token does not belong to this company.")

@@ -4,16 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from worker.highlevel.outcomes import Kind as OutcomeKind
-from worker.highlevel.outcomes import Outcome
-from worker.tokens import renewal
-from worker.tokens.credential import Credential, Kind
+from worker.highlevel.outcomes import Outcome, OutcomeKind
+from worker.tokens import renewal_policy
+from worker.tokens.credential import Credential, CredentialKind
 from worker.tokens.oauth import Grant
 
 DAY = 86_399.0
-PAIR = Credential(Kind.OAUTH, "at", "rt", expires_at=DAY, lifetime=DAY)
-PRIVATE = Credential(Kind.PRIVATE, "pit")
-MINTED = Credential(Kind.AGENCY, "at", company_id="c", expires_at=DAY, lifetime=DAY)
+PAIR = Credential(CredentialKind.OAUTH, "at", "rt", expires_at=DAY, lifetime=DAY)
+PRIVATE = Credential(CredentialKind.PRIVATE, "pit")
+MINTED = Credential(CredentialKind.AGENCY, "at", company_id="c", expires_at=DAY, lifetime=DAY)
 
 
 @pytest.mark.parametrize(
@@ -27,8 +26,8 @@ MINTED = Credential(Kind.AGENCY, "at", company_id="c", expires_at=DAY, lifetime=
     ],
 )
 def test_ahead_of_its_end(credential: Credential, first: float | None, last: float | None) -> None:
-    assert renewal.renew_at(credential, 1.0) == first
-    assert renewal.renew_at(credential, 0.0) == last
+    assert renewal_policy.renew_at(credential, 1.0) == first
+    assert renewal_policy.renew_at(credential, 0.0) == last
 
 
 @pytest.mark.parametrize(
@@ -42,7 +41,7 @@ def test_ahead_of_its_end(credential: Credential, first: float | None, last: flo
     ],
 )
 def test_usable(credential: Credential, now: float, expected: bool) -> None:
-    assert renewal.usable(credential, now) is expected
+    assert renewal_policy.is_usable(credential, now) is expected
 
 
 NOW = 10_000.0
@@ -70,24 +69,24 @@ REFUSED = Outcome(OutcomeKind.UNAUTHORIZED, 401, "Invalid JWT")
         (replace(PAIR, renewed_at=NOW - 2, lifetime=None, expires_at=None), REFUSED, False),
     ],
 )
-def test_what_a_renewed_token_mends(credential: Credential, outcome: Outcome, expected: bool) -> None:
-    assert renewal.mendable(credential, outcome, NOW) is expected
+def test_what_a_refresh_can_fix(credential: Credential, outcome: Outcome, expected: bool) -> None:
+    assert renewal_policy.is_refreshable(credential, outcome, NOW) is expected
 
 
-def test_what_the_api_gave_counts_from_when_it_was_asked() -> None:
-    new = renewal.renewed(PAIR, Grant("at-2", "rt-2", 100.0), 50)
+def test_a_lifetime_counts_from_the_request() -> None:
+    new = renewal_policy.renewed(PAIR, Grant("at-2", "rt-2", 100.0), 50)
     assert (new.access_token, new.refresh_token, new.expires_at, new.renewed_at) == ("at-2", "rt-2", 150, 50)
-    unknown = renewal.renewed(MINTED, Grant("at-2", "", None), 50)
+    unknown = renewal_policy.renewed(MINTED, Grant("at-2", "", None), 50)
     assert (unknown.expires_at, unknown.lifetime, unknown.company_id) == (None, None, "c")
 
 
 @pytest.mark.parametrize(("first_at", "expected"), [(None, 100), (100, 100), (90, 90), (70, 70), (5, 70), (101, 100)])
-def test_what_it_repeats_counts_from_when_it_may_have_been_asked_first(first_at: float | None, expected: float) -> None:
-    assert renewal.given_at(100, first_at) == expected
+def test_a_repeated_pair_counts_from_the_first_possible_request(first_at: float | None, expected: float) -> None:
+    assert renewal_policy.given_at(100, first_at) == expected
 
 
 def test_a_refusal_after_a_lost_answer_says_what_to_do() -> None:
-    told = renewal.explain_lost("agency:c", 1_800_000_000, "invalid_grant")
-    assert told.startswith("no usable answer came to the renewal at 2027-01-15 08:00:00 UTC, ")
-    assert "lanes token set --agency c (the API says: invalid_grant)" in told
-    assert renewal.explain_lost("loc", 1_800_000_000, "invalid_client") == "invalid_client"
+    reported = renewal_policy.explain_lost("agency:c", 1_800_000_000, "invalid_grant")
+    assert reported.startswith("no usable answer came to the renewal at 2027-01-15 08:00:00 UTC, ")
+    assert "lanes token set --agency c (the API says: invalid_grant)" in reported
+    assert renewal_policy.explain_lost("loc", 1_800_000_000, "invalid_client") == "invalid_client"

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import redis
 
-from lanes.store import LaneStore, connect
-from ops.redis_server import RedisServer
+from lanes.queue.store import LaneStore, connect
+from ops.embedded.redis_server import RedisServer
+from ops.sandbox import Sandbox
 from tests.proxy import Proxy
 from tests.worker.highlevel.conftest import until
-from tests.worker.tokens.conftest import Desk
-from worker.highlevel.sandbox import Sandbox
+from tests.worker.tokens.conftest import Harness
 from worker.tokens import renewer as module
 
 pytestmark = pytest.mark.timeout(120)
@@ -34,11 +34,11 @@ def start(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
 
 
 @contextlib.contextmanager
-def desk_on(server: RedisServer, sandbox: Sandbox) -> Iterator[Desk]:
+def harness_for(server: RedisServer, sandbox: Sandbox) -> Iterator[Harness]:
     with connect(server.url) as client:
-        desk = Desk(LaneStore(client), sandbox)
-        yield desk
-        desk.close()
+        harness = Harness(LaneStore(client), sandbox)
+        yield harness
+        harness.close()
 
 
 def follow(start: Callable[..., RedisServer], port: int) -> RedisServer:
@@ -53,23 +53,23 @@ def test_a_renewed_pair_waits_for_a_replica_which_has_it_when_it_is_promoted(
 ) -> None:
     monkeypatch.setattr(module, "REPLICA_SECONDS", 60.0)
     primary = start()
-    with Proxy(primary.port) as line, desk_on(primary, sandbox) as desk:
+    with Proxy(primary.port) as line, harness_for(primary, sandbox) as harness:
         replica = follow(start, line.port)
-        version = desk.put_pair("loc")
+        version = harness.put_pair("loc")
         line.stall()  # the replica hears nothing for now
-        renewer = desk.tokens()._renewer
+        renewer = harness.tokens()._renewer
         renewer.renew("loc", version)
         with redis.Redis(port=primary.port) as client:
             until(lambda: client.info("clients")["blocked_clients"], "the renewal to wait for the replica")
         assert renewer._busy == {"loc"}
         line.heal()
         until(lambda: not renewer._busy, "the end of the renewal")
-        pair = desk.stored("loc")
-        assert desk.store.read("loc").version > version
+        pair = harness.stored("loc")
+        assert harness.store.read("loc").version > version
     primary.kill()
     with redis.Redis(port=replica.port) as client:
         client.replicaof("NO", "ONE")
-    with desk_on(replica, sandbox) as promoted:
+    with harness_for(replica, sandbox) as promoted:
         assert promoted.stored("loc") == pair
         assert promoted.tokens().of("loc").secret == pair.access_token
 
@@ -79,20 +79,20 @@ def test_a_replica_that_does_not_answer_fails_no_renewal(
 ) -> None:
     monkeypatch.setattr(module, "REPLICA_SECONDS", 0.2)
     primary = start()
-    with Proxy(primary.port) as line, desk_on(primary, sandbox) as desk:
+    with Proxy(primary.port) as line, harness_for(primary, sandbox) as harness:
         follow(start, line.port)
-        version = desk.put_pair("loc")
+        version = harness.put_pair("loc")
         line.stall()
-        renewer = desk.tokens()._renewer
+        renewer = harness.tokens()._renewer
         renewer.renew("loc", version)
         until(lambda: not renewer._busy, "the end of the renewal")
-        assert desk.store.read("loc").version > version
-        assert desk.store.wait_for_replica(0.2) is False
+        assert harness.store.read("loc").version > version
+        assert harness.store.wait_for_replica(0.2) is False
         line.heal()
-        assert desk.store.wait_for_replica(60) is True
+        assert harness.store.wait_for_replica(60) is True
 
 
-def test_without_a_replica_nobody_waits(desk: Desk) -> None:
-    calls = desk.lanes.client.info("commandstats").get("cmdstat_wait", {"calls": 0})["calls"]
-    assert desk.store.wait_for_replica(60) is None
-    assert desk.lanes.client.info("commandstats").get("cmdstat_wait", {"calls": 0})["calls"] == calls
+def test_without_a_replica_there_is_no_wait(harness: Harness) -> None:
+    calls = harness.lanes.client.info("commandstats").get("cmdstat_wait", {"calls": 0})["calls"]
+    assert harness.store.wait_for_replica(60) is None
+    assert harness.lanes.client.info("commandstats").get("cmdstat_wait", {"calls": 0})["calls"] == calls

@@ -1,6 +1,6 @@
 // The page of one job.
 
-import { act, ask, change, el, moment, number, poll, span, toast, write } from "./live.js";
+import { act, ask, change, el, formatTime, number, poll, span, toast, write } from "./live.js";
 import { shown } from "./reveal.js";
 import { jobAddress, show } from "./rows.js";
 
@@ -24,23 +24,23 @@ function draw(node, values, children) {
   node.replaceChildren(...children());
 }
 
-function happened(event) {
+function eventItem(event) {
   const facts = event.facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
   return el("li", { class: `lanes-event lanes-event-${event.tone}` },
     el("p", { class: "lanes-event-words" }, event.words, event.job_id ? " " : null, event.job_id ? jobLink(event.job_id) : null,
       event.seconds === null ? null : el("span", {}, ` ${span(event.seconds)}`)),
-    event.dated ? el("time", { datetime: new Date(event.at * 1000).toISOString() }, moment(event.at)) : null,
+    event.dated ? el("time", { datetime: new Date(event.at * 1000).toISOString() }, formatTime(event.at)) : null,
     facts.length ? el("dl", {}, ...facts) : null);
 }
 
-function waiting(wait) {
+function waitItem(wait) {
   return el("li", { class: "lanes-event lanes-event-now" },
     el("p", { class: "lanes-event-words" }, `waits ${wait.words}`, wait.job_id ? " " : null, wait.job_id ? jobLink(wait.job_id) : null),
-    wait.until ? el("time", { datetime: new Date(wait.until * 1000).toISOString() }, `until ${moment(wait.until)}`) : null);
+    wait.until ? el("time", { datetime: new Date(wait.until * 1000).toISOString() }, `until ${formatTime(wait.until)}`) : null);
 }
 
 function options(job, lane) {
-  const time = (value) => (value === null ? null : moment(value));
+  const time = (value) => (value === null ? null : formatTime(value));
   return [
     ["Location", el("a", { href: lane }, job.location_id)],
     ["Accepted", time(job.accepted_at)],
@@ -80,17 +80,17 @@ function drawBody({ fields, fields_before: before }) {
   ].filter(Boolean));
 }
 
-function drawCarried({ total, some }) {
-  show(document.getElementById("carried-panel"), total > 0);
-  write("carried-note", total > some.length ? `${number(some.length)} of ${number(total)}` : number(total));
-  draw(document.getElementById("carried"), some, () => some.map((other) => el("li", {}, jobLink(other))));
+function drawMergedJobs({ total, some }) {
+  show(document.getElementById("merged-jobs-panel"), total > 0);
+  write("merged-jobs-note", total > some.length ? `${number(some.length)} of ${number(total)}` : number(total));
+  draw(document.getElementById("merged-jobs"), some, () => some.map((other) => el("li", {}, jobLink(other))));
 }
 
 function drawLinks(found) {
   const lane = document.getElementById("lane-link");
   if (!lane.href) lane.href = found.lane;
   write(lane, found.job.location_id);
-  for (const name of ["task", "letter"]) {
+  for (const name of ["task", "dead_letter"]) {
     const link = document.getElementById(`${name}-link`);
     if (found[name] && link.getAttribute("href") !== found[name]) link.href = found[name];
     show(link, Boolean(found[name]));
@@ -104,25 +104,25 @@ const refresh = poll(`${page.dataset.source}?${new URLSearchParams({ id })}`, (f
   const badge = document.getElementById("state");
   badge.className = `badge lanes-badge-${STATES[job.state] ?? "secondary"}`;
   write(badge, job.state.replace("_", " "));
-  draw(document.getElementById("story"), [found.story, found.waits], () => [...found.story.map(happened), ...found.waits.map(waiting)]);
+  draw(document.getElementById("history"), [found.history, found.waits], () => [...found.history.map(eventItem), ...found.waits.map(waitItem)]);
   draw(document.getElementById("options"), [job, found.lane], () =>
     options(job, found.lane).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
   drawBody(found);
-  drawCarried(found.carried);
+  drawMergedJobs(found.merged_jobs);
   drawLinks(found);
 });
 
 document.getElementById("reveal")?.addEventListener("click", async () => {
   const sure = await ask({
     title: "Show what is in this job?",
-    text: "It may hold what people told a business in confidence. That you looked at it is written down in the trail.",
+    text: "It may hold what people told a business in confidence. That you looked at it is written to the audit log.",
     confirm: "Show it",
   });
   if (sure === null) return;
   try {
     const { body, original, record } = await change(page.dataset.reveal, { id });
     revealed = true;
-    write("body-note", "shown; the trail has it");
+    write("body-note", "shown; recorded in the audit log");
     const rows = (values) => Object.entries(values).map(([name, value]) => [name, shown(value)]);
     const target = document.getElementById("body");
     delete target.dataset.shown;
@@ -144,4 +144,4 @@ document.getElementById("cancel")?.addEventListener("click", () => act({
   text: "It is taken out of its lane, its content goes, and it is not sent. This cannot be undone.",
   confirm: "Cancel the job",
   danger: true,
-}, page.dataset.cancel, { values: { id }, done: (answer) => answer.told, refresh }));
+}, page.dataset.cancel, { values: { id }, done: (answer) => answer.message, refresh }));

@@ -1,14 +1,14 @@
 // The page of one lane.
 
 import { rates } from "./charts.js";
-import { act, el, moment, number, poll, span, write } from "./live.js";
+import { act, el, formatTime, number, poll, span, write } from "./live.js";
 import { bar, fillBar, jobAddress, show, syncRows } from "./rows.js";
-import { brakeLine, drawStops, stopLines } from "./stops.js";
+import { brakeLine, drawStops, stopLines } from "./stop_banner.js";
 
 const SERIES_MS = 30000;
 const page = document.getElementById("lane");
 const { location: name } = page.dataset;
-const from = { ready: 0, later: 0 };
+const from = { ready: 0, delayed: 0 };
 const bars = { window: bar("Requests in the window"), day: bar("Requests in the day") };
 const drawDay = rates(document.getElementById("day-chart"), document.querySelector("#day-table tbody"), 3600);
 let last = null;
@@ -17,14 +17,14 @@ for (const [place, made] of Object.entries(bars)) document.getElementById(place)
 
 // Of each part: what stands in a row behind the job's id, with its label.
 const PARTS = {
-  ready: [["Accepted", (job) => moment(job.accepted_at)], ["Attempts", (job) => number(job.attempt)], ["Priority", (job) => number(job.priority)],
-    ["Behind it", (job) => number(job.behind)]],
-  later: [["Waits until", (job) => moment(job.until)], ["Attempts", (job) => number(job.attempt)], ["Priority", (job) => number(job.priority)],
-    ["Behind it", (job) => number(job.behind)]],
-  in_flight: [["Sent", (job) => moment(job.released_at)], ["Attempt", (job) => number(job.attempt)], ["Worker", (job) => job.worker],
-    ["Lease ends", (job) => (job.until ? moment(job.until) : "ended")]],
-  letters: [["Died", (job) => moment(job.ended_at)], ["Attempts", (job) => number(job.attempt)], ["Why", (job) => job.reason],
-    ["Accepted", (job) => moment(job.accepted_at)]],
+  ready: [["Accepted", (job) => formatTime(job.accepted_at)], ["Attempts", (job) => number(job.attempt)], ["Priority", (job) => number(job.priority)],
+    ["Blocked by it", (job) => number(job.blocked_count)]],
+  delayed: [["Waits until", (job) => formatTime(job.until)], ["Attempts", (job) => number(job.attempt)], ["Priority", (job) => number(job.priority)],
+    ["Blocked by it", (job) => number(job.blocked_count)]],
+  in_flight: [["Sent", (job) => formatTime(job.released_at)], ["Attempt", (job) => number(job.attempt)], ["Worker", (job) => job.worker],
+    ["Lease ends", (job) => (job.until ? formatTime(job.until) : "ended")]],
+  dead_letters: [["Failed at", (job) => formatTime(job.ended_at)], ["Attempts", (job) => number(job.attempt)], ["Why", (job) => job.reason],
+    ["Accepted", (job) => formatTime(job.accepted_at)]],
 };
 
 function drawPart(part, jobs) {
@@ -33,7 +33,7 @@ function drawPart(part, jobs) {
     (job) => el("tr", { role: "row" },
       el("th", { scope: "row", role: "rowheader", class: "lanes-id" }, el("a", { href: jobAddress(page.dataset.job, job.id) }, job.id)),
       ...columns.map(([label]) => el("td", { role: "cell", "data-label": label }))),
-    (row, job) => columns.forEach(([, told], at) => write(row.children[at + 1], told(job))));
+    (row, job) => columns.forEach(([, render], at) => write(row.children[at + 1], render(job))));
   show(document.getElementById(`${part}-none`), jobs.length === 0);
 }
 
@@ -52,13 +52,13 @@ function drawPaged(part, { total, jobs }) {
   next.disabled = from[part] + last.step >= total;
 }
 
-function tellStops({ gate, lane }) {
-  const lines = stopLines(gate);
+function showStops({ global_state, lane }) {
+  const lines = stopLines(global_state);
   if (lane.hold !== null) {
-    const since = lane.held_at ? ` since ${moment(lane.held_at)}` : "";
+    const since = lane.held_at ? ` since ${formatTime(lane.held_at)}` : "";
     lines.push(["warning", `Held${since} by ${lane.hold_text}`]);
   }
-  if (lane.brake) lines.push(["danger", `On the brake since ${moment(lane.brake.since)}: ${brakeLine(lane.brake)}`]);
+  if (lane.brake) lines.push(["danger", `On the brake since ${formatTime(lane.brake.since)}: ${brakeLine(lane.brake)}`]);
   if (lane.failing) lines.push(["danger", `Failing: ${number(lane.failing)} requests in a row, single probes go out`]);
   drawStops(lines);
 }
@@ -76,26 +76,26 @@ function drawLane(lane) {
 }
 
 function drawButtons(lane) {
-  const [hold, resume, limit, common] = ["hold", "resume", "limit", "common"].map((id) => document.getElementById(id));
+  const [hold, resume, limit, reset] = ["hold", "resume", "limit", "reset"].map((id) => document.getElementById(id));
   if (!hold) return;
   hold.disabled = limit.disabled = false;
   show(hold, lane.hold === null);
   show(resume, lane.hold !== null);
   show(document.getElementById("end-brake"), lane.brake !== null);
-  show(common, [lane.burst, lane.daily, lane.weight].some((limit_) => limit_ !== null));
+  show(reset, [lane.burst, lane.daily, lane.weight].some((limit_) => limit_ !== null));
 }
 
 const refresh = poll(() => `${page.dataset.source}?${new URLSearchParams({ location: name, ...from })}`, (found) => {
   last = found;
-  tellStops(found);
+  showStops(found);
   drawLane(found.lane);
   drawButtons(found.lane);
   drawPaged("ready", found.ready);
-  drawPaged("later", found.later);
+  drawPaged("delayed", found.delayed);
   drawPart("in_flight", found.in_flight);
-  const { in_flight: flying } = found.lane;
-  write("in_flight-note", flying > found.in_flight.length ? `${number(found.in_flight.length)} of ${number(flying)} on their way` : `${number(flying)} on ${flying === 1 ? "its" : "their"} way`);
-  drawPart("letters", found.letters);
+  const { in_flight: inFlight } = found.lane;
+  write("in_flight-note", inFlight > found.in_flight.length ? `${number(found.in_flight.length)} of ${number(inFlight)} on their way` : `${number(inFlight)} on ${inFlight === 1 ? "its" : "their"} way`);
+  drawPart("dead_letters", found.dead_letters);
 });
 
 const TOKENS = {
@@ -107,8 +107,8 @@ const TOKENS = {
   unreadable: "one is stored, but cannot be read here",
 };
 
-function tellToken({ kind, expires_at: end, note }) {
-  const until = end ? `; its access token ends ${moment(end)}` : "";
+function tokenText({ kind, expires_at: end, note }) {
+  const until = end ? `; its access token ends ${formatTime(end)}` : "";
   return `${TOKENS[kind] ?? kind}${until}${note ? ` (${note})` : ""}`;
 }
 
@@ -118,7 +118,7 @@ async function drawSeries() {
   if (!answer?.ok) return; // The page says already that its data do not come.
   const { at, step, counts, token } = await answer.json();
   drawDay({ at, step, ...Object.fromEntries(Object.entries(counts).map(([event, values]) => [event, values.map((value) => value / step)])) });
-  write("token", tellToken(token));
+  write("token", tokenText(token));
 }
 drawSeries();
 setInterval(drawSeries, SERIES_MS);
@@ -131,7 +131,7 @@ for (const button of page.querySelectorAll("[data-part]")) {
   });
 }
 
-const told = (answer) => answer.told;
+const message = (answer) => answer.message;
 const values = { location: name };
 
 document.getElementById("hold")?.addEventListener("click", () => act({
@@ -139,7 +139,7 @@ document.getElementById("hold")?.addEventListener("click", () => act({
   text: `${name} sends nothing more until it is resumed. What is on its way ends; jobs are accepted and wait, and do not expire meanwhile. Other lanes go on.`,
   confirm: "Hold",
   fields: [{ name: "reason", label: "Why, for whoever looks at it later", required: true, maxlength: 500, autocomplete: "off" }],
-}, page.dataset.hold, { values, done: told, refresh }));
+}, page.dataset.hold, { values, done: message, refresh }));
 
 document.getElementById("resume")?.addEventListener("click", () => {
   const { hold_text: by, hold_causes: causes, held_at } = last.lane;
@@ -147,13 +147,13 @@ document.getElementById("resume")?.addEventListener("click", () => {
   const text = causes.includes("authorization")
     ? `${was}Its token was not accepted. If it is not accepted now either, the next job becomes a dead letter and the lane is held again. A new token (lanes token set ${name}) ${causes.length > 1 ? "takes that cause away" : "resumes it by itself"}.`
     : `${was}What waited is sent from now on.`;
-  act({ title: "Resume this lane?", text, confirm: "Resume" }, page.dataset.resume, { values: { ...values, held_at }, done: told, refresh });
+  act({ title: "Resume this lane?", text, confirm: "Resume" }, page.dataset.resume, { values: { ...values, held_at }, done: message, refresh });
 });
 
 document.getElementById("end-brake")?.addEventListener("click", () => {
   const { refusals, status, since } = last.lane.brake;
   const text = `The API refused ${number(refusals)} requests in a row, the last with status ${status}. What waits is sent from now on: if it refuses still, as many jobs become dead letters before the lane is on the brake again. The first delivery ends the brake by itself.`;
-  act({ title: "End the brake of this lane?", text, confirm: "End the brake" }, page.dataset.endBrake, { values: { ...values, since }, done: told, refresh });
+  act({ title: "End the brake of this lane?", text, confirm: "End the brake" }, page.dataset.endBrake, { values: { ...values, since }, done: message, refresh });
 });
 
 function number_(field, label, max, help) {
@@ -167,12 +167,12 @@ document.getElementById("limit")?.addEventListener("click", () => act({
   fields: [
     number_("burst", "Requests in a window", 1e9),
     number_("daily", "Requests in a day", 1e9),
-    number_("weight", "Turns where others have one, when workers are short", 100),
+    number_("weight", "Weight: turns for one turn of others, when workers are short", 100),
   ],
-}, page.dataset.limit, { values, done: told, refresh }));
+}, page.dataset.limit, { values, done: message, refresh }));
 
-document.getElementById("common")?.addEventListener("click", () => act({
+document.getElementById("reset")?.addEventListener("click", () => act({
   title: "Limits as for all?",
   text: `${name} gets the limits and the weight that all locations have.`,
   confirm: "Use the common limits",
-}, page.dataset.limit, { values, done: told, refresh }));
+}, page.dataset.limit, { values, done: message, refresh }));

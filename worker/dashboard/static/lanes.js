@@ -1,24 +1,24 @@
 // The table of lanes. What of it is wanted stands in the address, so that a reload, a bookmark and the way back keep it.
 
-import { resumeHeld } from "./held.js";
-import { act, el, moment, number, poll, span, write } from "./live.js";
+import { resumeHeld } from "./bulk_resume.js";
+import { act, el, formatTime, number, poll, span, write } from "./live.js";
 import { address, bar, fillBar, show, syncRows } from "./rows.js";
-import { brakeLine, drawStops, stopLines } from "./stops.js";
+import { brakeLine, drawStops, stopLines } from "./stop_banner.js";
 
 const page = document.getElementById("lanes");
 const table = document.getElementById("lanes-table");
 const search = document.getElementById("search");
-const RISING = ["location", "next", "hold"];
-const wanted = new URLSearchParams(page.dataset.query);
+const ASCENDING_FIRST = ["location", "next", "hold"];
+const query = new URLSearchParams(page.dataset.query);
 let last = null;
 
-function want(changes) {
+function updateQuery(changes) {
   for (const [name, value] of Object.entries(changes)) {
-    if (value === "" || value === null) wanted.delete(name);
-    else wanted.set(name, value);
+    if (value === "" || value === null) query.delete(name);
+    else query.set(name, value);
   }
-  if (!("page" in changes)) wanted.delete("page");
-  history.replaceState(null, "", wanted.size ? `?${wanted}` : location.pathname);
+  if (!("page" in changes)) query.delete("page");
+  history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
   refresh();
 }
 
@@ -34,9 +34,9 @@ function makeRow(lane) {
 }
 
 function fillRow(row, lane) {
-  const [, pending, flying, delivered, dead, window_, day, next, oldest, state] = row.children;
+  const [, pending, inFlight, delivered, dead, window_, day, next, oldest, state] = row.children;
   write(pending, number(lane.pending));
-  write(flying, number(lane.in_flight));
+  write(inFlight, number(lane.in_flight));
   write(delivered, number(lane.delivered));
   write(dead, number(lane.dead));
   dead.classList.toggle("lanes-alarm", lane.dead > 0);
@@ -57,14 +57,14 @@ function fillState(cell, lane) {
   const held = lane.hold !== null ? lane.hold_text : "";
   const braked = lane.brake ? `${held ? "on the brake: " : ""}${brakeLine(lane.brake)}` : "";
   write(reason, held || braked ? [held, braked].filter(Boolean).join("; ") : lane.failing ? `${lane.failing} in a row, single probes` : "");
-  reason.title = lane.held_at ? `since ${moment(lane.held_at)}` : "";
+  reason.title = lane.held_at ? `since ${formatTime(lane.held_at)}` : "";
 }
 
-function tellStops(found) {
-  const lines = stopLines(found.gate);
-  if (found.trouble) lines.unshift(["danger", `Redis does not answer: ${found.trouble}. These numbers are ${span(found.age)} old.`]);
+function showStops(found) {
+  const lines = stopLines(found.global_state);
+  if (found.error) lines.unshift(["danger", `Redis does not answer: ${found.error}. These numbers are ${span(found.age)} old.`]);
   drawStops(lines);
-  page.classList.toggle("lanes-stale", Boolean(found.trouble));
+  page.classList.toggle("lanes-stale", Boolean(found.error));
 }
 
 function drawControls(found) {
@@ -76,7 +76,7 @@ function drawControls(found) {
   }
   for (const head of table.querySelectorAll("[data-column]")) {
     const on = head.dataset.column === found.sort;
-    head.setAttribute("aria-sort", on ? (found.falling ? "descending" : "ascending") : "none");
+    head.setAttribute("aria-sort", on ? (found.descending ? "descending" : "ascending") : "none");
   }
   document.getElementById("sort").value = found.sort;
   document.getElementById("rows").value = String(found.rows);
@@ -89,16 +89,16 @@ function drawControls(found) {
   write("found", `${range} lanes${of}${old}`);
   const [hold, resume] = ["hold-all", "resume-all"].map((id) => document.getElementById(id));
   if (hold) {
-    show(hold, !found.gate.hold);
-    show(resume, Boolean(found.gate.hold));
+    show(hold, !found.global_state.hold);
+    show(resume, Boolean(found.global_state.hold));
     show(document.getElementById("resume-held"), found.held > 0 || found.braked > 0);
-    show(document.getElementById("end-brake"), Boolean(found.gate.brake));
+    show(document.getElementById("end-brake"), Boolean(found.global_state.brake));
   }
 }
 
-const refresh = poll(() => `${page.dataset.source}?${wanted}`, (found) => {
+const refresh = poll(() => `${page.dataset.source}?${query}`, (found) => {
   last = found;
-  tellStops(found);
+  showStops(found);
   for (const [name, value] of Object.entries(found.totals)) {
     if (document.getElementById(`total-${name}`)) write(`total-${name}`, number(value));
   }
@@ -110,48 +110,48 @@ const refresh = poll(() => `${page.dataset.source}?${wanted}`, (found) => {
 let typing = null;
 search.addEventListener("input", () => {
   clearTimeout(typing);
-  typing = setTimeout(() => want({ search: search.value.trim() }), 250);
+  typing = setTimeout(() => updateQuery({ search: search.value.trim() }), 250);
 });
 document.getElementById("search-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  want({ search: search.value.trim() });
+  updateQuery({ search: search.value.trim() });
 });
 for (const button of page.querySelectorAll("[data-show]")) {
-  button.addEventListener("click", () => want({ show: button.dataset.show === "all" ? "" : button.dataset.show }));
+  button.addEventListener("click", () => updateQuery({ show: button.dataset.show === "all" ? "" : button.dataset.show }));
 }
 
 function sortBy(column) {
-  const falling = last && last.sort === column ? !last.falling : !RISING.includes(column);
-  want({ sort: column, way: falling ? "down" : "up" });
+  const descending = last && last.sort === column ? !last.descending : !ASCENDING_FIRST.includes(column);
+  updateQuery({ sort: column, direction: descending ? "down" : "up" });
 }
 
 for (const head of table.querySelectorAll("[data-column]")) {
   head.firstElementChild.addEventListener("click", () => sortBy(head.dataset.column));
 }
-document.getElementById("sort").addEventListener("change", (event) => want({ sort: event.target.value, way: "" }));
-document.getElementById("rows").addEventListener("change", (event) => want({ rows: event.target.value }));
-document.getElementById("previous").addEventListener("click", () => want({ page: last.page - 1 }));
-document.getElementById("next").addEventListener("click", () => want({ page: last.page + 1 }));
+document.getElementById("sort").addEventListener("change", (event) => updateQuery({ sort: event.target.value, direction: "" }));
+document.getElementById("rows").addEventListener("change", (event) => updateQuery({ rows: event.target.value }));
+document.getElementById("previous").addEventListener("click", () => updateQuery({ page: last.page - 1 }));
+document.getElementById("next").addEventListener("click", () => updateQuery({ page: last.page + 1 }));
 
-const told = (answer) => answer.told;
+const message = (answer) => answer.message;
 document.getElementById("hold-all")?.addEventListener("click", () => act({
   title: "Hold everything?",
   text: "No lane sends anything more until everything is resumed, lanes to come neither. What is on its way ends. Jobs are accepted and wait, and do not expire meanwhile.",
   confirm: "Hold everything",
   danger: true,
   fields: [{ name: "reason", label: "Why, for whoever looks at it later", required: true, maxlength: 500, autocomplete: "off" }],
-}, page.dataset.holdAll, { done: told, refresh }));
+}, page.dataset.holdAll, { done: message, refresh }));
 document.getElementById("resume-all")?.addEventListener("click", () => {
-  const hold = last.gate.hold;
+  const hold = last.global_state.hold;
   act({
     title: "Resume everything?",
     text: `It is held by ${hold.by}: ${hold.reason}. What waited is sent from now on; lanes that are held on their own stay so.`,
     confirm: "Resume everything",
-  }, page.dataset.resumeAll, { values: { held_at: hold.at }, done: told, refresh });
+  }, page.dataset.resumeAll, { values: { held_at: hold.at }, done: message, refresh });
 });
 document.getElementById("resume-held")?.addEventListener("click", () => resumeHeld(page.dataset.held, page.dataset.resumeHeld, refresh));
 document.getElementById("end-brake")?.addEventListener("click", () => act({
   title: "End the brake of all lanes?",
   text: "What waits is sent from now on; lanes on their own brake stay so. If the API refuses still, all lanes are on the brake again after the next refusal.",
   confirm: "End the brake of all",
-}, page.dataset.endBrake, { values: { since: last.gate.brake.since }, done: told, refresh }));
+}, page.dataset.endBrake, { values: { since: last.global_state.brake.since }, done: message, refresh }));

@@ -44,7 +44,7 @@ function parts(value, size, large, small) {
 }
 
 /** A moment (seconds since the epoch) as this reader's clock has it. */
-export function moment(seconds) {
+export function formatTime(seconds) {
   return new Date(seconds * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
 }
 
@@ -86,7 +86,7 @@ export function poll(source, draw) {
   let turn = 0;
   let state = "";
 
-  function tell(text, good) {
+  function showStatus(text, good) {
     if (text !== state) {
       state = text;
       write("live-text", text);
@@ -96,7 +96,7 @@ export function poll(source, draw) {
     }
   }
 
-  function tellAge() {
+  function showAge() {
     const old = state !== "" && state !== "Live" && seen !== null;
     write("live-ago", old ? `last seen ${span(Math.max(1, Math.round((Date.now() - seen) / 1000)))} ago` : "");
   }
@@ -109,14 +109,14 @@ export function poll(source, draw) {
       if (mine !== turn) return; // A newer question is under way: it has other filters.
       draw(found);
       seen = Date.now();
-      tell("Live", true);
+      showStatus("Live", true);
     } catch (error) {
       if (mine !== turn) return;
       if (!(error instanceof Failure)) throw error;
-      tell(error.message, false);
+      showStatus(error.message, false);
     } finally {
       if (mine === turn) {
-        tellAge();
+        showAge();
         if (!document.hidden) timer = setTimeout(refresh, EVERY_MS);
       }
     }
@@ -126,7 +126,7 @@ export function poll(source, draw) {
     if (document.hidden) clearTimeout(timer);
     else refresh();
   });
-  setInterval(tellAge, 1000);
+  setInterval(showAge, 1000);
   refresh();
   return refresh;
 }

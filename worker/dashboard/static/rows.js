@@ -8,10 +8,10 @@ import { el, number, write } from "./live.js";
  */
 export function syncRows(body, items, key, make, fill) {
   const focused = document.activeElement;
-  const wanted = new Set(items.map(key));
+  const keys = new Set(items.map(key));
   const known = new Map();
   for (const row of [...body.children]) {
-    if (wanted.has(row.dataset.key)) known.set(row.dataset.key, row);
+    if (keys.has(row.dataset.key)) known.set(row.dataset.key, row);
     else row.remove();
   }
   let place = body.firstElementChild;

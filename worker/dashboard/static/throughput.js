@@ -1,7 +1,7 @@
 // The throughput page.
 
 import { rate, rates } from "./charts.js";
-import { el, moment, number, poll, span, write } from "./live.js";
+import { el, formatTime, number, poll, span, write } from "./live.js";
 
 const page = document.getElementById("throughput");
 const drawHour = rates(document.getElementById("hour-chart"), document.querySelector("#hour-table tbody"), 300);
@@ -11,29 +11,29 @@ function percent(share) {
   return share === null ? "–" : `${(share * 100).toFixed(share > 0 && share < 0.0995 ? 1 : 0)} %`;
 }
 
-function counted(value, noun) {
+function pluralize(value, noun) {
   return `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
 }
 
-function drawStops({ gate, held, braked }) {
+function drawStops({ global_state, held, braked }) {
   const lines = [];
-  if (gate.hold) lines.push(["danger", `Everything is held since ${moment(gate.hold.at)} by ${gate.hold.by}: ${gate.hold.reason}`]);
-  if (gate.outage) {
-    const { since, room } = gate.outage;
+  if (global_state.hold) lines.push(["danger", `Everything is held since ${formatTime(global_state.hold.at)} by ${global_state.hold.by}: ${global_state.hold.reason}`]);
+  if (global_state.outage) {
+    const { since, room } = global_state.outage;
     const probing = room === 1 ? "single probes go out" : `ending, ${room} requests at a time`;
-    lines.push(["danger", `Outage of the API since ${moment(since)}: ${probing}`]);
+    lines.push(["danger", `Outage of the API since ${formatTime(since)}: ${probing}`]);
   }
-  if (gate.brake) {
-    const { since, status } = gate.brake;
-    lines.push(["danger", `All lanes are on the brake since ${moment(since)}: refused with status ${status}, single probes go out`]);
+  if (global_state.brake) {
+    const { since, status } = global_state.brake;
+    lines.push(["danger", `All lanes are on the brake since ${formatTime(since)}: refused with status ${status}, single probes go out`]);
   }
   if (braked) {
     const which = braked.lanes === 1 ? "" : "the longest, ";
-    lines.push(["warning", `${counted(braked.lanes, "lane")} on the brake: ${which}${braked.location_id}, since ${moment(braked.since)}`]);
+    lines.push(["warning", `${pluralize(braked.lanes, "lane")} on the brake: ${which}${braked.location_id}, since ${formatTime(braked.since)}`]);
   }
   if (held) {
     const which = held.lanes === 1 ? "" : "the longest, ";
-    lines.push(["warning", `${counted(held.lanes, "lane")} held: ${which}${held.location_id}, since ${moment(held.since)}`]);
+    lines.push(["warning", `${pluralize(held.lanes, "lane")} held: ${which}${held.location_id}, since ${formatTime(held.since)}`]);
   }
   const region = document.getElementById("stops");
   const text = lines.map((line) => line[1]).join("\n");
@@ -47,12 +47,12 @@ function drawNow({ rates: now, in_use: use, backlog, oldest }) {
   write("rate-note", `retried ${rate(now.retried)}, throttled ${rate(now.throttled)}, dead ${rate(now.dead)}; last half minute`);
   write("share", percent(use.share));
   write("share-note", use.lanes
-    ? `${number(use.used)} of ${number(use.allowed)} requests in the windows of ${counted(use.lanes, "lane")} with work`
+    ? `${number(use.used)} of ${number(use.allowed)} requests in the windows of ${pluralize(use.lanes, "lane")} with work`
     : "no lane has work that it may send");
   write("gone", backlog.jobs ? (backlog.seconds === null ? "not moving" : span(backlog.seconds)) : "nothing waits");
   const held = backlog.held ? `; ${number(backlog.held)} more held` : "";
   const slowed = backlog.braked ? `; ${number(backlog.braked)} more on the brake` : "";
-  write("gone-note", `${counted(backlog.jobs, "job")} at ${rate(backlog.pace)}/s, ${rate(backlog.incoming)}/s come in${held}${slowed}`);
+  write("gone-note", `${pluralize(backlog.jobs, "job")} at ${rate(backlog.pace)}/s, ${rate(backlog.incoming)}/s come in${held}${slowed}`);
   document.getElementById("backlog-card").classList.toggle("metric-card-danger", backlog.jobs > 0 && backlog.seconds === null);
   write("oldest", oldest ? span(oldest.seconds) : "none waits");
   const note = document.getElementById("oldest-note");
@@ -60,12 +60,12 @@ function drawNow({ rates: now, in_use: use, backlog, oldest }) {
   if (note.textContent !== where) note.replaceChildren(oldest && oldest.url ? el("a", { href: oldest.url }, where) : where);
 }
 
-function drawWorkers(crew) {
-  write("workers", number(crew.alive));
-  const hands = `can send ${counted(crew.hands, "job")} at once`;
-  const capacity = crew.untold ? "asking how much they can send" : `${hands}, ${percent(crew.busy)} busy`;
-  write("workers-note", crew.alive ? capacity : "nothing is sent");
-  document.getElementById("workers-card").classList.toggle("metric-card-danger", crew.alive === 0);
+function drawWorkers(usage) {
+  write("workers", number(usage.alive));
+  const sendable = `can send ${pluralize(usage.capacity, "job")} at once`;
+  const capacity = usage.unknown ? "asking how much they can send" : `${sendable}, ${percent(usage.busy)} busy`;
+  write("workers-note", usage.alive ? capacity : "nothing is sent");
+  document.getElementById("workers-card").classList.toggle("metric-card-danger", usage.alive === 0);
 }
 
 function drawLatency(latency) {

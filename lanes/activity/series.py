@@ -1,0 +1,198 @@
+"""What happened lately, as the scripts count it (`include/series.lua`): for those who watch."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lanes.queue.job import MICROSECONDS, Reason
+from lanes.queue.store import LaneStore
+
+EVENTS = ("accepted", "merged", "delivered", "retried", "throttled", "reclaimed", "dead", "expired", "cancelled")
+BURIED = (Reason.REFUSED, Reason.EXHAUSTED, Reason.UNCONFIRMED, Reason.UNAUTHORIZED)
+
+RECENT_SECONDS, HOUR = 10, 3600
+HISTORY_SECONDS, DAY = 300, 86_400
+LANE_HISTORY_SECONDS = 14_400
+
+_WAITS, _ANSWERS = "w", "a"
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How often something took how long: four buckets to the factor two, from a millisecond on.
+
+    Bucket `k` holds what took from `2 ** (k / 4)` to `2 ** ((k + 1) / 4)` ms; bucket 0 all that was faster, too.
+    """
+
+    counts: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """How many there were."""
+        return sum(self.counts.values())
+
+    @property
+    def seconds(self) -> float:
+        """About how long all of them took together."""
+        return sum(count * _middle(bucket) for bucket, count in self.counts.items())
+
+    def quantile(self, share: float) -> float | None:
+        """Return about how many seconds this share of them took at most; None when there were none."""
+        rank, passed = share * self.total, 0
+        for bucket in sorted(self.counts):
+            passed += self.counts[bucket]
+            if passed >= rank and self.counts[bucket]:
+                return _middle(bucket)
+        return None
+
+    def at_most(self, seconds: float) -> int:
+        """Return how many took at most so long: all buckets that end by then, to a hair."""
+        return sum(count for bucket, count in self.counts.items() if upper_bound(bucket) <= seconds * 1.0001)
+
+    def __add__(self, other: "Histogram") -> "Histogram":
+        buckets = self.counts.keys() | other.counts.keys()
+        return Histogram({each: self.counts.get(each, 0) + other.counts.get(each, 0) for each in buckets})
+
+
+def upper_bound(bucket: int) -> float:
+    """Return the seconds at which a bucket ends."""
+    return float(2 ** ((bucket + 1) / 4)) / 1000
+
+
+def _middle(bucket: int) -> float:
+    return float(2 ** ((bucket + 0.5) / 4)) / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One step. `at` is its start, seconds since the epoch; `counts` has every event of `EVENTS`.
+
+    `waits` is the time from enqueue (or from when a job might be sent) to delivery, `answers` from release to report.
+    """
+
+    at: float
+    counts: Mapping[str, int]
+    waits: Histogram = field(default_factory=Histogram)
+    answers: Histogram = field(default_factory=Histogram)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Steps of `step` seconds, the oldest first, without a gap; the last one is still going on at `now`."""
+
+    step: float
+    now: float
+    points: tuple[Point, ...]
+
+    def total(self, event: str) -> int:
+        """Return how many there were in all of it."""
+        return sum(point.counts[event] for point in self.points)
+
+    def rate(self, event: str, seconds: float) -> float:
+        """Return how many there were a second, over the steps of `last`."""
+        steps = self.last(seconds)
+        return sum(point.counts[event] for point in steps) / (self.step * len(steps)) if steps else 0.0
+
+    def last(self, seconds: float) -> tuple[Point, ...]:
+        """Return the steps that ended within the last so many seconds, at least one where there is one."""
+        return self.points[:-1][-max(1, int(seconds // self.step)) :]
+
+    @property
+    def waits(self) -> Histogram:
+        """The waits of all of it."""
+        return add_up(point.waits for point in self.points)
+
+    @property
+    def answers(self) -> Histogram:
+        """The answers of all of it."""
+        return add_up(point.answers for point in self.points)
+
+
+@dataclass(frozen=True, slots=True)
+class LifetimeTotals:
+    """What happened since the beginning; none of it becomes less. `buried` counts deaths by their reason."""
+
+    counts: Mapping[str, int]
+    buried: Mapping[Reason, int]
+    waits: Histogram
+    answers: Histogram
+
+
+def add_up(histograms: Iterator[Histogram] | Sequence[Histogram]) -> Histogram:
+    """Return all of them as one."""
+    counts: dict[int, int] = {}
+    for each in histograms:
+        for bucket, count in each.counts.items():
+            counts[bucket] = counts.get(bucket, 0) + count
+    return Histogram(counts)
+
+
+def last_hour(store: LaneStore) -> Series:
+    """Return the last hour, in steps of ten seconds."""
+    return _read(store, "recent", RECENT_SECONDS, HOUR)
+
+
+def last_day(store: LaneStore) -> Series:
+    """Return the last day, in steps of five minutes."""
+    return _read(store, "history", HISTORY_SECONDS, DAY)
+
+
+def lane_day(store: LaneStore, location_id: str) -> Series:
+    """Return the last day of a lane, in steps of five minutes; without the times that things took."""
+    now = store.time()
+    starts = _starts(now, HISTORY_SECONDS, DAY)
+    keys = list(dict.fromkeys(at - at % LANE_HISTORY_SECONDS for at in starts))
+    found = _read_all(store, [store.key("lane_history", location_id, str(at * MICROSECONDS)) for at in keys])
+    stored = dict(zip(keys, found, strict=True))
+
+    def counts(at: int) -> dict[str, int]:
+        hours, step = stored[at - at % LANE_HISTORY_SECONDS], at % LANE_HISTORY_SECONDS // HISTORY_SECONDS
+        return {event: int(hours.get(f"{event}:{step}".encode(), 0)) for event in EVENTS}
+
+    return Series(HISTORY_SECONDS, now, tuple(Point(at, counts(at)) for at in starts))
+
+
+def since_the_beginning(store: LaneStore) -> LifetimeTotals:
+    """Return what happened since the beginning."""
+    totals, counts = _read_all(store, [store.key("totals"), store.key("counts")])
+    never_less = {event: int(totals.get(event.encode(), 0)) for event in ("dead", "expired", "cancelled")}
+    counted = {event: int(counts.get(event.encode(), 0)) for event in EVENTS} | never_less
+    buried = {reason: int(totals.get(f"dead:{reason}".encode(), 0)) for reason in BURIED}
+    return LifetimeTotals(counted, buried, _histogram(totals, _WAITS), _histogram(totals, _ANSWERS))
+
+
+def _read(store: LaneStore, name: str, step: int, seconds: int) -> Series:
+    now = store.time()
+    starts = _starts(now, step, seconds)
+    found = _read_all(store, [store.key(name, str(at * MICROSECONDS)) for at in starts])
+    return Series(step, now, tuple(_point(at, fields) for at, fields in zip(starts, found, strict=True)))
+
+
+def _starts(now: float, step: int, seconds: int) -> list[int]:
+    last = math.floor(now) // step * step
+    return list(range(last - seconds, last + step, step))
+
+
+def _read_all(store: LaneStore, keys: Sequence[str]) -> list[dict[bytes, bytes]]:
+    def ask(client: Any) -> Any:
+        pipeline = client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.hgetall(key)
+        return pipeline.execute()
+
+    found: list[dict[bytes, bytes]] = store.read(ask)
+    return found
+
+
+def _point(at: float, fields: Mapping[bytes, bytes]) -> Point:
+    waits, answers = _histogram(fields, _WAITS), _histogram(fields, _ANSWERS)
+    counts = {event: int(fields.get(event.encode(), 0)) for event in EVENTS}
+    return Point(at, {**counts, "delivered": waits.total}, waits, answers)
+
+
+def _histogram(fields: Mapping[bytes, bytes], kind: str) -> Histogram:
+    mark = kind.encode()
+    return Histogram(
+        {int(name[1:]): int(count) for name, count in fields.items() if name[:1] == mark and name[1:].isdigit()}
+    )

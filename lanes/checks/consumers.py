@@ -1,0 +1,47 @@
+"""Does anybody serve the lanes?"""
+
+from collections.abc import Iterator
+
+from redis.exceptions import ResponseError
+
+from lanes.checks.finding import Finding, Severity
+from lanes.queue.job import MICROSECONDS
+from lanes.queue.store import LaneStore
+from lanes.storage.redis_errors import own_errors
+
+LONG_SECONDS = 60.0
+MAX_NAMED = 5
+
+
+def listeners(store: LaneStore) -> int | None:
+    """Return how many workers listen for lanes that become due; None where this user may not ask."""
+    try:
+        return int(store.client.pubsub_numsub(store.key("wake"))[0][1])
+    except ResponseError:
+        return None
+
+
+def no_consumers(store: LaneStore) -> Iterator[Finding]:
+    """Yield one finding if lanes have been due for long, though nothing holds them."""
+    with own_errors():
+        seconds, micros = store.client.time()
+        now = seconds * MICROSECONDS + micros
+        pipeline = store.client.pipeline(transaction=False)
+        pipeline.zscore(store.key("due"), "")
+        pipeline.zcount(store.key("due"), 1, now - LONG_SECONDS * MICROSECONDS)
+        pipeline.zrangebyscore(store.key("due"), 1, now, start=0, num=MAX_NAMED, withscores=True)
+        global_state, late, first = pipeline.execute()
+        workers = listeners(store)
+    if global_state is not None or not late:
+        return
+    since = (now - first[0][1]) / MICROSECONDS
+    names = ", ".join(name.decode() for name, _ in first[: min(late, MAX_NAMED)])
+    text = f"{late} lanes wait to be served, the first for {since:.0f} s: {names}"
+    if workers == 0:
+        yield Finding(
+            "no-consumers", Severity.ERROR, "due", f"{text}; no worker is there", "start one: celery -A worker worker"
+        )
+    else:
+        there = "" if workers is None else f"; {workers} workers are there"
+        advice = "see their logs: do they take work, have they enough slots?"
+        yield Finding("no-consumers", Severity.WARNING, "due", text + there, advice)

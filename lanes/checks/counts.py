@@ -1,0 +1,181 @@
+"""The part of the audit that looks at lanes as wholes: what they say of themselves, and whether the counts add up.
+
+A count that is compared with what took several steps is wrong only if nothing of its lane moved meanwhile.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+from lanes.checks.check_store import STEP, CheckStore, LaneCheck
+from lanes.checks.finding import Finding, Repair, Severity
+from lanes.errors import ScriptError
+from lanes.queue.job import State
+from lanes.queue.lane import COUNTS, read_counts
+
+# No job of a lane moves without one of these.
+WATCHED = (*(name.encode() for name in COUNTS), b"seq", b"released")
+TRIES = 3
+REPAIR = "lanes check --repair shows how it would be mended"
+LANES = {
+    "unlisted": "list its location",
+    "held": "let its held time agree with its hold and its brake",
+    "hold": "complete its hold, or remove what is left of one",
+    "brake": "end its brake, of which something is lost",
+    "due": "make it due when its jobs are",
+    "dead-letters": "count its letters anew",
+    "numbers": "let its account of requests go by what it sent",
+    "redundant": "count its requests that are out for delivered jobs",
+}
+
+
+def check_lanes(store: CheckStore, locations: Sequence[str], *, clean: bool) -> Iterator[Finding]:
+    """Yield what is wrong with the gate, the lanes as wholes, and the counts.
+
+    Unless the jobs are all in their places (`clean`), nothing is compared with them: what is wrong is told already.
+    """
+    yield from check_global_state(store)
+    lane_checks: dict[str, LaneCheck] = {}
+    for location in locations:
+        try:
+            lane_check = store.check_lane(location)
+        except ScriptError as error:
+            yield Finding("unreadable", Severity.ERROR, f"lane:{location}", str(error), "look at its keys by hand")
+            continue
+        for kind, text in lane_check.wrong:
+            repair = Repair("repair_lane", (location,), LANES[kind])
+            yield Finding(f"lane-{kind}", Severity.ERROR, f"lane:{location}", text, REPAIR, repair)
+        lane_checks[location] = (
+            count_all(store, location, lane_check) if clean and lane_check.found is None else lane_check
+        )
+    dead_letters = count_dead_letters(store) if clean else None
+    for location, lane_check in lane_checks.items():
+        found = lane_check.found if clean else None
+        yield from check_lane_counts(store, location, lane_check.fields, found, dead_letters)
+    yield from read_all_counts(store, locations)
+
+
+def check_global_state(store: CheckStore) -> Iterator[Finding]:
+    """Yield what is wrong with the gate."""
+    if text := store.check_global_state():
+        yield Finding(
+            "global_state",
+            Severity.ERROR,
+            "global_state",
+            text,
+            REPAIR,
+            Repair("repair_lane", ("",), "let the gate be as it should"),
+        )
+
+
+def recount(store: CheckStore, location: str, *, dead_letters: bool) -> Finding | None:
+    """Look once more at the counts of a lane, or (without a location) of the cell; None when they are right by now."""
+    if not location:
+        found = [finding for finding in read_all_counts(store, ()) if finding.repair]
+        return found[0] if found else None
+    lane_check = store.check_lane(location)
+    lane_check = count_all(store, location, lane_check) if lane_check.found is None else lane_check
+    counted = count_dead_letters(store) if dead_letters else None
+    return next(check_lane_counts(store, location, lane_check.fields, lane_check.found, counted), None)
+
+
+def count_all(store: CheckStore, location: str, lane_check: LaneCheck) -> LaneCheck:
+    """Count the jobs of a lane with many records, step by step; in vain when they move meanwhile."""
+    counted: Counter[str] = Counter()
+    records: list[str] = []
+    seen: set[bytes] = set()
+    for record, _ in store.lanes.client.hscan_iter(store.lanes.key("active", location), count=STEP):
+        if record in seen:
+            continue
+        seen.add(record)
+        records.append(record.decode())
+        if len(records) == STEP:
+            counted.update(store.count_records(location, records))
+            records.clear()
+    if records:
+        counted.update(store.count_records(location, records))
+    if not same(lane_check.fields, fields_of(store, location)):
+        return lane_check
+    return replace(lane_check, found={name: counted[name] for name in ("pending", "in_flight")})
+
+
+def count_dead_letters(store: CheckStore) -> Counter[tuple[str, str]]:
+    """Count the dead letters by location and state."""
+    counted: Counter[tuple[str, str]] = Counter()
+    ids: list[str] = []
+    seen: set[bytes] = set()
+    for member, _ in store.lanes.client.zscan_iter(store.lanes.key("dead"), count=STEP):
+        if member in seen:
+            continue
+        seen.add(member)
+        ids.append(member.decode())
+        if len(ids) == STEP:
+            counted.update(store.count_dead_letters(ids))
+            ids.clear()
+    if ids:
+        counted.update(store.count_dead_letters(ids))
+    return counted
+
+
+def check_lane_counts(
+    store: CheckStore,
+    location: str,
+    fields: Mapping[bytes, bytes],
+    found: dict[str, int] | None,
+    dead_letters: Counter[tuple[str, str]] | None,
+) -> Iterator[Finding]:
+    """Yield what is wrong with the counts of a lane."""
+    said = read_counts(dict(fields))
+    right = said | (found or {})
+    if dead_letters is not None:
+        counted = {state.value: dead_letters[location, state.value] for state in (State.DEAD, State.EXPIRED)}
+        if any(said[name] != jobs for name, jobs in counted.items()) and same(fields, fields_of(store, location)):
+            right |= counted
+    right["accepted"] = sum(right[state.value] for state in State)
+    yield from drifted(location, fields, right)
+
+
+def drifted(location: str, fields: Mapping[bytes, bytes], right: Mapping[str, int]) -> Iterator[Finding]:
+    """Yield one finding for counts that are not right; of a lane, or (without a location) of the cell."""
+    said = read_counts(dict(fields))
+    wrong = {name: value for name, value in right.items() if said[name] != value}
+    if not wrong:
+        return
+    triples = ((name.decode(), fields.get(name, b"").decode(), wrong.get(name.decode(), "")) for name in WATCHED)
+    repair = Repair("repair_counts", (location, *(value for triple in triples for value in triple)), "count anew")
+    text = ", ".join(f"{name} says {said[name]}, and is {value}" for name, value in wrong.items())
+    yield Finding("count", Severity.ERROR, f"lane:{location}" if location else "counts", text, REPAIR, repair)
+
+
+def read_all_counts(store: CheckStore, locations: Sequence[str]) -> Iterator[Finding]:
+    """Yield what is wrong with the counts of the cell: each is the sum over all lanes."""
+    key = store.lanes.key("locations")
+    for _ in range(TRIES):
+        before, total = fields_of(store, ""), Counter[str]()
+        listed = {name.decode() for name in cast("Iterator[bytes]", store.lanes.client.sscan_iter(key, count=STEP))}
+        names = sorted(listed | set(locations))
+        known = True
+        for start in range(0, max(1, len(names)), STEP):
+            lanes, (now, *hashes) = store.read_all_counts(names[start : start + STEP])
+            known = known and lanes == len(listed)
+            before = now if len(names) <= STEP else before
+            for fields in hashes:
+                total.update(read_counts(fields))
+        if known and (len(names) <= STEP or same(before, fields_of(store, ""))):
+            yield from drifted("", before, {name: total[name] for name in COUNTS})
+            return
+    text = "they changed while they were read, so they were not compared with those of the lanes"
+    yield Finding("counts-moved", Severity.NOTE, "counts", text, "look again when there is less traffic")
+
+
+def fields_of(store: CheckStore, location: str) -> dict[bytes, bytes]:
+    """Return the hash of a lane, or (without a location) the counts of the cell."""
+    key = store.lanes.key("lane", location) if location else store.lanes.key("counts")
+    found: dict[bytes, bytes] = store.lanes.read(lambda client: client.hgetall(key))
+    return found
+
+
+def same(before: Mapping[bytes, bytes], after: Mapping[bytes, bytes]) -> bool:
+    """Return whether nothing was counted in between."""
+    return all(before.get(name) == after.get(name) for name in WATCHED)

@@ -1,0 +1,186 @@
+"""Is this Redis fit to hold jobs? `inspect_server` asks it, the rest is pure."""
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import redis
+from redis.exceptions import ResponseError
+
+from lanes.checks.finding import Finding, Severity
+from lanes.queue.store import LaneStore
+from lanes.storage.keys import SCHEMA
+from lanes.storage.redis_errors import own_errors, refuses
+
+MIN_VERSION = (6, 2)
+WAITAOF_VERSION = (7, 2)
+FULL = 0.8
+SKEW_SECONDS = 1.0
+
+# A worker does not start on a Redis of which one of these is found, unless it is told to.
+STARTUP_BLOCKERS = frozenset({"version", "replica", "cluster", "eviction", "no-aof", "newer-schema"})
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """What a Redis tells of itself; `info` and `config` are None where this user may not ask. `skew` in seconds."""
+
+    info: Mapping[str, Any] | None
+    config: Mapping[str, str] | None
+    schema: str | None
+    skew: float
+
+    @property
+    def memory(self) -> dict[str, int | float | None]:
+        """Bytes in use, the most that may be (None: no limit), and the share of it."""
+        used, max_count = (int((self.info or {}).get(name, 0)) for name in ("used_memory", "maxmemory"))
+        return {
+            "used": used,
+            "max_count": max_count or None,
+            "share": round(used / max_count, 4) if max_count else None,
+        }
+
+
+def inspect_server(store: LaneStore) -> ServerInfo:
+    """Ask a Redis about itself.
+
+    Raises:
+        RedisUnavailableError: it is away.
+    """
+    with own_errors():
+        asked_at = time.time()
+        seconds, micros = store.client.time()
+        skew = (asked_at + time.time()) / 2 - seconds - micros / 1_000_000
+        schema = cast("bytes | None", store.client.get(store.key("schema")))
+        return ServerInfo(
+            info=_permitted(store.client.info),
+            config=_permitted(lambda: _config(store.client)),
+            schema=None if schema is None else schema.decode("utf-8", "replace"),
+            skew=skew,
+        )
+
+
+def _config(client: "redis.Redis") -> dict[str, str]:
+    names = ("appendfsync", "save", "maxmemory-policy", "appendonly")
+    return {name: str(client.config_get(name).get(name, "")) for name in names}
+
+
+def _permitted(ask: Any) -> Any:
+    """Return the answer, or None where this user may not ask, or the server does not know the command."""
+    try:
+        return ask()
+    except ResponseError as error:
+        if refuses(error) is None and "unknown command" not in str(error).lower():
+            raise
+        return None
+
+
+def check_server(found: ServerInfo) -> Iterator[Finding]:
+    """Yield what makes a Redis unfit, or risky, for the lanes."""
+    if found.info is None:
+        yield Finding(
+            "no-info",
+            Severity.WARNING,
+            "redis",
+            "INFO is not permitted: whether jobs are safe here is not known",
+            "allow INFO to this user",
+        )
+    else:
+        yield from _kind(found.info)
+        yield from _eviction(found.info)
+        yield from _persistence(found.info, found.config)
+        yield from _memory(found)
+    yield from _schema(found.schema)
+    if abs(found.skew) > SKEW_SECONDS:
+        ahead = "ahead of" if found.skew > 0 else "behind"
+        text = (
+            f"this machine's clock is {abs(found.skew):.1f} s {ahead} that of Redis, and so are the times that it tells"
+        )
+        yield Finding("clock", Severity.WARNING, "clock", text, "let both machines keep their time by NTP")
+
+
+def startup_blockers(found: ServerInfo) -> list[Finding]:
+    """Return why no worker should start here."""
+    return [
+        finding
+        for finding in check_server(found)
+        if finding.code in STARTUP_BLOCKERS and finding.severity is Severity.ERROR
+    ]
+
+
+def version_of(info: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the version of a server, as far as it can be compared."""
+    return tuple(int(part) for part in str(info.get("redis_version", "0")).split(".")[:2] if part.isdigit())
+
+
+def _kind(info: Mapping[str, Any]) -> Iterator[Finding]:
+    version = info.get("redis_version", "0")
+    if version_of(info) < MIN_VERSION:
+        text = f"Redis {version} is too old: the lanes need {'.'.join(map(str, MIN_VERSION))} or newer"
+        yield Finding("version", Severity.ERROR, "redis", text, "upgrade it")
+    elif version_of(info) < WAITAOF_VERSION:
+        text = f"Redis {version} has no WAITAOF"
+        yield Finding("old-version", Severity.NOTE, "redis", text, "from 7.2 on, one can wait for its disk")
+    if info.get("role") not in (None, "master"):
+        text = "this is a replica: nothing can be enqueued or sent here"
+        yield Finding("replica", Severity.ERROR, "redis", text, "name the primary in LANES_REDIS_URL")
+    if info.get("redis_mode") == "cluster" or info.get("cluster_enabled"):
+        text = "this is a node of a cluster: the scripts need all keys on one primary"
+        yield Finding("cluster", Severity.ERROR, "redis", text, "use a primary that is no cluster (one for each cell)")
+
+
+def _eviction(info: Mapping[str, Any]) -> Iterator[Finding]:
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        text = f"maxmemory-policy is {policy}: a full Redis would throw jobs away"
+        yield Finding("eviction", Severity.ERROR, "redis", text, "CONFIG SET maxmemory-policy noeviction")
+
+
+def _persistence(info: Mapping[str, Any], config: Mapping[str, str] | None) -> Iterator[Finding]:
+    if not info.get("aof_enabled", True):
+        text = "appendonly is off: a crash of Redis loses what was accepted since the last snapshot"
+        if config is None:
+            # A managed Redis may keep its data in ways of which INFO does not tell.
+            advice = "see that the provider keeps every write: CONFIG is not permitted here"
+            yield Finding("no-aof", Severity.WARNING, "redis", text, advice)
+        else:
+            yield Finding("no-aof", Severity.ERROR, "redis", text, "CONFIG SET appendonly yes")
+    if info.get("aof_enabled") and info.get("aof_last_write_status", "ok") != "ok":
+        text = "the append-only file could not be written"
+        yield Finding("aof-write", Severity.ERROR, "redis", text, "see its log: is the disk full?")
+    if info.get("aof_enabled") and info.get("aof_last_bgrewrite_status", "ok") != "ok":
+        text = "the append-only file could not be rewritten: it grows, and a start takes ever longer"
+        yield Finding("aof-rewrite", Severity.WARNING, "redis", text, "see its log, then BGREWRITEAOF")
+    if info.get("rdb_last_bgsave_status", "ok") != "ok":
+        text = "the last snapshot failed; Redis may refuse writes for that"
+        yield Finding(
+            "snapshot", Severity.WARNING, "redis", text, "see its log: is the disk full, or memory short for a fork?"
+        )
+    fsync = (config or {}).get("appendfsync")
+    if fsync == "no":
+        text = "appendfsync is no: the loss of the machine may cost half a minute of accepted jobs"
+        yield Finding("fsync", Severity.WARNING, "redis", text, "CONFIG SET appendfsync always")
+    elif fsync == "everysec":
+        text = "appendfsync is everysec: the loss of the machine may cost the last second of accepted jobs"
+        yield Finding("fsync", Severity.NOTE, "redis", text, "CONFIG SET appendfsync always")
+
+
+def _memory(found: ServerInfo) -> Iterator[Finding]:
+    memory = found.memory
+    share = memory["share"]
+    if share is None:
+        text = "maxmemory is not set: when the machine is full, the system ends Redis"
+        yield Finding("no-maxmemory", Severity.NOTE, "memory", text, "CONFIG SET maxmemory to what it may have")
+    elif share >= FULL:
+        text = f"{share:.0%} of maxmemory are in use; a full Redis takes no new jobs"
+        yield Finding("memory", Severity.WARNING, "memory", text, "raise maxmemory, or let the backlog go out")
+
+
+def _schema(schema: str | None) -> Iterator[Finding]:
+    with contextlib.suppress(ValueError):
+        if schema is None or int(schema) <= int(SCHEMA):
+            return
+    text = f"the data have layout {schema!r}, and this version knows {SCHEMA}"
+    yield Finding("newer-schema", Severity.ERROR, "schema", text, "use the newer version of this package")

@@ -1,0 +1,1 @@
+"""TODO lanes/dead_letters."""

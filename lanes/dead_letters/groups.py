@@ -1,0 +1,69 @@
+"""Dead letters that died of the same thing, counted together."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lanes.queue.dead_letter_summary import DeadLetterSummary, message_pattern_of
+
+# However many letters there are, no more than this is kept of them.
+MAX_GROUPS = 1000
+MAX_LOCATIONS = 1000
+OTHER = "(other messages)"
+
+
+@dataclass(slots=True)
+class ErrorGroup:
+    """Letters that died of the same thing; times in seconds since the epoch, one of them by its id.
+
+    `status` and `code` as in a summary; those of `OTHER` are of many kinds, and have 0 and ''.
+    """
+
+    reason: str
+    status: int
+    code: str
+    message: str
+    example: str
+    oldest: float
+    newest: float
+    count: int = 0
+    locations: set[str] = field(default_factory=set)
+
+    def add(self, dead_letter: DeadLetterSummary) -> None:
+        """Count one more."""
+        self.count += 1
+        self.oldest, self.newest = min(self.oldest, dead_letter.failed_at), max(self.newest, dead_letter.failed_at)
+        if len(self.locations) < MAX_LOCATIONS:
+            self.locations.add(dead_letter.location_id)
+
+    @property
+    def location_count(self) -> str:
+        """How many locations they come from, as far as was counted."""
+        return f"{len(self.locations)}{'+' if len(self.locations) == MAX_LOCATIONS else ''}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the group as plain values; `locations` is counted up to a limit."""
+        return {
+            "count": self.count,
+            "locations": len(self.locations),
+            "reason": self.reason,
+            "status": self.status or None,
+            "code": self.code or None,
+            "message": self.message,
+            "oldest": self.oldest,
+            "newest": self.newest,
+            "example": self.example,
+        }
+
+
+def group_by_error(found: Iterable[DeadLetterSummary]) -> list[ErrorGroup]:
+    """Return the groups of letters, the largest first. Ids within messages are left out of account."""
+    groups: dict[tuple[str, int, str, str], ErrorGroup] = {}
+    for dead_letter in found:
+        key = (dead_letter.reason, dead_letter.status, dead_letter.code, message_pattern_of(dead_letter.message))
+        if key not in groups and len(groups) >= MAX_GROUPS:
+            key = (dead_letter.reason, 0, "", OTHER)
+        if key not in groups:
+            groups[key] = ErrorGroup(*key, dead_letter.id, dead_letter.failed_at, dead_letter.failed_at)
+        groups[key].add(dead_letter)
+    return sorted(groups.values(), key=lambda each: -each.count)

@@ -1,0 +1,111 @@
+"""The dead letters, read and moved in batches: any number of them in bounded memory and few round trips.
+
+Expired jobs are among them. They stand in the order in which they died.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lanes.queue import transitions
+from lanes.queue.dead_letter import ActionResult, DeadLetter
+from lanes.queue.job import MICROSECONDS, Job
+from lanes.queue.store import LaneStore
+from lanes.storage.scripts import Argument
+
+STEP = 500
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """Those that died between two times, seconds since the epoch; the later of them must always be there.
+
+    Else who goes through them and moves them would meet them again when they die again.
+    """
+
+    until: float
+    since: float = 0.0
+
+
+def until_now(store: LaneStore) -> TimeRange:
+    """Return the span of all that are there now."""
+    return TimeRange(store.time())
+
+
+def count(store: LaneStore, time_range: TimeRange) -> int:
+    """Return how many there are in a span."""
+    first, last = _bounds(time_range)
+    return int(store.read(lambda client: client.zcount(store.key("dead"), first, last)))
+
+
+def all_but_newest(store: LaneStore, time_range: TimeRange, keep: int) -> TimeRange | None:
+    """Return the span of all but the `keep` newest letters of a span; None when there are no more than that."""
+    first, last = _bounds(time_range)
+    found = store.read(
+        lambda client: client.zrevrangebyscore(store.key("dead"), last, first, start=keep, num=1, withscores=True)
+    )
+    return TimeRange(found[0][1] / MICROSECONDS, time_range.since) if found else None
+
+
+def read_ids(store: LaneStore, time_range: TimeRange, step: int = STEP) -> Iterator[list[str]]:
+    """Go through the ids of a span in batches, oldest first; letters that come and go meanwhile disturb nothing."""
+    first, last = _bounds(time_range)
+    passed: tuple[float, bytes] = (first, b"")
+    size = step + 1  # the one that was passed last is found again
+    while True:
+        found = store.read(
+            lambda client, at=passed[0], max_count=size: client.zrangebyscore(  # type: ignore[misc]
+                store.key("dead"), at, last, start=0, num=max_count, withscores=True
+            )
+        )
+        ahead = [(score, job_id) for job_id, score in found if (score, job_id) > passed][:step]
+        if ahead:
+            passed, size = ahead[-1], step + 1
+            yield [job_id.decode() for _, job_id in ahead]
+        elif len(found) < size:
+            return
+        else:
+            size *= 2  # more of them died in the same instant than one batch holds
+
+
+def read_dead_letters(store: LaneStore, time_range: TimeRange, step: int = STEP) -> Iterator[list[Job]]:
+    """Go through the letters of a span in batches, oldest first."""
+    for ids in read_ids(store, time_range, step):
+        yield [job for job in store.read_jobs(ids) if job is not None and job.is_dead_letter]
+
+
+def replay(
+    store: LaneStore, job_ids: Sequence[str], *, force: bool = False, dry_run: bool = False
+) -> list[ActionResult]:
+    """Send letters again, in this order (see `LaneStore.replay`); with `dry_run`, only tell what would be."""
+    flags = (int(force), int(dry_run))
+    replies = store.run_many("replay", ((job_id, *flags) for job_id in job_ids))
+    return [transitions.replayed(job_id, reply) for job_id, reply in zip(job_ids, replies, strict=True)]
+
+
+def purge(store: LaneStore, job_ids: Sequence[str], retention: float) -> list[ActionResult]:
+    """Give letters up (see `LaneStore.purge`)."""
+    calls = [transitions.purge_arguments(job_id, retention, None) for job_id in job_ids]
+    return _moved(store, "purge", job_ids, calls)
+
+
+def purge_seen(store: LaneStore, jobs: Sequence[Job], retention: float) -> list[ActionResult]:
+    """Give letters up as far as they are still as they were read."""
+    calls = [transitions.purge_arguments(job.id, retention, max(job.ended_at or 0, job.edited_at or 0)) for job in jobs]
+    return _moved(store, "purge", [job.id for job in jobs], calls)
+
+
+def restore(store: LaneStore, dead_letters: Sequence[DeadLetter]) -> list[ActionResult]:
+    """Put letters back (see `LaneStore.restore`)."""
+    ids = [dead_letter.new_job.id for dead_letter in dead_letters]
+    return _moved(store, "restore", ids, [transitions.restore_arguments(dead_letter) for dead_letter in dead_letters])
+
+
+def _moved(
+    store: LaneStore, name: str, job_ids: Sequence[str], calls: Sequence[Sequence[Argument]]
+) -> list[ActionResult]:
+    replies = store.run_many(name, calls)
+    return [ActionResult(job_id, reply.decode()) for job_id, reply in zip(job_ids, replies, strict=True)]
+
+
+def _bounds(time_range: TimeRange) -> tuple[int, int]:
+    return transitions.microseconds(time_range.since), transitions.microseconds(time_range.until)

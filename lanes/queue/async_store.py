@@ -1,0 +1,100 @@
+"""The transitions that producers need, over an asynchronous Redis client."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import redis.asyncio
+from redis.exceptions import NoScriptError, ResponseError
+
+from lanes.queue import transitions
+from lanes.queue.enqueueing import DEFAULT_DURABILITY_POLICY, DurabilityPolicy, enqueue_exchange
+from lanes.queue.exchange import run_exchange_async
+from lanes.queue.job import Job
+from lanes.queue.new_job import EnqueueResult, NewJob
+from lanes.queue.reader import merge_targets, with_merge_outcomes
+from lanes.storage.keys import DEFAULT_PREFIX, build
+from lanes.storage.redis_errors import UNAVAILABLE, explain, unavailable, url_errors
+from lanes.storage.scripts import Argument, load
+
+MAX_CONNECTIONS = 50
+
+
+def connect(url: str, **options: Any) -> "redis.asyncio.Redis":
+    """Return a client with bounded waits: a Redis that is away is an error within seconds, not a hang.
+
+    Any number of tasks may use it at once: they wait for each other's connections.
+
+    Raises:
+        SettingsError: the URL is no URL of a Redis.
+    """
+    waits = {"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30, "timeout": 20}
+    with url_errors():
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            url, **{"max_connections": MAX_CONNECTIONS, **waits, **options}
+        )
+        pool.connection_class(**pool.connection_kwargs)  # made to see it refuse what it does not know, not to be used
+    return redis.asyncio.Redis.from_pool(pool)
+
+
+class AsyncLaneStore:
+    """`LaneStore` for services that run an event loop: enqueue, cancel, read."""
+
+    def __init__(self, client: "redis.asyncio.Redis", prefix: str = DEFAULT_PREFIX) -> None:
+        self.client = client
+        self.prefix = prefix
+
+    async def _run(self, name: str, *arguments: Argument) -> Any:
+        script = load(name, self.prefix)
+        try:
+            try:
+                return await self.client.evalsha(script.sha, 0, *arguments)
+            except NoScriptError:
+                return await self.client.eval(script.text, 0, *arguments)
+        except UNAVAILABLE as error:
+            raise unavailable(error) from error
+        except ResponseError as error:
+            raise explain(script, error) from error
+
+    async def enqueue(
+        self,
+        new_job: NewJob,
+        idempotency_seconds: float,
+        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+    ) -> EnqueueResult:
+        """See `LaneStore.enqueue`."""
+        answer = (await self.enqueue_many([new_job], idempotency_seconds, durability_policy))[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def enqueue_many(
+        self,
+        new_jobs: Sequence[NewJob],
+        idempotency_seconds: float,
+        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+    ) -> list[EnqueueResult | Exception]:
+        """See `LaneStore.enqueue_many`."""
+        durability_marker = build(self.prefix, "durability_marker")
+        exchange = enqueue_exchange(
+            load("enqueue", self.prefix), new_jobs, idempotency_seconds, durability_policy, durability_marker
+        )
+        return await run_exchange_async(self.client, exchange, durability_policy.seconds)
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self.client.aclose()
+
+    async def cancel(self, job_id: str, retention: float) -> str:
+        """See `LaneStore.cancel`."""
+        return cast("bytes", await self._run("cancel", job_id, round(retention * 1000))).decode()
+
+    async def job(self, job_id: str) -> Job | None:
+        """See `LaneStore.job`."""
+        jobs = await self._read_jobs([job_id])
+        carriers = merge_targets(jobs)
+        return with_merge_outcomes(
+            jobs, dict(zip(carriers, await self._read_jobs(carriers), strict=True)) if carriers else {}
+        )[0]
+
+    async def _read_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
+        return transitions.jobs(job_ids, await self._run("read_jobs", *job_ids))

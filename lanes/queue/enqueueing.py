@@ -1,0 +1,86 @@
+"""What an enqueue says to Redis, in turns, apart from how it is said: so the two faces of the store share it."""
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.exceptions import NoScriptError, ResponseError
+
+from lanes.errors import NotDurableError
+from lanes.queue import transitions
+from lanes.queue.new_job import EnqueueResult, NewJob
+from lanes.storage.durability import ACCEPTED, AOF_SETTINGS, Command, Durability, NoWaitAofError, unsynced
+from lanes.storage.redis_errors import explain
+from lanes.storage.scripts import Script
+
+# Orders that one call of the script takes: many share its beginning, and no other client waits for long.
+JOBS_PER_CALL = 50
+# Before its time is over, so that Redis has answered what it knows while somebody listens: it looks at its timers ten
+# times a second. Half of the time if there is not much.
+ANSWER_SECONDS = 1.0
+
+EnqueueResults = list[EnqueueResult | Exception]
+# A turn is what is sent in one go over one connection, and the replies, an error where Redis refused a command.
+EnqueueExchange = Generator[list[Command], list[Any], EnqueueResults]
+
+
+@dataclass(frozen=True, slots=True)
+class DurabilityPolicy:
+    """Under which terms jobs are enqueued: how safe before the answer, and in how many seconds."""
+
+    durability: Durability = ACCEPTED
+    seconds: float = 10.0
+
+
+DEFAULT_DURABILITY_POLICY = DurabilityPolicy()
+
+
+def enqueue_exchange(
+    script: Script,
+    new_jobs: Sequence[NewJob],
+    known_seconds: float,
+    durability_policy: DurabilityPolicy,
+    durability_marker: str,
+) -> EnqueueExchange:
+    """Enqueue orders in one turn, two if Redis does not have the script; return one answer for each.
+
+    Raises:
+        NotDurableError: they were accepted, and are not known to be as safe as the terms say.
+    """
+    calls = [new_jobs[start : start + JOBS_PER_CALL] for start in range(0, len(new_jobs), JOBS_PER_CALL)]
+    enqueues: list[Command] = [
+        ("EVALSHA", script.sha, 0, *transitions.enqueue_arguments(some, known_seconds)) for some in calls
+    ]
+    ends_at = time.monotonic() + durability_policy.seconds
+
+    def waits() -> list[Command]:
+        left = ends_at - time.monotonic()
+        return durability_policy.durability.commands(
+            durability_marker, max(1, round(1000 * (left - min(ANSWER_SECONDS, left / 2))))
+        )
+
+    replies: list[Any] = []
+    if len(new_jobs) == 1:
+        replies = yield [*enqueues, *waits()]
+    if not replies or isinstance(replies[0], NoScriptError):
+        replies = (yield [("SCRIPT", "LOAD", script.text), *enqueues, *waits()])[1:]
+    answers = _read(script, calls, replies[: len(calls)])
+    if any(isinstance(answer, EnqueueResult) for answer in answers):
+        try:
+            unmet_durability = durability_policy.durability.unmet_durability(replies[len(calls) :])
+        except NoWaitAofError:
+            unmet_durability = unsynced((yield [AOF_SETTINGS])[0])
+        if unmet_durability is not None:
+            raise NotDurableError(unmet_durability, answers)
+    return answers
+
+
+def _read(script: Script, calls: Sequence[Sequence[NewJob]], replies: Sequence[Any]) -> EnqueueResults:
+    answers: EnqueueResults = []
+    for some, reply in zip(calls, replies, strict=True):
+        if isinstance(reply, ResponseError):
+            answers += [explain(script, reply)] * len(some)
+        else:
+            answers += transitions.accepted(reply)
+    return answers

@@ -1,0 +1,123 @@
+"""Turns of talk with Redis, each over one connection and before a deadline. No turn is repeated here.
+
+The clients of the `redis` package do not tell whether a call that failed had been sent, nor take a deadline for one.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import redis.asyncio
+from redis.exceptions import ResponseError
+
+from lanes.errors import Trouble
+from lanes.queue.enqueueing import EnqueueExchange, EnqueueResults
+from lanes.storage.durability import Command
+from lanes.storage.redis_errors import UNAVAILABLE, refuses, unavailable
+
+MIN_SECONDS = 0.001
+
+
+def run_exchange(client: "redis.Redis", exchange: EnqueueExchange, seconds: float) -> EnqueueResults:
+    """Hold a talk within so many seconds, connecting apart.
+
+    Raises:
+        RedisUnavailableError: Redis is away; `may_be_done` tells whether it may have heard.
+    """
+    deadline = time.monotonic() + seconds
+    commands = next(exchange)
+    while True:
+        try:
+            commands = exchange.send(_round_trip(client, commands, deadline))
+        except StopIteration as end:
+            return list(end.value)
+
+
+def _round_trip(client: "redis.Redis", commands: Sequence[Command], deadline: float) -> list[Any]:
+    pool: Any = client.connection_pool
+    connection = None
+    sent = False
+    replies: list[Any] = []
+    try:
+        connection = pool.get_connection()
+        sent = True
+        connection.send_packed_command(connection.pack_commands(commands))
+        for command in commands:
+            try:
+                replies.append(connection.read_response(timeout=_reply_timeout(command, connection, deadline)))
+            except ResponseError as error:
+                replies.append(error)
+    except UNAVAILABLE as error:
+        raise unavailable(error, sent=sent) from error
+    except ResponseError as error:  # to the greeting, or to the PING that a connection gets after a long rest
+        raise (refuses(error) or unavailable(error)) from error
+    finally:
+        if connection is not None:
+            if len(replies) < len(commands) or _demoted(replies):
+                connection.disconnect()
+            pool.release(connection)
+    return replies
+
+
+async def run_exchange_async(
+    client: "redis.asyncio.Redis", exchange: EnqueueExchange, seconds: float
+) -> EnqueueResults:
+    """`run_exchange`, in an event loop; connecting is within the time."""
+    deadline = time.monotonic() + seconds
+    commands = next(exchange)
+    while True:
+        try:
+            commands = exchange.send(await _round_trip_async(client, commands, deadline))
+        except StopIteration as end:
+            return list(end.value)
+
+
+async def _round_trip_async(client: "redis.asyncio.Redis", commands: Sequence[Command], deadline: float) -> list[Any]:
+    pool: Any = client.connection_pool
+    connection = None
+    sent = False
+    replies: list[Any] = []
+    try:
+        async with asyncio.timeout(max(MIN_SECONDS, deadline - time.monotonic())):
+            connection = await pool.get_connection()
+            sent = True
+            await connection.send_packed_command(connection.pack_commands(commands))
+            for command in commands:
+                reply = await _read_reply(connection, _reply_timeout(command, connection, deadline))
+                replies.append(reply)
+    except UNAVAILABLE as error:
+        raise unavailable(error, sent=sent) from error
+    except ResponseError as error:
+        raise (refuses(error) or unavailable(error)) from error
+    except TimeoutError as error:
+        raise unavailable(redis.TimeoutError("Timeout: no answer in time"), sent=sent) from error
+    finally:
+        if connection is not None:
+            if len(replies) < len(commands) or _demoted(replies):
+                await connection.disconnect(nowait=True)
+            await pool.release(connection)
+    return replies
+
+
+async def _read_reply(connection: Any, seconds: float) -> Any:
+    try:
+        reply = await connection.read_response(timeout=seconds)
+    except ResponseError as error:
+        return error
+    if reply is None:  # none of our commands is answered with nothing: this one is not answered yet
+        raise TimeoutError
+    return reply
+
+
+def _reply_timeout(command: Command, connection: Any, deadline: float) -> float:
+    """Return for how long to listen: as long as the client does to any reply, to one that is waited for to the end."""
+    left = max(MIN_SECONDS, deadline - time.monotonic())
+    usual = connection.socket_timeout
+    return left if usual is None or str(command[0]).startswith("WAIT") else min(left, usual)
+
+
+def _demoted(replies: Sequence[Any]) -> bool:
+    """Whether the server is a replica now: the name may lead to another one by now, over a new connection."""
+    refusals = (refuses(reply) for reply in replies if isinstance(reply, ResponseError))
+    return any(refusal is not None and refusal.trouble is Trouble.READ_ONLY for refusal in refusals)

@@ -1,0 +1,283 @@
+"""The calls of the scripts, in and out: arguments from values, values from replies.
+
+Nothing here talks to Redis, so that the synchronous and the asynchronous faces share it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lanes.queue.dead_letter import ActionResult, DeadLetter
+from lanes.queue.job import MICROSECONDS, Job, Reason
+from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
+from lanes.queue.results import DueJobs, Idle, Reclaimed, Released, Result
+from lanes.storage.scripts import Argument
+from lanes.versions import DEFAULT_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultLimits:
+    """What the settings say of every location: at most `burst` requests in `window` seconds, `daily` in 24 hours.
+
+    A limit is None where nobody set it: then the one that the API tells holds, up and down, and its default until then.
+    """
+
+    burst: int | None
+    window: float
+    daily: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimitInfo:
+    """What an answer of the API told of a location's budgets, None where it did not say; times in seconds.
+
+    `left` of `burst` requests in `window` are free, `day_left` of `daily` until the day begins anew in `day_resets_in`.
+    """
+
+    burst: int | None = None
+    left: int | None = None
+    window: float | None = None
+    daily: int | None = None
+    day_left: int | None = None
+    day_resets_in: float | None = None
+
+    def as_argument(self) -> str:
+        """Return it as `include/learn.lua` reads it."""
+        window = None if self.window is None else microseconds(self.window)
+        day_resets_in = None if self.day_resets_in is None else microseconds(self.day_resets_in)
+        values = (self.burst, self.left, window, self.daily, self.day_left, day_resets_in)
+        return " ".join("-" if value is None else str(value) for value in values)
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """Who releases and under which terms: the worker's name, its lease and retention in seconds, the limits.
+
+    `unservable` is the name under which `CredentialStore.mark_unservable` noted the locations that are not released to this
+    worker; empty when it can serve all.
+    """
+
+    worker: str
+    lease: float
+    retention: float
+    limits: DefaultLimits
+    unservable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptReport:
+    """What every outcome says of its attempt: which one it was, its JSON detail, and what the answer told.
+
+    `rate_limits` is None when no answer came; an answer that told nothing of the budgets is `RateLimitInfo()`.
+    """
+
+    job_id: str
+    attempt: int
+    detail: str
+    limits: DefaultLimits
+    rate_limits: RateLimitInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerPolicy:
+    """What makes an outage, and how the API is probed then: so many failures in a row of the API itself, over so many
+    locations; gaps between probes that grow from `gap` to `max_gap` seconds.
+    """
+
+    failures: int
+    locations: int
+    gap: float
+    max_gap: float
+
+    def as_argument(self) -> str:
+        """Return it as `include/outage.lua` reads it."""
+        return f"{self.failures} {self.locations} {microseconds(self.gap)} {microseconds(self.max_gap)}"
+
+
+@dataclass(frozen=True, slots=True)
+class CountedRefusal:
+    """A refusal that counts towards the brake of its lane: `limit` of them in a row, with no delivery, close it.
+
+    On the brake, single probes go out with gaps that grow from `gap` to `max_gap` seconds. `status` is that of the
+    answer; `shape` stands for its message (one word, no content), and is the same where refusals are alike.
+    """
+
+    limit: int
+    gap: float
+    max_gap: float
+    status: int
+    shape: str
+
+    def as_argument(self) -> str:
+        """Return it as `include/brake.lua` reads it."""
+        return f"{self.limit} {microseconds(self.gap)} {microseconds(self.max_gap)} {self.status} {self.shape}"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When a job that fails is given up: after so many attempts, or a failed one at this age in seconds.
+
+    `max_attempts` 0 is for a job that must not be sent again: the failed attempt is its last, even in an outage.
+    """
+
+    max_attempts: int
+    max_age: float
+
+
+def microseconds(seconds: float) -> int:
+    """Return whole microseconds."""
+    return round(seconds * MICROSECONDS)
+
+
+def enqueue_arguments(new_jobs: Iterable[NewJob], idempotency_seconds: float) -> list[Argument]:
+    """Return the ARGV of `enqueue.lua`."""
+    arguments: list[Argument] = [round(idempotency_seconds * 1000)]
+    for new_job in new_jobs:
+        arguments += (
+            new_job.id,
+            new_job.location_id,
+            new_job.record,
+            new_job.body,
+            _time(new_job.not_before),
+            _time(new_job.expires_at),
+            new_job.service or "",
+            new_job.idempotency_key or "",
+            new_job.fingerprint,
+            new_job.priority,
+            int(new_job.merge),
+            _time(new_job.event_time),
+            "" if new_job.version == DEFAULT_VERSION else new_job.version,
+            int(new_job.expires_while_held),
+        )
+    return arguments
+
+
+def _time(seconds: float | None) -> int | str:
+    return "" if seconds is None else microseconds(seconds)
+
+
+def accepted(reply: Sequence[bytes]) -> list[EnqueueResult]:
+    """Read the reply of `enqueue.lua`."""
+    return [EnqueueResult(EnqueueStatus(reply[i].decode()), reply[i + 1].decode()) for i in range(0, len(reply), 2)]
+
+
+def consumer_arguments(consumer: Consumer) -> list[Argument]:
+    """Return what a release knows of its seat: ARGV 1 to 3 of `release.lua`, and the last ones of an outcome."""
+    return [consumer.worker, microseconds(consumer.lease), consumer.unservable]
+
+
+def limits_arguments(limits: DefaultLimits) -> list[Argument]:
+    """Return ARGV 4 to 6 of a release or an outcome."""
+    burst, daily = ("" if value is None else value for value in (limits.burst, limits.daily))
+    return [burst, microseconds(limits.window), daily]
+
+
+def report_arguments(report: AttemptReport) -> list[Argument]:
+    """Return ARGV 1 to 7 of an outcome."""
+    rate_limits = "" if report.rate_limits is None else report.rate_limits.as_argument()
+    return [report.job_id, report.attempt, report.detail, *limits_arguments(report.limits), rate_limits]
+
+
+def result(reply: Sequence[Any]) -> Result:
+    """Read the reply of an outcome, or of a release."""
+    code = reply[0].decode()
+    if len(reply) == 1:
+        return Result(code, None)
+    if not reply[1]:
+        return Result(code, Idle(seconds_until(reply[2])))
+    job_id, location, attempt, failures, accepted_at, released_at, merged_count, version, *body = reply[1:]
+    return Result(
+        code,
+        Released(
+            job_id.decode(),
+            location.decode(),
+            attempt,
+            failures,
+            accepted_at / MICROSECONDS,
+            released_at / MICROSECONDS,
+            merged_count,
+            version.decode() or DEFAULT_VERSION,
+            body[0] if body and body[0] else b"",
+        ),
+    )
+
+
+def retry_arguments(
+    delay: float, min_delay: float, outage: BreakerPolicy | None, retry_policy: RetryPolicy | None, reason: Reason
+) -> list[Argument]:
+    """Return ARGV 8 to 13 of `retry.lua`."""
+    limits: list[Argument] = (
+        ["", ""] if retry_policy is None else [retry_policy.max_attempts, microseconds(retry_policy.max_age)]
+    )
+    rule = "" if outage is None else outage.as_argument()
+    return [microseconds(delay), rule, *limits, reason.value, microseconds(min_delay)]
+
+
+def hold_argument(reason: str, token_version: int) -> str:
+    """Return ARGV 9 of `bury.lua`: the version of the credential that was refused, and why; empty for no reason."""
+    return f"{token_version} {reason}" if reason else ""
+
+
+def held_at_argument(held_at: float | None) -> Argument:
+    """Return the argument of `resume.lua` and `resume_all.lua` that names the hold which was seen."""
+    return _time(held_at)
+
+
+def jobs(job_ids: Sequence[str], reply: Sequence[Any]) -> list[Job | None]:
+    """Read the reply of `read_jobs.lua`."""
+    return [
+        Job.parse(job_id, dict(zip(fields[::2], fields[1::2], strict=True)), body, attempts, original)
+        if fields
+        else None
+        for job_id, (fields, body, attempts, original) in zip(job_ids, reply, strict=True)
+    ]
+
+
+def replayed(job_id: str, reply: Sequence[Any]) -> ActionResult:
+    """Read the reply of `replay.lua`."""
+    answer, newer, *doubt = reply
+    return ActionResult(job_id, answer.decode(), newer.decode() or None, unconfirmed=doubt == [1])
+
+
+def purge_arguments(job_id: str, retention: float, seen: float | None) -> list[Argument]:
+    """Return the ARGV of `purge.lua`."""
+    return [job_id, round(retention * 1000), _time(seen)]
+
+
+def restore_arguments(dead_letter: DeadLetter) -> list[Argument]:
+    """Return the ARGV of `restore.lua`."""
+    new_job = dead_letter.new_job
+    return [
+        new_job.id,
+        new_job.location_id,
+        new_job.record,
+        new_job.body,
+        dead_letter.original or b"",
+        dead_letter.reason,
+        microseconds(dead_letter.accepted_at),
+        microseconds(dead_letter.ended_at),
+        _time(new_job.event_time),
+        new_job.service or "",
+        new_job.priority,
+        max((attempt.number for attempt in dead_letter.attempts), default=0),
+        "" if new_job.version == DEFAULT_VERSION else new_job.version,
+        *(attempt.line() for attempt in dead_letter.attempts),
+    ]
+
+
+def reclaimed(reply: Sequence[Any]) -> list[Reclaimed]:
+    """Read the reply of `reclaim.lua`."""
+    return [
+        Reclaimed(reply[i].decode(), reply[i + 1].decode(), reply[i + 2], reply[i + 3] == b"buried")
+        for i in range(0, len(reply), 4)
+    ]
+
+
+def count_due(reply: Sequence[int]) -> DueJobs:
+    """Read the reply of `count_due.lua`."""
+    return DueJobs(reply[0], seconds_until(reply[1]))
+
+
+def seconds_until(value: int) -> float | None:
+    """Read a number of microseconds, -1 for never."""
+    return None if value < 0 else value / MICROSECONDS

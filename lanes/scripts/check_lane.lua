@@ -1,0 +1,67 @@
+-- check_lane: whether what stands in a lane agrees with itself, and how many jobs its records hold. Changes nothing.
+-- ARGV:
+--   1 location
+--   2 most      records that are counted in one call; of a lane with more of them none is
+-- Returns: { { kind, text, ... }, { its counts as far as it has any, names and values },
+--   { pending, in flight } or { } where its records are too many }
+-- @include now
+local location = ARGV[1]
+local wrong = {}
+local function check(kind, fact, text)
+  if not fact then
+    wrong[#wrong + 1] = kind
+    wrong[#wrong + 1] = text
+  end
+end
+
+local lane = redis.call('HMGET', key.lane(location), 'hold', 'backoff_until', 'rate_limited_until', 'dead_letters', 'throttled_until',
+  'brake_probe_at', 'brake_at', 'brake_gap', 'held_by', 'held_at', 'unauthorized')
+local held = redis.call('HGET', key.held_time, location) or ''
+check('unlisted', redis.call('SISMEMBER', key.locations, location) == 1, 'the location is not listed: nobody sees its lane')
+check('held', (lane[1] or lane[7]) and string.sub(held, 1, 1) == '-' or not (lane[1] or lane[7] or string.sub(held, 1, 1) == '-'),
+  'its hold, or its brake, and its held time disagree')
+local whole = lane[1] and lane[9] and tonumber(lane[10])
+  and (lane[11] and string.match(lane[11], '^%d+ ') or not lane[11] and lane[9] ~= 'authorization')
+local none = not (lane[1] or lane[9] or lane[10] or lane[11])
+check('hold', whole or none, 'of its hold a part is missing: by whom, since when, or for which credential')
+check('brake', not lane[6] == not lane[7] and not lane[7] == not lane[8], 'its brake is closed by half')
+
+-- Never later than the first job, or what makes the lane wait, allows; but for the one us by which a release lets others go first.
+local due = tonumber(redis.call('ZSCORE', key.due, location))
+if due and not lane[1] then
+  local first = redis.call('ZCARD', key.ready(location)) > 0 and now
+    or tonumber(redis.call('ZRANGE', key.delayed(location), 0, 0, 'WITHSCORES')[2])
+  local at = math.max(first or now, now, tonumber(lane[2]) or 0, tonumber(lane[3]) or 0, tonumber(lane[5]) or 0,
+    tonumber(lane[6]) or 0)
+  check('due', not first or due <= at + 1, 'it is due later than its jobs are')
+end
+if redis.call('HLEN', key.dead_letter_counts(location)) <= tonumber(ARGV[2]) then
+  local dead_letters = 0
+  for _, some in ipairs(redis.call('HVALS', key.dead_letter_counts(location))) do dead_letters = dead_letters + (tonumber(some) or 0) end
+  check('dead-letters', dead_letters == (tonumber(lane[4]) or 0), 'it does not know how many dead letters its records have')
+end
+
+-- Which answers count is told by numbers of requests, which must have been given out; nor is more given back than was charged.
+local numbers = redis.call('HMGET', key.lane(location), 'released', 'api_number', 'day_seen_at', 'day_from', 'lost', 'lost_counted',
+  'unsent', 'day_base')
+for i = 1, 8 do numbers[i] = tonumber(numbers[i]) or 0 end
+local released, base = numbers[1], numbers[8]
+check('numbers', math.max(numbers[2], numbers[3], numbers[4], numbers[7]) <= released and numbers[6] <= numbers[5]
+  and base <= released - numbers[7], 'its account of requests is ahead of what it sent')
+
+local found = {}
+if redis.call('HLEN', key.active(location)) <= tonumber(ARGV[2]) then
+  local active = redis.call('HGETALL', key.active(location))
+  local pending, in_flight, redundant = 0, 0, 0
+  for i = 1, #active, 2 do
+    local state = redis.call('HGET', key.job(active[i + 1]), 'state')
+    if state == 'pending' then pending = pending + 1 end
+    if state == 'in_flight' then in_flight = in_flight + 1 end
+    if state == 'delivered' and redis.call('ZSCORE', key.leases, active[i + 1]) then redundant = redundant + 1 end
+    pending = pending + redis.call('LLEN', key.blocked(location, active[i]))
+  end
+  found = { pending, in_flight }
+  check('redundant', redundant == (tonumber(redis.call('HGET', key.lane(location), 'redundant')) or 0),
+    'it does not know how many of its requests are out for jobs that are delivered')
+end
+return { wrong, redis.call('HGETALL', key.lane(location)), found }

@@ -1,0 +1,15 @@
+-- claim_notification: whoever takes a notice logs it and sends it, and settles it before its lease ends; else another takes it.
+-- ARGV:
+--   1 lease        us
+--   2 dead_above   of how many dead letters there is to be a notice when there are more, or '' for none
+-- Returns: { notice, 'new' | 'again', us since it was made }, or nothing when none is due
+-- @include now
+if redis.call('HGET', key.global_state, 'dead_above') ~= (ARGV[2] ~= '' and ARGV[2]) then
+  redis.call('HDEL', key.global_state, 'dead_above')
+  if ARGV[2] ~= '' then redis.call('HSET', key.global_state, 'dead_above', ARGV[2]) end
+end
+local notification = redis.call('ZRANGEBYSCORE', key.notifications, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 1)
+if not notification[1] then return {} end
+redis.call('ZADD', key.notifications, now + tonumber(ARGV[1]), notification[1])
+local made = tonumber(string.match(cjson.decode(notification[1]).id, '^(%d+)-'))
+return { notification[1], made == tonumber(notification[2]) and 'new' or 'again', now - made }

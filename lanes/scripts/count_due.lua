@@ -1,0 +1,34 @@
+-- count_due: how much could be sent now, and when to ask again. Changes nothing.
+-- ARGV:
+--   1 most    count no further than this
+--   2 burst   requests of a location in a window, or '' where nobody set it
+--   3 unservable  the worker whose `unservable` locations are not counted, or '' when it can serve all
+-- Returns: { due jobs, at most `max_count`; us until the first lane is due, 0 if one is, -1 if none will be }
+-- @include now
+-- @include breaker/global_state
+-- @include rate_limit/limit_in_force
+-- @include queue/servable
+local max_count, burst, unservable = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local first = redis.call('ZRANGE', key.due, 0, 0, 'WITHSCORES')
+local offset = first[1] == '' and 1 or 0
+if offset == 1 then
+  local free, at = half_open_capacity()
+  if free <= 0 then return { 0, at and at - now or -1 } end
+  max_count = math.min(max_count, free)
+  first = redis.call('ZRANGE', key.due, 1, 1, 'WITHSCORES')
+end
+if not first[1] then return { 0, -1 } end
+if tonumber(first[2]) > now then return { 0, tonumber(first[2]) - now } end
+local locations = due_locations(unservable, offset, max_count)
+if not locations[1] then return { 0, UNSERVABLE_PAUSE } end
+local due = 0
+for _, location in ipairs(locations) do
+  local jobs = redis.call('ZCARD', key.ready(location)) + redis.call('ZCOUNT', key.delayed(location), '-inf', now)
+  local lane = redis.call('HMGET', key.lane(location), 'burst', 'gap', 'api_burst', 'brake_at')
+  local limit = limit_in_force(tonumber(lane[1]) or burst, tonumber(lane[3]), DEFAULT_BURST)
+  if lane[2] or lane[4] then jobs = math.min(jobs, 1) end  -- it sends single probes
+  local free = limit - redis.call('ZCOUNT', key.rate_slots(location), '(' .. string.format('%.0f', now), '+inf')
+  due = due + math.min(jobs, math.max(free, 0))
+  if due >= max_count then return { max_count, 0 } end
+end
+return { math.max(due, 1), 0 }

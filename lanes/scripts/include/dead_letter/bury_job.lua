@@ -1,0 +1,16 @@
+-- @include queue/count
+-- @include dead_letter/index_dead_letter
+-- @include queue/notify
+-- bury_job(id, location, record, from, reason): the job is not sent again; body and attempts stay until a person decides. Whoever
+-- wants to know is told when there are more dead letters than he said.
+local function bury_job(id, location, record, from, reason)
+  local state = reason == 'expired' and 'expired' or 'dead'
+  redis.call('HSET', key.job(id), 'state', state, 'ended_at', now, 'reason', reason)
+  index_dead_letter(id, location, record)
+  count(location, from, state)
+  redis.call('HINCRBY', key.totals, 'dead:' .. reason, 1)
+  local max_count = state == 'dead' and tonumber(redis.call('HGET', key.global_state, 'dead_above'))
+  if max_count and tonumber(redis.call('HGET', key.counts, 'dead')) == max_count + 1 then
+    notify('dead_letters_above', { max_count = max_count })
+  end
+end

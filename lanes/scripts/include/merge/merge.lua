@@ -1,0 +1,76 @@
+-- @include merge/fields
+-- @include queue/promote
+-- read_field_times(job): the time of each field of a job that others were merged into: text like 'status=17... name=17...'.
+local function read_field_times(text)
+  local field_times = {}
+  for name, time in string.gmatch(text or '', '(%S+)=(%d+)') do field_times[name] = tonumber(time) end
+  return field_times
+end
+
+-- waiting(order): the youngest job of the record, when it can still be altered: it waits, was never sent, and is not due
+-- before the order is, and is for the same version of the API. A later one of the record can only stand behind it.
+local function waiting(new_job)
+  local id = redis.call('LINDEX', key.blocked(new_job.location, new_job.record), -1)
+    or redis.call('HGET', key.active(new_job.location), new_job.record)
+  if not id then return nil end
+  local job = redis.call('HMGET', key.job(id), 'state', 'attempt', 'not_before', 'expires_at', 'event_time', 'accepted_at',
+    'field_times', 'priority', 'version', 'needs')
+  local due = math.max(now, tonumber(job[3]) or 0)
+  local over = job[4] and tonumber(job[4]) <= now
+  if job[1] ~= 'pending' or job[2] or over or (new_job.not_before or 0) > due then return nil end
+  if (job[9] or '') ~= new_job.version or job[10] then return nil end
+  return { id = id, time = tonumber(job[5]) or tonumber(job[6]), field_times = read_field_times(job[7]),
+           priority = tonumber(job[8]) or 0 }
+end
+
+-- merge(order): the order joins the waiting job of its record, if there is one: of each field the value with the later
+-- time stands (the order's, when both are the same). One that moves the opportunity to another pipeline joins none. Returns
+-- the id of that job, or nil.
+local function merge(new_job)
+  local job = waiting(new_job)
+  if not job then return nil end
+  local names, values = fields(redis.call('GET', key.body(job.id)))
+  local added, brought = fields(new_job.body)
+  if values.pipelineId ~= brought.pipelineId then return nil end
+  local time, texts = new_job.event_time or now, {}
+  for _, name in ipairs(added) do
+    local held = values[name] and (job.field_times[name] or job.time)
+    if not held then names[#names + 1] = name end
+    if not KEPT[name] and (not held or held <= time) then values[name], job.field_times[name] = brought[name], time end
+  end
+  for name, at in pairs(job.field_times) do texts[#texts + 1] = name .. '=' .. string.format('%.0f', at) end
+  redis.call('SET', key.body(job.id), join_fields(names, values))
+  redis.call('HSET', key.job(job.id), 'field_times', table.concat(texts, ' '))
+  if new_job.priority > job.priority then promote(new_job.location, new_job.record, new_job.priority) end
+  return job.id
+end
+
+-- extend_expiry(carrier, expires_at, while_held): a job must not be withdrawn before the last of those that it carries may be.
+local function extend_expiry(merge_target, expires_at, while_held)
+  local job = redis.call('HMGET', key.job(merge_target), 'state', 'expires_at')
+  if job[1] ~= 'pending' and job[1] ~= 'in_flight' or not job[2] then return end
+  if not while_held then redis.call('HDEL', key.job(merge_target), 'expires_while_held') end
+  if expires_at and expires_at <= tonumber(job[2]) then return end
+  if expires_at then
+    redis.call('HSET', key.job(merge_target), 'expires_at', expires_at)
+    if job[1] == 'pending' then redis.call('ZADD', key.expiring, expires_at, merge_target) end
+  else
+    redis.call('HDEL', key.job(merge_target), 'expires_at')
+    redis.call('ZREM', key.expiring, merge_target)
+  end
+end
+
+-- mark_merged(order, carrier): the order becomes a job that is delivered, or not, with the carrier, and is forgotten with it.
+local function mark_merged(new_job, merge_target)
+  redis.call('HSET', key.job(new_job.id), 'state', 'merged', 'location', new_job.location, 'record', new_job.record,
+    'accepted_at', now, 'merged_into', merge_target)
+  if new_job.service ~= '' then redis.call('HSET', key.job(new_job.id), 'service', new_job.service) end
+  redis.call('SADD', key.merged_jobs(merge_target), new_job.id)
+  redis.call('HINCRBY', key.job(merge_target), 'merged_count', 1)
+  extend_expiry(merge_target, new_job.expires_at, new_job.expires_while_held)
+  local left = redis.call('PTTL', key.job(merge_target))
+  if left > 0 then
+    redis.call('PEXPIRE', key.job(new_job.id), left)
+    redis.call('PEXPIRE', key.merged_jobs(merge_target), left)
+  end
+end

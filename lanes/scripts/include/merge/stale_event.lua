@@ -1,0 +1,58 @@
+-- @include merge/fields
+-- @include queue/expiry
+-- retracted_fields(location, newest, times): which fields count as if they had not been told of, as a function of a field's name: those of
+-- the newest event, when its job was taken back, or is never sent. Returns nil when there are none.
+local function retracted_fields(location, newest, field_times)
+  local job = redis.call('HMGET', key.job(newest), 'state', 'expires_at', 'event_time', 'field_times')
+  local over = job[1] == 'pending' and job[2] and expiry(newest, location, job[2]) <= now
+  if job[1] ~= 'cancelled' and job[1] ~= 'expired' and not over then return nil end
+  local merged = ' ' .. (job[4] or '') .. ' '
+  return function(name)
+    local time = field_times[name]
+    return time == field_times['@time'] or time == job[3] or string.find(merged, ' ' .. name .. '=' .. time .. ' ', 1, true)
+  end
+end
+
+-- stale_event(order): takes out of the order what a later event of its record has said already; returns the job
+-- that it adds nothing to, if nothing is left and that job is known: else what is left is sent, and changes nothing. An
+-- opportunity that a later event moved to another pipeline stays there, and in its stage.
+-- Only orders with an event time know of each other.
+local function stale_event(new_job)
+  if not new_job.event_time then return nil end
+  local known = redis.call('HGETALL', key.event_times(new_job.location, new_job.record))
+  if #known == 0 then return nil end
+  local field_times = {}
+  for i = 1, #known, 2 do field_times[known[i]] = known[i + 1] end
+  local newest = redis.call('HGET', key.job(field_times['@job']), 'merged_into') or field_times['@job']
+  local retracted = retracted_fields(new_job.location, newest, field_times)
+  local names, values = fields(new_job.body)
+  local moved = not retracted and field_times['@pipeline']
+  local elsewhere = moved and tonumber(field_times['@time']) > new_job.event_time and values.pipelineId ~= moved
+  local kept, left = {}, 0
+  for _, name in ipairs(names) do
+    local is_stale = not KEPT[name] and tonumber(field_times[name] or 0) > new_job.event_time and not (retracted and retracted(name))
+      or elsewhere and name == 'pipelineStageId'
+    if not is_stale then kept[#kept + 1] = name end
+    if not is_stale and not KEPT[name] then left = left + 1 end
+  end
+  if elsewhere then values.pipelineId = moved end
+  if #kept < #names or elsewhere then new_job.body = join_fields(kept, values) end
+  if left > 0 or retracted or tonumber(field_times['@time']) <= new_job.event_time then return nil end
+  return redis.call('EXISTS', key.job(newest)) == 1 and newest or nil
+end
+
+-- note_event_time(order, id, window): from now on, older events of the record do not overwrite what this one said. Under
+-- '@job' stands the job that has the newest event, under '@time' the time of that event, and under '@pipeline' its pipeline
+-- where the body names the opportunity itself, and so may move it.
+local function note_event_time(new_job, id, window)
+  local event_times = key.event_times(new_job.location, new_job.record)
+  local names, values = fields(new_job.body)
+  for _, name in ipairs(names) do
+    if not KEPT[name] then redis.call('HSET', event_times, name, string.format('%.0f', new_job.event_time)) end
+  end
+  if new_job.event_time >= (tonumber(redis.call('HGET', event_times, '@time')) or 0) then
+    redis.call('HSET', event_times, '@time', string.format('%.0f', new_job.event_time), '@job', id)
+    if values.id then redis.call('HSET', event_times, '@pipeline', values.pipelineId) end
+  end
+  redis.call('PEXPIRE', event_times, window)
+end

@@ -1,8 +1,0 @@
--- mourn(id, location, record): the job is a dead letter, or expired. From its first death until it is done with, its record
--- is known to have such a job, and deliver notes what is newest of it.
-local function mourn(id, location, record)
-  redis.call('ZADD', key.dead, now, id)
-  if redis.call('HSETNX', key.job(id), 'died', 1) == 0 then return end
-  redis.call('HINCRBY', key.lane(location), 'letters', 1)
-  redis.call('HINCRBY', key.letters(location), record, 1)
-end

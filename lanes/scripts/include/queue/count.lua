@@ -1,0 +1,15 @@
+-- @include queue/series
+-- count(location, from, to, jobs): so many jobs, by default one, left the state `from` and entered the state `to`; either
+-- may be nil.
+local function count(location, from, to, jobs)
+  local lane = key.lane(location)
+  if from then
+    redis.call('HINCRBY', key.counts, from, -(jobs or 1))
+    redis.call('HINCRBY', lane, from, -(jobs or 1))
+  end
+  if to then
+    redis.call('HINCRBY', key.counts, to, jobs or 1)
+    redis.call('HINCRBY', lane, to, jobs or 1)
+    log_event(location, to, jobs or 1)
+  end
+end

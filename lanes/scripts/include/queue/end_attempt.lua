@@ -1,0 +1,21 @@
+-- @include rate_limit/budget
+-- @include rate_limit/day
+-- @include queue/schedule
+-- @include queue/series
+-- recheck_rate_limit(lane): what a report gave back or told may let the lane go on earlier than was thought.
+local function recheck_rate_limit(lane)
+  if lane.rate_limited_until <= now then return end
+  local until_at = burst_until(lane) or day_until(lane) or now
+  if until_at < lane.rate_limited_until then
+    redis.call('HSET', key.lane(lane.location), 'rate_limited_until', until_at)
+    if redis.call('ZSCORE', key.due, lane.location) then schedule(lane.location, until_at) end
+  end
+end
+
+-- end_attempt(job, outcome, detail): writes the attempt down, whose lease `begin_report` has ended. `detail` is JSON.
+local function end_attempt(job, outcome, detail)
+  redis.call('RPUSH', key.attempts(job.id),
+    string.format('%s %s %s %.0f %s', job.attempt, outcome, job.released_at, now, detail))
+  log_time('a', now - tonumber(job.released_at))
+  recheck_rate_limit(job.lane)
+end

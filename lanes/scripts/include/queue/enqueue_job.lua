@@ -1,0 +1,10 @@
+-- @include queue/enqueue_active
+-- @include queue/promote
+-- enqueue_job(location, record, id, seq, at, priority): the job joins the lane: as the head of its record, and then the time
+-- from which it may be sent is returned, or behind the others of its record.
+local function enqueue_job(location, record, id, seq, at, priority)
+  if redis.call('HSETNX', key.active(location), record, id) == 1 then return enqueue_active(location, id, seq, at, priority) end
+  redis.call('RPUSH', key.blocked(location, record), id)
+  if priority > 0 then promote(location, record, priority) end
+  return nil
+end

@@ -1,0 +1,19 @@
+-- expire_keys(id, retention, job): the job is done with; its body goes now, the rest after `retention` milliseconds, and with it the
+-- jobs that were merged into it. Of the job it needs location, record, carries (if it carries any), died (if it ever did).
+local function expire_keys(id, retention, job)
+  redis.call('DEL', key.body(id), key.original(id))
+  redis.call('PEXPIRE', key.job(id), retention)
+  redis.call('PEXPIRE', key.attempts(id), retention)
+  if job.was_dead then
+    redis.call('ZREM', key.dead, id)
+    redis.call('HDEL', key.job(id), 'was_dead')
+    redis.call('HINCRBY', key.lane(job.location), 'dead_letters', -1)
+    if redis.call('HINCRBY', key.dead_letter_counts(job.location), job.record, -1) == 0 then
+      redis.call('HDEL', key.dead_letter_counts(job.location), job.record)
+      redis.call('HDEL', key.newest_delivered(job.location), job.record)
+    end
+  end
+  if not job.merged_count then return end
+  for _, merged_jobs in ipairs(redis.call('SMEMBERS', key.merged_jobs(id))) do redis.call('PEXPIRE', key.job(merged_jobs), retention) end
+  redis.call('PEXPIRE', key.merged_jobs(id), retention)
+end

@@ -1,0 +1,17 @@
+-- is_blocked(location, record, id, seq): whether the job stands behind the head of its record. The list is in the order of
+-- `seq`, so a few looks are enough, however long it is; only where they do not find it, the whole is read.
+local function is_blocked(location, record, id, seq)
+  local blocked = key.blocked(location, record)
+  local low, high = 0, redis.call('LLEN', blocked) - 1
+  if high < 0 then return false end
+  while seq and high - low > 64 do
+    local middle = math.floor((low + high) / 2)
+    local other = tonumber(redis.call('HGET', key.job(redis.call('LINDEX', blocked, middle)), 'seq'))
+    if not other then break end
+    if other < seq then low = middle + 1 else high = middle end
+  end
+  for _, other in ipairs(redis.call('LRANGE', blocked, low, high)) do
+    if other == id then return true end
+  end
+  return redis.call('LPOS', blocked, id) and true or false
+end

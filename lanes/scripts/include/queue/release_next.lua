@@ -1,0 +1,177 @@
+-- @include queue/lane
+-- @include rate_limit/budget
+-- @include rate_limit/day
+-- @include queue/enqueue_active
+-- @include queue/expire_job
+-- @include queue/expiry
+-- @include breaker/global_state
+-- @include needs
+-- @include breaker/probe
+-- @include queue/servable
+-- release_next(from): moves the first job of the lane whose turn it is from `ready` to in flight, when ARGV holds from
+-- the position `from` on:
+--   worker  lease (us)  unservable (whose locations are not released, as a key of this name holds them, or '')
+-- Returns { id, location, attempt, failures, accepted_at, released_at, carries, version, body }, or { '', us until a lane
+-- is due or -1 }, or {} when ARGV asks for nothing.
+local MAX_LANES_CHECKED = 32
+local FAIR_SHARE = 8
+
+-- promote_due(location): jobs whose backoff or not-before is over go from `delayed` to `ready`.
+local function promote_due(location)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.delayed(location), '-inf', now, 'LIMIT', 0, 64)) do
+    redis.call('ZREM', key.delayed(location), id)
+    local job = redis.call('HMGET', key.job(id), 'seq', 'priority')
+    redis.call('ZADD', key.ready(location), rank(tonumber(job[1]), tonumber(job[2])), id)
+  end
+end
+
+-- keeps_turn(lane): a lane of weight n stays the first for n turns, where others have one.
+local function keeps_turn(lane)
+  if lane.weight <= 1 then return false end
+  local turn = (lane.turn + 1) % lane.weight
+  redis.call('HSET', key.lane(lane.location), 'turn', turn)
+  return turn > 0
+end
+
+-- exceeds_fair_share(lane): it has more than its share of all that is in flight, and another lane is due. Else one location that answers
+-- slowly would have every hand of the workers after a while.
+local function exceeds_fair_share(lane)
+  if lane.in_flight < FAIR_SHARE * lane.weight then return false end
+  local due = redis.call('ZCOUNT', key.due, '-inf', now)
+  return due > 1 and lane.in_flight * due > redis.call('ZCARD', key.leases) * lane.weight
+end
+
+-- yields_turn(lane, shut): it goes only when no other lane is due: one that crowds; and on the brake of all, one that is on its
+-- own: the others may be delivered, which is what the probes are for.
+local function yields_turn(lane, all_paused)
+  if all_paused then return all_paused == 'refusals' and lane.brake_at end
+  return exceeds_fair_share(lane)
+end
+
+-- take_turn(lane): sets when the lane is due next, and returns the job that it may release now, or nil.
+local function take_turn(lane)
+  local location = lane.location
+  if lane.held then
+    redis.call('ZREM', key.due, location)
+    return nil
+  end
+  promote_due(location)
+  local waits_until = math.max(lane.backoff_until, lane.throttled_until, lane.brake_probe_at)
+  local waits = waits_until > now
+  local until_at = waits and waits_until or burst_until(lane) or day_until(lane)
+  local ready = redis.call('ZRANGE', key.ready(location), 0, 1)
+  local at = now
+  if #ready < (until_at and 1 or 2) then
+    at = tonumber(redis.call('ZRANGE', key.delayed(location), 0, 0, 'WITHSCORES')[2])
+  elseif not until_at and keeps_turn(lane) then
+    return choose(lane, ready)
+  end
+  if until_at then
+    if not waits then redis.call('HSET', key.lane(location), 'rate_limited_until', until_at) end
+    at = at and math.max(at, until_at)
+  end
+  if at then
+    redis.call('ZADD', key.due, at, location)
+  else
+    redis.call('ZREM', key.due, location)
+  end
+  if until_at then return nil end
+  return choose(lane, ready)
+end
+
+-- assign_to_consumer(worker, id, attempt, lease): the worker has this job in hand, until its lease ends.
+local function assign_to_consumer(worker, id, attempt, lease)
+  redis.call('SET', key.consumer(worker), id .. ':' .. attempt, 'PX', math.ceil(lease / 1000))
+end
+
+-- redeliver_unacked(worker, lease): the job that this worker was given and never reported on, because the answer of that call was lost: a
+-- worker sends one job at a time, so when it asks for another it does not know of this one. The same attempt goes out, with a
+-- whole lease.
+-- GETDEL is a write that a full Redis allows, and with it all that follow.
+local function redeliver_unacked(worker, lease)
+  local id, attempt = string.match(redis.call('GETDEL', key.consumer(worker)) or '', '^(.+):(%d+)$')
+  if not id then return nil end
+  local job = redis.call('HMGET', key.job(id), 'state', 'attempt', 'location', 'failures', 'accepted_at', 'released_at',
+    'merged_count', 'version')
+  if job[1] ~= 'in_flight' or job[2] ~= attempt then return nil end
+  assign_to_consumer(worker, id, attempt, lease)
+  redis.call('ZADD', key.leases, now + lease, id)
+  local lane = read_lane(job[3])
+  redis.call('ZADD', key.rate_slots(job[3]), now + lease + lane.window, id .. ':' .. attempt)
+  redis.call('ZADD', key.probes, 'XX', now + lease, id .. ':' .. attempt)
+  extend_probe(lane, id .. ':' .. attempt, tonumber(job[6]), lease)
+  return { id, job[3], tonumber(attempt), tonumber(job[4]) or 0, tonumber(job[5]), tonumber(job[6]), tonumber(job[7]) or 0,
+           job[8] or '', redis.call('GET', key.body(id)) }
+end
+
+-- send_out(id, job, lane, shut, worker, lease): the job is in flight from now on.
+local function send_out(id, job, lane, all_paused, worker, lease)
+  local attempt = (tonumber(job[3]) or 0) + 1
+  redis.call('ZREM', key.ready(lane.location), id)
+  if job[1] then redis.call('ZREM', key.expiring, id) end
+  redis.call('ZADD', key.leases, now + lease, id)
+  local number = charge_budget(lane, id .. ':' .. attempt, now + lease + lane.window)
+  redis.call('HSET', key.job(id), 'state', 'in_flight', 'attempt', attempt, 'released_at', now, 'worker', worker,
+    'number', number)
+  if lane.lost > 0 then redis.call('HSET', key.job(id), 'lost', lane.lost) end
+  count(lane.location, 'pending', 'in_flight')
+  if all_paused or lane.gap or lane.brake_at then send_probe(id, attempt, job[2], lane, all_paused, lease) end
+  assign_to_consumer(worker, id, attempt, lease)
+  return { id, lane.location, attempt, tonumber(job[4]) or 0, tonumber(job[5]), now, tonumber(job[6]) or 0,
+           job[7] or '', redis.call('GET', key.body(id)) }
+end
+
+-- next_lane(unservable): the location whose turn it is among those that this worker can serve, and whether the gate is shut before
+-- it (for which cause, if it is no outage); or nil, and us until one is due, or -1.
+local function next_lane(unservable)
+  local first = redis.call('ZRANGE', key.due, 0, 0, 'WITHSCORES')
+  local all_paused = first[1] == ''
+  if all_paused then
+    local free, at, cause = half_open_capacity()
+    if free <= 0 then return nil, at and at - now or -1 end
+    all_paused = cause or all_paused
+    first = redis.call('ZRANGE', key.due, 1, 1, 'WITHSCORES')
+  end
+  if not first[1] then return nil, -1 end
+  local due = tonumber(first[2])
+  if due > now then return nil, due - now end
+  if unservable == '' then return first[1], all_paused end
+  local location = due_locations(unservable, all_paused and 1 or 0, 1)[1]
+  if not location then return nil, UNSERVABLE_PAUSE end
+  return location, all_paused
+end
+
+local function release_next(from)
+  local worker, lease, unservable = ARGV[from], tonumber(ARGV[from + 1]), ARGV[from + 2]
+  if not worker then return {} end
+  local lost = redeliver_unacked(worker, lease)
+  if lost then return lost end
+  local passed_over, passed_all_paused
+  for look = 1, MAX_LANES_CHECKED do
+    local location, all_paused = next_lane(unservable)
+    if not location and not passed_over then return { '', all_paused } end
+    local lane = location and read_lane(location) or passed_over
+    local id
+    if location and not (all_paused and look == MAX_LANES_CHECKED) and yields_turn(lane, all_paused) then
+      redis.call('ZADD', key.due, now + 1, location)
+      passed_over = passed_over or lane
+      passed_all_paused = all_paused
+    else
+      if not location then passed_over, all_paused = nil, passed_all_paused end
+      id = take_turn(lane)
+    end
+    if id then
+      local job = redis.call('HMGET', key.job(id), 'expires_at', 'record', 'attempt', 'failures', 'accepted_at', 'merged_count',
+        'version', 'needs')
+      local over = job[1] and tonumber(job[1]) <= now and expiry(id, lane.location, job[1]) <= now
+      if job[8] and tonumber(job[8]) > UNDERSTOOD then
+        leave_alone(lane.location, id)
+      elseif over then
+        expire_job(id, lane.location, job[2])
+      else
+        return send_out(id, job, lane, all_paused, worker, lease)
+      end
+    end
+  end
+  return { '', 0 }
+end

@@ -1,0 +1,68 @@
+-- @include queue/notify
+-- follow_api_limits(lane, number, told): the limits in force follow those that the API says it applies, as far as no person set one that
+-- is stricter. `rate_limit_info` has burst, window (us) and daily, nil where the answer did not say; `number` is that of its request. Only a
+-- request that is newer than the last that told says anything. A lower limit holds at once. A higher one holds when two such answers
+-- in a row told more, and is the lower of the two; while others share the budget, only a whole window after the first of them. What
+-- was on its way when a limit changed says nothing of it any more. A window is never shorter than that of the settings.
+-- `api_raise` keeps what was told once: burst, since when, daily, since when (us; - for nothing).
+local function read_raise(text)
+  local raise = {}
+  local burst, burst_at, daily, daily_at = string.match(text or '', '^(%S+) (%S+) (%S+) (%S+)$')
+  if tonumber(burst) then raise.burst = { value = tonumber(burst), at = tonumber(burst_at) } end
+  if tonumber(daily) then raise.daily = { value = tonumber(daily), at = tonumber(daily_at) } end
+  return raise
+end
+
+local function write_raise(raise)
+  local function each(one) return one and string.format('%.0f %.0f', one.value, one.at) or '- -' end
+  return each(raise.burst) .. ' ' .. each(raise.daily)
+end
+
+-- follow(lane, name, value, raise): what the API is taken to apply from now on, or nil for no change.
+local function follow(lane, name, value, raise)
+  local known, first = lane['api_' .. name] or lane[name], raise[name]
+  if not value then return nil end
+  if value <= known then
+    raise[name] = nil
+    return value ~= lane['api_' .. name] and value or nil
+  end
+  if not first then
+    raise[name] = { value = value, at = now }
+    return nil
+  end
+  first.value = math.min(first.value, value)
+  if lane.shared_until > now and now - first.at < lane.window then return nil end
+  raise[name] = nil
+  return first.value
+end
+
+-- set_limit(lane, name, value, default): the API applies this limit now; a change of the limit in force is logged, once.
+local function set_limit(lane, name, value, default)
+  local before = lane[name]
+  redis.call('HSET', key.lane(lane.location), 'api_' .. name, value)
+  lane['api_' .. name], lane[name] = value, limit_in_force(lane['cap_' .. name], value, default)
+  if lane[name] == before then return false end
+  notify('limit_changed', { location = lane.location, limit = name, before = before, now = lane[name] })
+  return true
+end
+
+local function follow_api_limits(lane, number, rate_limit_info)
+  if number <= lane.api_number or not (rate_limit_info.burst or rate_limit_info.window or rate_limit_info.daily) then return end
+  local raise = read_raise(lane.api_raise)
+  local changed = false
+  for name, default in pairs({ burst = DEFAULT_BURST, daily = DEFAULT_DAILY }) do
+    local value = follow(lane, name, rate_limit_info[name], raise)
+    if value then changed = set_limit(lane, name, value, default) or changed end
+  end
+  if rate_limit_info.window and rate_limit_info.window ~= lane.api_window then
+    redis.call('HSET', key.lane(lane.location), 'api_window', rate_limit_info.window)
+    lane.window = math.max(limits.window, rate_limit_info.window)
+  end
+  if raise.burst or raise.daily then
+    redis.call('HSET', key.lane(lane.location), 'api_raise', write_raise(raise))
+  elseif lane.api_raise then
+    redis.call('HDEL', key.lane(lane.location), 'api_raise')
+  end
+  lane.api_number = changed and lane.released or number
+  redis.call('HSET', key.lane(lane.location), 'api_number', lane.api_number)
+end

@@ -1,0 +1,66 @@
+-- is_valid_member(name, location, record, member): whether what stands under this key may stand there, as far as the jobs tell: of the keys
+-- of a location `ready`, `delayed`, `active`, `blocked`, `rate_slots`, `newest`, of the cell `leases`, `expiring`, `dead`; `renewals`,
+-- whose name stands for the record; and what must end by itself, `consumer`, `unservable`, `token_lock`, whose worker or name stands for
+-- the location. What is there no more belongs.
+local FAR_AHEAD = 7 * 86400 * 1000000
+
+local VALIDATORS = {}
+
+function VALIDATORS.ready(location, _, id)
+  local job = redis.call('HMGET', key.job(id), 'state', 'location')
+  return job[1] and job[2] == location or not redis.call('ZSCORE', key.ready(location), id)
+end
+
+function VALIDATORS.delayed(location, _, id)
+  local job = redis.call('HMGET', key.job(id), 'state', 'location')
+  return job[1] and job[2] == location or not redis.call('ZSCORE', key.delayed(location), id)
+end
+
+function VALIDATORS.active(location, record, id)
+  local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record')
+  local held = job[1] == 'pending' or job[1] == 'in_flight' or redis.call('ZSCORE', key.leases, id)
+  return held and job[2] == location and job[3] == record or redis.call('HGET', key.active(location), record) ~= id
+end
+
+function VALIDATORS.blocked(location, record, id)
+  local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record')
+  if job[1] == 'pending' and job[2] == location and job[3] == record then
+    local head = redis.call('HGET', key.active(location), record)
+    if head and head ~= id then return true end
+  end
+  return not redis.call('LPOS', key.blocked(location, record), id)
+end
+
+function VALIDATORS.rate_slots(location, _, attempt)
+  return (tonumber(redis.call('ZSCORE', key.rate_slots(location), attempt)) or 0) < now + FAR_AHEAD
+end
+
+function VALIDATORS.newest_delivered(location, record)
+  return redis.call('HEXISTS', key.dead_letter_counts(location), record) == 1
+    or redis.call('HEXISTS', key.newest_delivered(location), record) == 0
+end
+
+local function has_ttl(name)
+  return function(of) return redis.call('PTTL', name(of)) ~= -1 end
+end
+
+VALIDATORS.consumer, VALIDATORS.unservable = has_ttl(key.consumer), has_ttl(key.unservable)
+VALIDATORS.token_lock = has_ttl(key.token_lock)
+
+function VALIDATORS.renewals(_, name)
+  local noted = redis.call('HGET', key.renewals, name)
+  local version = string.match(redis.call('HGET', key.tokens, name) or '', '^%d+')
+  return not noted or version and string.match(noted, '^(%d+) %d+$') == version
+end
+
+local function has_job(name)
+  return function(_, _, id)
+    return redis.call('HEXISTS', key.job(id), 'state') == 1 or not redis.call('ZSCORE', name, id)
+  end
+end
+
+VALIDATORS.leases, VALIDATORS.expiring, VALIDATORS.dead = has_job(key.leases), has_job(key.expiring), has_job(key.dead)
+
+local function is_valid_member(name, location, record, member)
+  return VALIDATORS[name](location, record, member) and true or false
+end

@@ -1,0 +1,121 @@
+-- repair_job: a job that is not where it should be goes there; what is left of one that is gone, goes. Loses no job and no body.
+-- Again changes nothing.
+-- ARGV:
+--   1 id
+--   2 lease       us, for an attempt whose lease is lost
+--   3 window      us, for one whose slot is lost
+--   4 retention   ms for which a job that is done can still be read
+--   5 location    where the job does not tell it, or ''
+--   6 record      likewise
+-- Returns: 'repaired' | 'gone' when there is no job | 'body' when only its body is left | 'unreadable' when nobody knows whose it is
+-- @include now
+-- @include repair/infer_state
+-- @include repair/repair_record
+-- @include queue/expire_keys
+-- @include dead_letter/index_dead_letter
+-- @include queue/reschedule
+local REFUSED = 'refused'
+local id = ARGV[1]
+local name = key.job(id)
+
+-- repair_ttl(job): whether it stays, or for how long.
+local function repair_ttl(job)
+  local alive = job.state == 'pending' or job.state == 'in_flight' or job.state == 'dead' or job.state == 'expired'
+  if alive then
+    for _, part in ipairs({ name, key.attempts(id), key.body(id), key.merged_jobs(id) }) do redis.call('PERSIST', part) end
+    return
+  end
+  local target_kept = job.merged_into and redis.call('PTTL', key.job(job.merged_into)) == -1
+  local left = redis.call('PTTL', name)
+  if not target_kept then
+    expire_keys(id, left > 0 and left or ARGV[4], job)
+  elseif left > 0 then
+    redis.call('PERSIST', name)
+  end
+end
+
+-- repair_dead_letter(job): the dead letters know of it, or not.
+local function repair_dead_letter(job)
+  if job.state ~= 'dead' and job.state ~= 'expired' then
+    redis.call('ZREM', key.dead, id)
+  elseif not (job.was_dead and job.ended_at and redis.call('ZSCORE', key.dead, id)) then
+    index_dead_letter(id, job.location, job.record)
+    redis.call('ZADD', key.dead, job.ended_at or now, id)
+    if not job.ended_at then redis.call('HSET', name, 'ended_at', now) end
+    if not job.reason then redis.call('HSET', name, 'reason', job.state == 'expired' and job.state or REFUSED) end
+  end
+  if redis.call('HEXISTS', name, 'was_dead') == 1 then redis.call('HSETNX', key.dead_letter_counts(job.location), job.record, 1) end
+end
+
+-- repair_in_flight(job): its attempt has a lease and a slot, and nobody else has.
+local function repair_in_flight(job)
+  if job.state == 'in_flight' then
+    for field, value in pairs({ attempt = 1, released_at = now, worker = '?' }) do redis.call('HSETNX', name, field, value) end
+    if not redis.call('ZSCORE', key.leases, id) then redis.call('ZADD', key.leases, now + ARGV[2], id) end
+    local ends = tonumber(redis.call('ZSCORE', key.leases, id))
+    redis.call('ZADD', key.rate_slots(job.location), 'NX', ends + ARGV[3], id .. ':' .. (job.attempt or 1))
+  elseif job.state ~= 'delivered' then
+    redis.call('ZREM', key.leases, id)
+  end
+end
+
+-- repair_merged(job): a carrier knows whom it carries.
+local function repair_merged(job)
+  local merge_target = job.merged_into
+  if merge_target and job.state ~= 'merged' then
+    redis.call('HDEL', name, 'merged_into')
+    redis.call('SREM', key.merged_jobs(merge_target), id)
+  elseif merge_target and redis.call('EXISTS', key.job(merge_target)) == 1 then
+    redis.call('SADD', key.merged_jobs(merge_target), id)
+    redis.call('HSET', key.job(merge_target), 'merged_count', redis.call('SCARD', key.merged_jobs(merge_target)))
+    local left = redis.call('PTTL', key.job(merge_target))
+    if left > 0 then redis.call('PEXPIRE', key.merged_jobs(merge_target), left) end
+  end
+  local merged_count = redis.call('SCARD', key.merged_jobs(id))
+  if merged_count ~= (tonumber(job.merged_count) or 0) then redis.call('HSET', name, 'merged_count', merged_count) end
+  if merged_count == 0 then redis.call('HDEL', name, 'merged_count') end
+end
+
+if redis.call('EXISTS', name) == 0 then
+  if redis.call('EXISTS', key.body(id)) == 1 then return 'body' end
+  for _, part in ipairs({ key.attempts(id), key.merged_jobs(id), key.original(id) }) do
+    if redis.call('PTTL', part) == -1 then redis.call('DEL', part) end
+  end
+  return 'gone'
+end
+local found = redis.call('HMGET', name, 'state', 'location', 'record', 'seq', 'merged_into', 'was_dead', 'attempt', 'merged_count',
+  'expires_at', 'ended_at', 'reason', 'accepted_at')
+local job = { state = found[1], location = found[2] or ARGV[5], record = found[3] or ARGV[6], seq = tonumber(found[4]),
+              merged_into = found[5], was_dead = found[6], attempt = found[7], merged_count = found[8], expires_at = found[9],
+              ended_at = found[10], reason = found[11] }
+if job.merged_into and not (found[2] and found[3]) then
+  local merge_target = redis.call('HMGET', key.job(job.merged_into), 'location', 'record')
+  job.location, job.record = merge_target[1] or job.location, merge_target[2] or job.record
+end
+if job.location == '' or job.record == '' then return 'unreadable' end
+if not (found[2] and found[3]) then redis.call('HSET', name, 'location', job.location, 'record', job.record) end
+job.state = infer_state(id, job)
+if job.state ~= found[1] then redis.call('HSET', name, 'state', job.state) end
+if not job.seq and job.state ~= 'merged' then
+  redis.call('HSET', name, 'seq', redis.call('HINCRBY', key.lane(job.location), 'seq', 1))
+end
+if (job.seq or 0) > (tonumber(redis.call('HGET', key.lane(job.location), 'seq')) or 0) then
+  redis.call('HSET', key.lane(job.location), 'seq', job.seq)
+end
+if not found[12] then redis.call('HSET', name, 'accepted_at', now) end
+repair_in_flight(job)
+repair_dead_letter(job)
+repair_record(job.location, job.record, id)
+if job.state ~= 'pending' and redis.call('HGET', key.active(job.location), job.record) ~= id then
+  redis.call('ZREM', key.ready(job.location), id)
+  redis.call('ZREM', key.delayed(job.location), id)
+end
+if job.state == 'pending' and job.expires_at then
+  redis.call('ZADD', key.expiring, 'NX', job.expires_at, id)
+else
+  redis.call('ZREM', key.expiring, id)
+end
+repair_merged(job)
+repair_ttl(job)
+if not redis.call('HGET', key.lane(job.location), 'hold') then reschedule(job.location) end
+return 'repaired'

@@ -1,0 +1,30 @@
+-- requeue: the job goes back to its place and out again, with no attempt spent: its location's token is missing or has just
+-- been renewed, or the worker cannot send it by a trouble of its own. With a wait, the whole lane waits.
+-- Moves: in flight -> pending (ready)
+-- ARGV:
+--   1 id
+--   2 attempt
+--   3 detail      JSON of the attempt
+--   4 burst       requests of a location in a window
+--   5 window      us
+--   6 daily       requests of a location in a day
+--   7 told        what the answer told of the budgets, as learn reads it, or ''
+--   8 wait        us for which the lane releases nothing
+--   9 sent        '1' when a request was made, else its slot is free at once, the day has it back,
+--                and no attempt is written down
+--   10.. as ARGV 1 to 3 of release, or nothing
+-- Returns: { 'requeued' | 'stale' | 'unknown', what release returns behind its code }
+-- @include now
+-- @include queue/begin_report
+-- @include queue/stale
+-- @include breaker/breaker
+-- @include queue/requeue_job
+-- @include queue/reply
+local job = begin_report(ARGV[1], ARGV[2], ARGV[7], false, ARGV[9] ~= '1')
+if not job then return reply('unknown', 10) end
+api_refused(job, ARGV[7])
+if stale(job, 'requeued', ARGV[3]) then return reply('stale', 10) end
+local backoff_until = tonumber(redis.call('HGET', key.lane(job.location), 'backoff_until')) or 0
+redis.call('HSET', key.lane(job.location), 'backoff_until', math.max(backoff_until, now + tonumber(ARGV[8])))
+requeue_job(job, ARGV[3], ARGV[9] == '1')
+return reply('requeued', 10)

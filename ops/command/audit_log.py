@@ -1,0 +1,56 @@
+"""`lanes audit-log`: who changed what by hand."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+import click
+
+from lanes.activity import audit_log as entries
+from lanes.activity.audit_log import AuditLogEntry
+from ops.command.console import MAX_SHOWN, examples, format_time, print_json_array, say
+from ops.command.session import Session, connected
+from ops.command.table import Column, print_table
+
+COLUMNS = (Column("when"), Column("who"), Column("what"), Column("on"), Column("detail"))
+PAGE = 500
+
+
+@click.command(
+    epilog=examples(
+        "lanes audit-log", "lanes audit-log --what replay --what purge", "lanes audit-log --limit 1000 --json"
+    )
+)
+@click.option("--who", help="Only those of this person.")
+@click.option("--what", "verbs", multiple=True, metavar="VERB", help="Only this, such as hold, edit or purge.")
+@click.option("--on", help="Only those on this location, job or choice.")
+@click.option("--limit", type=click.IntRange(1, MAX_SHOWN), default=50, show_default=True, help="How many at most.")
+@click.option("--json", "as_json", is_flag=True, help="Print them as a JSON array.")
+@connected
+def audit_log(
+    session: Session, *, who: str | None, verbs: tuple[str, ...], on: str | None, limit: int, as_json: bool
+) -> None:
+    """Show who changed what by hand, on the pages or by the command, the newest first.
+
+    Each entry was written before its change. The newest 20,000 or so are kept.
+    """
+    session.so_far = "audit-log changes nothing"
+
+    def wanted(entry: AuditLogEntry) -> bool:
+        return (not who or entry.who == who) and (not verbs or entry.what in verbs) and (not on or entry.on == on)
+
+    found = islice(filter(wanted, _all(session)), limit)
+    if as_json:
+        print_json_array(entry.as_json() for entry in found)
+        return
+    rows = [(format_time(entry.at), entry.who, entry.what, entry.on, entry.detail) for entry in found]
+    if rows:
+        print_table(COLUMNS, rows)
+    else:
+        say("nobody changed anything by hand")
+
+
+def _all(session: Session) -> Iterator[AuditLogEntry]:
+    before = None
+    while page := entries.read(session.store, PAGE, before):
+        yield from page
+        before = page[-1].id

@@ -1,0 +1,114 @@
+"""What goes in and out of a command as words: examples, arguments, and text that is safe on a terminal."""
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import click
+from pydantic import TypeAdapter, ValidationError
+
+from lanes.printable import printable, printable_lines
+from producers.model import Id
+
+_LOCATION = TypeAdapter(Id)
+MAX_SHOWN = 10**9  # far beyond what anybody reads, and within what Python can count to
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a help text."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def print_json(value: Any) -> None:
+    """Print a value to stdout, in ASCII, on one line."""
+    click.echo(json.dumps(value))
+
+
+def print_json_array(values: Iterable[Any]) -> None:
+    """Print values to stdout as one JSON array, each as soon as it is there: any number of them in little memory."""
+    opening = "["
+    for value in values:
+        click.echo(f"{opening}{json.dumps(value)}", nl=False)
+        opening = ", "
+    click.echo("[]" if opening == "[" else "]")
+
+
+def say(line: str) -> None:
+    """Tell people something, on stderr; names of files and the like may be in it as they are."""
+    click.echo(printable_lines(line), err=True)
+
+
+def pluralize(number: int, noun: str) -> str:
+    """Return `1 row`, `2 rows`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def format_time(seconds: float | None) -> str:
+    """Return a time since the epoch in words: ISO 8601, UTC, whole seconds; `-` for none."""
+    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class PrintableWord(click.ParamType[str]):
+    """Text of at least one character, all printable: what comes from a broken copy and paste is wrong use."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the text."""
+        text = str(value)
+        if not text.strip() or not text.isprintable():
+            self.fail(f"must be printable text (it is {printable(repr(text))})", param, ctx)
+        return text
+
+
+class Duration(click.ParamType[float]):
+    """A span of time like 30m, 12h or 7d, in seconds."""
+
+    name = "age"
+    _SHAPE = re.compile(r"(\d{1,9})([smhdw])")
+    _SECONDS: ClassVar = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the span."""
+        if isinstance(value, (int, float)):
+            return float(value)
+        found = self._SHAPE.fullmatch(value)
+        if found is None:
+            self.fail(
+                f"must be a number and s, m, h, d or w, like 30m or 7d (it is {printable(repr(value))})", param, ctx
+            )
+        return float(found[1]) * self._SECONDS[found[2]]
+
+
+class LocationId(click.ParamType[str]):
+    """A location's id as jobs carry it."""
+
+    name = "location"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the id."""
+        try:
+            return _LOCATION.validate_python(value)
+        except (ValidationError, UnicodeError):
+            self.fail(f"must be 1 to 64 letters, digits, - or _ (it is {printable(repr(value))})", param, ctx)
+
+
+class Moment(click.ParamType[datetime]):
+    """A date and time with its zone."""
+
+    name = "time"
+    _SHAPE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read the time."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            if not self._SHAPE.fullmatch(value):
+                message = "must be a time with a zone, like 2026-05-01T09:00:00+02:00 or 2026-05-01T07:00:00Z"
+                raise ValueError(message)  # noqa: TRY301 - what fromisoformat raises is answered in the same way
+            return datetime.fromisoformat(value)
+        except ValueError as error:
+            self.fail(f"{error} (it is {printable(repr(value))})", param, ctx)

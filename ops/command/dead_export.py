@@ -1,0 +1,72 @@
+"""Dead letters into files: as letters that can be imported, or as rows that can be mended and enqueued again."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from lanes.queue.dead_letter_summary import summarize
+from lanes.queue.job import Job
+from ops.command.console import pluralize
+from ops.command.new_file import new_file
+from ops.command.session import Session
+from producers.files.dead_letters import DeadLetterWriter
+from producers.files.rows import Format
+from producers.new_job import OPTIONS_FIELD
+
+
+def write_dead_letters(session: Session, jobs: Iterable[Job], file: str, form: Format) -> int:
+    """Write each letter whole; return how many."""
+    written = 0
+    with _opened(file) as out:
+        writer = DeadLetterWriter(out, form)
+        for job in jobs:
+            writer.write(job)
+            written += 1
+            session.so_far = f"exported {pluralize(written, 'dead letter')}"
+    return written
+
+
+def write_rows(session: Session, jobs: Iterable[Job], file: str, reasons_to: str | None) -> int:
+    """Write the row of each letter, and to the other file, if any, why it died; return how many."""
+    written = 0
+    with _opened(file) as rows, _opened(reasons_to) if reasons_to else contextlib.nullcontext() as reasons:
+        for job in jobs:
+            rows.write(_line(row_of(job)))
+            written += 1
+            if reasons is not None:
+                reasons.write(_line(why(job, written)))
+            session.so_far = f"exported {pluralize(written, 'dead letter')}"
+    return written
+
+
+def row_of(job: Job) -> dict[str, Any]:
+    """Return the row that makes the same job again; its deadlines, which may be past, are left out."""
+    return {**(job.body or {}), **({OPTIONS_FIELD: {"service": job.service}} if job.service else {})}
+
+
+def why(job: Job, line: int) -> dict[str, Any]:
+    """Return what a person needs in order to mend the row on this line."""
+    return {
+        "line": line,
+        "id": job.id,
+        "location_id": job.location_id,
+        "reason": job.reason,
+        "attempts": len(job.attempts),
+        "answer": summarize(job).answer,
+    }
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+
+@contextlib.contextmanager
+def _opened(file: str) -> Iterator[BinaryIO]:
+    if file == "-":
+        yield sys.stdout.buffer
+        return
+    with new_file(Path(file)) as out:
+        yield out

@@ -1,0 +1,138 @@
+"""The rows of one file on their way in: keyed, enqueued or only checked, and what became of them told as it goes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import click
+
+from lanes.printable import printable
+from ops.command.console import pluralize, print_json, say
+from ops.command.progress import BytesRead
+from ops.command.rejected_rows import RejectedRows
+from ops.command.session import Session
+from producers import EnqueueOptions, EnqueueReport, FieldError, RejectedRow
+from producers.batching import InputRow, batched, check_rows
+from producers.files.rows import FileRow, Format, read_rows
+from producers.new_job import OPTIONS_FIELD
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueuePlan:
+    """What to do with a file; `name` is what messages call it."""
+
+    name: str
+    form: Format
+    common: EnqueueOptions
+    key_prefix: str | None
+    from_line: int
+    max_errors: int
+    durability: str | None = None
+
+
+class FileEnqueue:
+    """Takes a file in, batch by batch. `report` holds what is certain: the batches that Redis answered for."""
+
+    def __init__(self, session: Session, plan: EnqueuePlan, rejected_rows: RejectedRows, progress: BytesRead) -> None:
+        self.report = EnqueueReport()
+        self.printed = 0
+        self._session = session
+        self._plan = plan
+        self._rejected_rows = rejected_rows
+        self._progress = progress
+        self._reported = 0
+
+    def enqueue(self, source: BinaryIO) -> None:
+        """Enqueue every good row."""
+        options = self._plan.common.model_dump(exclude_none=True)
+        self._session.producer.enqueue_rows(
+            self._rows(source), progress=self._report_batch, durability=self._plan.durability, **options
+        )
+
+    def check(self, source: BinaryIO) -> None:
+        """Check every row; `accepted` counts those that would be enqueued."""
+        for rows in batched(self._rows(source)):
+            batch = check_rows(rows, self._plan.common, self._session.settings)
+            self.report.accepted += len(batch.valid_rows)
+            self.report.refused += batch.refused
+            self.report.last_row = batch.last_row
+            self._report_batch(self.report)
+
+    def how_to_continue(self) -> str:
+        """Say what is in for certain when it was cut off, and how to enqueue the rest."""
+        done = f"{pluralize(self.report.accepted + self.report.duplicates, 'row')} accepted"
+        if self.report.last_row:
+            done += f", all up to line {self.report.last_row} seen to"
+        if self._plan.key_prefix is not None:
+            return f"{done}; to go on, run the same command again: rows that are in count as duplicates"
+        return (
+            f"{done}; to go on, add --from-line {self.report.last_row + 1}; rows behind it may be in already "
+            "and would be sent twice, which --idempotency-prefix would prevent"
+        )
+
+    def _rows(self, source: BinaryIO) -> Iterator[InputRow]:
+        for row in read_rows(source, self._plan.form):
+            self._rejected_rows.add(row)
+            if row.number >= self._plan.from_line:
+                yield _with_key(row, self._plan.key_prefix)
+
+    def _report_batch(self, report: EnqueueReport) -> None:
+        """Tell what a batch came to."""
+        self.report = report
+        new = report.refused[self._reported :]
+        self._reported += len(new)
+        self._rejected_rows.write_rejected((rejected.row for rejected in new), report.last_row)
+        self._progress.show_bytes(f"{pluralize(report.accepted, 'row')} accepted, {len(report.refused)} refused")
+        for rejected in new[: max(0, self._plan.max_errors - self.printed)]:
+            self._progress.say(f"{printable(self._plan.name)}:{rejected.row}: {_error_text(rejected)}")
+            self.printed += 1
+
+
+def conclude(file_enqueue: FileEnqueue, *, as_json: bool, ids: bool, dry_run: bool) -> None:
+    """Print what became of the rows: data to stdout, a summary to stderr."""
+    report = file_enqueue.report
+    unprinted = len(report.refused) - file_enqueue.printed
+    if unprinted:
+        say(f"... and {unprinted} more")
+    if as_json:
+        print_json(_summary(report, ids=ids, dry_run=dry_run))
+    elif ids:
+        for job_id in report.job_ids:
+            click.echo(job_id)
+    verb = "would be accepted" if dry_run else "accepted"
+    known = f", {pluralize(report.duplicates, 'duplicate')}" if report.duplicates else ""
+    say(f"{report.accepted} of {pluralize(report.rows, 'row')} {verb}{known}, {len(report.refused)} refused")
+
+
+def _summary(report: EnqueueReport, *, ids: bool, dry_run: bool) -> dict[str, Any]:
+    return {
+        "rows": report.rows,
+        "accepted": report.accepted,
+        "duplicates": report.duplicates,
+        "refused": [
+            {"row": rejected.row, "problems": [_as_json(problem) for problem in rejected.field_errors]}
+            for rejected in report.refused
+        ],
+        **({"ids": report.job_ids} if ids else {}),
+        **({"dry_run": True} if dry_run else {}),
+    }
+
+
+def _as_json(problem: FieldError) -> dict[str, str]:
+    return {"field": problem.field, "value": problem.value, "message": problem.message}
+
+
+def _error_text(rejected: RejectedRow) -> str:
+    return printable("; ".join(str(problem) for problem in rejected.field_errors))
+
+
+def _with_key(row: FileRow, prefix: str | None) -> InputRow:
+    """Return the row with a key made of its line, unless it has its own or is broken."""
+    if prefix is None or row.field_errors or not isinstance(row.value, Mapping):
+        return row
+    options = row.value.get(OPTIONS_FIELD)
+    options = {} if options is None else options
+    if not isinstance(options, Mapping) or options.get("idempotency_key") is not None:
+        return row
+    keyed = {**options, "idempotency_key": f"{prefix}-{row.number}"}
+    return InputRow(row.number, {**row.value, OPTIONS_FIELD: keyed})

@@ -1,0 +1,5 @@
+"""`python -m ops.sandbox`: see `--help`."""
+
+from ops.sandbox.cli import main
+
+main()

@@ -1,0 +1,216 @@
+"""The contract of `POST /opportunities/upsert`, version by version: what is refused, and with which words. Pure.
+
+Facts: HighLevel's published OpenAPI specification for the fields and the answers 200, 400, 401 and 422; the wording of
+the messages, and the answers 403 and 429, were observed.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from ops.sandbox.issuer import Issuer
+from ops.sandbox.settings import SandboxSettings
+
+STATUSES = ("open", "won", "lost", "abandoned", "all")
+ACTIONS = ("add", "remove")
+BARE_LIBRARIES = ("python-requests/", "python-urllib", "python-httpx/", "aiohttp/", "go-http-client/")
+EDGE_PAGE = "<!DOCTYPE html><html><head><title>Access denied</title></head><body>error code: 1010</body></html>"
+
+_LARGEST = sys.float_info.max
+
+
+class FieldKind(StrEnum):
+    """What a field holds."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    FLAG = "flag"
+    TEXTS = "texts"
+    STATUS = "status"
+    ACTION = "action"
+
+
+COMMON = {
+    "name": FieldKind.TEXT,
+    "status": FieldKind.STATUS,
+    "pipelineStageId": FieldKind.TEXT,
+    "monetaryValue": FieldKind.NUMBER,  # in v3 specified as an object, with a number for its example
+    "assignedTo": FieldKind.TEXT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A version's body: every field with what it holds, those that must be there first."""
+
+    required: Mapping[str, FieldKind]
+    optional: Mapping[str, FieldKind]
+
+    @property
+    def fields(self) -> dict[str, FieldKind]:
+        """Every field."""
+        return {**self.required, **self.optional}
+
+
+CONTRACTS = {
+    "2021-07-28": Contract(dict.fromkeys(("pipelineId", "locationId", "contactId"), FieldKind.TEXT), COMMON),
+    "v3": Contract(
+        {
+            "pipelineId": FieldKind.TEXT,
+            "locationId": FieldKind.TEXT,
+            "followers": FieldKind.TEXTS,
+            "isRemoveAllFollowers": FieldKind.FLAG,
+            "followersActionType": FieldKind.ACTION,
+        },
+        {
+            **COMMON,
+            "id": FieldKind.TEXT,
+            "forecastExpectedCloseDate": FieldKind.TEXT,
+            "forecastProbability": FieldKind.NUMBER,
+            "lostReasonId": FieldKind.TEXT,
+        },
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorResponse:
+    """An answer that is not a success; `html` instead of a JSON body when the edge network gives it."""
+
+    status: int
+    message: str | list[str] = ""
+    error: str | None = None
+    html: str | None = None
+
+    def body(self, trace_id: str) -> dict[str, Any]:
+        """Return the JSON body."""
+        error = {} if self.error is None else {"error": self.error}
+        return {"statusCode": self.status, "message": self.message, **error, "traceId": trace_id}
+
+
+EDGE_BLOCK = ErrorResponse(403, html=EDGE_PAGE)
+TOO_MANY_REQUESTS = ErrorResponse(429, "Too Many Requests")
+
+
+def check_edge(headers: Mapping[str, str]) -> ErrorResponse | None:
+    """Refuse the User-Agent of a bare library, as the edge network in front of the API does (observed)."""
+    agent = headers.get("User-Agent", "").lower()
+    return EDGE_BLOCK if not agent or agent.startswith(BARE_LIBRARIES) else None
+
+
+def has_access(issuer: Issuer, headers: Mapping[str, str], location: str) -> bool:
+    """Whether the request brings a token of this location: only then does it count against the location's limits."""
+    locations = issuer.locations_of(bearer(headers))
+    return locations is None or location in locations
+
+
+def check_access(
+    settings: SandboxSettings, issuer: Issuer, headers: Mapping[str, str], location: str | None
+) -> ErrorResponse | None:
+    """Refuse a bad token, a bad `Version`, and a token without this location or without the scope.
+
+    `location` is None when the body names none.
+    """
+    token = bearer(headers)
+    if not issuer.knows(token):
+        return _unauthorized("Invalid Private Integration token" if token.startswith("pit-") else "Invalid JWT")
+    if refusal := check_version(headers):
+        return refusal
+    if location is not None and not has_access(issuer, headers, location):
+        return ErrorResponse(403, "The token does not have access to this location.", "Forbidden")
+    if token in settings.tokens_without_scope:
+        return _unauthorized("The token is not authorized for this scope.")
+    return None
+
+
+def check_version(headers: Mapping[str, str]) -> ErrorResponse | None:
+    """Refuse a bad `Version`."""
+    version = headers.get("Version")
+    if version is None:
+        return _unauthorized("version header was not found.")
+    return None if version in CONTRACTS else _unauthorized("version header is invalid")
+
+
+def parse_body(headers: Mapping[str, str], raw: bytes) -> dict[str, Any] | ErrorResponse:
+    """Return the body, or a 400 when it is no JSON object."""
+    if headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
+        return ErrorResponse(400, "Content-Type must be application/json")
+    try:
+        body = json.loads(raw, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return ErrorResponse(400, "Unexpected token in JSON")
+    return body if isinstance(body, dict) else ErrorResponse(400, "The body must be a JSON object")
+
+
+def location_of(body: Mapping[str, Any] | ErrorResponse) -> str | None:
+    """Return the location that a body names, if it does."""
+    location = None if isinstance(body, ErrorResponse) else body.get("locationId")
+    return location if isinstance(location, str) and location else None
+
+
+def check_body(settings: SandboxSettings, body: Mapping[str, Any], version: str) -> ErrorResponse | None:
+    """Refuse what does not fit the contract (422), and a pipeline that there is not (400)."""
+    contract = CONTRACTS[version]
+    fields = contract.fields
+    messages = [f"property {name} should not exist" for name in body if name not in fields]
+    for name, kind in contract.required.items():
+        if body.get(name) in (None, ""):
+            messages.append(f"{name} should not be empty")
+        if not _holds(kind, body.get(name)):
+            messages.append(_WORDS[kind].format(name))
+    wrong = (name for name in contract.optional if name in body and not _holds(fields[name], body[name]))
+    messages += [_WORDS[fields[name]].format(name) for name in wrong]
+    if messages:
+        return ErrorResponse(422, messages, "Unprocessable Entity")
+    if settings.known_pipelines is not None and body["pipelineId"] not in settings.known_pipelines:
+        return ErrorResponse(400, "The pipeline id is invalid.")
+    return None
+
+
+_WORDS = {
+    FieldKind.TEXT: "{} must be a string",
+    FieldKind.NUMBER: "{} must be a number conforming to the specified constraints",
+    FieldKind.FLAG: "{} must be a boolean value",
+    FieldKind.TEXTS: "each value in {} must be a string",
+    FieldKind.STATUS: "{} must be one of the following values: " + ", ".join(STATUSES),
+    FieldKind.ACTION: "{} must be one of the following values: " + ", ".join(ACTIONS),
+}
+
+
+def _holds(kind: FieldKind, value: object) -> bool:
+    match kind:
+        case FieldKind.TEXT:
+            return isinstance(value, str)
+        case FieldKind.NUMBER:
+            return _is_number(value)
+        case FieldKind.FLAG:
+            return isinstance(value, bool)
+        case FieldKind.TEXTS:
+            return isinstance(value, list) and all(isinstance(part, str) for part in value)
+        case FieldKind.STATUS:
+            return value in STATUSES
+        case FieldKind.ACTION:
+            return value in ACTIONS
+
+
+def bearer(headers: Mapping[str, str]) -> str:
+    """Return the token that a request brings, empty when it brings none."""
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" else ""
+
+
+def _unauthorized(message: str) -> ErrorResponse:
+    return ErrorResponse(401, message, "Unauthorized")
+
+
+def _refuse_constant(name: str) -> None:
+    """JSON knows neither NaN nor Infinity; Python's reader takes them."""
+    raise ValueError(name)
+
+
+def _is_number(value: object) -> bool:
+    # Compared and not converted: a whole number may be larger than any float.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -_LARGEST <= value <= _LARGEST

@@ -1,0 +1,41 @@
+"""The body that each version of the API has."""
+
+from collections.abc import Mapping
+
+from lanes.versions import ApiVersion
+from producers.model import Upsert, UpsertOpportunity, api_names, check
+from producers.model_v3 import UpsertOpportunityV3
+
+AnyUpsert = UpsertOpportunity | UpsertOpportunityV3
+
+MODELS: dict[ApiVersion, type[UpsertOpportunity] | type[UpsertOpportunityV3]] = {
+    ApiVersion.V2021_07_28: UpsertOpportunity,
+    ApiVersion.V3: UpsertOpportunityV3,
+}
+_NAMES = {version: {*model.model_fields, *api_names(model)} for version, model in MODELS.items()}
+_OTHER_VERSIONS = {
+    version: {other: theirs - names for other, theirs in _NAMES.items()} for version, names in _NAMES.items()
+}
+
+
+def location_of(opportunity: object) -> str | None:
+    """Return the location that a model or a mapping names, None where it does not, or not rightly."""
+    if isinstance(opportunity, Upsert):
+        location = getattr(opportunity, "location_id", None)
+    elif isinstance(opportunity, Mapping):
+        location = opportunity.get("locationId", opportunity.get("location_id"))
+    else:
+        return None
+    return location if isinstance(location, str) else None
+
+
+def check_body(opportunity: object, version: ApiVersion) -> AnyUpsert:
+    """Return a model or a mapping as a body of this version.
+
+    Raises:
+        InvalidJobError: the version cannot carry it; a field that another version has is told with that version.
+    """
+    model = MODELS[version]
+    if isinstance(opportunity, Upsert) and not isinstance(opportunity, model):
+        opportunity = opportunity.model_dump(by_alias=True, exclude_none=True, warnings=False)
+    return check(model, opportunity, other_versions=_OTHER_VERSIONS[version])

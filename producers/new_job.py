@@ -1,0 +1,135 @@
+"""From what a service hands over to an order for the lanes: the one way in, for models, dicts, rows and messages."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from lanes.queue.new_job import NewJob
+from lanes.settings import WorkerSettings
+from lanes.versions import DEFAULT_VERSION, ApiVersion
+from producers.errors import FieldError, InvalidJobError
+from producers.model import MAX_BODY_BYTES, EnqueueOptions, check, shorten
+from producers.model_versions import AnyUpsert, check_body, location_of
+
+OPTIONS_FIELD = "_options"
+_JOB_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+Opportunity = AnyUpsert | Mapping[str, Any]
+
+
+def make_new_job(
+    opportunity: object,
+    options: EnqueueOptions | Mapping[str, Any] | None = None,
+    *,
+    service: str | None = None,
+    merge: bool = False,
+    version_of: Callable[[str], ApiVersion] | None = None,
+    job_id: str | None = None,
+) -> NewJob:
+    """Check an upsert (a model or a mapping) and its options and return it as an order with an id of its own.
+
+    A mapping may carry its options under `_options`; they go before those given beside it. `service` and `merge`
+    are used where the options do not say. `version_of` tells the API version of a location, by default 2021-07-28.
+
+    Raises:
+        InvalidJobError: with every problem of the body and the options.
+    """
+    if isinstance(opportunity, Mapping) and OPTIONS_FIELD in opportunity:
+        opportunity = dict(opportunity)
+        options = _merge_options(options, opportunity.pop(OPTIONS_FIELD))
+    problems: list[FieldError] = []
+    body: AnyUpsert | None = None
+    version = version_of(location_of(opportunity) or "") if version_of else DEFAULT_VERSION
+    try:
+        body = check_body(opportunity, version)
+    except InvalidJobError as error:
+        problems.extend(error.field_errors)
+    if not isinstance(options, EnqueueOptions):
+        try:
+            options = check(EnqueueOptions, {} if options is None else options, OPTIONS_FIELD)
+        except InvalidJobError as error:
+            problems.extend(error.field_errors)
+    if body is not None and isinstance(options, EnqueueOptions):
+        problems.extend(_option_conflicts(body, options))
+    if problems or body is None or not isinstance(options, EnqueueOptions):
+        raise InvalidJobError(problems)
+    encoded = body.to_json()
+    if len(encoded) > MAX_BODY_BYTES:
+        raise InvalidJobError(
+            [FieldError("", shorten(f"{len(encoded)} bytes"), f"must be at most {MAX_BODY_BYTES} bytes")]
+        )
+    return NewJob(
+        id=job_id or os.urandom(16).hex(),
+        location_id=body.location_id,
+        record=body.record,
+        body=encoded,
+        not_before=_timestamp(options.not_before),
+        expires_at=_timestamp(options.expires_at),
+        service=options.service or service,
+        idempotency_key=options.idempotency_key,
+        fingerprint=_fingerprint(encoded) if options.idempotency_key else "",
+        priority=options.priority,
+        merge=(merge if options.merge is None else options.merge) and body.unmergeable is None,
+        event_time=_timestamp(options.event_time),
+        version=version,
+        expires_while_held=options.expires_while_held,
+    )
+
+
+def check_job_id(job_id: object) -> None:
+    """See that a job can have this id.
+
+    Raises:
+        InvalidJobError: it cannot.
+    """
+    if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
+        message = "must be text of 1 to 128 letters, digits, or any of -_.:"
+        raise InvalidJobError([FieldError("job_id", shorten(job_id), message)])
+
+
+def new_job_for(
+    settings: WorkerSettings,
+    opportunity: object,
+    options: EnqueueOptions | Mapping[str, Any] | None,
+    job_id: str | None = None,
+) -> NewJob:
+    """`make_new_job` for a service, with what the settings say; its choice of an id is checked, too."""
+    if job_id is not None:
+        check_job_id(job_id)
+    return make_new_job(
+        opportunity,
+        options,
+        service=settings.service,
+        merge=settings.merge,
+        version_of=settings.version_of,
+        job_id=job_id,
+    )
+
+
+def _option_conflicts(body: AnyUpsert, options: EnqueueOptions) -> Iterator[FieldError]:
+    """Yield the options that would leave something of the body out, where nothing may be."""
+    if body.unmergeable and options.event_time is not None:
+        yield FieldError(f"{OPTIONS_FIELD}.event_time", "", f"cannot be kept: {body.unmergeable}")
+
+
+def _merge_options(common: object, own: object) -> Any:
+    """Return a row's own options on top of those for all rows."""
+    if isinstance(common, EnqueueOptions):
+        common = common.model_dump(exclude_none=True)
+    if own is None:
+        return common
+    if isinstance(own, EnqueueOptions):
+        own = own.model_dump(exclude_none=True, exclude_unset=True)
+    return {**common, **own} if isinstance(common, Mapping) and isinstance(own, Mapping) else own
+
+
+def _timestamp(value: datetime | None) -> float | None:
+    return None if value is None else value.timestamp()
+
+
+def _fingerprint(body: bytes) -> str:
+    canonical = json.dumps(json.loads(body), sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]

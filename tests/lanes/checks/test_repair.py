@@ -1,0 +1,281 @@
+"""A Redis that is broken by hand: the audit sees it, the repair mends it, and everything is delivered after."""
+
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from lanes.checks.check_store import JOBS_STEP, STEP
+from lanes.checks.consistency import check_consistency
+from lanes.queue.job import State
+from tests.lanes.checks.jobs_in_every_state import codes, drain, order, repair, set_up
+from tests.lanes.conftest import ClockedStore
+
+SENT = {"sent", "after-sent", "retried", "after-retried", "replayed", "waiting", "second", "third", "timed", "urgent"}
+SENT |= {"held", "slowed", "elsewhere", "plain", "brief"}
+FAR = 9_000_000_000_000_000
+
+# What a person, a bug or an evicting Redis may do: command, key, values; and what the audit says to it.
+BREAKAGES: dict[str, tuple[tuple[object, ...], str]] = {
+    "a lane's jobs are gone from ready": (("del", "ready:loc"), "job-position"),
+    "later is gone": (("del", "delayed:loc"), "job-position"),
+    "those behind are gone": (("del", "blocked:loc:h"), "job-position"),
+    "one behind is gone": (("lrem", "blocked:loc:h", 0, "second"), "job-position"),
+    "a head stands behind itself": (("lpush", "blocked:loc:h", "waiting"), "orphan"),
+    "one stands behind twice": (("rpush", "blocked:loc:h", "second"), "job-position"),
+    "the heads are gone": (("del", "active:loc"), "job-position"),
+    "one head is gone": (("hdel", "active:loc", "h"), "job-position"),
+    "a head is a ghost": (("hset", "active:loc", "h", "nobody"), "orphan"),
+    "a head of nothing": (("hset", "active:loc", "zzz", "nobody"), "orphan"),
+    "a head is of another record": (("hset", "active:loc", "h", "plain"), "orphan"),
+    "a ghost is ready": (("zadd", "ready:loc", 1, "nobody"), "orphan"),
+    "a job of another lane is ready": (("zadd", "ready:loc", 1, "elsewhere"), "orphan"),
+    "a ghost is for later": (("zadd", "delayed:loc", 1, "nobody"), "orphan"),
+    "a ghost stands behind": (("lpush", "blocked:loc:h", "nobody"), "orphan"),
+    "ghosts stand behind nobody": (("lpush", "blocked:loc:zzz", "nobody"), "orphan"),
+    "a job waits twice": (("zadd", "delayed:loc", FAR, "plain"), "job-position"),
+    "the leases are gone": (("del", "leases"), "job-lease"),
+    "a lease of nobody": (("zadd", "leases", 1, "nobody"), "orphan"),
+    "a lease of one that waits": (("zadd", "leases", FAR, "plain"), "job-lease"),
+    "the slots are gone": (("del", "rate_slots:loc"), "job-slot"),
+    "a slot for ever": (("zadd", "rate_slots:loc", FAR, "nobody:1"), "orphan"),
+    "nothing is due": (("del", "due"), "job-due"),
+    "a lane is due in years": (("zadd", "due", FAR, "loc"), "lane-due"),
+    "the gate is shut": (("zadd", "due", 0, ""), "global_state"),
+    "all are held and go on": (("hset", "global_state", "hold", "a reason"), "global_state"),
+    "the dead letters are gone": (("del", "dead"), "job-dead-letter"),
+    "a dead letter of nobody": (("zadd", "dead", 1, "nobody"), "orphan"),
+    "a dead letter that is not": (("zadd", "dead", 1, "plain"), "job-dead-letter"),
+    "no record knows of letters": (("del", "dead_letter_counts:loc"), "job-dead-letter"),
+    "a letter too many": (("hset", "lane:loc", "dead_letters", 9), "lane-dead-letters"),
+    "something newest of nothing": (("hset", "newest_delivered:loc", "zzz", "1 1 nobody"), "orphan"),
+    "expiring is gone": (("del", "expiring"), "job-expiring"),
+    "one expires that is not there": (("zadd", "expiring", FAR, "nobody"), "orphan"),
+    "one expires that never should": (("zadd", "expiring", FAR, "plain"), "job-expiring"),
+    "a state says delivered": (("hset", "job:plain", "state", "delivered"), "job-position"),
+    "a state says dead": (("hset", "job:plain", "state", "dead"), "job-dead-letter"),
+    "a state says in flight": (("hset", "job:plain", "state", "in_flight"), "job-lease"),
+    "a state of one in flight says pending": (("hset", "job:sent", "state", "pending"), "job-lease"),
+    "a state of a letter says pending": (("hset", "job:refused", "state", "pending"), "job-position"),
+    "a state of one done says pending": (("hset", "job:done", "state", "pending"), "job-position"),
+    "a state says nonsense": (("hset", "job:plain", "state", "?"), "job-state"),
+    "a state is gone": (("hdel", "job:second", "state"), "job-state"),
+    "a number is gone": (("hdel", "job:plain", "seq"), "job-state"),
+    "a location is gone": (("hdel", "job:plain", "location"), "job-unreadable"),
+    "a record is gone": (("hdel", "job:second", "record"), "job-unreadable"),
+    "a job is to be forgotten": (("expire", "job:plain", 1000), "job-ttl"),
+    "a job that is done stays": (("persist", "job:done"), "job-ttl"),
+    "one that joined stays": (("hset", "job:joined", "merged_into", "nobody"), "job-ttl"),
+    "nobody carries it": (("del", "merged_jobs:waiting"), "job-merged"),
+    "it carries more": (("hset", "job:waiting", "merged_count", 5), "job-merged"),
+    "a job is gone but for its body": (("del", "job:plain"), "job-body"),
+    "a head is gone but for its body": (("del", "job:waiting"), "orphan"),
+    "attempts of nobody": (("rpush", "attempts:nobody", "1 lost 1 2 {}"), "job-leftover"),
+    "those carried by nobody": (("sadd", "merged_jobs:nobody", "joined"), "job-leftover"),
+    "an original of nobody": (("set", "original:nobody", "{}"), "job-leftover"),
+    "a body of nobody": (
+        ("set", "body:nobody", json.dumps({"locationId": "loc", "contactId": "x", "pipelineId": "pipe"})),
+        "job-body",
+    ),
+    "a body of one that is done": (
+        ("set", "body:done", json.dumps({"locationId": "loc", "contactId": "a", "pipelineId": "pipe"})),
+        "job-content",
+    ),
+    "an original of one that is done": (("set", "original:done", "{}"), "job-content"),
+    "a seat for ever": (("set", "consumer:nobody", "plain:1"), "orphan"),
+    "a lane unservable for ever": (("sadd", "unservable:nobody", "loc"), "orphan"),
+    "a lock of a token for ever": (("set", "token_lock:loc", "nobody"), "orphan"),
+    "a renewal of no token": (("hset", "renewals", "loc", "1 1"), "orphan"),
+    "the locations are gone": (("del", "locations"), "lane-unlisted"),
+    "a lane is gone": (("del", "lane:loc"), "job-order"),
+    "a hold is gone": (("hdel", "lane:held", "hold"), "lane-held"),
+    "a hold from nowhere": (("hset", "lane:loc", "hold", "why"), "lane-held"),
+    "held time is gone": (("del", "held_time"), "lane-held"),
+    "a hold of no one": (("hdel", "lane:held", "held_by"), "lane-hold"),
+    "it is held since never": (("hdel", "lane:held", "held_at"), "lane-hold"),
+    "it is held since nonsense": (("hset", "lane:held", "held_at", "?"), "lane-hold"),
+    "a refused credential holds nothing": (("hset", "lane:loc", "unauthorized", "7 Invalid JWT"), "lane-hold"),
+    "a refused credential of no version": (("hset", "lane:held", "unauthorized", "Invalid JWT"), "lane-hold"),
+    "authorization holds it for no credential": (("hset", "lane:held", "held_by", "authorization"), "lane-hold"),
+    "a brake is gone": (("hdel", "lane:slow", "brake_at"), "lane-held"),
+    "a brake is closed by half": (("hdel", "lane:slow", "brake_gap"), "lane-brake"),
+    "a brake without a next probe": (("hdel", "lane:slow", "brake_probe_at"), "lane-brake"),
+    "a brake from nowhere": (("hset", "lane:loc", "brake_at", 1), "lane-held"),
+    "all are on the brake by half": (("hset", "global_state", "cause", "refusals"), "global_state"),
+    "an outage without a beginning": (("hset", "global_state", "half_open_limit", 1), "global_state"),
+    "a lane counts too many": (("hincrby", "lane:loc", "pending", 3), "count"),
+    "a lane counts too few": (("hincrby", "lane:loc", "in_flight", -1), "count"),
+    "a lane heard an answer that it never asked for": (("hset", "lane:loc", "api_number", 9999), "lane-numbers"),
+    "a day was told of by nobody": (("hset", "lane:loc", "day_seen_at", 9999), "lane-numbers"),
+    "a day began in days to come": (("hset", "lane:loc", "day_from", 9999), "lane-numbers"),
+    "a day has more than was charged": (("hset", "lane:loc", "day_base", 9999), "lane-numbers"),
+    "a lane took back more than it sent": (("hset", "lane:loc", "unsent", 9999), "lane-numbers"),
+    "a lane knows more to be lost than were lost": (("hset", "lane:loc", "lost_counted", 9999), "lane-numbers"),
+    "a lane has requests out for nothing": (("hset", "lane:loc", "redundant", 2), "lane-redundant"),
+    "a lane counts other letters": (("hincrby", "lane:loc", "dead", 2), "count"),
+    "all counts are gone": (("del", "counts"), "count"),
+    "one count is off": (("hincrby", "counts", "delivered", 1), "count"),
+}
+
+
+def execute(store: ClockedStore, command: tuple[object, ...]) -> None:
+    client: Any = store.client
+    client.execute_command(command[0], f"{store.prefix}{command[1]}", *command[2:])
+
+
+def add_up(store: ClockedStore) -> bool:
+    counts, lanes = store.counts(), store.lanes()
+    return all(sum(lane.counts[name] for lane in lanes) == counts[name] for name in counts)
+
+
+@pytest.mark.parametrize("name", BREAKAGES)
+def test_every_breakage_is_found_and_repaired_and_everything_is_delivered(store: ClockedStore, name: str) -> None:
+    ids = set_up(store)
+    command, code = BREAKAGES[name]
+    execute(store, command)
+    found = list(check_consistency(store))
+    assert code in codes(found)
+    assert all(finding.repair and finding.advice and "\n" not in str(finding) for finding in found)
+    there = [job_id for job_id in ids if store.client.exists(store.key("job", job_id))]
+    assert repair(store) == []
+    if name == "a hold from nowhere":
+        assert store.resume("loc") == "resumed"
+    if name == "all are held and go on":
+        assert store.resume_all() == "resumed"
+    delivered = drain(store)
+    assert list(check_consistency(store)) == []
+    assert add_up(store)
+    jobs = {job_id: job for job_id in there if (job := store.job(job_id))}
+    assert set(jobs) == set(there)
+    assert {job_id for job_id in SENT if job_id in jobs and jobs[job_id].state is not State.DELIVERED} == set()
+    queue = [job_id for job_id in delivered if job_id in ("waiting", "second", "third")]
+    assert queue == [job_id for job_id in ("waiting", "second", "third") if job_id in there]
+    missing = set(ids) - set(there)
+    rescued = [store.job(job_id) for job_id in missing]
+    assert all(job is not None and job.state is State.DEAD and job.body for job in rescued)
+
+
+def test_counts_that_changed_since_they_were_read_are_left_to_the_next_check(store: ClockedStore) -> None:
+    set_up(store)
+    execute(store, ("hincrby", "lane:loc", "pending", 3))
+    [found] = [
+        finding.repair for finding in check_consistency(store) if (finding.code, finding.where) == ("count", "lane:loc")
+    ]
+    assert found
+    store.enqueue(order("newcomer", "loc", "new"), 60)
+    assert store.run(found.script, *found.arguments) == b"changed"
+    assert repair(store) == []
+    assert add_up(store)
+
+
+@pytest.mark.parametrize("name", BREAKAGES)
+def test_a_check_changes_nothing(store: ClockedStore, name: str) -> None:
+    set_up(store)
+    execute(store, BREAKAGES[name][0])
+    before = dump(store)
+    list(check_consistency(store))
+    assert dump(store) == before
+
+
+def dump(store: ClockedStore) -> dict[bytes, Any]:
+    keys = sorted(store.client.scan_iter(match=f"{store.prefix}*"))
+    return {key: store.client.dump(key) for key in keys}
+
+
+SPARED: tuple[str, ...] = (
+    "test-clock",
+    "tokens",
+    "notifications",
+    "consumer",
+    "event_times",
+    "idempotency",
+    "body",
+    "global_state",
+    "schema",
+    "audit_log",
+)
+SPARED += ("recent", "history", "lane_history", "totals", "attempts")
+WHO = ("nobody", "plain", "sent", "waiting", "refused", "done", "third", "held")
+
+
+def breakage(store: ClockedStore, chance: random.Random) -> tuple[object, ...]:
+    """Any single thing done to any key of jobs, lanes and indexes."""
+    keys = sorted(key.decode() for key in store.client.scan_iter(match=f"{store.prefix}*"))
+    keys = [key.removeprefix(store.prefix) for key in keys]
+    key = chance.choice([key for key in keys if not key.startswith(SPARED)])
+    name, kind = store.prefix + key, store.client.type(store.prefix + key)
+    if chance.random() < 0.2:
+        return ("del", key)
+    if kind == b"zset" and chance.random() < 0.5:
+        return ("zadd", key, chance.choice((1, 1_900_000_000_000_000)), chance.choice(WHO))
+    if kind == b"zset":
+        return ("zrem", key, chance.choice(store.client.zrange(name, 0, -1)))
+    if kind == b"list" and chance.random() < 0.5:
+        return ("lpush", key, chance.choice(WHO))
+    if kind == b"list":
+        return ("lrem", key, 0, chance.choice(store.client.lrange(name, 0, -1)))
+    if kind == b"set":
+        return ("srem", key, chance.choice(sorted(store.client.smembers(name))))
+    field = chance.choice(sorted(store.client.hgetall(name)))
+    if key.startswith("job:") and field == b"state":
+        return ("hset", key, field, chance.choice([*State, "nonsense"]))
+    if key.startswith("active:") and chance.random() < 0.5:
+        return ("hset", key, field, chance.choice(WHO))
+    return ("hdel", key, field)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 10**9))
+def test_a_single_breakage_never_costs_a_job_that_is_still_there(store: ClockedStore, seed: int) -> None:
+    store.client.flushall()
+    store.pass_time(0)
+    ids = set_up(store)
+    command = breakage(store, random.Random(seed))
+    note(str(command))
+    execute(store, command)
+    there = [job_id for job_id in ids if store.client.exists(store.key("job", job_id))]
+    bodies = {job_id for job_id in ids if store.client.exists(store.key("body", job_id))}
+    left = repair(store)
+    # Of a job that is done, and whose location is lost, nothing is left that could tell it.
+    assert all(finding.code == "job-unreadable" and finding.where not in bodies for finding in left)
+    assert {job_id for job_id in ids if store.client.exists(store.key("body", job_id))} == bodies
+    delivered = drain(store)
+    repair(store)
+    assert add_up(store)
+    for job_id in there:
+        assert store.client.exists(store.key("job", job_id))
+    # Whatever has a body has been sent, or is one that a person decides on, or waits for a time that was changed.
+    for job_id in bodies - set(delivered):
+        job = store.job(job_id)
+        assert job is not None
+        assert job.body is not None
+        assert job.is_dead_letter or job.state is State.PENDING
+        assert job.is_dead_letter or store.client.zscore(store.key("delayed", job.location_id), job_id)
+
+
+def test_a_step_checks_few_keys(store: ClockedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call of a script has a bounded number of jobs, keys or lanes to look at, however many there are."""
+    many = [order(f"r{number}", "loc", f"record{number}") for number in range(5 * STEP)]
+    many += [order(f"q{number}", "loc", "one") for number in range(5 * STEP)]
+    many += [order(f"l{number}", f"loc{number}", "one") for number in range(2 * STEP)]
+    for start in range(0, len(many), STEP):
+        store.enqueue_many(many[start : start + STEP], 60)
+    calls: list[tuple[str, int]] = []
+    run = store.run
+
+    def counting(name: str, *arguments: Any) -> Any:
+        calls.append((name, len(arguments)))
+        return run(name, *arguments)
+
+    monkeypatch.setattr(store, "run", counting)
+    store.client.config_resetstat()
+    assert list(check_consistency(store)) == []
+    most = {"check_members": 4 * STEP, "check_jobs": JOBS_STEP}
+    assert all(size <= most.get(name, STEP + 1) for name, size in calls)
+    commands = store.client.info("commandstats")
+    done = sum(each["calls"] for each in commands.values())
+    assert done <= 40 * len(many)
+    assert done / len(calls) <= 30 * STEP

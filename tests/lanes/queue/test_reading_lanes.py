@@ -1,0 +1,77 @@
+"""A lane in numbers."""
+
+from tests.lanes.conftest import START, ClockedStore, Orders
+from tests.lanes.whole_state import KNOWN, report, send
+
+
+def age(store: ClockedStore, location: str = "loc") -> float | None:
+    [lane] = store.lanes([location])
+    return lane.oldest
+
+
+def test_only_the_lanes_that_were_asked_for(store: ClockedStore, order: Orders) -> None:
+    store.enqueue_many([order(f"loc-{number:03}") for number in range(250)], KNOWN)
+    assert [lane.location_id for lane in store.lanes(["loc-007", "loc-001", "nowhere"])] == ["loc-001", "loc-007"]
+    assert len(store.lanes()) == 250
+    assert store.lanes([]) == []
+    [nowhere] = store.read_lanes(["nowhere"])
+    assert (nowhere.counts["accepted"], nowhere.oldest, nowhere.due_in) == (0, None, None)
+
+
+def test_the_oldest_is_the_first_of_those_that_are_ready(store: ClockedStore, order: Orders) -> None:
+    assert store.lanes() == []
+    store.enqueue(order(record="pipe/1"), KNOWN)
+    store.pass_time(5)
+    store.enqueue(order(record="pipe/2"), KNOWN)
+    store.pass_time(5)
+    assert age(store) == 10
+
+
+def test_urgent_jobs_do_not_hide_an_older_one(store: ClockedStore, order: Orders) -> None:
+    store.enqueue(order(record="pipe/1"), KNOWN)
+    store.pass_time(5)
+    store.enqueue(order(record="pipe/2", priority=9), KNOWN)
+    store.enqueue(order(record="pipe/3", priority=4), KNOWN)
+    store.pass_time(5)
+    assert age(store) == 10
+    send(store)
+    send(store)
+    assert age(store) == 10
+
+
+def test_a_job_in_backoff_counts_as_old_and_a_scheduled_one_does_not(store: ClockedStore, order: Orders) -> None:
+    store.enqueue(order(record="pipe/1"), KNOWN)
+    store.retry(report(send(store)), delay=60)
+    store.enqueue(order(record="pipe/2", not_before=START + 30), KNOWN)
+    store.pass_time(20)
+    assert age(store) == 20
+    store.pass_time(20)
+    assert age(store) == 40  # the other has been late for ten seconds
+
+
+def test_a_job_that_is_not_to_be_sent_yet_is_not_late(store: ClockedStore, order: Orders) -> None:
+    store.enqueue(order(not_before=START + 30), KNOWN)
+    store.pass_time(20)
+    assert age(store) is None
+    store.pass_time(20)
+    assert age(store) == 10
+
+
+def test_a_job_blocked_by_one_in_flight_counts_as_old(store: ClockedStore, order: Orders) -> None:
+    store.enqueue(order(), KNOWN)
+    send(store)
+    assert age(store) is None
+    store.pass_time(3)
+    store.enqueue(order(), KNOWN)
+    store.pass_time(4)
+    assert age(store) == 4
+
+
+def test_since_when_a_lane_is_held(store: ClockedStore, order: Orders) -> None:
+    store.enqueue(order(), KNOWN)
+    assert store.lanes()[0].held_at is None
+    store.pass_time(7)
+    store.hold("loc", "to look", "anna")
+    assert store.lanes()[0].held_at == START + 7
+    store.resume("loc")
+    assert store.lanes()[0].held_at is None

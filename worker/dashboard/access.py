@@ -1,0 +1,146 @@
+"""Who gets in: decided from values alone. Without authentication the dashboard is for this machine only."""
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from lanes.errors import LanesError
+
+# What a proxy adds to a request that it passes on: the request came from somewhere else.
+PROXY_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")
+
+LOOPBACK = "127.0.0.1"
+
+
+class AccessPolicyError(LanesError):
+    """The options would open the dashboard to people whom nobody has let in; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Where a request comes from: the address of its sender, the Host that it names, and whether a proxy passed it on.
+
+    A page of somebody else whose name was made to point here (DNS rebinding) reaches this machine from its own browser,
+    but its requests still name that host.
+    """
+
+    ip: str
+    host: str
+    proxied: bool = False
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the request was made on this machine, for this machine."""
+        return is_loopback(self.ip) and is_loopback(_hostname(self.host)) and not self.proxied
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPolicy:
+    """What the options come to. `basic_auth` and `oauth`: which authentication is configured."""
+
+    basic_auth: bool = False
+    oauth: bool = False
+    read_only: bool = False
+
+    @property
+    def requires_login(self) -> bool:
+        """Whether people have to say who they are."""
+        return self.basic_auth or self.oauth
+
+    def allows(self, client: Client) -> bool:
+        """Return whether the request may come as far as authentication."""
+        return self.requires_login or client.is_local
+
+    def allows_changes(self, client: Client) -> bool:
+        """Return whether an authenticated request may change something."""
+        return not self.read_only and self.allows(client)
+
+    def allows_anonymous_metrics(self, client: Client) -> bool:
+        """Return whether /metrics, which name locations and workers, is answered without a login.
+
+        Prometheus has no way through OAuth: there, one on this machine is answered.
+        """
+        return not self.basic_auth and client.is_local
+
+
+def bind_address(
+    access: AccessPolicy, address: str, *, unix_socket: str = "", unauthenticated_api: bool = False
+) -> str:
+    """Return where to listen, which is loopback unless there is authentication.
+
+    Raises:
+        AccessPolicyError: the options ask for more than that.
+    """
+    if access.requires_login:
+        return address
+    remedy = "configure authentication (--basic-auth-file, or Flower's --auth)"
+    if unauthenticated_api:
+        message = f"FLOWER_UNAUTHENTICATED_API would let anybody start tasks: unset it, or {remedy}"
+        raise AccessPolicyError(message)
+    if unix_socket:
+        message = f"--unix_socket={unix_socket} is open to every user and proxy of this machine: {remedy}"
+        raise AccessPolicyError(message)
+    if address and not is_loopback(address):
+        message = f"--address={address} would be open to others: {remedy}, or leave it at {LOOPBACK}"
+        raise AccessPolicyError(message)
+    return address or LOOPBACK
+
+
+def read_credentials(text: str, where: str) -> list[str]:
+    """Read `user:password` lines; empty ones and those that begin with # are skipped.
+
+    Raises:
+        AccessPolicyError: there is none, or one lacks a name or a password.
+    """
+    lines = [line.strip() for line in text.splitlines()]
+    found = [line for line in lines if line and not line.startswith("#")]
+    check_credentials(found, where)
+    return found
+
+
+def check_credentials(entries: list[str], where: str) -> None:
+    """See that each is `user:password`, and that there is one.
+
+    Raises:
+        AccessPolicyError: not so. The message does not show what stands there.
+    """
+    for number, entry in enumerate(entries, 1):
+        user, _, password = entry.partition(":")
+        if not user or not password:
+            message = f"{where}: entry {number} is not user:password"
+            raise AccessPolicyError(message)
+        if not entry.isascii():
+            message = f"{where}: entry {number} has characters beyond ASCII, which Flower cannot compare"
+            raise AccessPolicyError(message)
+    if not entries:
+        message = f"{where}: no user:password in it"
+        raise AccessPolicyError(message)
+
+
+def is_loopback(name: str) -> bool:
+    """Return whether this address or name is this machine's own, whatever a resolver says."""
+    if name.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def same_origin(host: str, fetch_site: str | None, origin: str | None) -> bool:
+    """Return whether a request that changes something was made by a page of this host, as far as the browser says.
+
+    `Sec-Fetch-Site` decides where it is sent, since no page can forge it and a proxy may have changed the Host. Who is
+    no browser sends neither; he has the XSRF token to show.
+    """
+    if fetch_site is not None:
+        return fetch_site == "same-origin"
+    return origin is None or urlsplit(origin).netloc == host
+
+
+def _hostname(host: str) -> str:
+    """Return a Host header without its port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""

@@ -1,0 +1,270 @@
+"""Replays and purges of many dead letters, in the background of a dashboard: nobody has to wait on the page.
+
+Each letter is moved by one atomic call, so whatever ends a run in the middle leaves every letter either where it was or
+where it should be. While Redis is away a run waits for it. Who asked for what stands in the trail before a run begins,
+and what came of it when it ends.
+"""
+
+import os
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from lanes.activity import audit_log
+from lanes.dead_letters.bulk import BulkAction, why_not
+from lanes.dead_letters.filter import ALL, DeadLetterFilter, scan_summaries
+from lanes.dead_letters.operations import STEP, TimeRange
+from lanes.errors import LanesError, RedisUnavailableError
+from lanes.printable import printable
+from lanes.queue.dead_letter import ActionResult
+from lanes.queue.job import MICROSECONDS
+from lanes.queue.store import LaneStore
+
+log = structlog.get_logger()
+
+MAX_RUNNING = 4
+MAX_FINISHED = 20  # runs that ended
+MAX_REFUSED = 100  # letters of a run that are told with the reason why they were not moved
+RETRY_SECONDS = 1.0  # between two tries while Redis is away
+MAX_OUTAGE_SECONDS = 600.0  # for a Redis that is away
+
+
+class BusyError(LanesError):
+    """As many runs go on as are allowed at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which letters: those named, or all of a choice; in both cases as far as they had died by the end of the span."""
+
+    description: str
+    time_range: TimeRange
+    dead_letter_filter: DeadLetterFilter = ALL
+    job_ids: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class BulkRun:
+    """One replay or purge of many letters, or its rehearsal, which changes nothing.
+
+    `total` is how many letters it was to be about when it was asked for; those that others move meanwhile are not met.
+    `unconfirmed` counts the moved ones that the API may have already.
+    `waiting` tells why it waits, or why it failed.
+    """
+
+    id: str
+    who: str
+    action: BulkAction
+    selection: Selection
+    dry_run: bool
+    total: int
+    started_at: float = field(default_factory=time.time)
+    ended_at: float | None = None
+    state: str = "running"
+    done: int = 0
+    unconfirmed: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    refused_letters: list[ActionResult] = field(default_factory=list)
+    waiting: str | None = None
+
+    def add_result(self, moved: ActionResult) -> None:
+        """Note what became of a letter."""
+        if moved.answer == self.action.done:
+            self.done += 1
+            self.unconfirmed += moved.unconfirmed
+            return
+        self.refused[moved.answer] += 1
+        if len(self.refused_letters) < MAX_REFUSED:
+            self.refused_letters.append(moved)
+
+    @property
+    def outcome(self) -> str:
+        """What it came to so far, in words."""
+        refused = self.refused.total()
+        return f"{self.action.done} {self.done:,}" + (f", refused {refused:,}" if refused else "")
+
+    def as_json(self, max_refused: int = MAX_REFUSED) -> dict[str, Any]:
+        """Return it as plain values, with no more than so many of the letters that were not moved."""
+        return {
+            "id": self.id,
+            "who": self.who,
+            "verb": self.action.verb,
+            "done_word": self.action.done,
+            "on": printable(self.selection.description),
+            "dry_run": self.dry_run,
+            "total": self.total,
+            "done": self.done,
+            "unconfirmed": self.unconfirmed,
+            "refused": dict(self.refused),
+            "refused_letters": [
+                {
+                    "id": each.job_id,
+                    "shown": printable(each.job_id),
+                    "newer": each.superseded_by,
+                    "why": printable(why_not(each)),
+                }
+                for each in self.refused_letters[:max_refused]
+            ],
+            "state": self.state,
+            "waiting": self.waiting,
+            "started_at": self.started_at,
+            "ended_at": self.ended_at,
+        }
+
+
+class BulkRuns:
+    """The runs of one dashboard, each in a thread of its own. `on_finished` is called when one has ended."""
+
+    def __init__(self, store: LaneStore, on_finished: Callable[[], None] = lambda: None) -> None:
+        self._store = store
+        self._on_finished = on_finished
+        self._runs: dict[str, BulkRun] = {}
+        self._stops: dict[str, threading.Event] = {}
+        self._ended: deque[str] = deque()
+        self._lock = threading.Lock()
+
+    def start(
+        self, who: str, action: BulkAction, selection: Selection, *, total: int, dry_run: bool = False
+    ) -> BulkRun:
+        """Begin; the entry in the trail is the caller's.
+
+        Raises:
+            BusyError: too many go on.
+        """
+        run = BulkRun(os.urandom(8).hex(), who, action, selection, dry_run, total)
+        with self._lock:
+            self.check_capacity()
+            stop = self._stops[run.id] = threading.Event()
+            self._runs[run.id] = run
+        threading.Thread(target=self._execute, args=(run, stop), name=f"letters-{action.verb}", daemon=True).start()
+        return run
+
+    def check_capacity(self) -> None:
+        """See that one more may begin.
+
+        Raises:
+            BusyError: too many go on.
+        """
+        if len(self._stops) >= MAX_RUNNING:
+            message = f"{MAX_RUNNING} replays, purges or dry runs go on; wait for one of them, or stop it"
+            raise BusyError(message)
+
+    def get(self, run_id: str) -> BulkRun | None:
+        """Return a run, None when it ended long ago, or never was."""
+        return self._runs.get(run_id)
+
+    def all(self) -> list[BulkRun]:
+        """Return the runs that change something, the newest first."""
+        with self._lock:
+            return [run for run in reversed(self._runs.values()) if not run.dry_run]
+
+    def stop(self, run_id: str) -> None:
+        """Let a run end behind the batch that it is at."""
+        if stop := self._stops.get(run_id):
+            stop.set()
+
+    def close(self) -> None:
+        """Stop all."""
+        for stop in list(self._stops.values()):
+            stop.set()
+
+    def _execute(self, run: BulkRun, stop: threading.Event) -> None:
+        try:
+            state = _BulkRunner(self._store, run, stop).run()
+        except LanesError as error:
+            state, run.waiting = "failed", str(error)
+        except Exception:
+            state, run.waiting = "failed", "something went wrong; the log of the dashboard has it"
+            log.exception("letters_run_failed", verb=run.action.verb)
+        if not run.dry_run:
+            with suppress(LanesError):  # the entry that it began is there
+                ended = "" if state == "done" else f"; {state}"
+                audit_log.append(
+                    self._store, run.who, run.action.verb, run.selection.description, f"ended: {run.outcome}{ended}"
+                )
+        self._on_finished()
+        run.state, run.ended_at = state, time.time()
+        with self._lock:
+            del self._stops[run.id]
+            self._ended.append(run.id)
+            while len(self._ended) > MAX_FINISHED:
+                del self._runs[self._ended.popleft()]
+
+
+class _BulkRunner:
+    """Goes through the letters of a run, and on from where it was when Redis is back."""
+
+    def __init__(self, store: LaneStore, run: BulkRun, stop: threading.Event) -> None:
+        self._store = store
+        self._run = run
+        self._stop = stop
+        self._at = run.selection.time_range.since
+        self._processed: set[str] = set()  # of those that died at that very moment; of letters named, all
+        self._in_doubt: list[str] = []
+
+    def run(self) -> str:
+        """Do it; return how it ended."""
+        away_since: float | None = None
+        while True:
+            try:
+                self._resolve_in_doubt()
+                for ids in self._remaining():
+                    self._in_doubt = ids
+                    self._move(ids)
+                    self._in_doubt = []
+                    away_since, self._run.waiting = None, None
+                    if self._stop.is_set():
+                        return "stopped"
+            except RedisUnavailableError as error:
+                now = time.monotonic()
+                away_since = away_since or now
+                if now - away_since > MAX_OUTAGE_SECONDS:
+                    raise
+                self._run.waiting = str(error)
+                if self._stop.wait(RETRY_SECONDS):
+                    return "stopped"
+            else:
+                return "done"
+
+    def _remaining(self) -> Iterator[list[str]]:
+        selection = self._run.selection
+        if selection.job_ids:
+            ids = [job_id for job_id in selection.job_ids if job_id not in self._processed]
+            for start in range(0, len(ids), STEP):
+                yield ids[start : start + STEP]
+                self._processed.update(ids[start : start + STEP])
+            return
+        for letters in scan_summaries(
+            self._store, selection.dead_letter_filter, TimeRange(selection.time_range.until, self._at)
+        ):
+            yield [letter.id for letter in letters if letter.id not in self._processed]
+            for letter in letters:
+                if letter.failed_at > self._at:
+                    self._at = letter.failed_at
+                    self._processed.clear()
+                self._processed.add(letter.id)
+
+    def _move(self, ids: list[str]) -> None:
+        call = self._run.action.dry_run if self._run.dry_run else self._run.action.call
+        for moved in call(self._store, ids) if ids else ():
+            self._run.add_result(moved)
+
+    def _resolve_in_doubt(self) -> None:
+        """Redis went away in the middle of a batch: those that are no letters any more were moved by it.
+
+        A letter that was replayed by it and died again since is one that was replayed, too.
+        """
+        if self._run.dry_run or not self._in_doubt:
+            return
+        until = round(self._run.selection.time_range.until * MICROSECONDS)
+        for job_id, letter in zip(self._in_doubt, self._store.summarize(self._in_doubt), strict=True):
+            if letter is None or round(letter.failed_at * MICROSECONDS) > until:
+                self._run.add_result(ActionResult(job_id, self._run.action.done))
+                self._processed.add(job_id)
+        self._in_doubt = []

@@ -1,0 +1,264 @@
+"""The dead letters in short, in the memory of one dashboard: what filters, groups and sorts a hundred thousand at once.
+
+It follows the sorted set `dead` while somebody looks. The first reading takes seconds, and what is there can be used
+meanwhile. Afterwards the letters are compared in segments of the time line: Redis counts each segment, and only those
+whose count is another are read again, and one more in turn, for what left and came with an old time of death between
+two looks. An edit moves nothing: what a page shows is read from Redis when it is shown.
+"""
+
+import sys
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import redis
+
+from lanes.dead_letters.operations import STEP
+from lanes.errors import LanesError
+from lanes.queue.dead_letter_summary import DeadLetterSummary
+from lanes.queue.store import LaneStore
+
+MAX_LETTERS = 200_000  # letters that are known, the newest; about 550 bytes each
+READ_BATCH = 2000  # letters of which the first reading asks at once
+SEGMENT_SIZE = 1000  # letters of a segment
+POLL_SECONDS = 2.0
+ACTIVE_SECONDS = 30.0  # for so long after a look somebody still looks
+IDLE_SECONDS = 900.0  # and for so long what is known is kept
+MAX_AGE_SECONDS = 0.5  # for so long what was read is fresh to somebody who opens a page
+MAX_WAIT_SECONDS = 0.3  # that he waits for it, else
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSnapshot:
+    """What is known at one moment: letters, the newest first, of so many in `total`.
+
+    `complete` once the first reading is over; `truncated` where there are more than are ever known here; `version` is
+    another one whenever `letters` is. `failure` tells why it is not up to date.
+    """
+
+    letters: Sequence[DeadLetterSummary] = ()
+    total: int = 0
+    complete: bool = False
+    truncated: bool = False
+    version: int = 0
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """How many letters died from `first` until before `last`, microseconds since the epoch; None: at any time since."""
+
+    first: int
+    last: int | None
+    count: int
+
+
+def segments_of(times: Sequence[int], floor: int, size: int) -> list[Segment]:
+    """Cut times of death, in order, into segments; together they cover all times from `floor` on.
+
+    Deaths of one moment are in one segment, however many they are.
+    """
+    cuts = sorted({floor, *(times[at] for at in range(size, len(times), size) if times[at] > floor)})
+    starts = [bisect_left(times, cut) for cut in cuts]
+    ends = [*starts[1:], len(times)]
+    lasts: list[int | None] = [*cuts[1:], None]
+    return [
+        Segment(first, last, end - start) for first, last, start, end in zip(cuts, lasts, starts, ends, strict=True)
+    ]
+
+
+class DeadLetterIndex:
+    """Keeps up with the dead letters of a store, in a thread of its own while somebody looks. Thread-safe.
+
+    `on_dropped` is called when nobody has looked for so long that all was given up.
+    """
+
+    def __init__(
+        self, store: LaneStore, max_letters: int = MAX_LETTERS, on_dropped: Callable[[], None] = lambda: None
+    ) -> None:
+        self._store = store
+        self._max_letters = max_letters
+        self._on_dropped = on_dropped
+        self._times: dict[str, int] = {}
+        self._letters: dict[str, DeadLetterSummary] = {}
+        self._order: list[tuple[int, str]] = []
+        self._turn = 0
+        self._complete = False
+        self._known = IndexSnapshot()
+        self._refresh_lock = threading.Lock()  # held by who reads
+        self._changed = threading.Condition()
+        self._used_at = self._fresh_at = self._asked_at = -IDLE_SECONDS  # by the clock of this process
+        self._thread: threading.Thread | None = None
+
+    def current(self, wait: float = MAX_WAIT_SECONDS, age: float = MAX_AGE_SECONDS) -> IndexSnapshot:
+        """Return what is known; where that is older than `age` seconds, wait for news, at most `wait` seconds."""
+        with self._changed:
+            now = self._used_at = time.monotonic()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._poll, name="letter-index", daemon=True)
+                self._thread.start()
+            if now - self._fresh_at > age:
+                self._request(now)
+            self._changed.wait_for(
+                lambda: not self._refresh_pending or (self._known.letters and not self._complete), wait
+            )
+            return self._known
+
+    def request_refresh(self) -> None:
+        """Something was just changed: the next look waits for news."""
+        with self._changed:
+            self._request(time.monotonic())
+
+    def _request(self, now: float) -> None:
+        self._asked_at = now
+        self._changed.notify_all()
+
+    @property
+    def _refresh_pending(self) -> bool:
+        return self._asked_at > self._fresh_at
+
+    def _poll(self) -> None:
+        while True:
+            with self._changed:
+                idle = time.monotonic() - self._used_at
+                if idle > IDLE_SECONDS:
+                    self._drop_all()
+                    return
+                if idle > ACTIVE_SECONDS and not self._refresh_pending:
+                    self._changed.wait_for(lambda: self._refresh_pending, IDLE_SECONDS)
+                    continue
+            self.refresh()
+            with self._changed:
+                self._changed.wait_for(lambda: self._refresh_pending, POLL_SECONDS)
+
+    def _drop_all(self) -> None:
+        """Nobody has looked for long: give the memory back."""
+        self._times, self._letters, self._order, self._complete = {}, {}, [], False
+        self._known = IndexSnapshot(version=self._known.version + 1)
+        self._thread = None
+        self._on_dropped()
+
+    def refresh(self) -> None:
+        """Read what changed. A Redis that is away is told by `failure`, and what is known stays."""
+        failure = None
+        begun = time.monotonic()
+        with self._refresh_lock:
+            try:
+                if self._complete:
+                    self._compare()
+                else:
+                    self._read_first()
+            except LanesError as error:
+                failure = str(error)
+            with self._changed:
+                self._known = replace(self._known, failure=failure)
+                self._fresh_at = begun
+                self._changed.notify_all()
+
+    def _total(self) -> int:
+        return int(self._store.read(lambda client: client.zcard(self._store.key("dead"))))
+
+    def _read_first(self) -> None:
+        """Read from the newest on, by rank; what shifts meanwhile is put right by the comparison afterwards."""
+        dead = self._store.key("dead")
+        for start in range(0, self._max_letters, READ_BATCH):
+            last = min(start + READ_BATCH, self._max_letters) - 1
+            found = self._store.read(
+                lambda client, first=start, last=last: client.zrevrange(  # type: ignore[misc]
+                    dead, first, last, withscores=True
+                )
+            )
+            self._add({job_id.decode(): int(score) for job_id, score in found})
+            self._complete = len(found) < last + 1 - start or last + 1 == self._max_letters
+            self._publish()
+            if self._complete:
+                return
+
+    def _compare(self) -> None:
+        """Count the segments, and read those that changed, and the next in turn."""
+        dead, total = self._store.key("dead"), self._total()
+        floor = 0
+        if total > self._max_letters:
+            edge = self._store.read(
+                lambda client: client.zrevrange(dead, self._max_letters - 1, self._max_letters - 1, withscores=True)
+            )
+            floor = int(edge[0][1]) if edge else 0
+        segments = segments_of([at for at, _ in self._order], floor, SEGMENT_SIZE)
+        counts = self._store.read(lambda client: _count(client, dead, segments))
+        self._turn += 1
+        at_turn = self._turn % len(segments)
+        changed = self._remove(job_id for _, job_id in self._order[: bisect_left(self._order, (floor, ""))])
+        for number, (segment, count) in enumerate(zip(segments, counts, strict=True)):
+            if count != segment.count or number == at_turn:
+                changed |= self._read_segment(dead, segment)
+        if changed or total != self._known.total:
+            self._publish()
+
+    def _read_segment(self, dead: str, segment: Segment) -> bool:
+        last = "+inf" if segment.last is None else f"({segment.last}"
+        there: dict[str, int] = {}
+        while True:
+            found = self._store.read(
+                lambda client: client.zrangebyscore(
+                    dead, segment.first, last, start=len(there), num=READ_BATCH, withscores=True
+                )
+            )
+            there.update((job_id.decode(), int(score)) for job_id, score in found)
+            if len(found) < READ_BATCH:
+                break
+        start = bisect_left(self._order, (segment.first, ""))
+        end = len(self._order) if segment.last is None else bisect_left(self._order, (segment.last, ""))
+        gone = self._remove(
+            job_id for at, job_id in self._order[start:end] if job_id not in there and self._times[job_id] == at
+        )
+        return self._add({job_id: at for job_id, at in there.items() if self._times.get(job_id) != at}) or gone
+
+    def _add(self, times: dict[str, int]) -> bool:
+        """Learn of letters; return whether any of these is one still."""
+        ids, learned = list(times), False
+        for start in range(0, len(ids), STEP):
+            for letter in self._store.summarize(ids[start : start + STEP]):
+                if letter is not None:
+                    self._letters[letter.id] = _interned(letter)
+                    self._times[letter.id] = times[letter.id]
+                    learned = True
+        return learned
+
+    def _remove(self, job_ids: Iterable[str]) -> bool:
+        dropped = False
+        for job_id in job_ids:
+            if self._letters.pop(job_id, None) is not None:
+                del self._times[job_id]
+                dropped = True
+        return dropped
+
+    def _publish(self) -> None:
+        self._order = sorted((at, job_id) for job_id, at in self._times.items())
+        letters = [self._letters[job_id] for _, job_id in reversed(self._order)]
+        total = self._total()
+        with self._changed:
+            truncated = self._complete and total > len(letters) >= self._max_letters
+            self._known = IndexSnapshot(letters, total, self._complete, truncated, self._known.version + 1)
+            self._changed.notify_all()
+
+
+def _count(client: "redis.Redis", dead: str, segments: Sequence[Segment]) -> list[int]:
+    pipeline = client.pipeline(transaction=False)
+    for segment in segments:
+        pipeline.zcount(dead, segment.first, "+inf" if segment.last is None else f"({segment.last}")
+    return list(pipeline.execute())
+
+
+def _interned(letter: DeadLetterSummary) -> DeadLetterSummary:
+    """Return it with its texts shared with others that say the same."""
+    service = None if letter.service is None else sys.intern(letter.service)
+    return replace(
+        letter,
+        location_id=sys.intern(letter.location_id),
+        reason=sys.intern(letter.reason),
+        code=sys.intern(letter.code),
+        message=sys.intern(letter.message),
+        service=service,
+    )

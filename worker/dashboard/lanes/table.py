@@ -1,0 +1,227 @@
+"""The table of lanes: found, filtered, sorted, and cut into pages. Pure: lanes and a query in, a page out."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from math import ceil
+from typing import Any
+from urllib.parse import urlencode
+
+from lanes.queue.lane import Lane
+from lanes.queue.rate_limits import RateLimit
+from lanes.settings import WorkerSettings
+
+MIN_ROWS, ROWS, MAX_ROWS = 25, 50, 200
+MAX_SEARCH = 255
+
+
+class LaneFilter(StrEnum):
+    """Which lanes are shown."""
+
+    ALL = "all"
+    WAITING = "waiting"
+    HELD = "held"
+    BRAKED = "braked"
+    FAILING = "failing"
+    DEAD = "dead"
+    IDLE = "idle"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitCaps:
+    """The caps of a location that was not given its own; None where nobody set one, and the API's limit holds."""
+
+    burst: int | None
+    daily: int | None
+
+    @classmethod
+    def of(cls, settings: WorkerSettings) -> "LimitCaps":
+        """Return those of the settings."""
+        return cls(settings.burst_cap, settings.daily_cap)
+
+    def burst_of(self, lane: Lane) -> RateLimit:
+        """Return the requests that a location has in a window, and who says so."""
+        return lane.burst_in_force(self.burst)
+
+    def daily_of(self, lane: Lane) -> RateLimit:
+        """Return the requests that a location has in a day, and who says so."""
+        return lane.daily_in_force(self.daily)
+
+
+def dead_letter_count(lane: Lane) -> int:
+    """Return how many dead letters a lane has; expired jobs are among them."""
+    return lane.counts["dead"] + lane.counts["expired"]
+
+
+FILTERS: Mapping[LaneFilter, Callable[[Lane], bool]] = {
+    LaneFilter.ALL: lambda _: True,
+    LaneFilter.WAITING: lambda lane: lane.counts["pending"] > 0,
+    LaneFilter.HELD: lambda lane: lane.hold is not None,
+    LaneFilter.BRAKED: lambda lane: lane.brake is not None,
+    LaneFilter.FAILING: lambda lane: lane.failing > 0,
+    LaneFilter.DEAD: lambda lane: dead_letter_count(lane) > 0,
+    LaneFilter.IDLE: lambda lane: not (lane.counts["pending"] or lane.counts["in_flight"] or lane.hold is not None),
+}
+
+# Column -> what it is sorted by; None stands last, whichever way.
+SortKey = Callable[[Lane, LimitCaps], float | str | None]
+COLUMNS: Mapping[str, SortKey] = {
+    "location": lambda lane, _: lane.location_id,
+    "pending": lambda lane, _: lane.counts["pending"],
+    "in_flight": lambda lane, _: lane.counts["in_flight"],
+    "delivered": lambda lane, _: lane.counts["delivered"],
+    "dead": lambda lane, _: dead_letter_count(lane),
+    "window": lambda lane, caps: lane.window_used / caps.burst_of(lane).requests,
+    "day": lambda lane, caps: lane.day_used / caps.daily_of(lane).requests,
+    "next": lambda lane, _: lane.due_in,
+    "oldest": lambda lane, _: lane.oldest,
+    "hold": lambda lane, _: None if lane.hold is None else (lane.held_by or "") + "\0" + lane.hold,
+}
+# What one wants to see first of a column: names from A, the next release first, of all else the most.
+ASCENDING_FIRST = ("location", "next", "hold")
+
+
+@dataclass(frozen=True, slots=True)
+class LaneTableQuery:
+    """What of the table is wanted. Holds nothing that is not in its bounds; `page` may lie beyond the last one."""
+
+    search: str = ""
+    show: LaneFilter = LaneFilter.ALL
+    sort: str = "pending"
+    descending: bool = True
+    page: int = 1
+    rows: int = ROWS
+
+    @classmethod
+    def parse(cls, given: Mapping[str, str]) -> "LaneTableQuery":
+        """Read what an address says; what makes no sense counts as not said."""
+        sort = given.get("sort", "")
+        sort = sort if sort in COLUMNS else cls().sort
+        direction = given.get("direction") if given.get("direction") in ("up", "down") else None
+        show = given.get("show", "")
+        return cls(
+            search=given.get("search", "").strip()[:MAX_SEARCH],
+            show=LaneFilter(show) if show in set(LaneFilter) else LaneFilter.ALL,
+            sort=sort,
+            descending=sort not in ASCENDING_FIRST if direction is None else direction == "down",
+            page=_number(given.get("page"), 1, 10**6, 1),
+            rows=_number(given.get("rows"), MIN_ROWS, MAX_ROWS, ROWS),
+        )
+
+    def sorted_by(self, column: str) -> "LaneTableQuery":
+        """Return what a press on a column's head asks for: that column, or the other way round; from the first page."""
+        descending = not self.descending if column == self.sort else column not in ASCENDING_FIRST
+        return replace(self, sort=column, descending=descending, page=1)
+
+    def query_string(self) -> str:
+        """Return it as the query of an address, without what goes without saying; empty when all does."""
+        usual = LaneTableQuery()
+        said = {
+            "search": self.search,
+            "show": self.show.value if self.show is not usual.show else "",
+            "sort": self.sort if self.sort != usual.sort else "",
+            "direction": ""
+            if self.descending == (self.sort not in ASCENDING_FIRST)
+            else ("down" if self.descending else "up"),
+            "page": self.page if self.page != 1 else "",
+            "rows": self.rows if self.rows != usual.rows else "",
+        }
+        return urlencode({name: value for name, value in said.items() if value != ""})
+
+
+@dataclass(frozen=True, slots=True)
+class LaneTotals:
+    """Sums over the lanes that were found."""
+
+    pending: int = 0
+    in_flight: int = 0
+    delivered: int = 0
+    dead: int = 0
+    held: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LaneTablePage:
+    """One page of the table: its lanes, how many were found in all, on how many pages, and their totals.
+
+    `matching` tells for each filter how many lanes it would find under the same search.
+    """
+
+    query: LaneTableQuery
+    lanes: tuple[Lane, ...]
+    found: int
+    pages: int
+    totals: LaneTotals
+    matching: Mapping[LaneFilter, int]
+
+
+def paginate(lanes: Sequence[Lane], query: LaneTableQuery, caps: LimitCaps) -> LaneTablePage:
+    """Return the page that a query asks for, or the last one where there are fewer."""
+    text = query.search.casefold()
+    searched = [lane for lane in lanes if text in lane.location_id.casefold()] if text else lanes
+    matching = {show: sum(map(choice, searched)) for show, choice in FILTERS.items()}
+    found = list(filter(FILTERS[query.show], searched))
+    pages = max(1, ceil(len(found) / query.rows))
+    page = min(query.page, pages)
+    rows = sort(found, query, caps)[(page - 1) * query.rows : page * query.rows]
+    return LaneTablePage(replace(query, page=page), tuple(rows), len(found), pages, _totals(found), matching)
+
+
+def as_row(lane: Lane, caps: LimitCaps) -> dict[str, Any]:
+    """Return a lane as plain values, with the budgets that it really has."""
+    return {
+        "location": lane.location_id,
+        **{
+            name: lane.counts[name] for name in ("accepted", "pending", "in_flight", "delivered", "merged", "cancelled")
+        },
+        "dead": dead_letter_count(lane),
+        "window": _use(lane.window_used, caps.burst_of(lane)),
+        "day": _use(lane.day_used, caps.daily_of(lane)),
+        "next": lane.due_in,
+        "oldest": lane.oldest,
+        "hold": lane.hold,
+        "held_by": lane.held_by,
+        "held_at": lane.held_at,
+        "hold_causes": [cause.value for cause in lane.hold_causes],
+        "hold_text": lane.hold_text,
+        "failing": lane.failing,
+        "brake": None if lane.brake is None else lane.brake.as_json(),
+    }
+
+
+def _use(used: int, limit: RateLimit) -> dict[str, Any]:
+    return {"used": used, "of": limit.requests, "by": limit.source.value}
+
+
+def sort(lanes: Iterable[Lane], query: LaneTableQuery, caps: LimitCaps) -> list[Lane]:
+    """Return the lanes in the order asked for; equal ones, and those that have nothing to be sorted by, by name."""
+    key = COLUMNS[query.sort]
+    with_value: list[tuple[float | str, Lane]] = []
+    without: list[Lane] = []
+    for lane in sorted(lanes, key=lambda lane: lane.location_id):
+        value = key(lane, caps)
+        if value is None:
+            without.append(lane)
+        else:
+            with_value.append((value, lane))
+    with_value.sort(key=lambda pair: pair[0], reverse=query.descending)
+    return [lane for _, lane in with_value] + without
+
+
+def _totals(lanes: Iterable[Lane]) -> LaneTotals:
+    pending = in_flight = delivered = dead = held = 0
+    for lane in lanes:
+        counts = lane.counts
+        pending += counts["pending"]
+        in_flight += counts["in_flight"]
+        delivered += counts["delivered"]
+        dead += dead_letter_count(lane)
+        held += lane.hold is not None
+    return LaneTotals(pending, in_flight, delivered, dead, held)
+
+
+def _number(text: str | None, minimum: int, maximum: int, otherwise: int) -> int:
+    """Read a number within bounds."""
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > 9:
+        return otherwise
+    return min(max(int(text), minimum), maximum)

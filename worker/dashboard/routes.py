@@ -1,0 +1,18 @@
+"""Our pages, each module with its handlers."""
+
+from tornado.web import url
+
+from worker.dashboard.audit_log import audit_log_page
+from worker.dashboard.dead_letters import list_page
+from worker.dashboard.jobs import job_page
+from worker.dashboard.lanes import table_page
+from worker.dashboard.throughput import throughput_page
+
+
+def handlers() -> list[url]:
+    """Return the handlers of all pages; their URLs are without `url_prefix`."""
+    return [
+        handler
+        for page in (throughput_page, table_page, list_page, audit_log_page, job_page)
+        for handler in page.handlers
+    ]

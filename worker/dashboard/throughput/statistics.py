@@ -1,0 +1,180 @@
+"""The figures of the throughput page, made of what the lanes and the series say; nothing here asks Redis."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lanes.activity.series import Histogram, Series, add_up
+from lanes.queue.global_state import GlobalState
+from lanes.queue.lane import Lane
+from lanes.settings import WorkerSettings
+
+CHARTED = ("delivered", "retried", "throttled", "dead")
+# What takes a job out of the backlog.
+FINAL_EVENTS = ("delivered", "dead", "expired", "cancelled", "merged")
+QUANTILES = (0.5, 0.95, 0.99)
+CURRENT_STEPS, RECENT_SECONDS = 3, 300
+
+
+@dataclass(frozen=True, slots=True)
+class LiveWorker:
+    """A worker that is alive, as Flower knows it. `slots` and `is_prefork` are None until it has told about its pool.
+
+    `is_prefork` tells whether a slot is a process with a crew of threads, or itself what sends one job at a time.
+    """
+
+    name: str
+    slots: int | None = None
+    is_prefork: bool | None = None
+
+    def capacity(self, threads: int) -> int | None:
+        """Return how many jobs it can send at once: one slot is kept for other tasks (see `worker/delivery/dispatcher.py`)."""
+        if self.slots is None:
+            return None
+        return max(1, self.slots - 1) * (threads if self.is_prefork else 1)
+
+
+def in_use(lanes: Sequence[Lane], global_state: GlobalState, settings: WorkerSettings) -> dict[str, Any]:
+    """Return how much of the allowed rate is in use, over the lanes that have work and may send.
+
+    `used` are the requests that count in the API's windows of these lanes now, `allowed` what those windows take. A
+    lane with nothing to send, a held one, and one whose day is used up allow nothing, so they are not counted; `share`
+    is None when none is left.
+    """
+    working = [lane for lane in lanes if has_work(lane) and may_send(lane, global_state, settings)]
+    limits = [lane.burst_in_force(settings.burst_cap).requests for lane in working]
+    used = sum(min(lane.window_used, limit) for lane, limit in zip(working, limits, strict=True))
+    allowed = sum(limits)
+    return {"share": used / allowed if allowed else None, "used": used, "allowed": allowed, "lanes": len(working)}
+
+
+def has_work(lane: Lane) -> bool:
+    """Return whether a job of the lane is on its way, or could be."""
+    return lane.counts["in_flight"] > 0 or lane.oldest is not None
+
+
+def may_send(lane: Lane, global_state: GlobalState, settings: WorkerSettings) -> bool:
+    """Return whether nothing but its window keeps the lane from sending."""
+    all_stopped = global_state.hold is not None or global_state.outage is not None or global_state.brake is not None
+    stopped = lane.hold is not None or lane.brake is not None or lane.failing
+    return not (all_stopped or stopped) and lane.day_used < lane.daily_in_force(settings.daily_cap).requests
+
+
+def backlog(lanes: Sequence[Lane], global_state: GlobalState, hour: Series, settings: WorkerSettings) -> dict[str, Any]:
+    """Return how much waits, and how long it takes at the present pace if nothing more comes.
+
+    No lane goes faster than its windows allow, so the longest lane may take longer than all together. `seconds` is None
+    when nothing moves. Jobs of held lanes (`held`) wait for a person, those of lanes on the brake (`braked`) until the
+    API takes one; neither for the pace.
+    """
+    open_lanes = [lane for lane in lanes if lane.hold is None and global_state.hold is None]
+    moving = [lane for lane in open_lanes if lane.brake is None]
+    everything, not_held, jobs = (
+        sum(lane.counts["pending"] + lane.counts["in_flight"] for lane in some) for some in (lanes, open_lanes, moving)
+    )
+    pace = sum(current_rate(hour, event) for event in FINAL_EVENTS)
+    windows = max(
+        (lane.counts["pending"] / lane.burst_in_force(settings.burst_cap).requests for lane in moving), default=0.0
+    )
+    slowest = windows * settings.burst_window_seconds
+    seconds = max(jobs / pace, slowest) if pace and jobs else (0.0 if not jobs else None)
+    return {
+        "jobs": jobs,
+        "held": everything - not_held,
+        "braked": not_held - jobs,
+        "seconds": seconds,
+        "pace": pace,
+        "incoming": current_rate(hour, "accepted"),
+    }
+
+
+def oldest(lanes: Iterable[Lane]) -> dict[str, Any] | None:
+    """Return for how long the oldest job waits that could have been sent, and where, but for lanes that are stopped."""
+    going = [lane for lane in lanes if lane.hold is None and lane.brake is None]
+    waiting = [(lane.oldest, lane.location_id) for lane in going if lane.oldest is not None]
+    if not waiting:
+        return None
+    seconds, location_id = max(waiting)
+    return {"seconds": seconds, "location_id": location_id}
+
+
+def held(lanes: Iterable[Lane]) -> dict[str, Any] | None:
+    """Return how many lanes are held, and which one for the longest; None when none is."""
+    found = [(lane.held_at or 0.0, lane.location_id) for lane in lanes if lane.hold is not None]
+    if not found:
+        return None
+    since, location_id = min(found)
+    return {"lanes": len(found), "since": since, "location_id": location_id}
+
+
+def braked(lanes: Iterable[Lane]) -> dict[str, Any] | None:
+    """Return how many lanes are on the brake, and which one for the longest; None when none is."""
+    found = [(lane.brake.since, lane.location_id) for lane in lanes if lane.brake is not None]
+    if not found:
+        return None
+    since, location_id = min(found)
+    return {"lanes": len(found), "since": since, "location_id": location_id}
+
+
+def current_rate(hour: Series, event: str) -> float:
+    """Return how many there were a second lately: over the step that is going on, so far, and the two before it."""
+    steps = hour.points[-CURRENT_STEPS:]
+    seconds = hour.now - steps[0].at if steps else 0.0
+    return sum(point.counts[event] for point in steps) / seconds if seconds else 0.0
+
+
+def rates(hour: Series) -> dict[str, float]:
+    """Return how many there were of each kind a second lately."""
+    return {event: current_rate(hour, event) for event in CHARTED}
+
+
+def latency(hour: Series) -> dict[str, Any]:
+    """Return p50, p95 and p99 in seconds, of the last five minutes and of the hour."""
+    recent = hour.last(RECENT_SECONDS)
+    return {
+        "waits": _quantiles(add_up(point.waits for point in recent), hour.waits),
+        "answers": _quantiles(add_up(point.answers for point in recent), hour.answers),
+    }
+
+
+def _quantiles(recent: Histogram, hour: Histogram) -> dict[str, Any]:
+    return {
+        name: {"count": of.total, "seconds": [of.quantile(share) for share in QUANTILES]}
+        for name, of in (("recent", recent), ("hour", hour))
+    }
+
+
+def chart(series: Series) -> dict[str, Any]:
+    """Return the complete steps as columns: when each began, and what there was of each kind a second."""
+    steps = series.points[:-1]
+    return {
+        "step": series.step,
+        "at": [point.at for point in steps],
+        **{event: [round(point.counts[event] / series.step, 3) for point in steps] for event in CHARTED},
+    }
+
+
+def worker_usage(workers: Sequence[LiveWorker], in_flight: int, threads: int) -> dict[str, Any]:
+    """Return how many workers are alive, how many jobs they can send at once, and how many of these hands are busy.
+
+    `busy` is None while a worker has not told about its pool.
+    """
+    known = [worker.capacity(threads) for worker in workers]
+    capacity = sum(each for each in known if each is not None)
+    share = min(1.0, in_flight / capacity) if capacity and None not in known else None
+    return {
+        "alive": len(workers),
+        "capacity": capacity,
+        "unknown": known.count(None),
+        "in_flight": in_flight,
+        "busy": share,
+    }
+
+
+def global_stops(global_state: GlobalState) -> dict[str, Any]:
+    """Return what stops all lanes."""
+    return {
+        "hold": global_state.hold_as_json(),
+        "outage": None if global_state.outage is None else global_state.outage.as_json(),
+        "brake": None if global_state.brake is None else global_state.brake.as_json(),
+    }

@@ -1,0 +1,111 @@
+"""Throughput: how fast, how full, how late."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from tornado.web import url
+
+from lanes.activity.series import Series, last_day, last_hour
+from lanes.errors import LanesError
+from lanes.queue.store import LaneStore
+from worker.dashboard.page import Page
+from worker.dashboard.throughput import statistics
+
+HOUR_TTL_SECONDS, DAY_TTL_SECONDS = 1.5, 30.0
+
+
+class CachedSeries:
+    """A series, read again when it is older than so many seconds: Redis is asked once for all who look. Thread-safe.
+
+    Where Redis is silent, whoever waited behind the one who asked gets his answer, and does not wait anew.
+    """
+
+    def __init__(self, read: Callable[[LaneStore], Series], seconds: float) -> None:
+        self._read = read
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._known: dict[LaneStore, tuple[float, Series | LanesError]] = {}
+
+    def of(self, store: LaneStore) -> Series:
+        """Return the series of this store.
+
+        Raises:
+            LanesError: Redis is away.
+        """
+        came_at = time.monotonic()
+        with self._lock:
+            read_at, found = self._known.get(store, (float("-inf"), None))
+            fresh = read_at > came_at if isinstance(found, LanesError) else came_at - read_at < self._seconds
+            if found is None or not fresh:
+                found = self._read_or_error(store)
+                self._known[store] = (time.monotonic(), found)
+        if isinstance(found, LanesError):
+            raise type(found)(*found.args)  # another each time: one would collect tracebacks
+        return found
+
+    def _read_or_error(self, store: LaneStore) -> Series | LanesError:
+        try:
+            return self._read(store)
+        except LanesError as error:
+            return error
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyRow:
+    """A row of the latency table."""
+
+    name: str
+    title: str
+
+
+class ThroughputPage(Page):
+    """The page."""
+
+    LATENCY_ROWS: ClassVar = (LatencyRow("waits", "Enqueue to delivery"), LatencyRow("answers", "Answer of the API"))
+
+    def get(self) -> None:
+        """Show it."""
+        self.show("throughput.html", active="throughput", latency_rows=self.LATENCY_ROWS, settings=self.lanes_settings)
+
+
+class ThroughputData(Page):
+    """Its numbers."""
+
+    HOUR = CachedSeries(last_hour, HOUR_TTL_SECONDS)
+    DAY = CachedSeries(last_day, DAY_TTL_SECONDS)
+
+    async def get(self) -> None:
+        """Answer them."""
+        workers = self.dashboard.live_workers()
+        self.send_json(await self.run_in_thread(self._numbers, workers))
+
+    def _numbers(self, workers: list[statistics.LiveWorker]) -> dict[str, Any]:
+        store, settings = self.store, self.lanes_settings
+        seen, hour, day = self.lane_cache.snapshot(), self.HOUR.of(store), self.DAY.of(store)
+        return {
+            "at": hour.now,
+            "counts": dict(seen.counts),
+            "rates": statistics.rates(hour),
+            "in_use": statistics.in_use(seen.lanes, seen.global_state, settings),
+            "backlog": statistics.backlog(seen.lanes, seen.global_state, hour, settings),
+            "oldest": self._linked(statistics.oldest(seen.lanes)),
+            "held": self._linked(statistics.held(seen.lanes)),
+            "braked": self._linked(statistics.braked(seen.lanes)),
+            "latency": statistics.latency(hour),
+            "workers": statistics.worker_usage(workers, seen.counts["in_flight"], settings.shift_threads),
+            "global_state": statistics.global_stops(seen.global_state),
+            "hour": statistics.chart(hour),
+            "day": statistics.chart(day),
+        }
+
+    def _linked(self, found: dict[str, Any] | None) -> dict[str, Any] | None:
+        return found and {**found, "url": self.page_url("lane", found["location_id"])}
+
+
+handlers: list[url] = [
+    url(r"/throughput", ThroughputPage, name="throughput"),
+    url(r"/throughput/data", ThroughputData, name="throughput_data"),
+]

@@ -1,0 +1,52 @@
+"""The bench: what the shifts of a process share, and the flag that stops those of a whole worker."""
+
+import threading
+from dataclasses import dataclass, field
+
+from lanes.queue.store import LaneStore
+from lanes.queue.transitions import DefaultLimits
+from lanes.settings import WorkerSettings
+from worker.delivery.backoff import Backoff
+from worker.delivery.flower_events import JobEvents
+from worker.delivery.in_doubt import SenderState
+from worker.delivery.sender_pool import SenderPool
+from worker.delivery.wakeup import WakeupPipe
+from worker.highlevel.client import HighLevelClient
+from worker.highlevel.local_failures import LocalFailures
+from worker.safety.redis_availability import RedisAvailability
+from worker.shared_flag import SharedFlag
+from worker.tokens.provider import TokenProvider
+
+
+class StopFlag(SharedFlag):
+    """Tells the shifts of a worker, in threads or forked processes, to take no further job."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerContext:
+    """What all shifts of a process share."""
+
+    settings: WorkerSettings
+    store: LaneStore
+    client: HighLevelClient
+    tokens: TokenProvider
+    events: JobEvents
+    hostname: str
+    stop: StopFlag
+    wakeup: WakeupPipe
+    redis: RedisAvailability
+    sender_pool: SenderPool | None = None
+    poll_lock: threading.Lock = field(default_factory=threading.Lock)
+    sender_state: SenderState = field(default_factory=SenderState)
+    ready: SharedFlag = field(default_factory=SharedFlag)
+    local_failures: LocalFailures = field(default_factory=LocalFailures)
+
+    @property
+    def limits(self) -> DefaultLimits:
+        """The budgets of every location, as far as a person set them."""
+        return DefaultLimits(self.settings.burst_cap, self.settings.burst_window_seconds, self.settings.daily_cap)
+
+    @property
+    def backoff(self) -> Backoff:
+        """When to try again."""
+        return Backoff(self.settings.backoff_base_seconds, self.settings.backoff_max_seconds)

@@ -1,0 +1,121 @@
+"""Celery's task events for every job, so that Flower shows jobs: the uuid is the job's id. Sent in batches; no event
+carries an opportunity's content.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from celery import Celery
+from celery.events.dispatcher import EventDispatcher
+
+from lanes.queue.results import Reclaimed, Released
+from worker.highlevel.outcomes import Outcome
+
+TASK_NAME = "upsert_opportunity"
+FLUSH_SECONDS = 0.1
+
+
+class JobEvents:
+    """Sends the events of one process, as if each job were a task. Thread-safe."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._lock = threading.Lock()
+        self._dispatcher: EventDispatcher | None = None
+        self._flushed_at = 0.0
+
+    def _sender(self, hostname: str) -> EventDispatcher:
+        with self._lock:
+            if self._dispatcher is None:
+                self._dispatcher = EventDispatcher(
+                    self._app.connection_for_write(),
+                    hostname=hostname,
+                    app=self._app,
+                    buffer_group={"task"},
+                    buffer_limit=sys.maxsize,  # a thread that sends what is buffered holds up all others
+                )
+            return self._dispatcher
+
+    def started(self, job: Released, hostname: str) -> None:
+        """A job was released to a worker."""
+        if job.attempt == 1:
+            self._received(job.id, job, hostname)
+        self._sender(hostname).send("task-started", uuid=job.id, retries=job.attempt - 1)
+
+    def _received(self, job_id: str, job: Released, hostname: str) -> None:
+        arguments = f"('{job.location_id}',)"
+        self._sender(hostname).send(
+            "task-received", uuid=job_id, name=TASK_NAME, args=arguments, kwargs="{}", retries=0
+        )
+
+    def succeeded(
+        self, job: Released, outcome: Outcome, seconds: float, hostname: str, merged_jobs: Iterable[str] = ()
+    ) -> None:
+        """The API took the job, and with it those that were merged into it."""
+        result = f"opportunity={outcome.opportunity_id} new={outcome.new}"
+        sender = self._sender(hostname)
+        sender.send("task-succeeded", uuid=job.id, result=result, runtime=seconds)
+        for job_id in merged_jobs:
+            self._received(job_id, job, hostname)
+            sender.send("task-succeeded", uuid=job_id, result=f"{result} merged into {job.id}", runtime=seconds)
+
+    def retried(self, job: Released, outcome: Outcome, hostname: str) -> None:
+        """The job waits for another attempt."""
+        self._sender(hostname).send("task-retried", uuid=job.id, exception=_explain(outcome), traceback="")
+
+    def failed(self, job: Released, outcome: Outcome, hostname: str, merged_jobs: Iterable[str] = ()) -> None:
+        """The job is a dead letter, and with it those that were merged into it."""
+        sender = self._sender(hostname)
+        sender.send("task-failed", uuid=job.id, exception=_explain(outcome), traceback="")
+        for job_id in merged_jobs:
+            self._received(job_id, job, hostname)
+            exception = f"{_explain(outcome)}, merged into {job.id}"
+            sender.send("task-failed", uuid=job_id, exception=exception, traceback="")
+
+    def lost(self, job: Reclaimed, hostname: str) -> None:
+        """The worker that had the job fell silent: it is tried again, or was given up."""
+        kind = "task-failed" if job.buried else "task-retried"
+        self._sender(hostname).send(kind, uuid=job.id, exception="lost: its worker fell silent", traceback="")
+
+    @property
+    def waiting(self) -> int:
+        """How many events of this process have not been sent yet."""
+        dispatcher = self._dispatcher
+        if dispatcher is None:
+            return 0
+        # Celery tells it nowhere else: those of a batch to be, and those that the broker did not take.
+        batches = sum(len(batch) for batch in list(dispatcher._group_buffer.values()))  # noqa: SLF001
+        return batches + len(dispatcher._outbound_buffer)  # noqa: SLF001
+
+    def flush(self, hostname: str, *, soon: bool = False) -> None:
+        """Send what is buffered; with `soon`, only if nothing was sent for a while."""
+        now = time.monotonic()
+        if not soon or now - self._flushed_at >= FLUSH_SECONDS:
+            self._flushed_at = now
+            self._sender(hostname).flush()
+
+
+def _explain(outcome: Outcome) -> str:
+    """Return the outcome and the status: the API's own words may repeat an opportunity's content."""
+    return f"{outcome.kind}: {outcome.status or 'no answer'}"
+
+
+class NoEvents(JobEvents):
+    """Sends nothing: for workers that were told to send no task events."""
+
+    def _sender(self, hostname: str) -> Any:  # noqa: ARG002 - the signature of what it replaces
+        return _SILENT
+
+
+class _Silent:
+    def send(self, *_: object, **__: object) -> None:
+        """Drop the event."""
+
+    def flush(self) -> None:
+        """Nothing is buffered."""
+
+
+_SILENT = _Silent()

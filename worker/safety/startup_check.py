@@ -1,0 +1,174 @@
+"""The guard: a worker does not start on a Redis that would lose jobs, nor without the key of the stored tokens; it says
+when its Redis becomes one.
+"""
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from celery import bootsteps
+from celery.exceptions import WorkerShutdown
+
+from lanes.checks.finding import Finding
+from lanes.checks.server import check_server, inspect_server, startup_blockers
+from lanes.credentials import CredentialStore
+from lanes.errors import LanesError, RedisUnavailableError
+from lanes.queue.store import LaneStore
+from lanes.settings import WorkerSettings
+from lanes.storage.schema import prepare
+from worker.tokens.credential_watch import CredentialWatch, count_if_all_undecryptable
+from worker.tokens.vault import Vault
+
+log = structlog.get_logger()
+
+CHECK_SECONDS = 60.0
+# sysexits.h: something in the configuration is wrong.
+EX_CONFIG = 78
+EXIT_SECONDS = 15.0
+
+
+class StartupCheck:
+    """Looks at the Redis of a worker, at its start and now and then."""
+
+    def __init__(self, store: LaneStore, settings: WorkerSettings) -> None:
+        self._store = store
+        self._allowed = settings.allow_unsafe_redis
+        self._warned: frozenset[str] = frozenset()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="startup_check", daemon=True)
+
+    def blocking_findings(self) -> list[Finding]:
+        """Return why the worker must not start here; what is only a risk, or is allowed, is logged.
+
+        Raises:
+            RedisUnavailableError: Redis is away.
+        """
+        server_info = inspect_server(self._store)
+        refused = startup_blockers(server_info)
+        codes = {finding.code for finding in refused}
+        for finding in check_server(server_info):
+            if finding.code in ("no-aof", "no-info") and finding.code not in codes:
+                warn_unsafe(finding)
+        if refused and self._allowed:
+            for finding in refused:
+                warn_unsafe(finding)
+            return []
+        return refused
+
+    def start(self) -> None:
+        """Look now and then from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopping.set()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(CHECK_SECONDS):
+            self.recheck()
+
+    def recheck(self) -> None:
+        """Warn of what has become a reason not to start, once each; a worker that is at work goes on."""
+        try:
+            found = startup_blockers(inspect_server(self._store))
+        except (LanesError, OSError):
+            return  # it is away; others tell
+        for finding in found:
+            if finding.code not in self._warned:
+                warn_unsafe(finding)
+        self._warned = frozenset(finding.code for finding in found)
+
+
+def warn_unsafe(finding: Finding) -> None:
+    """Log a risk."""
+    log.warning("redis_unsafe", reason=finding.code, text=finding.text, remedy=finding.advice)
+
+
+def refusal_lines(findings: Sequence[Finding]) -> list[str]:
+    """Return what to say of these reasons not to start, one line for each, and how to start all the same."""
+    lines = [f"the worker does not start: {finding.text}; {finding.advice}" for finding in findings]
+    return [*lines, "LANES_ALLOW_UNSAFE_REDIS=true lets it start all the same"] if lines else []
+
+
+def undecryptable_lines(store: CredentialStore, settings: WorkerSettings) -> list[str]:
+    """Return what to say of a worker that can decrypt none of the stored tokens: it could serve none of them.
+
+    Raises:
+        RedisUnavailableError: Redis is away.
+    """
+    stored = count_if_all_undecryptable(store, Vault(settings.secret_key))
+    if not stored:
+        return []
+    tokens = "the one stored token" if stored == 1 else f"any of the {stored} stored tokens"
+    why = "LANES_SECRET_KEY does not decrypt" if settings.secret_key else "without LANES_SECRET_KEY it cannot decrypt"
+    advice = "give it the key that they were stored with, or store them again: lanes token set, lanes token import"
+    return [f"the worker does not start: {why} {tokens}; {advice}"]
+
+
+def refuse_start(lines: Sequence[str]) -> None:
+    """Say why the worker does not start, and end it.
+
+    Celery ends it in its own way; should that take long, the process ends all the same.
+    """
+    for line in lines:
+        print(f"lanes: {line}", file=sys.__stderr__, flush=True)  # as it is: Celery would make a warning of it
+    timer = threading.Timer(EXIT_SECONDS, os._exit, (EX_CONFIG,))
+    timer.daemon = True
+    timer.start()
+    raise WorkerShutdown(EX_CONFIG)
+
+
+class StartupCheckStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Looks at Redis before the consumer takes tasks, for the first time or again."""
+
+    requires = {"celery.worker.consumer:Connection"}  # noqa: RUF012 - Celery's way to say it
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self._startup_check: StartupCheck | None = None
+        self._credentials: CredentialWatch | None = None
+        self._passed = False
+
+    def start(self, parent: Any) -> None:
+        """Refuse, or begin to watch. A worker that was admitted once goes on, whatever becomes of its Redis."""
+        from worker.app import worker_context  # noqa: PLC0415 - the app imports this module
+
+        shared = worker_context(parent.hostname)
+        self._startup_check = StartupCheck(shared.store, shared.settings)
+        if self._passed:
+            self._startup_check.recheck()
+        else:
+            self._check(self._startup_check, shared.store, shared.settings)
+        self._startup_check.start()
+        if self._credentials is None:
+            self._credentials = CredentialWatch(
+                shared.settings, CredentialStore(shared.store), shared.tokens.unservable
+            )
+            with contextlib.suppress(LanesError, OSError):
+                self._credentials.check()  # before the first job: what cannot be served is not even taken
+            self._credentials.start()  # and from then on until the process ends
+
+    def _check(self, startup_check: StartupCheck, store: LaneStore, settings: WorkerSettings) -> None:
+        try:
+            refused = refusal_lines(startup_check.blocking_findings()) or undecryptable_lines(
+                CredentialStore(store), settings
+            )
+            if not refused:
+                prepare(store, lambda version, changed: log.info("layout_migrated", version=version, changed=changed))
+        except RedisUnavailableError as error:
+            raise ConnectionError(str(error)) from error  # which Celery answers by trying again
+        if refused:
+            refuse_start(refused)
+        self._passed = True
+
+    def stop(self, parent: Any) -> None:  # noqa: ARG002 - Celery's signature
+        """The consumer goes down."""
+        if self._startup_check is not None:
+            self._startup_check.stop()
+            self._startup_check = None
+
+    shutdown = stop
