@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import cast
 
-from lanes.queue.job import MICROSECONDS
 from lanes.queue.store import LaneStore
+from lanes.storage.stored import MICROSECONDS
 
 AGENCY = "agency:"
 STEP = 500

@@ -39,6 +39,7 @@ class Trouble(StrEnum):
     PERMISSIONS = "permissions"
     TLS = "tls"
     UNFIT = "unfit"
+    SCHEMA = "schema"
 
     @property
     def is_transient(self) -> bool:

@@ -1,13 +1,12 @@
-"""The users of Redis, one for each kind of process, with the rights that it needs. Pure.
+"""The users of Redis, one for each kind of process, with the rights that it needs.
 
 A producer's rights are read off the scripts that it calls. All rules are such as Redis from 6.2 on understands.
 """
 
-import re
 from collections.abc import Mapping
 
-from lanes.storage.keys import DEFAULT_PREFIX, KEYS
-from lanes.storage.scripts import load
+from lanes.checks.permissions import commands_of, pattern, patterns_of
+from lanes.storage.keys import DEFAULT_PREFIX
 
 # Whose address each file `redis_url_NAME` holds; `admin` is a person who mends Redis itself.
 USERS = ("producer", "worker", "dashboard", "command", "backup", "admin")
@@ -27,8 +26,6 @@ INSPECT = {
     "dashboard": ("+config|get", "+latency|latest"),
     "command": ("+config|get", "+acl|whoami", "+acl|dryrun", "+client|list"),
 }
-_COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
-_KEY = re.compile(r"\bkey\.(\w+)")
 
 
 def rules(user: str, prefix: str = DEFAULT_PREFIX) -> list[str]:
@@ -47,15 +44,9 @@ def rules(user: str, prefix: str = DEFAULT_PREFIX) -> list[str]:
 
 
 def _producer(prefix: str) -> list[str]:
-    texts = [load(name, prefix).text for name in PRODUCER_SCRIPTS]
-    used = {name for text in texts for name in _KEY.findall(text)} | {"durability_marker"}
-    commands = sorted({f"+{name.lower()}" for text in texts for name in _COMMAND.findall(text)})
-    own = [f"~{_pattern(prefix, name)}" for name in sorted(used) if KEYS[name].kind != "channel"]
+    own = [f"~{each}" for each in [*patterns_of(PRODUCER_SCRIPTS, prefix), pattern(prefix, "mark")]]
+    commands = [f"+{name.lower()}" for name in sorted(commands_of(PRODUCER_SCRIPTS, prefix))]
     return ["resetchannels", f"&{prefix}wake", *own, *CONNECT, *RUN_SCRIPTS, *commands, *WAIT]
-
-
-def _pattern(prefix: str, name: str) -> str:
-    return prefix + re.sub(r"\{\w+\}", "*", KEYS[name].template)
 
 
 def users_file(passwords: Mapping[str, str], prefix: str = DEFAULT_PREFIX) -> str:

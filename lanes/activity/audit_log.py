@@ -1,13 +1,13 @@
 """The trail: who changed what by hand, the newest of it."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from lanes.queue.store import LaneStore
+from lanes.storage.stored import JsonMixin
 
 
 @dataclass(frozen=True, slots=True)
-class AuditLogEntry:
+class AuditLogEntry(JsonMixin):
     """Somebody changed something, or was about to: the entry is written first.
 
     Args:
@@ -25,10 +25,6 @@ class AuditLogEntry:
     what: str
     on: str
     detail: str
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the entry as plain values."""
-        return {name: getattr(self, name) for name in ("id", "at", "who", "what", "on", "detail")}
 
 
 def append(store: LaneStore, who: str, what: str, on: str, detail: str = "") -> str:

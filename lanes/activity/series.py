@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lanes.queue.job import MICROSECONDS, Reason
+from lanes.queue.job import Reason
 from lanes.queue.store import LaneStore
+from lanes.storage.stored import MICROSECONDS
 
 EVENTS = ("accepted", "merged", "delivered", "retried", "throttled", "reclaimed", "dead", "expired", "cancelled")
 BURIED = (Reason.REFUSED, Reason.EXHAUSTED, Reason.UNCONFIRMED, Reason.UNAUTHORIZED)

@@ -73,24 +73,13 @@ class CheckStore:
         texts = [text.decode() for text in self.lanes.run("count_dead_letters", *job_ids)]
         return list(zip(texts[::2], texts[1::2], strict=True))
 
-    def _run_repair(self, name: str, *arguments: Argument) -> str:
-        return cast("bytes", self.lanes.run(name, *arguments)).decode()
-
     def repair_job(self, job_id: str, *terms: Argument) -> str:
         """Put a job where it should be; `terms` are ARGV 2 to 6 of the script."""
-        return self._run_repair("repair_job", job_id, *terms)
+        return self.repair("repair_job", job_id, *terms)
 
-    def repair_member(self, member: Member) -> str:
-        """Take away what does not belong."""
-        return self._run_repair("repair_member", *member)
-
-    def repair_lane(self, location: str) -> str:
-        """Let a lane agree with itself; '' stands for the gate of all lanes."""
-        return self._run_repair("repair_lane", location)
-
-    def repair_counts(self, location: str, *counts: Argument) -> str:
-        """Set counts right, unless they have changed; `counts` are ARGV 2.. of the script."""
-        return self._run_repair("repair_counts", location, *counts)
+    def repair(self, script: str, *arguments: Argument) -> str:
+        """Run a script that mends; return its answer."""
+        return cast("bytes", self.lanes.run(script, *arguments)).decode()
 
 
 def parse_lane_check(reply: Sequence[Any]) -> LaneCheck:

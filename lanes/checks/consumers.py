@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from redis.exceptions import ResponseError
 
 from lanes.checks.finding import Finding, Severity
-from lanes.queue.job import MICROSECONDS
 from lanes.queue.store import LaneStore
 from lanes.storage.redis_errors import own_errors
+from lanes.storage.stored import MICROSECONDS
 
 LONG_SECONDS = 60.0
 MAX_NAMED = 5

@@ -4,8 +4,9 @@ A count that is compared with what took several steps is wrong only if nothing o
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import cast
 
 from lanes.checks.check_store import STEP, CheckStore, LaneCheck
@@ -83,17 +84,7 @@ def recount(store: CheckStore, location: str, *, dead_letters: bool) -> Finding 
 def count_all(store: CheckStore, location: str, lane_check: LaneCheck) -> LaneCheck:
     """Count the jobs of a lane with many records, step by step; in vain when they move meanwhile."""
     counted: Counter[str] = Counter()
-    records: list[str] = []
-    seen: set[bytes] = set()
-    for record, _ in store.lanes.client.hscan_iter(store.lanes.key("active", location), count=STEP):
-        if record in seen:
-            continue
-        seen.add(record)
-        records.append(record.decode())
-        if len(records) == STEP:
-            counted.update(store.count_records(location, records))
-            records.clear()
-    if records:
+    for records in steps(store.lanes.client.hscan_iter(store.lanes.key("active", location), count=STEP)):
         counted.update(store.count_records(location, records))
     if not same(lane_check.fields, fields_of(store, location)):
         return lane_check
@@ -103,19 +94,16 @@ def count_all(store: CheckStore, location: str, lane_check: LaneCheck) -> LaneCh
 def count_dead_letters(store: CheckStore) -> Counter[tuple[str, str]]:
     """Count the dead letters by location and state."""
     counted: Counter[tuple[str, str]] = Counter()
-    ids: list[str] = []
-    seen: set[bytes] = set()
-    for member, _ in store.lanes.client.zscan_iter(store.lanes.key("dead"), count=STEP):
-        if member in seen:
-            continue
-        seen.add(member)
-        ids.append(member.decode())
-        if len(ids) == STEP:
-            counted.update(store.count_dead_letters(ids))
-            ids.clear()
-    if ids:
+    for ids in steps(store.lanes.client.zscan_iter(store.lanes.key("dead"), count=STEP)):
         counted.update(store.count_dead_letters(ids))
     return counted
+
+
+def steps(found: Iterable[tuple[bytes, object]]) -> Iterator[list[str]]:
+    """Yield the names that a scan finds, each once, as many at a time as a script takes."""
+    names = iter(dict.fromkeys(name.decode() for name, _ in found))
+    while some := list(islice(names, STEP)):
+        yield some
 
 
 def check_lane_counts(

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from lanes.storage.scripts import Argument
+from lanes.storage.stored import as_plain
 
 
 class Severity(StrEnum):
@@ -45,14 +46,7 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
-        return {
-            "code": self.code,
-            "severity": self.severity.value,
-            "where": self.where,
-            "text": self.text,
-            "advice": self.advice,
-            "repair": None if self.repair is None else self.repair.description,
-        }
+        return {**as_plain(self), "repair": None if self.repair is None else self.repair.description}
 
 
 def consistent(findings: Sequence[Finding]) -> bool:

@@ -1,130 +1,106 @@
-"""Which commands the lanes need, and whether the present user of Redis has them."""
+"""Which commands and keys the lanes need, read off the scripts; and whether the present user of Redis has them."""
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from redis.exceptions import ResponseError
 
 from lanes.checks.finding import Finding, Severity
 from lanes.queue.store import LaneStore
+from lanes.storage.keys import KEYS
 from lanes.storage.redis_errors import own_errors
+from lanes.storage.scripts import load, names
 
-# Each command with arguments that change nothing where the key does not exist; KEY stands for one that does
-# not, WAKE for the channel.
-HARMLESS = {
-    "DEL": ["KEY"],
-    "EXISTS": ["KEY"],
-    "EXPIRE": ["KEY", "1"],
-    "GET": ["KEY"],
-    "GETDEL": ["KEY"],
-    "HDEL": ["KEY", "f"],
-    "HEXISTS": ["KEY", "f"],
-    "HGET": ["KEY", "f"],
-    "HGETALL": ["KEY"],
-    "HKEYS": ["KEY"],
-    "HLEN": ["KEY"],
-    "HMGET": ["KEY", "f"],
-    "HSCAN": ["KEY", "0"],
-    "HVALS": ["KEY"],
-    "INFO": ["memory"],
-    "LINDEX": ["KEY", "0"],
-    "LINSERT": ["KEY", "BEFORE", "a", "b"],
-    "LLEN": ["KEY"],
-    "LPOP": ["KEY"],
-    "LPOS": ["KEY", "a"],
-    "LRANGE": ["KEY", "0", "1"],
-    "LREM": ["KEY", "1", "a"],
-    "PERSIST": ["KEY"],
-    "PEXPIRE": ["KEY", "1"],
-    "PTTL": ["KEY"],
-    "SCARD": ["KEY"],
-    "SET": ["KEY", "1", "XX"],
-    "SISMEMBER": ["KEY", "a"],
-    "SMEMBERS": ["KEY"],
-    "SMISMEMBER": ["KEY", "a"],
-    "SREM": ["KEY", "a"],
-    "SSCAN": ["KEY", "0"],
-    "TIME": [],
-    "XREVRANGE": ["KEY", "+", "-"],
-    "XTRIM": ["KEY", "MAXLEN", "1"],
-    "ZADD": ["KEY", "XX", "1", "a"],
-    "ZCARD": ["KEY"],
-    "ZCOUNT": ["KEY", "0", "1"],
-    "ZPOPMIN": ["KEY"],
-    "ZRANDMEMBER": ["KEY"],
-    "ZRANGE": ["KEY", "0", "1"],
-    "ZRANGEBYSCORE": ["KEY", "0", "1"],
-    "ZRANK": ["KEY", "a"],
-    "ZREM": ["KEY", "a"],
-    "ZREMRANGEBYRANK": ["KEY", "0", "1"],
-    "ZREMRANGEBYSCORE": ["KEY", "0", "1"],
-    "ZREVRANGE": ["KEY", "0", "1"],
-    "ZREVRANGEBYSCORE": ["KEY", "1", "0"],
-    "ZSCAN": ["KEY", "0"],
-    "ZSCORE": ["KEY", "a"],
-}
-# These would write, or are not for scripts: only asked for where Redis tells without doing (7.0 and later).
-DRY_RUN_ONLY = {
+_COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
+_KEY = re.compile(r"\bkey\.(\w+)")
+# What Python calls beside the scripts.
+OWN = frozenset(
+    {"EVAL", "EVALSHA", "HSCAN", "SCAN", "SCRIPT", "SRANDMEMBER", "SSCAN", "SUBSCRIBE", "TYPE", "XREVRANGE"}
+    | {"ZREVRANGEBYSCORE", "ZSCAN"}
+)
+# Every argument of a command is the name of a key that does not exist, but for these. WAKE stands for the channel.
+ARGUMENTS = {
     "EVAL": ["return 1", "0"],
     "EVALSHA": ["0" * 40, "0"],
-    "HINCRBY": ["KEY", "f", "1"],
-    "HSET": ["KEY", "f", "1"],
-    "HSETNX": ["KEY", "f", "1"],
-    "LPUSH": ["KEY", "a"],
     "PUBLISH": ["WAKE", "a"],
-    "RPUSH": ["KEY", "a"],
-    "SADD": ["KEY", "a"],
-    "SCAN": ["0"],
     "SCRIPT": ["LOAD", "return 1"],
-    "SETNX": ["KEY", "a"],
+    "SET": ["KEY", "1", "XX"],
     "SUBSCRIBE": ["WAKE"],
-    "XADD": ["KEY", "*", "f", "v"],
 }
+MAX_ARGUMENTS = 4
+# These would write or are not for scripts: only asked for where Redis tells without doing (7.0 and later).
+DRY_RUN_ONLY = OWN | {"HSET", "HSETNX", "LPUSH", "PUBLISH", "RPUSH", "SADD", "SETNX"}
 _TRY = """
-local denied = {}
-for _, line in ipairs(ARGV) do
-  local words = {}
-  for word in string.gmatch(line, '%S+') do words[#words + 1] = word end
+local seen, denied = {}, {}
+for at = 1, #ARGV do
+  local words = cjson.decode(ARGV[at])
   local answer = redis.pcall(unpack(words))
   local text = type(answer) == 'table' and answer.err or ''
   if string.find(text, 'NOPERM') or string.find(text, "can't run this command") or string.find(text, 'permission') then
-    denied[#denied + 1] = words[1]
+    seen[words[1]] = true
   end
 end
+for name in pairs(seen) do denied[#denied + 1] = name end
 return denied
 """
 
 
+def commands_of(scripts: Iterable[str], prefix: str) -> set[str]:
+    """Return the commands that these scripts call."""
+    return {command for name in scripts for command in _COMMAND.findall(load(name, prefix).text)}
+
+
+def patterns_of(scripts: Iterable[str], prefix: str) -> list[str]:
+    """Return the patterns of the keys that these scripts name."""
+    found = {key for name in scripts for key in _KEY.findall(load(name, prefix).text)}
+    return [pattern(prefix, key) for key in sorted(found) if KEYS[key].kind != "channel"]
+
+
+def pattern(prefix: str, key: str) -> str:
+    """Return what matches every key of this name."""
+    return prefix + re.sub(r"\{\w+\}", "*", KEYS[key].template)
+
+
 def missing_permissions(store: LaneStore) -> Iterator[Finding]:
     """Yield one finding that names the commands that the lanes need and this user may not use, if there are any."""
-    key = store.key("lane", "check-of-permissions")
+    needed = sorted(commands_of(names(), store.prefix).union(OWN))
     with own_errors():
-        denied = _asked(store, key)
+        denied = _asked(store, needed)
         if denied is None:
-            denied = _tried(store, key)
+            denied = _tried(store, needed)
     if denied:
         text = f"this user of Redis may not use {', '.join(denied)} on the keys of the lanes"
         advice = f"ACL SETUSER ... {' '.join(f'+{name.lower()}' for name in denied)} ~{store.prefix}*"
         yield Finding("permissions", Severity.ERROR, "redis", text, advice)
 
 
-def _asked(store: LaneStore, key: str) -> list[str] | None:
+def _calls(store: LaneStore, command: str) -> list[list[str]]:
+    """Return the command with any number of arguments that it may take; none of them changes anything."""
+    known = {"KEY": store.key("lane", "check-of-permissions"), "WAKE": store.key("wake")}
+    if command in ARGUMENTS:
+        return [[command, *(known.get(word, word) for word in ARGUMENTS[command])]]
+    return [[command, *[known["KEY"]] * count] for count in range(MAX_ARGUMENTS + 1)]
+
+
+def _asked(store: LaneStore, needed: list[str]) -> list[str] | None:
     """Ask Redis what it would let this user do; None where it does not tell."""
+    calls = [call for name in needed for call in _calls(store, name)]
     try:
         client: Any = store.client
         user = client.execute_command("ACL", "WHOAMI")
         pipeline = client.pipeline(transaction=False)
-        needed = HARMLESS | DRY_RUN_ONLY
-        known = {"KEY": key, "WAKE": store.key("wake")}
-        for name, arguments in needed.items():
-            pipeline.execute_command("ACL", "DRYRUN", user, name, *(known.get(word, word) for word in arguments))
-        replies = pipeline.execute()
+        for call in calls:
+            pipeline.execute_command("ACL", "DRYRUN", user, *call)
+        replies = pipeline.execute(raise_on_error=False)
     except ResponseError:
         return None
-    return sorted(name for name, reply in zip(needed, replies, strict=True) if reply not in (b"OK", "OK", True))
+    allowed = {call[0] for call, reply in zip(calls, replies, strict=True) if reply in (b"OK", "OK", True)}
+    return sorted(set(needed) - allowed) if allowed else None
 
 
-def _tried(store: LaneStore, key: str) -> list[str]:
+def _tried(store: LaneStore, needed: list[str]) -> list[str]:
     """Try what changes nothing."""
-    lines = [" ".join([name, *(key if word == "KEY" else word for word in words)]) for name, words in HARMLESS.items()]
+    lines = [json.dumps(call) for name in needed if name not in DRY_RUN_ONLY for call in _calls(store, name)]
     return sorted(name.decode() for name in store.read(lambda client: client.eval(_TRY, 0, *lines)))

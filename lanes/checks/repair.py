@@ -7,9 +7,10 @@ from lanes.checks.check_store import CheckStore
 from lanes.checks.counts import recount
 from lanes.checks.finding import Finding, Repair
 from lanes.queue.dead_letter import DeadLetter
-from lanes.queue.job import MICROSECONDS, Attempt, Reason
+from lanes.queue.job import Attempt, Reason
 from lanes.queue.new_job import NewJob
 from lanes.queue.store import LaneStore
+from lanes.storage.stored import MICROSECONDS
 
 # Counts that change all the time are read and written so often, until nothing came in between.
 TRIES = 100
@@ -49,8 +50,7 @@ class Repairer:
             return self._repair_job(repair)
         if repair.script == "repair_counts":
             return self._repair_counts(str(repair.arguments[0]), finding.text)
-        answer: bytes = self._store.run(repair.script, *repair.arguments)
-        return answer.decode()
+        return self._audit.repair(repair.script, *repair.arguments)
 
     def _repair_job(self, repair: Repair) -> str:
         job_id = str(repair.arguments[0])
@@ -72,9 +72,9 @@ class Repairer:
             finding = recount(self._audit, location, dead_letters=dead_letters)
             if finding is None or finding.repair is None:
                 return "consistent"
-            answer: bytes = self._store.run("repair_counts", *finding.repair.arguments)
-            if answer != b"changed":
-                return answer.decode()
+            answer = self._audit.repair("repair_counts", *finding.repair.arguments)
+            if answer != "changed":
+                return answer
         return "changed"
 
     def _save(self, new_job: NewJob) -> str:

@@ -1,17 +1,15 @@
 """Is this Redis fit to hold jobs? `inspect_server` asks it, the rest is pure."""
 
-import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import redis
 from redis.exceptions import ResponseError
 
 from lanes.checks.finding import Finding, Severity
 from lanes.queue.store import LaneStore
-from lanes.storage.keys import SCHEMA
 from lanes.storage.redis_errors import own_errors, refuses
 
 MIN_VERSION = (6, 2)
@@ -20,7 +18,7 @@ FULL = 0.8
 SKEW_SECONDS = 1.0
 
 # A worker does not start on a Redis of which one of these is found, unless it is told to.
-STARTUP_BLOCKERS = frozenset({"version", "replica", "cluster", "eviction", "no-aof", "newer-schema"})
+STARTUP_BLOCKERS = frozenset({"version", "replica", "cluster", "eviction", "no-aof"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,6 @@ class ServerInfo:
 
     info: Mapping[str, Any] | None
     config: Mapping[str, str] | None
-    schema: str | None
     skew: float
 
     @property
@@ -53,11 +50,9 @@ def inspect_server(store: LaneStore) -> ServerInfo:
         asked_at = time.time()
         seconds, micros = store.client.time()
         skew = (asked_at + time.time()) / 2 - seconds - micros / 1_000_000
-        schema = cast("bytes | None", store.client.get(store.key("schema")))
         return ServerInfo(
             info=_permitted(store.client.info),
             config=_permitted(lambda: _config(store.client)),
-            schema=None if schema is None else schema.decode("utf-8", "replace"),
             skew=skew,
         )
 
@@ -92,7 +87,6 @@ def check_server(found: ServerInfo) -> Iterator[Finding]:
         yield from _eviction(found.info)
         yield from _persistence(found.info, found.config)
         yield from _memory(found)
-    yield from _schema(found.schema)
     if abs(found.skew) > SKEW_SECONDS:
         ahead = "ahead of" if found.skew > 0 else "behind"
         text = (
@@ -176,11 +170,3 @@ def _memory(found: ServerInfo) -> Iterator[Finding]:
     elif share >= FULL:
         text = f"{share:.0%} of maxmemory are in use; a full Redis takes no new jobs"
         yield Finding("memory", Severity.WARNING, "memory", text, "raise maxmemory, or let the backlog go out")
-
-
-def _schema(schema: str | None) -> Iterator[Finding]:
-    with contextlib.suppress(ValueError):
-        if schema is None or int(schema) <= int(SCHEMA):
-            return
-    text = f"the data have layout {schema!r}, and this version knows {SCHEMA}"
-    yield Finding("newer-schema", Severity.ERROR, "schema", text, "use the newer version of this package")

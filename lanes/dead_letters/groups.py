@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lanes.queue.dead_letter_summary import DeadLetterSummary, message_pattern_of
+from lanes.storage.stored import as_plain
 
 # However many letters there are, no more than this is kept of them.
 MAX_GROUPS = 1000
@@ -44,15 +45,10 @@ class ErrorGroup:
     def as_json(self) -> dict[str, Any]:
         """Return the group as plain values; `locations` is counted up to a limit."""
         return {
-            "count": self.count,
+            **as_plain(self),
             "locations": len(self.locations),
-            "reason": self.reason,
             "status": self.status or None,
             "code": self.code or None,
-            "message": self.message,
-            "oldest": self.oldest,
-            "newest": self.newest,
-            "example": self.example,
         }
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from lanes.queue import transitions
 from lanes.queue.dead_letter import ActionResult, DeadLetter
-from lanes.queue.job import MICROSECONDS, Job
+from lanes.queue.job import Job
 from lanes.queue.store import LaneStore
 from lanes.storage.scripts import Argument
+from lanes.storage.stored import MICROSECONDS
 
 STEP = 500
 

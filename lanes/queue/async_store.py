@@ -13,7 +13,8 @@ from lanes.queue.job import Job
 from lanes.queue.new_job import EnqueueResult, NewJob
 from lanes.queue.reader import merge_targets, with_merge_outcomes
 from lanes.storage.keys import DEFAULT_PREFIX, build
-from lanes.storage.redis_errors import UNAVAILABLE, explain, unavailable, url_errors
+from lanes.storage.redis_errors import UNAVAILABLE, explain, own_errors, unavailable, url_errors
+from lanes.storage.schema import check_schema
 from lanes.storage.scripts import Argument, load
 
 MAX_CONNECTIONS = 50
@@ -40,16 +41,30 @@ class AsyncLaneStore:
     """`LaneStore` for services that run an event loop: enqueue, cancel, read."""
 
     def __init__(self, client: "redis.asyncio.Redis", prefix: str = DEFAULT_PREFIX) -> None:
-        self.client = client
         self.prefix = prefix
+        self._client = client
+        self._checked = False
+
+    async def _checked_client(self) -> "redis.asyncio.Redis":
+        """See `LaneReader.check_schema`."""
+        if not self._checked:
+            with own_errors():
+                try:
+                    stored: Any = await self._client.get(build(self.prefix, "schema"))
+                except ResponseError as error:
+                    stored = error
+                check_schema(stored)
+            self._checked = True
+        return self._client
 
     async def _run(self, name: str, *arguments: Argument) -> Any:
         script = load(name, self.prefix)
+        client = await self._checked_client()
         try:
             try:
-                return await self.client.evalsha(script.sha, 0, *arguments)
+                return await client.evalsha(script.sha, 0, *arguments)
             except NoScriptError:
-                return await self.client.eval(script.text, 0, *arguments)
+                return await client.eval(script.text, 0, *arguments)
         except UNAVAILABLE as error:
             raise unavailable(error) from error
         except ResponseError as error:
@@ -78,11 +93,11 @@ class AsyncLaneStore:
         exchange = enqueue_exchange(
             load("enqueue", self.prefix), new_jobs, idempotency_seconds, durability_policy, durability_marker
         )
-        return await run_exchange_async(self.client, exchange, durability_policy.seconds)
+        return await run_exchange_async(await self._checked_client(), exchange, durability_policy.seconds)
 
     async def close(self) -> None:
         """Give the connections back."""
-        await self.client.aclose()
+        await self._client.aclose()
 
     async def cancel(self, job_id: str, retention: float) -> str:
         """See `LaneStore.cancel`."""

@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from lanes.printable import printable
-from lanes.queue.job import MICROSECONDS, Attempt, Job, Reason, State
+from lanes.queue.job import Attempt, Job, Reason, State
+from lanes.storage.stored import MICROSECONDS
 
 # A long word with a digit in it is an id: what else a message says is the same for all letters that died of the same.
 _ID = re.compile(r"\b(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{10,}\b")

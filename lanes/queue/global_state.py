@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from lanes.queue.job import MICROSECONDS
+from lanes.storage.stored import JsonMixin, StoredHash
 
 
 @dataclass(frozen=True, slots=True)
-class Outage:
+class Outage(JsonMixin):
     """An outage of the API. Times in seconds; `since` since the epoch.
 
     `next_probe_in` is 0 when a probe may go out, or is out. `half_open_limit` tells how many requests may be out at a time: more
@@ -18,13 +18,9 @@ class Outage:
     next_probe_in: float
     half_open_limit: int
 
-    def as_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return {"since": self.since, "next_probe_in": self.next_probe_in, "half_open_limit": self.half_open_limit}
-
 
 @dataclass(frozen=True, slots=True)
-class AllBrake:
+class AllBrake(JsonMixin):
     """All lanes are on the brake: several were refused with the same `status`, and nothing was delivered anywhere.
 
     Times in seconds; `since` since the epoch. `next_probe_in` is 0 when a probe may go out, or is out.
@@ -33,10 +29,6 @@ class AllBrake:
     since: float
     next_probe_in: float
     status: int
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return {"since": self.since, "next_probe_in": self.next_probe_in, "status": self.status}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +47,17 @@ class GlobalState:
     @classmethod
     def parse(cls, fields: dict[bytes, bytes], now: float) -> "GlobalState":
         """Read it from its hash."""
-
-        def time(name: bytes) -> float:
-            return float(fields.get(name, 0)) / MICROSECONDS
-
+        found = StoredHash(fields)
         outage = brake = None
-        next_probe_in = max(0.0, time(b"probe_at") - now)
-        if b"cause" in fields:
-            brake = AllBrake(time(b"outage_since"), next_probe_in, int(fields.get(b"status", 0)))
-        elif b"outage_since" in fields:
-            outage = Outage(time(b"outage_since"), next_probe_in, int(fields.get(b"half_open_limit", 1)))
-        if b"hold" not in fields:
+        since = found.time("outage_since") or 0.0
+        next_probe_in = max(0.0, (found.time("probe_at") or 0.0) - now)
+        if "cause" in found:
+            brake = AllBrake(since, next_probe_in, found.count("status"))
+        elif "outage_since" in found:
+            outage = Outage(since, next_probe_in, found.number("half_open_limit") or 1)
+        if "hold" not in found:
             return cls(outage=outage, brake=brake)
-        return cls(fields[b"hold"].decode(), fields.get(b"held_by", b"").decode(), time(b"held_at"), outage, brake)
+        return cls(found.text("hold"), found.text("held_by") or "", found.time("held_at") or 0.0, outage, brake)
 
     def hold_as_json(self) -> dict[str, Any] | None:
         """Return the hold of everything as plain values, None when there is none."""

@@ -8,9 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from lanes.errors import StoredJobError
+from lanes.storage.stored import MICROSECONDS, StoredHash, as_plain
 from lanes.versions import DEFAULT_VERSION
-
-MICROSECONDS = 1_000_000
 
 
 @contextlib.contextmanager
@@ -91,13 +90,7 @@ class Attempt:
 
     def as_json(self) -> dict[str, Any]:
         """Return the attempt as plain values."""
-        return {
-            "number": self.number,
-            "outcome": self.outcome,
-            "started_at": self.started_at,
-            "ended_at": self.ended_at,
-            **self.detail,
-        }
+        return {**as_plain(self, "detail"), **self.detail}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,47 +140,29 @@ class Job:
             StoredJobError: they are not those of a job.
         """
         with reading(f"job {job_id!r}"):
-            return cls._parse(job_id, fields, body, attempts, original)
-
-    @classmethod
-    def _parse(
-        cls,
-        job_id: str,
-        fields: dict[bytes, bytes],
-        body: bytes | None,
-        attempts: list[bytes],
-        original: bytes | None,
-    ) -> "Job":
-        def text(name: bytes) -> str | None:
-            value = fields.get(name)
-            return None if value is None else value.decode()
-
-        def time(name: bytes) -> float | None:
-            value = fields.get(name)
-            return None if value is None else float(value) / MICROSECONDS
-
-        return cls(
-            id=job_id,
-            location_id=fields[b"location"].decode(),
-            record=fields[b"record"].decode(),
-            state=State(fields[b"state"].decode()),
-            attempt=int(fields.get(b"attempt", 0)),
-            failures=int(fields.get(b"failures", 0)),
-            accepted_at=float(fields[b"accepted_at"]) / MICROSECONDS,
-            ended_at=time(b"ended_at"),
-            not_before=time(b"not_before"),
-            expires_at=time(b"expires_at"),
-            service=text(b"service"),
-            reason=text(b"reason"),
-            priority=int(fields.get(b"priority", 0)),
-            merged_into=text(b"merged_into"),
-            version=text(b"version") or DEFAULT_VERSION,
-            body=None if body is None else json.loads(body),
-            attempts=tuple(Attempt.parse(line) for line in attempts),
-            original=None if original is None else json.loads(original),
-            edited_at=time(b"edited_at"),
-            event_time=time(b"event_time"),
-        )
+            found = StoredHash(fields)
+            return cls(
+                id=job_id,
+                location_id=fields[b"location"].decode(),
+                record=fields[b"record"].decode(),
+                state=State(fields[b"state"].decode()),
+                attempt=found.count("attempt"),
+                failures=found.count("failures"),
+                accepted_at=float(fields[b"accepted_at"]) / MICROSECONDS,
+                ended_at=found.time("ended_at"),
+                not_before=found.time("not_before"),
+                expires_at=found.time("expires_at"),
+                service=found.text("service"),
+                reason=found.text("reason"),
+                priority=found.count("priority"),
+                merged_into=found.text("merged_into"),
+                version=found.text("version") or DEFAULT_VERSION,
+                body=None if body is None else json.loads(body),
+                attempts=tuple(Attempt.parse(line) for line in attempts),
+                original=None if original is None else json.loads(original),
+                edited_at=found.time("edited_at"),
+                event_time=found.time("event_time"),
+            )
 
     def with_outcome_of(self, merge_target: "Job") -> "Job":
         """Return this job with what became of the one that it was merged into."""
@@ -242,26 +217,10 @@ class Job:
     def as_json(self) -> dict[str, Any]:
         """Return the job as plain values, as `lanes job ID --json` prints it."""
         return {
-            "id": self.id,
-            "location_id": self.location_id,
-            "record": self.record,
-            "state": self.state.value,
-            "reason": self.reason,
-            "failures": self.failures,
-            "accepted_at": self.accepted_at,
-            "ended_at": self.ended_at,
-            "not_before": self.not_before,
-            "expires_at": self.expires_at,
-            "event_time": self.event_time,
-            "service": self.service,
-            "priority": self.priority,
-            "merged_into": self.merged_into,
+            **as_plain(self, "attempt", "version", "attempts"),
             "api_version": self.version,
             "opportunity_id": self.opportunity_id,
             "new": self.new,
             "warning": self.warning,
-            "body": self.body,
-            "original": self.original,
-            "edited_at": self.edited_at,
             "attempts": [attempt.as_json() for attempt in self.attempts],
         }

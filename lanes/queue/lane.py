@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from lanes.queue.job import MICROSECONDS, State
+from lanes.queue.job import State
 from lanes.queue.rate_limits import DEFAULT_BURST, DEFAULT_DAILY, RateLimit, limit_in_force
+from lanes.storage.stored import MICROSECONDS, JsonMixin, StoredHash, as_plain
 
 COUNTS = ("accepted", *(state.value for state in State), "retried", "throttled", "reclaimed")
 
@@ -32,7 +33,7 @@ def hold_text(held_by: str | None, hold: str | None, unauthorized: str | None) -
 
 
 @dataclass(frozen=True, slots=True)
-class Brake:
+class Brake(JsonMixin):
     """A lane is on the brake: its requests were refused one after the other, and it sends single probes.
 
     Times in seconds; `since` since the epoch. `next_probe_in` is 0 when a probe may go out, or is out. `refusals` in a
@@ -48,10 +49,6 @@ class Brake:
     def text(self) -> str:
         """What closed it, in words."""
         return f"{self.refusals} refusal{'s' * (self.refusals != 1)} in a row, the last with status {self.status}"
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return {name: getattr(self, name) for name in ("since", "next_probe_in", "refusals", "status")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,37 +101,30 @@ class Lane:
     def parse(cls, location_id: str, reply: Sequence[Any]) -> "Lane":
         """Read a lane from the reply of `read_lanes.lua`."""
         stored, slots, due, oldest, probe = reply
-        fields: dict[bytes, bytes] = dict(zip(stored[::2], stored[1::2], strict=True))
-        hold, by, refused = (fields.get(name) for name in (b"hold", b"held_by", b"unauthorized"))
-
-        def own(name: bytes) -> int | None:
-            return int(fields[name]) if name in fields else None
-
-        def total(name: bytes) -> int:
-            return int(fields.get(name, 0))
-
+        fields = StoredHash(stored)
+        hold, refused = fields.text("hold"), fields.text("unauthorized")
         brake = None
         if probe != b"":
-            since = int(fields[b"brake_at"]) / MICROSECONDS
-            brake = Brake(since, probe / MICROSECONDS, total(b"refused_run"), total(b"refused_status"))
+            since = fields.time("brake_at") or 0.0
+            brake = Brake(since, probe / MICROSECONDS, fields.count("refused_run"), fields.count("refused_status"))
         return cls(
             location_id=location_id,
-            counts=read_counts(fields),
-            hold=None if hold is None else hold.decode(),
-            held_by=None if by is None else by.decode(),
+            counts={name: fields.count(name) for name in COUNTS},
+            hold=hold,
+            held_by=fields.text("held_by"),
             due_in=None if due == b"" else due / MICROSECONDS,
-            day_used=total(b"released") - total(b"unsent") - total(b"day_base"),
+            day_used=fields.count("released") - fields.count("unsent") - fields.count("day_base"),
             window_used=slots,
-            burst=own(b"burst"),
-            daily=own(b"daily"),
-            weight=own(b"weight"),
-            failing=int(fields.get(b"run_failures", 0)) if b"gap" in fields else 0,
+            burst=fields.number("burst"),
+            daily=fields.number("daily"),
+            weight=fields.number("weight"),
+            failing=fields.count("run_failures") if "gap" in fields else 0,
             oldest=None if oldest == b"" else oldest / MICROSECONDS,
-            held_at=None if hold is None else total(b"held_at") / MICROSECONDS,
-            unauthorized=None if hold is None or refused is None else refused.decode().partition(" ")[2],
+            held_at=None if hold is None else fields.time("held_at") or 0.0,
+            unauthorized=None if hold is None or refused is None else refused.partition(" ")[2],
             brake=brake,
-            api_burst=own(b"api_burst"),
-            api_daily=own(b"api_daily"),
+            api_burst=fields.number("api_burst"),
+            api_daily=fields.number("api_daily"),
         )
 
     def burst_in_force(self, cap: int | None) -> RateLimit:
@@ -148,22 +138,8 @@ class Lane:
     def as_json(self) -> dict[str, Any]:
         """Return the lane as plain values."""
         return {
-            "location_id": self.location_id,
+            **as_plain(self, "counts"),
             **self.counts,
-            "hold": self.hold,
-            "brake": None if self.brake is None else self.brake.as_json(),
-            "held_by": self.held_by,
             "hold_causes": [cause.value for cause in self.hold_causes],
-            "unauthorized": self.unauthorized,
-            "due_in": self.due_in,
-            "day_used": self.day_used,
-            "window_used": self.window_used,
-            "burst": self.burst,
-            "daily": self.daily,
-            "weight": self.weight,
-            "failing": self.failing,
-            "oldest": self.oldest,
-            "held_at": self.held_at,
-            "api_burst": self.api_burst,
-            "api_daily": self.api_daily,
+            "brake": None if self.brake is None else self.brake.as_json(),
         }

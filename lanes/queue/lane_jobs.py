@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lanes.queue.job import MICROSECONDS, State
+from lanes.queue.job import State
+from lanes.storage.stored import MICROSECONDS, JsonMixin, StoredHash
 
 
 @dataclass(frozen=True, slots=True)
-class QueuedJob:
+class QueuedJob(JsonMixin):
     """A job where it stands, without its content. Times in seconds since the epoch, None where there is none.
 
     `until` is the end of its wait or its lease; `blocked_count` counts the jobs of its record that stand behind it.
@@ -30,30 +31,20 @@ class QueuedJob:
     def parse(cls, reply: Sequence[Any]) -> "QueuedJob":
         """Read a job of the reply of `lane_jobs.lua`."""
         job_id, until, blocked_count, stored = reply
-        fields: dict[str, str] = {
-            name.decode(): value.decode() for name, value in zip(stored[::2], stored[1::2], strict=True)
-        }
-
-        def time(name: str) -> float | None:
-            return float(fields[name]) / MICROSECONDS if name in fields else None
-
+        fields = StoredHash(stored)
         return cls(
             id=job_id.decode(),
-            state=State(fields["state"]),
-            accepted_at=time("accepted_at") or 0.0,
-            attempt=int(fields.get("attempt", 0)),
-            priority=int(fields.get("priority", 0)),
+            state=State(fields.text("state") or ""),
+            accepted_at=fields.time("accepted_at") or 0.0,
+            attempt=fields.count("attempt"),
+            priority=fields.count("priority"),
             blocked_count=blocked_count,
             until=until / MICROSECONDS if until else None,
-            released_at=time("released_at"),
-            ended_at=time("ended_at"),
-            worker=fields.get("worker"),
-            reason=fields.get("reason"),
+            released_at=fields.time("released_at"),
+            ended_at=fields.time("ended_at"),
+            worker=fields.text("worker"),
+            reason=fields.text("reason"),
         )
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,12 @@ from enum import StrEnum
 
 from lanes.versions import DEFAULT_VERSION
 
+# Fields of a body that no later upsert replaces in it. They say which opportunity is meant, or what to do with its
+# followers.
+NEVER_MERGED_FIELDS = frozenset(
+    ("pipelineId", "locationId", "contactId", "id", "followers", "isRemoveAllFollowers", "followersActionType")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class NewJob:

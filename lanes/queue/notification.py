@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from lanes.queue.job import MICROSECONDS, reading
+from lanes.queue.job import reading
+from lanes.storage.stored import MICROSECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from redis.exceptions import NoScriptError, ResponseError
 from lanes.queue import transitions
 from lanes.queue.dead_letter_summary import DeadLetterSummary
 from lanes.queue.global_state import GlobalState
-from lanes.queue.job import MICROSECONDS, Job
+from lanes.queue.job import Job
 from lanes.queue.lane import Lane, read_counts
 from lanes.queue.lane_jobs import LaneJobs, MergedJobs
 from lanes.queue.results import DueJobs
@@ -17,7 +17,9 @@ from lanes.queue.transitions import DefaultLimits
 from lanes.queue.waiting import QueuePosition
 from lanes.storage.keys import DEFAULT_PREFIX, build
 from lanes.storage.redis_errors import UNAVAILABLE, explain, own_errors, unavailable
+from lanes.storage.schema import check_schema
 from lanes.storage.scripts import Argument, Script, load
+from lanes.storage.stored import MICROSECONDS
 
 LANES_IN_A_CALL = 100
 
@@ -42,9 +44,31 @@ class LaneReader:
     """
 
     def __init__(self, client: "redis.Redis", prefix: str = DEFAULT_PREFIX, *, test_clock: bool = False) -> None:
-        self.client = client
         self.prefix = prefix
+        self._client = client
+        self._checked = False
         self._test_clock = test_clock
+
+    @property
+    def client(self) -> "redis.Redis":
+        """The connection to Redis. The first use checks the layout of the data."""
+        if not self._checked:
+            self.check_schema()
+        return self._client
+
+    def check_schema(self) -> None:
+        """See that the data have the layout of this version.
+
+        Raises:
+            RedisUnavailableError: they have another, or Redis is away.
+        """
+        with own_errors():
+            try:
+                stored: Any = self._client.get(self.key("schema"))
+            except ResponseError as error:
+                stored = error
+            check_schema(stored)
+        self._checked = True
 
     def key(self, name: str, *values: str) -> str:
         """Return the key called `name` of this store."""
@@ -97,7 +121,7 @@ class LaneReader:
 
     def close(self) -> None:
         """Give the connections back."""
-        self.client.close()
+        self._client.close()
 
     def time(self) -> float:
         """Return what the clock of Redis says, in seconds since the epoch."""

@@ -14,7 +14,6 @@ class Released:
     location_id: str
     attempt: int
     failures: int
-    accepted_at: float
     released_at: float
     merged_count: int
     version: str

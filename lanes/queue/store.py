@@ -152,8 +152,7 @@ class LaneStore(LaneReader):
 
     def expire(self, max_count: int) -> list[str]:
         """Withdraw pending jobs whose time is over, at most `max_count`; return their ids."""
-        reply = self._run("expire", max_count)
-        return [job_id.decode() for job_id in reply[::2]]
+        return [job_id.decode() for job_id in self._run("expire", max_count)]
 
     def cancel(self, job_id: str, retention: float) -> str:
         """Withdraw a pending job; return `cancelled`, `unknown`, `has_merged_jobs`, or the state that it is in instead.

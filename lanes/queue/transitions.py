@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lanes.queue.dead_letter import ActionResult, DeadLetter
-from lanes.queue.job import MICROSECONDS, Job, Reason
+from lanes.queue.job import Job, Reason
 from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
 from lanes.queue.results import DueJobs, Idle, Reclaimed, Released, Result
 from lanes.storage.scripts import Argument
+from lanes.storage.stored import MICROSECONDS
 from lanes.versions import DEFAULT_VERSION
 
 
@@ -185,7 +186,7 @@ def result(reply: Sequence[Any]) -> Result:
         return Result(code, None)
     if not reply[1]:
         return Result(code, Idle(seconds_until(reply[2])))
-    job_id, location, attempt, failures, accepted_at, released_at, merged_count, version, *body = reply[1:]
+    job_id, location, attempt, failures, released_at, merged_count, version, *body = reply[1:]
     return Result(
         code,
         Released(
@@ -193,7 +194,6 @@ def result(reply: Sequence[Any]) -> Result:
             location.decode(),
             attempt,
             failures,
-            accepted_at / MICROSECONDS,
             released_at / MICROSECONDS,
             merged_count,
             version.decode() or DEFAULT_VERSION,

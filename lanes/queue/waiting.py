@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from lanes.queue.job import MICROSECONDS, State
+from lanes.queue.job import State
 from lanes.queue.lane import hold_text
+from lanes.storage.stored import JsonMixin, StoredHash
 
 
 class PendingState(StrEnum):
@@ -36,7 +36,7 @@ class WaitReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Blocker:
+class Blocker(JsonMixin):
     """One thing that a job waits for: the words go on after "waits", then comes the job that is meant, if any.
 
     `until` is when it ends by itself, in seconds since the epoch; None when that is not known, or a person has to act.
@@ -46,10 +46,6 @@ class Blocker:
     words: str
     until: float | None = None
     job_id: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return {"cause": self.cause.value, "words": self.words, "until": self.until, "job_id": self.job_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,46 +104,41 @@ class QueuePosition:
         """Read the reply of `queue_position.lua`; None for a job that is not there."""
         if not reply:
             return None
-        texts = {name.decode(): value.decode() for name, value in zip(reply[::2], reply[1::2], strict=True)}
-
-        def time(name: str) -> float | None:
-            return float(texts[name]) / MICROSECONDS if name in texts else None
-
-        def number(name: str) -> int | None:
-            return int(texts[name]) if name in texts else None
-
+        found = StoredHash(reply)
+        refused = found.text("unauthorized")
         lane_blockers = LaneBlockers(
-            all_hold=texts.get("all_hold"),
-            all_held_by=texts.get("all_held_by"),
-            hold=texts.get("hold"),
-            held_by=texts.get("held_by"),
-            unauthorized=texts["unauthorized"].partition(" ")[2] if "unauthorized" in texts else None,
-            outage_since=time("outage_since"),
-            half_open_limit=number("half_open_limit") or 1,
-            probe_at=time("probe_at"),
-            backoff_until=max(time("backoff_until") or 0.0, time("throttled_until") or 0.0) or None,
-            rate_limited_until=time("rate_limited_until"),
-            failing=(number("run_failures") or 0) if "gap" in texts else 0,
-            brake_probe_at=time("brake_probe_at") if "brake_at" in texts else None,
-            refusals=number("refused_run") or 0,
-            refused_status=number("refused_status") or 0,
-            all_braked=(number("status") or 0) if "cause" in texts else None,
+            all_hold=found.text("all_hold"),
+            all_held_by=found.text("all_held_by"),
+            hold=found.text("hold"),
+            held_by=found.text("held_by"),
+            unauthorized=None if refused is None else refused.partition(" ")[2],
+            outage_since=found.time("outage_since"),
+            half_open_limit=found.number("half_open_limit") or 1,
+            probe_at=found.time("probe_at"),
+            backoff_until=max(found.time("backoff_until") or 0.0, found.time("throttled_until") or 0.0) or None,
+            rate_limited_until=found.time("rate_limited_until"),
+            failing=found.count("run_failures") if "gap" in found else 0,
+            brake_probe_at=found.time("brake_probe_at") if "brake_at" in found else None,
+            refusals=found.count("refused_run"),
+            refused_status=found.count("refused_status"),
+            all_braked=found.count("status") if "cause" in found else None,
         )
+        pending_state = found.text("pending_state")
         return cls(
-            now=time("now") or 0.0,
-            id=texts["id"],
-            state=State(texts["state"]),
-            location_id=texts["location"],
-            pending_state=PendingState(texts["pending_state"]) if "pending_state" in texts else None,
-            ahead=number("ahead") or 0,
-            until=time("until"),
-            not_before=time("not_before"),
-            expires_at=time("expires_at"),
-            active_job=texts.get("active_job"),
-            active_until=time("active_until"),
-            attempt=number("attempt"),
-            worker=texts.get("worker"),
-            replayed="first_seq" in texts,
+            now=found.time("now") or 0.0,
+            id=found.text("id") or "",
+            state=State(found.text("state") or ""),
+            location_id=found.text("location") or "",
+            pending_state=PendingState(pending_state) if pending_state else None,
+            ahead=found.count("ahead"),
+            until=found.time("until"),
+            not_before=found.time("not_before"),
+            expires_at=found.time("expires_at"),
+            active_job=found.text("active_job"),
+            active_until=found.time("active_until"),
+            attempt=found.number("attempt"),
+            worker=found.text("worker"),
+            replayed="first_seq" in found,
             lane_blockers=lane_blockers,
         )
 

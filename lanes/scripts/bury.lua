@@ -5,13 +5,7 @@
 -- Moves: in flight -> dead | pending (ready) when its credential was refused, and that is known or over, or when it was out while the
 --   brake closed
 -- ARGV:
---   1 id
---   2 attempt
---   3 detail      JSON of the attempt
---   4 burst       requests of a location in a window
---   5 window      us
---   6 daily       requests of a location in a day
---   7 told        what the answer told of the budgets, as learn reads it, or '' when none came
+--   1 to 7 as deliver has them
 --   8 reason      refused | exhausted | unauthorized
 --   9 hold        when a credential was refused: its version (0 for the token of the settings, and for none), a space, and why;
 --                 else ''. No request was made when the answer told nothing ('' in 7)

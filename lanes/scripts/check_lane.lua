@@ -5,6 +5,7 @@
 -- Returns: { { kind, text, ... }, { its counts as far as it has any, names and values },
 --   { pending, in flight } or { } where its records are too many }
 -- @include now
+-- @include rate_limit/account
 local location = ARGV[1]
 local wrong = {}
 local function check(kind, fact, text)
@@ -36,15 +37,11 @@ if due and not lane[1] then
   check('due', not first or due <= at + 1, 'it is due later than its jobs are')
 end
 if redis.call('HLEN', key.dead_letter_counts(location)) <= tonumber(ARGV[2]) then
-  local dead_letters = 0
-  for _, some in ipairs(redis.call('HVALS', key.dead_letter_counts(location))) do dead_letters = dead_letters + (tonumber(some) or 0) end
-  check('dead-letters', dead_letters == (tonumber(lane[4]) or 0), 'it does not know how many dead letters its records have')
+  check('dead-letters', sum_dead_letters(location) == (tonumber(lane[4]) or 0), 'it does not know how many dead letters its records have')
 end
 
 -- Which answers count is told by numbers of requests, which must have been given out; nor is more given back than was charged.
-local numbers = redis.call('HMGET', key.lane(location), 'released', 'api_number', 'day_seen_at', 'day_from', 'lost', 'lost_counted',
-  'unsent', 'day_base')
-for i = 1, 8 do numbers[i] = tonumber(numbers[i]) or 0 end
+local numbers = read_account(location)
 local released, base = numbers[1], numbers[8]
 check('numbers', math.max(numbers[2], numbers[3], numbers[4], numbers[7]) <= released and numbers[6] <= numbers[5]
   and base <= released - numbers[7], 'its account of requests is ahead of what it sent')

@@ -55,10 +55,7 @@ end
 local function wait_in_lane(new_job)
   local id, location = new_job.id, new_job.location
   local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
-  if seq == 1 then
-    redis.call('SADD', key.locations, location)
-    begin_cell()
-  end
+  if seq == 1 then add_location(location) end
   local fields = { 'state', 'pending', 'location', location, 'record', new_job.record, 'seq', seq, 'accepted_at', now }
   local function note(name, value)
     fields[#fields + 1] = name

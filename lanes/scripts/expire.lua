@@ -3,7 +3,7 @@
 -- Moves: pending -> expired
 -- ARGV:
 --   1 most   jobs in one call
--- Returns: { id, location, ... } two values a job
+-- Returns: ids of the jobs
 -- @include now
 -- @include queue/expire_job
 -- @include queue/expiry
@@ -19,8 +19,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.expiring, '-inf', now, 'LIMI
     redis.call('ZADD', key.expiring, math.max(at, now + AGAIN), id)
   else
     expire_job(id, job[1], job[2])
-    table.insert(expired, id)
-    table.insert(expired, job[1])
+    expired[#expired + 1] = id
   end
 end
 return expired

@@ -10,6 +10,7 @@
 -- @include queue/activate_next
 -- @include dead_letter/bury_job
 -- @include breaker/outage
+-- @include queue/make_pending
 -- is_unnamed(id, version): whether the job's body names no opportunity that a repeated request would find. What cannot be read
 -- names none.
 local function is_unnamed(id, version)
@@ -31,14 +32,14 @@ local reclaimed = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.leases, '-inf', now, 'LIMIT', 0, ARGV[1])) do
   redis.call('ZREM', key.leases, id)
   local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'attempt', 'released_at', 'worker', 'seq',
-    'expires_at', 'priority', 'version')
+    'priority', 'version')
   local location, record = job[2], job[3]
   if job[1] == 'in_flight' then
     redis.call('RPUSH', key.attempts(id), string.format('%s lost %s %.0f %s', job[4], job[5], now,
       cjson.encode({ worker = job[6], message = 'the lease ended without a report' })))
     local failures = redis.call('HINCRBY', key.job(id), 'failures', 1)
     local verdict = 'reclaimed'
-    local in_doubt = ARGV[3] ~= '1' and is_unnamed(id, job[10])
+    local in_doubt = ARGV[3] ~= '1' and is_unnamed(id, job[9])
     if in_doubt or failures >= tonumber(ARGV[2]) then
       verdict = 'buried'
       local reason = 'exhausted'
@@ -46,11 +47,8 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.leases, '-inf', now, 'LIMIT'
       bury_job(id, location, record, 'in_flight', reason)
       activate_next(location, record)
     else
-      redis.call('HSET', key.job(id), 'state', 'pending')
-      if job[8] then redis.call('ZADD', key.expiring, job[8], id) end
-      count(location, 'in_flight', 'pending')
       count(location, nil, 'reclaimed')
-      schedule(location, enqueue_active(location, id, tonumber(job[7]), nil, tonumber(job[9])))
+      make_pending({ id = id, location = location, seq = tonumber(job[7]), priority = tonumber(job[8]) })
     end
     for _, value in ipairs({ id, location, tonumber(job[4]), verdict }) do table.insert(reclaimed, value) end
   elseif record then

@@ -7,7 +7,7 @@
 --   4 burst       requests of a location in a window
 --   5 window      us
 --   6 daily       requests of a location in a day
--- Returns: { 'released', id, location, attempt, failures, accepted_at, released_at, carries, version, body }
+-- Returns: { 'released', id, location, attempt, failures, released_at, carries, version, body }
 --       or { 'released', '', us until a lane is due, or -1 }
 -- @include now
 -- @include queue/reply

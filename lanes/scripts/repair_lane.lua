@@ -4,6 +4,7 @@
 --   1 location   or '' for the gate of all lanes
 -- Returns: 'repaired'
 -- @include now
+-- @include rate_limit/account
 -- @include breaker/global_state
 -- @include queue/reschedule
 -- @include hold/hold_lane
@@ -11,9 +12,7 @@ local OPERATOR = 'operator'
 
 -- repair_requests(location): the account of requests goes by what was sent, and by what is out.
 local function repair_requests(location)
-  local lane = redis.call('HMGET', key.lane(location), 'released', 'api_number', 'day_seen_at', 'day_from', 'lost', 'lost_counted',
-    'unsent', 'day_base')
-  for i = 1, 8 do lane[i] = tonumber(lane[i]) or 0 end
+  local lane = read_account(location)
   local released, unsent = lane[1], math.min(lane[7], lane[1])
   local redundant = 0
   for _, id in ipairs(redis.call('ZRANGE', key.leases, 0, -1)) do
@@ -50,9 +49,7 @@ if location == '' then
   return 'repaired'
 end
 redis.call('SADD', key.locations, location)
-local dead_letters = 0
-for _, some in ipairs(redis.call('HVALS', key.dead_letter_counts(location))) do dead_letters = dead_letters + (tonumber(some) or 0) end
-redis.call('HSET', key.lane(location), 'dead_letters', dead_letters)
+redis.call('HSET', key.lane(location), 'dead_letters', sum_dead_letters(location))
 repair_requests(location)
 local reason = redis.call('HGET', key.lane(location), 'hold')
 repair_hold(key.lane(location), reason)

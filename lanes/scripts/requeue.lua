@@ -2,13 +2,7 @@
 -- been renewed, or the worker cannot send it by a trouble of its own. With a wait, the whole lane waits.
 -- Moves: in flight -> pending (ready)
 -- ARGV:
---   1 id
---   2 attempt
---   3 detail      JSON of the attempt
---   4 burst       requests of a location in a window
---   5 window      us
---   6 daily       requests of a location in a day
---   7 told        what the answer told of the budgets, as learn reads it, or ''
+--   1 to 7 as deliver has them
 --   8 wait        us for which the lane releases nothing
 --   9 sent        '1' when a request was made, else its slot is free at once, the day has it back,
 --                and no attempt is written down

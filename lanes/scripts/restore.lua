@@ -20,6 +20,7 @@
 -- @include now
 -- @include queue/count
 -- @include dead_letter/index_dead_letter
+-- @include queue/schema
 local id, location, record = ARGV[1], ARGV[2], ARGV[3]
 local job = redis.call('HMGET', key.job(id), 'state', 'reason', 'location', 'record')
 local purged = job[1] == 'cancelled' and job[2] == 'purged' and job[3] == location and job[4] == record
@@ -38,7 +39,7 @@ if purged then
   for _, merged_jobs in ipairs(redis.call('SMEMBERS', key.merged_jobs(id))) do redis.call('PERSIST', key.job(merged_jobs)) end
 else
   local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
-  if seq == 1 then redis.call('SADD', key.locations, location) end
+  if seq == 1 then add_location(location) end
   redis.call('HSET', key.job(id), 'location', location, 'record', record, 'seq', seq, 'accepted_at', accepted_at, 'failures', 0)
   if ARGV[9] ~= '' then redis.call('HSET', key.job(id), 'event_time', ARGV[9]) end
   if ARGV[10] ~= '' then redis.call('HSET', key.job(id), 'service', ARGV[10]) end

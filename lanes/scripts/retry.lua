@@ -3,13 +3,7 @@
 -- given up at once, even in an outage.
 -- Moves: in flight -> pending (later) | dead when its attempts or its time are spent
 -- ARGV:
---   1 id
---   2 attempt
---   3 detail        JSON of the attempt
---   4 burst         requests of a location in a window
---   5 window        us
---   6 daily         requests of a location in a day
---   7 told          what the answer told of the budgets, as learn reads it, or '' when none came
+--   1 to 7 as deliver has them
 --   8 delay         us of backoff
 --   9 outage        when the API itself failed: how many such failures, over how many locations, are an outage, and us of the
 --                   first and the longest gap between probes, with spaces in between; else ''
@@ -25,6 +19,7 @@
 -- @include breaker/breaker
 -- @include hold/held_time
 -- @include dead_letter/bury_job
+-- @include queue/make_pending
 -- @include queue/reply
 local job = begin_report(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 14) end
@@ -39,12 +34,12 @@ elseif job.current then
 end
 if stale(job, outcome, ARGV[3]) then return reply('stale', 14) end
 end_attempt(job, outcome, ARGV[3])
-local stored = redis.call('HMGET', key.job(job.id), 'failures', 'accepted_at', 'held_before', 'expires_at', 'replayed_at')
+local stored = redis.call('HMGET', key.job(job.id), 'failures', 'accepted_at', 'held_before', 'replayed_at')
 local failures = tonumber(stored[1]) or 0
 if fault == 'job' then failures = redis.call('HINCRBY', key.job(job.id), 'failures', 1) end
 local spent = ARGV[10] == '0' or fault == 'job' and failures >= (tonumber(ARGV[10]) or math.huge)
 if not spent and fault ~= 'outage' and ARGV[11] ~= '' then
-  local age = now - tonumber(stored[5] or stored[2]) - held_time(job.location) + (tonumber(stored[3]) or 0)
+  local age = now - tonumber(stored[4] or stored[2]) - held_time(job.location) + (tonumber(stored[3]) or 0)
   spent = age >= tonumber(ARGV[11])
 end
 if spent then
@@ -52,9 +47,6 @@ if spent then
   activate_next(job.location, job.record)
   return reply('buried', 14)
 end
-redis.call('HSET', key.job(job.id), 'state', 'pending')
-if stored[4] then redis.call('ZADD', key.expiring, stored[4], job.id) end
-count(job.location, 'in_flight', 'pending')
 count(job.location, nil, 'retried')
-schedule(job.location, enqueue_active(job.location, job.id, job.seq, now + math.max(tonumber(ARGV[8]), min_delay), job.priority))
+make_pending(job, now + math.max(tonumber(ARGV[8]), min_delay))
 return reply('retried', 14)

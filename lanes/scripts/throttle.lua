@@ -2,13 +2,7 @@
 -- is spent.
 -- Moves: in flight -> pending (ready)
 -- ARGV:
---   1 id
---   2 attempt
---   3 detail      JSON of the attempt
---   4 burst       requests of a location in a window
---   5 window      us
---   6 daily       requests of a location in a day
---   7 told        what the answer told of the budgets, as learn reads it, or '' when none came
+--   1 to 7 as deliver has them
 --   8 wait        us for which the lane releases nothing
 --   9.. as ARGV 1 to 3 of release, or nothing
 -- Returns: { 'throttled' | 'stale' | 'unknown', what release returns behind its code }

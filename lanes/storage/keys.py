@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-SCHEMA = "2"
+# The layout of keys. Data of another number are refused (`lanes.storage.schema`).
+SCHEMA = "3"
 DEFAULT_PREFIX = "lanes:"
 
 

@@ -10,6 +10,7 @@ from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
+    ClusterDownError,
     InvalidResponse,
     MasterDownError,
     MovedError,
@@ -34,6 +35,7 @@ _CLASSES: dict[type[ResponseError], Trouble] = {
     MasterDownError: Trouble.READ_ONLY,
     MovedError: Trouble.UNFIT,
     AskError: Trouble.UNFIT,
+    ClusterDownError: Trouble.UNFIT,
 }
 _CODES = {
     "OOM": Trouble.FULL,

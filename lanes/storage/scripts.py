@@ -1,4 +1,4 @@
-"""Puts the scripts together: the keys, the shared steps that a script includes, then the script itself."""
+"""Puts the scripts together: keys and constants, the shared steps that a script includes, then the script itself."""
 
 import re
 from dataclasses import dataclass
@@ -7,13 +7,19 @@ from hashlib import sha1
 from importlib.resources import files
 
 from lanes.errors import ScriptError
-from lanes.storage.keys import KEYS, lua_prelude
+from lanes.queue.new_job import NEVER_MERGED_FIELDS
+from lanes.storage.keys import KEYS, SCHEMA, lua_prelude
 
 Argument = str | bytes | int
 
 _INCLUDE = re.compile(r"^-- @include ([\w/]+)$")
 _KEY = re.compile(r"\bkey\.(\w+)")
 _LINE_IN_ERROR = re.compile(r"user_script:(\d+):")
+# What the scripts share with Python; each gets those that it names.
+_CONSTANTS = {
+    "SCHEMA": SCHEMA,
+    "NEVER_MERGED_FIELDS": "{ " + ", ".join(f"{name} = true" for name in sorted(NEVER_MERGED_FIELDS)) + " }",
+}
 _TEST_CLOCK = "local now = tonumber(redis.call('GET', '{prefix}test-clock'))"
 
 
@@ -43,13 +49,16 @@ def read(name: str) -> list[str]:
     return (files("lanes") / "scripts" / f"{name}.lua").read_text("utf-8").splitlines()
 
 
+def names() -> list[str]:
+    """Return the names of all scripts."""
+    scripts = (files("lanes") / "scripts").iterdir()
+    return sorted(script.name.removesuffix(".lua") for script in scripts if script.name.endswith(".lua"))
+
+
 def load_all(prefix: str) -> None:
     """Read every script, so that a process that cannot open files any more has all that it may need."""
-    for script in (files("lanes") / "scripts").iterdir():
-        if script.name.endswith(".lua"):
-            load(
-                script.name.removesuffix(".lua"), prefix, test_clock=False
-            )  # spelled as a store does: the cache compares
+    for name in names():
+        load(name, prefix)
 
 
 def load(name: str, prefix: str, *, test_clock: bool = False) -> Script:
@@ -85,10 +94,12 @@ def _load(name: str, prefix: str, test_clock: bool) -> Script:
     except FileNotFoundError as error:
         message = f"no such script: {error.filename}"
         raise ScriptError(message) from error
-    used = set(_KEY.findall("\n".join(lines)))
+    text = "\n".join(lines)
+    used = set(_KEY.findall(text))
     if unknown := used - KEYS.keys():
         message = f"{name}: no such key: {', '.join(sorted(unknown))}; lanes/storage/keys.py has them all"
         raise ScriptError(message)
     prelude = lua_prelude(prefix, [key for key in KEYS if key in used]).splitlines()
-    origins[:0] = [f"keys.py:{number}" for number in range(1, len(prelude) + 1)]
+    prelude += [f"local {constant} = {value}" for constant, value in _CONSTANTS.items() if constant in text]
+    origins[:0] = [f"prelude:{number}" for number in range(1, len(prelude) + 1)]
     return Script(name, "\n".join([*prelude, *lines]) + "\n", tuple(origins))

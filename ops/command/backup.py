@@ -26,7 +26,7 @@ def backup(session: Session, where: Path, keep: int | None, *, as_json: bool) ->
     if keep is not None and not into:
         message = f"--keep is for a folder, and {where} is none"
         raise click.UsageError(message)
-    client = session.store.client
+    client = session.client
     removed: list[Path] = []
     with Steps("writing", None, bytes_too=True) as progress:
         if into:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from lanes.errors import RedisUnavailableError, Trouble
 from lanes.queue.store import LaneStore, connect
 from lanes.settings import WorkerSettings
 from ops.command.console import examples
@@ -66,6 +67,12 @@ def _serve(settings: WorkerSettings, access: AccessPolicy) -> None:
     os.environ.pop("LANES_REDIS_URL_FILE", None)
     from worker.app import app  # noqa: PLC0415 - made from the settings when it is imported
 
-    # Redis may be away: the pages say so until it is back.
+    # Redis may be away: the pages say so until it is back. Data of another schema stay so.
     with connect(settings.redis_url) as client:
-        options.run(app, LaneStore(client, settings.prefix), settings, access)
+        store = LaneStore(client, settings.prefix)
+        try:
+            store.check_schema()
+        except RedisUnavailableError as error:
+            if error.trouble is Trouble.SCHEMA:
+                raise
+        options.run(app, store, settings, access)

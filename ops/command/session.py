@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Concatenate
 
 import click
+import redis
 
 from lanes.activity import audit_log
 from lanes.printable import printable
@@ -33,11 +34,18 @@ class Session:
         return WorkerSettings.load({**os.environ, **own})
 
     @functools.cached_property
-    def store(self) -> LaneStore:
-        """The lanes, on a Redis that has just answered; its connections end with the command."""
-        client = click.get_current_context().with_resource(connect(self.settings.redis_url))
+    def client(self) -> "redis.Redis":
+        """A Redis that has just answered; its connections end with the command."""
+        client: redis.Redis = click.get_current_context().with_resource(connect(self.settings.redis_url))
         client.ping()
-        return LaneStore(client, self.settings.prefix)
+        return client
+
+    @functools.cached_property
+    def store(self) -> LaneStore:
+        """The lanes, whose data have the layout of this version."""
+        store = LaneStore(self.client, self.settings.prefix)
+        store.check_schema()
+        return store
 
     @functools.cached_property
     def producer(self) -> OpportunityProducer:

@@ -27,10 +27,6 @@ def evicting(client: Client) -> None:
     client.config_set("maxmemory-policy", "allkeys-lru")
 
 
-def newer(client: Client) -> None:
-    client.set("lanes:schema", int(SCHEMA) + 1)
-
-
 def replica(client: Client) -> None:
     client.config_set("replica-read-only", "no")
     client.replicaof("127.0.0.1", 1)
@@ -39,7 +35,6 @@ def replica(client: Client) -> None:
 REASONS: dict[str, tuple[Callable[[Client], None], str, str]] = {
     "no AOF": (without_aof, "appendonly is off", "CONFIG SET appendonly yes"),
     "eviction": (evicting, "maxmemory-policy is allkeys-lru", "CONFIG SET maxmemory-policy noeviction"),
-    "newer layout": (newer, "the data have layout", "use the newer version"),
     "replica": (replica, "this is a replica", "name the primary in LANES_REDIS_URL"),
 }
 
@@ -58,6 +53,19 @@ def test_a_worker_refuses_a_redis_that_loses_jobs(make_stack: Callable[..., Stac
     assert why in lines[0]
     assert mend in lines[0]
     assert "LANES_ALLOW_UNSAFE_REDIS" in lines[1]
+    assert "Traceback" not in worker.output
+    assert " ready." not in worker.output
+
+
+def test_a_worker_refuses_data_of_another_schema(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack(allow_unsafe_redis=True)
+    with redis.Redis.from_url(stack.redis.url) as client:
+        client.set("lanes:schema", int(SCHEMA) - 1)
+    worker = stack.start("worker", [*WORKER, "--concurrency", "2"])
+    until(lambda: worker.status is not None, "the worker to end")
+    assert worker.status == EX_CONFIG
+    (line,) = (line for line in worker.output.splitlines() if line.startswith("lanes: "))
+    assert f"schema '{int(SCHEMA) - 1}', and this version reads schema {SCHEMA}" in line
     assert "Traceback" not in worker.output
     assert " ready." not in worker.output
 

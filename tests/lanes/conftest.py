@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from lanes.queue.job import MICROSECONDS
 from lanes.queue.new_job import NewJob
 from lanes.queue.store import LaneStore, connect
 from lanes.queue.transitions import Consumer, DefaultLimits
+from lanes.storage.stored import MICROSECONDS
 
 START = 1_800_000_000
 BURST = 2
@@ -49,7 +49,7 @@ def store(redis_url: str) -> Iterator[ClockedStore]:
     """An empty store at a time of its own."""
     store = ClockedStore(redis_url)
     yield store
-    store.client.close()
+    store.close()
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from math import ceil
 from typing import Any
 
 from lanes.activity.series import last_day
-from lanes.queue.job import MICROSECONDS
 from lanes.queue.lane import COUNTS
 from lanes.queue.results import Released
 from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits, RateLimitInfo
+from lanes.storage.stored import MICROSECONDS
 from tests.lanes.conftest import START, ClockedStore
 
 LIMITS = DefaultLimits(burst=2, window=10, daily=1000)

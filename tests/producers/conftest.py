@@ -130,7 +130,7 @@ def store(redis_url: str) -> Iterator[LaneStore]:
     """The lanes, as a worker sees them."""
     store = LaneStore(connect(redis_url))
     yield store
-    store.client.close()
+    store.close()
 
 
 def release(store: LaneStore, job_id: str) -> Released:

@@ -79,7 +79,7 @@ def counts(server: RedisServer) -> dict[str, int]:
         assert list(check_consistency(store)) == []
         return store.counts()
     finally:
-        store.client.close()
+        store.close()
 
 
 def row(number: int) -> dict[str, str]:
@@ -221,7 +221,7 @@ def test_what_was_accepted_outlives_a_killed_producer_and_a_killed_redis(start: 
     assert {len(reported[0])} == {len(job_id) for job_id in reported}
     assert all(job is not None and job.state is State.PENDING for job in store.jobs(reported))
     assert counts(server)["accepted"] in (len(reported), len(reported) + 1)  # one may have been on its way when it died
-    store.client.close()
+    store.close()
 
 
 @pytest.mark.parametrize("wrong", ["", "synced", "replicas", "replicas:0", "replicas:17", "replicas:-1", "fsync "])

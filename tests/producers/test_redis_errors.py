@@ -159,6 +159,13 @@ def cluster(folder: Path, stack: contextlib.ExitStack) -> str:
     return server.url
 
 
+def other_schema(folder: Path, stack: contextlib.ExitStack) -> str:
+    server = start(folder, stack)
+    with redis.Redis(port=server.port) as client:
+        client.set("lanes:schema", "nonsense\r\n")
+    return server.url
+
+
 def no_such_database(folder: Path, stack: contextlib.ExitStack) -> str:
     return start(folder, stack).url.replace("/0", "/99")
 
@@ -205,6 +212,7 @@ CASES: dict[Case, tuple[Trouble, str]] = {
     no_rights_in_scripts: (Trouble.PERMISSIONS, RIGHTS),
     no_keys: (Trouble.PERMISSIONS, RIGHTS),
     cluster: (Trouble.UNFIT, UNFIT),
+    other_schema: (Trouble.SCHEMA, r"^the data in Redis have schema .*, and this version reads schema \d"),
     no_such_database: (Trouble.UNFIT, UNFIT),
     unknown_certificate: (Trouble.TLS, TLS),
     certificate_of_another: (Trouble.TLS, TLS),

@@ -43,7 +43,7 @@ def test_a_full_redis_takes_nothing_and_loses_nothing(make_producer: MakeProduce
     assert producer.enqueue_many([OK]).accepted == 1
     assert store.counts()["accepted"] == 2
     assert list(check_consistency(store)) == []
-    store.client.close()
+    store.close()
 
 
 def rows() -> list[dict[str, Any]]:
@@ -98,7 +98,7 @@ def test_what_is_in_when_redis_fails_half_way_and_how_to_go_on(
     assert rest.last_row == rest.rows == MANY - report.last_row
     assert store.counts()["accepted"] == store.counts()["pending"] == MANY - 2
     assert list(check_consistency(store)) == []
-    store.client.close()
+    store.close()
 
 
 def test_a_producer_outlives_its_redis(make_producer: MakeProducer, server: RedisServer) -> None:

@@ -7,10 +7,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 from lanes.activity.series import LifetimeTotals, since_the_beginning
 from lanes.queue.global_state import GlobalState
-from lanes.queue.job import MICROSECONDS, State
+from lanes.queue.job import State
 from lanes.queue.store import LaneStore
 from lanes.queue.transitions import DefaultLimits
 from lanes.settings import WorkerSettings
+from lanes.storage.stored import MICROSECONDS
 from worker.metrics.lane_aggregates import LaneAggregates, aggregate
 from worker.metrics.redis_health import RedisHealth, read_health
 from worker.metrics.samples import Sample

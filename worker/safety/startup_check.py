@@ -16,10 +16,9 @@ from celery.exceptions import WorkerShutdown
 from lanes.checks.finding import Finding
 from lanes.checks.server import check_server, inspect_server, startup_blockers
 from lanes.credentials import CredentialStore
-from lanes.errors import LanesError, RedisUnavailableError
+from lanes.errors import LanesError, RedisUnavailableError, Trouble
 from lanes.queue.store import LaneStore
 from lanes.settings import WorkerSettings
-from lanes.storage.schema import prepare
 from worker.tokens.credential_watch import CredentialWatch, count_if_all_undecryptable
 from worker.tokens.vault import Vault
 
@@ -157,10 +156,10 @@ class StartupCheckStep(bootsteps.StartStopStep):  # type: ignore[misc]
             refused = refusal_lines(startup_check.blocking_findings()) or undecryptable_lines(
                 CredentialStore(store), settings
             )
-            if not refused:
-                prepare(store, lambda version, changed: log.info("layout_migrated", version=version, changed=changed))
         except RedisUnavailableError as error:
-            raise ConnectionError(str(error)) from error  # which Celery answers by trying again
+            if error.trouble is not Trouble.SCHEMA:
+                raise ConnectionError(str(error)) from error  # which Celery answers by trying again
+            refused = [f"the worker does not start: {error}"]
         if refused:
             refuse_start(refused)
         self._passed = True

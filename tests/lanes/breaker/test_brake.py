@@ -117,7 +117,7 @@ def test_the_first_delivery_ends_it_whichever_it_is(store: ClockedStore, order: 
         store.pass_time(31)
         store.reclaim(10, 99)
     else:
-        job = Released("job1", "loc", 1, 0, 0, store.now, 0, "", b"")
+        job = Released("job1", "loc", 1, 0, store.now, 0, "", b"")
     assert deliver(store, job) == "delivered"
     assert brake_of(store) is None
     assert len(send_many(store, 2)) == 2

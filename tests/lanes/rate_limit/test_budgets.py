@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from lanes.queue.job import MICROSECONDS
 from lanes.queue.results import Released
 from lanes.queue.transitions import DefaultLimits, RateLimitInfo
+from lanes.storage.stored import MICROSECONDS
 from tests.lanes.conftest import ClockedStore
 from tests.lanes.simulated_workers import LEASE, deliver, fill, idle_seconds, release_due, release_job, release_one
 

@@ -10,7 +10,6 @@ from lanes.checks.check_store import CheckStore
 from lanes.credentials import CredentialStore
 from lanes.queue.job import State
 from lanes.queue.store import LaneStore
-from lanes.storage.schema import SchemaStore
 from lanes.storage.scripts import read
 
 FOLDER = Path(str(files("lanes") / "scripts"))
@@ -19,15 +18,7 @@ INCLUDES = sorted(
     path.relative_to(FOLDER / "include").with_suffix("").as_posix() for path in (FOLDER / "include").rglob("*.lua")
 )
 # They take any number of the same things, and nothing else.
-IDS_ALONE = (
-    "check_jobs",
-    "read_all_counts",
-    "count_dead_letters",
-    "migrate_jobs_2",
-    "migrate_lanes_2",
-    "read_jobs",
-    "summarize",
-)
+IDS_ALONE = ("check_jobs", "read_all_counts", "count_dead_letters", "read_jobs", "summarize")
 ROOT = Path(__file__).parents[3]
 
 
@@ -43,8 +34,10 @@ def code_of(name: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_script_has_a_method_of_its_name(name: str) -> None:
-    stores = (LaneStore, CredentialStore, CheckStore, SchemaStore)
-    assert any(callable(getattr(store, name, None)) for store in stores)
+    """Or findings name it, as what mends them."""
+    stores = (LaneStore, CredentialStore, CheckStore)
+    texts = "".join(path.read_text("utf-8") for path in (ROOT / "lanes").rglob("*.py"))
+    assert any(callable(getattr(store, name, None)) for store in stores) or f'Mend("{name}"' in texts
     assert header_of(name).startswith(f"{name}: ")
 
 
@@ -56,7 +49,9 @@ def whole_of(name: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_header_lists_the_arguments_that_the_script_uses(name: str) -> None:
-    listed = [int(number) for number in re.findall(r"^(\d+)(?:\.\.)? ", header_of(name), re.MULTILINE)]
+    ranges = re.findall(r"^(\d+) (?:to (\d+) )?|^(\d+)\.\. ", header_of(name), re.MULTILINE)
+    bounds = [(int(first or rest), int(last or first or rest)) for first, last, rest in ranges]
+    listed = [each for first, last in bounds for each in range(first, last + 1)]
     open_ended = {int(number) for number in re.findall(r"^(\d+)\.\. ", header_of(name), re.MULTILINE)}
     code = whole_of(name)
     used = {int(number) for number in re.findall(r"ARGV\[(\d+)\]", code)}

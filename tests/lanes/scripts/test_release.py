@@ -32,7 +32,7 @@ def test_a_ready_job_goes_out(store: ClockedStore, order: Orders) -> None:
     store.enqueue(order(expires_at=START + 100), KNOWN)
     with watch(store) as changed:
         job = store.release(seat()).next
-    assert job == Released("job1", "loc", 1, 0, START, START, 0, DEFAULT_VERSION, b'{"n":1}')
+    assert job == Released("job1", "loc", 1, 0, START, 0, DEFAULT_VERSION, b'{"n":1}')
     assert changed == goes_out("job1") | {
         "ready:loc.job1": "1 -> gone",
         "due.loc": "t+0 -> gone",

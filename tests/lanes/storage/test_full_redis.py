@@ -45,7 +45,7 @@ def store(small_server: RedisServer) -> Iterator[ClockedStore]:
     store = ClockedStore(small_server.url)
     prepare(store)
     yield store
-    store.client.close()
+    store.close()
 
 
 def prepare(store: ClockedStore) -> None:

@@ -71,7 +71,7 @@ def quick(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
 def store(redis_url: str) -> Iterator[LaneStore]:
     store = LaneStore(connect(redis_url))
     yield store
-    store.client.close()
+    store.close()
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import redis
 
-from lanes.checks.permissions import DRY_RUN_ONLY, HARMLESS
+from lanes.checks.permissions import DRY_RUN_ONLY, OWN, commands_of, missing_permissions
 from lanes.queue.store import LaneStore
 from lanes.storage.keys import SCHEMA
+from lanes.storage.scripts import names
 from ops.embedded.redis_server import RedisServer
 from tests.ops.command.conftest import CONSUMER, Run
 from tests.redis_programs import PROGRAMS
@@ -100,12 +101,22 @@ def test_appendfsync_and_maxmemory(quick: Run, server: RedisServer) -> None:
     assert shown.returncode == 0
 
 
-def test_a_replica_and_a_newer_layout(quick: Run, server: RedisServer, redis_server: RedisServer) -> None:
+def test_a_replica(quick: Run, server: RedisServer, redis_server: RedisServer) -> None:
     with redis.Redis.from_url(server.url) as client:
-        client.set("lanes:schema", int(SCHEMA) + 1)
-        assert findings(quick("check", "--json", url=server.url))["newer-schema"]["severity"] == "error"
         client.replicaof("127.0.0.1", redis_server.port)
         assert findings(quick("check", "--json", url=server.url))["replica"]["severity"] == "error"
+
+
+@pytest.mark.parametrize("words", ["check --json", "status", "job some", "enqueue -", "token list", "dashboard"])
+def test_data_of_another_schema_are_refused_in_one_line(quick: Run, server: RedisServer, words: str) -> None:
+    with redis.Redis.from_url(server.url) as client:
+        client.set("lanes:schema", int(SCHEMA) + 1)
+    line = b'{"pipelineId":"p","locationId":"l","contactId":"c"}' if words.startswith("enqueue") else b""
+    shown = quick(*words.split(), url=server.url, stdin=line)
+    assert shown.returncode == 3
+    assert shown.stdout == ""
+    (refusal,) = shown.stderr.splitlines()
+    assert f"schema '{int(SCHEMA) + 1}', and this version reads schema {SCHEMA}" in refusal
 
 
 @pytest.mark.parametrize("age", PROGRAMS)
@@ -142,11 +153,20 @@ def test_info_that_is_not_permitted(quick: Run, server: RedisServer) -> None:
     assert shown.returncode == 1
 
 
-def test_the_permissions_name_every_command_of_the_scripts() -> None:
-    scripts = Path("lanes/scripts") if Path("lanes/scripts").is_dir() else Path(__file__).parents[3] / "lanes/scripts"
-    text = "\n".join(path.read_text("utf-8") for path in scripts.rglob("*.lua"))
-    used = {word.split("'")[0] for word in text.split("redis.call('")[1:]}
-    assert used <= HARMLESS.keys() | DRY_RUN_ONLY.keys()
+@pytest.mark.parametrize("age", PROGRAMS)
+def test_every_command_that_is_missing_is_named(tmp_path: Path, age: str) -> None:
+    """Each alone, of those that the scripts call and that can be asked for."""
+    commands = commands_of(names(), "lanes:") | (OWN if age == "new" else set())
+    asked = commands - ({"GET", "EVAL", "TIME"} if age == "new" else DRY_RUN_ONLY | {"GET", "TIME", "INFO"})
+    with RedisServer(tmp_path / age, program=PROGRAMS[age]()) as server, redis.Redis.from_url(server.url) as client:
+        for command in sorted(asked):
+            client.execute_command(f"ACL SETUSER half reset on >word ~lanes:* &* +@all -{command.lower()}")
+            with redis.Redis.from_url(server.url.replace("//", "//half:word@")) as half:
+                (finding,) = missing_permissions(LaneStore(half))
+            assert finding.text == f"this user of Redis may not use {command} on the keys of the lanes"
+        client.execute_command("ACL SETUSER half reset on >word ~lanes:* &* +@all")
+        with redis.Redis.from_url(server.url.replace("//", "//half:word@")) as half:
+            assert list(missing_permissions(LaneStore(half))) == []
 
 
 def test_testing_permissions_changes_nothing(quick: Run, store: LaneStore, enqueue: Enqueue) -> None:

@@ -223,7 +223,7 @@ def test_redis_dies_in_the_middle_of_a_file(run: Run, tmp_path: Path, options: l
         assert again.returncode == (1 if "--idempotency-prefix" in options else 0)
         store = LaneStore(connect(server.url))
         assert store.counts()["pending"] == store.counts()["accepted"] == 3 * BATCH - 1
-        store.client.close()
+        store.close()
 
 
 def test_ctrl_c_says_what_is_in(redis_url: str, store: LaneStore, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from lanes.queue.job import MICROSECONDS
+from lanes.storage.stored import MICROSECONDS
 from ops.embedded.stack import Stack
 from tests.worker.dashboard.conftest import ARGUMENTS, CHROMIUM, DESKTOP, PHONE, Site, row
 from tests.worker.dashboard.dead_letters.sample_dead_letters import dead_letter, seed

@@ -44,7 +44,7 @@ def store(redis_url: str) -> Iterator[CountedStore]:
     store = CountedStore(connect(redis_url))
     yield store
     store.go_on.set()
-    store.client.close()
+    store.close()
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_a_redis_outage_keeps_the_last_snapshot_and_says_so(tmp_path: Path, monk
         server.start()
         assert until(lambda: (seen := lane_cache.snapshot()).error is None and seen).age < later.age
         lane_cache.close()
-        store.client.close()
+        store.close()
 
 
 def test_no_redis_from_the_beginning_is_an_error_each_time(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_no_redis_from_the_beginning_is_an_error_each_time(tmp_path: Path) -> No
         lane_cache.snapshot()
     assert first.value is not second.value
     lane_cache.close()
-    store.client.close()
+    store.close()
 
 
 def test_an_unexpected_error_is_reported_and_the_reader_goes_on(store: CountedStore, lane_cache: LaneCache) -> None:

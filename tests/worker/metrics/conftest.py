@@ -31,7 +31,7 @@ def store(redis_url: str) -> Iterator[ClockedStore]:
     """An empty store at a time of its own."""
     store = ClockedStore(redis_url)
     yield store
-    store.client.close()
+    store.close()
 
 
 Scrape = Callable[..., dict[str, float]]

@@ -30,7 +30,7 @@ SECRET = "a-secret-of-both-ends"
 def store(redis_url: str) -> Iterator[ClockedStore]:
     store = ClockedStore(redis_url)
     yield store
-    store.client.close()
+    store.close()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ KEY = new_key()
 def lanes(redis_url: str) -> Iterator[LaneStore]:
     store = LaneStore(connect(redis_url))
     yield store
-    store.client.close()
+    store.close()
 
 
 @pytest.fixture

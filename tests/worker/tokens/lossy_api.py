@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from lanes.credentials import CredentialStore
+from lanes.queue.store import LaneStore
 from lanes.settings import WorkerSettings
 from tests.lanes.conftest import ClockedStore
 from worker.highlevel.outcomes import OutcomeKind, RequestFailure
@@ -83,7 +84,7 @@ class MortalStore(ClockedStore):
     """The way of one process to Redis."""
 
     def __init__(self, world: World) -> None:
-        self.client, self.prefix, self._test_clock = world.lanes.client, world.lanes.prefix, True
+        LaneStore.__init__(self, world.lanes.client, world.lanes.prefix, test_clock=True)
         self._world = world
         self.alive = True
 

@@ -23,8 +23,8 @@ from lanes.dead_letters.operations import STEP, TimeRange
 from lanes.errors import LanesError, RedisUnavailableError
 from lanes.printable import printable
 from lanes.queue.dead_letter import ActionResult
-from lanes.queue.job import MICROSECONDS
 from lanes.queue.store import LaneStore
+from lanes.storage.stored import MICROSECONDS
 
 log = structlog.get_logger()
 

@@ -42,8 +42,3 @@ local function join_fields(names, values)
   for _, name in ipairs(names) do parts[#parts + 1] = '"' .. name .. '":' .. values[name] end
   return '{' .. table.concat(parts, ',') .. '}'
 end
-
--- Fields that no other upsert replaces or takes away: they say which opportunity is meant, or what to do with its
--- followers.
-local KEPT = { pipelineId = true, locationId = true, contactId = true, id = true,
-               followers = true, isRemoveAllFollowers = true, followersActionType = true }

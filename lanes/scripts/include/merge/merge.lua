@@ -14,11 +14,11 @@ local function waiting(new_job)
     or redis.call('HGET', key.active(new_job.location), new_job.record)
   if not id then return nil end
   local job = redis.call('HMGET', key.job(id), 'state', 'attempt', 'not_before', 'expires_at', 'event_time', 'accepted_at',
-    'field_times', 'priority', 'version', 'needs')
+    'field_times', 'priority', 'version')
   local due = math.max(now, tonumber(job[3]) or 0)
   local over = job[4] and tonumber(job[4]) <= now
   if job[1] ~= 'pending' or job[2] or over or (new_job.not_before or 0) > due then return nil end
-  if (job[9] or '') ~= new_job.version or job[10] then return nil end
+  if (job[9] or '') ~= new_job.version then return nil end
   return { id = id, time = tonumber(job[5]) or tonumber(job[6]), field_times = read_field_times(job[7]),
            priority = tonumber(job[8]) or 0 }
 end
@@ -36,7 +36,7 @@ local function merge(new_job)
   for _, name in ipairs(added) do
     local held = values[name] and (job.field_times[name] or job.time)
     if not held then names[#names + 1] = name end
-    if not KEPT[name] and (not held or held <= time) then values[name], job.field_times[name] = brought[name], time end
+    if not NEVER_MERGED_FIELDS[name] and (not held or held <= time) then values[name], job.field_times[name] = brought[name], time end
   end
   for name, at in pairs(job.field_times) do texts[#texts + 1] = name .. '=' .. string.format('%.0f', at) end
   redis.call('SET', key.body(job.id), join_fields(names, values))

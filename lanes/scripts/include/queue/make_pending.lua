@@ -1,11 +1,11 @@
 -- @include queue/count
 -- @include queue/enqueue_active
 -- @include queue/schedule
--- make_pending(job): a job that was in flight waits at its place again, as if it had not been sent.
-local function make_pending(job)
+-- make_pending(job, at): a job that was in flight waits at its place again, as if it had not been sent; with `at`, until then.
+local function make_pending(job, at)
   redis.call('HSET', key.job(job.id), 'state', 'pending')
   local expires_at = redis.call('HGET', key.job(job.id), 'expires_at')
   if expires_at then redis.call('ZADD', key.expiring, expires_at, job.id) end
   count(job.location, 'in_flight', 'pending')
-  schedule(job.location, enqueue_active(job.location, job.id, job.seq, nil, job.priority))
+  schedule(job.location, enqueue_active(job.location, job.id, job.seq, at, job.priority))
 end

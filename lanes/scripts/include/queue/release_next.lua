@@ -5,13 +5,12 @@
 -- @include queue/expire_job
 -- @include queue/expiry
 -- @include breaker/global_state
--- @include needs
 -- @include breaker/probe
 -- @include queue/servable
 -- release_next(from): moves the first job of the lane whose turn it is from `ready` to in flight, when ARGV holds from
 -- the position `from` on:
 --   worker  lease (us)  unservable (whose locations are not released, as a key of this name holds them, or '')
--- Returns { id, location, attempt, failures, accepted_at, released_at, carries, version, body }, or { '', us until a lane
+-- Returns { id, location, attempt, failures, released_at, carries, version, body }, or { '', us until a lane
 -- is due or -1 }, or {} when ARGV asks for nothing.
 local MAX_LANES_CHECKED = 32
 local FAIR_SHARE = 8
@@ -91,7 +90,7 @@ end
 local function redeliver_unacked(worker, lease)
   local id, attempt = string.match(redis.call('GETDEL', key.consumer(worker)) or '', '^(.+):(%d+)$')
   if not id then return nil end
-  local job = redis.call('HMGET', key.job(id), 'state', 'attempt', 'location', 'failures', 'accepted_at', 'released_at',
+  local job = redis.call('HMGET', key.job(id), 'state', 'attempt', 'location', 'failures', 'released_at',
     'merged_count', 'version')
   if job[1] ~= 'in_flight' or job[2] ~= attempt then return nil end
   assign_to_consumer(worker, id, attempt, lease)
@@ -99,9 +98,9 @@ local function redeliver_unacked(worker, lease)
   local lane = read_lane(job[3])
   redis.call('ZADD', key.rate_slots(job[3]), now + lease + lane.window, id .. ':' .. attempt)
   redis.call('ZADD', key.probes, 'XX', now + lease, id .. ':' .. attempt)
-  extend_probe(lane, id .. ':' .. attempt, tonumber(job[6]), lease)
-  return { id, job[3], tonumber(attempt), tonumber(job[4]) or 0, tonumber(job[5]), tonumber(job[6]), tonumber(job[7]) or 0,
-           job[8] or '', redis.call('GET', key.body(id)) }
+  extend_probe(lane, id .. ':' .. attempt, tonumber(job[5]), lease)
+  return { id, job[3], tonumber(attempt), tonumber(job[4]) or 0, tonumber(job[5]), tonumber(job[6]) or 0, job[7] or '',
+           redis.call('GET', key.body(id)) }
 end
 
 -- send_out(id, job, lane, shut, worker, lease): the job is in flight from now on.
@@ -117,8 +116,8 @@ local function send_out(id, job, lane, all_paused, worker, lease)
   count(lane.location, 'pending', 'in_flight')
   if all_paused or lane.gap or lane.brake_at then send_probe(id, attempt, job[2], lane, all_paused, lease) end
   assign_to_consumer(worker, id, attempt, lease)
-  return { id, lane.location, attempt, tonumber(job[4]) or 0, tonumber(job[5]), now, tonumber(job[6]) or 0,
-           job[7] or '', redis.call('GET', key.body(id)) }
+  return { id, lane.location, attempt, tonumber(job[4]) or 0, now, tonumber(job[5]) or 0, job[6] or '',
+           redis.call('GET', key.body(id)) }
 end
 
 -- next_lane(unservable): the location whose turn it is among those that this worker can serve, and whether the gate is shut before
@@ -161,12 +160,9 @@ local function release_next(from)
       id = take_turn(lane)
     end
     if id then
-      local job = redis.call('HMGET', key.job(id), 'expires_at', 'record', 'attempt', 'failures', 'accepted_at', 'merged_count',
-        'version', 'needs')
+      local job = redis.call('HMGET', key.job(id), 'expires_at', 'record', 'attempt', 'failures', 'merged_count', 'version')
       local over = job[1] and tonumber(job[1]) <= now and expiry(id, lane.location, job[1]) <= now
-      if job[8] and tonumber(job[8]) > UNDERSTOOD then
-        leave_alone(lane.location, id)
-      elseif over then
+      if over then
         expire_job(id, lane.location, job[2])
       else
         return send_out(id, job, lane, all_paused, worker, lease)

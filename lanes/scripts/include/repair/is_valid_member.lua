@@ -6,15 +6,14 @@ local FAR_AHEAD = 7 * 86400 * 1000000
 
 local VALIDATORS = {}
 
-function VALIDATORS.ready(location, _, id)
-  local job = redis.call('HMGET', key.job(id), 'state', 'location')
-  return job[1] and job[2] == location or not redis.call('ZSCORE', key.ready(location), id)
+local function waits_in(name)
+  return function(location, _, id)
+    local job = redis.call('HMGET', key.job(id), 'state', 'location')
+    return job[1] and job[2] == location or not redis.call('ZSCORE', name(location), id)
+  end
 end
 
-function VALIDATORS.delayed(location, _, id)
-  local job = redis.call('HMGET', key.job(id), 'state', 'location')
-  return job[1] and job[2] == location or not redis.call('ZSCORE', key.delayed(location), id)
-end
+VALIDATORS.ready, VALIDATORS.delayed = waits_in(key.ready), waits_in(key.delayed)
 
 function VALIDATORS.active(location, record, id)
   local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record')
