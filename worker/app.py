@@ -21,7 +21,7 @@ from lanes.errors import SettingsError
 from lanes.queue.store import LaneStore, connect
 from lanes.settings import WorkerSettings
 from lanes.storage.scripts import load_all
-from worker.broker import broker_of, patch_channel_close
+from worker.broker import broker_of
 from worker.delivery.context import StopFlag, WorkerContext
 from worker.delivery.dispatcher import SHIFT_TASK, DispatcherStep, ShiftTask
 from worker.delivery.flower_events import JobEvents, NoEvents
@@ -33,8 +33,10 @@ from worker.highlevel.client import HighLevelClient, user_agent
 from worker.highlevel.local_failures import LocalFailures
 from worker.logging.setup import configure_celery_logging, configure_logging
 from worker.metrics.step import MetricsStep
+from worker.safety.patches_for_celery import patch_body_dump
+from worker.safety.patches_for_kombu import patch_channel_close, patch_message_parsing
 from worker.safety.redis_availability import RedisAvailability
-from worker.safety.remote_control import patch_body_dump, patch_message_parsing, restrict_remote_control
+from worker.safety.remote_control import restrict_remote_control
 from worker.safety.startup_check import StartupCheckStep
 from worker.shared_flag import SharedFlag
 from worker.tokens.provider import TokenProvider

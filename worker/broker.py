@@ -3,12 +3,10 @@
 Left to itself, Celery takes any certificate of a `rediss://` address, and knows no `unix://`.
 """
 
-import contextlib
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from kombu.transport import redis as transport
 from redis.connection import parse_url
 
 
@@ -32,24 +30,3 @@ def broker_of(redis_url: str) -> Broker:
         return Broker(url, None)
     given = {name: value for name, value in known.items() if name.startswith("ssl_")}
     return Broker(url, {"ssl_cert_reqs": "required", "ssl_check_hostname": True, **given})
-
-
-def patch_channel_close() -> None:
-    """From now on a channel to the broker that is closed leaves nothing open, also when Redis is away just then.
-
-    Left to itself (kombu 5), it first asks Redis for something, and when that fails keeps its sockets and itself for
-    ever: two descriptors for each time that Redis was away, until the process may open no more. What it had in hand
-    stays in Redis, and is given to somebody else when its time is over.
-    """
-    channels: Any = transport.Channel
-    close = channels.close
-
-    def closed(channel: Any) -> None:
-        try:
-            close(channel)
-        except Exception:  # noqa: BLE001 - whatever Redis, or a connection that is half gone, brings
-            for step in (channel._disconnect_pools, channel._close_clients, super(channels, channel).close):  # noqa: SLF001
-                with contextlib.suppress(Exception):
-                    step()
-
-    channels.close = closed

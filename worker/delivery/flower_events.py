@@ -13,6 +13,7 @@ from celery.events.dispatcher import EventDispatcher
 
 from lanes.queue.results import Reclaimed, Released
 from worker.highlevel.outcomes import Outcome
+from worker.safety.patches_for_celery import unsent_events
 
 TASK_NAME = "upsert_opportunity"
 FLUSH_SECONDS = 0.1
@@ -83,12 +84,7 @@ class JobEvents:
     @property
     def waiting(self) -> int:
         """How many events of this process have not been sent yet."""
-        dispatcher = self._dispatcher
-        if dispatcher is None:
-            return 0
-        # Celery tells it nowhere else: those of a batch to be, and those that the broker did not take.
-        batches = sum(len(batch) for batch in list(dispatcher._group_buffer.values()))  # noqa: SLF001
-        return batches + len(dispatcher._outbound_buffer)  # noqa: SLF001
+        return 0 if self._dispatcher is None else unsent_events(self._dispatcher)
 
     def flush(self, hostname: str, *, soon: bool = False) -> None:
         """Send what is buffered; with `soon`, only if nothing was sent for a while."""

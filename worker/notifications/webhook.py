@@ -6,13 +6,11 @@ import json
 import time
 from typing import Any
 
-import requests
-from urllib3.exceptions import HTTPError
-
 from lanes.queue.notification import Notification
+from worker.highlevel.bounded_post import BoundedPost, prepare
 from worker.highlevel.client import user_agent
 from worker.highlevel.content import KNOWN_WORDS
-from worker.highlevel.deadline import DeadlineAdapter, RequestDeadlines
+from worker.highlevel.outcomes import Answer
 
 TIMESTAMP_HEADER = "Lanes-Timestamp"
 SIGNATURE_HEADER = "Lanes-Signature"
@@ -46,7 +44,7 @@ class WebhookClient:
         self._url = url
         self._secret = secret
         self._seconds = seconds
-        self._deadlines = RequestDeadlines()
+        self._bounded = BoundedPost("the receiver")
 
     def post(self, notification: Notification) -> tuple[bool, str]:
         """Send a notice; return whether the receiver took it (2xx), and in words what came back."""
@@ -66,18 +64,9 @@ class WebhookClient:
             SIGNATURE_HEADER: sign(self._secret, timestamp, body),
         }
         deadline = time.monotonic() + self._seconds
-        late = f"no answer within {self._seconds:g} s"
-        adapter = DeadlineAdapter(self._deadlines)
-        try:
-            request = requests.Request("POST", self._url, headers=headers, data=body).prepare()
-            with self._deadlines.limit(deadline):
-                response = adapter.send(request, stream=True, timeout=self._seconds, verify=True)
-        except (requests.RequestException, HTTPError) as error:
-            if isinstance(error, requests.Timeout) or time.monotonic() >= deadline:
-                return False, late
-            return False, f"no answer: {type(error).__name__}"  # its text repeats the URL
-        finally:
-            adapter.close()
-        if time.monotonic() >= deadline:  # headers that were cut off then may look like whole ones
-            return False, late
-        return 200 <= response.status_code < 300, f"HTTP {response.status_code}"
+        answer = self._bounded.send(prepare(self._url, headers, body), self._seconds, reads_body=False)
+        if isinstance(answer, Answer):
+            return 200 <= answer.status < 300, f"HTTP {answer.status}"
+        if time.monotonic() >= deadline:
+            return False, f"no answer within {self._seconds:g} s"
+        return False, f"no answer: {answer.message}"

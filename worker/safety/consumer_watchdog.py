@@ -14,7 +14,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
@@ -23,6 +23,8 @@ from celery.utils.nodenames import worker_direct
 
 from lanes.errors import LanesError
 from lanes.settings import WorkerSettings
+from worker.safety.patches_for_celery import children
+from worker.safety.patches_for_kombu import sockets
 
 log = structlog.get_logger()
 
@@ -169,23 +171,3 @@ def restart(consumer: Any) -> None:
     for each in sockets(connection):
         with contextlib.suppress(OSError):
             each.shutdown(socket.SHUT_RDWR)
-
-
-def sockets(connection: Any) -> Iterator[Any]:
-    """Yield the sockets of a broker connection that are open."""
-    transport = getattr(connection, "_transport", None)
-    for channel in list(getattr(transport, "channels", None) or ()):
-        for name in ("client", "subclient"):  # made when first used
-            client = vars(channel).get(name)
-            found = getattr(getattr(client, "connection", None), "_sock", None)
-            if found is not None:
-                yield found
-
-
-def children(consumer: Any) -> list[int]:
-    """Return the ids of the processes of a worker's pool, if it has any."""
-    pool = getattr(getattr(consumer, "pool", None), "_pool", None)
-    processes = getattr(pool, "_pool", None)
-    return (
-        [process.pid for process in processes if getattr(process, "pid", None)] if isinstance(processes, list) else []
-    )

@@ -1,17 +1,12 @@
 """The HTTP client for `POST /oauth/token` and `POST /oauth/locationToken`. Logs nothing: every body holds a secret."""
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import requests
-from urllib3.exceptions import HTTPError
-
-from worker.highlevel.client import CONNECT_SECONDS, explain_failure, read_answer, user_agent
-from worker.highlevel.deadline import DeadlineAdapter, RequestDeadlines
-from worker.highlevel.local_failures import is_local
+from worker.highlevel.bounded_post import BoundedPost, prepare
+from worker.highlevel.client import user_agent
 from worker.highlevel.outcomes import Answer, OutcomeKind, RequestFailure, classify
 from worker.highlevel.redaction import redact_answer
 from worker.tokens.credential import CredentialError, read_object, seconds
@@ -58,7 +53,7 @@ class OAuthClient:
     def __init__(self, base_url: str, timeout: float) -> None:
         self._base_url = base_url
         self.timeout = min(timeout, RENEWAL_TIMING.attempt_seconds)
-        self._deadlines = RequestDeadlines()
+        self._bounded = BoundedPost()
 
     def refresh(
         self,
@@ -103,29 +98,10 @@ class OAuthClient:
         self, path: str, form: Mapping[str, str], headers: Mapping[str, str], within: float
     ) -> Answer | RequestFailure:
         own = {"Accept": "application/json", "User-Agent": user_agent(), **headers}
-        request = requests.Request("POST", self._base_url + path, headers=own, data=form).prepare()
-        limit = min(self.timeout, within)
-        deadline = time.monotonic() + limit
-        adapter = DeadlineAdapter(self._deadlines)
-        try:
-            with self._deadlines.limit(deadline) as limited:
-                timeout = (min(CONNECT_SECONDS, limit), limit)
-                answer = read_answer(adapter.send(request, stream=True, timeout=timeout, verify=True))
-        except (requests.RequestException, HTTPError) as error:
-            if not limited.sent:
-                return UnspentFailure(explain_failure(error), local=is_local(error))
-            if time.monotonic() < deadline and not isinstance(error, requests.Timeout):
-                return RequestFailure(explain_failure(error))
-        except (OSError, RuntimeError) as error:  # as in `HighLevelClient`
-            return UnspentFailure(explain_failure(error), local=True)
-        except ValueError:
-            return UnspentFailure("what was sent cannot be put into a header")
-        else:
-            if time.monotonic() < deadline:
-                return answer
-        finally:
-            adapter.close()
-        return RequestFailure(f"no whole answer within {limit:g} s")
+        answer = self._bounded.send(prepare(self._base_url + path, own, form), min(self.timeout, within))
+        if isinstance(answer, RequestFailure) and not answer.sent:
+            return UnspentFailure(answer.message, local=answer.local)
+        return answer
 
 
 def understand(

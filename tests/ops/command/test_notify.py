@@ -17,7 +17,11 @@ SECRET = "a-secret-of-both-ends"
         ("204", 0, "the receiver took the notice: HTTP 204 after "),
         ("500", 1, "lanes: the receiver did not take the notice: HTTP 500 after "),
         ("302", 1, "lanes: the receiver did not take the notice: HTTP 302 after "),
-        ("cut", 1, "lanes: the receiver did not take the notice: no answer: ConnectionError after "),
+        (
+            "cut",
+            1,
+            "lanes: the receiver did not take the notice: no answer: connection failed: RemoteDisconnected",
+        ),
     ],
 )
 def test_it_says_what_came_back(quick: Run, answer: str, status: int, said: str) -> None:

@@ -12,7 +12,8 @@ from ops.sandbox import DEFAULT_TOKEN, Fault, FaultKind, Sandbox
 from ops.sandbox.fault_injection import HUGE_BYTES
 from ops.sandbox.faults import Faults
 from tests.worker.highlevel.conftest import DEADLINE_SECONDS, HEADERS, post, until
-from worker.highlevel.client import MAX_ANSWER_BYTES, HighLevelClient
+from worker.highlevel.bounded_post import MAX_ANSWER_BYTES
+from worker.highlevel.client import HighLevelClient
 from worker.highlevel.outcomes import Answer, Outcome, OutcomeKind, classify
 
 RAW = b'{"pipelineId":"pipe","locationId":"loc","contactId":"contact"}'

@@ -16,6 +16,7 @@ from flower.events import EventsState
 from flower.inspector import Inspector
 from flower.views import BaseHandler
 from flower.views.monitor import Healthcheck, Metrics
+from tornado.template import BaseLoader, Loader
 from tornado.web import url
 
 from worker.dashboard import flower as ours
@@ -51,6 +52,11 @@ def test_blocks_and_ids_of_the_base_page() -> None:
         assert needed in text, f"base.html has no {needed}"
     assert "active_tab" in (TEMPLATES / "navbar.html").read_text(), "navbar.html no longer knows active_tab"
     assert "task.name" in (TEMPLATES / "task.html").read_text(), "task.html no longer knows task"
+
+
+def test_how_templates_are_found() -> None:
+    assert list(inspect.signature(Loader._create_template).parameters) == ["self", "name"]
+    assert "self._create_template(" in inspect.getsource(BaseLoader.load), "Tornado makes templates otherwise"
 
 
 def test_no_template_of_ours_hides_one_of_flowers() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.worker.highlevel.outcome_case import EDGE_PAGE, HTML, JSON, TEXT, Case, case
-from worker.highlevel.client import MAX_ANSWER_BYTES
+from worker.highlevel.bounded_post import MAX_ANSWER_BYTES
 from worker.highlevel.outcomes import OutcomeKind
 
 GOOD = {"opportunity": {"id": "opp"}, "new": True, "traceId": "trace"}

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from worker.highlevel.client import MAX_ANSWER_BYTES
+from worker.highlevel.bounded_post import MAX_ANSWER_BYTES
 from worker.highlevel.envelope import MAX_MESSAGE
 from worker.highlevel.outcomes import Answer, Outcome, OutcomeKind
 

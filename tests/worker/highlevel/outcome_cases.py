@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tests.worker.highlevel.confirmation_cases import GOOD, confirmations
 from tests.worker.highlevel.outcome_case import EDGE_PAGE, HTML, JSON, TEXT, Case, case
-from worker.highlevel.client import MAX_ANSWER_BYTES
+from worker.highlevel.bounded_post import MAX_ANSWER_BYTES
 from worker.highlevel.envelope import MAX_MESSAGE
 from worker.highlevel.outcomes import DAY_SECONDS, OutcomeKind
 

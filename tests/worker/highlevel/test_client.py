@@ -13,7 +13,8 @@ import requests
 
 from tests.worker.highlevel.conftest import BODY
 from tests.worker.highlevel.recorder import Recorder
-from worker.highlevel.client import MAX_ANSWER_BYTES, HighLevelClient, user_agent
+from worker.highlevel.bounded_post import MAX_ANSWER_BYTES
+from worker.highlevel.client import HighLevelClient, user_agent
 from worker.highlevel.outcomes import Answer, RequestFailure
 
 CERTIFICATE = Path(__file__).with_name("self_signed.pem")

@@ -15,7 +15,8 @@ import pytest
 from lanes.errors import SettingsError
 from lanes.settings import WorkerSettings
 from tests.worker.highlevel.recorder import Recorder
-from worker.highlevel.client import MAX_ANSWER_BYTES, HighLevelClient
+from worker.highlevel.bounded_post import MAX_ANSWER_BYTES
+from worker.highlevel.client import HighLevelClient
 from worker.highlevel.outcomes import Answer, RequestFailure, classify
 from worker.tokens.oauth import Grant, OAuthClient, TokenDenied
 

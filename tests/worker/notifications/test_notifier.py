@@ -18,7 +18,6 @@ from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
 from tests.worker.highlevel.wire import WireServer
 from tests.worker.highlevel.wire import answer as wire_answer
 from tests.worker.notifications.receiver import Receiver
-from worker.highlevel.deadline import RequestDeadlines
 from worker.notifications.notifier import GIVE_UP_SECONDS, LEASE_SECONDS, Notifier, retry_in
 from worker.notifications.webhook import WebhookClient, public_facts
 from worker.safety.redis_availability import RedisAvailability
@@ -111,7 +110,6 @@ def test_a_receiver_that_hangs_is_given_up_at_the_deadline(
     monkeypatch.setattr("worker.highlevel.deadline.LOOK_SECONDS", 0.02)
     receiver.answers = [answer]
     webhook = WebhookClient(receiver.url, SECRET, seconds=0.3)
-    webhook._deadlines = RequestDeadlines()
     store.hold("loc", "r", "ada")
     notification = store.claim_notification(LEASE_SECONDS, None)
     assert notification is not None
