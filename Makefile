@@ -7,7 +7,7 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.1
   --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo up test lint format audit bench bench-quick chaos soak fuzz secrets lock clean
+.PHONY: help env demo up test lint format docs audit bench bench-quick chaos soak fuzz secrets lock clean
 
 help:  ## What there is to type
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{ printf "  make %-13s%s\n", $$1, $$2 }'
@@ -40,6 +40,9 @@ lint: env  ## Lint alone
 format: env  ## Lay the code out and mend what can be mended by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: env  ## Write docs/settings.md from the settings
+	@$(BIN)/python -m ops.settings_page
 
 audit: env  ## Ask for known holes in what is locked; needs a service that not every machine reaches
 	$(BIN)/uv tool run pip-audit==2.10.1 --require-hashes --requirement requirements.lock

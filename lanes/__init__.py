@@ -3,12 +3,13 @@
 from lanes.errors import LanesError, RedisUnavailableError, ScriptError, SettingsError
 from lanes.queue.job import Job, State
 from lanes.queue.store import LaneStore
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings, WorkerSettings
 
 __all__ = [
     "Job",
     "LaneStore",
     "LanesError",
+    "ProducerSettings",
     "RedisUnavailableError",
     "ScriptError",
     "SettingsError",

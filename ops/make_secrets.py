@@ -20,18 +20,11 @@ TO_FILL = {
 # Each group is made at once and says the same twice.
 REDIS = ("users.acl", *(f"redis_url_{user}" for user in USERS))
 TOGETHER = (REDIS, ("dashboard_people", "prometheus_password"))
-# Of a release that had one password for all.
-OUTDATED = ("redis_auth", "redis_url")
 
 
 def make(folder: Path = FOLDER, redis_host: str = "redis") -> list[str]:
     """Write each file that is not there yet, in a folder for its owner alone, and return a line for each file."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    if outdated := [name for name in OUTDATED if (folder / name).exists()]:
-        sys.exit(
-            f"{folder}: {' and '.join(outdated)} held one password for all, and now each process has its own user: "
-            "remove them, run this again, then restart Redis and all that speaks to it (docs/runbook.md, Secrets)"
-        )
     for group in TOGETHER:
         missing = [name for name in group if not (folder / name).exists()]
         if missing and len(missing) < len(group):

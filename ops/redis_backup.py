@@ -60,7 +60,7 @@ def write_backup(client: "redis.Redis", path: Path, progress: Callable[[int], No
             os.fsync(out.fileno())
         check(part)
         part.rename(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
     return path.stat().st_size
@@ -143,11 +143,11 @@ def restore_backup(backup: Path, folder: Path) -> None:
         raise BackupError(message) from None
     finally:
         part.unlink()
-    _sync_folder(folder)
+    sync_folder(folder)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Let a new name outlast the machine, too."""
+def sync_folder(folder: Path) -> None:
+    """Make sure that a new name in a folder survives a loss of power."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -12,7 +12,7 @@ from lanes.errors import NotDurableError, RedisUnavailableError
 from lanes.queue.async_store import AsyncLaneStore, connect
 from lanes.queue.enqueueing import DurabilityPolicy, EnqueueResults
 from lanes.queue.job import Job
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from lanes.storage.durability import Durability
 from producers.batching import (
     BATCH,
@@ -44,9 +44,9 @@ T = TypeVar("T")
 class AsyncOpportunityProducer:
     """`OpportunityProducer` with awaitable methods; see there. Belongs to the event loop that first uses it."""
 
-    def __init__(self, store: AsyncStore, settings: WorkerSettings | None = None) -> None:
+    def __init__(self, store: AsyncStore, settings: ProducerSettings | None = None) -> None:
         self._store = store
-        self._settings = settings or WorkerSettings.load()
+        self._settings = settings or ProducerSettings.load()
         self._idempotency_seconds = self._settings.idempotency_seconds
 
     @classmethod
@@ -55,9 +55,9 @@ class AsyncOpportunityProducer:
         return cls.from_settings(settings_for(redis_url))
 
     @classmethod
-    def from_settings(cls, settings: WorkerSettings | None = None) -> Self:
+    def from_settings(cls, settings: ProducerSettings | None = None) -> Self:
         """See `OpportunityProducer.from_settings`."""
-        settings = settings or WorkerSettings.load()
+        settings = settings or ProducerSettings.load()
         client = connect(settings.redis_url, retry=Retry(NoBackoff(), 0), **client_timeouts(settings))
         return cls(AsyncLaneStore(client, settings.prefix), settings)
 

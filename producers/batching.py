@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from lanes.errors import RedisUnavailableError
 from lanes.queue.new_job import EnqueueResult, NewJob
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from producers.errors import FieldError, IdempotencyConflictError, InvalidJobError
 from producers.model import EnqueueOptions
 from producers.new_job import new_job_for
@@ -54,7 +54,7 @@ def number_rows(values: Iterable[object], first: int = 1) -> Iterator[InputRow]:
     return (InputRow(number, value) for number, value in enumerate(values, first))
 
 
-def check_rows(rows: Sequence[InputRow], common: EnqueueOptions, settings: WorkerSettings) -> Batch:
+def check_rows(rows: Sequence[InputRow], common: EnqueueOptions, settings: ProducerSettings) -> Batch:
     """Return the good rows as orders, the others with what is wrong with them."""
     valid_rows: list[ValidRow] = []
     refused: list[RejectedRow] = []

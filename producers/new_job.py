@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from lanes.queue.new_job import NewJob
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from lanes.versions import DEFAULT_VERSION, ApiVersion
 from producers.errors import FieldError, InvalidJobError
 from producers.model import MAX_BODY_BYTES, EnqueueOptions, check, shorten
@@ -91,7 +91,7 @@ def check_job_id(job_id: object) -> None:
 
 
 def new_job_for(
-    settings: WorkerSettings,
+    settings: ProducerSettings,
     opportunity: object,
     options: EnqueueOptions | Mapping[str, Any] | None,
     job_id: str | None = None,

@@ -13,7 +13,7 @@ from lanes.errors import NotDurableError, RedisUnavailableError, SettingsError
 from lanes.queue.enqueueing import DurabilityPolicy
 from lanes.queue.job import Job
 from lanes.queue.store import LaneStore, connect
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from lanes.storage.durability import Durability
 from producers.batching import Batch, InputRow, batched, check_rows, number_rows, raise_if_unavailable, record_results
 from producers.errors import (
@@ -37,7 +37,7 @@ POLL_MAX_SECONDS = 1.0
 T = TypeVar("T")
 
 
-def settings_for(redis_url: str) -> WorkerSettings:
+def settings_for(redis_url: str) -> ProducerSettings:
     """Return the settings of the environment or `.env`, but for the Redis that they name.
 
     Raises:
@@ -46,10 +46,10 @@ def settings_for(redis_url: str) -> WorkerSettings:
     if not redis_url:
         message = "the URL of Redis must not be empty; it looks like redis://127.0.0.1:6379/0"
         raise SettingsError(message)
-    return WorkerSettings.load({**os.environ, "LANES_REDIS_URL": redis_url, "LANES_REDIS_URL_FILE": ""})
+    return ProducerSettings.load({**os.environ, "LANES_REDIS_URL": redis_url, "LANES_REDIS_URL_FILE": ""})
 
 
-def durability_for(settings: WorkerSettings, asked: str | None) -> Durability:
+def durability_for(settings: ProducerSettings, asked: str | None) -> Durability:
     """Return how safe jobs must be, as a call says or else the settings.
 
     Raises:
@@ -61,7 +61,7 @@ def durability_for(settings: WorkerSettings, asked: str | None) -> Durability:
         raise InvalidJobError([FieldError("durability", shorten(asked), str(error))]) from None
 
 
-def client_timeouts(settings: WorkerSettings) -> dict[str, float]:
+def client_timeouts(settings: ProducerSettings) -> dict[str, float]:
     """Return how long a client waits for a connection or a reply: several tries fit into the time of an enqueue."""
     seconds = settings.enqueue_timeout_seconds * ATTEMPT_SHARE
     return {"socket_connect_timeout": seconds, "socket_timeout": seconds}
@@ -74,9 +74,9 @@ class OpportunityProducer:
     `lanes.RedisUnavailableError` then. What is enqueued is sent again under the same id, and makes one job.
     """
 
-    def __init__(self, store: Store, settings: WorkerSettings | None = None) -> None:
+    def __init__(self, store: Store, settings: ProducerSettings | None = None) -> None:
         self._store = store
-        self._settings = settings or WorkerSettings.load()
+        self._settings = settings or ProducerSettings.load()
         self._idempotency_seconds = self._settings.idempotency_seconds
 
     @classmethod
@@ -89,16 +89,16 @@ class OpportunityProducer:
         return cls._of(settings_for(redis_url))
 
     @classmethod
-    def from_settings(cls, settings: WorkerSettings | None = None) -> Self:
+    def from_settings(cls, settings: ProducerSettings | None = None) -> Self:
         """Return a producer as the settings say, by default those of the environment or `.env`.
 
         Raises:
             SettingsError: a setting is wrong.
         """
-        return cls._of(settings or WorkerSettings.load())
+        return cls._of(settings or ProducerSettings.load())
 
     @classmethod
-    def _of(cls, settings: WorkerSettings) -> Self:
+    def _of(cls, settings: ProducerSettings) -> Self:
         client = connect(settings.redis_url, retry=Retry(NoBackoff(), 0), **client_timeouts(settings))
         return cls(LaneStore(client, settings.prefix), settings)
 

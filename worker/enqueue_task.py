@@ -11,7 +11,7 @@ from celery.worker.request import Request
 from lanes.errors import NotDurableError, RedisUnavailableError
 from lanes.queue.enqueueing import DurabilityPolicy
 from lanes.queue.store import LaneStore
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from producers.batching import (
     Batch,
     InputRow,
@@ -52,7 +52,7 @@ class EnqueueTask(Task):  # type: ignore[misc]
 
 
 def enqueue_rows(
-    store: LaneStore, settings: WorkerSettings, task_id: str, rows: Any, durability: str | None = None
+    store: LaneStore, settings: ProducerSettings, task_id: str, rows: Any, durability: str | None = None
 ) -> dict[str, Any]:
     """Enqueue one row (an object with the body's own field names, options under `_options`) or a list of them.
 
@@ -94,7 +94,7 @@ def enqueue_rows(
     }
 
 
-def _with_task_ids(rows: list[InputRow], task_id: str, settings: WorkerSettings, *, alone: bool) -> Batch:
+def _with_task_ids(rows: list[InputRow], task_id: str, settings: ProducerSettings, *, alone: bool) -> Batch:
     """Check rows, and give each an id that is made of the task's."""
     batch = check_rows(rows, EnqueueOptions(), settings)
     valid_rows = [

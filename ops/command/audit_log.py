@@ -7,7 +7,7 @@ import click
 
 from lanes.activity import audit_log as entries
 from lanes.activity.audit_log import AuditLogEntry
-from ops.command.console import MAX_SHOWN, examples, format_time, print_json_array, say
+from ops.command.console import MAX_SHOWN, examples, format_time, print_json_array
 from ops.command.session import Session, connected
 from ops.command.table import Column, print_table
 
@@ -43,10 +43,7 @@ def audit_log(
         print_json_array(entry.as_json() for entry in found)
         return
     rows = [(format_time(entry.at), entry.who, entry.what, entry.on, entry.detail) for entry in found]
-    if rows:
-        print_table(COLUMNS, rows)
-    else:
-        say("nobody changed anything by hand")
+    print_table(COLUMNS, rows, "nobody changed anything by hand")
 
 
 def _all(session: Session) -> Iterator[AuditLogEntry]:

@@ -16,7 +16,7 @@ from lanes.checks.server import ServerInfo, check_server, inspect_server
 from lanes.errors import LanesError, RedisUnavailableError
 from lanes.printable import printable
 from lanes.queue.new_job import NewJob
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from ops.command.console import examples, pluralize, print_json, say
 from ops.command.failures import Refused
 from ops.command.progress import Steps
@@ -116,7 +116,7 @@ class CheckRun:
         self._progress.update(jobs)
 
 
-def read_body(settings: WorkerSettings, job_id: str, body: bytes) -> NewJob | None:
+def read_body(settings: ProducerSettings, job_id: str, body: bytes) -> NewJob | None:
     """Make an order of a stored body, None if it is none."""
     try:
         new_job = new_job_for(settings, json.loads(body), None)

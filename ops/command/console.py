@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import click
 from pydantic import TypeAdapter, ValidationError
@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from lanes.printable import printable, printable_lines
 from producers.model import Id
 
+F = TypeVar("F", bound=Callable[..., Any])
 _LOCATION = TypeAdapter(Id)
 MAX_SHOWN = 10**9  # far beyond what anybody reads, and within what Python can count to
 
@@ -19,6 +20,17 @@ MAX_SHOWN = 10**9  # far beyond what anybody reads, and within what Python can c
 def examples(*lines: str) -> str:
     """Return the end of a help text."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def options(*each: Callable[[F], F]) -> Callable[[F], F]:
+    """Return a decorator that gives a command these options, in this order."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(each):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def print_json(value: Any) -> None:

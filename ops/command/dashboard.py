@@ -7,7 +7,7 @@ import click
 
 from lanes.errors import RedisUnavailableError, Trouble
 from lanes.queue.store import LaneStore, connect
-from lanes.settings import WorkerSettings
+from lanes.settings import DashboardSettings
 from ops.command.console import examples
 from ops.command.failures import WrongUse
 from ops.command.session import Session, connected
@@ -53,7 +53,7 @@ def dashboard(
     try:
         users = _read_users(basic_auth_file) if basic_auth_file else []
         access = options.access_policy(given, users)
-        _serve(session.settings, access)
+        _serve(session.load(DashboardSettings), access)
     except AccessPolicyError as error:
         raise WrongUse(str(error)) from error
 
@@ -62,7 +62,7 @@ def _read_users(path: Path) -> list[str]:
     return read_credentials(path.read_text("utf-8", errors="replace"), str(path))
 
 
-def _serve(settings: WorkerSettings, access: AccessPolicy) -> None:
+def _serve(settings: DashboardSettings, access: AccessPolicy) -> None:
     os.environ["LANES_REDIS_URL"] = settings.redis_url  # what the option --redis-url named, for the Celery app
     os.environ.pop("LANES_REDIS_URL_FILE", None)
     from worker.app import app  # noqa: PLC0415 - made from the settings when it is imported

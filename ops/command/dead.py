@@ -15,6 +15,7 @@ from ops.command.console import (
     PrintableWord,
     examples,
     format_time,
+    options,
     pluralize,
     print_json,
     print_json_array,
@@ -81,14 +82,11 @@ def list_(session: Session, *, grouped: bool, limit: int | None, as_json: bool, 
         print_json_array(job.as_json() for job in islice(jobs, limit))
         return
     shown = list(islice(jobs, limit or LISTED))
-    if not shown:
-        say("no dead letters")
-        return
     rows = [
         (job.id, job.location_id, format_time(job.ended_at), job.reason, len(job.attempts), summarize(job).answer)
         for job in shown
     ]
-    print_table(COLUMNS, rows)
+    print_table(COLUMNS, rows, "no dead letters")
     more = sum(1 for _ in jobs)
     if more:
         say(f"... and {more} more (--limit)")
@@ -112,16 +110,13 @@ def show_(session: Session, job_id: str, *, as_json: bool) -> None:
         click.echo(f"{'why':<15}{summarize(found).why}")
 
 
-def _bulk_options(function: Any) -> Any:
-    for option in (
-        click.option("--yes", is_flag=True, help="Do not ask."),
-        click.option("--dry-run", is_flag=True, help="Print the ids of those that it would be, and change nothing."),
-        filter_options,
-        click.option("--all", "everything", is_flag=True, help="All, or all that the filters take."),
-        click.argument("job_ids", metavar="ID...", nargs=-1, type=PrintableWord()),
-    ):
-        function = option(function)
-    return function
+_bulk_options = options(
+    click.argument("job_ids", metavar="ID...", nargs=-1, type=PrintableWord()),
+    click.option("--all", "everything", is_flag=True, help="All, or all that the filters take."),
+    filter_options,
+    click.option("--dry-run", is_flag=True, help="Print the ids of those that it would be, and change nothing."),
+    click.option("--yes", is_flag=True, help="Do not ask."),
+)
 
 
 @dead.command(

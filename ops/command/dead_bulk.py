@@ -73,13 +73,12 @@ def run_bulk(session: Session, move: BulkAction, request: BulkRequest, *, confir
             if total == 1 and request.job_ids
             else f"{pluralize(total, 'dead letter')}{request.dead_letter_filter}",
         )
-    done = refused = unconfirmed = 0
+    done = unconfirmed = 0
     with Steps(move.verb, total) as progress:
         for ids in request.in_batches(session.store, time_range):
             for moved in call(session.store, ids) if ids else ():
                 if moved.answer != move.done:
-                    refused += 1
-                    progress.say(f"{moved.job_id}: {why_not(moved)}")
+                    progress.reject(f"{moved.job_id}: {why_not(moved)}")
                     continue
                 done += 1
                 unconfirmed += moved.unconfirmed
@@ -87,9 +86,9 @@ def run_bulk(session: Session, move: BulkAction, request: BulkRequest, *, confir
                     click.echo(moved.job_id)
             if not request.dry_run:
                 session.so_far = f"{move.done} {done} of {pluralize(total, 'dead letter')}"
-            progress.update(done + refused)
+            progress.update(done + progress.rejected)
     report_result(move, request, done, unconfirmed)
-    if refused:
+    if progress.rejected:
         raise click.exceptions.Exit(Refused.exit_code)
 
 
@@ -111,10 +110,10 @@ def question(store: LaneStore, move: BulkAction, request: BulkRequest, time_rang
     )
 
 
-def confirm(question: str) -> None:
+def confirm(question: str, instead: str = "add --yes, or look first with --dry-run") -> None:
     """Ask on the terminal; where there is none, the command is wrong without --yes."""
     if not sys.stdin.isatty():
-        message = f"{question} There is no terminal to ask on: add --yes, or look first with --dry-run"
+        message = f"{question} There is no terminal to ask on: {instead}"
         raise click.UsageError(message)
     if not click.confirm(question, err=True):
         message = "nothing was changed"

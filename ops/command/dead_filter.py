@@ -1,14 +1,13 @@
 """The filters that commands take to say which dead letters they are about."""
 
-from collections.abc import Callable
 from typing import Any
 
 import click
 
 from lanes.dead_letters.filter import REASONS, DeadLetterFilter
-from ops.command.console import Duration, LocationId, PrintableWord
+from ops.command.console import Duration, LocationId, PrintableWord, options
 
-_OPTIONS = (
+filter_options = options(
     click.option("--location", "location_id", type=LocationId(), help="Only those of this location."),
     click.option("--reason", type=click.Choice(REASONS), help="Only those with this reason."),
     click.option("--status", type=click.IntRange(100, 599), help="Only those whose last answer had this status."),
@@ -33,13 +32,6 @@ _OPTIONS = (
         "--newer-than", metavar="AGE", type=Duration(), help="Only those that failed since then: 30m, 12h, 7d."
     ),
 )
-
-
-def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the filters; `take_filter` takes them out of what was given."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
 
 
 def take_filter(given: dict[str, Any]) -> DeadLetterFilter:

@@ -36,7 +36,6 @@ def print_groups(groups: Iterable[ErrorGroup]) -> None:
         )
         for each in groups
     ]
+    print_table(COLUMNS, rows, "no dead letters")
     if rows:
-        print_table(COLUMNS, rows)
-    total = sum(each.count for each in groups)
-    say(f"{pluralize(total, 'dead letter')} in {pluralize(len(rows), 'group')}" if rows else "no dead letters")
+        say(f"{pluralize(sum(each.count for each in groups), 'dead letter')} in {pluralize(len(rows), 'group')}")

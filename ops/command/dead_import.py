@@ -27,14 +27,12 @@ class ImportResult:
     """What became of the rows. `letters` counts the good ones of a dry run."""
 
     name: str
-    max_errors: int
     progress: Steps
     rows: int = 0
     letters: int = 0
     restored: int = 0
     known: Counter[str] = field(default_factory=Counter)
     replayed: int = 0
-    refused: int = 0
 
     def read(self, rows: list[FileRow]) -> list[DeadLetter]:
         """Return the letters of a batch; wrong rows are told."""
@@ -43,21 +41,15 @@ class ImportResult:
             try:
                 found.append(read_dead_letter(row))
             except InvalidJobError as error:
-                self.reject(f"{printable(self.name)}:{row.number}: {printable(error)}")
+                self.progress.reject(f"{printable(self.name)}:{row.number}: {printable(error)}")
         self.rows += len(rows)
         self.letters += len(found)
         return found
 
-    def reject(self, line: str) -> None:
-        """Tell of something that was not done, up to a number of lines."""
-        self.refused += 1
-        if self.refused <= self.max_errors:
-            self.progress.say(line)
-
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
-        names = ("rows", "restored", "replayed", "refused")
-        return {**{name: getattr(self, name) for name in names}, "known": dict(self.known)}
+        counts = {name: getattr(self, name) for name in ("rows", "restored", "replayed")}
+        return {**counts, "refused": self.progress.rejected, "known": dict(self.known)}
 
 
 @click.command(
@@ -90,19 +82,17 @@ def import_(session: Session, file: str, *, form: Format | None, as_json: bool, 
     session.store  # noqa: B018 - a Redis that is away is told before anything is read
     if not given["dry_run"]:
         session.log_change("import", "stdin" if file == "-" else file, "and replay" if given["replay"] else "")
-    with opened(file) as source, Steps("importing", None) as progress:
-        done = ImportResult("stdin" if file == "-" else file, max_errors, progress)
+    with opened(file) as source, Steps("importing", None, max_rejected=max_errors) as progress:
+        done = ImportResult("stdin" if file == "-" else file, progress)
         try:
             _import_all(session, done, source, form, **given)
         except KeyboardInterrupt:
             message = f"interrupted: {session.so_far}; to go on, run the same command again"
             raise Interrupted(message) from None
-    if done.refused > max_errors:
-        say(f"... and {done.refused - max_errors} more")
     if as_json:
         print_json(done.as_json())
     _conclude(done, dry_run=given["dry_run"], replay=given["replay"])
-    if done.refused:
+    if done.progress.rejected:
         raise click.exceptions.Exit(Refused.exit_code)
 
 
@@ -124,7 +114,7 @@ def _import_all(
                 if moved.answer == "replayed":
                     done.replayed += 1
                 else:
-                    done.reject(f"{moved.job_id}: {why_not(moved)}")
+                    done.progress.reject(f"{moved.job_id}: {why_not(moved)}")
             session.so_far = f"{pluralize(done.restored, 'dead letter')} imported, {done.replayed} replayed"
         done.progress.update(done.rows)
 
@@ -138,5 +128,5 @@ def _conclude(done: ImportResult, *, dry_run: bool, replay: bool) -> None:
         f"imported {pluralize(done.restored, 'dead letter')} of {pluralize(done.rows, 'row')}"
         + (f", replayed {done.replayed}" if replay else "")
         + (f"; there already: {known}" if known else "")
-        + (f"; {done.refused} refused" if done.refused else "")
+        + (f"; {rejected} refused" if (rejected := done.progress.rejected) else "")
     )

@@ -17,6 +17,7 @@ from ops.command.dead_bulk import confirm, why_not
 from ops.command.enqueue import FORMATS
 from ops.command.progress import Steps
 from ops.command.session import Session, connected
+from ops.redis_backup import sync_folder
 from producers.files.dead_letters import DeadLetterWriter
 
 
@@ -138,14 +139,5 @@ def _appended(path: Path) -> Iterator[DeadLetterFile]:
                 out.write(b"\n")
             out.seek(0, os.SEEK_END)
         else:
-            _sync_folder(path)
+            sync_folder(path.parent)
         yield DeadLetterFile(out, path)
-
-
-def _sync_folder(path: Path) -> None:
-    """Make sure that the file itself is still there after a loss of power."""
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

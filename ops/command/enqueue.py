@@ -2,14 +2,14 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 
 from lanes.storage.durability import Durability
-from ops.command.console import Moment, PrintableWord, examples, say
+from ops.command.console import Moment, PrintableWord, examples, options, say
 from ops.command.enqueue_file import EnqueuePlan, FileEnqueue, conclude
 from ops.command.failures import Interrupted, NoRedis, Refused
 from ops.command.new_file import new_file
@@ -23,49 +23,38 @@ from producers.model import EnqueueOptions, check
 FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 
 
-def _options(function: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(
-        (
-            click.option(
-                "--format", "form", type=click.Choice(["jsonl", "csv"]), help="By default as the extension says."
-            ),
-            click.option("--dry-run", is_flag=True, help="Check every row and enqueue none; needs no Redis."),
-            click.option("--service", metavar="NAME", help="Kept with each job: who enqueued it."),
-            click.option("--merge/--no-merge", default=None, help="Join waiting jobs of the same opportunity, or not."),
-            click.option("--priority", type=click.IntRange(0, 9), help="0 to 9: the higher goes first in its lane."),
-            click.option(
-                "--not-before", type=Moment(), metavar="TIME", help="Send no job earlier (ISO 8601 and zone)."
-            ),
-            click.option("--expires-at", type=Moment(), metavar="TIME", help="Send no job later (ISO 8601 and zone)."),
-            click.option(
-                "--durability",
-                metavar="LEVEL",
-                help="How safe the rows are when they count as accepted: accepted, fsync or replicas:N.",
-            ),
-            click.option(
-                "--idempotency-prefix",
-                metavar="PREFIX",
-                type=PrintableWord(),
-                help="Make the same file safe to enqueue twice: row 7 gets the key PREFIX-7 unless it has its own.",
-            ),
-            click.option(
-                "--from-line", type=click.IntRange(1), default=1, metavar="N", help="Leave the rows before line N out."
-            ),
-            click.option(
-                "--refused-to",
-                type=click.Path(dir_okay=False, path_type=Path),
-                metavar="FILE",
-                help="Write the refused rows, as they were, to a new file: to be mended and enqueued.",
-            ),
-            click.option(
-                "--max-errors", type=click.IntRange(0), default=20, show_default=True, help="Refused rows to print."
-            ),
-            click.option("--json", "as_json", is_flag=True, help="Print what became of the rows as JSON."),
-            click.option("--ids", is_flag=True, help="Print the ids of the jobs too, one a line or in the JSON."),
-        )
-    ):
-        function = option(function)
-    return function
+_options = options(
+    click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="By default as the extension says."),
+    click.option("--dry-run", is_flag=True, help="Check every row and enqueue none; needs no Redis."),
+    click.option("--service", metavar="NAME", help="Kept with each job: who enqueued it."),
+    click.option("--merge/--no-merge", default=None, help="Join waiting jobs of the same opportunity, or not."),
+    click.option("--priority", type=click.IntRange(0, 9), help="0 to 9: the higher goes first in its lane."),
+    click.option("--not-before", type=Moment(), metavar="TIME", help="Send no job earlier (ISO 8601 and zone)."),
+    click.option("--expires-at", type=Moment(), metavar="TIME", help="Send no job later (ISO 8601 and zone)."),
+    click.option(
+        "--durability",
+        metavar="LEVEL",
+        help="How safe the rows are when they count as accepted: accepted, fsync or replicas:N.",
+    ),
+    click.option(
+        "--idempotency-prefix",
+        metavar="PREFIX",
+        type=PrintableWord(),
+        help="Make the same file safe to enqueue twice: row 7 gets the key PREFIX-7 unless it has its own.",
+    ),
+    click.option(
+        "--from-line", type=click.IntRange(1), default=1, metavar="N", help="Leave the rows before line N out."
+    ),
+    click.option(
+        "--refused-to",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Write the refused rows, as they were, to a new file: to be mended and enqueued.",
+    ),
+    click.option("--max-errors", type=click.IntRange(0), default=20, show_default=True, help="Refused rows to print."),
+    click.option("--json", "as_json", is_flag=True, help="Print what became of the rows as JSON."),
+    click.option("--ids", is_flag=True, help="Print the ids of the jobs too, one a line or in the JSON."),
+)
 
 
 @click.command(
@@ -98,13 +87,13 @@ def enqueue(session: Session, file: str, *, form: Format | None, dry_run: bool, 
         common=common,
         key_prefix=_key_prefix(given["idempotency_prefix"]),
         from_line=given["from_line"],
-        max_errors=given["max_errors"],
         durability=given["durability"],
     )
     if not dry_run:
         session.producer  # noqa: B018 - a Redis that is away is told before anything is read
     with opened(file) as source, _rejected_rows(given["refused_to"], plan.form) as rejected_rows:
-        with BytesRead(source, None if file == "-" else Path(file).stat().st_size) as progress:
+        size = None if file == "-" else Path(file).stat().st_size
+        with BytesRead(source, size, given["max_errors"]) as progress:
             file_enqueue = FileEnqueue(session, plan, rejected_rows, progress)
             ending = _enqueue_all(file_enqueue, rejected_rows.tee(source), dry_run=dry_run)
         conclude(file_enqueue, as_json=given["as_json"], ids=given["ids"], dry_run=dry_run)

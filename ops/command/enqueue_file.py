@@ -26,7 +26,6 @@ class EnqueuePlan:
     common: EnqueueOptions
     key_prefix: str | None
     from_line: int
-    max_errors: int
     durability: str | None = None
 
 
@@ -35,7 +34,6 @@ class FileEnqueue:
 
     def __init__(self, session: Session, plan: EnqueuePlan, rejected_rows: RejectedRows, progress: BytesRead) -> None:
         self.report = EnqueueReport()
-        self.printed = 0
         self._session = session
         self._plan = plan
         self._rejected_rows = rejected_rows
@@ -83,17 +81,13 @@ class FileEnqueue:
         self._reported += len(new)
         self._rejected_rows.write_rejected((rejected.row for rejected in new), report.last_row)
         self._progress.show_bytes(f"{pluralize(report.accepted, 'row')} accepted, {len(report.refused)} refused")
-        for rejected in new[: max(0, self._plan.max_errors - self.printed)]:
-            self._progress.say(f"{printable(self._plan.name)}:{rejected.row}: {_error_text(rejected)}")
-            self.printed += 1
+        for rejected in new:
+            self._progress.reject(f"{printable(self._plan.name)}:{rejected.row}: {_error_text(rejected)}")
 
 
 def conclude(file_enqueue: FileEnqueue, *, as_json: bool, ids: bool, dry_run: bool) -> None:
     """Print what became of the rows: data to stdout, a summary to stderr."""
     report = file_enqueue.report
-    unprinted = len(report.refused) - file_enqueue.printed
-    if unprinted:
-        say(f"... and {unprinted} more")
     if as_json:
         print_json(_summary(report, ids=ids, dry_run=dry_run))
     elif ids:

@@ -6,7 +6,7 @@ import time
 import click
 
 from lanes.queue.notification import Notification
-from lanes.settings import WorkerSettings
+from lanes.settings import NotificationSettings
 from ops.command.console import examples, say
 from ops.command.failures import Refused, WrongUse
 from worker.notifications.webhook import WebhookClient
@@ -20,7 +20,7 @@ def notify() -> None:
 @notify.command("test", epilog=examples("lanes notify test"))
 def test() -> None:
     """Send a test notice, signed like every other, and say what came back. Redis is not needed."""
-    settings = WorkerSettings.load()
+    settings = NotificationSettings.load()
     if settings.notify_url is None or settings.notify_secret is None:
         message = "notifications are off: set LANES_NOTIFY_URL and LANES_NOTIFY_SECRET"
         raise WrongUse(message)

@@ -1,6 +1,5 @@
 """Progress on a terminal, and nothing of it elsewhere; always on stderr."""
 
-from types import TracebackType
 from typing import BinaryIO, Self
 
 from rich.console import Console
@@ -11,9 +10,22 @@ from lanes.printable import printable_lines
 
 
 class Steps:
-    """A bar for work in steps: how many of how many, or only how many when nobody knows the total."""
+    """A bar for work in steps: how many of how many, or only how many when the total is unknown.
 
-    def __init__(self, label: str, total: int | None, *, bytes_too: bool = False, hidden: bool = False) -> None:
+    `max_rejected` is how many of the rejected items are printed; by default all.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        total: int | None,
+        *,
+        bytes_too: bool = False,
+        hidden: bool = False,
+        max_rejected: int | None = None,
+    ) -> None:
+        self.rejected = 0
+        self._max_rejected = max_rejected
         self._console = Console(stderr=True)
         amount = DownloadColumn() if bytes_too else MofNCompleteColumn()
         self._progress = Progress(
@@ -38,21 +50,28 @@ class Steps:
         """Print a line above the bar."""
         self._console.print(Text(printable_lines(line)), soft_wrap=True)
 
+    def reject(self, line: str) -> None:
+        """Count an item that was rejected, and print the line that says why."""
+        self.rejected += 1
+        if self._max_rejected is None or self.rejected <= self._max_rejected:
+            self.say(line)
+
     def __enter__(self) -> Self:
         self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._progress.stop()
+        unprinted = self.rejected - (self.rejected if self._max_rejected is None else self._max_rejected)
+        if kind is None and unprinted > 0:
+            self.say(f"... and {unprinted} more")
 
 
 class BytesRead(Steps):
     """A bar for a file that is read; `size` in bytes, None where there is none, as on stdin. None if rows are typed."""
 
-    def __init__(self, source: BinaryIO, size: int | None) -> None:
-        super().__init__("reading", size or None, bytes_too=True, hidden=source.isatty())
+    def __init__(self, source: BinaryIO, size: int | None, max_rejected: int) -> None:
+        super().__init__("reading", size or None, bytes_too=True, hidden=source.isatty(), max_rejected=max_rejected)
         self._source = source
         self._seekable = size is not None and source.seekable()
 

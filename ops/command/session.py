@@ -5,7 +5,7 @@ import getpass
 import os
 import socket
 from collections.abc import Callable
-from typing import Any, Concatenate
+from typing import Any, Concatenate, TypeVar
 
 import click
 import redis
@@ -13,8 +13,10 @@ import redis
 from lanes.activity import audit_log
 from lanes.printable import printable
 from lanes.queue.store import LaneStore, connect
-from lanes.settings import WorkerSettings
+from lanes.settings import CommandSettings
 from producers import OpportunityProducer
+
+S = TypeVar("S", bound=CommandSettings)
 
 
 class Session:
@@ -28,10 +30,14 @@ class Session:
         self.so_far = "nothing was changed"
 
     @functools.cached_property
-    def settings(self) -> WorkerSettings:
-        """The settings of the environment or `.env`, with the Redis that the option names."""
+    def settings(self) -> CommandSettings:
+        """The settings of a command."""
+        return self.load(CommandSettings)
+
+    def load(self, role: type[S]) -> S:
+        """Return the settings of the environment or `.env`, with the Redis that the option names."""
         own = {} if self.redis_url is None else {"LANES_REDIS_URL": self.redis_url, "LANES_REDIS_URL_FILE": ""}
-        return WorkerSettings.load({**os.environ, **own})
+        return role.load({**os.environ, **own})
 
     @functools.cached_property
     def client(self) -> "redis.Redis":

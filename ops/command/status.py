@@ -13,11 +13,11 @@ from rich.text import Text
 from lanes.printable import printable
 from lanes.queue.global_state import GlobalState
 from lanes.queue.lane import Lane
-from lanes.settings import WorkerSettings
+from lanes.settings import RateLimitSettings
 from ops.command.console import MAX_SHOWN, LocationId, examples, format_time, pluralize, print_json, say
 from ops.command.failures import Refused
 from ops.command.session import Session, connected
-from ops.command.table import Column, draw, plain
+from ops.command.table import Column, draw, print_table
 
 COUNTS = ("pending", "in_flight", "delivered", "dead", "retried", "throttled")
 COLUMNS = (
@@ -95,7 +95,7 @@ def read_status(session: Session, location_ids: Sequence[str], top: int | None) 
     return StatusSnapshot(counts, session.store.global_state(), tuple(shown), len(selected) - len(shown), unknown)
 
 
-def _as_json(snapshot: StatusSnapshot, settings: WorkerSettings) -> dict[str, object]:
+def _as_json(snapshot: StatusSnapshot, settings: RateLimitSettings) -> dict[str, object]:
     outage, brake = snapshot.global_state.outage, snapshot.global_state.brake
     return {
         **snapshot.counts,
@@ -106,7 +106,7 @@ def _as_json(snapshot: StatusSnapshot, settings: WorkerSettings) -> dict[str, ob
     }
 
 
-def _limits(lane: Lane, settings: WorkerSettings) -> dict[str, object]:
+def _limits(lane: Lane, settings: RateLimitSettings) -> dict[str, object]:
     burst, daily = lane.burst_in_force(settings.burst_cap), lane.daily_in_force(settings.daily_cap)
     return {
         "burst_limit": burst.requests,
@@ -116,13 +116,13 @@ def _limits(lane: Lane, settings: WorkerSettings) -> dict[str, object]:
     }
 
 
-def _sources(lane: Lane, settings: WorkerSettings) -> str:
+def _sources(lane: Lane, settings: RateLimitSettings) -> str:
     """Return who says so: of both limits where it is not the same."""
     limits = (lane.burst_in_force(settings.burst_cap), lane.daily_in_force(settings.daily_cap))
     return "/".join(dict.fromkeys(limit.source.value for limit in limits))
 
 
-def _rows(lanes: Sequence[Lane], settings: WorkerSettings) -> list[tuple[object, ...]]:
+def _rows(lanes: Sequence[Lane], settings: RateLimitSettings) -> list[tuple[object, ...]]:
     return [
         (
             lane.location_id,
@@ -195,17 +195,9 @@ def _more(snapshot: StatusSnapshot) -> str:
     return f"... and {snapshot.more} more lanes" if snapshot.more else ""
 
 
-def _print(snapshot: StatusSnapshot, settings: WorkerSettings) -> None:
-    rows = _rows(snapshot.lanes, settings)
-    if sys.stdout.isatty():
-        console = Console()
-        console.print(Text(_totals(snapshot)))
-        if rows:
-            console.print(draw(COLUMNS, rows))
-    else:
-        click.echo(_totals(snapshot))
-        if rows:
-            click.echo(plain(COLUMNS, rows))
+def _print(snapshot: StatusSnapshot, settings: RateLimitSettings) -> None:
+    click.echo(_totals(snapshot))
+    print_table(COLUMNS, _rows(snapshot.lanes, settings))
     if snapshot.more:
         say(_more(snapshot))
 

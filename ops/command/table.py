@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lanes.printable import printable
+from ops.command.console import say
 
 GAP = "  "
 
@@ -51,9 +52,12 @@ def plain(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> str:
     )
 
 
-def print_table(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table to stdout."""
-    if sys.stdout.isatty():
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[object]], none: str = "") -> None:
+    """Print a table to stdout; without rows, print the line `none` to stderr instead."""
+    if not rows:
+        if none:
+            say(none)
+    elif sys.stdout.isatty():
         Console().print(draw(columns, rows))
     else:
         click.echo(plain(columns, rows))

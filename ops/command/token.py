@@ -11,8 +11,9 @@ from lanes.dead_letters import operations
 from lanes.dead_letters.filter import DeadLetterFilter, find_in_batches
 from lanes.printable import printable
 from lanes.queue.job import Reason
-from lanes.settings import WorkerSettings
+from lanes.settings import CommandSettings
 from ops.command.console import LocationId, examples, format_time, pluralize, print_json, say
+from ops.command.dead_bulk import confirm
 from ops.command.failures import Refused
 from ops.command.session import Session, connected
 from ops.command.table import Column, print_table
@@ -110,7 +111,7 @@ def set_(
     _resume_lanes(session, admin, name, replay=given["replay"])
 
 
-def _need_key(settings: WorkerSettings) -> None:
+def _need_key(settings: CommandSettings) -> None:
     """Say that there is no key before anybody types a secret."""
     Vault(settings.secret_key).check()
 
@@ -212,10 +213,9 @@ def list_(session: Session, *, as_json: bool) -> None:
     entries = list(_book(session).entries())
     if as_json:
         print_json([entry.as_json() for entry in entries])
-    elif entries:
-        print_table(COLUMNS, [_row(entry) for entry in entries])
     else:
-        say("no tokens are stored; LANES_API_TOKEN serves every location")
+        none = "no tokens are stored; LANES_API_TOKEN serves every location"
+        print_table(COLUMNS, [_row(entry) for entry in entries], none)
 
 
 def _row(entry: CredentialInfo) -> tuple[object, ...]:
@@ -249,14 +249,8 @@ def remove(session: Session, location_id: str | None, *, agency: str | None, yes
     if name not in admin.names():
         message = f"{_display_name(name)}: no token is stored"
         raise Refused(message)
-    question = f"remove the token of {_display_name(name)}?"
     if not yes:
-        if not sys.stdin.isatty():
-            message = f"{question} There is no terminal to ask on: add --yes"
-            raise click.UsageError(message)
-        if not click.confirm(question, err=True):
-            message = "nothing was changed"
-            raise Refused(message)
+        confirm(f"remove the token of {_display_name(name)}?", "add --yes")
     session.log_change("remove token", _display_name(name))
     admin.remove(name)
     say(f"{_display_name(name)}: removed")

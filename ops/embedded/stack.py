@@ -8,11 +8,11 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
+from lanes.environment import PREFIX
 from lanes.errors import LanesError
-from lanes.settings import PREFIX, WorkerSettings
+from lanes.settings import WorkerSettings
 from ops.embedded.processes import STOP_SECONDS, Child
 from ops.embedded.redis_server import RedisServer, free_port
 
@@ -156,9 +156,7 @@ class Stack:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 

@@ -1,5 +1,5 @@
 """`python -m ops.sandbox`: see `--help`."""
 
-from ops.sandbox.cli import main
+from ops.sandbox.cli import sandbox
 
-main()
+sandbox(prog_name="lanes sandbox")

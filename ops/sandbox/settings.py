@@ -12,35 +12,31 @@ DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - opens the sandbox and nothing el
 
 
 class SandboxSettings(BaseModel):
-    """Times in seconds; port 0 is any free one.
-
-    `tokens` names each token's locations, None for all; those in `tokens_without_scope` lack `opportunities.write`.
-    `burst_limits` names locations that have another one than `burst_limit`.
-    `window` tells how the burst window goes, which the API's documents leave open, as they do `retry_after`: whether a
-    429 says when to come back. `latency_seconds` is the least and the most that an answer takes. `known_pipelines`:
-    every other is refused; None knows them all. Without `control` there is nothing at `/_sandbox/`. OAuth access tokens
-    live for `token_seconds`; a spent refresh token gives the same pair again for `grace_seconds`; `oauth_client` is the
-    id and the secret of the one app that there is, None for any.
-    """
+    """Times in seconds. The fields with a description are options of the command as well."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(0, ge=0, le=65535, description="Port; 0 is any free one.")
+    # The locations of each token, None for all.
     tokens: dict[str, frozenset[str] | None] = {DEFAULT_TOKEN: None}
+    # Tokens that lack `opportunities.write`.
     tokens_without_scope: frozenset[str] = frozenset()
-    burst_limit: Count = 100
-    burst_window_seconds: Window = 10
-    burst_limits: dict[str, Count] = {}
-    daily_limit: Count = 200_000
+    burst_limit: Count = Field(100, description="Requests of a location in one rate window.")
+    burst_limits: dict[str, Count] = Field({}, description="Burst limit of one location. Can be repeated.")
+    burst_window_seconds: Window = Field(10, description="Length of the rate window in seconds.")
+    daily_limit: Count = Field(200_000, description="Requests of a location in 24 hours.")
     daily_window_seconds: Window = 86_400
-    window: Literal["sliding", "fixed"] = "sliding"
-    retry_after: bool = False
-    latency_seconds: tuple[Seconds, Seconds] = (0, 0)
-    known_pipelines: frozenset[str] | None = None
-    control: bool = True
-    token_seconds: Window = 86_399
-    grace_seconds: Seconds = 30
+    window: Literal["sliding", "fixed"] = Field("sliding", description="Kind of rate window.")
+    retry_after: bool = Field(default=False, description="Send Retry-After with each 429.")
+    latency_seconds: tuple[Seconds, Seconds] = Field((0, 0), description="Seconds until the response, or their range.")
+    known_pipelines: frozenset[str] | None = Field(
+        None, description="Refuse every other pipeline with 400. Can be repeated."
+    )
+    control: bool = Field(default=True, description="Serve the control API at /_sandbox/.")
+    token_seconds: Window = Field(86_399, description="Lifetime of an OAuth access token in seconds.")
+    grace_seconds: Seconds = Field(30, description="Seconds in which a used refresh token returns the same pair again.")
+    # Id and secret of the only OAuth app, None for any.
     oauth_client: tuple[str, str] | None = None
 
     @field_validator("latency_seconds")

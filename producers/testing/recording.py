@@ -6,7 +6,7 @@ from typing import Any, Self
 from lanes.queue.enqueueing import DEFAULT_DURABILITY_POLICY, DurabilityPolicy
 from lanes.queue.job import Job
 from lanes.queue.new_job import EnqueueResult, NewJob
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from producers.async_producer import AsyncOpportunityProducer
 from producers.errors import WaitTimeoutError
 from producers.producer import OpportunityProducer
@@ -89,12 +89,12 @@ class RecordingProducer(_Recorded, OpportunityProducer):
         settings: by default those of an empty environment.
     """
 
-    def __init__(self, settings: WorkerSettings | None = None) -> None:
+    def __init__(self, settings: ProducerSettings | None = None) -> None:
         self._lanes, self._rules = MemoryLanes(), []
-        super().__init__(self._lanes, settings or WorkerSettings())
+        super().__init__(self._lanes, settings or ProducerSettings())
 
     @classmethod
-    def _of(cls, settings: WorkerSettings) -> Self:
+    def _of(cls, settings: ProducerSettings) -> Self:
         return cls(settings)
 
     def wait(self, job_id: str, timeout: float) -> Job:
@@ -106,14 +106,14 @@ class RecordingProducer(_Recorded, OpportunityProducer):
 class AsyncRecordingProducer(_Recorded, AsyncOpportunityProducer):
     """`RecordingProducer` for services that run an event loop: the same, with the methods of a producer awaitable."""
 
-    def __init__(self, settings: WorkerSettings | None = None) -> None:
+    def __init__(self, settings: ProducerSettings | None = None) -> None:
         self._lanes, self._rules = MemoryLanes(), []
-        super().__init__(_AwaitableLanes(self._lanes), settings or WorkerSettings())
+        super().__init__(_AwaitableLanes(self._lanes), settings or ProducerSettings())
 
     @classmethod
-    def from_settings(cls, settings: WorkerSettings | None = None) -> Self:
+    def from_settings(cls, settings: ProducerSettings | None = None) -> Self:
         """See `OpportunityProducer.from_settings`; its Redis is not asked for."""
-        return cls(settings or WorkerSettings.load())
+        return cls(settings or ProducerSettings.load())
 
     async def wait(self, job_id: str, timeout: float) -> Job:  # noqa: ASYNC109 - the same signature as the other face
         """Run what is due, and return the job if it is done by that."""

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lanes.errors import RedisUnavailableError
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from producers import OpportunityProducer
 from producers.errors import UnknownJobError
 from tests.chaos.journal import Journal, lines
@@ -80,7 +80,7 @@ class Service:
 def main(path: Path, seed: int, name: str, rate: float) -> None:
     """Enqueue until SIGTERM."""
     done = {line["uid"] for line in lines(path) if line["what"] == "ack"}
-    settings = WorkerSettings.load(env_file=None)
+    settings = ProducerSettings.load(env_file=None)
     with Journal(path) as journal, OpportunityProducer.from_settings(settings) as producer:
         service = Service(journal, producer, rate)
         signal.signal(signal.SIGTERM, lambda *_: service.stopped.set())

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from lanes.queue.job import State
-from lanes.settings import PREFIX, WorkerSettings
 from ops.command import COMMANDS
 from ops.embedded.stack import Stack
 from producers.files.rows import read_rows
@@ -61,18 +60,6 @@ def test_the_row_of_a_file_is_one(tmp_path: Path) -> None:
         file.write_text(example, encoding="utf-8")
         with file.open("rb") as lines:
             assert [make_new_job(row.value).idempotency_key for row in read_rows(lines, "jsonl")] == ["k1"]
-
-
-def settings_table() -> str:
-    rows = ["| setting | default | what it is |", "|---|---|---|"]
-    for name, field in WorkerSettings.model_fields.items():
-        default = "" if field.default is None else f"`{field.default}`"
-        rows.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |")
-    return "\n".join(rows)
-
-
-def test_the_table_of_settings_is_that_of_the_code() -> None:
-    assert settings_table() in README
 
 
 def test_every_command_of_the_readme_exists() -> None:

@@ -7,7 +7,7 @@ import pytest
 import redis
 import requests
 
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from ops.embedded.redis_server import RedisServer
 from ops.embedded.stack import Stack
 from producers import OpportunityProducer, State
@@ -35,7 +35,7 @@ def test_everything_works_over_tls(stack: Stack, tmp_path: Path) -> None:
         stack.start_sandbox()
         worker = stack.start_worker()
         stack.start_dashboard()
-        with OpportunityProducer.from_settings(WorkerSettings(redis_url=url)) as producer:
+        with OpportunityProducer.from_settings(ProducerSettings(redis_url=url)) as producer:
             receipt = producer.enqueue(row("loc", "a"))
             assert producer.wait(receipt.job_id, 60).state is State.DELIVERED
         assert stack.start("status", ["ops.command", "status"]).wait(60) == 0
@@ -43,7 +43,7 @@ def test_everything_works_over_tls(stack: Stack, tmp_path: Path) -> None:
         assert requests.get(f"{stack.flower_url}/throughput/data", timeout=10).status_code == 200
         assert requests.get(f"{stack.flower_url}/broker", timeout=10).status_code == 200
         line.cut()  # and it comes back, over TLS again
-        with OpportunityProducer.from_settings(WorkerSettings(redis_url=url)) as producer:
+        with OpportunityProducer.from_settings(ProducerSettings(redis_url=url)) as producer:
             assert producer.wait(producer.enqueue(row("loc", "b")).job_id, 60).state is State.DELIVERED
         assert PASSWORD not in worker.output
 
@@ -83,5 +83,5 @@ def test_a_socket_of_this_machine_serves_as_well(tmp_path: Path) -> None:
         stack.settings["LANES_REDIS_URL"] = url
         stack.start_sandbox()
         stack.start_worker()
-        with OpportunityProducer.from_settings(WorkerSettings(redis_url=url)) as producer:
+        with OpportunityProducer.from_settings(ProducerSettings(redis_url=url)) as producer:
             assert producer.wait(producer.enqueue(row("loc", "a")).job_id, 60).state is State.DELIVERED

@@ -11,7 +11,7 @@ from celery import Celery
 
 from lanes.dead_letters.operations import read_ids, until_now
 from lanes.queue.store import LaneStore
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from ops.embedded.stack import Stack
 from ops.sandbox import SandboxControl
 from producers import OpportunityProducer
@@ -51,7 +51,7 @@ def dead_of(store: LaneStore) -> list[str]:
 def test_a_change_of_the_setting_changes_no_waiting_job(make_stack: Callable[..., Stack]) -> None:
     stack = make_stack()
     url = stack.redis.url
-    with OpportunityProducer.from_settings(WorkerSettings(redis_url=url, api_versions={"new": "v3"})) as producer:
+    with OpportunityProducer.from_settings(ProducerSettings(redis_url=url, api_versions={"new": "v3"})) as producer:
         waiting = [producer.enqueue(v3_row("new", "opp", name=str(number))).job_id for number in range(3)]
         waiting.append(producer.enqueue(row("old", "contact")).job_id)
     # From here on, producers and workers have it the other way round.

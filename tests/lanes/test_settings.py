@@ -1,9 +1,19 @@
 """Settings that contradict each other are one clear line."""
 
+from pathlib import Path
+
 import pytest
 
 from lanes.errors import SettingsError
-from lanes.settings import WorkerSettings
+from lanes.settings import (
+    CommandSettings,
+    DashboardSettings,
+    NotificationSettings,
+    ProducerSettings,
+    RateLimitSettings,
+    RedisSettings,
+    WorkerSettings,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,3 +44,34 @@ def test_times_that_do_not_go_together(given: dict[str, str], reported: str) -> 
 def test_times_that_just_fit() -> None:
     settings = WorkerSettings.load({"LANES_RETENTION_SECONDS": "45", "LANES_LEASE_SECONDS": "45"}, env_file=None)
     assert settings.retention_seconds == settings.lease_seconds
+
+
+@pytest.mark.parametrize("value", ["10", "nonsense"])
+def test_a_role_ignores_what_only_others_read(value: str) -> None:
+    given = {"LANES_LEASE_SECONDS": value, "LANES_SECRET_KEY": "x", "LANES_METRICS_PORT_FILE": "nowhere"}
+    for role in (RedisSettings, ProducerSettings, RateLimitSettings, NotificationSettings):
+        assert role.load(given, env_file=None) == role()
+    assert DashboardSettings.load({"LANES_LEASE_SECONDS": "10"}, env_file=None).lease_seconds == 10
+    with pytest.raises(SettingsError, match=r"^LANES_METRICS_PORT_FILE: 'nowhere' cannot be read"):
+        WorkerSettings.load(given, env_file=None)
+
+
+@pytest.mark.parametrize("role", [RedisSettings, ProducerSettings, CommandSettings, DashboardSettings, WorkerSettings])
+def test_every_role_refuses_a_name_that_none_reads(role: type[RedisSettings]) -> None:
+    for name in ("LANES_LEASE_SECOND", "LANES_LEASE_SECONDS_FILES"):
+        with pytest.raises(SettingsError, match=f"^{name}: no such setting; did you mean LANES_LEASE_SECONDS"):
+            role.load({name: "1"}, env_file=None)
+
+
+def test_workers_read_every_setting() -> None:
+    for role in (ProducerSettings, RateLimitSettings, NotificationSettings, CommandSettings, DashboardSettings):
+        assert role.model_fields.keys() <= WorkerSettings.model_fields.keys()
+
+
+def test_a_value_comes_from_its_file(tmp_path: Path) -> None:
+    file, env = tmp_path / "url", tmp_path / ".env"
+    file.write_text("redis://one/0\n", "utf-8")
+    env.write_text(f"export LANES_REDIS_URL_FILE='{file}'\nLANES_SERVICE_FILE=\n", "utf-8")
+    assert RedisSettings.load({}, env).redis_url == "redis://one/0"
+    with pytest.raises(SettingsError, match=r"^LANES_REDIS_URL_FILE: LANES_REDIS_URL is set too"):
+        RedisSettings.load({"LANES_REDIS_URL": "redis://two/0"}, env)

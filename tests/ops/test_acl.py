@@ -14,7 +14,7 @@ import requests
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from ops.embedded.redis_server import RedisServer, free_port
 from ops.embedded.stack import Stack
 from ops.make_secrets import make
@@ -76,7 +76,7 @@ def test_each_process_does_its_work_with_its_own_rights(acl_run: AclRun) -> None
     acl_run.denials()
     stack.settings |= {"LANES_REDIS_URL": acl_run.urls["worker"], "LANES_METRICS_PORT": str(port := free_port())}
     stack.start_worker()
-    settings = WorkerSettings(redis_url=acl_run.urls["producer"])
+    settings = ProducerSettings(redis_url=acl_run.urls["producer"])
     with OpportunityProducer.from_settings(settings) as producer:
         first = producer.enqueue(row("loc", "a"), durability="fsync", idempotency_key="k", merge=True)
         producer.enqueue(row("loc", "a", name="n"), priority=3)

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from lanes.settings import PREFIX, WorkerSettings
+from lanes.environment import PREFIX
+from lanes.settings import WorkerSettings
 from ops.command.root import lanes
 from ops.redis_acl import USERS
 from tests.ops.deployment import ROOT, SERVICES
@@ -98,7 +99,7 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def test_it_knows_each_event_of_the_log_that_it_names() -> None:
-    files = {"redis_url", "redis_auth", *(f"redis_url_{user}" for user in USERS)}
+    files = {*(f"redis_url_{user}" for user in USERS)}
     named = set(re.findall(r"`((?:redis|metrics|worker)_[a-z_]+)`", TEXT)) - files
     code = "".join(path.read_text("utf-8") for path in (ROOT / "worker").rglob("*.py"))
     assert {"redis_unavailable", "redis_available", "redis_still_unavailable", "metrics_failed"} == named

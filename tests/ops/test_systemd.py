@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from lanes.settings import PREFIX, WorkerSettings
+from lanes.environment import PREFIX
+from lanes.settings import WorkerSettings
 from ops.embedded.processes import Child
 from ops.embedded.redis_server import find_redis_server, free_port
 from ops.make_secrets import make

@@ -10,10 +10,11 @@ from typing import Any, Protocol
 import pytest
 from pydantic import BaseModel
 
+from lanes.environment import PREFIX
 from lanes.queue.results import Released
 from lanes.queue.store import LaneStore, connect
 from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits
-from lanes.settings import PREFIX, WorkerSettings
+from lanes.settings import ProducerSettings
 from producers import (
     AsyncOpportunityProducer,
     EnqueueReport,
@@ -67,7 +68,7 @@ class Producer(Protocol):
 class InLoop:
     """The asynchronous producer in a loop of its own, which runs as long as a call lasts."""
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, settings: ProducerSettings) -> None:
         self._runner = asyncio.Runner()
         self._producer = AsyncOpportunityProducer.from_settings(settings)
 
@@ -93,7 +94,7 @@ class InLoop:
         self._runner.close()
 
 
-MakeProducer = Callable[[WorkerSettings], Producer]
+MakeProducer = Callable[[ProducerSettings], Producer]
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +110,7 @@ def make_producer(request: pytest.FixtureRequest) -> Iterator[MakeProducer]:
     """Make producers of either face; they are closed with the test."""
     made: list[Producer] = []
 
-    def make(settings: WorkerSettings) -> Producer:
+    def make(settings: ProducerSettings) -> Producer:
         producer: Producer = request.param(settings)
         made.append(producer)
         return producer
@@ -122,7 +123,7 @@ def make_producer(request: pytest.FixtureRequest) -> Iterator[MakeProducer]:
 @pytest.fixture
 def producer(redis_url: str, make_producer: MakeProducer) -> Producer:
     """A producer of either face on an empty Redis."""
-    return make_producer(WorkerSettings(redis_url=redis_url))
+    return make_producer(ProducerSettings(redis_url=redis_url))
 
 
 @pytest.fixture

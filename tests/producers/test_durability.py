@@ -18,7 +18,7 @@ import redis
 from lanes.checks.consistency import check_consistency
 from lanes.errors import SettingsError
 from lanes.queue.store import LaneStore, connect
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from ops.embedded.redis_server import RedisServer
 from producers import DurabilityError, InvalidJobError, State
 from tests.producers.conftest import OK, MakeProducer, Producer, until
@@ -59,8 +59,8 @@ def follow(start: Start, program: str, port: int) -> RedisServer:
     return replica
 
 
-def settings(server: RedisServer, seconds: float = LATE, durability: str = "accepted") -> WorkerSettings:
-    return WorkerSettings(redis_url=server.url, enqueue_timeout_seconds=seconds, durability=durability)
+def settings(server: RedisServer, seconds: float = LATE, durability: str = "accepted") -> ProducerSettings:
+    return ProducerSettings(redis_url=server.url, enqueue_timeout_seconds=seconds, durability=durability)
 
 
 def calls(server: RedisServer, command: str) -> int:
@@ -231,7 +231,7 @@ def test_a_mistyped_level_is_reported_and_nothing_is_enqueued(producer: Producer
     with pytest.raises(InvalidJobError, match="durability: must be"):
         producer.enqueue_many([OK], durability=wrong)
     with pytest.raises(SettingsError, match=r"LANES_DURABILITY: must be accepted, fsync or replicas:N"):
-        WorkerSettings.load({"LANES_DURABILITY": wrong or "-"})
+        ProducerSettings.load({"LANES_DURABILITY": wrong or "-"})
     assert store.counts()["accepted"] == 0
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lanes.queue.store import LaneStore
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from producers import EnqueueReport, InvalidJobError, UpsertOpportunity
 from tests.producers.conftest import OK, MakeProducer, Opportunity, Producer
 
@@ -114,7 +114,7 @@ def test_the_same_rows_again_are_the_same_jobs(producer: Producer, store: LaneSt
 
 
 def test_options_for_all_rows_and_those_of_a_row(redis_url: str, make_producer: MakeProducer, store: LaneStore) -> None:
-    producer = make_producer(WorkerSettings(redis_url=redis_url, service="settings"))
+    producer = make_producer(ProducerSettings(redis_url=redis_url, service="settings"))
     own = {**row(2), "_options": {"service": "own"}}
     report = producer.enqueue_many([row(1), own], service="all", not_before="2100-01-01T00:00:00Z")
     jobs = [job for job in store.jobs(report.job_ids) if job is not None]

@@ -12,7 +12,7 @@ import pytest
 
 from lanes.checks.consistency import check_consistency
 from lanes.queue.store import LaneStore
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from ops.embedded.redis_server import RedisServer
 from producers import EnqueueFailedError, EnqueueInterruptedError, Receipt, RedisUnavailableError, State
 from tests.producers.conftest import OK, MakeProducer, Producer, until
@@ -29,8 +29,8 @@ def proxy(redis_server: RedisServer) -> Iterator[Proxy]:
         yield proxy
 
 
-def through(proxy: Proxy, seconds: float = 20) -> WorkerSettings:
-    return WorkerSettings(redis_url=f"redis://127.0.0.1:{proxy.port}/0", enqueue_timeout_seconds=seconds)
+def through(proxy: Proxy, seconds: float = 20) -> ProducerSettings:
+    return ProducerSettings(redis_url=f"redis://127.0.0.1:{proxy.port}/0", enqueue_timeout_seconds=seconds)
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_a_producer_that_meets_a_redis_that_is_started_again_goes_on(
     make_producer: MakeProducer, tmp_path: Path
 ) -> None:
     with RedisServer(tmp_path) as server:
-        producer = make_producer(WorkerSettings(redis_url=server.url, enqueue_timeout_seconds=30))
+        producer = make_producer(ProducerSettings(redis_url=server.url, enqueue_timeout_seconds=30))
         receipts = [producer.enqueue(OK)]
         server.kill()
         insisting = threading.Thread(target=lambda: receipts.append(producer.enqueue({**OK, "contactId": "other"})))

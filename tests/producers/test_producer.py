@@ -10,7 +10,7 @@ import pytest
 from lanes.checks.consistency import check_consistency
 from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from producers import (
     IdempotencyConflictError,
     InvalidJobError,
@@ -44,7 +44,7 @@ def test_a_worker_gets_the_bytes_of_the_model(producer: Producer, store: LaneSto
 
 
 def test_the_options_stay_with_the_job(redis_url: str, make_producer: MakeProducer) -> None:
-    producer = make_producer(WorkerSettings(redis_url=redis_url, service="billing"))
+    producer = make_producer(ProducerSettings(redis_url=redis_url, service="billing"))
     late = producer.enqueue(OK, not_before=NOON, expires_at=NOON + timedelta(hours=1))
     job = producer.status(late.job_id)
     assert (job.not_before, job.expires_at) == (NOON.timestamp(), NOON.timestamp() + 3600)
@@ -102,7 +102,7 @@ def test_without_a_key_each_enqueue_is_a_job(producer: Producer, store: LaneStor
 
 
 def test_a_key_expires_after_its_idempotency_ttl(redis_url: str, make_producer: MakeProducer, store: LaneStore) -> None:
-    producer = make_producer(WorkerSettings(redis_url=redis_url, idempotency_seconds=0.05))
+    producer = make_producer(ProducerSettings(redis_url=redis_url, idempotency_seconds=0.05))
     first = producer.enqueue(OK, **KEY)
     key = store.key("idempotency", "loc", "order-4711")
     until(lambda: not store.client.exists(key), "the key forgotten")

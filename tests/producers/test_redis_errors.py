@@ -18,7 +18,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from ops.embedded.processes import Child
 from ops.embedded.redis_server import RedisServer, find_redis_server, free_port
 from producers import EnqueueFailedError, EnqueueInterruptedError, RedisUnavailableError, Trouble
@@ -240,7 +240,7 @@ def test_each_redis_failure_has_its_error_within_the_time(
 ) -> None:
     trouble, line = CASES[case]
     with contextlib.ExitStack() as stack:
-        producer = make_producer(WorkerSettings(redis_url=case(tmp_path, stack), enqueue_timeout_seconds=PATIENCE))
+        producer = make_producer(ProducerSettings(redis_url=case(tmp_path, stack), enqueue_timeout_seconds=PATIENCE))
         one = rejected(lambda: producer.enqueue(OK))
         many = rejected(lambda: producer.enqueue_many([OK]))
         assert isinstance(one, EnqueueFailedError)
@@ -257,6 +257,6 @@ def test_each_redis_failure_has_its_error_within_the_time(
 @pytest.mark.parametrize("timeout", [0, 0.05])
 def test_a_wait_retries_no_longer_than_its_timeout(make_producer: MakeProducer, timeout: float) -> None:
     url = f"redis://127.0.0.1:{free_port()}/0"
-    producer = make_producer(WorkerSettings(redis_url=url, enqueue_timeout_seconds=600))
+    producer = make_producer(ProducerSettings(redis_url=url, enqueue_timeout_seconds=600))
     with pytest.raises(RedisUnavailableError, match="cannot be reached"):
         producer.wait("job", timeout)

@@ -8,7 +8,7 @@ import pytest
 
 from lanes.checks.consistency import check_consistency
 from lanes.queue.store import LaneStore, connect
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from ops.embedded.redis_server import RedisServer
 from producers import EnqueueInterruptedError, EnqueueReport, RedisUnavailableError
 from tests.producers.conftest import OK, MakeProducer, Opportunity
@@ -29,7 +29,7 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 def test_a_full_redis_takes_nothing_and_loses_nothing(make_producer: MakeProducer, server: RedisServer) -> None:
-    producer = make_producer(WorkerSettings(redis_url=server.url, enqueue_timeout_seconds=0.5))
+    producer = make_producer(ProducerSettings(redis_url=server.url, enqueue_timeout_seconds=0.5))
     job_id = producer.enqueue(OK).job_id
     store = LaneStore(connect(server.url))
     store.client.config_set("maxmemory", 1)
@@ -81,7 +81,7 @@ def check_partial(report: EnqueueReport, store: LaneStore) -> None:
 def test_what_is_in_when_redis_fails_half_way_and_how_to_go_on(
     make_producer: MakeProducer, server: RedisServer, how: str
 ) -> None:
-    producer = make_producer(WorkerSettings(redis_url=server.url, enqueue_timeout_seconds=0.5))
+    producer = make_producer(ProducerSettings(redis_url=server.url, enqueue_timeout_seconds=0.5))
     store = LaneStore(connect(server.url))
     fail = server.kill if how == "killed" else lambda: store.client.config_set("maxmemory", 1)
     with pytest.raises(EnqueueInterruptedError) as caught:
@@ -102,7 +102,7 @@ def test_what_is_in_when_redis_fails_half_way_and_how_to_go_on(
 
 
 def test_a_producer_outlives_its_redis(make_producer: MakeProducer, server: RedisServer) -> None:
-    producer = make_producer(WorkerSettings(redis_url=server.url, enqueue_timeout_seconds=0.5))
+    producer = make_producer(ProducerSettings(redis_url=server.url, enqueue_timeout_seconds=0.5))
     job_id = producer.enqueue(OK).job_id
     server.kill()
     with pytest.raises(RedisUnavailableError):

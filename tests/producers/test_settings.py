@@ -6,7 +6,7 @@ import pytest
 
 from lanes.errors import SettingsError
 from lanes.queue.store import LaneStore
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from producers import AsyncOpportunityProducer, OpportunityProducer, UnknownJobError
 from tests.producers.conftest import OK, MakeProducer, connections, until
 
@@ -77,6 +77,16 @@ def test_a_wrong_setting(face: Face, monkeypatch: pytest.MonkeyPatch, name: str,
         face.from_url("redis://localhost/0")
 
 
+@pytest.mark.parametrize("value", ["10", "nonsense"])
+def test_what_only_a_worker_reads_stops_no_producer(
+    face: Face, redis_url: str, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("LANES_LEASE_SECONDS", value)
+    monkeypatch.setenv("LANES_SECRET_KEY_FILE", "nowhere")
+    assert isinstance(face.from_settings(), face)
+    assert isinstance(face.from_url(redis_url), face)
+
+
 @pytest.mark.parametrize("setting", ["LANES_REDIS_URL", "LANES_REDIS_URL_FILE"])
 def test_a_url_goes_before_the_one_of_the_environment(
     face: Face, monkeypatch: pytest.MonkeyPatch, setting: str
@@ -100,7 +110,9 @@ def test_the_settings_of_the_environment_and_of_env_files(
 
 
 def test_producers_of_other_prefixes_do_not_see_each_others_jobs(redis_url: str, make_producer: MakeProducer) -> None:
-    here, there = (make_producer(WorkerSettings(redis_url=redis_url, prefix=prefix)) for prefix in ("here:", "there:"))
+    here, there = (
+        make_producer(ProducerSettings(redis_url=redis_url, prefix=prefix)) for prefix in ("here:", "there:")
+    )
     first = here.enqueue(OK, idempotency_key="k")
     assert not there.enqueue({**OK, "name": "n"}, idempotency_key="k").duplicate
     with pytest.raises(UnknownJobError):

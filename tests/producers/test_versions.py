@@ -9,7 +9,7 @@ import pytest
 from lanes.errors import SettingsError
 from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from lanes.versions import ApiVersion
 from producers import InvalidJobError, UpsertOpportunity, UpsertOpportunityV3
 from producers.files.rows import read_rows
@@ -50,10 +50,10 @@ def problems(row: object, version: ApiVersion = V3, **options: Any) -> list[str]
     ],
 )
 def test_locations_with_a_version_of_their_own(text: str, versions: dict[str, ApiVersion]) -> None:
-    for own in (WorkerSettings.load({"LANES_API_VERSIONS": text}), WorkerSettings(api_versions=versions)):
+    for own in (ProducerSettings.load({"LANES_API_VERSIONS": text}), ProducerSettings(api_versions=versions)):
         assert {location: own.version_of(location) for location in versions} == versions
         assert own.version_of("other") is OLD
-    assert WorkerSettings.load({"LANES_API_VERSION": "v3", "LANES_API_VERSIONS": text}).version_of("other") is V3
+    assert ProducerSettings.load({"LANES_API_VERSION": "v3", "LANES_API_VERSIONS": text}).version_of("other") is V3
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_locations_with_a_version_of_their_own(text: str, versions: dict[str, Ap
 )
 def test_a_wrong_version_is_a_wrong_setting_of_one_line(name: str, value: str, reported: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        WorkerSettings.load({name: value})
+        ProducerSettings.load({name: value})
     assert str(caught.value).startswith(f"{name}: ")
     assert reported in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -211,7 +211,9 @@ def test_a_body_that_must_be_sent_whole_is_not_merged_and_takes_no_event_time(
 
 
 def test_each_location_has_its_version(redis_url: str, make_producer: MakeProducer) -> None:
-    producer = make_producer(WorkerSettings(redis_url=redis_url, api_version="v3", api_versions={"old": "2021-07-28"}))
+    producer = make_producer(
+        ProducerSettings(redis_url=redis_url, api_version="v3", api_versions={"old": "2021-07-28"})
+    )
     rows = [OK3, {**OK, "locationId": "old"}, OK, {**OK3, "locationId": "old"}]
     report = producer.enqueue_many(rows)
     assert (report.accepted, [rejected.row for rejected in report.refused]) == (2, [3, 4])
@@ -225,8 +227,8 @@ def test_each_location_has_its_version(redis_url: str, make_producer: MakeProduc
 def test_a_job_keeps_the_version_that_it_was_checked_for(
     redis_url: str, make_producer: MakeProducer, store: LaneStore
 ) -> None:
-    job_id = make_producer(WorkerSettings(redis_url=redis_url, api_version="v3")).enqueue(OK3).job_id
-    later = make_producer(WorkerSettings(redis_url=redis_url))
+    job_id = make_producer(ProducerSettings(redis_url=redis_url, api_version="v3")).enqueue(OK3).job_id
+    later = make_producer(ProducerSettings(redis_url=redis_url))
     assert later.status(job_id).version == V3
     assert release(store, job_id).version == V3
     # The same worker asks again, as when the answer was lost, and reports; then the job is replayed.
@@ -244,7 +246,7 @@ def test_a_job_keeps_the_version_that_it_was_checked_for(
 def test_jobs_without_a_version_cost_nothing_extra(
     redis_url: str, make_producer: MakeProducer, store: LaneStore
 ) -> None:
-    job_id = make_producer(WorkerSettings(redis_url=redis_url)).enqueue(OK).job_id
+    job_id = make_producer(ProducerSettings(redis_url=redis_url)).enqueue(OK).job_id
     assert not store.client.hexists(store.key("job", job_id), "version")
     deliver(store, job_id)
 

@@ -36,7 +36,7 @@ from tornado.template import Loader, Template
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler, url
 
 from lanes.queue.store import LaneStore
-from lanes.settings import WorkerSettings
+from lanes.settings import DashboardSettings
 from worker.dashboard.access import PROXY_HEADERS, AccessPolicy, Client
 from worker.dashboard.lane_cache import LaneCache
 from worker.dashboard.throughput.statistics import LiveWorker
@@ -181,7 +181,7 @@ class Dashboard(Flower):
         self,
         capp: Celery,
         store: LaneStore,
-        settings: WorkerSettings,
+        settings: DashboardSettings,
         access: AccessPolicy,
         handlers: Sequence[url],
         **more: Any,

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from celery import Celery
 
 from lanes.queue.store import LaneStore
-from lanes.settings import WorkerSettings
+from lanes.settings import DashboardSettings
 from worker.dashboard import flower
 from worker.dashboard.access import AccessPolicy, AccessPolicyError, bind_address, check_credentials
 from worker.dashboard.routes import handlers
@@ -64,7 +64,7 @@ def access_policy(arguments: Sequence[str], credentials: Sequence[str] = ()) -> 
     return access
 
 
-def run(capp: Celery, store: LaneStore, settings: WorkerSettings, access: AccessPolicy) -> None:
+def run(capp: Celery, store: LaneStore, settings: DashboardSettings, access: AccessPolicy) -> None:
     """Serve until the process is told to end.
 
     Raises:

@@ -15,7 +15,7 @@ from tornado.web import HTTPError, RequestHandler, authenticated
 from lanes.activity import audit_log
 from lanes.errors import LanesError, RedisUnavailableError
 from lanes.queue.store import LaneStore
-from lanes.settings import WorkerSettings
+from lanes.settings import DashboardSettings
 from lanes.storage.redis_errors import UNAVAILABLE, unavailable
 from worker.dashboard.access import same_origin
 from worker.dashboard.flower import Handler, page_url
@@ -73,7 +73,7 @@ class Page(Handler):
         return self.dashboard.lane_cache
 
     @property
-    def lanes_settings(self) -> WorkerSettings:
+    def lanes_settings(self) -> DashboardSettings:
         """The settings of the lanes."""
         return self.dashboard.lanes_settings
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 from lanes.printable import printable
-from lanes.settings import WorkerSettings
+from lanes.settings import RedisSettings
 
 HIDDEN = "[secret]"
 MAX_CHARACTERS = 2_000
@@ -38,10 +38,10 @@ _NAMES = frozenset(
 Event = MutableMapping[str, Any]
 
 
-def secrets_of(settings: WorkerSettings) -> tuple[str, ...]:
+def secrets_of(settings: RedisSettings) -> tuple[str, ...]:
     """Return every secret that the settings hold, the longest first; the password of Redis is one."""
     found = {unquote(urlsplit(settings.redis_url).password or "")}
-    for name in WorkerSettings.model_fields:
+    for name in type(settings).model_fields:
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
             found |= {value.get_secret_value(), *value.get_secret_value().split(",")}

@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from billiard.util import get_logger as get_pool_logger
 
-from lanes.settings import WorkerSettings
+from lanes.settings import DashboardSettings
 from worker.logging.processors import RedactSecrets, sanitize_event, secrets_of
 from worker.logging.throttle import LogThrottle
 
@@ -74,7 +74,7 @@ class OutputLogger:
 _output = LogOutput()
 
 
-def configure_logging(settings: WorkerSettings, path: str | None = None) -> None:
+def configure_logging(settings: DashboardSettings, path: str | None = None) -> None:
     """Let all lines of this process go out in one form, to standard error or the file at `path`.
 
     Of what others log, from the level on that the root logger has.
@@ -104,7 +104,7 @@ def configure_logging(settings: WorkerSettings, path: str | None = None) -> None
         threading.excepthook = _thread_failed
 
 
-def configure_celery_logging(settings: WorkerSettings, level: int | str, path: str | None) -> None:
+def configure_celery_logging(settings: DashboardSettings, level: int | str, path: str | None) -> None:
     """Do what Celery's own set-up does with `--loglevel` and `--logfile`, in our form."""
     configure_logging(settings, path)
     root = logging.getLogger()

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from lanes.errors import LanesError, RedisUnavailableError
 from lanes.queue.store import LaneStore
-from lanes.settings import WorkerSettings
+from lanes.settings import DashboardSettings
 from worker.metrics import samples
 from worker.metrics.catalogue import CELL_METRICS
 from worker.metrics.samples import Sample
@@ -56,7 +56,7 @@ class LanesCollector(Collector):
         wait: for how many seconds whoever asks waits for a look that is under way.
     """
 
-    def __init__(self, store: LaneStore, settings: WorkerSettings, wait: float = WAIT_SECONDS) -> None:
+    def __init__(self, store: LaneStore, settings: DashboardSettings, wait: float = WAIT_SECONDS) -> None:
         self._store = store
         self._settings = settings
         self.wait = wait
@@ -118,7 +118,7 @@ class LanesCollector(Collector):
 
 
 def register(
-    store: LaneStore, settings: WorkerSettings, registry: CollectorRegistry = REGISTRY, wait: float = WAIT_SECONDS
+    store: LaneStore, settings: DashboardSettings, registry: CollectorRegistry = REGISTRY, wait: float = WAIT_SECONDS
 ) -> LanesCollector:
     """Let Prometheus read of the lanes in whatever serves this registry, by default what Flower serves at /metrics.
 

@@ -7,7 +7,7 @@ from heapq import nsmallest
 
 from lanes.queue.global_state import GlobalState
 from lanes.queue.lane import HoldCause, Lane
-from lanes.settings import WorkerSettings
+from lanes.settings import DashboardSettings
 from worker.dashboard.throughput.statistics import in_use
 from worker.metrics.catalogue import OTHER
 from worker.metrics.samples import Sample
@@ -29,7 +29,7 @@ class LaneMetrics:
     day_allowed: int = 0
     held: int = 0
 
-    def add(self, lane: Lane, settings: WorkerSettings) -> None:
+    def add(self, lane: Lane, settings: DashboardSettings) -> None:
         """Let a lane count in it."""
         self.pending += lane.counts["pending"]
         self.in_flight += lane.counts["in_flight"]
@@ -77,7 +77,7 @@ class LaneAggregates:
             yield from row.samples(location)
 
 
-def aggregate(lanes: Sequence[Lane], global_state: GlobalState, settings: WorkerSettings) -> LaneAggregates:
+def aggregate(lanes: Sequence[Lane], global_state: GlobalState, settings: DashboardSettings) -> LaneAggregates:
     """Add the lanes up; those of the `metrics_lanes` locations with most pending jobs have a row of their own."""
     busy = in_use(lanes, global_state, settings)
     table = LaneAggregates(len(lanes), busy=busy["lanes"], busy_used=busy["used"], busy_allowed=busy["allowed"])

@@ -10,7 +10,7 @@ from lanes.queue.global_state import GlobalState
 from lanes.queue.job import State
 from lanes.queue.store import LaneStore
 from lanes.queue.transitions import DefaultLimits
-from lanes.settings import WorkerSettings
+from lanes.settings import DashboardSettings
 from lanes.storage.stored import MICROSECONDS
 from worker.metrics.lane_aggregates import LaneAggregates, aggregate
 from worker.metrics.redis_health import RedisHealth, read_health
@@ -63,7 +63,7 @@ class MetricsSnapshot:
         yield Sample("lanes_outage_probes", self.probes)
 
 
-def take_snapshot(store: LaneStore, settings: WorkerSettings) -> MetricsSnapshot:
+def take_snapshot(store: LaneStore, settings: DashboardSettings) -> MetricsSnapshot:
     """Look at Redis.
 
     Raises:

@@ -123,7 +123,7 @@ def test_dead_letters_are_listed_by_location_and_reason(quick: Run, bury: Callab
     assert shown.stderr == "... and 2 more (--limit)\n"
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("up", "demo", "sandbox")])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("up", "demo")])
 def test_every_help_has_examples(quick: Run, name: str) -> None:
     shown = quick(name, "-h")
     assert shown.returncode == 0
@@ -138,7 +138,7 @@ def test_the_root_lists_every_command(quick: Run) -> None:
     assert quick().stdout + quick().stderr == shown
 
 
-@pytest.mark.parametrize("name", ["up", "demo", "sandbox"])
+@pytest.mark.parametrize("name", ["up", "demo"])
 def test_the_commands_that_start_parts_can_be_imported(run: Run, name: str) -> None:
     assert "xample" in run(name, "--help").stdout
 

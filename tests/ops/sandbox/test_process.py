@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 import requests
+from click.testing import CliRunner
 
 from ops.sandbox import DEFAULT_TOKEN, Fault, Sandbox, SandboxControl, SandboxSettings
-from ops.sandbox.cli import read
+from ops.sandbox.cli import sandbox as command
+from ops.sandbox.cli import settings_of
 from tests.worker.highlevel.conftest import DEADLINE_SECONDS, post, until
 from worker.highlevel.client import HighLevelClient
 from worker.highlevel.outcomes import Answer
@@ -125,26 +127,39 @@ def test_without_control_there_is_only_the_api(make_sandbox: Callable[..., Sandb
         (["--token", "a", "--token", "b=l1,l2"], {"tokens": {"a": None, "b": frozenset({"l1", "l2"})}}),
         (["--known-pipeline", "a", "--known-pipeline", "b"], {"known_pipelines": frozenset({"a", "b"})}),
         (["--no-control", "--retry-after"], {"control": False, "retry_after": True}),
+        (["--token-seconds", "0.5", "--grace-seconds", "0"], {"token_seconds": 0.5, "grace_seconds": 0}),
     ],
 )
 def test_the_options(options: list[str], expected: dict[str, object]) -> None:
-    assert read(options) == SandboxSettings.model_validate({"port": 8090, **expected})
+    with command.make_context("sandbox", options) as context:
+        assert settings_of(**context.params) == SandboxSettings.model_validate({"port": 8090, **expected})
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--latency", "soon"], "--latency: must be seconds like 0.2 or 0.1-0.3 (it is 'soon')"),
-        (["--latency", "3-1"], "--latency: the least (3) must not be more than the most (1)"),
-        (["--burst-limit", "0"], "--burst-limit: "),
-        (["--burst-lim", "5"], "unrecognized arguments: --burst-lim 5"),
+        (["--latency", "soon"], "'--latency': must be seconds like 0.2 or 0.1-0.3 (it is 'soon')"),
+        (["--latency", "3-1"], "'--latency': the least (3) must not be more than the most (1)"),
+        (["--burst-limit-of", "loc"], "'--burst-limit-of': must be a location and a number like loc=250 (it is 'loc')"),
+        (["--burst-limit-of", "loc=0"], "'--burst-limit-of': Input should be greater than 0"),
+        (["--burst-window", "nan"], "'--burst-window': Input should be a finite number"),
+        (["--token-file", "nowhere"], "'--token-file': 'nowhere' cannot be read: No such file or directory"),
+        (["--token-file", "/dev/null"], "'--token-file': '/dev/null' is empty: put a token into it"),
+        (["--burst-limit", "0"], "'--burst-limit': Input should be greater than 0"),
+        (["--burst-lim", "5"], "No such option '--burst-lim'"),
     ],
 )
-def test_a_wrong_option_is_one_line(options: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        read(options)
-    assert ended.value.code == 2
-    assert says in capsys.readouterr().err.splitlines()[-1]
+def test_a_wrong_option_is_one_line(options: list[str], says: str) -> None:
+    ended = CliRunner().invoke(command, options)
+    assert ended.exit_code == 2
+    assert says in ended.stderr.splitlines()[-1]
+
+
+def test_a_token_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("b\n", "utf-8")
+    with command.make_context("sandbox", ["--token", "a=l1", "--token-file", str(file)]) as context:
+        assert settings_of(**context.params).tokens == {"a": frozenset({"l1"}), "b": None}
 
 
 def test_a_port_that_is_taken(sandbox: Sandbox) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from producers import EnqueueOptions
 from producers.batching import check_rows
 from producers.files.rows import MAX_ROW_BYTES, FileRow, Format, read_rows
@@ -130,7 +130,7 @@ def test_a_binary_file_is_reported_by_its_type(form: Format) -> None:
 def test_what_is_no_finite_number_is_refused_by_its_field_and_not_by_its_line(number: str) -> None:
     (row,) = rows_of(f'{{"pipelineId":"p","locationId":"l","contactId":"c","monetaryValue":{number}}}', "jsonl")
     assert not row.field_errors
-    batch = check_rows([row], EnqueueOptions(), WorkerSettings())
+    batch = check_rows([row], EnqueueOptions(), ProducerSettings())
     shown = number if len(number) < 60 else f"{number[:59]}…"
     assert [str(rejected) for rejected in batch.refused] == [
         f"row 1: monetaryValue: should be a valid number (it is {shown})"
@@ -294,7 +294,7 @@ def check_parsed(content: bytes, form: Format) -> None:
         assert last < row.number <= row.last_line <= lines
         assert isinstance(row.value, dict) or row.field_errors
         last = row.number if row.field_errors else row.last_line
-    batch = check_rows(rows, EnqueueOptions(), WorkerSettings())
+    batch = check_rows(rows, EnqueueOptions(), ProducerSettings())
     assert len(batch.new_jobs) + len(batch.refused) == len(rows)
     assert all(str(rejected).isprintable() for rejected in batch.refused)
 

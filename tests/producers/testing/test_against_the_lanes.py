@@ -10,7 +10,7 @@ from lanes.queue.job import Job
 from lanes.queue.results import Released
 from lanes.queue.store import LaneStore, connect
 from lanes.queue.transitions import AttemptReport
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from producers import IdempotencyConflictError, InvalidJobError, OpportunityProducer, Receipt
 from producers.testing import Dead, Delivered, RecordingProducer
 from tests.producers.conftest import CONSUMER
@@ -59,8 +59,8 @@ class Pair:
     def __init__(self, redis_url: str, **more: Any) -> None:
         self.store = LaneStore(connect(redis_url))
         self.store.client.flushall()
-        self.real = OpportunityProducer(self.store, WorkerSettings(redis_url=redis_url, **more))
-        self.memory = RecordingProducer(WorkerSettings(redis_url=redis_url, **more))
+        self.real = OpportunityProducer(self.store, ProducerSettings(redis_url=redis_url, **more))
+        self.memory = RecordingProducer(ProducerSettings(redis_url=redis_url, **more))
         self.ids: list[tuple[str, str]] = []
 
     def enqueue(self, given_: tuple[dict[str, Any], dict[str, Any]]) -> None:

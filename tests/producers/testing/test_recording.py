@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lanes.queue.job import Reason
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from producers import (
     AsyncOpportunityProducer,
     AsyncProducer,
@@ -198,7 +198,7 @@ def test_time_passes_only_when_advanced(face: Face) -> None:
 
 
 def test_versions_of_the_api() -> None:
-    producer = RecordingProducer(WorkerSettings(api_version="v3"))
+    producer = RecordingProducer(ProducerSettings(api_version="v3"))
     model = UpsertOpportunityV3.model_validate(
         {
             "id": "opp",
@@ -226,9 +226,9 @@ def test_many_jobs_take_no_minutes() -> None:
 def test_it_is_made_as_the_real_ones_are() -> None:
     for made in (
         RecordingProducer.from_url("redis://nowhere"),
-        RecordingProducer.from_settings(WorkerSettings(service="s")),
+        RecordingProducer.from_settings(ProducerSettings(service="s")),
         AsyncRecordingProducer.from_url("redis://nowhere"),
-        AsyncRecordingProducer.from_settings(WorkerSettings(service="s")),
+        AsyncRecordingProducer.from_settings(ProducerSettings(service="s")),
     ):
         assert made.jobs == []
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from lanes.queue.lane import Lane
 from lanes.queue.rate_limits import RateLimit
-from lanes.settings import WorkerSettings
+from lanes.settings import RateLimitSettings
 
 MIN_ROWS, ROWS, MAX_ROWS = 25, 50, 200
 MAX_SEARCH = 255
@@ -35,7 +35,7 @@ class LimitCaps:
     daily: int | None
 
     @classmethod
-    def of(cls, settings: WorkerSettings) -> "LimitCaps":
+    def of(cls, settings: RateLimitSettings) -> "LimitCaps":
         """Return those of the settings."""
         return cls(settings.burst_cap, settings.daily_cap)
 

@@ -7,7 +7,7 @@ from typing import Any
 from lanes.activity.series import Histogram, Series, add_up
 from lanes.queue.global_state import GlobalState
 from lanes.queue.lane import Lane
-from lanes.settings import WorkerSettings
+from lanes.settings import RateLimitSettings
 
 CHARTED = ("delivered", "retried", "throttled", "dead")
 # What takes a job out of the backlog.
@@ -34,7 +34,7 @@ class LiveWorker:
         return max(1, self.slots - 1) * (threads if self.is_prefork else 1)
 
 
-def in_use(lanes: Sequence[Lane], global_state: GlobalState, settings: WorkerSettings) -> dict[str, Any]:
+def in_use(lanes: Sequence[Lane], global_state: GlobalState, settings: RateLimitSettings) -> dict[str, Any]:
     """Return how much of the allowed rate is in use, over the lanes that have work and may send.
 
     `used` are the requests that count in the API's windows of these lanes now, `allowed` what those windows take. A
@@ -53,14 +53,16 @@ def has_work(lane: Lane) -> bool:
     return lane.counts["in_flight"] > 0 or lane.oldest is not None
 
 
-def may_send(lane: Lane, global_state: GlobalState, settings: WorkerSettings) -> bool:
+def may_send(lane: Lane, global_state: GlobalState, settings: RateLimitSettings) -> bool:
     """Return whether nothing but its window keeps the lane from sending."""
     all_stopped = global_state.hold is not None or global_state.outage is not None or global_state.brake is not None
     stopped = lane.hold is not None or lane.brake is not None or lane.failing
     return not (all_stopped or stopped) and lane.day_used < lane.daily_in_force(settings.daily_cap).requests
 
 
-def backlog(lanes: Sequence[Lane], global_state: GlobalState, hour: Series, settings: WorkerSettings) -> dict[str, Any]:
+def backlog(
+    lanes: Sequence[Lane], global_state: GlobalState, hour: Series, settings: RateLimitSettings
+) -> dict[str, Any]:
     """Return how much waits, and how long it takes at the present pace if nothing more comes.
 
     No lane goes faster than its windows allow, so the longest lane may take longer than all together. `seconds` is None

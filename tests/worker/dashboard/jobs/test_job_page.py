@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from lanes.activity import audit_log
 from lanes.queue.transitions import AttemptReport
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings
 from producers.new_job import new_job_for
 from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, axe, fits, row
 from tests.worker.dashboard.sample_jobs import (
@@ -153,7 +153,7 @@ def test_a_cancel_that_comes_too_late_says_why(site: Site, open_page: OpenPage) 
 def test_ids_of_any_characters(site: Site, open_page: OpenPage) -> None:
     """A Celery client may choose any task id, and that becomes the job's."""
     for number, job_id in enumerate([*HOSTILE, *ODD]):
-        order = replace(new_job_for(WorkerSettings(), row("hostile", f"c-{number}", name="x"), None), id=job_id)
+        order = replace(new_job_for(ProducerSettings(), row("hostile", f"c-{number}", name="x"), None), id=job_id)
         site.store.enqueue(order, 3600)
         assert data(site, job_id)["job"]["id"] == job_id
         for path in ("job?id=", "job/"):

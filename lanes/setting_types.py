@@ -1,0 +1,90 @@
+"""The types of the settings that pydantic does not have: each checks its text and says what would be right."""
+
+import base64
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from lanes.storage.durability import Durability
+from lanes.urls import LOOPBACK, check_redis_url, check_url
+from lanes.versions import ApiVersion
+
+SECRET_KEY_BYTES = 32
+_SERVICE = re.compile(r"[!-~]{1,64}")
+_LOCATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def _redis_url(value: str) -> str:
+    check_redis_url(value)
+    return value
+
+
+def _api_url(value: str) -> str:
+    check_url(value, LOOPBACK | {"sandbox"})
+    return value.rstrip("/")
+
+
+def _notify_url(value: SecretStr) -> SecretStr:
+    if value:
+        check_url(value.get_secret_value(), query=True)
+    return value
+
+
+def _service(value: str) -> str:
+    if not _SERVICE.fullmatch(value):
+        message = "must be 1 to 64 printable ASCII characters, no spaces"
+        raise ValueError(message)
+    return value
+
+
+def _api_token(value: SecretStr | None) -> SecretStr | None:
+    # The API answers 401 `Invalid Private Integration token` to a token with a line end (observed).
+    token = value.get_secret_value().strip() if value else ""
+    if not token.isascii() or not token.isprintable() or " " in token:
+        message = "must be printable ASCII without spaces"
+        raise ValueError(message)
+    return SecretStr(token) if token else None
+
+
+def _secret_keys(value: SecretStr) -> SecretStr:
+    for key in value.get_secret_value().split(",") if value else ():
+        try:
+            size = len(base64.b64decode(key.strip(), altchars=b"-_", validate=True))
+        except ValueError:
+            size = 0
+        if size != SECRET_KEY_BYTES:
+            message = "each key must be 32 random bytes in URL-safe base64; make one with: lanes token new-key"
+            raise ValueError(message)
+    return value
+
+
+def _api_versions(value: object) -> object:
+    """Read pairs, separated by commas or white space."""
+    if not isinstance(value, str):
+        return value
+    known = " or ".join(ApiVersion)
+    versions: dict[str, str] = {}
+    for pair in filter(None, re.split(r"[,\s]+", value)):
+        location, _, version = pair.partition("=")
+        if not _LOCATION.fullmatch(location) or version not in list(ApiVersion):
+            message = f"must be like locA=v3,locB=2021-07-28, each version {known}; {pair!r} is not"
+            raise ValueError(message)
+        if versions.setdefault(location, version) != version:
+            message = f"must name a location once; {location} has two versions"
+            raise ValueError(message)
+    return versions
+
+
+# Redis counts in milliseconds. The longest time is ten years.
+Seconds = Annotated[float, Field(ge=0.001, le=315_360_000)]
+Count = Annotated[int, Field(gt=0)]
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+ApiUrl = Annotated[str, AfterValidator(_api_url)]
+NotifyUrl = Annotated[SecretStr, AfterValidator(_notify_url)]
+ServiceName = Annotated[str, AfterValidator(_service)]
+DurabilityLevel = Annotated[str, AfterValidator(lambda value: str(Durability.parse(value)))]
+ApiToken = Annotated[SecretStr | None, AfterValidator(_api_token)]
+SecretKeys = Annotated[SecretStr, AfterValidator(_secret_keys)]
+ApiVersions = Annotated[Mapping[str, ApiVersion], BeforeValidator(_api_versions)]
