@@ -8,7 +8,6 @@ from producers.errors import (
     DurabilityError,
     EnqueueFailedError,
     EnqueueInterruptedError,
-    FieldError,
     IdempotencyConflictError,
     InvalidJobError,
     ProducerError,
@@ -19,7 +18,7 @@ from producers.model import EnqueueOptions, Options, UpsertOpportunity
 from producers.model_v3 import UpsertOpportunityV3
 from producers.producer import OpportunityProducer
 from producers.protocols import AsyncProducer, Producer
-from producers.receipt import EnqueueReport, Receipt, RejectedRow
+from producers.receipt import EnqueueReport, FieldError, Receipt, RejectedRow
 
 __all__ = [
     "ApiVersion",

@@ -20,8 +20,10 @@ from producers.batching import (
     Item,
     batched,
     check_rows,
+    make_receipt,
     number_rows,
     raise_if_unavailable,
+    receipt_of,
     record_results,
 )
 from producers.errors import (
@@ -33,9 +35,9 @@ from producers.errors import (
 )
 from producers.model import EnqueueOptions, Options, check
 from producers.new_job import Opportunity, new_job_for
-from producers.producer import POLL_FIRST_SECONDS, POLL_MAX_SECONDS, client_timeouts, durability_for, settings_for
+from producers.producer import client_timeouts, durability_for, polls_within, settings_for
 from producers.protocols import AsyncStore
-from producers.receipt import EnqueueReport, Receipt, make_receipt, receipt_of
+from producers.receipt import EnqueueReport, Receipt
 from producers.retry import RetryBudget
 
 T = TypeVar("T")
@@ -143,18 +145,14 @@ class AsyncOpportunityProducer:
 
     async def wait(self, job_id: str, timeout: float) -> Job:  # noqa: ASYNC109 - the same signature as the other face
         """See `OpportunityProducer.wait`."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout
-        pause = POLL_FIRST_SECONDS
+        polls = polls_within(timeout)
         while True:
-            job = await self._read_job(job_id, max(0.0, deadline - loop.time()))
+            job = await self._read_job(job_id, max(0.0, polls.left))
             if job.state.final:
                 return job
-            left = deadline - loop.time()
-            if not left > 0:
+            if polls.over:
                 raise WaitTimeoutError(job, timeout)
-            await asyncio.sleep(min(pause, left))
-            pause = min(pause * 1.5, POLL_MAX_SECONDS)
+            await asyncio.sleep(polls.next_pause())
 
     async def close(self) -> None:
         """Give the connections back."""

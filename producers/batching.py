@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from lanes.errors import RedisUnavailableError
-from lanes.queue.new_job import EnqueueResult, NewJob
+from lanes.errors import NotDurableError, RedisUnavailableError
+from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
 from lanes.settings import ProducerSettings
-from producers.errors import FieldError, IdempotencyConflictError, InvalidJobError
+from producers.errors import IdempotencyConflictError, InvalidJobError
 from producers.model import EnqueueOptions
 from producers.new_job import new_job_for
-from producers.receipt import EnqueueReport, RejectedRow, make_receipt
+from producers.receipt import EnqueueReport, FieldError, Receipt, RejectedRow
 
 BATCH = 500
 BatchResults = list[EnqueueResult | Exception]
@@ -103,6 +103,29 @@ def record_results(batch: Batch, answers: BatchResults, report: EnqueueReport) -
     if unavailable is not None:
         raise unavailable
     report.last_row = batch.last_row
+
+
+def make_receipt(new_job: NewJob, answer: EnqueueResult) -> Receipt:
+    """Return the receipt for an order.
+
+    Raises:
+        IdempotencyConflictError: its idempotency key belongs to another body.
+    """
+    if answer.status is EnqueueStatus.CONFLICT:
+        raise IdempotencyConflictError(new_job.idempotency_key or "", answer.id)
+    return Receipt(answer.id, new_job.location_id, duplicate=answer.id != new_job.id)
+
+
+def receipt_of(new_job: NewJob, error: NotDurableError) -> Receipt:
+    """Return the receipt for an order that was accepted with less safety than was asked.
+
+    Raises:
+        IdempotencyConflictError: its idempotency key belongs to another body.
+    """
+    answer = error.answers[0]
+    if isinstance(answer, Exception):
+        raise answer
+    return make_receipt(new_job, answer)
 
 
 def batched(items: Iterable[Item], size: int = BATCH) -> Iterator[list[Item]]:

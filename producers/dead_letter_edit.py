@@ -8,11 +8,12 @@ from typing import Any
 from lanes.queue.job import Job
 from lanes.queue.new_job import NewJob
 from lanes.versions import ApiVersion
-from producers.errors import FieldError, InvalidJobError
+from producers.errors import InvalidJobError
 from producers.files.rows import decode, parse_field
 from producers.model import api_names
 from producers.model_versions import MODELS
 from producers.new_job import OPTIONS_FIELD, make_new_job
+from producers.receipt import FieldError
 
 
 @dataclass(frozen=True, slots=True)

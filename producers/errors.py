@@ -1,14 +1,10 @@
 """What a producer can answer instead of a receipt."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lanes.errors import LanesError, RedisUnavailableError
 from lanes.queue.job import Job
-
-if TYPE_CHECKING:
-    from producers.receipt import EnqueueReport, Receipt
+from producers.receipt import EnqueueReport, FieldError, Receipt
 
 
 class ProducerError(LanesError):
@@ -16,19 +12,6 @@ class ProducerError(LanesError):
 
     Redis being away is `RedisUnavailableError`, a wrong setting `SettingsError`; `LanesError` is the base of all.
     """
-
-
-@dataclass(frozen=True, slots=True)
-class FieldError:
-    """One thing wrong with a job: the field, its value shortened to one line, and what would be right."""
-
-    field: str
-    value: str
-    message: str
-
-    def __str__(self) -> str:
-        shown = f" (it is {self.value})" if self.value else ""
-        return f"{self.field}: {self.message}{shown}" if self.field else f"{self.message}{shown}"
 
 
 class InvalidJobError(ProducerError):
@@ -74,7 +57,7 @@ class EnqueueInterruptedError(ProducerError, RedisUnavailableError):
     with idempotency keys, so that none is sent twice.
     """
 
-    def __init__(self, report: "EnqueueReport", cause: RedisUnavailableError, *, may_be_accepted: bool) -> None:
+    def __init__(self, report: EnqueueReport, cause: RedisUnavailableError, *, may_be_accepted: bool) -> None:
         super().__init__(f"{cause}; {report.accepted + report.duplicates} rows were accepted before")
         self.trouble = cause.trouble
         self.may_be_done = self.may_be_accepted = may_be_accepted
@@ -90,7 +73,7 @@ class DurabilityError(ProducerError):
     """
 
     def __init__(
-        self, asked: str, why: str, receipt: "Receipt | None" = None, report: "EnqueueReport | None" = None
+        self, asked: str, why: str, receipt: Receipt | None = None, report: EnqueueReport | None = None
     ) -> None:
         name = "the rows are" if receipt is None else f"job {receipt.job_id} is"
         super().__init__(f"{name} accepted, but not known to be as safe as {asked}: {why}")

@@ -12,7 +12,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic.alias_generators import to_camel
 
 from lanes.versions import ApiVersion
-from producers.errors import FieldError, InvalidJobError
+from producers.errors import InvalidJobError
+from producers.receipt import FieldError
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_FIELDS = 64  # of a body or its options, and problems that are told of one

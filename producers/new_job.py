@@ -11,9 +11,10 @@ from typing import Any
 from lanes.queue.new_job import NewJob
 from lanes.settings import ProducerSettings
 from lanes.versions import DEFAULT_VERSION, ApiVersion
-from producers.errors import FieldError, InvalidJobError
+from producers.errors import InvalidJobError
 from producers.model import MAX_BODY_BYTES, EnqueueOptions, check, shorten
 from producers.model_versions import AnyUpsert, check_body, location_of
+from producers.receipt import FieldError
 
 OPTIONS_FIELD = "_options"
 _JOB_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")

@@ -2,7 +2,6 @@
 
 import math
 import os
-import time
 from collections.abc import Callable, Iterable
 from typing import Self, TypeVar, Unpack
 
@@ -13,14 +12,24 @@ from lanes.errors import NotDurableError, RedisUnavailableError, SettingsError
 from lanes.queue.enqueueing import DurabilityPolicy
 from lanes.queue.job import Job
 from lanes.queue.store import LaneStore, connect
+from lanes.retry_loop import NONE, RetryLoop
 from lanes.settings import ProducerSettings
 from lanes.storage.durability import Durability
-from producers.batching import Batch, InputRow, batched, check_rows, number_rows, raise_if_unavailable, record_results
+from producers.batching import (
+    Batch,
+    InputRow,
+    batched,
+    check_rows,
+    make_receipt,
+    number_rows,
+    raise_if_unavailable,
+    receipt_of,
+    record_results,
+)
 from producers.errors import (
     DurabilityError,
     EnqueueFailedError,
     EnqueueInterruptedError,
-    FieldError,
     InvalidJobError,
     UnknownJobError,
     WaitTimeoutError,
@@ -28,13 +37,15 @@ from producers.errors import (
 from producers.model import EnqueueOptions, Options, check, shorten
 from producers.new_job import Opportunity, new_job_for
 from producers.protocols import Progress, Store
-from producers.receipt import EnqueueReport, Receipt, make_receipt, receipt_of
+from producers.receipt import EnqueueReport, FieldError, Receipt
 from producers.retry import ATTEMPT_SHARE, RetryBudget
 
-POLL_FIRST_SECONDS = 0.02
-POLL_MAX_SECONDS = 1.0
-
 T = TypeVar("T")
+
+
+def polls_within(timeout: float) -> RetryLoop:
+    """Return how to look again for a job's end: soon at first, once a second later on, for so long."""
+    return RetryLoop(0.02, 1.0, within=timeout, factor=1.5, jitter=NONE)
 
 
 def settings_for(redis_url: str) -> ProducerSettings:
@@ -240,17 +251,13 @@ class OpportunityProducer:
             WaitTimeoutError: it was not done in time; it goes on.
             UnknownJobError: no job has this id (any more).
         """
-        deadline = time.monotonic() + timeout
-        pause = POLL_FIRST_SECONDS
+        polls = polls_within(timeout)
         while True:
-            job = self._read_job(job_id, max(0.0, deadline - time.monotonic()))
+            job = self._read_job(job_id, max(0.0, polls.left))
             if job.state.final:
                 return job
-            left = deadline - time.monotonic()
-            if not left > 0:
+            if not polls.sleep():
                 raise WaitTimeoutError(job, timeout)
-            time.sleep(min(pause, left))
-            pause = min(pause * 1.5, POLL_MAX_SECONDS)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -2,10 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from lanes.errors import NotDurableError
-from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
-from producers.errors import FieldError, IdempotencyConflictError
-
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -18,6 +14,19 @@ class Receipt:
     job_id: str
     location_id: str
     duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing wrong with a job: the field, its value shortened to one line, and what would be right."""
+
+    field: str
+    value: str
+    message: str
+
+    def __str__(self) -> str:
+        shown = f" (it is {self.value})" if self.value else ""
+        return f"{self.field}: {self.message}{shown}" if self.field else f"{self.message}{shown}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +64,3 @@ class EnqueueReport:
         self.job_ids.append(receipt.job_id)
         self.accepted += not receipt.duplicate
         self.duplicates += receipt.duplicate
-
-
-def make_receipt(new_job: NewJob, answer: EnqueueResult) -> Receipt:
-    """Return the receipt for an order.
-
-    Raises:
-        IdempotencyConflictError: its idempotency key belongs to another body.
-    """
-    if answer.status is EnqueueStatus.CONFLICT:
-        raise IdempotencyConflictError(new_job.idempotency_key or "", answer.id)
-    return Receipt(answer.id, new_job.location_id, duplicate=answer.id != new_job.id)
-
-
-def receipt_of(new_job: NewJob, error: NotDurableError) -> Receipt:
-    """Return the receipt for an order that was accepted with less safety than was asked.
-
-    Raises:
-        IdempotencyConflictError: its idempotency key belongs to another body.
-    """
-    answer = error.answers[0]
-    if isinstance(answer, Exception):
-        raise answer
-    return make_receipt(new_job, answer)

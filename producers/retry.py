@@ -3,12 +3,12 @@
 A call may be made again because it names its jobs: the same id again is the same job.
 """
 
-import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from lanes.errors import RedisUnavailableError
+from lanes.retry_loop import FULL, RetryLoop
 
 FIRST_PAUSE_SECONDS = 0.05
 MAX_PAUSE_SECONDS = 1.0
@@ -27,14 +27,7 @@ class RetryBudget:
     def __init__(self, seconds: float) -> None:
         self.may_be_done = False
         self._attempt_seconds = seconds * ATTEMPT_SHARE
-        self._ends_at = time.monotonic() + seconds
-        self._pause = FIRST_PAUSE_SECONDS
-        self._random = random.Random()  # noqa: S311 - jitter, not a secret
-
-    @property
-    def left(self) -> float:
-        """Seconds that are left."""
-        return self._ends_at - time.monotonic()
+        self._loop = RetryLoop(FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS, within=seconds, jitter=FULL)
 
     def pause_after(self, error: RedisUnavailableError) -> float:
         """Return for how many seconds to wait before the next try, which may take its share of the time.
@@ -43,9 +36,8 @@ class RetryBudget:
             RedisUnavailableError: this very error, when the time is over or the trouble does not pass by itself.
         """
         self.may_be_done |= error.may_be_done
-        pause = self._random.uniform(0, self._pause)  # not all come back at once
-        self._pause = min(2 * self._pause, MAX_PAUSE_SECONDS)
-        if not error.trouble.is_transient or pause + self._attempt_seconds > self.left:
+        pause = self._loop.next_pause()
+        if not error.trouble.is_transient or pause + self._attempt_seconds > self._loop.left:
             raise error
         return pause
 
@@ -53,7 +45,7 @@ class RetryBudget:
         """Make a call, which is told how many seconds are left."""
         while True:
             try:
-                return call(self.left)
+                return call(self._loop.left)
             except RedisUnavailableError as error:
                 pause = self.pause_after(error)
             time.sleep(pause)
@@ -62,7 +54,7 @@ class RetryBudget:
         """`run`, in an event loop."""
         while True:
             try:
-                return await call(self.left)
+                return await call(self._loop.left)
             except RedisUnavailableError as error:
                 pause = self.pause_after(error)
             await sleep(pause)

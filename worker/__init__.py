@@ -1,13 +1,12 @@
 """The worker: `celery -A worker worker`, and Flower with `celery -A worker flower`."""
 
+from importlib import import_module
 from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """Make the app when Celery asks for it: the API's client and the sandbox beside it do without."""
-    if name in ("app", "celery"):
-        from worker.app import app  # noqa: PLC0415 - only now
-
-        return app
+    """Make the app when Celery asks for `worker.celery`: what needs the API's client alone does without."""
+    if name == "celery":
+        return import_module("worker.app").load_app()
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)

@@ -11,6 +11,7 @@ from lanes.settings import DashboardSettings
 from ops.command.console import examples
 from ops.command.failures import WrongUse
 from ops.command.session import Session, connected
+from worker.app import load_app
 from worker.dashboard import options
 from worker.dashboard.access import AccessPolicy, AccessPolicyError, read_credentials
 
@@ -65,8 +66,6 @@ def _read_users(path: Path) -> list[str]:
 def _serve(settings: DashboardSettings, access: AccessPolicy) -> None:
     os.environ["LANES_REDIS_URL"] = settings.redis_url  # what the option --redis-url named, for the Celery app
     os.environ.pop("LANES_REDIS_URL_FILE", None)
-    from worker.app import app  # noqa: PLC0415 - made from the settings when it is imported
-
     # Redis may be away: the pages say so until it is back. Data of another schema stay so.
     with connect(settings.redis_url) as client:
         store = LaneStore(client, settings.prefix)
@@ -75,4 +74,4 @@ def _serve(settings: DashboardSettings, access: AccessPolicy) -> None:
         except RedisUnavailableError as error:
             if error.trouble is Trouble.SCHEMA:
                 raise
-        options.run(app, store, settings, access)
+        options.run(load_app(), store, settings, access)

@@ -3,7 +3,6 @@
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -13,6 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from lanes.errors import LanesError
+from lanes.retry_loop import RetryLoop
 from ops.embedded.processes import Child
 
 CONFIGURATION = Path(__file__).parents[1] / "redis.conf"
@@ -103,7 +103,7 @@ class RedisServer:
         here = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
         command = [program, str(self._configuration), *here, *self._options]
         child = self._child = Child("redis", command, self.folder / "redis.log")
-        deadline = time.monotonic() + timeout
+        tries = RetryLoop(0.02, within=timeout)
         with redis.Redis(port=self.port, socket_timeout=5, retry=Retry(NoBackoff(), 0)) as client:
             while True:
                 try:
@@ -111,7 +111,7 @@ class RedisServer:
                 except redis.AuthenticationError:
                     return
                 except (redis.ConnectionError, redis.TimeoutError):
-                    if child.wait(0.02) is not None or time.monotonic() > deadline:
+                    if child.wait(tries.next_pause()) is not None or tries.over:
                         child.kill()
                         message = f"{command[0]} did not start:\n{child.tail(5)}"
                         raise NoRedisServerError(message) from None

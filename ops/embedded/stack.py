@@ -12,6 +12,7 @@ from typing import Self
 
 from lanes.environment import PREFIX
 from lanes.errors import LanesError
+from lanes.retry_loop import RetryLoop
 from lanes.settings import WorkerSettings
 from ops.embedded.processes import STOP_SECONDS, Child
 from ops.embedded.redis_server import RedisServer, free_port
@@ -119,14 +120,13 @@ class Stack:
         Raises:
             StackError: a needed part ended, or it took too long.
         """
-        deadline = time.monotonic() + READY_SECONDS
+        looks = RetryLoop(0.05, within=READY_SECONDS)
         while not ready():
             self.check(*needed)
-            if time.monotonic() > deadline:
+            if not looks.sleep():
                 names = ", ".join(child.name for child in needed)
                 message = f"{names} was not ready within {READY_SECONDS:g} s:\n" + "\n".join(c.tail() for c in needed)
                 raise StackError(message)
-            time.sleep(0.05)
 
     def check(self, *needed: Child) -> None:
         """See that these parts run, by default all of them.

@@ -66,7 +66,7 @@ def read_token_file(path: str) -> tuple[str, None]:
 @option("--burst-limit-of", "burst_limits", default=(), multiple=True, type=read_limit, metavar="LOCATION=N")
 @option("--burst-window", "burst_window_seconds", type=float)
 @option("--daily-limit", "daily_limit")
-@option("--window", "window", type=click.DeadLetterFilter(["sliding", "fixed"]))
+@option("--window", "window", type=click.Choice(["sliding", "fixed"]))
 @option("--retry-after", "retry_after", is_flag=True)
 @option("--latency", "latency_seconds", default="0", type=read_latency, metavar="SECONDS[-SECONDS]")
 @option(

@@ -16,10 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from lanes.queue.dead_letter import DeadLetter
 from lanes.queue.job import Attempt, Job, Reason
 from lanes.versions import DEFAULT_VERSION, ApiVersion
-from producers.errors import FieldError, InvalidJobError
+from producers.errors import InvalidJobError
 from producers.files.rows import FileRow, Format
 from producers.model import UpsertOpportunity, check, shorten
 from producers.new_job import OPTIONS_FIELD, make_new_job
+from producers.receipt import FieldError
 
 DEAD_LETTER_FIELD = "_letter"
 OPTIONS = ("service", "priority", "event_time")

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
 
 from producers.batching import InputRow
-from producers.errors import FieldError
 from producers.model import shorten
 from producers.new_job import OPTIONS_FIELD
+from producers.receipt import FieldError
 
 MAX_ROW_BYTES = 256 * 1024
 MAX_ROW_LINES = 200  # of a CSV row, so that a quote that is never closed costs no more

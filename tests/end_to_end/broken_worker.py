@@ -7,7 +7,7 @@ from typing import Any
 from celery import bootsteps
 from celery.utils.nodenames import worker_direct
 
-from worker.app import app
+from worker.app import load_app
 
 
 def go_deaf(consumer: Any) -> None:
@@ -51,4 +51,5 @@ class FaultStep(bootsteps.StartStopStep):  # type: ignore[misc]
         parent.on_ready = break_it
 
 
+app = load_app()
 app.steps["consumer"].add(FaultStep)

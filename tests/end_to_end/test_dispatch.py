@@ -11,7 +11,7 @@ from ops.embedded.processes import Child
 from ops.embedded.stack import Stack
 from ops.sandbox import SandboxControl
 from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
-from worker.app import app
+from worker.app import load_app
 
 POOLS = {
     "prefork": (["--concurrency", "3"], 4),  # two processes that send, with two threads each
@@ -88,6 +88,7 @@ def test_a_lane_that_trickles_starts_few_shifts(make_stack: Callable[..., Stack]
 def shifts_of(stack: Stack, worker: Child) -> int:
     """Return how many shifts a worker has started."""
     assert worker.status is None
+    app = load_app()
     app.conf.broker_url = stack.redis.url
     with app.connection_for_write() as connection:
         replies: dict[str, Any] = app.control.inspect(connection=connection, timeout=5).stats()

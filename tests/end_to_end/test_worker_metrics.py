@@ -13,6 +13,8 @@ from ops.embedded.processes import Child
 from ops.embedded.redis_server import free_port
 from ops.embedded.stack import Stack
 from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from worker.app import make_app
+from worker.steps import MetricsStep
 
 
 def children(pid: int) -> set[int]:
@@ -77,8 +79,5 @@ def test_a_port_that_is_taken_is_one_line_and_the_worker_goes_on(make_stack: Cal
 
 
 def test_unless_asked_a_worker_serves_nothing() -> None:
-    from worker.app import make_app  # noqa: PLC0415 - it reads the settings of this process
-    from worker.metrics.step import MetricsStep  # noqa: PLC0415 - the same
-
     assert MetricsStep not in make_app(WorkerSettings()).steps["worker"]
     assert MetricsStep in make_app(WorkerSettings(metrics_port=9101)).steps["worker"]

@@ -20,10 +20,11 @@ from lanes.storage.durability import Durability
 from lanes.urls import check_url
 from lanes.versions import ApiVersion
 from ops import redis_backup
-from producers.errors import FieldError, InvalidJobError
+from producers.errors import InvalidJobError
 from producers.files.dead_letters import read_dead_letter
 from producers.files.rows import FileRow, Format, read_rows
 from producers.new_job import make_new_job
+from producers.receipt import FieldError
 from tests.fuzzing.command_line import command_line
 from tests.fuzzing.pages import pages
 from worker.dashboard.dead_letters.query import DeadLetterQuery

@@ -39,8 +39,9 @@ from lanes.queue.store import LaneStore
 from lanes.settings import DashboardSettings
 from worker.dashboard.access import PROXY_HEADERS, AccessPolicy, Client
 from worker.dashboard.lane_cache import LaneCache
-from worker.dashboard.throughput.statistics import LiveWorker
+from worker.dashboard.workers import LiveWorker
 from worker.metrics import LanesCollector
+from worker.safety.supervisor import Supervisor
 
 __all__ = [
     "Dashboard",
@@ -195,7 +196,8 @@ class Dashboard(Flower):
         self.store = store
         self.lanes_settings = settings
         self.access = access
-        self.lane_cache = LaneCache(store)
+        self.supervisor = Supervisor()
+        self.lane_cache = LaneCache(store, self.supervisor)
         self.metrics: LanesCollector | None = None
         self._stats_requested_at = 0.0  # when the workers were asked about their pools
         self.threads = ThreadPoolExecutor(THREADS, "dashboard")
@@ -249,6 +251,7 @@ class Dashboard(Flower):
     def stop(self) -> None:
         """End Flower, and what we started."""
         super().stop()
+        self.supervisor.stop()
         self.threads.shutdown(wait=False, cancel_futures=True)
 
 

@@ -1,20 +1,18 @@
 """What reads all lanes, for whoever looks: one for the process, and only while somebody does."""
 
+import math
 import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-import structlog
-
 from lanes.errors import LanesError
 from lanes.queue.global_state import GlobalState
 from lanes.queue.lane import Lane
 from lanes.queue.store import LaneStore
 from lanes.storage.redis_errors import own_errors
-
-log = structlog.get_logger()
+from worker.safety.supervisor import Loop, Supervisor
 
 # The reader is busy for no more than this part of its time, and looks no more often than this.
 MAX_LOAD = 1 / 20
@@ -62,8 +60,11 @@ class LaneCache:
     10,000 lanes and with ten, reading costs less than a twentieth of a core.
     """
 
-    def __init__(self, store: LaneStore) -> None:
+    def __init__(self, store: LaneStore, supervisor: Supervisor | None = None) -> None:
         self._store = store
+        self._supervisor = supervisor or Supervisor()
+        self._supervisor.failures.add("lane_cache")  # counted from the beginning, though it starts with the first look
+        self._wake = threading.Event()
         self._changed = threading.Condition()
         self._reading: TimedSnapshot | None = None
         self._failure: LanesError | None = None
@@ -71,8 +72,7 @@ class LaneCache:
         self._asked_at = self._begun_at = float("-inf")
         self._next_at = 0.0
         self._refreshed: dict[str, Lane] = {}
-        self._reader: threading.Thread | None = None
-        self._closed = False
+        self._started = False
 
     def snapshot(self) -> LaneSnapshot:
         """Return the newest picture, and have the next one made. Call it in a thread: it may wait for Redis.
@@ -116,12 +116,7 @@ class LaneCache:
 
     def close(self) -> None:
         """End the thread."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-            reader = self._reader
-        if reader is not None:
-            reader.join()
+        self._supervisor.stop()
 
     def _is_newer(self, than: float) -> bool:
         return self._failed_at > than or (self._reading is not None and self._reading.begun_at >= than)
@@ -129,37 +124,32 @@ class LaneCache:
     def _request(self, now: float) -> None:
         """Note that somebody looks; the reader begins with the first who does."""
         self._asked_at = now
-        if self._reader is None and not self._closed:
-            self._reader = threading.Thread(target=self._read_loop, name="lane_cache", daemon=True)
-            self._reader.start()
-        self._changed.notify_all()
+        if not self._started:
+            self._supervisor.start(Loop("lane_cache", self._step, wake=self._wake))
+            self._started = True
+        self._wake.set()
 
-    def _read_loop(self) -> None:
-        while self._wait_until_due():
-            begun_at = time.monotonic()
-            try:
-                with own_errors():
-                    snapshot = self._read()
-            except LanesError as error:
-                self._fail(error)
-            except Exception as error:
-                log.exception("lanes_not_read")
-                self._fail(LanesError(f"the lanes could not be read: {error!r}"))
-            else:
-                self._keep(TimedSnapshot(snapshot, begun_at, time.monotonic() - begun_at))
-
-    def _wait_until_due(self) -> bool:
-        """Wait until somebody has asked since the last reading began and the next one may begin; False at the end."""
+    def _step(self) -> float:
+        """Read, if somebody has asked since the last reading began and the next one may begin."""
         with self._changed:
-            while not self._closed:
-                left = self._next_at - time.monotonic()
-                requested = self._asked_at > self._begun_at
-                if requested and left <= 0:
-                    self._begun_at = time.monotonic()
-                    self._refreshed.clear()
-                    return True
-                self._changed.wait(left if requested else None)
-        return False
+            now = time.monotonic()
+            if self._asked_at <= self._begun_at:
+                return math.inf
+            if self._next_at > now:
+                return self._next_at - now
+            self._begun_at = now
+            self._refreshed.clear()
+        try:
+            with own_errors():
+                snapshot = self._read()
+        except LanesError as error:
+            self._fail(error)
+        except Exception as error:
+            self._fail(LanesError(f"the lanes could not be read: {error!r}"))
+            raise
+        else:
+            self._keep(TimedSnapshot(snapshot, now, time.monotonic() - now))
+        return 0.0
 
     def _read(self) -> LaneSnapshot:
         at = time.time()

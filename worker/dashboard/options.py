@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from celery import Celery
+from prometheus_client import REGISTRY
 
 from lanes.queue.store import LaneStore
 from lanes.settings import DashboardSettings
@@ -15,6 +16,7 @@ from worker.dashboard import flower
 from worker.dashboard.access import AccessPolicy, AccessPolicyError, bind_address, check_credentials
 from worker.dashboard.routes import handlers
 from worker.metrics import register
+from worker.metrics.loops import loops_collector
 
 
 def check_option_names(arguments: Sequence[str]) -> None:
@@ -74,6 +76,7 @@ def run(capp: Celery, store: LaneStore, settings: DashboardSettings, access: Acc
     flower.setup_logging()
     dashboard = flower.Dashboard(capp, store, settings, access, handlers())
     dashboard.metrics = register(store, settings, wait=0)  # who scrapes waits in a thread
+    REGISTRY.register(loops_collector(dashboard.supervisor.failures))
     atexit.register(dashboard.stop)
     signal.signal(signal.SIGTERM, flower.sigterm_handler)
     try:

@@ -1,4 +1,4 @@
-"""The bench: what the shifts of a process share, and the flag that stops those of a whole worker."""
+"""The bench: what the shifts of a process share."""
 
 import threading
 from dataclasses import dataclass, field
@@ -18,10 +18,6 @@ from worker.shared_flag import SharedFlag
 from worker.tokens.provider import TokenProvider
 
 
-class StopFlag(SharedFlag):
-    """Tells the shifts of a worker, in threads or forked processes, to take no further job."""
-
-
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
     """What all shifts of a process share."""
@@ -32,7 +28,7 @@ class WorkerContext:
     tokens: TokenProvider
     events: JobEvents
     hostname: str
-    stop: StopFlag
+    stop: SharedFlag  # set: no shift takes another job
     wakeup: WakeupPipe
     redis: RedisAvailability
     sender_pool: SenderPool | None = None

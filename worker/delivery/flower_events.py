@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any
 
 from celery import Celery
 from celery.events.dispatcher import EventDispatcher
@@ -20,98 +19,79 @@ FLUSH_SECONDS = 0.1
 
 
 class JobEvents:
-    """Sends the events of one process, as if each job were a task. Thread-safe."""
+    """Sends the events of one process, as if each job were a task; none unless `enabled`. Thread-safe."""
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, hostname: str, *, enabled: bool = True) -> None:
         self._app = app
+        self._hostname = hostname
+        self._enabled = enabled
         self._lock = threading.Lock()
         self._dispatcher: EventDispatcher | None = None
         self._flushed_at = 0.0
 
-    def _sender(self, hostname: str) -> EventDispatcher:
+    def _sender(self) -> EventDispatcher:
         with self._lock:
             if self._dispatcher is None:
                 self._dispatcher = EventDispatcher(
                     self._app.connection_for_write(),
-                    hostname=hostname,
+                    hostname=self._hostname,
                     app=self._app,
+                    enabled=self._enabled,
                     buffer_group={"task"},
                     buffer_limit=sys.maxsize,  # a thread that sends what is buffered holds up all others
                 )
             return self._dispatcher
 
-    def started(self, job: Released, hostname: str) -> None:
+    def started(self, job: Released) -> None:
         """A job was released to a worker."""
         if job.attempt == 1:
-            self._received(job.id, job, hostname)
-        self._sender(hostname).send("task-started", uuid=job.id, retries=job.attempt - 1)
+            self._received(job.id, job)
+        self._sender().send("task-started", uuid=job.id, retries=job.attempt - 1)
 
-    def _received(self, job_id: str, job: Released, hostname: str) -> None:
+    def _received(self, job_id: str, job: Released) -> None:
         arguments = f"('{job.location_id}',)"
-        self._sender(hostname).send(
-            "task-received", uuid=job_id, name=TASK_NAME, args=arguments, kwargs="{}", retries=0
-        )
+        self._sender().send("task-received", uuid=job_id, name=TASK_NAME, args=arguments, kwargs="{}", retries=0)
 
-    def succeeded(
-        self, job: Released, outcome: Outcome, seconds: float, hostname: str, merged_jobs: Iterable[str] = ()
-    ) -> None:
+    def succeeded(self, job: Released, outcome: Outcome, seconds: float, merged_jobs: Iterable[str] = ()) -> None:
         """The API took the job, and with it those that were merged into it."""
         result = f"opportunity={outcome.opportunity_id} new={outcome.new}"
-        sender = self._sender(hostname)
+        sender = self._sender()
         sender.send("task-succeeded", uuid=job.id, result=result, runtime=seconds)
         for job_id in merged_jobs:
-            self._received(job_id, job, hostname)
+            self._received(job_id, job)
             sender.send("task-succeeded", uuid=job_id, result=f"{result} merged into {job.id}", runtime=seconds)
 
-    def retried(self, job: Released, outcome: Outcome, hostname: str) -> None:
+    def retried(self, job: Released, outcome: Outcome) -> None:
         """The job waits for another attempt."""
-        self._sender(hostname).send("task-retried", uuid=job.id, exception=_explain(outcome), traceback="")
+        self._sender().send("task-retried", uuid=job.id, exception=_explain(outcome), traceback="")
 
-    def failed(self, job: Released, outcome: Outcome, hostname: str, merged_jobs: Iterable[str] = ()) -> None:
+    def failed(self, job: Released, outcome: Outcome, merged_jobs: Iterable[str] = ()) -> None:
         """The job is a dead letter, and with it those that were merged into it."""
-        sender = self._sender(hostname)
+        sender = self._sender()
         sender.send("task-failed", uuid=job.id, exception=_explain(outcome), traceback="")
         for job_id in merged_jobs:
-            self._received(job_id, job, hostname)
+            self._received(job_id, job)
             exception = f"{_explain(outcome)}, merged into {job.id}"
             sender.send("task-failed", uuid=job_id, exception=exception, traceback="")
 
-    def lost(self, job: Reclaimed, hostname: str) -> None:
+    def lost(self, job: Reclaimed) -> None:
         """The worker that had the job fell silent: it is tried again, or was given up."""
         kind = "task-failed" if job.buried else "task-retried"
-        self._sender(hostname).send(kind, uuid=job.id, exception="lost: its worker fell silent", traceback="")
+        self._sender().send(kind, uuid=job.id, exception="lost: its worker fell silent", traceback="")
 
     @property
     def waiting(self) -> int:
         """How many events of this process have not been sent yet."""
         return 0 if self._dispatcher is None else unsent_events(self._dispatcher)
 
-    def flush(self, hostname: str, *, soon: bool = False) -> None:
+    def flush(self, *, soon: bool = False) -> None:
         """Send what is buffered; with `soon`, only if nothing was sent for a while."""
         now = time.monotonic()
         if not soon or now - self._flushed_at >= FLUSH_SECONDS:
             self._flushed_at = now
-            self._sender(hostname).flush()
+            self._sender().flush()
 
 
 def _explain(outcome: Outcome) -> str:
     """Return the outcome and the status: the API's own words may repeat an opportunity's content."""
     return f"{outcome.kind}: {outcome.status or 'no answer'}"
-
-
-class NoEvents(JobEvents):
-    """Sends nothing: for workers that were told to send no task events."""
-
-    def _sender(self, hostname: str) -> Any:  # noqa: ARG002 - the signature of what it replaces
-        return _SILENT
-
-
-class _Silent:
-    def send(self, *_: object, **__: object) -> None:
-        """Drop the event."""
-
-    def flush(self) -> None:
-        """Nothing is buffered."""
-
-
-_SILENT = _Silent()

@@ -141,4 +141,13 @@ WORKER_METRICS = (
     ),
 )
 
-ALL = CELL_METRICS + WORKER_METRICS
+OF_LOOPS = (
+    MetricSpec(
+        "lanes_loop_failures_total",
+        _C,
+        "unexpected errors of a background loop of this process; it was started again after each",
+        ("loop",),
+    ),
+)
+
+ALL = CELL_METRICS + WORKER_METRICS + OF_LOOPS

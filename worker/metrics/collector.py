@@ -6,20 +6,17 @@ no longer: neither a Redis that is away nor ten thousand lanes hold up the loop 
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry
-from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
 
 from lanes.errors import LanesError, RedisUnavailableError
 from lanes.queue.store import LaneStore
 from lanes.settings import DashboardSettings
-from worker.metrics import samples
 from worker.metrics.catalogue import CELL_METRICS
-from worker.metrics.samples import Sample
+from worker.metrics.samples import CatalogueCollector, Sample
 from worker.metrics.snapshot import MetricsSnapshot, take_snapshot
 
 log = structlog.get_logger()
@@ -47,8 +44,9 @@ class ScrapeResult:
         return self.ended_at + min(max(FRESH_SECONDS, SHARE_OF_TIME * self.seconds), STALE_SECONDS / 2)
 
 
-class LanesCollector(Collector):
-    """Tells Prometheus of the lanes. Thread-safe.
+class LanesCollector(CatalogueCollector):
+    """Tells Prometheus what the last look showed, after a new one if that is not fresh and the new one is quick.
+    Thread-safe.
 
     Args:
         store: where the lanes are.
@@ -57,20 +55,13 @@ class LanesCollector(Collector):
     """
 
     def __init__(self, store: LaneStore, settings: DashboardSettings, wait: float = WAIT_SECONDS) -> None:
+        super().__init__(CELL_METRICS, lambda: self._told(self.refresh(self.wait)))
         self._store = store
         self._settings = settings
         self.wait = wait
         self._changed = threading.Condition()
         self._scraping = False
         self._result: ScrapeResult | None = None
-
-    def describe(self) -> Iterable[Metric]:
-        """Return all metrics without a value: nothing is asked of Redis."""
-        return samples.describe(CELL_METRICS)
-
-    def collect(self) -> Iterable[Metric]:
-        """Return what the last look showed, after a new one if that is not fresh and the new one is quick."""
-        return samples.collect(CELL_METRICS, self._samples(self.refresh(self.wait)))
 
     def refresh(self, wait: float) -> ScrapeResult | None:
         """Look again unless the last look is fresh; wait so many seconds for that; return the last look, if any."""
@@ -101,7 +92,7 @@ class LanesCollector(Collector):
             self._changed.notify_all()
 
     @staticmethod
-    def _samples(result: ScrapeResult | None) -> Iterator[Sample]:
+    def _told(result: ScrapeResult | None) -> Iterator[Sample]:
         """Tell what was seen; nothing that is so old that it would mislead."""
         if result is None:
             yield Sample("lanes_scrape_success", 0)

@@ -8,9 +8,9 @@ from heapq import nsmallest
 from lanes.queue.global_state import GlobalState
 from lanes.queue.lane import HoldCause, Lane
 from lanes.settings import DashboardSettings
-from worker.dashboard.throughput.statistics import in_use
 from worker.metrics.catalogue import OTHER
 from worker.metrics.samples import Sample
+from worker.metrics.window_use import in_use
 
 BY = ("authorization", "outage", "person")
 

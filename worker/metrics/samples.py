@@ -1,9 +1,10 @@
-"""From values to what Prometheus reads. Pure."""
+"""From values to what Prometheus reads."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from lanes.activity.series import Histogram
 from worker.metrics.catalogue import MetricKind, MetricSpec
@@ -45,6 +46,22 @@ def collect(catalogue: Sequence[MetricSpec], samples: Iterable[Sample]) -> list[
         if family.samples:
             metrics.append(family)
     return metrics
+
+
+class CatalogueCollector(Collector):
+    """Tells Prometheus of the metrics of a catalogue; `samples` returns their values."""
+
+    def __init__(self, catalogue: Sequence[MetricSpec], samples: Callable[[], Iterable[Sample]]) -> None:
+        self._catalogue = catalogue
+        self._samples = samples
+
+    def describe(self) -> Iterable[Metric]:
+        """Return all metrics without a value."""
+        return describe(self._catalogue)
+
+    def collect(self) -> Iterable[Metric]:
+        """Return them with their values."""
+        return collect(self._catalogue, self._samples())
 
 
 def _add(family: Family, sample: Sample) -> None:

@@ -4,18 +4,13 @@ One worker at a time has a notice, until its lease ends; so a worker that dies w
 receiver that answered too late may get it twice, under the same id.
 """
 
-import random
-import threading
-
-import redis
 import structlog
 
-from lanes.errors import LanesError
 from lanes.queue.notification import Notification
 from lanes.queue.store import LaneStore
+from lanes.retry_loop import SLIGHT, jittered
 from lanes.settings import WorkerSettings
 from worker.notifications.webhook import SEND_SECONDS, WebhookClient, public_facts
-from worker.safety.redis_availability import RedisAvailability
 
 log = structlog.get_logger()
 
@@ -31,36 +26,18 @@ LOGGED_ONLY = frozenset({"limit_changed"})
 class Notifier:
     """The loop of one worker. Times in seconds."""
 
-    def __init__(self, store: LaneStore, settings: WorkerSettings, availability: RedisAvailability) -> None:
+    def __init__(self, store: LaneStore, settings: WorkerSettings) -> None:
         self._store = store
-        self._redis = availability
         self._dead_above = settings.notify_dead_above
         self._client: WebhookClient | None = None
         if settings.notify_url and settings.notify_secret:
             self._client = WebhookClient(
                 settings.notify_url.get_secret_value(), settings.notify_secret.get_secret_value()
             )
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
 
-    def start(self) -> None:
-        """Begin to look for notices."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Take no further notice."""
-        self._stopping.set()
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                while not self._stopping.is_set() and self.work():
-                    pass
-            except (LanesError, redis.RedisError, OSError) as error:
-                self._redis.mark_unavailable(error)
-            except Exception:
-                log.exception("notifier_failed")
-            self._stopping.wait(LOOK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+    def step(self) -> float:
+        """Log and send one notice, if one is due; return for how long to wait then."""
+        return 0.0 if self.work() else jittered(LOOK_SECONDS, SLIGHT)
 
     def work(self) -> bool:
         """Log and send one notice, if one is due; return whether there was one."""

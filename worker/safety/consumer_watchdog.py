@@ -12,7 +12,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
 from enum import Enum
@@ -109,13 +108,10 @@ class ConsumerWatchdog:
         self._silence = SilenceDetector(self._max_seconds)
         self._consumer: Any = None
         self._heartbeat_at = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
     def watch(self, consumer: Any) -> None:
         """The consumer is up, for the first time or again."""
         self._consumer = consumer
-        if not self._thread.is_alive():
-            self._thread.start()
 
     def needs_heartbeat(self) -> bool:
         """Return whether a shift should begin although nothing is due: true once in a while."""
@@ -125,17 +121,21 @@ class ConsumerWatchdog:
         self._heartbeat_at = now
         return True
 
-    def _run(self) -> None:
-        while True:
-            time.sleep(self._max_seconds / CHECKS)
-            if self._stopping():
-                continue
-            step = self._silence.check(time.monotonic(), self._shifts_begun(), redis_answers=self._redis_answers())
-            if step is WatchdogAction.RESTART:
-                log.error("worker_stuck", seconds=self._max_seconds, does="starts its consumer anew")
-                restart(self._consumer)
-            elif step is WatchdogAction.END:
-                self._end()
+    @property
+    def pause(self) -> float:
+        """For how many seconds to wait from look to look."""
+        return self._max_seconds / CHECKS
+
+    def check(self) -> None:
+        """See whether the worker takes work; if not, let it consume anew, and end it the next time."""
+        if self._stopping():
+            return
+        step = self._silence.check(time.monotonic(), self._shifts_begun(), redis_answers=self._redis_answers())
+        if step is WatchdogAction.RESTART:
+            log.error("worker_stuck", seconds=self._max_seconds, does="starts its consumer anew")
+            restart(self._consumer)
+        elif step is WatchdogAction.END:
+            self._end()
 
     def _redis_answers(self) -> bool:
         try:

@@ -2,24 +2,21 @@
 when its Redis becomes one.
 """
 
-import contextlib
 import os
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any
 
 import structlog
-from celery import bootsteps
 from celery.exceptions import WorkerShutdown
 
 from lanes.checks.finding import Finding
 from lanes.checks.server import check_server, inspect_server, startup_blockers
 from lanes.credentials import CredentialStore
-from lanes.errors import LanesError, RedisUnavailableError, Trouble
+from lanes.errors import LanesError
 from lanes.queue.store import LaneStore
 from lanes.settings import WorkerSettings
-from worker.tokens.credential_watch import CredentialWatch, count_if_all_undecryptable
+from worker.tokens.credential_watch import count_if_all_undecryptable
 from worker.tokens.vault import Vault
 
 log = structlog.get_logger()
@@ -37,8 +34,6 @@ class StartupCheck:
         self._store = store
         self._allowed = settings.allow_unsafe_redis
         self._warned: frozenset[str] = frozenset()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="startup_check", daemon=True)
 
     def blocking_findings(self) -> list[Finding]:
         """Return why the worker must not start here; what is only a risk, or is allowed, is logged.
@@ -57,18 +52,6 @@ class StartupCheck:
                 warn_unsafe(finding)
             return []
         return refused
-
-    def start(self) -> None:
-        """Look now and then from now on."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._stopping.set()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(CHECK_SECONDS):
-            self.recheck()
 
     def recheck(self) -> None:
         """Warn of what has become a reason not to start, once each; a worker that is at work goes on."""
@@ -119,55 +102,3 @@ def refuse_start(lines: Sequence[str]) -> None:
     timer.daemon = True
     timer.start()
     raise WorkerShutdown(EX_CONFIG)
-
-
-class StartupCheckStep(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Looks at Redis before the consumer takes tasks, for the first time or again."""
-
-    requires = {"celery.worker.consumer:Connection"}  # noqa: RUF012 - Celery's way to say it
-
-    def __init__(self, parent: Any, **options: Any) -> None:
-        super().__init__(parent, **options)
-        self._startup_check: StartupCheck | None = None
-        self._credentials: CredentialWatch | None = None
-        self._passed = False
-
-    def start(self, parent: Any) -> None:
-        """Refuse, or begin to watch. A worker that was admitted once goes on, whatever becomes of its Redis."""
-        from worker.app import worker_context  # noqa: PLC0415 - the app imports this module
-
-        shared = worker_context(parent.hostname)
-        self._startup_check = StartupCheck(shared.store, shared.settings)
-        if self._passed:
-            self._startup_check.recheck()
-        else:
-            self._check(self._startup_check, shared.store, shared.settings)
-        self._startup_check.start()
-        if self._credentials is None:
-            self._credentials = CredentialWatch(
-                shared.settings, CredentialStore(shared.store), shared.tokens.unservable
-            )
-            with contextlib.suppress(LanesError, OSError):
-                self._credentials.check()  # before the first job: what cannot be served is not even taken
-            self._credentials.start()  # and from then on until the process ends
-
-    def _check(self, startup_check: StartupCheck, store: LaneStore, settings: WorkerSettings) -> None:
-        try:
-            refused = refusal_lines(startup_check.blocking_findings()) or undecryptable_lines(
-                CredentialStore(store), settings
-            )
-        except RedisUnavailableError as error:
-            if error.trouble is not Trouble.SCHEMA:
-                raise ConnectionError(str(error)) from error  # which Celery answers by trying again
-            refused = [f"the worker does not start: {error}"]
-        if refused:
-            refuse_start(refused)
-        self._passed = True
-
-    def stop(self, parent: Any) -> None:  # noqa: ARG002 - Celery's signature
-        """The consumer goes down."""
-        if self._startup_check is not None:
-            self._startup_check.stop()
-            self._startup_check = None
-
-    shutdown = stop

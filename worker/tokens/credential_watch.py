@@ -1,12 +1,10 @@
 """Looks at every stored credential now and then: which of them can this worker not decrypt, and does it still hold?"""
 
-import threading
 import time
 
 import structlog
 
 from lanes.credentials import AGENCY, CredentialStore
-from lanes.errors import LanesError
 from lanes.settings import WorkerSettings
 from worker.tokens.unservable import NOTED_SECONDS, TokenCheck, Unservable
 from worker.tokens.vault import UndecryptableError, Vault, VaultError
@@ -37,21 +35,6 @@ class CredentialWatch:
         self._confirmed: set[str] = set()
         self._scanned_at = -SCAN_SECONDS
         self._logged = 0
-        self._thread = threading.Thread(target=self._run, name="credential-watch", daemon=True)
-
-    def start(self) -> None:
-        """Look now and then from now on."""
-        self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            time.sleep(CHECK_SECONDS)
-            try:
-                self.check()
-            except (LanesError, OSError):
-                continue  # Redis is away; others tell
-            except Exception:
-                log.exception("credential_watch_failed")
 
     def check(self) -> None:
         """Look at what could not be decrypted or served, and, once a minute, at everything.

@@ -14,6 +14,7 @@ import structlog
 
 from lanes.credentials import AGENCY, CredentialStore, StoredCredential
 from lanes.errors import LanesError, RedisUnavailableError
+from lanes.retry_loop import RetryLoop
 from lanes.settings import WorkerSettings
 from worker.highlevel.outcomes import RequestFailure
 from worker.tokens import renewal_policy
@@ -236,19 +237,18 @@ class Renewer:
             attempt.credential, grant, renewal_policy.given_at(attempt.now, attempt.first_at)
         )
         sealed = self._vault.encrypt(attempt.name, credential)
-        given_up_at, said = math.inf, False
+        tries, said = RetryLoop(PERSIST_PAUSE_SECONDS), False
         while True:
             try:
                 version = self._store.store_credential(attempt.name, sealed, replaces=stored.version)
             except RedisUnavailableError as error:
-                now = time.monotonic()
                 if self._closing.is_set() or self._stopping():
-                    given_up_at = min(given_up_at, now + STOPPING_SECONDS)
-                if now >= given_up_at:
+                    tries.end_within(STOPPING_SECONDS)
+                if tries.over:
                     raise
                 (log.debug if said else log.warning)("token_not_stored_yet", token=attempt.name, error=str(error))
                 said = True
-                time.sleep(PERSIST_PAUSE_SECONDS * self._chance.uniform(0.5, 1.5))
+                tries.sleep()
             else:
                 break
         self._failures.pop(attempt.name, None)

@@ -11,13 +11,14 @@ from lanes.queue.store import LaneStore, connect
 from lanes.settings import WorkerSettings
 from ops.sandbox import DEFAULT_TOKEN
 from producers import OpportunityProducer
-from worker.delivery.context import StopFlag, WorkerContext
-from worker.delivery.flower_events import NoEvents
+from worker.delivery.context import WorkerContext
+from worker.delivery.flower_events import JobEvents
 from worker.delivery.sender_pool import InlineSender
 from worker.delivery.shift import SenderThread
 from worker.delivery.wakeup import WakeupPipe
 from worker.highlevel.client import HighLevelClient
 from worker.safety.redis_availability import RedisAvailability
+from worker.shared_flag import SharedFlag
 from worker.tokens.provider import TokenProvider
 
 LONG_SECONDS = 60.0  # nothing is due for a second before that
@@ -32,8 +33,8 @@ class Worker:
         self.producer = producer
         self.client = HighLevelClient(settings.api_base_url, settings.api_version, settings.http_timeout_seconds)
         self.tokens = TokenProvider(settings, store)
-        parts = (settings, store, self.client, self.tokens, NoEvents(Celery()), "w")
-        self.context = WorkerContext(*parts, StopFlag(), WakeupPipe(), RedisAvailability())
+        parts = (settings, store, self.client, self.tokens, JobEvents(Celery(), "w", enabled=False), "w")
+        self.context = WorkerContext(*parts, SharedFlag(), WakeupPipe(), RedisAvailability())
 
     def work(self) -> None:
         """Send what is due."""

@@ -10,13 +10,14 @@ from ops.embedded.redis_server import RedisServer
 from ops.sandbox import DEFAULT_TOKEN, Sandbox
 from producers import OpportunityProducer
 from tests.proxy import Proxy
-from worker.delivery.context import StopFlag, WorkerContext
-from worker.delivery.flower_events import NoEvents
+from worker.delivery.context import WorkerContext
+from worker.delivery.flower_events import JobEvents
 from worker.delivery.sender_pool import InlineSender
 from worker.delivery.shift import SenderThread
 from worker.delivery.wakeup import WakeupPipe
 from worker.highlevel.client import HighLevelClient
 from worker.safety.redis_availability import RedisAvailability
+from worker.shared_flag import SharedFlag
 from worker.tokens.provider import TokenProvider
 
 LEASE, TIMEOUT, HELD_UP = 0.6, 0.5, 0.7  # seconds
@@ -30,9 +31,9 @@ def context_for(settings: WorkerSettings, store: LaneStore) -> WorkerContext:
         store,
         client,
         TokenProvider(settings, store),
-        NoEvents(Celery()),
+        JobEvents(Celery(), "w", enabled=False),
         "w",
-        StopFlag(),
+        SharedFlag(),
         WakeupPipe(),
         RedisAvailability(),
     )

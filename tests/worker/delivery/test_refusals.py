@@ -12,7 +12,7 @@ from lanes.queue.store import LaneStore, connect
 from lanes.settings import WorkerSettings
 from producers import OpportunityProducer
 from worker.delivery.circuit_breaker import counted_refusal, refusal_shape
-from worker.delivery.context import StopFlag, WorkerContext
+from worker.delivery.context import WorkerContext
 from worker.delivery.flower_events import JobEvents
 from worker.delivery.sender_pool import InlineSender
 from worker.delivery.shift import SenderThread
@@ -20,6 +20,7 @@ from worker.delivery.wakeup import WakeupPipe
 from worker.highlevel.client import HighLevelClient
 from worker.highlevel.outcomes import Outcome, OutcomeKind
 from worker.safety.redis_availability import RedisAvailability
+from worker.shared_flag import SharedFlag
 from worker.tokens.provider import TokenProvider
 
 SETTINGS = WorkerSettings(refusal_brake=1)
@@ -30,11 +31,10 @@ class KeptEvents(JobEvents):
     """Keeps what would be sent to Flower."""
 
     def __init__(self) -> None:
-        super().__init__(Celery())
+        super().__init__(Celery(), "w")
         self.kept: list[tuple[str, str]] = []
 
-    def _sender(self, hostname: str) -> Any:
-        del hostname
+    def _sender(self) -> Any:
         return self
 
     def send(self, kind: str, uuid: str, **_: object) -> None:
@@ -86,7 +86,7 @@ def test_a_request_out_when_the_brake_closed_is_reported_as_retried(redis_url: s
         api = HighLevelClient(SETTINGS.api_base_url, SETTINGS.api_version, SETTINGS.http_timeout_seconds)
         tokens = TokenProvider(SETTINGS, store)
         context = WorkerContext(
-            SETTINGS, store, api, tokens, events, "w", StopFlag(), WakeupPipe(), RedisAvailability()
+            SETTINGS, store, api, tokens, events, "w", SharedFlag(), WakeupPipe(), RedisAvailability()
         )
         rows = [{"pipelineId": "p", "locationId": "loc", "contactId": contact} for contact in "ab"]
         first, second = producer.enqueue_many(rows).job_ids

@@ -18,7 +18,7 @@ from ops.sandbox import DEFAULT_TOKEN, Sandbox, SandboxSettings
 from producers import OpportunityProducer
 from tests.worker.delivery.test_expired_lease import context_for
 from worker.delivery.context import WorkerContext
-from worker.delivery.flower_events import NoEvents
+from worker.delivery.flower_events import JobEvents
 from worker.delivery.sender_pool import InlineSender
 from worker.delivery.shift import SenderThread
 from worker.tokens.credential import Credential, CredentialKind
@@ -45,11 +45,11 @@ class Together(TokenProvider):
         return super().of(location_id)
 
 
-class CountedEvents(NoEvents):
+class CountedEvents(JobEvents):
     """Events that go nowhere, and how many jobs failed and went back."""
 
     def __init__(self) -> None:
-        super().__init__(Celery())
+        super().__init__(Celery(), "w", enabled=False)
         self.counts: Counter[str] = Counter()
 
     def failed(self, *_: Any) -> None:

@@ -20,7 +20,6 @@ from tests.worker.highlevel.wire import answer as wire_answer
 from tests.worker.notifications.receiver import Receiver
 from worker.notifications.notifier import GIVE_UP_SECONDS, LEASE_SECONDS, Notifier, retry_in
 from worker.notifications.webhook import WebhookClient, public_facts
-from worker.safety.redis_availability import RedisAvailability
 
 SECRET = "a-secret-of-both-ends"
 
@@ -40,7 +39,7 @@ def receiver() -> Iterator[Receiver]:
 
 def notifier(store: LaneStore, receiver: Receiver | None, **settings: object) -> Notifier:
     where = {} if receiver is None else {"notify_url": receiver.url, "notify_secret": SECRET}
-    return Notifier(store, WorkerSettings.model_validate(where | settings), RedisAvailability())
+    return Notifier(store, WorkerSettings.model_validate(where | settings))
 
 
 def drain(one: Notifier) -> None:

@@ -24,6 +24,7 @@ from lanes.errors import LanesError, RedisUnavailableError
 from lanes.printable import printable
 from lanes.queue.dead_letter import ActionResult
 from lanes.queue.store import LaneStore
+from lanes.retry_loop import RetryLoop
 from lanes.storage.stored import MICROSECONDS
 
 log = structlog.get_logger()
@@ -210,7 +211,7 @@ class _BulkRunner:
 
     def run(self) -> str:
         """Do it; return how it ended."""
-        away_since: float | None = None
+        tries: RetryLoop | None = None
         while True:
             try:
                 self._resolve_in_doubt()
@@ -218,17 +219,16 @@ class _BulkRunner:
                     self._in_doubt = ids
                     self._move(ids)
                     self._in_doubt = []
-                    away_since, self._run.waiting = None, None
+                    tries, self._run.waiting = None, None
                     if self._stop.is_set():
                         return "stopped"
             except RedisUnavailableError as error:
-                now = time.monotonic()
-                away_since = away_since or now
-                if now - away_since > MAX_OUTAGE_SECONDS:
-                    raise
+                tries = tries or RetryLoop(RETRY_SECONDS, within=MAX_OUTAGE_SECONDS, stop=self._stop)
                 self._run.waiting = str(error)
-                if self._stop.wait(RETRY_SECONDS):
-                    return "stopped"
+                if not tries.sleep():
+                    if self._stop.is_set():
+                        return "stopped"
+                    raise
             else:
                 return "done"
 

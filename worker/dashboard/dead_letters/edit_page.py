@@ -13,7 +13,8 @@ from lanes.printable import printable
 from lanes.queue.job import Job
 from lanes.queue.new_job import NewJob
 from producers.dead_letter_edit import apply_form, differences, field_names, form_value, new_job_with_body, parse_body
-from producers.errors import FieldError, InvalidJobError
+from producers.errors import InvalidJobError
+from producers.receipt import FieldError
 from worker.dashboard.jobs.reveal import digest_of
 from worker.dashboard.page import Change, Page
 

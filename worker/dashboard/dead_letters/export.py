@@ -34,7 +34,7 @@ class ExportDeadLetters(Change):
         form = FORMATS.get(str(self.payload.get("format")))
         if form is None:
             raise HTTPError(400, f"format: must be {' or '.join(FORMATS)}")
-        views = views_of(self.application.settings, self.store)
+        views = views_of(self.application.settings, self.store, self.dashboard.supervisor)
         selection, total = await self.run_in_thread(selection_of, self.store, views, self.payload)
         await self.log_change("export", selection.description, f"{total:,}, as {form}")
         self.set_header("Content-Type", TYPES[form])

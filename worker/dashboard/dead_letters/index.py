@@ -19,6 +19,7 @@ from lanes.dead_letters.operations import STEP
 from lanes.errors import LanesError
 from lanes.queue.dead_letter_summary import DeadLetterSummary
 from lanes.queue.store import LaneStore
+from worker.safety.supervisor import Loop, Supervisor
 
 MAX_LETTERS = 200_000  # letters that are known, the newest; about 550 bytes each
 READ_BATCH = 2000  # letters of which the first reading asks at once
@@ -76,8 +77,14 @@ class DeadLetterIndex:
     """
 
     def __init__(
-        self, store: LaneStore, max_letters: int = MAX_LETTERS, on_dropped: Callable[[], None] = lambda: None
+        self,
+        store: LaneStore,
+        max_letters: int = MAX_LETTERS,
+        on_dropped: Callable[[], None] = lambda: None,
+        supervisor: Supervisor | None = None,
     ) -> None:
+        self._supervisor = supervisor or Supervisor()
+        self._wake = threading.Event()
         self._store = store
         self._max_letters = max_letters
         self._on_dropped = on_dropped
@@ -89,16 +96,17 @@ class DeadLetterIndex:
         self._known = IndexSnapshot()
         self._refresh_lock = threading.Lock()  # held by who reads
         self._changed = threading.Condition()
-        self._used_at = self._fresh_at = self._asked_at = -IDLE_SECONDS  # by the clock of this process
-        self._thread: threading.Thread | None = None
+        # By the clock of this process.
+        self._used_at = self._fresh_at = self._asked_at = self._next_at = -IDLE_SECONDS
+        self._started = False
 
     def current(self, wait: float = MAX_WAIT_SECONDS, age: float = MAX_AGE_SECONDS) -> IndexSnapshot:
         """Return what is known; where that is older than `age` seconds, wait for news, at most `wait` seconds."""
         with self._changed:
             now = self._used_at = time.monotonic()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._poll, name="letter-index", daemon=True)
-                self._thread.start()
+            if not self._started:
+                self._supervisor.start(Loop("letter-index", self._step, wake=self._wake))
+                self._started = True
             if now - self._fresh_at > age:
                 self._request(now)
             self._changed.wait_for(
@@ -113,35 +121,43 @@ class DeadLetterIndex:
 
     def _request(self, now: float) -> None:
         self._asked_at = now
-        self._changed.notify_all()
+        self._wake.set()
 
     @property
     def _refresh_pending(self) -> bool:
         return self._asked_at > self._fresh_at
 
-    def _poll(self) -> None:
-        while True:
-            with self._changed:
-                idle = time.monotonic() - self._used_at
-                if idle > IDLE_SECONDS:
-                    self._drop_all()
-                    return
-                if idle > ACTIVE_SECONDS and not self._refresh_pending:
-                    self._changed.wait_for(lambda: self._refresh_pending, IDLE_SECONDS)
-                    continue
-            self.refresh()
-            with self._changed:
-                self._changed.wait_for(lambda: self._refresh_pending, POLL_SECONDS)
+    def _step(self) -> float | None:
+        """Refresh while somebody looks; give up when nobody has looked for long."""
+        with self._changed:
+            now = time.monotonic()
+            idle = now - self._used_at
+            if idle > IDLE_SECONDS:
+                self._drop_all()
+                return None
+            if not self._refresh_pending:
+                if idle > ACTIVE_SECONDS:
+                    return IDLE_SECONDS
+                if now < self._next_at:
+                    return self._next_at - now
+        self.refresh()
+        self._next_at = time.monotonic() + POLL_SECONDS
+        return 0.0
 
     def _drop_all(self) -> None:
         """Nobody has looked for long: give the memory back."""
-        self._times, self._letters, self._order, self._complete = {}, {}, [], False
+        self._clear()
         self._known = IndexSnapshot(version=self._known.version + 1)
-        self._thread = None
+        self._started = False
         self._on_dropped()
 
+    def _clear(self) -> None:
+        self._times, self._letters, self._order, self._complete = {}, {}, [], False
+
     def refresh(self) -> None:
-        """Read what changed. A Redis that is away is told by `failure`, and what is known stays."""
+        """Read what changed. An error is told by `failure`, and what is known stays. After one that is no outage of
+        Redis the next reading begins with the first letter.
+        """
         failure = None
         begun = time.monotonic()
         with self._refresh_lock:
@@ -152,10 +168,15 @@ class DeadLetterIndex:
                     self._read_first()
             except LanesError as error:
                 failure = str(error)
-            with self._changed:
-                self._known = replace(self._known, failure=failure)
-                self._fresh_at = begun
-                self._changed.notify_all()
+            except Exception as error:
+                failure = f"the dead letters could not be read: {error!r}"
+                self._clear()
+                raise
+            finally:
+                with self._changed:
+                    self._known = replace(self._known, failure=failure)
+                    self._fresh_at = begun
+                    self._changed.notify_all()
 
     def _total(self) -> int:
         return int(self._store.read(lambda client: client.zcard(self._store.key("dead"))))

@@ -88,7 +88,7 @@ class DeadLettersPage(Page):
     @property
     def views(self) -> DeadLetterViews:
         """What the pages of the dead letters share."""
-        return views_of(self.application.settings, self.store)
+        return views_of(self.application.settings, self.store, self.dashboard.supervisor)
 
     def _read_data(self, query: DeadLetterQuery) -> DeadLetterListing:
         known = self.views.index.current()
@@ -138,7 +138,7 @@ class StartBulkRun(Change):
 
     async def post(self) -> None:
         """Answer the id of the run."""
-        views = views_of(self.application.settings, self.store)
+        views = views_of(self.application.settings, self.store, self.dashboard.supervisor)
         try:
             run = await (self._start_run(views) if "of" in self.payload else self._start_dry_run(views))
         except BusyError as error:
@@ -175,7 +175,7 @@ class BulkRunData(Page):
 
     def get(self, run_id: str) -> None:
         """Answer how far it is."""
-        run = views_of(self.application.settings, self.store).runs.get(run_id)
+        run = views_of(self.application.settings, self.store, self.dashboard.supervisor).runs.get(run_id)
         if run is None:
             raise HTTPError(404, "no such run, or it ended long ago")
         self.send_json(run.as_json())
@@ -186,7 +186,7 @@ class StopBulkRun(Change):
 
     async def post(self, run_id: str) -> None:
         """Let it end behind the batch that it is at."""
-        runs = views_of(self.application.settings, self.store).runs
+        runs = views_of(self.application.settings, self.store, self.dashboard.supervisor).runs
         run = runs.get(run_id)
         if run is None:
             raise HTTPError(404, "no such run, or it ended long ago")

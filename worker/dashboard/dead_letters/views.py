@@ -12,6 +12,7 @@ from lanes.queue.store import LaneStore
 from worker.dashboard.dead_letters.bulk_runs import BulkRuns
 from worker.dashboard.dead_letters.index import DeadLetterIndex, IndexSnapshot
 from worker.dashboard.dead_letters.query import select_dead_letters, sort_dead_letters
+from worker.safety.supervisor import Supervisor
 
 _SETTINGS_KEY = "dead_letter_views"
 _CACHED_VIEWS = 8  # that are remembered
@@ -21,8 +22,8 @@ _creation = Lock()  # one desk, whoever asks first
 class DeadLetterViews:
     """The index and the runs; remembers the last views, so that a page is turned without all being looked through."""
 
-    def __init__(self, store: LaneStore) -> None:
-        self.index = DeadLetterIndex(store, on_dropped=self._drop_all)
+    def __init__(self, store: LaneStore, supervisor: Supervisor) -> None:
+        self.index = DeadLetterIndex(store, on_dropped=self._drop_all, supervisor=supervisor)
         self.runs = BulkRuns(store, on_finished=self.index.request_refresh)
         self._views = _ViewCache(IndexSnapshot())
 
@@ -79,10 +80,10 @@ class _ViewCache:
         self.groups = grouped
 
 
-def views_of(settings: dict[str, Any], store: LaneStore) -> DeadLetterViews:
+def views_of(settings: dict[str, Any], store: LaneStore, supervisor: Supervisor) -> DeadLetterViews:
     """Return the desk of a dashboard, which keeps it among the settings of its application."""
     with _creation:
         if _SETTINGS_KEY not in settings:
-            settings[_SETTINGS_KEY] = DeadLetterViews(store)
+            settings[_SETTINGS_KEY] = DeadLetterViews(store, supervisor)
     views: DeadLetterViews = settings[_SETTINGS_KEY]
     return views

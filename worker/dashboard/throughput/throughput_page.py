@@ -13,6 +13,8 @@ from lanes.errors import LanesError
 from lanes.queue.store import LaneStore
 from worker.dashboard.page import Page
 from worker.dashboard.throughput import statistics
+from worker.dashboard.workers import LiveWorker
+from worker.metrics.window_use import in_use
 
 HOUR_TTL_SECONDS, DAY_TTL_SECONDS = 1.5, 30.0
 
@@ -82,14 +84,14 @@ class ThroughputData(Page):
         workers = self.dashboard.live_workers()
         self.send_json(await self.run_in_thread(self._numbers, workers))
 
-    def _numbers(self, workers: list[statistics.LiveWorker]) -> dict[str, Any]:
+    def _numbers(self, workers: list[LiveWorker]) -> dict[str, Any]:
         store, settings = self.store, self.lanes_settings
         seen, hour, day = self.lane_cache.snapshot(), self.HOUR.of(store), self.DAY.of(store)
         return {
             "at": hour.now,
             "counts": dict(seen.counts),
             "rates": statistics.rates(hour),
-            "in_use": statistics.in_use(seen.lanes, seen.global_state, settings),
+            "in_use": in_use(seen.lanes, seen.global_state, settings),
             "backlog": statistics.backlog(seen.lanes, seen.global_state, hour, settings),
             "oldest": self._linked(statistics.oldest(seen.lanes)),
             "held": self._linked(statistics.held(seen.lanes)),

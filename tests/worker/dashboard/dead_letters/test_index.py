@@ -16,6 +16,7 @@ from tests.worker.dashboard.conftest import until
 from tests.worker.dashboard.dead_letters.sample_dead_letters import dead_letter, fail_again, seed
 from worker.dashboard.dead_letters import index as index_module
 from worker.dashboard.dead_letters.index import DeadLetterIndex, IndexSnapshot, Segment, segments_of
+from worker.safety import supervisor
 
 
 @pytest.fixture
@@ -211,12 +212,29 @@ def test_a_request_starts_it_and_it_refreshes_while_requested(store: LaneStore) 
     assert names.count("letter-index") == 1
 
 
+def test_an_unexpected_error_is_shown_counted_and_does_not_end_it(
+    store: LaneStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE_SECONDS", 0.2)
+    seed(store, range(10))
+    index = DeadLetterIndex(store)
+    until(lambda: index.current().complete, "the first reading")
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "read", lambda _: 1 / 0)
+        until(lambda: index.current().failure is not None, "the failure shown")
+        assert "ZeroDivisionError" in (index.current().failure or "")
+        assert len(index.current().letters) == 10
+    store.purge("job000003", 60)
+    until(lambda: (known := index.current()).failure is None and known.complete and known.total == 9, "its return")
+    assert agrees(index, store)
+    assert index._supervisor.failures.counts["letter-index"] > 0
+
+
 def test_without_requests_it_stops_and_it_starts_again(store: LaneStore, monkeypatch: pytest.MonkeyPatch) -> None:
     seed(store, range(10))
     index = DeadLetterIndex(store)
     until(lambda: index.current().complete, "the first reading")
-    thread = index._thread
-    assert thread is not None
+    [thread] = [thread for thread in threading.enumerate() if thread in index._supervisor._loops]
     monkeypatch.setattr(index_module, "IDLE_SECONDS", -1.0)
     index.request_refresh()
     until(lambda: not thread.is_alive(), "its end")

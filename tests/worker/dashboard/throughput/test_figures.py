@@ -10,7 +10,8 @@ from lanes.queue.global_state import AllBrake, GlobalState, Outage
 from lanes.queue.lane import COUNTS, Brake, Lane
 from lanes.settings import WorkerSettings
 from worker.dashboard.throughput import statistics
-from worker.dashboard.throughput.statistics import LiveWorker
+from worker.dashboard.workers import LiveWorker
+from worker.metrics.window_use import in_use
 
 SETTINGS = WorkerSettings(burst_limit=100, burst_window_seconds=10, daily_limit=1000, shift_threads=32)
 FREE = GlobalState()
@@ -33,7 +34,7 @@ def test_the_share_in_use_counts_lanes_with_work_alone() -> None:
     last_one_out = lane("b", in_flight=1, window_used=10, burst=20)
     idle = lane("c", window_used=100)
     later = lane("d", pending=3, window_used=7)  # all of them wait for their backoff
-    found = statistics.in_use([working, last_one_out, idle, later], FREE, SETTINGS)
+    found = in_use([working, last_one_out, idle, later], FREE, SETTINGS)
     assert found == {"share": 0.75, "used": 90, "allowed": 120, "lanes": 2}
 
 
@@ -48,7 +49,7 @@ def test_the_share_in_use_counts_lanes_with_work_alone() -> None:
     ids=["held", "failing", "day used up", "own day used up"],
 )
 def test_a_lane_that_may_not_send_allows_nothing(stopped: dict[str, Any]) -> None:
-    found = statistics.in_use([lane(pending=1, oldest=1.0, **stopped)], FREE, SETTINGS)
+    found = in_use([lane(pending=1, oldest=1.0, **stopped)], FREE, SETTINGS)
     assert found == {"share": None, "used": 0, "allowed": 0, "lanes": 0}
 
 
@@ -56,11 +57,11 @@ def test_a_lane_that_may_not_send_allows_nothing(stopped: dict[str, Any]) -> Non
     "global_state", [GlobalState(hold="stop", held_by="ana", held_at=1.0), GlobalState(outage=Outage(1.0, 2.0, 1))]
 )
 def test_nothing_is_allowed_while_everything_is_held(global_state: GlobalState) -> None:
-    assert statistics.in_use([lane(pending=1, oldest=1.0)], global_state, SETTINGS)["share"] is None
+    assert in_use([lane(pending=1, oldest=1.0)], global_state, SETTINGS)["share"] is None
 
 
 def test_more_requests_than_the_window_takes_are_no_more_than_all_of_it() -> None:
-    found = statistics.in_use([lane(pending=1, oldest=1.0, window_used=130)], FREE, SETTINGS)
+    found = in_use([lane(pending=1, oldest=1.0, window_used=130)], FREE, SETTINGS)
     assert found["share"] == 1.0
 
 
@@ -86,8 +87,8 @@ def test_a_lane_on_the_brake_is_neither_moving_nor_held() -> None:
     assert statistics.oldest(lanes) == {"seconds": 1.0, "location_id": "a"}
     assert statistics.braked(lanes) == {"lanes": 2, "since": 100.0, "location_id": "b"}
     assert statistics.braked(lanes[:1]) is None
-    assert statistics.in_use(lanes, FREE, SETTINGS)["lanes"] == 1
-    assert statistics.in_use(lanes, GlobalState(brake=AllBrake(1.0, 2.0, 403)), SETTINGS)["lanes"] == 0
+    assert in_use(lanes, FREE, SETTINGS)["lanes"] == 1
+    assert in_use(lanes, GlobalState(brake=AllBrake(1.0, 2.0, 403)), SETTINGS)["lanes"] == 0
 
 
 def test_what_has_just_begun_moves() -> None:

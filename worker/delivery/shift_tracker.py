@@ -1,0 +1,69 @@
+"""The shifts of one worker, from their sending to their end, and the Celery task that each of them is."""
+
+import threading
+import time
+
+from celery import Task
+from celery.worker import state as worker_state
+from celery.worker.request import Request
+
+SHIFT_TASK = "work_shift"
+LOST_SHIFT_SECONDS = 15.0
+
+
+class ShiftTracker:
+    """The shifts that this worker's dispatcher started, from their sending to their end. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sent: dict[str, float] = {}
+        self.accepted = 0
+        self.changed = threading.Event()
+
+    def mark_sent(self, shift_id: str) -> None:
+        """A shift's message is on its way."""
+        with self._lock:
+            self._sent[shift_id] = time.monotonic()
+
+    def mark_started(self, shift_id: str) -> None:
+        """A shift has its slot, or never will."""
+        with self._lock:
+            self._sent.pop(shift_id, None)
+
+    def mark_accepted(self, shift_id: str) -> None:
+        """A shift has its slot."""
+        self.mark_started(shift_id)
+        with self._lock:
+            self.accepted += 1
+
+    @property
+    def starting(self) -> int:
+        """Shifts that were sent and have not begun; one that never begins (its message was lost) is forgotten."""
+        return len(self._waiting())
+
+    @property
+    def shifts(self) -> int:
+        """Shifts that were sent and have not ended."""
+        reserved = {request.id for request in list(worker_state.requests.values()) if request.name == SHIFT_TASK}
+        return len(reserved | self._waiting())
+
+    def _waiting(self) -> set[str]:
+        with self._lock:
+            too_old = time.monotonic() - LOST_SHIFT_SECONDS
+            self._sent = {shift_id: at for shift_id, at in self._sent.items() if at > too_old}
+            return set(self._sent)
+
+
+class ShiftRequest(Request):  # type: ignore[misc]
+    """Tells the book of its worker when a shift begins."""
+
+    def on_accepted(self, pid: int, time_accepted: float) -> None:
+        """The pool has a slot for it."""
+        self.app.runtime.shift_tracker.mark_accepted(self.id)
+        super().on_accepted(pid, time_accepted)
+
+
+class ShiftTask(Task):  # type: ignore[misc]
+    """The base of `work_shift`."""
+
+    Request = ShiftRequest

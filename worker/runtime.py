@@ -1,0 +1,80 @@
+"""The runtime: what the tasks and steps of one Celery app share; they find it as `app.runtime`."""
+
+import threading
+from typing import Any
+
+from lanes.credentials import CredentialStore
+from lanes.queue.store import LaneStore, connect
+from lanes.settings import WorkerSettings
+from lanes.storage.scripts import load_all
+from worker.delivery.context import WorkerContext
+from worker.delivery.flower_events import JobEvents
+from worker.delivery.sender_pool import SenderPool
+from worker.delivery.shift_tracker import ShiftTracker
+from worker.delivery.wakeup import WakeupPipe
+from worker.highlevel.client import HighLevelClient
+from worker.highlevel.local_failures import LocalFailures
+from worker.safety.redis_availability import RedisAvailability
+from worker.safety.supervisor import Supervisor
+from worker.shared_flag import SharedFlag
+from worker.tokens.provider import TokenProvider
+from worker.tokens.unservable import Unservable
+
+
+class Runtime:
+    """Made once, before the pool forks: the flags, the bell and the watches are the same in all processes of a worker.
+    What holds connections is made at its first use, once in each process.
+    """
+
+    def __init__(self, app: Any, settings: WorkerSettings) -> None:
+        self.app = app
+        self.settings = settings
+        self.shift_tracker = ShiftTracker()
+        self.supervisor = Supervisor()  # of the loops that go on while a lost consumer starts again
+        self.stop = SharedFlag()
+        self.ready = SharedFlag()
+        self.wakeup = WakeupPipe()
+        self._some_unservable = SharedFlag()
+        self._trouble = LocalFailures()
+        self._redis = RedisAvailability()
+        self._sender_pool: SenderPool | None = None
+        self._context: WorkerContext | None = None
+        self._lock = threading.Lock()
+
+    def context(self, hostname: str) -> WorkerContext:
+        """Return what the shifts of this process share."""
+        with self._lock:
+            if self._context is None:
+                self._context = self._make_bench(hostname)
+            return self._context
+
+    def _make_bench(self, hostname: str) -> WorkerContext:
+        settings = self.settings
+        load_all(settings.prefix)
+        store = LaneStore(connect(settings.redis_url), settings.prefix)
+        unservable = Unservable(CredentialStore(store), hostname, self._some_unservable)
+        return WorkerContext(
+            settings,
+            store,
+            HighLevelClient(settings.api_base_url, settings.api_version, settings.http_timeout_seconds),
+            TokenProvider(settings, store, lambda: bool(self.stop), unservable),
+            JobEvents(self.app, hostname, enabled=self.app.conf.worker_send_task_events),
+            hostname,
+            self.stop,
+            self.wakeup,
+            self._redis,
+            self._sender_pool,
+            ready=self.ready,
+            local_failures=self._trouble,
+        )
+
+    def begin_process(self) -> None:
+        """After a fork: use nothing that the parent had open. A process has one shift at a time, hence a crew."""
+        self._context, self._sender_pool, self._lock = None, SenderPool(self.settings.shift_threads), threading.Lock()
+
+    def end_process(self) -> None:
+        """Wait for the hands that a shift left in the middle of a request."""
+        if self._sender_pool is not None:
+            self._sender_pool.close()
+        if self._context is not None:
+            self._context.tokens.close()
