@@ -5,7 +5,7 @@ async function enqueue(flower, login, row, id = crypto.randomUUID()) {
   const answer = await fetch(`${flower}/api/task/send-task/producers.enqueue`, {
     method: "POST",
     headers: { Authorization: `Basic ${btoa(login)}`, "Content-Type": "application/json" },
-    body: JSON.stringify({ args: [row], queue: "lanes", task_id: id }), // the same id again makes no second job
+    body: JSON.stringify({ args: [row], queue: "lanes", task_id: id }), // the same id again creates no second job
   });
   if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
   return (await answer.json())["task-id"];

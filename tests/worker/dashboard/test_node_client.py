@@ -43,6 +43,8 @@ def test_jobs_from_node_are_delivered_and_shown(make_site: MakeSite, open_page: 
     assert "From Node" not in site.stack.children[-1].output + site.stack.children[-2].output
 
 
-def test_the_client_of_the_readme_is_the_one_that_runs() -> None:
-    [example] = re.findall(r"^```js\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+def test_the_client_of_the_documentation_is_the_one_that_runs() -> None:
+    [example] = re.findall(
+        r"^```js\n(.*?)^```", (ROOT / "docs" / "enqueue.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
     assert example in CLIENT.read_text("utf-8")
