@@ -1,11 +1,7 @@
 """What can go wrong in the lanes, as one small tree."""
 
-from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from lanes.queue.new_job import EnqueueResult
+from typing import Any
 
 
 class LanesError(Exception):
@@ -57,14 +53,6 @@ class RedisUnavailableError(LanesError):
         super().__init__(message)
         self.trouble = trouble
         self.may_be_done = may_be_done
-
-
-class NotDurableError(LanesError):
-    """Jobs were accepted, but are not known to be as safe as was asked; `answers` are those of the enqueue."""
-
-    def __init__(self, message: str, answers: "Sequence[EnqueueResult | Exception]") -> None:
-        super().__init__(message)
-        self.answers = list(answers)
 
 
 class ScriptError(LanesError):

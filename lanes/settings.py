@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 
 from lanes.environment import ENV_FILE, explain, read_variables, variable
 from lanes.errors import SettingsError
-from lanes.queue.rate_limits import DEFAULT_BURST, DEFAULT_DAILY
+from lanes.rate_limits import DEFAULT_BURST, DEFAULT_DAILY
 from lanes.setting_types import (
     ApiToken,
     ApiUrl,

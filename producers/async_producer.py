@@ -8,10 +8,11 @@ from typing import Self, TypeVar, Unpack
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from lanes.errors import NotDurableError, RedisUnavailableError
+from lanes.errors import RedisUnavailableError
 from lanes.queue.async_store import AsyncLaneStore, connect
 from lanes.queue.enqueueing import DurabilityPolicy, EnqueueResults
 from lanes.queue.job import Job
+from lanes.queue.new_job import NotDurableError
 from lanes.settings import ProducerSettings
 from lanes.storage.durability import Durability
 from producers.batching import (

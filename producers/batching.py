@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from lanes.errors import NotDurableError, RedisUnavailableError
-from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
+from lanes.errors import RedisUnavailableError
+from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob, NotDurableError
 from lanes.settings import ProducerSettings
 from producers.errors import IdempotencyConflictError, InvalidJobError
 from producers.model import EnqueueOptions

@@ -8,9 +8,10 @@ from typing import Self, TypeVar, Unpack
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from lanes.errors import NotDurableError, RedisUnavailableError, SettingsError
+from lanes.errors import RedisUnavailableError, SettingsError
 from lanes.queue.enqueueing import DurabilityPolicy
 from lanes.queue.job import Job
+from lanes.queue.new_job import NotDurableError
 from lanes.queue.store import LaneStore, connect
 from lanes.retry_loop import NONE, RetryLoop
 from lanes.settings import ProducerSettings

@@ -23,7 +23,7 @@ from lanes.errors import SettingsError
 from lanes.settings import WorkerSettings
 from worker.broker import broker_of
 from worker.delivery.shift import run_shift
-from worker.delivery.shift_tracker import SHIFT_TASK, ShiftTask
+from worker.delivery.shift_tracker import ShiftTask
 from worker.enqueue_task import EnqueueTask, enqueue_rows
 from worker.highlevel.client import user_agent
 from worker.logging.setup import configure_celery_logging, configure_logging
@@ -32,10 +32,10 @@ from worker.safety.patches_for_celery import patch_body_dump
 from worker.safety.patches_for_kombu import patch_channel_close, patch_message_parsing
 from worker.safety.remote_control import restrict_remote_control
 from worker.steps import DispatcherStep, MetricsStep, StartupCheckStep
+from worker.task_names import ENQUEUE_TASK, SHIFT_TASK
 
 log = structlog.get_logger()
 
-ENQUEUE_TASK = "producers.enqueue"
 MAX_SENDERS = 4  # processes; a container may see many cores of which it has no share
 
 

@@ -8,8 +8,9 @@ from celery import Task
 from celery.exceptions import Reject
 from celery.worker.request import Request
 
-from lanes.errors import NotDurableError, RedisUnavailableError
+from lanes.errors import RedisUnavailableError
 from lanes.queue.enqueueing import DurabilityPolicy
+from lanes.queue.new_job import NotDurableError
 from lanes.queue.store import LaneStore
 from lanes.settings import ProducerSettings
 from producers.batching import (

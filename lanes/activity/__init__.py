@@ -1,1 +1,1 @@
-"""TODO lanes/activity."""
+"""What happened: series of counts, and the audit log."""

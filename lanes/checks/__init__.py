@@ -1,1 +1,1 @@
-"""TODO lanes/checks."""
+"""Checks of a live Redis: consistency and repair, the server, permissions."""

@@ -1,1 +1,1 @@
-"""TODO lanes/dead_letters."""
+"""Dead letters: filter, groups, bulk actions."""

@@ -1,1 +1,1 @@
-"""TODO lanes/queue."""
+"""The state machine: jobs, transitions, and reading them."""

@@ -7,9 +7,8 @@ from typing import Any
 
 from redis.exceptions import NoScriptError, ResponseError
 
-from lanes.errors import NotDurableError
 from lanes.queue import transitions
-from lanes.queue.new_job import EnqueueResult, NewJob
+from lanes.queue.new_job import EnqueueResult, NewJob, NotDurableError
 from lanes.storage.durability import ACCEPTED, AOF_SETTINGS, Command, Durability, NoWaitAofError, unsynced
 from lanes.storage.redis_errors import explain
 from lanes.storage.scripts import Script

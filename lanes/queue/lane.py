@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from lanes.queue.job import State
-from lanes.queue.rate_limits import DEFAULT_BURST, DEFAULT_DAILY, RateLimit, limit_in_force
+from lanes.rate_limits import DEFAULT_BURST, DEFAULT_DAILY, RateLimit, limit_in_force
 from lanes.storage.stored import MICROSECONDS, JsonMixin, StoredHash, as_plain
 
 COUNTS = ("accepted", *(state.value for state in State), "retried", "throttled", "reclaimed")

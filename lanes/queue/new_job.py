@@ -1,15 +1,11 @@
 """What goes into a lane, and what is said to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lanes.errors import LanesError
 from lanes.versions import DEFAULT_VERSION
-
-# Fields of a body that no later upsert replaces in it. They say which opportunity is meant, or what to do with its
-# followers.
-NEVER_MERGED_FIELDS = frozenset(
-    ("pipelineId", "locationId", "contactId", "id", "followers", "isRemoveAllFollowers", "followersActionType")
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +42,11 @@ class EnqueueResult:
 
     status: EnqueueStatus
     id: str
+
+
+class NotDurableError(LanesError):
+    """Jobs were accepted, but are not known to be as safe as was asked; `answers` are those of the enqueue."""
+
+    def __init__(self, message: str, answers: Sequence[EnqueueResult | Exception]) -> None:
+        super().__init__(message)
+        self.answers = list(answers)

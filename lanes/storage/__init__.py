@@ -1,1 +1,1 @@
-"""TODO lanes/storage."""
+"""Redis: keys, scripts, durability, errors."""

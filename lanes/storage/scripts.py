@@ -7,8 +7,8 @@ from hashlib import sha1
 from importlib.resources import files
 
 from lanes.errors import ScriptError
-from lanes.queue.new_job import NEVER_MERGED_FIELDS
 from lanes.storage.keys import KEYS, SCHEMA, lua_prelude
+from lanes.versions import NEVER_MERGED_FIELDS
 
 Argument = str | bytes | int
 

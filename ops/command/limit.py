@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from lanes.queue.rate_limits import DEFAULT_BURST, DEFAULT_DAILY, LimitSource, limit_in_force
+from lanes.rate_limits import DEFAULT_BURST, DEFAULT_DAILY, LimitSource, limit_in_force
 from ops.command.console import LocationId, examples, say
 from ops.command.session import Session, connected
 

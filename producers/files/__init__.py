@@ -1,1 +1,1 @@
-"""TODO producers/files."""
+"""Rows of files: CSV, JSON Lines, exported dead letters."""

@@ -15,7 +15,8 @@ from typing import Any
 
 from lanes.queue.enqueueing import DEFAULT_DURABILITY_POLICY, DurabilityPolicy
 from lanes.queue.job import Attempt, Job, State
-from lanes.queue.new_job import NEVER_MERGED_FIELDS, EnqueueResult, EnqueueStatus, NewJob
+from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
+from lanes.versions import NEVER_MERGED_FIELDS
 from producers.testing.ending import Dead, Ending
 
 Record = tuple[str, str]

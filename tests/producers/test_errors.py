@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 
-from lanes.errors import LanesError, NotDurableError, RedisUnavailableError, ScriptError, SettingsError, Trouble
-from lanes.queue.new_job import EnqueueResult, EnqueueStatus
+from lanes.errors import LanesError, RedisUnavailableError, ScriptError, SettingsError, Trouble
+from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NotDurableError
 from producers import (
     DurabilityError,
     EnqueueFailedError,

@@ -1,1 +1,1 @@
-"""TODO worker/delivery."""
+"""Delivery: dispatcher, shift, sender threads, reports."""

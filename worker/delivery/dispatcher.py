@@ -14,9 +14,10 @@ from celery.utils.nodenames import worker_direct
 
 from lanes.retry_loop import SLIGHT, jittered
 from worker.delivery.context import WorkerContext
-from worker.delivery.shift_tracker import SHIFT_TASK, ShiftTracker
+from worker.delivery.shift_tracker import ShiftTracker
 from worker.safety.consumer_watchdog import ConsumerWatchdog
 from worker.safety.supervisor import Loop, LoopFailures, Supervisor
+from worker.task_names import SHIFT_TASK
 
 log = structlog.get_logger()
 

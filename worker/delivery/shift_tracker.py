@@ -7,7 +7,8 @@ from celery import Task
 from celery.worker import state as worker_state
 from celery.worker.request import Request
 
-SHIFT_TASK = "work_shift"
+from worker.task_names import SHIFT_TASK
+
 LOST_SHIFT_SECONDS = 15.0
 
 

@@ -1,1 +1,1 @@
-"""TODO worker/logging."""
+"""Structured logs."""

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Mapping
 
-from worker.delivery.shift_tracker import SHIFT_TASK
+from worker.task_names import SHIFT_TASK
 
 REMIND_SECONDS = 60.0
 

@@ -1,1 +1,1 @@
-"""TODO worker/notifications."""
+"""Notifications, posted to a webhook."""

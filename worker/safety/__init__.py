@@ -1,1 +1,1 @@
-"""TODO worker/safety."""
+"""What keeps a worker safe: startup check, watchdog, supervisor, patches."""

@@ -1,1 +1,1 @@
-"""TODO worker/dashboard/audit_log."""
+"""The audit log page."""

@@ -1,1 +1,1 @@
-"""TODO worker/dashboard/dead_letters."""
+"""The dead-letter pages."""

@@ -1,1 +1,1 @@
-"""TODO worker/dashboard/jobs."""
+"""The job pages."""

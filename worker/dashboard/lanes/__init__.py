@@ -1,1 +1,1 @@
-"""TODO worker/dashboard/lanes."""
+"""The lanes pages."""

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from lanes.queue.lane import Lane
-from lanes.queue.rate_limits import RateLimit
+from lanes.rate_limits import RateLimit
 from lanes.settings import RateLimitSettings
 
 MIN_ROWS, ROWS, MAX_ROWS = 25, 50, 200

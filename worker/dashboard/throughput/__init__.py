@@ -1,1 +1,1 @@
-"""TODO worker/dashboard/throughput."""
+"""The throughput page."""
