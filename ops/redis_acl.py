@@ -44,7 +44,7 @@ def rules(user: str, prefix: str = DEFAULT_PREFIX) -> list[str]:
 
 
 def _producer(prefix: str) -> list[str]:
-    own = [f"~{each}" for each in [*patterns_of(PRODUCER_SCRIPTS, prefix), pattern(prefix, "mark")]]
+    own = [f"~{each}" for each in [*patterns_of(PRODUCER_SCRIPTS, prefix), pattern(prefix, "durability_marker")]]
     commands = [f"+{name.lower()}" for name in sorted(commands_of(PRODUCER_SCRIPTS, prefix))]
     return ["resetchannels", f"&{prefix}wake", *own, *CONNECT, *RUN_SCRIPTS, *commands, *WAIT]
 

@@ -37,7 +37,7 @@ def test_a_script_has_a_method_of_its_name(name: str) -> None:
     """Or findings name it, as what mends them."""
     stores = (LaneStore, CredentialStore, CheckStore)
     texts = "".join(path.read_text("utf-8") for path in (ROOT / "lanes").rglob("*.py"))
-    assert any(callable(getattr(store, name, None)) for store in stores) or f'Mend("{name}"' in texts
+    assert any(callable(getattr(store, name, None)) for store in stores) or f'Repair("{name}"' in texts
     assert header_of(name).startswith(f"{name}: ")
 
 

@@ -21,8 +21,8 @@ from worker.dashboard.dead_letters.query import (
     DeadLetterQuery,
     ResultPage,
     filter_of_group,
-    format_time,
     paginate,
+    utc_time,
 )
 from worker.dashboard.dead_letters.selection import selection_of
 from worker.dashboard.dead_letters.views import DeadLetterViews, views_of
@@ -74,7 +74,7 @@ class DeadLettersPage(Page):
             sizes=SIZES,
             spans=PERIODS,
             most=MAX_LETTERS,
-            format_time=format_time,
+            utc_time=utc_time,
             printable=printable,
         )
 
@@ -156,7 +156,7 @@ class StartBulkRun(Change):
         force = self.payload.get("force") is True and dry_run.action.verb == "replay"
         total = dry_run.done + (dry_run.refused["superseded"] if force else 0)
         views.runs.check_capacity()
-        until = format_time(dry_run.selection.time_range.until)
+        until = utc_time(dry_run.selection.time_range.until)
         detail = f"{total:,} that died until {until} UTC" + (", even over what is newer" if force else "")
         await self.log_change(dry_run.action.verb, dry_run.selection.description, detail)
         action = replay_action(force=True) if force else dry_run.action

@@ -170,7 +170,7 @@ def write_time(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def format_time(seconds: float | None) -> str:
+def utc_time(seconds: float | None) -> str:
     """Return a time in UTC, as people read it."""
     return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
