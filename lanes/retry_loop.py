@@ -21,7 +21,7 @@ class RetryLoop:
 
     Args:
         first: the first pause before jitter; each is `factor` times the one before.
-        most: the longest pause before jitter; by default all are as long as the first.
+        longest: the longest pause before jitter; by default all are as long as the first.
         within: for how long to go on, from now.
         stop: ends the loop early.
     """
@@ -29,7 +29,7 @@ class RetryLoop:
     def __init__(
         self,
         first: float,
-        max_count: float | None = None,
+        longest: float | None = None,
         *,
         within: float = math.inf,
         factor: float = 2.0,
@@ -37,7 +37,7 @@ class RetryLoop:
         stop: threading.Event | None = None,
     ) -> None:
         self._pause = first
-        self._most = first if max_count is None else max_count
+        self._longest = first if longest is None else longest
         self._ends_at = time.monotonic() + within
         self._factor = factor
         self._jitter = jitter
@@ -50,8 +50,8 @@ class RetryLoop:
 
     @property
     def over(self) -> bool:
-        """Whether the deadline has passed, or the stop flag is set."""
-        return self.left <= 0 or (self._stop is not None and self._stop.is_set())
+        """Whether the deadline has passed (one that is NaN has), or the stop flag is set."""
+        return not self.left > 0 or (self._stop is not None and self._stop.is_set())
 
     def end_within(self, seconds: float) -> None:
         """Bring the deadline forward, unless it is earlier already."""
@@ -60,7 +60,7 @@ class RetryLoop:
     def next_pause(self) -> float:
         """Return the next pause, which ends at the deadline at the latest."""
         pause = jittered(self._pause, self._jitter)
-        self._pause = min(self._factor * self._pause, self._most)
+        self._pause = min(self._factor * self._pause, self._longest)
         return max(0.0, min(pause, self.left))
 
     def sleep(self) -> bool:

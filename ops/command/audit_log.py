@@ -35,7 +35,7 @@ def audit_log(
     """
     session.so_far = "audit-log changes nothing"
 
-    def wanted(entry: AuditLogEntry) -> bool:
+    def matches(entry: AuditLogEntry) -> bool:
         return (not who or entry.who == who) and (not verbs or entry.what in verbs) and (not on or entry.on == on)
 
     found = islice(filter(wanted, _all(session)), limit)

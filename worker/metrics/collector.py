@@ -55,7 +55,7 @@ class LanesCollector(CatalogueCollector):
     """
 
     def __init__(self, store: LaneStore, settings: DashboardSettings, wait: float = WAIT_SECONDS) -> None:
-        super().__init__(CELL_METRICS, lambda: self._told(self.refresh(self.wait)))
+        super().__init__(CELL_METRICS, lambda: self._report(self.refresh(self.wait)))
         self._store = store
         self._settings = settings
         self.wait = wait
@@ -92,7 +92,7 @@ class LanesCollector(CatalogueCollector):
             self._changed.notify_all()
 
     @staticmethod
-    def _told(result: ScrapeResult | None) -> Iterator[Sample]:
+    def _report(result: ScrapeResult | None) -> Iterator[Sample]:
         """Tell what was seen; nothing that is so old that it would mislead."""
         if result is None:
             yield Sample("lanes_scrape_success", 0)
