@@ -38,7 +38,7 @@ def audit_log(
     def matches(entry: AuditLogEntry) -> bool:
         return (not who or entry.who == who) and (not verbs or entry.what in verbs) and (not on or entry.on == on)
 
-    found = islice(filter(wanted, _all(session)), limit)
+    found = islice(filter(matches, _all(session)), limit)
     if as_json:
         print_json_array(entry.as_json() for entry in found)
         return
