@@ -141,7 +141,7 @@ def test_a_hold_that_is_set_while_the_command_asks_stays(
         store.hold("ada-1", "the second reason", "bob")
         store.resume("ada-2")
 
-    monkeypatch.setattr("ops.command.resume.ask", asking)
+    monkeypatch.setattr("ops.command.resume.confirm", asking)
     shown = quick("resume", "--held-by", "ada")
     assert asked == ["resume 3 lanes held by ada (2 by ada, 1 by ada and authorization)?"]
     assert holds(store) == {

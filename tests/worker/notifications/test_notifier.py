@@ -180,7 +180,7 @@ def test_dead_letters_above_the_threshold_send_one_notification_for_each_crossin
     for _ in range(5):
         bury(store, order)
     drain(one)
-    assert [(body["event"], body["most"]) for body in bodies(receiver)] == [("dead_letters_above", 2)]
+    assert [(body["event"], body["threshold"]) for body in bodies(receiver)] == [("dead_letters_above", 2)]
     dead: Any = store.client.zrange(store.key("dead"), 0, 3)
     for job_id in dead:
         store.purge(job_id.decode(), 60)

@@ -11,6 +11,6 @@ local function bury_job(id, location, record, from, reason)
   redis.call('HINCRBY', key.totals, 'dead:' .. reason, 1)
   local max_count = state == 'dead' and tonumber(redis.call('HGET', key.global_state, 'dead_above'))
   if max_count and tonumber(redis.call('HGET', key.counts, 'dead')) == max_count + 1 then
-    notify('dead_letters_above', { max_count = max_count })
+    notify('dead_letters_above', { threshold = max_count })
   end
 end
