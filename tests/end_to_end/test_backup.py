@@ -85,7 +85,7 @@ def test_a_backup_while_jobs_flow_goes_on_where_it_was_taken(make_stack: Callabl
         stack.start_worker("second")
         until(lambda: all_done(again), "the rest delivered, some of it again")
         checked = lanes(stack, "check", "--json")
-        assert (checked.returncode, json.loads(checked.stdout)["sound"]) == (0, True)
+        assert (checked.returncode, json.loads(checked.stdout)["consistent"]) == (0, True)
         jobs = [again.job(job_id) for job_id in ids]
         assert {job.state.value for job in jobs if job} == {"delivered"}
         assert control.summary()["requests"] == sent_before + 600 - counts["delivered"]

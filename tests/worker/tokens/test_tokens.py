@@ -185,8 +185,7 @@ def test_in_a_redis_outage_known_tokens_work_and_other_jobs_wait(
     harness.put("loc", private("pit"))
     tokens = harness.tokens()
     known = tokens.of("loc")
-    away = LaneStore(connect("redis://127.0.0.1:1/0"))
-    monkeypatch.setattr(harness.lanes, "client", away.client)
+    monkeypatch.setattr(harness.lanes, "_client", connect("redis://127.0.0.1:1/0"))
     assert tokens.of("loc") == known
     for outcome in (tokens.of("other").failure_outcome, tokens.judge(known, REFUSED)):
         assert outcome is not None
