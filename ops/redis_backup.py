@@ -47,8 +47,7 @@ def write_backup(client: "redis.Redis", path: Path, progress: Callable[[int], No
         RedisUnavailableError: Redis went away, or does not give its data to this user.
     """
     if path.exists():
-        message = f"{path} exists already; name a new file"
-        raise BackupError(message)
+        raise BackupError(f"{path} exists already; name a new file")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o640)
     try:
@@ -99,11 +98,9 @@ def check(path: Path) -> None:
         file.seek(max(0, size - TRAILER_BYTES))
         ends = file.read(1)
     if begins != MAGIC:
-        message = f"{path} is no backup of Redis: it does not begin as one"
-        raise BackupError(message)
+        raise BackupError(f"{path} is no backup of Redis: it does not begin as one")
     if size < len(MAGIC) + TRAILER_BYTES or ends[0] != END_OF_DATA:
-        message = f"{path} is cut off: its end is missing"
-        raise BackupError(message)
+        raise BackupError(f"{path} is cut off: its end is missing")
 
 
 def check_restore(backup: Path, folder: Path) -> None:
@@ -115,11 +112,10 @@ def check_restore(backup: Path, folder: Path) -> None:
     check(backup)
     there = [name for name in DATA if (folder / name).exists()]
     if there:
-        message = (
+        raise BackupError(
             f"{folder} holds the data of a Redis ({', '.join(there)}), which are not overwritten: "
             "stop that Redis and move them away first, if they are of no more use"
         )
-        raise BackupError(message)
 
 
 def restore_backup(backup: Path, folder: Path) -> None:
@@ -139,8 +135,7 @@ def restore_backup(backup: Path, folder: Path) -> None:
     try:
         os.link(part, folder / AOF)
     except FileExistsError:
-        message = f"{folder / AOF} has just been made: a Redis runs on this folder; stop it first"
-        raise BackupError(message) from None
+        raise BackupError(f"{folder / AOF} has just been made: a Redis runs on this folder; stop it first") from None
     finally:
         part.unlink()
     sync_folder(folder)
@@ -171,11 +166,9 @@ def _stream(client: "redis.Redis") -> Iterator[bytes]:
             raw.sendall(b"SYNC\r\n")
             yield from data_of(cast("BinaryIO", replies))
     except TimeoutError:
-        message = f"Redis was silent for {SILENT_SECONDS:g} s"
-        raise RedisUnavailableError(message) from None
+        raise RedisUnavailableError(f"Redis was silent for {SILENT_SECONDS:g} s") from None
     except OSError as error:
-        message = f"Redis went away: {error}"
-        raise RedisUnavailableError(message) from None
+        raise RedisUnavailableError(f"Redis went away: {error}") from None
     finally:
         connection.disconnect()
 
@@ -196,15 +189,13 @@ def data_of(replies: BinaryIO) -> Iterator[bytes]:
             message += "; that is for its user `backup` (redis_url_backup) alone"
         raise RedisUnavailableError(message)
     if not header.startswith(b"$"):
-        message = "Redis ended the connection; is it shutting down, or does its log say why?"
-        raise RedisUnavailableError(message)
+        raise RedisUnavailableError("Redis ended the connection; is it shutting down, or does its log say why?")
     if header.startswith(b"$EOF:"):
         yield from _until(replies, header[5:].strip())
         return
     length = header[1:].strip()
     if not length.isdigit() or len(length) > MAX_LENGTH_DIGITS:
-        message = "Redis does not say how much it gives; is it a Redis?"
-        raise RedisUnavailableError(message)
+        raise RedisUnavailableError("Redis does not say how much it gives; is it a Redis?")
     left = int(length)
     while left:
         piece = replies.read(min(left, CHUNK))

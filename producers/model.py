@@ -54,11 +54,9 @@ class Upsert(BaseModel):
     def _check_number(cls, value: object) -> object:
         # 1e400 is what JSON makes of a number too large; an int may be too large for a float.
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_EXACT:
-            message = "must be between -2**53 and 2**53, where numbers are exact"
-            raise ValueError(message)
+            raise ValueError("must be between -2**53 and 2**53, where numbers are exact")
         if isinstance(value, Decimal) and value.is_finite() and Decimal(repr(float(value))) != value:
-            message = "must have no more digits than a number in JSON keeps, about 15"
-            raise ValueError(message)
+            raise ValueError("must have no more digits than a number in JSON keeps, about 15")
         return value
 
     @field_serializer("monetary_value", "forecast_probability", check_fields=False)
@@ -158,8 +156,7 @@ class EnqueueOptions(BaseModel):
     def _check_expires_at(cls, value: datetime | None, info: Any) -> datetime | None:
         not_before = info.data.get("not_before")
         if value is not None and not_before is not None and value <= not_before:
-            message = "must be later than not_before"
-            raise ValueError(message)
+            raise ValueError("must be later than not_before")
         return value
 
 

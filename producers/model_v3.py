@@ -28,8 +28,7 @@ def _check_date(text: str) -> str:
             parts = [found[name] or found[f"{name}2"] for name in ("year", "month", "day")]
             date(*map(int, parts))
     except ValueError:
-        message = "must be a date like 2026-04-23 or 04/23/2026, or a time of ISO 8601"
-        raise ValueError(message) from None
+        raise ValueError("must be a date like 2026-04-23 or 04/23/2026, or a time of ISO 8601") from None
     return text
 
 

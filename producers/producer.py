@@ -56,8 +56,7 @@ def settings_for(redis_url: str) -> ProducerSettings:
         SettingsError: the URL or another setting is wrong.
     """
     if not redis_url:
-        message = "the URL of Redis must not be empty; it looks like redis://127.0.0.1:6379/0"
-        raise SettingsError(message)
+        raise SettingsError("the URL of Redis must not be empty; it looks like redis://127.0.0.1:6379/0")
     return ProducerSettings.load({**os.environ, "LANES_REDIS_URL": redis_url, "LANES_REDIS_URL_FILE": ""})
 
 

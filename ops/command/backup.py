@@ -24,8 +24,7 @@ def backup(session: Session, where: Path, keep: int | None, *, as_json: bool) ->
     session.so_far = "no backup was made"
     into = where.is_dir()
     if keep is not None and not into:
-        message = f"--keep is for a folder, and {where} is none"
-        raise click.UsageError(message)
+        raise click.UsageError(f"--keep is for a folder, and {where} is none")
     client = session.client
     removed: list[Path] = []
     with Steps("writing", None, bytes_too=True) as progress:

@@ -22,8 +22,7 @@ def cancel(session: Session, job_ids: tuple[str, ...]) -> None:
         else:
             say(f"{job_id}: {refusal(answer)}")
     if cancelled < len(job_ids):
-        message = f"cancelled {cancelled} of {pluralize(len(job_ids), 'job')}"
-        raise Refused(message)
+        raise Refused(f"cancelled {cancelled} of {pluralize(len(job_ids), 'job')}")
     say(f"cancelled {pluralize(cancelled, 'job')}")
 
 

@@ -47,8 +47,7 @@ def check(session: Session, *, as_json: bool, repair: bool, yes: bool) -> None:
     their lanes, in their order, ghosts and remains are removed, and counts are made anew. No job and no body is lost.
     """
     if yes and not repair:
-        message = "--yes goes with --repair"
-        raise click.UsageError(message)
+        raise click.UsageError("--yes goes with --repair")
     session.so_far = "check changes nothing"
     server_info = inspect_server(session.store)
     permissions = list(missing_permissions(session.store))

@@ -20,6 +20,5 @@ def completion(context: click.Context, shell: str) -> None:
     """Print the completion script of a shell, to be read by that shell."""
     kind = get_completion_class(shell)
     if kind is None:
-        message = f"no completion for {shell}"
-        raise WrongUse(message)
+        raise WrongUse(f"no completion for {shell}")
     click.echo(kind(context.find_root().command, {}, "lanes", "_LANES_COMPLETE").source())

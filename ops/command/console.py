@@ -119,8 +119,7 @@ class Moment(click.ParamType[datetime]):
             return value
         try:
             if not self._SHAPE.fullmatch(value):
-                message = "must be a time with a zone, like 2026-05-01T09:00:00+02:00 or 2026-05-01T07:00:00Z"
-                raise ValueError(message)  # noqa: TRY301 - what fromisoformat raises is answered in the same way
+                raise ValueError("must be a time with a zone, like 2026-05-01T09:00:00+02:00 or 2026-05-01T07:00:00Z")  # noqa: TRY301 - what fromisoformat raises is answered in the same way
             return datetime.fromisoformat(value)
         except ValueError as error:
             self.fail(f"{error} (it is {printable(repr(value))})", param, ctx)

@@ -103,8 +103,9 @@ def show_(session: Session, job_id: str, *, as_json: bool) -> None:
     """
     found = find(session, job_id)
     if not found.is_dead_letter:
-        message = f"{job_id} is no dead letter: it is {found.state.value.replace('_', ' ')}; see lanes job {job_id}"
-        raise Refused(message)
+        raise Refused(
+            f"{job_id} is no dead letter: it is {found.state.value.replace('_', ' ')}; see lanes job {job_id}"
+        )
     show(found, as_json=as_json)
     if not as_json:
         click.echo(f"{'why':<15}{summarize(found).why}")
@@ -178,8 +179,7 @@ def export(
     They stay dead letters. What was written can be imported.
     """
     if (reasons_to and not rows) or (rows and form == "csv"):
-        message = "--reasons-to goes with --rows, and --rows with JSON Lines"
-        raise click.UsageError(message)
+        raise click.UsageError("--reasons-to goes with --rows, and --rows with JSON Lines")
     dead_letter_filter = take_filter(given)
     session.log_change("export", f"dead letters{dead_letter_filter}", f"to {file}")
     jobs = find_dead_letters(session.store, dead_letter_filter)

@@ -33,8 +33,7 @@ class BulkRequest:
     def check(self) -> None:
         """Refuse what nobody can mean."""
         if bool(self.job_ids) == self.everything or (self.job_ids and self.dead_letter_filter != DeadLetterFilter()):
-            message = "say which: ID..., or --all, which --location, --reason and other filters narrow"
-            raise click.UsageError(message)
+            raise click.UsageError("say which: ID..., or --all, which --location, --reason and other filters narrow")
 
     def in_batches(self, store: LaneStore, time_range: TimeRange) -> Iterator[list[str]]:
         """Go through the ids."""
@@ -113,11 +112,9 @@ def question(store: LaneStore, move: BulkAction, request: BulkRequest, time_rang
 def confirm(question: str, instead: str = "add --yes, or look first with --dry-run") -> None:
     """Ask on the terminal; where there is none, the command is wrong without --yes."""
     if not sys.stdin.isatty():
-        message = f"{question} There is no terminal to ask on: {instead}"
-        raise click.UsageError(message)
+        raise click.UsageError(f"{question} There is no terminal to ask on: {instead}")
     if not click.confirm(question, err=True):
-        message = "nothing was changed"
-        raise Refused(message)
+        raise Refused("nothing was changed")
 
 
 def why_not(moved: ActionResult) -> str:

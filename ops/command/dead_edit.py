@@ -50,8 +50,7 @@ def edit(
     it is for: for another one, enqueue a new row and purge the letter. The body as it was accepted is kept and shown.
     """
     if file is not None and (sets or unsets):
-        message = "--file brings the whole body: leave --set and --unset out"
-        raise click.UsageError(message)
+        raise click.UsageError("--file brings the whole body: leave --set and --unset out")
     letter = find(session, job_id)
     read = session.store.read(lambda client: client.get(session.store.key("body", job_id)))
     if not letter.is_dead_letter or read is None:
@@ -83,13 +82,11 @@ def changed(letter: Job, body: Mapping[str, Any], sets: tuple[str, ...], unsets:
     for text in sets:
         field, equals, value = text.partition("=")
         if not equals or not field:
-            message = f"--set: must be FIELD=VALUE (it is {printable(repr(text))})"
-            raise click.UsageError(message)
+            raise click.UsageError(f"--set: must be FIELD=VALUE (it is {printable(repr(text))})")
         new[api_name(letter, field)] = number(value) if field in NUMBERS else value
     for field in unsets:
         if new.pop(api_name(letter, field), None) is None:
-            message = f"--unset: {printable(field)} is not set; set are: {', '.join(body)}"
-            raise click.UsageError(message)
+            raise click.UsageError(f"--unset: {printable(field)} is not set; set are: {', '.join(body)}")
     return new
 
 
@@ -99,8 +96,7 @@ def _read_text(file: str) -> str:
     try:
         return Path(file).read_text("utf-8")
     except UnicodeDecodeError:
-        message = f"{file}: must be UTF-8"
-        raise Refused(message) from None
+        raise Refused(f"{file}: must be UTF-8") from None
 
 
 def _checked(letter: Job, body: str | Mapping[str, Any]) -> NewJob:
@@ -116,16 +112,14 @@ def _edit_in_editor(letter: Job, body: Mapping[str, Any]) -> NewJob:
     while True:
         written = click.edit(text, extension=".json")
         if written is None:
-            message = "nothing was changed: the file was not saved"
-            raise Refused(message)
+            raise Refused("nothing was changed: the file was not saved")
         text = written
         try:
             return _checked(letter, text)
         except Refused as refused:
             refused.show()
             if not click.confirm("edit it again?", default=True, err=True):
-                message = "nothing was changed"
-                raise Refused(message) from None
+                raise Refused("nothing was changed") from None
 
 
 def _print_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

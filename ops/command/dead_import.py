@@ -76,8 +76,7 @@ def import_(session: Session, file: str, *, form: Format | None, as_json: bool, 
     LANES_RETENTION_SECONDS. What a purge gave up comes back.
     """
     if given["force"] and not given["replay"]:
-        message = "--force goes with --replay"
-        raise click.UsageError(message)
+        raise click.UsageError("--force goes with --replay")
     form = form or guess(file)
     session.store  # noqa: B018 - a Redis that is away is told before anything is read
     if not given["dry_run"]:
@@ -87,8 +86,7 @@ def import_(session: Session, file: str, *, form: Format | None, as_json: bool, 
         try:
             _import_all(session, done, source, form, **given)
         except KeyboardInterrupt:
-            message = f"interrupted: {session.so_far}; to go on, run the same command again"
-            raise Interrupted(message) from None
+            raise Interrupted(f"interrupted: {session.so_far}; to go on, run the same command again") from None
     if as_json:
         print_json(done.as_json())
     _conclude(done, dry_run=given["dry_run"], replay=given["replay"])

@@ -57,11 +57,9 @@ def prune(
     stand in the file twice, which lanes dead import does not mind. Dropped jobs count as cancelled.
     """
     if older_than is None and keep is None:
-        message = "say what to drop: --older-than AGE, --keep N, or both"
-        raise click.UsageError(message)
+        raise click.UsageError("say what to drop: --older-than AGE, --keep N, or both")
     if not dry_run and (file is None) != no_file:
-        message = "say where they go first: --to FILE, or --no-file to drop them for good"
-        raise click.UsageError(message)
+        raise click.UsageError("say where they go first: --to FILE, or --no-file to drop them for good")
     time_range = _beyond(session, older_than, keep)
     total = 0 if time_range is None else operations.count(session.store, time_range)
     if dry_run:
@@ -124,14 +122,12 @@ def _appended(path: Path) -> Iterator[DeadLetterFile]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     except OSError as error:
-        message = f"{path}: {error.strerror}"
-        raise click.UsageError(message) from None
+        raise click.UsageError(f"{path}: {error.strerror}") from None
     with os.fdopen(descriptor, "ab+") as out:
         try:
             fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            message = f"{path}: another prune writes there now"
-            raise click.UsageError(message) from None
+            raise click.UsageError(f"{path}: another prune writes there now") from None
         size = out.seek(0, os.SEEK_END)
         if size:
             out.seek(size - 1)

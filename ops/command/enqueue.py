@@ -127,8 +127,9 @@ def guess(file: str) -> Format:
         return "jsonl"
     form = FORMATS.get(Path(file).suffix.lower())
     if form is None:
-        message = f"{file}: JSON Lines or CSV? The extension does not tell: add --format jsonl or --format csv"
-        raise click.UsageError(message)
+        raise click.UsageError(
+            f"{file}: JSON Lines or CSV? The extension does not tell: add --format jsonl or --format csv"
+        )
     return form
 
 
@@ -143,14 +144,14 @@ def _check_durability(level: str | None) -> None:
     try:
         Durability.parse("accepted" if level is None else level)
     except ValueError as error:
-        message = f"--durability: {error} (it is {level!r})"
-        raise click.UsageError(message) from None
+        raise click.UsageError(f"--durability: {error} (it is {level!r})") from None
 
 
 def _key_prefix(prefix: str | None) -> str | None:
     if prefix is not None and not (prefix.isascii() and " " not in prefix and len(prefix) <= 100):
-        message = f"--idempotency-prefix: must be 1 to 100 printable ASCII characters, no spaces (it is {prefix!r})"
-        raise click.UsageError(message)
+        raise click.UsageError(
+            f"--idempotency-prefix: must be 1 to 100 printable ASCII characters, no spaces (it is {prefix!r})"
+        )
     return prefix
 
 

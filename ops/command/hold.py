@@ -32,11 +32,9 @@ def hold(session: Session, location_id: str | None, reason: str, by: str, *, eve
     expires_while_held.
     """
     if everything == (location_id is not None):
-        message = "say which: LOCATION or --all"
-        raise click.UsageError(message)
+        raise click.UsageError("say which: LOCATION or --all")
     if by in RESERVED_HOLDERS:
-        message = f"--by: must be a person's name ({by} is what the lanes themselves say)"
-        raise click.UsageError(message)
+        raise click.UsageError(f"--by: must be a person's name ({by} is what the lanes themselves say)")
     who = None if by == HELD_BY else by
     if location_id is None:
         before = session.store.global_state()

@@ -30,8 +30,7 @@ def find(session: Session, job_id: str) -> Job:
     """Return the job, or end the command when there is none."""
     found = session.store.job(job_id)
     if found is None:
-        message = f"no job {job_id}: mistyped, or done so long ago that it was pruned"
-        raise Refused(message)
+        raise Refused(f"no job {job_id}: mistyped, or done so long ago that it was pruned")
     return found
 
 

@@ -43,8 +43,7 @@ def limit(session: Session, location_id: str, *, reset: bool, **given: Any) -> N
     """
     changed = {name: value for name, value in given.items() if value is not None}
     if reset and changed:
-        message = "--reset takes away what the other options would set; say one or the other"
-        raise click.UsageError(message)
+        raise click.UsageError("--reset takes away what the other options would set; say one or the other")
     lanes = {lane.location_id: lane for lane in session.store.lanes()}
     known = lanes.get(location_id)
     own = {name: None if known is None or reset else getattr(known, name) for name in ("burst", "daily", "weight")}

@@ -14,11 +14,9 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     try:
         path.touch(mode=0o600, exist_ok=False)
     except FileExistsError:
-        message = f"{path} exists already; name a new file"
-        raise click.UsageError(message) from None
+        raise click.UsageError(f"{path} exists already; name a new file") from None
     except OSError as error:
-        message = f"{path}: {error.strerror}"
-        raise click.UsageError(message) from None
+        raise click.UsageError(f"{path}: {error.strerror}") from None
     try:
         with path.open("wb") as out:
             yield out

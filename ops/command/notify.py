@@ -22,13 +22,11 @@ def test() -> None:
     """Send a test notice, signed like every other, and say what came back. Redis is not needed."""
     settings = NotificationSettings.load()
     if settings.notify_url is None or settings.notify_secret is None:
-        message = "notifications are off: set LANES_NOTIFY_URL and LANES_NOTIFY_SECRET"
-        raise WrongUse(message)
+        raise WrongUse("notifications are off: set LANES_NOTIFY_URL and LANES_NOTIFY_SECRET")
     webhook = WebhookClient(settings.notify_url.get_secret_value(), settings.notify_secret.get_secret_value())
     started = time.monotonic()
     taken, answer = webhook.post(Notification(f"test-{os.urandom(4).hex()}", "test", time.time()))
     message = f"{answer} after {time.monotonic() - started:.1f} s"
     if not taken:
-        message = f"the receiver did not take the notice: {message}"
-        raise Refused(message)
+        raise Refused(f"the receiver did not take the notice: {message}")
     say(f"the receiver took the notice: {message}")

@@ -68,13 +68,15 @@ def resume(
     hold_filter = HoldFilter(given["held_by"], frozenset(map(HoldCause, given["causes"])), given["reason"])
     if given["brake"]:
         if all_held or hold_filter != HoldFilter():
-            message = "--brake is for lanes that are not held: leave out --all-held, --held-by, --cause and --reason"
-            raise click.UsageError(message)
+            raise click.UsageError(
+                "--brake is for lanes that are not held: leave out --all-held, --held-by, --cause and --reason"
+            )
         hold_filter = HoldFilter(braked=True)
     bulk = all_held or hold_filter != HoldFilter()
     if [bool(location_ids), everything, bulk].count(True) != 1:
-        message = "say which: LOCATION..., --all, --brake, or --all-held, which --held-by, --cause and --reason narrow"
-        raise click.UsageError(message)
+        raise click.UsageError(
+            "say which: LOCATION..., --all, --brake, or --all-held, which --held-by, --cause and --reason narrow"
+        )
     if everything:
         _resume_all(session, dry_run=dry_run, as_json=given["as_json"])
         return
@@ -121,8 +123,9 @@ def _resume_all(session: Session, *, dry_run: bool, as_json: bool) -> None:
     if answer == "changed":
         now = session.store.global_state()
         why = f"held again meanwhile, by {printable(now.held_by)}: {printable(now.hold)}"
-        message = f"left as it is: everything was {why if now.hold is not None else 'put on the brake again meanwhile'}"
-        raise Refused(message)
+        raise Refused(
+            f"left as it is: everything was {why if now.hold is not None else 'put on the brake again meanwhile'}"
+        )
     by = f"{printable(global_state.held_by)}: {printable(global_state.hold)}"
     say(
         {

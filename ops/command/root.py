@@ -38,8 +38,9 @@ class Root(click.Group):
         try:
             command: click.Command = getattr(importlib.import_module(f"ops.command.{module}"), module)
         except ModuleNotFoundError as error:
-            message = f"{cmd_name} needs {error.name}, which is not installed: pip install 'highlevel-lanes[all]'"
-            raise WrongUse(message) from error
+            raise WrongUse(
+                f"{cmd_name} needs {error.name}, which is not installed: pip install 'highlevel-lanes[all]'"
+            ) from error
         return command
 
     def resolve_command(
@@ -79,8 +80,7 @@ class Root(click.Group):
         except BrokenPipeError:
             raise click.exceptions.Exit(PIPE_CLOSED) from None
         except KeyboardInterrupt:
-            message = f"interrupted: {session.so_far}"
-            raise Interrupted(message) from None
+            raise Interrupted(f"interrupted: {session.so_far}") from None
         except (LanesError, RedisError, OSError) as error:
             raise explain(error) from error
 

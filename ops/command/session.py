@@ -74,8 +74,7 @@ def _who() -> str:
 
 def _set_redis_url(context: click.Context, _: click.Parameter, value: str | None) -> None:
     if value == "":
-        message = "must not be empty; it looks like redis://127.0.0.1:6379/0"
-        raise click.BadParameter(message)
+        raise click.BadParameter("must not be empty; it looks like redis://127.0.0.1:6379/0")
     if value is not None:
         context.ensure_object(Session).redis_url = value
 

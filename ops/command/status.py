@@ -80,8 +80,7 @@ def status(
         sys.stdout.flush()
         time.sleep(interval)
     if snapshot.unknown:
-        message = "\n".join(f"{location_id}: no such lane; mistyped?" for location_id in snapshot.unknown)
-        raise Refused(message)
+        raise Refused("\n".join(f"{location_id}: no such lane; mistyped?" for location_id in snapshot.unknown))
 
 
 def read_status(session: Session, location_ids: Sequence[str], top: int | None) -> StatusSnapshot:

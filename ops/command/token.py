@@ -59,8 +59,7 @@ def _now(session: Session) -> float:
 
 def _name(location_id: str | None, agency: str | None) -> str:
     if (location_id is None) == (agency is None):
-        message = "say which: LOCATION, or --agency COMPANY"
-        raise click.UsageError(message)
+        raise click.UsageError("say which: LOCATION, or --agency COMPANY")
     return location_id or f"{AGENCY}{agency}"
 
 
@@ -100,8 +99,7 @@ def set_(
     """
     name = _name(location_id, agency)
     if from_agency and (agency or given["file"]):
-        message = "--from-agency goes with a LOCATION alone: there is no secret to read"
-        raise click.UsageError(message)
+        raise click.UsageError("--from-agency goes with a LOCATION alone: there is no secret to read")
     _need_key(session.settings)
     admin, now = _book(session), _now(session)
     credential = Credential(CredentialKind.AGENCY, company_id=from_agency) if from_agency else _read(given["file"], now)
@@ -132,8 +130,7 @@ def _decoded(raw: bytes) -> str:
     except UnicodeDecodeError:
         text = ""
     if not text.strip() or len(raw) > MAX_SECRET_BYTES:
-        message = "no token there: it must be text, and not empty"
-        raise CredentialError(message)
+        raise CredentialError("no token there: it must be text, and not empty")
     return text
 
 
@@ -247,8 +244,7 @@ def remove(session: Session, location_id: str | None, *, agency: str | None, yes
     name = _name(location_id, agency)
     admin = _book(session)
     if name not in admin.names():
-        message = f"{_display_name(name)}: no token is stored"
-        raise Refused(message)
+        raise Refused(f"{_display_name(name)}: no token is stored")
     if not yes:
         confirm(f"remove the token of {_display_name(name)}?", "add --yes")
     session.log_change("remove token", _display_name(name))
@@ -276,8 +272,7 @@ def rotate_key(session: Session) -> None:
         session.so_far = f"{pluralize(done, 'token')} encrypted anew; to go on, run the same command again"
     say(f"{pluralize(done, 'token')} encrypted with the first key")
     if unreadable:
-        message = f"{pluralize(unreadable, 'token')} could not be decrypted: keep their key, or set them again"
-        raise Refused(message)
+        raise Refused(f"{pluralize(unreadable, 'token')} could not be decrypted: keep their key, or set them again")
 
 
 @token.command("new-key", epilog=examples("lanes token new-key > ops/secrets/secret_key"))

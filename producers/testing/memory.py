@@ -155,8 +155,7 @@ class MemoryLanes:
             entry = self._entries.get(entry.job.merged_into or job_id) if entry else None
             if entry is None or entry.job.state is not State.PENDING:
                 state = "unknown" if entry is None else entry.job.state.value
-                message = f"job {job_id} cannot be ended: it is {state}, and no longer pending"
-                raise ValueError(message)
+                raise ValueError(f"job {job_id} cannot be ended: it is {state}, and no longer pending")
             job, now = entry.job, self.now
             number = job.attempt + 1
             attempt = Attempt(number, ending.outcome, now, now, {**ending.detail(job.id), "seconds": 0.0})
