@@ -12,7 +12,7 @@ from ops.sandbox.settings import DEFAULT_TOKEN, SandboxSettings
 
 
 def option(name: str, field: str, **more: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return the option that sets a field, with the field's default and description."""
+    """Return the option for a setting, with its default and description."""
     known = SandboxSettings.model_fields[field]
     return click.option(name, field, **{"default": known.default, "help": known.description, **more})
 
@@ -45,9 +45,8 @@ def read_token_file(path: str) -> tuple[str, None]:
     try:
         token = Path(path).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise click.BadParameter(
-            f"{path!r} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}"
-        ) from None
+        problem = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise click.BadParameter(f"{path!r} cannot be read: {problem}") from None
     if not token:
         raise click.BadParameter(f"{path!r} is empty: put a token into it")
     return token, None
@@ -88,7 +87,7 @@ def read_token_file(path: str) -> tuple[str, None]:
 @option("--grace-seconds", "grace_seconds", type=float)
 @option("--control/--no-control", "control")
 def sandbox(**given: Any) -> None:
-    """Run a server that behaves as HighLevel's POST /opportunities/upsert: contract, rate limits, faults."""
+    """Run a server that behaves like HighLevel's POST /opportunities/upsert: contract, rate limits, faults."""
     settings = settings_of(**given)
     try:
         serve(settings, lambda url: click.echo(f"the sandbox listens on {url}"))
@@ -98,7 +97,7 @@ def sandbox(**given: Any) -> None:
 
 
 def settings_of(**given: Any) -> SandboxSettings:
-    """Return the settings that the options ask for.
+    """Return the settings of the options.
 
     Raises:
         click.BadParameter: a value is out of its range.
@@ -111,6 +110,5 @@ def settings_of(**given: Any) -> SandboxSettings:
     except pydantic.ValidationError as error:
         problem = error.errors(include_url=False)[0]
         [names] = [each.opts for each in sandbox.params if each.name == problem["loc"][0]]
-        raise click.BadParameter(
-            str(problem["msg"]).removeprefix("Value error, "), param_hint=f"'{names[0]}'"
-        ) from None
+        message = str(problem["msg"]).removeprefix("Value error, ")
+        raise click.BadParameter(message, param_hint=f"'{names[0]}'") from None
