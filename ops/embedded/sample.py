@@ -37,7 +37,7 @@ def _small() -> Iterator[dict[str, object]]:
             if number == 3:
                 yield _row(location, f"contact-{number}", pipelineId=UNKNOWN_PIPELINE)
             elif number in (5, 8):
-                yield _row(location, f"{FAILS_AT_FIRST}{number}", name="RetryPolicy", status="open")
+                yield _row(location, f"{FAILS_AT_FIRST}{number}", name="Retried deal", status="open")
             else:
                 yield _row(location, f"contact-{number}", name=f"Deal {number}", status="won", monetaryValue=49.5)
 
