@@ -102,11 +102,10 @@ def holder_text(lane: Lane) -> str:
 
 
 def _row(lane: Lane) -> tuple[object, ...]:
+    pending = lane.counts["pending"]
     if lane.hold is None and lane.brake is not None:
-        since, causes, why = lane.brake.since, "brake", lane.brake.text
-    else:
-        since, causes, why = lane.held_at, " ".join(lane.hold_causes), lane.hold_text
-    return (lane.location_id, format_time(since), lane.counts["pending"], causes, why)
+        return (lane.location_id, format_time(lane.brake.since), pending, "brake", lane.brake.text)
+    return (lane.location_id, format_time(lane.held_at), pending, " ".join(lane.hold_causes), lane.hold_text)
 
 
 def _as_json(lane: Lane, answer: str) -> dict[str, Any]:

@@ -102,7 +102,7 @@ class SandboxControl:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def _call(self, method: str, path: str, data: str | None = None, **params: object) -> Any:
+    def _call(self, method: str, path: str, data: str | None = None, **params: str | float | None) -> Any:
         url = f"{self.url}/_sandbox/{path}"
         with requests.Session() as session:
             session.trust_env = False

@@ -212,7 +212,7 @@ def test_redis_dies_in_the_middle_of_a_file(run: Run, tmp_path: Path, options: l
         assert summary(shown) == (BATCH, BATCH - 1, 0, [1])
         reported = shown.stderr.splitlines()
         assert reported[-2].startswith("lanes: Redis cannot be reached: ")
-        assert reported[-1].startswith(f"lanes: {BATCH - 1} rows accepted, all up to line {BATCH} seen to; to go on, ")
+        assert reported[-1].startswith(f"lanes: {BATCH - 1} rows accepted, lines 1 to {BATCH} done; to continue, ")
         server.start()
         if options:
             assert "run the same command again" in reported[-1]
