@@ -23,7 +23,7 @@ MAX_WEIGHT = 100
 @click.argument("location_id", metavar="LOCATION", type=LocationId())
 @click.option("--burst", type=click.IntRange(1, MAX_LIMIT), metavar="N", help="Requests in a rate window.")
 @click.option("--daily", type=click.IntRange(1, MAX_LIMIT), metavar="N", help="Requests in a day.")
-@click.option("--weight", type=click.IntRange(1, MAX_WEIGHT), metavar="N", help="Share of the workers when they are short (default 1).")
+@click.option("--weight", type=click.IntRange(1, MAX_WEIGHT), metavar="N", help="Share of scarce workers; default: 1.")
 @click.option("--reset", is_flag=True, help="Remove the limits and the weight of this location.")
 @connected
 def limit(session: Session, location_id: str, *, reset: bool, **given: Any) -> None:
