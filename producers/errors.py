@@ -68,7 +68,7 @@ class DurabilityError(ProducerError):
         self, asked: str, why: str, receipt: Receipt | None = None, report: EnqueueReport | None = None
     ) -> None:
         name = "the rows are" if receipt is None else f"job {receipt.job_id} is"
-        super().__init__(f"{name} accepted, but not known to be as safe as {asked}: {why}")
+        super().__init__(f"{name} accepted, but the durability {asked} is not confirmed: {why}")
         self.why = why
         self.receipt = receipt
         self.report = report
@@ -86,5 +86,5 @@ class WaitTimeoutError(ProducerError):
     """The job was not finished in time; it continues. `job` is its state at that moment."""
 
     def __init__(self, job: Job, timeout: float) -> None:
-        super().__init__(f"job {job.id} is still {job.state} after {timeout:g} s; it goes on")
+        super().__init__(f"job {job.id} is still {job.state} after {timeout:g} s; it continues")
         self.job = job

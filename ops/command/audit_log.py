@@ -25,7 +25,9 @@ PAGE = 500
     "--what", "verbs", multiple=True, metavar="VERB", help="Only this kind: hold, edit, purge... Can be repeated."
 )
 @click.option("--on", help="Only changes of this location, job or selection.")
-@click.option("--limit", type=click.IntRange(1, MAX_SHOWN), default=50, show_default=True, help="Show at most so many.")
+@click.option(
+    "--limit", type=click.IntRange(1, MAX_SHOWN), default=50, show_default=True, help="Show at most N entries."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @connected
 def audit_log(

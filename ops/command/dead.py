@@ -64,9 +64,7 @@ def dead() -> None:
 )
 @filter_options
 @click.option("--group", "grouped", is_flag=True, help="Group by error.")
-@click.option(
-    "--limit", type=click.IntRange(1, MAX_SHOWN), help=f"Show at most so many.  [default: {LISTED}; JSON: all]"
-)
+@click.option("--limit", type=click.IntRange(1, MAX_SHOWN), help=f"Show at most N.  [default: {LISTED}; JSON: all]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array of jobs, or of groups.")
 @connected
 def list_(session: Session, *, grouped: bool, limit: int | None, as_json: bool, **given: Any) -> None:

@@ -56,9 +56,7 @@ class ImportResult:
 @click.option("--replay", is_flag=True, help="Also replay them: each goes into its lane.")
 @click.option("--force", is_flag=True, help="With --replay: replay even if that overwrites what a newer job delivered.")
 @click.option("--dry-run", is_flag=True, help="Check every row and change nothing.")
-@click.option(
-    "--max-errors", type=click.IntRange(0), default=20, show_default=True, help="Print at most so many errors."
-)
+@click.option("--max-errors", type=click.IntRange(0), default=20, show_default=True, help="Errors to print.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @connected
 def import_(session: Session, file: str, *, form: Format | None, as_json: bool, max_errors: int, **given: Any) -> None:

@@ -249,5 +249,5 @@ def test_rows_as_safe_as_asked(run: Run, store: LaneStore, write: Callable[[str,
         "enqueue", file, "--durability", "replicas:1", "--idempotency-prefix", "k", LANES_ENQUEUE_TIMEOUT_SECONDS="0.5"
     )
     assert (shown.returncode, store.counts()["accepted"]) == (1, 4)
-    assert "not known to be as safe as replicas:1: 0 of 1 replicas have acknowledged in time" in shown.stderr
+    assert "the durability replicas:1 is not confirmed: 0 of 1 replicas have acknowledged in time" in shown.stderr
     assert "run the same command again" in shown.stderr
