@@ -1,4 +1,4 @@
-"""Makes the secrets of a deployment, once: `make secrets` for `docker-compose.yml`; for the units of a plain machine,
+"""Creates the secrets of a deployment: `make secrets` for `docker-compose.yml`, or for systemd units
 `python -m ops.make_secrets /etc/lanes/secrets 127.0.0.1`.
 """
 
@@ -17,21 +17,19 @@ TO_FILL = {
 }
 
 
-# Each group is made at once and says the same twice.
+# The files of a group contain the same secrets, so they are created together.
 REDIS = ("users.acl", *(f"redis_url_{user}" for user in USERS))
 TOGETHER = (REDIS, ("dashboard_people", "prometheus_password"))
 
 
 def make(folder: Path = FOLDER, redis_host: str = "redis") -> list[str]:
-    """Write each file that is not there yet, in a folder for its owner alone, and return a line for each file."""
+    """Create each missing file, in a folder that only its owner can read; return a line for each file."""
     folder.mkdir(mode=0o700, exist_ok=True)
     for group in TOGETHER:
         missing = [name for name in group if not (folder / name).exists()]
         if missing and len(missing) < len(group):
-            sys.exit(
-                f"{folder}: {', '.join(group)} belong together, and {', '.join(missing)} is missing: "
-                "restore it, or remove them all"
-            )
+            problem = f"{', '.join(group)} belong together, and {', '.join(missing)} is missing"
+            sys.exit(f"{folder}: {problem}: restore it, or remove them all")
     passwords = {user: secrets.token_urlsafe(32) for user in USERS}
     prometheus_password = secrets.token_urlsafe(32)
     contents = {
@@ -48,12 +46,12 @@ def make(folder: Path = FOLDER, redis_host: str = "redis") -> list[str]:
     for name, content in contents.items():
         path = folder / name
         if path.exists():
-            lines.append(f"{path}: kept as it is")
+            lines.append(f"{path}: exists, kept")
             continue
-        # The containers' users are others than the owner: what they may read, others on this machine must not reach.
+        # Containers run as other users, so the files are readable; the folder keeps other users of the machine out.
         path.touch(mode=0o644)
         path.write_text(content, encoding="utf-8")
-        lines.append(f"{path}: made" + TO_FILL.get(name, ""))
+        lines.append(f"{path}: created" + TO_FILL.get(name, ""))
     return lines
 
 

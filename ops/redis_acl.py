@@ -1,6 +1,6 @@
-"""The users of Redis, one for each kind of process, with the rights that it needs.
+"""The Redis users: one for each kind of process, with the rights that it needs.
 
-A producer's rights are read off the scripts that it calls. All rules are such as Redis from 6.2 on understands.
+The rights of a producer are derived from the scripts that it calls. All rules work from Redis 6.2 on.
 """
 
 from collections.abc import Mapping
@@ -8,19 +8,18 @@ from collections.abc import Mapping
 from lanes.checks.permissions import commands_of, pattern, patterns_of
 from lanes.storage.keys import DEFAULT_PREFIX
 
-# Whose address each file `redis_url_NAME` holds; `admin` is a person who mends Redis itself.
+# Each has a file `redis_url_NAME`; `admin` is for a person who repairs Redis.
 USERS = ("producer", "worker", "dashboard", "command", "backup", "admin")
-# Anybody who reaches Redis may ask whether it is there, and nothing else: for health checks.
+# For health checks, without a password: PING only.
 HEALTH = "user health on nopass resetkeys resetchannels -@all +ping"
 
 PRODUCER_SCRIPTS = ("enqueue", "cancel", "read_jobs")
-# The whole of a connection's own business, WAITAOF among it where there is one; nothing about those of others.
+# The commands for one's own connection, WAITAOF among them, but not for the connections of others.
 CONNECT = ("-@all", "+@connection", "-@admin", "-@dangerous", "+client|setname", "+select")
 RUN_SCRIPTS = ("+evalsha", "+eval", "+script|load")
-# For `durability`: the mark, the wait, and on a server older than 7.2 whether it always syncs.
+# For `durability`: the marker, the wait, and before Redis 7.2 the setting of the append-only file.
 WAIT = ("+set", "+wait", "+config|get")
-# Workers and pages ask whether Redis keeps what it acknowledges, and how slow its disk is; the command asks more, of
-# rights and clients.
+# Workers and pages check the persistence of Redis and the latency of its disk; the command also rights and clients.
 INSPECT = {
     "worker": ("+config|get", "+latency|latest"),
     "dashboard": ("+config|get", "+latency|latest"),
@@ -37,7 +36,7 @@ def rules(user: str, prefix: str = DEFAULT_PREFIX) -> list[str]:
     if user == "producer":
         return _producer(prefix)
     celery = f"{prefix}celery:"
-    # Redis compares the pattern of a PSUBSCRIBE letter by letter with those that are allowed.
+    # Redis compares the pattern of a PSUBSCRIBE literally with the allowed patterns.
     heard = [f"&{celery}/0.{name}" for name in ("celery.pidbox", "celeryev/worker.*", "celeryev/*", "celeryev")]
     channels = ["resetchannels", f"&{prefix}wake", f"&{celery}*", *heard]
     return [*channels, f"~{prefix}*", "+@all", "-@admin", "-@dangerous", "+info", *INSPECT[user]]
@@ -50,7 +49,7 @@ def _producer(prefix: str) -> list[str]:
 
 
 def users_file(passwords: Mapping[str, str], prefix: str = DEFAULT_PREFIX) -> str:
-    """Return the text of `users.acl`: the users that have a password, the one for health checks, and nobody else."""
+    """Return the text of `users.acl`: the users with a password, and the one for health checks."""
     lines = ["user default off nopass resetkeys resetchannels -@all", HEALTH]
     lines += [" ".join([f"user {name} on >{password}", *rules(name, prefix)]) for name, password in passwords.items()]
     return "\n".join(lines) + "\n"

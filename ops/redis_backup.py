@@ -1,9 +1,8 @@
-"""Backups: one consistent picture of a whole Redis, taken over the wire while it works, and put back into an empty one.
+"""Backups: a consistent snapshot of Redis, taken over the network while it works, and its restore into an empty Redis.
 
-A backup is what a replica gets when it first connects (an RDB file), which Redis makes in a forked process: nothing
-stops meanwhile, nothing is written on its disk, and the picture is of one moment. Redis loads the same bytes as the
-beginning of an append-only file, which is how a backup is put back: versions from 6.2 on do, and later ones turn it
-into their own form as they start.
+A backup is the RDB file that a new replica gets. Redis creates it in a forked process, without a pause and without
+writing to its disk. For a restore, the file becomes the start of an append-only file, which Redis loads from version
+6.2 on; newer versions convert it when they start.
 """
 
 import os
@@ -20,35 +19,33 @@ from lanes.errors import LanesError, RedisUnavailableError
 from lanes.storage.redis_errors import own_errors
 
 MAGIC = b"REDIS"
-TRAILER_BYTES = 9  # the mark of the end, and a checksum
+TRAILER_BYTES = 9  # an end marker, and a checksum
 END_OF_DATA = 0xFF
 CHUNK = 1 << 20
 MAX_LENGTH_DIGITS = 19  # digits of a number of bytes
-SILENT_SECONDS = 60.0  # Redis sends line ends while it prepares
+SILENT_SECONDS = 60.0  # Redis sends line ends while it prepares the snapshot
 STALE_SECONDS = 3600.0
 NAME = re.compile(r"lanes-\d{8}T\d{6}Z\.rdb")
 AOF = "appendonly.aof"
-# What Redis has in its folder, of whatever version.
-DATA = (AOF, "appendonlydir", "dump.rdb")
+DATA = (AOF, "appendonlydir", "dump.rdb")  # the data files of all versions of Redis
 
 
 class BackupError(LanesError):
-    """No backup could be taken, or put back; the message says why, and nothing was changed."""
+    """A backup or a restore failed; nothing was changed."""
 
 
 def write_backup(client: "redis.Redis", path: Path, progress: Callable[[int], None] = lambda _: None) -> int:
-    """Write a backup of all that this Redis holds to a new file, and return its size in bytes.
+    """Write a backup of Redis to a new file and return its size in bytes.
 
-    The file is there whole, and on disk, or not at all. Jobs in it hold the content of opportunities: its group may
-    read it, nobody else.
+    The file appears only once it is complete and on disk. It contains the bodies of jobs: only the owner and the group
+    may read it.
 
     Raises:
-        SnapshotError: the file is there, or what came is no whole backup.
-        RedisUnavailableError: Redis went away, or does not give its data to this user.
+        BackupError: the file exists, or the received data are not a complete backup.
+        RedisUnavailableError: the connection failed, or this user has no right to the data.
     """
     if path.exists():
-        message = f"{path} exists already; name a new file"
-        raise BackupError(message)
+        raise BackupError(f"{path} exists already; name a new file")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o640)
     try:
@@ -69,13 +66,13 @@ def write_backup(client: "redis.Redis", path: Path, progress: Callable[[int], No
 def write_backup_into(
     folder: Path, client: "redis.Redis", keep: int | None = None, progress: Callable[[int], None] = lambda _: None
 ) -> tuple[Path, list[Path]]:
-    """Write a backup named by its time into a folder; return it, and the older ones that were removed for it.
+    """Write a backup named by the time into a folder; return its path and those of the older backups it removed.
 
-    `keep` is how many stay, this one among them. None is removed before the new one is whole.
+    `keep` is how many stay, with this one. The others are removed once this one is complete.
     """
     path = folder / f"lanes-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.rdb"
     write_backup(client, path, progress)
-    for part in folder.glob(".lanes-*.part"):  # of one that was killed
+    for part in folder.glob(".lanes-*.part"):  # of a killed process
         if time.time() - part.stat().st_mtime > STALE_SECONDS:
             part.unlink(missing_ok=True)
     ours = sorted(one for one in folder.iterdir() if NAME.fullmatch(one.name))
@@ -86,12 +83,12 @@ def write_backup_into(
 
 
 def check(path: Path) -> None:
-    """See that a file is a whole backup, by its beginning and its end.
+    """Check the start and the end of a backup file.
 
-    One cut-off file in 256 looks whole by that; Redis, which looks at the checksum inside as it loads, finds it.
+    One truncated file in 256 passes; Redis detects it by the checksum when it loads the file.
 
     Raises:
-        SnapshotError: it is not.
+        BackupError: the file is not a complete backup.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -99,34 +96,30 @@ def check(path: Path) -> None:
         file.seek(max(0, size - TRAILER_BYTES))
         ends = file.read(1)
     if begins != MAGIC:
-        message = f"{path} is no backup of Redis: it does not begin as one"
-        raise BackupError(message)
+        raise BackupError(f"{path} is not a backup of Redis: it must begin with {MAGIC.decode()}")
     if size < len(MAGIC) + TRAILER_BYTES or ends[0] != END_OF_DATA:
-        message = f"{path} is cut off: its end is missing"
-        raise BackupError(message)
+        raise BackupError(f"{path} is truncated: take another backup")
 
 
 def check_restore(backup: Path, folder: Path) -> None:
-    """See that a backup is whole, and a folder free for it.
+    """Check that a backup is complete and the folder has no data.
 
     Raises:
-        SnapshotError: the folder holds data, or the file is no whole backup.
+        BackupError: one of them is not so.
     """
     check(backup)
-    there = [name for name in DATA if (folder / name).exists()]
-    if there:
-        message = (
-            f"{folder} holds the data of a Redis ({', '.join(there)}), which are not overwritten: "
-            "stop that Redis and move them away first, if they are of no more use"
+    if found := [name for name in DATA if (folder / name).exists()]:
+        raise BackupError(
+            f"{folder} has data of Redis ({', '.join(found)}), which are not overwritten: stop that Redis and move "
+            "these files away first"
         )
-        raise BackupError(message)
 
 
 def restore_backup(backup: Path, folder: Path) -> None:
-    """Put a backup into the data folder of a Redis that does not run and has no data; it loads it as it starts.
+    """Put a backup into the data folder of a stopped, empty Redis, which loads it when it starts.
 
     Raises:
-        SnapshotError: the folder holds data (which is left alone), or the file is no whole backup.
+        BackupError: the folder has data, which stay unchanged, or the file is not a complete backup.
     """
     check_restore(backup, folder)
     part = folder / f".{AOF}.part"
@@ -135,19 +128,18 @@ def restore_backup(backup: Path, folder: Path) -> None:
             out.write(piece)
         out.flush()
         os.fsync(out.fileno())
-    # A hard link, not a rename: it fails where a Redis that was started meanwhile has made the file.
+    # A hard link, not a rename: it fails if a Redis was started meanwhile and has created the file.
     try:
         os.link(part, folder / AOF)
     except FileExistsError:
-        message = f"{folder / AOF} has just been made: a Redis runs on this folder; stop it first"
-        raise BackupError(message) from None
+        raise BackupError(f"{folder / AOF} was just created: a Redis runs on this folder; stop it first") from None
     finally:
         part.unlink()
     sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make sure that a new name in a folder survives a loss of power."""
+    """Sync a folder, so that new file names survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -156,55 +148,49 @@ def sync_folder(folder: Path) -> None:
 
 
 def _stream(client: "redis.Redis") -> Iterator[bytes]:
-    """Yield what a new replica gets, piece by piece."""
+    """Yield the data that a new replica gets."""
     connection: Any = client.connection_pool.make_connection()
     try:
         with own_errors():
             connection.connect()
-        # From here on the bytes are ours: they are no replies that the client would understand.
-        raw = connection._sock  # noqa: SLF001 - there is no public way to them
+        # Read from the socket: redis-py cannot parse these replies.
+        raw = connection._sock  # noqa: SLF001 - there is no public way
         raw.settimeout(SILENT_SECONDS)
         with raw.makefile("rb") as replies:
             for capability in (b"capa eof", b"rdb-only 1"):
                 raw.sendall(b"REPLCONF " + capability + b"\r\n")
-                replies.readline()  # a Redis that does not know it says so, and does without
+                replies.readline()  # an error of an older Redis does not matter
             raw.sendall(b"SYNC\r\n")
             yield from data_of(cast("BinaryIO", replies))
     except TimeoutError:
-        message = f"Redis was silent for {SILENT_SECONDS:g} s"
-        raise RedisUnavailableError(message) from None
+        raise RedisUnavailableError(f"Redis sent nothing for {SILENT_SECONDS:g} s") from None
     except OSError as error:
-        message = f"Redis went away: {error}"
-        raise RedisUnavailableError(message) from None
+        raise RedisUnavailableError(f"the connection to Redis failed: {error}") from None
     finally:
         connection.disconnect()
 
 
 def data_of(replies: BinaryIO) -> Iterator[bytes]:
-    """Yield the data of what Redis answers to a replica, piece by piece.
+    """Yield the data of the answer to a replica.
 
     Raises:
-        RedisUnavailableError: it refuses, or it breaks off, or it is no Redis.
+        RedisUnavailableError: Redis refuses, the connection ends early, or the server is not Redis.
     """
     header = replies.readline()
     while header == b"\n":
         header = replies.readline()
     if header.startswith(b"-"):
-        said = header[1:].decode("utf-8", "replace").strip().rstrip(".")
-        message = f"Redis refuses to give its data away: {said}"
-        if said.startswith("NOPERM"):
-            message += "; that is for its user `backup` (redis_url_backup) alone"
-        raise RedisUnavailableError(message)
+        error = header[1:].decode("utf-8", "replace").strip().rstrip(".")
+        hint = "; use its user `backup` (redis_url_backup)" if error.startswith("NOPERM") else ""
+        raise RedisUnavailableError(f"Redis refuses the backup: {error}{hint}")
     if not header.startswith(b"$"):
-        message = "Redis ended the connection; is it shutting down, or does its log say why?"
-        raise RedisUnavailableError(message)
+        raise RedisUnavailableError("Redis closed the connection: see its log")
     if header.startswith(b"$EOF:"):
         yield from _until(replies, header[5:].strip())
         return
     length = header[1:].strip()
     if not length.isdigit() or len(length) > MAX_LENGTH_DIGITS:
-        message = "Redis does not say how much it gives; is it a Redis?"
-        raise RedisUnavailableError(message)
+        raise RedisUnavailableError("the server did not send a length: is it Redis?")
     left = int(length)
     while left:
         piece = replies.read(min(left, CHUNK))
@@ -214,11 +200,11 @@ def data_of(replies: BinaryIO) -> Iterator[bytes]:
         yield piece
 
 
-_CUT = "Redis ended the connection in the middle of its data"
+_CUT = "Redis closed the connection before the end of its data"
 
 
 def _until(replies: BinaryIO, end_marker: bytes) -> Iterator[bytes]:
-    """Yield all before the mark with which Redis ends what it streams."""
+    """Yield the data up to the end marker of the stream."""
     held = b""
     while True:
         piece = replies.read1(CHUNK)  # type: ignore[attr-defined]
@@ -228,6 +214,6 @@ def _until(replies: BinaryIO, end_marker: bytes) -> Iterator[bytes]:
         if held.endswith(end_marker):
             yield held[: -len(end_marker)]
             return
-        # A mark may be on its way in two pieces.
+        # The marker may arrive in two pieces.
         yield held[: -len(end_marker)]
         held = held[-len(end_marker) :]

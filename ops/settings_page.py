@@ -1,4 +1,4 @@
-"""Writes `docs/settings.md` from the models of the settings: `make docs`."""
+"""Writes `docs/settings.md` from the settings models: `make docs`."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -50,7 +50,7 @@ def page() -> str:
 
 
 def section(role: type[BaseModel]) -> str:
-    """Return the settings that a model defines itself, as a table below the line that names who reads them."""
+    """Return the own settings of a model as a table, after the line that names the processes that read them."""
     names = [name for name in role.model_fields if name in role.__annotations__]
     readers = [reader for reader, model in READERS.items() if model.model_fields.keys() >= set(names)]
     head = [f"Read by {_listed(readers)}.", "", "| setting | default | values | meaning |", "|---|---|---|---|"]
@@ -71,8 +71,8 @@ def _row(role: type[BaseModel], name: str) -> str:
 
 
 def _values(name: str, schema: Mapping[str, Any], types: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a setting can be: its unit or kind, its bounds, its choices."""
-    schema = {**schema, **schema.get("anyOf", [{}])[0]}  # the other one is null
+    """Yield the unit or kind, the bounds and the choices of a setting."""
+    schema = {**schema, **schema.get("anyOf", [{}])[0]}  # the second one is null
     schema = {**schema, **types.get(str(schema.get("$ref")).rpartition("/")[2], {})}
     if name.endswith("_seconds"):
         yield "seconds"
@@ -84,9 +84,9 @@ def _values(name: str, schema: Mapping[str, Any], types: Mapping[str, Any]) -> I
         yield from (f"`{choice}`" for choice in schema["enum"])
     if "minLength" in schema:
         yield f"at least {schema['minLength']} characters" if schema["minLength"] > 1 else "not empty"
-    least = schema["exclusiveMinimum"] + 1 if "exclusiveMinimum" in schema else schema.get("minimum")
-    if least is not None:
-        yield f"{least} to {schema['maximum']}" if "maximum" in schema else f"{least} or more"
+    minimum = schema["exclusiveMinimum"] + 1 if "exclusiveMinimum" in schema else schema.get("minimum")
+    if minimum is not None:
+        yield f"{minimum} to {schema['maximum']}" if "maximum" in schema else f"{minimum} or more"
 
 
 if __name__ == "__main__":

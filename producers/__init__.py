@@ -1,4 +1,4 @@
-"""What services import: put upserts into the lanes and ask what became of them. Needs redis and pydantic only."""
+"""The API for services: enqueue upserts and read their state. Needs redis and pydantic only."""
 
 from lanes.errors import LanesError, RedisUnavailableError, SettingsError, Trouble
 from lanes.queue.job import Job, State

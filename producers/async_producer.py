@@ -1,4 +1,4 @@
-"""The producer for services that run an event loop."""
+"""The producer for services with an event loop."""
 
 import asyncio
 import math
@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 class AsyncOpportunityProducer:
-    """`OpportunityProducer` with awaitable methods; see there. Belongs to the event loop that first uses it."""
+    """`OpportunityProducer` with awaitable methods. Use it in one event loop only."""
 
     def __init__(self, store: AsyncStore, settings: ProducerSettings | None = None) -> None:
         self._store = store
@@ -156,7 +156,7 @@ class AsyncOpportunityProducer:
             await asyncio.sleep(polls.next_pause())
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._store.close()
 
     async def __aenter__(self) -> Self:
@@ -167,16 +167,16 @@ class AsyncOpportunityProducer:
 
 
 async def _batches(values: Iterable[Item] | AsyncIterable[Item]) -> AsyncIterator[list[Item]]:
-    """Cut an iterable of either kind into lists."""
+    """Split an iterable of either kind into lists."""
     if not isinstance(values, AsyncIterable):
         for batch in batched(values):
             yield batch
         return
-    gathered: list[Item] = []
+    items: list[Item] = []
     async for value in values:
-        gathered.append(value)
-        if len(gathered) == BATCH:
-            yield gathered
-            gathered = []
-    if gathered:
-        yield gathered
+        items.append(value)
+        if len(items) == BATCH:
+            yield items
+            items = []
+    if items:
+        yield items

@@ -1,4 +1,4 @@
-"""Rows on their way in: numbered, checked, made into orders batch by batch; the part that both producers share."""
+"""Numbers and validates rows in batches, and records their results; shared by both producers."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class InputRow:
-    """One upsert of many: its number for messages, and a model or a mapping, or what kept it from being one."""
+    """One row: its number for messages, and a model or a mapping, or the errors that prevent one."""
 
     number: int
     value: object
@@ -29,7 +29,7 @@ class InputRow:
 
 @dataclass(frozen=True, slots=True)
 class ValidRow:
-    """A row that passed every check."""
+    """A valid row and its job."""
 
     number: int
     new_job: NewJob
@@ -37,7 +37,7 @@ class ValidRow:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows that were checked and go to Redis together, and the number of the last of them."""
+    """Validated rows that are sent to Redis together; `last_row` is the number of the last one."""
 
     valid_rows: list[ValidRow]
     refused: list[RejectedRow]
@@ -45,35 +45,34 @@ class Batch:
 
     @property
     def new_jobs(self) -> list[NewJob]:
-        """What Redis gets."""
-        return [entry.new_job for entry in self.valid_rows]
+        """The jobs of the valid rows."""
+        return [row.new_job for row in self.valid_rows]
 
 
 def number_rows(values: Iterable[object], first: int = 1) -> Iterator[InputRow]:
-    """Number rows, by default from 1 on."""
+    """Number rows."""
     return (InputRow(number, value) for number, value in enumerate(values, first))
 
 
 def check_rows(rows: Sequence[InputRow], common: EnqueueOptions, settings: ProducerSettings) -> Batch:
-    """Return the good rows as orders, the others with what is wrong with them."""
-    valid_rows: list[ValidRow] = []
-    refused: list[RejectedRow] = []
+    """Return the jobs of the valid rows, and the errors of the others."""
+    batch = Batch([], [], rows[-1].number if rows else 0)
     for row in rows:
         if row.field_errors:
-            refused.append(RejectedRow(row.number, row.field_errors))
+            batch.refused.append(RejectedRow(row.number, row.field_errors))
             continue
         try:
-            valid_rows.append(ValidRow(row.number, new_job_for(settings, row.value, common)))
+            batch.valid_rows.append(ValidRow(row.number, new_job_for(settings, row.value, common)))
         except InvalidJobError as error:
-            refused.append(RejectedRow(row.number, error.field_errors))
-    return Batch(valid_rows, refused, rows[-1].number if rows else 0)
+            batch.refused.append(RejectedRow(row.number, error.field_errors))
+    return batch
 
 
 def raise_if_unavailable(answers: BatchResults) -> BatchResults:
-    """Return the answers, unless Redis took none of a batch, for a reason that passes: then it may be tried again.
+    """Return the answers. If Redis accepted nothing, for a transient reason, raise it, so that the batch is retried.
 
     Raises:
-        RedisUnavailableError: what Redis said.
+        RedisUnavailableError: the answer of Redis.
     """
     first = answers[0] if answers else None
     if isinstance(first, RedisUnavailableError) and first.trouble.is_transient and len(set(map(type, answers))) == 1:
@@ -82,10 +81,10 @@ def raise_if_unavailable(answers: BatchResults) -> BatchResults:
 
 
 def record_results(batch: Batch, answers: BatchResults, report: EnqueueReport) -> None:
-    """Write down in the report what became of a batch.
+    """Add the results of a batch to the report.
 
     Raises:
-        RedisUnavailableError: Redis did not take some of it, being full or read-only; the rest is in the report.
+        RedisUnavailableError: Redis is full or read-only and refused some rows; the others are in the report.
     """
     refused = list(batch.refused)
     unavailable: RedisUnavailableError | None = None
@@ -106,10 +105,10 @@ def record_results(batch: Batch, answers: BatchResults, report: EnqueueReport) -
 
 
 def make_receipt(new_job: NewJob, answer: EnqueueResult) -> Receipt:
-    """Return the receipt for an order.
+    """Return the receipt of a job.
 
     Raises:
-        IdempotencyConflictError: its idempotency key belongs to another body.
+        IdempotencyConflictError: its idempotency key was used for another body.
     """
     if answer.status is EnqueueStatus.CONFLICT:
         raise IdempotencyConflictError(new_job.idempotency_key or "", answer.id)
@@ -117,10 +116,10 @@ def make_receipt(new_job: NewJob, answer: EnqueueResult) -> Receipt:
 
 
 def receipt_of(new_job: NewJob, error: NotDurableError) -> Receipt:
-    """Return the receipt for an order that was accepted with less safety than was asked.
+    """Return the receipt of a job that was accepted with less durability than requested.
 
     Raises:
-        IdempotencyConflictError: its idempotency key belongs to another body.
+        IdempotencyConflictError: its idempotency key was used for another body.
     """
     answer = error.answers[0]
     if isinstance(answer, Exception):
@@ -129,7 +128,7 @@ def receipt_of(new_job: NewJob, error: NotDurableError) -> Receipt:
 
 
 def batched(items: Iterable[Item], size: int = BATCH) -> Iterator[list[Item]]:
-    """Cut an iterable of any length into lists of at most `size`."""
+    """Split an iterable into lists of at most `size`."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch

@@ -1,4 +1,4 @@
-"""Mending the body of a dead letter: what a person may write, checked as at enqueue, and what it changes."""
+"""Edits of a dead letter's body: validates them as at enqueue, and shows the differences."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -18,29 +18,29 @@ from producers.receipt import FieldError
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A field that is not the same in two bodies; its values as JSON, None where it is not set."""
+    """A field that differs in two bodies; its values as JSON, None if not set."""
 
     field: str
     before: str | None
     after: str | None
 
 
-def new_job_with_body(letter: Job, body: object) -> NewJob:
-    """Return the order that gives a letter this body, checked for the API version of the letter.
+def new_job_with_body(job: Job, body: object) -> NewJob:
+    """Return a dead letter with this body, validated for its API version.
 
     Raises:
         InvalidJobError: with every problem of the body.
     """
     if isinstance(body, Mapping) and OPTIONS_FIELD in body:
-        raise InvalidJobError([FieldError(OPTIONS_FIELD, "", "has no place in a body: options stay as they are")])
-    return make_new_job(body, version_of=lambda _: ApiVersion(letter.version), job_id=letter.id)
+        raise InvalidJobError([FieldError(OPTIONS_FIELD, "", "must not be in a body: options cannot be edited")])
+    return make_new_job(body, version_of=lambda _: ApiVersion(job.version), job_id=job.id)
 
 
 def parse_body(text: str) -> object:
-    """Return what JSON says.
+    """Return the value of a JSON text.
 
     Raises:
-        InvalidJobError: it is not JSON, or names a field twice.
+        InvalidJobError: it is not JSON, or has a field twice.
     """
     value = decode(text)
     if isinstance(value, FieldError):
@@ -49,26 +49,26 @@ def parse_body(text: str) -> object:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
-    """Tell what changes, field by field, in the order of the old body."""
+    """Yield the fields that differ, in the order of the old body."""
     for name in [*old, *(name for name in new if name not in old)]:
         before, after = (json.dumps(body[name]) if name in body else None for body in (old, new))
         if before != after:
             yield Difference(name, before, after)
 
 
-def field_names(letter: Job) -> list[str]:
-    """Return the fields that its body may have, as the API names them."""
-    return api_names(MODELS[ApiVersion(letter.version)])
+def field_names(job: Job) -> list[str]:
+    """Return the API's names of the fields that the body may have."""
+    return api_names(MODELS[ApiVersion(job.version)])
 
 
-def api_name(letter: Job, field: str) -> str:
-    """Return how the API calls a field, which may be given by its name in Python."""
-    known = MODELS[ApiVersion(letter.version)].model_fields.get(field)
+def api_name(job: Job, field: str) -> str:
+    """Return the API's name of a field, which may be given by its Python name."""
+    known = MODELS[ApiVersion(job.version)].model_fields.get(field)
     return known.alias or field if known else field
 
 
 def form_value(value: object) -> str:
-    """Return a value as it stands in a form: a list with ; between its values, ; alone when it is empty."""
+    """Return a value as text for a form: lists separated by ;, an empty list as ; alone."""
     if value is None:
         return ""
     if isinstance(value, list):
@@ -77,7 +77,7 @@ def form_value(value: object) -> str:
 
 
 def apply_form(body: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
-    """Return a body with what a form says: an untouched cell leaves its field to the letter; an empty one unsets it."""
+    """Return the body with the changes of a form. Unchanged form fields are kept, empty ones are removed."""
     new = dict(body)
     for name, field in fields.items():
         if field == form_value(body.get(name)):

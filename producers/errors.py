@@ -1,4 +1,4 @@
-"""What a producer can answer instead of a receipt."""
+"""The errors of producers."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,11 @@ from producers.receipt import EnqueueReport, FieldError, Receipt
 
 
 class ProducerError(LanesError):
-    """Base of the errors of this package.
-
-    Redis being away is `RedisUnavailableError`, a wrong setting `SettingsError`; `LanesError` is the base of all.
-    """
+    """Base of the errors of this package; `LanesError`, `RedisUnavailableError` and `SettingsError` come from lanes."""
 
 
 class InvalidJobError(ProducerError):
-    """The body or an option does not fit the contract; `field_errors` holds every reason."""
+    """The body or an option is invalid; `field_errors` has every problem."""
 
     def __init__(self, field_errors: Sequence[FieldError]) -> None:
         super().__init__("; ".join(str(each) for each in field_errors))
@@ -23,7 +20,7 @@ class InvalidJobError(ProducerError):
 
 
 class IdempotencyConflictError(ProducerError):
-    """The idempotency key was used for another body; `job_id` is the job that it made."""
+    """The idempotency key was used for another body, in the job `job_id`."""
 
     def __init__(self, key: str, job_id: str) -> None:
         super().__init__(f"idempotency key {key!r} was used for another body, by job {job_id}: use a new key")
@@ -32,29 +29,25 @@ class IdempotencyConflictError(ProducerError):
 
 
 class EnqueueFailedError(ProducerError, RedisUnavailableError):
-    """Redis took no job within `LANES_ENQUEUE_TIMEOUT_SECONDS`, or will not; `trouble` tells why.
+    """Redis did not accept the job within `LANES_ENQUEUE_TIMEOUT_SECONDS`; `trouble` has the reason.
 
-    If `may_be_accepted`, no reply came to what was sent, and the job may be there. Enqueue it again with its
-    idempotency key, or with `job_id=error.job_id`: either way it is made once.
+    If `may_be_accepted`, Redis may have accepted it, but no reply came. Enqueue it again with its idempotency key, or
+    with `job_id=error.job_id`: it is not created twice.
     """
 
     def __init__(self, job_id: str, cause: RedisUnavailableError, *, may_be_accepted: bool) -> None:
-        told = (
-            f"job {job_id} may have been accepted: enqueue it again with its idempotency key, or with this job_id"
-            if may_be_accepted
-            else "nothing was accepted"
-        )
-        super().__init__(f"{cause}; {told}")
+        again = f"job {job_id} may have been accepted: enqueue it again with its idempotency key, or with this job_id"
+        super().__init__(f"{cause}; {again if may_be_accepted else 'nothing was accepted'}")
         self.trouble = cause.trouble
         self.may_be_done = self.may_be_accepted = may_be_accepted
         self.job_id = job_id
 
 
 class EnqueueInterruptedError(ProducerError, RedisUnavailableError):
-    """Redis went away in the middle of many rows; `report` tells what became of those that it answered for.
+    """Redis failed in the middle of many rows; `report` covers the confirmed ones.
 
-    If `may_be_accepted`, up to one batch (500 rows) behind `report.last_row` may have got in too: enqueue them again
-    with idempotency keys, so that none is sent twice.
+    If `may_be_accepted`, up to one batch (500 rows) after `report.last_row` may have been accepted too. Enqueue these
+    again with the same idempotency keys: they are not sent twice.
     """
 
     def __init__(self, report: EnqueueReport, cause: RedisUnavailableError, *, may_be_accepted: bool) -> None:
@@ -65,18 +58,17 @@ class EnqueueInterruptedError(ProducerError, RedisUnavailableError):
 
 
 class DurabilityError(ProducerError):
-    """What was enqueued is accepted, and will be sent, but is not known to be as safe as was asked.
+    """The jobs were accepted and will be sent, but the requested durability is not confirmed.
 
-    `receipt` is that of the one job, `report` that of many rows, the last batch of which is concerned. To ask once more
-    whether it is safe now, enqueue the same again with its idempotency key, or with `job_id=error.receipt.job_id`: it
-    is not made twice.
+    `receipt` is for one job; `report` is for many rows, of which the last batch is affected. To check again, enqueue
+    the same with its idempotency key, or with `job_id=error.receipt.job_id`: it is not created twice.
     """
 
     def __init__(
         self, asked: str, why: str, receipt: Receipt | None = None, report: EnqueueReport | None = None
     ) -> None:
         name = "the rows are" if receipt is None else f"job {receipt.job_id} is"
-        super().__init__(f"{name} accepted, but not known to be as safe as {asked}: {why}")
+        super().__init__(f"{name} accepted, but the durability {asked} is not confirmed: {why}")
         self.why = why
         self.receipt = receipt
         self.report = report
@@ -91,8 +83,8 @@ class UnknownJobError(ProducerError):
 
 
 class WaitTimeoutError(ProducerError):
-    """The job was not done within the time, and goes on; `job` is how it stood then."""
+    """The job was not finished in time; it continues. `job` is its state at that moment."""
 
     def __init__(self, job: Job, timeout: float) -> None:
-        super().__init__(f"job {job.id} is still {job.state} after {timeout:g} s; it goes on")
+        super().__init__(f"job {job.id} is still {job.state} after {timeout:g} s; it continues")
         self.job = job

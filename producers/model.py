@@ -1,4 +1,4 @@
-"""The body of an upsert and its options, checked where they enter."""
+"""The models of an upsert's body and options, and their error messages."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -16,7 +16,7 @@ from producers.errors import InvalidJobError
 from producers.receipt import FieldError
 
 MAX_BODY_BYTES = 64 * 1024
-MAX_FIELDS = 64  # of a body or its options, and problems that are told of one
+MAX_FIELDS = 64  # of a body or its options, and reported problems of one
 MAX_EXACT = 2**53
 _MAX_SHOWN = 60
 _WITH_ZONE = "must be a time with a zone, like 2026-05-01T09:00:00Z"
@@ -31,10 +31,10 @@ Status = Literal["open", "won", "lost", "abandoned", "all"]
 
 
 class Upsert(BaseModel):
-    """What the bodies of all versions share.
+    """The base of the bodies of all API versions.
 
-    Fields go by their Python names, which type checkers know, or by the API's own (`pipeline_id` or `pipelineId`). A
-    field that is not set is not sent, and so left as it is.
+    Fields have their Python names or the API's (`pipeline_id` or `pipelineId`). A field that is not set is not sent,
+    so the API does not change it.
     """
 
     model_config = ConfigDict(
@@ -52,13 +52,11 @@ class Upsert(BaseModel):
     @field_validator("monetary_value", "forecast_probability", mode="before", check_fields=False)
     @classmethod
     def _check_number(cls, value: object) -> object:
-        # 1e400 is what JSON makes of a number too large; an int may be too large for a float.
+        # Beyond 2**53 a float is not exact; a very large int cannot be a float at all.
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_EXACT:
-            message = "must be between -2**53 and 2**53, where numbers are exact"
-            raise ValueError(message)
+            raise ValueError("must be between -2**53 and 2**53, where numbers are exact")
         if isinstance(value, Decimal) and value.is_finite() and Decimal(repr(float(value))) != value:
-            message = "must have no more digits than a number in JSON keeps, about 15"
-            raise ValueError(message)
+            raise ValueError("must have no more digits than a number in JSON keeps, about 15")
         return value
 
     @field_serializer("monetary_value", "forecast_probability", check_fields=False)
@@ -67,16 +65,16 @@ class Upsert(BaseModel):
 
     @property
     def record(self) -> str:
-        """What it writes, within its location."""
+        """The key of the record within the location."""
         raise NotImplementedError
 
     @property
     def unmergeable(self) -> str | None:
-        """Why it may neither join another upsert of its record nor have an event time; None when it may."""
+        """Why it cannot be merged or have an event time, else None."""
         return None
 
     def to_json(self) -> bytes:
-        """Return the body as it is sent: the API's names, no field that was not set, whole numbers without a point."""
+        """Return the body as sent: the API's names, only fields that are set, integers without a decimal point."""
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
@@ -104,7 +102,7 @@ class UpsertOpportunity(Upsert):
 
 
 class Options(TypedDict, total=False):
-    """The fields of `EnqueueOptions`, each as it may be given: for type checkers and editors."""
+    """The arguments for `EnqueueOptions`, for type checkers and editors."""
 
     idempotency_key: str | None
     not_before: datetime | str | None
@@ -117,22 +115,21 @@ class Options(TypedDict, total=False):
 
 
 class EnqueueOptions(BaseModel):
-    """What may be said of a job besides its body; in a row of a file, under `_options`.
+    """The options of a job; in a row of a file, under `_options`.
 
     Args:
-        idempotency_key: the same key and body again gives the same job back, whatever became of it, within
-            `LANES_IDEMPOTENCY_SECONDS`.
-        not_before: when it may be sent at the earliest; later jobs of its own opportunity wait behind it.
-        expires_at: from when on it is not sent any more.
-        expires_while_held: whether that time runs on while its lane is held, or all are paused by an outage.
-        service: who enqueued it.
-        priority: 0 to 9; the higher goes first within its lane, but never past an older job of its own opportunity.
-        merge: join a job of the same opportunity that waits and was never sent: of each field the newer value is sent,
-            in one request, and both jobs are delivered by it. By default as `LANES_MERGE` says.
-        event_time: when the service learned what the body says; what a later event said is never overwritten.
+        idempotency_key: enqueueing the same key and body again within `LANES_IDEMPOTENCY_SECONDS` returns the same job.
+        not_before: earliest time to send it; later jobs of the opportunity wait for it.
+        expires_at: it is not sent from this time on.
+        expires_while_held: whether it can expire while its lane is held or an outage stops all lanes.
+        service: name of the service that enqueues it.
+        priority: 0 to 9; higher goes first within the lane, but never before an older job of the opportunity.
+        merge: join a pending job of the opportunity that was never sent. One request with the newest value of each
+            field delivers both jobs. Default: `LANES_MERGE`.
+        event_time: when the change happened in the service; an older event never overwrites a newer one.
 
-    In version v3, an upsert that names no opportunity by `id`, or changes its followers, joins no other, and takes no
-    event time: of each of them nothing may be left out.
+    A v3 upsert without `id`, or one that changes followers, is not merged and cannot have an event time: it must be
+    sent complete.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -158,13 +155,12 @@ class EnqueueOptions(BaseModel):
     def _check_expires_at(cls, value: datetime | None, info: Any) -> datetime | None:
         not_before = info.data.get("not_before")
         if value is not None and not_before is not None and value <= not_before:
-            message = "must be later than not_before"
-            raise ValueError(message)
+            raise ValueError("must be later than not_before")
         return value
 
 
 def api_names(model: type[BaseModel]) -> list[str]:
-    """Return the fields of a model as the API, or a row, names them."""
+    """Return the API's names of a model's fields."""
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
@@ -174,22 +170,21 @@ def check(
     path: str = "",
     other_versions: Mapping[ApiVersion, Collection[str]] = MappingProxyType({}),
 ) -> Model:
-    """Return `values` as the model. `other_versions` holds the fields of other versions, to be told of.
+    """Validate `values` as the model. `other_versions` has the fields of other API versions, for error messages.
 
     Raises:
-        InvalidJobError: with every problem, each naming its field, value and what would be right.
+        InvalidJobError: with every problem: the field, its value, and what is allowed.
     """
     if isinstance(values, Mapping) and not isinstance(values, dict):
-        values = dict(values)  # a strict model takes no other mapping
+        values = dict(values)  # a strict model accepts dicts only
     if isinstance(values, dict) and len(values) > MAX_FIELDS:
         raise InvalidJobError([FieldError(path, f"{len(values)} fields", f"must have at most {MAX_FIELDS} fields")])
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False)[:MAX_FIELDS]
-        raise InvalidJobError(
-            [_field_error(model, dict(problem), values, path, other_versions) for problem in problems]
-        ) from None
+        found = error.errors(include_url=False, include_context=False)[:MAX_FIELDS]
+        problems = [_field_error(model, dict(problem), values, path, other_versions) for problem in found]
+        raise InvalidJobError(problems) from None
 
 
 def _field_error(
@@ -211,14 +206,11 @@ def _field_error(
             own = f" in API version {model.version}" if issubclass(model, Upsert) else ""
             return FieldError(name, "", f"no such field{own}; {' and '.join(others)} has it: see LANES_API_VERSION")
         if location in model.model_fields:
-            twin = model.model_fields[location].alias
-            return FieldError(name, "", f"stands there as {twin} already: keep one of the two")
+            alias = model.model_fields[location].alias
+            return FieldError(name, "", f"is also given as {alias}: keep one of the two")
         close = get_close_matches(location, names, n=1, cutoff=0.6)
-        return FieldError(
-            name,
-            "",
-            f"no such field; {f'did you mean {close[0]}?' if close else 'known: ' + ', '.join(names)}",
-        )
+        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(names)}"
+        return FieldError(name, "", f"no such field; {hint}")
     if kind == "missing":
         return FieldError(name, "", "is required")
     if kind == "string_pattern_mismatch" and location.lower().endswith(("id", "to")):
@@ -235,7 +227,7 @@ def _field_error(
 
 
 def _name(part: object) -> str:
-    """Return the name of a field as it stood there, made printable and short; in quotes when it would not show."""
+    """Return the name of a field, printable and shortened; in quotes if it would be invisible."""
     text = str(part)
     return text if text.isprintable() and text.strip() and len(text) <= _MAX_SHOWN else shorten(text)
 

@@ -17,28 +17,26 @@ _DATE = re.compile(
 
 
 def _check_date(text: str) -> str:
-    """Let the formats of the specification pass: three with the year first, three with it last, and ISO 8601."""
+    """Accept the formats of the specification: three with the year first, three with it last, and ISO 8601."""
     found = _DATE.fullmatch(text)
     try:
         if found is None:
             if not text[:1].isdigit() or len(text) > 40:
-                raise ValueError  # noqa: TRY301 - told below, as what fromisoformat raises
+                raise ValueError  # noqa: TRY301 - replaced below, like the error of fromisoformat
             datetime.fromisoformat(text)
         else:
             parts = [found[name] or found[f"{name}2"] for name in ("year", "month", "day")]
             date(*map(int, parts))
     except ValueError:
-        message = "must be a date like 2026-04-23 or 04/23/2026, or a time of ISO 8601"
-        raise ValueError(message) from None
+        raise ValueError("must be a date like 2026-04-23 or 04/23/2026, or a time of ISO 8601") from None
     return text
 
 
 class UpsertOpportunityV3(Upsert):
     """The body of `POST /opportunities/upsert`, version v3 (HighLevel's published OpenAPI specification).
 
-    With `id` it changes that opportunity, and may move it to another pipeline. Without one it names none: what the API
-    matches it by then is not documented, so it is delivered in order with those of the same pipeline and followers,
-    and is never merged with another.
+    With `id` it changes that opportunity, and may move it to another pipeline. It is not documented what the API
+    matches without `id`. Such upserts are delivered in order per pipeline and followers, and never merged.
     """
 
     version = ApiVersion.V3
@@ -60,7 +58,7 @@ class UpsertOpportunityV3(Upsert):
 
     @property
     def record(self) -> str:
-        """The opportunity's id; without one, the pipeline and the followers (specified as `contactId`)."""
+        """The opportunity's id, or else pipeline and followers (the specification says `contactId`)."""
         if self.id is not None:
             return self.id
         followers = " ".join(sorted(set(self.followers)))
@@ -68,7 +66,7 @@ class UpsertOpportunityV3(Upsert):
 
     @property
     def unmergeable(self) -> str | None:
-        """Why nothing of it may be left out: the opportunity is not named, or its followers change."""
+        """Why it must be sent complete: it has no id, or changes followers."""
         if self.id is None:
             return "without an id, a v3 body names no opportunity"
         if self.followers or self.is_remove_all_followers:

@@ -1,4 +1,4 @@
-"""The body that each version of the API has."""
+"""The model of each API version."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ _OTHER_VERSIONS = {
 
 
 def location_of(opportunity: object) -> str | None:
-    """Return the location that a model or a mapping names, None where it does not, or not rightly."""
+    """Return the location of a model or a mapping, None if it has no valid one."""
     if isinstance(opportunity, Upsert):
         location = getattr(opportunity, "location_id", None)
     elif isinstance(opportunity, Mapping):
@@ -33,7 +33,7 @@ def check_body(opportunity: object, version: ApiVersion) -> AnyUpsert:
     """Return a model or a mapping as a body of this version.
 
     Raises:
-        InvalidJobError: the version cannot carry it; a field that another version has is told with that version.
+        InvalidJobError: it is invalid; the message names the version that has an unknown field.
     """
     model = MODELS[version]
     if isinstance(opportunity, Upsert) and not isinstance(opportunity, model):

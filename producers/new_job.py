@@ -1,10 +1,10 @@
-"""From what a service hands over to an order for the lanes: the one way in, for models, dicts, rows and messages."""
+"""Validates an upsert and its options and makes them a `NewJob`: for models, dicts, rows and messages."""
 
 import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -30,10 +30,10 @@ def make_new_job(
     version_of: Callable[[str], ApiVersion] | None = None,
     job_id: str | None = None,
 ) -> NewJob:
-    """Check an upsert (a model or a mapping) and its options and return it as an order with an id of its own.
+    """Validate an upsert (a model or a mapping) and its options and return it as a new job.
 
-    A mapping may carry its options under `_options`; they go before those given beside it. `service` and `merge`
-    are used where the options do not say. `version_of` tells the API version of a location, by default 2021-07-28.
+    `_options` in a mapping override `options`. `service` and `merge` are defaults. `version_of` returns the API version
+    of a location, by default 2021-07-28.
 
     Raises:
         InvalidJobError: with every problem of the body and the options.
@@ -53,15 +53,14 @@ def make_new_job(
             options = check(EnqueueOptions, {} if options is None else options, OPTIONS_FIELD)
         except InvalidJobError as error:
             problems.extend(error.field_errors)
-    if body is not None and isinstance(options, EnqueueOptions):
-        problems.extend(_option_conflicts(body, options))
+    if body is not None and isinstance(options, EnqueueOptions) and body.unmergeable and options.event_time is not None:
+        problems.append(FieldError(f"{OPTIONS_FIELD}.event_time", "", f"cannot be kept: {body.unmergeable}"))
     if problems or body is None or not isinstance(options, EnqueueOptions):
         raise InvalidJobError(problems)
     encoded = body.to_json()
     if len(encoded) > MAX_BODY_BYTES:
-        raise InvalidJobError(
-            [FieldError("", shorten(f"{len(encoded)} bytes"), f"must be at most {MAX_BODY_BYTES} bytes")]
-        )
+        size = shorten(f"{len(encoded)} bytes")
+        raise InvalidJobError([FieldError("", size, f"must be at most {MAX_BODY_BYTES} bytes")])
     return NewJob(
         id=job_id or os.urandom(16).hex(),
         location_id=body.location_id,
@@ -81,10 +80,10 @@ def make_new_job(
 
 
 def check_job_id(job_id: object) -> None:
-    """See that a job can have this id.
+    """Check a job id.
 
     Raises:
-        InvalidJobError: it cannot.
+        InvalidJobError: it is invalid.
     """
     if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
         message = "must be text of 1 to 128 letters, digits, or any of -_.:"
@@ -97,27 +96,15 @@ def new_job_for(
     options: EnqueueOptions | Mapping[str, Any] | None,
     job_id: str | None = None,
 ) -> NewJob:
-    """`make_new_job` for a service, with what the settings say; its choice of an id is checked, too."""
+    """`make_new_job` with the defaults of the settings; `job_id` is checked too."""
     if job_id is not None:
         check_job_id(job_id)
-    return make_new_job(
-        opportunity,
-        options,
-        service=settings.service,
-        merge=settings.merge,
-        version_of=settings.version_of,
-        job_id=job_id,
-    )
-
-
-def _option_conflicts(body: AnyUpsert, options: EnqueueOptions) -> Iterator[FieldError]:
-    """Yield the options that would leave something of the body out, where nothing may be."""
-    if body.unmergeable and options.event_time is not None:
-        yield FieldError(f"{OPTIONS_FIELD}.event_time", "", f"cannot be kept: {body.unmergeable}")
+    service, merge, version_of = settings.service, settings.merge, settings.version_of
+    return make_new_job(opportunity, options, service=service, merge=merge, version_of=version_of, job_id=job_id)
 
 
 def _merge_options(common: object, own: object) -> Any:
-    """Return a row's own options on top of those for all rows."""
+    """Return the options of a row over the options for all rows."""
     if isinstance(common, EnqueueOptions):
         common = common.model_dump(exclude_none=True)
     if own is None:

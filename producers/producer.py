@@ -1,4 +1,4 @@
-"""The producer for services that run threads."""
+"""The producer for services with threads."""
 
 import math
 import os
@@ -45,27 +45,26 @@ T = TypeVar("T")
 
 
 def polls_within(timeout: float) -> RetryLoop:
-    """Return how to look again for a job's end: soon at first, once a second later on, for so long."""
+    """Return the polling of a job: soon at first, later once a second, until the timeout."""
     return RetryLoop(0.02, 1.0, within=timeout, factor=1.5, jitter=NONE)
 
 
 def settings_for(redis_url: str) -> ProducerSettings:
-    """Return the settings of the environment or `.env`, but for the Redis that they name.
+    """Return the settings from the environment or `.env`, with this Redis.
 
     Raises:
         SettingsError: the URL or another setting is wrong.
     """
     if not redis_url:
-        message = "the URL of Redis must not be empty; it looks like redis://127.0.0.1:6379/0"
-        raise SettingsError(message)
+        raise SettingsError("the URL of Redis must not be empty; it looks like redis://127.0.0.1:6379/0")
     return ProducerSettings.load({**os.environ, "LANES_REDIS_URL": redis_url, "LANES_REDIS_URL_FILE": ""})
 
 
 def durability_for(settings: ProducerSettings, asked: str | None) -> Durability:
-    """Return how safe jobs must be, as a call says or else the settings.
+    """Return the requested durability, by default that of the settings.
 
     Raises:
-        InvalidJobError: it is none of the levels.
+        InvalidJobError: it is not a valid level.
     """
     try:
         return Durability.parse(settings.durability if asked is None else str(asked))
@@ -74,16 +73,16 @@ def durability_for(settings: ProducerSettings, asked: str | None) -> Durability:
 
 
 def client_timeouts(settings: ProducerSettings) -> dict[str, float]:
-    """Return how long a client waits for a connection or a reply: several tries fit into the time of an enqueue."""
+    """Return the timeouts of the Redis client. Several attempts fit into the timeout of an enqueue."""
     seconds = settings.enqueue_timeout_seconds * ATTEMPT_SHARE
     return {"socket_connect_timeout": seconds, "socket_timeout": seconds}
 
 
 class OpportunityProducer:
-    """Puts upserts into the lanes. Thread-safe; make one per process and keep it.
+    """Enqueues upserts. Thread-safe: create one per process and keep it.
 
-    Every method insists while Redis is away or being started, for at most `LANES_ENQUEUE_TIMEOUT_SECONDS`, and raises
-    `lanes.RedisUnavailableError` then. What is enqueued is sent again under the same id, and makes one job.
+    While Redis is unreachable, every method retries for up to `LANES_ENQUEUE_TIMEOUT_SECONDS`, then raises
+    `RedisUnavailableError`. A retried enqueue uses the same job id, so it creates one job.
     """
 
     def __init__(self, store: Store, settings: ProducerSettings | None = None) -> None:
@@ -93,7 +92,7 @@ class OpportunityProducer:
 
     @classmethod
     def from_url(cls, redis_url: str) -> Self:
-        """Return a producer for the Redis at this URL; every other setting comes from the environment or `.env`.
+        """Return a producer for this Redis. All other settings come from the environment or `.env`.
 
         Raises:
             SettingsError: the URL or another setting is wrong.
@@ -102,7 +101,7 @@ class OpportunityProducer:
 
     @classmethod
     def from_settings(cls, settings: ProducerSettings | None = None) -> Self:
-        """Return a producer as the settings say, by default those of the environment or `.env`.
+        """Return a producer with these settings, by default those of the environment or `.env`.
 
         Raises:
             SettingsError: a setting is wrong.
@@ -125,21 +124,21 @@ class OpportunityProducer:
         job_id: str | None = None,
         **options: Unpack[Options],
     ) -> Receipt:
-        """Enqueue one upsert; when this returns, it will be delivered, refused or expired, but not lost.
+        """Enqueue one upsert. Once this returns, the job is not lost.
 
         Args:
             opportunity: an `UpsertOpportunity`, or a mapping with its fields.
-            durability: how safe it must be before this returns: `accepted` by Redis, `fsync` (on its disk), or
-                `replicas:N` (in the memory of N replicas too); by default as `LANES_DURABILITY` says.
-            job_id: of the job that an `EnqueueFailedError` or `DurabilityError` spoke of; a new one by default. The
-                same id again is the same job, whatever the body.
+            durability: when to return: `accepted` by Redis, `fsync` (on its disk), or `replicas:N` (also in the memory
+                of N replicas). Default: `LANES_DURABILITY`.
+            job_id: the id from an `EnqueueFailedError` or `DurabilityError`, to enqueue that job again. The same id is
+                always the same job, even with another body. Default: a new id.
             **options: the fields of `EnqueueOptions`.
 
         Raises:
-            InvalidJobError: a field or option is wrong.
+            InvalidJobError: a field or an option is invalid.
             IdempotencyConflictError: the key was used for another body.
-            EnqueueFailedError: Redis is away, or takes no jobs; it tells whether this one may be accepted.
-            DurabilityError: it is accepted, but not known to be as safe as was asked.
+            EnqueueFailedError: Redis is unreachable or refuses; `may_be_accepted` says whether the job may exist.
+            DurabilityError: the job was accepted, but the durability is not confirmed.
         """
         new_job = new_job_for(self._settings, opportunity, options or None, job_id)
         asked = durability_for(self._settings, durability)
@@ -164,18 +163,18 @@ class OpportunityProducer:
         durability: str | None = None,
         **options: Unpack[Options],
     ) -> EnqueueReport:
-        """Enqueue any number of upserts in few round trips; wrong ones are reported and do not stop the others.
+        """Enqueue any number of upserts in batches of 500. Invalid ones are reported and do not stop the others.
 
         Args:
-            opportunities: models or mappings; a mapping may carry its own options under `_options`.
-            progress: called with the report so far after each round trip.
-            durability: as for `enqueue`; it is waited for once in 500 rows.
-            **options: as for `enqueue`, for every row; a row's own go before them.
+            opportunities: models or mappings; a mapping may have its own options under `_options`.
+            progress: called with the report so far after each batch.
+            durability: as for `enqueue`, once per batch.
+            **options: as for `enqueue`, for every row; the row's own options override them.
 
         Raises:
-            InvalidJobError: an option for all rows is wrong; nothing was enqueued.
-            EnqueueInterruptedError: Redis went away; what was accepted so far is in its `report`.
-            DurabilityError: all that is in its `report` is accepted, but not known to be as safe as was asked.
+            InvalidJobError: an option for all rows is invalid; nothing was enqueued.
+            EnqueueInterruptedError: Redis is unreachable or refuses; `report` covers the rows so far.
+            DurabilityError: the rows in `report` were accepted, but the durability is not confirmed.
         """
         return self.enqueue_rows(number_rows(opportunities), progress=progress, durability=durability, **options)
 
@@ -187,7 +186,7 @@ class OpportunityProducer:
         durability: str | None = None,
         **options: Unpack[Options],
     ) -> EnqueueReport:
-        """`enqueue_many` for rows that bring their own numbers, as those of a file do (`producers.files.rows`)."""
+        """`enqueue_many` for rows with their own numbers, such as those of a file (`producers.files.rows`)."""
         common = check(EnqueueOptions, options)
         asked = durability_for(self._settings, durability)
         report = EnqueueReport()
@@ -215,12 +214,12 @@ class OpportunityProducer:
             raise DurabilityError(str(asked), str(error), report=report) from error
 
     def status(self, job_id: str) -> Job:
-        """Return the job with its state, its attempts and what the API answered.
+        """Return the job with its state, its attempts and the API's answers.
 
-        Delivered, it tells `opportunity_id`, and whether that was `new`; dead, the API's `message` and `code`.
+        The last attempt has `opportunity_id` and `new` if delivered, the API's `message` and `code` if dead.
 
         Raises:
-            UnknownJobError: no job has this id (any more).
+            UnknownJobError: no job has this id, or it was pruned.
         """
         return self._read_job(job_id)
 
@@ -231,10 +230,10 @@ class OpportunityProducer:
         return job
 
     def cancel(self, job_id: str) -> bool:
-        """Take a job back. Returns False when it is too late: it is on its way, done, or merged with another.
+        """Cancel a pending job. Returns False if it is in flight, finished, or merged with another job.
 
         Raises:
-            UnknownJobError: no job has this id (any more).
+            UnknownJobError: no job has this id, or it was pruned.
         """
         answer = self._retry(lambda: self._store.cancel(job_id, self._settings.retention_seconds))
         if answer == "unknown":
@@ -246,11 +245,11 @@ class OpportunityProducer:
 
         Args:
             job_id: from the receipt.
-            timeout: seconds to wait at most; while Redis is away, too.
+            timeout: maximum seconds to wait, also while Redis is unreachable.
 
         Raises:
-            WaitTimeoutError: it was not done in time; it goes on.
-            UnknownJobError: no job has this id (any more).
+            WaitTimeoutError: it was not finished in time; it continues.
+            UnknownJobError: no job has this id, or it was pruned.
         """
         polls = polls_within(timeout)
         while True:
@@ -261,7 +260,7 @@ class OpportunityProducer:
                 raise WaitTimeoutError(job, timeout)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._store.close()
 
     def __enter__(self) -> Self:

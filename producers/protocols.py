@@ -1,9 +1,9 @@
-"""What a producer can do, as types: for services that take any producer, the real one or that of the test kit."""
+"""The protocols of producers, real ones and those of the test kit, and of the lanes that they use."""
 
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from typing import Protocol, Unpack
 
-from lanes.queue.enqueueing import DEFAULT_DURABILITY_POLICY, DurabilityPolicy
+from lanes.queue.enqueueing import DurabilityPolicy
 from lanes.queue.job import Job
 from lanes.queue.new_job import EnqueueResult, NewJob
 from producers.model import Options
@@ -25,7 +25,6 @@ class Producer(Protocol):
         **options: Unpack[Options],
     ) -> Receipt:
         """See `OpportunityProducer.enqueue`."""
-        ...
 
     def enqueue_many(
         self,
@@ -36,23 +35,18 @@ class Producer(Protocol):
         **options: Unpack[Options],
     ) -> EnqueueReport:
         """See `OpportunityProducer.enqueue_many`."""
-        ...
 
     def status(self, job_id: str) -> Job:
         """See `OpportunityProducer.status`."""
-        ...
 
     def cancel(self, job_id: str) -> bool:
         """See `OpportunityProducer.cancel`."""
-        ...
 
     def wait(self, job_id: str, timeout: float) -> Job:
         """See `OpportunityProducer.wait`."""
-        ...
 
     def close(self) -> None:
         """See `OpportunityProducer.close`."""
-        ...
 
 
 class AsyncProducer(Protocol):
@@ -67,7 +61,6 @@ class AsyncProducer(Protocol):
         **options: Unpack[Options],
     ) -> Receipt:
         """See `OpportunityProducer.enqueue`."""
-        ...
 
     async def enqueue_many(
         self,
@@ -77,88 +70,61 @@ class AsyncProducer(Protocol):
         **options: Unpack[Options],
     ) -> EnqueueReport:
         """See `AsyncOpportunityProducer.enqueue_many`."""
-        ...
 
     async def status(self, job_id: str) -> Job:
         """See `OpportunityProducer.status`."""
-        ...
 
     async def cancel(self, job_id: str) -> bool:
         """See `OpportunityProducer.cancel`."""
-        ...
 
     async def wait(self, job_id: str, timeout: float) -> Job:  # noqa: ASYNC109 - the signature of the other face
         """See `OpportunityProducer.wait`."""
-        ...
 
     async def close(self) -> None:
         """See `OpportunityProducer.close`."""
-        ...
 
 
 class Store(Protocol):
-    """What a producer needs of the lanes: `lanes.LaneStore`, or lanes in memory."""
+    """The methods of `LaneStore` that a producer uses."""
 
     def enqueue(
-        self,
-        new_job: NewJob,
-        idempotency_seconds: float,
-        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+        self, new_job: NewJob, idempotency_seconds: float, durability_policy: DurabilityPolicy
     ) -> EnqueueResult:
         """See `LaneStore.enqueue`."""
-        ...
 
     def enqueue_many(
-        self,
-        new_jobs: Sequence[NewJob],
-        idempotency_seconds: float,
-        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+        self, new_jobs: Sequence[NewJob], idempotency_seconds: float, durability_policy: DurabilityPolicy
     ) -> list[EnqueueResult | Exception]:
         """See `LaneStore.enqueue_many`."""
-        ...
 
     def cancel(self, job_id: str, retention: float) -> str:
         """See `LaneStore.cancel`."""
-        ...
 
     def job(self, job_id: str) -> Job | None:
         """See `LaneStore.job`."""
-        ...
 
     def close(self) -> None:
-        """Give the connections back."""
-        ...
+        """Close the connections."""
 
 
 class AsyncStore(Protocol):
-    """What an asynchronous producer needs of the lanes."""
+    """The methods of `AsyncLaneStore` that a producer uses."""
 
     async def enqueue(
-        self,
-        new_job: NewJob,
-        idempotency_seconds: float,
-        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+        self, new_job: NewJob, idempotency_seconds: float, durability_policy: DurabilityPolicy
     ) -> EnqueueResult:
         """See `LaneStore.enqueue`."""
-        ...
 
     async def enqueue_many(
-        self,
-        new_jobs: Sequence[NewJob],
-        idempotency_seconds: float,
-        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+        self, new_jobs: Sequence[NewJob], idempotency_seconds: float, durability_policy: DurabilityPolicy
     ) -> list[EnqueueResult | Exception]:
         """See `LaneStore.enqueue_many`."""
-        ...
 
     async def cancel(self, job_id: str, retention: float) -> str:
         """See `LaneStore.cancel`."""
-        ...
 
     async def job(self, job_id: str) -> Job | None:
         """See `LaneStore.job`."""
-        ...
 
     async def close(self) -> None:
-        """Give the connections back."""
-        ...
+        """Close the connections."""

@@ -1,14 +1,13 @@
-"""What a producer gives back."""
+"""The results of producers."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A job that the lanes have: from now on it is not lost.
+    """An accepted job. `duplicate`: an earlier enqueue with the same idempotency key created it.
 
-    `duplicate` when it is that of an earlier enqueue with the same idempotency key. (What is enqueued under its own
-    `job_id` once more is no duplicate: it is the same enqueue, insisted on.)
+    A job that is enqueued again with its own `job_id` does not count as a duplicate, but as a retry.
     """
 
     job_id: str
@@ -18,7 +17,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing wrong with a job: the field, its value shortened to one line, and what would be right."""
+    """One problem of a job: the field, its value shortened to one line, and what is allowed."""
 
     field: str
     value: str
@@ -31,7 +30,7 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row that was not enqueued: its number (the first is 1) and every problem."""
+    """A row that was not enqueued: its number (from 1) and every problem."""
 
     row: int
     field_errors: tuple[FieldError, ...]
@@ -42,10 +41,9 @@ class RejectedRow:
 
 @dataclass(slots=True)
 class EnqueueReport:
-    """What became of many rows: how many were accepted, known already, and refused, each with its problems.
+    """The result of many rows: numbers of accepted rows and duplicates, and the refused rows with their problems.
 
-    `job_ids` holds those of the accepted and the known rows, in order. `last_row` is the number of the newest row of
-    which it and every row before it are in the report.
+    `job_ids` are those of accepted rows and duplicates, in order. All rows up to number `last_row` are in the report.
     """
 
     accepted: int = 0
@@ -56,11 +54,11 @@ class EnqueueReport:
 
     @property
     def rows(self) -> int:
-        """How many rows are in the report."""
+        """The number of rows in the report."""
         return self.accepted + self.duplicates + len(self.refused)
 
     def add(self, receipt: Receipt) -> None:
-        """Write down a row that the lanes have."""
+        """Add an accepted row or a duplicate."""
         self.job_ids.append(receipt.job_id)
         self.accepted += not receipt.duplicate
         self.duplicates += receipt.duplicate

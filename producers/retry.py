@@ -1,6 +1,6 @@
-"""How a producer insists when Redis is away: the same call again, for a bounded time, with growing, uneven pauses.
+"""Retries calls while Redis is unreachable: for a bounded time, with backoff and jitter.
 
-A call may be made again because it names its jobs: the same id again is the same job.
+A retry is safe because a call names its jobs: the same id is the same job.
 """
 
 import time
@@ -12,16 +12,16 @@ from lanes.retry_loop import FULL, RetryLoop
 
 FIRST_PAUSE_SECONDS = 0.05
 MAX_PAUSE_SECONDS = 1.0
-# Of the whole time: what connecting, or a reply, may take before another connection is tried.
+# The share of the whole time that connecting or a reply may take before a new connection is tried.
 ATTEMPT_SHARE = 1 / 3
 
 T = TypeVar("T")
 
 
 class RetryBudget:
-    """One call that is made until it succeeds or `seconds` are over.
+    """One call, retried until it succeeds or `seconds` are over.
 
-    `may_be_done` tells whether any of its tries may have been carried out without a reply.
+    `may_be_done`: an attempt may have taken effect although no reply came.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -30,10 +30,10 @@ class RetryBudget:
         self._loop = RetryLoop(FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS, within=seconds, jitter=FULL)
 
     def pause_after(self, error: RedisUnavailableError) -> float:
-        """Return for how many seconds to wait before the next try, which may take its share of the time.
+        """Return the pause in seconds before the next attempt.
 
         Raises:
-            RedisUnavailableError: this very error, when the time is over or the trouble does not pass by itself.
+            RedisUnavailableError: the same error, if the time is over or the trouble is not transient.
         """
         self.may_be_done |= error.may_be_done
         pause = self._loop.next_pause()
@@ -42,7 +42,7 @@ class RetryBudget:
         return pause
 
     def run(self, call: Callable[[float], T]) -> T:
-        """Make a call, which is told how many seconds are left."""
+        """Make a call; its argument is the number of seconds left."""
         while True:
             try:
                 return call(self._loop.left)

@@ -1,36 +1,36 @@
-"""The command `lanes`. A command is one line here, a module and a click command in it, both called as it is."""
+"""The command `lanes`. Each command is a line here and a click command of that name in a module of that name."""
 
 import sys
 
-# Command -> what it is for, as `lanes --help` lists it. Modules are imported when they are called for: `lanes status`
-# starts fast, and works where only the extra `cli` is installed.
+# The commands with their help texts. A module is imported only when its command runs: `lanes status` starts fast and
+# needs the extra `cli` only.
 COMMANDS = {
-    "enqueue": "Put the rows of a file into the lanes.",
-    "status": "Show what waits, what is done and what is dead, in total and per location.",
-    "job": "Show a job with its attempts.",
+    "enqueue": "Enqueue the rows of a file.",
+    "status": "Show counts, in total and per location.",
+    "job": "Show a job and its attempts.",
     "cancel": "Cancel pending jobs.",
     "dead": "List, show, edit, replay, export and purge dead letters.",
-    "hold": "Stop the lane of a location, or all.",
+    "hold": "Hold the lane of a location, or all lanes.",
     "resume": "Resume held lanes.",
     "notify": "Send a test notification.",
-    "limit": "Give a location budgets and a weight of its own.",
+    "limit": "Show or set the rate limits and the weight of a location.",
     "token": "Store, list and remove the tokens of locations.",
     "audit-log": "Show who changed what by hand.",
-    "check": "Check a live Redis: is every job in exactly one state?",
-    "backup": "Write all that Redis holds to a file, while everything goes on.",
-    "restore": "Put a backup into the folder of a Redis that has no data.",
-    "sandbox": "Run a server that behaves as HighLevel does.",
+    "check": "Check Redis and the consistency of its data; repair them.",
+    "backup": "Back up Redis to a file, without stopping anything.",
+    "restore": "Restore a backup into an empty Redis folder.",
+    "sandbox": "Run a server that behaves like HighLevel.",
     "dashboard": "Serve Flower with pages for throughput, lanes, dead letters and jobs.",
-    "up": "Run everything on this machine, and keep it up.",
-    "demo": "Run everything from nothing on embedded parts; ends by itself.",
+    "up": "Run everything on this machine until Ctrl-C.",
+    "demo": "Run everything on this machine with sample data; ends automatically.",
     "completion": "Print the completion script of a shell.",
 }
 
 
 def main() -> None:
-    """Run the command and end the process; no error is shown as a traceback."""
+    """Run the command and end the process. Errors are shown without a traceback."""
     try:
-        from ops.command.root import run  # noqa: PLC0415 - a missing extra is to be one line, not a traceback
+        from ops.command.root import run  # noqa: PLC0415 - a missing extra is reported in one line
     except ModuleNotFoundError as error:
         print(f"lanes: {error.name} is not installed: pip install 'highlevel-lanes[cli]'", file=sys.stderr)
         sys.exit(2)

@@ -1,4 +1,4 @@
-"""`python -m ops.command`: the command `lanes`, from whichever environment this Python is of."""
+"""`python -m ops.command`: the command `lanes` of this Python's environment."""
 
 from ops.command import main
 

@@ -20,20 +20,23 @@ PAGE = 500
         "lanes audit-log", "lanes audit-log --what replay --what purge", "lanes audit-log --limit 1000 --json"
     )
 )
-@click.option("--who", help="Only those of this person.")
-@click.option("--what", "verbs", multiple=True, metavar="VERB", help="Only this, such as hold, edit or purge.")
-@click.option("--on", help="Only those on this location, job or choice.")
-@click.option("--limit", type=click.IntRange(1, MAX_SHOWN), default=50, show_default=True, help="How many at most.")
-@click.option("--json", "as_json", is_flag=True, help="Print them as a JSON array.")
+@click.option("--who", help="Only changes by this person.")
+@click.option(
+    "--what", "verbs", multiple=True, metavar="VERB", help="Only this kind: hold, edit, purge... Can be repeated."
+)
+@click.option("--on", help="Only changes of this location, job or selection.")
+@click.option(
+    "--limit", type=click.IntRange(1, MAX_SHOWN), default=50, show_default=True, help="Show at most N entries."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @connected
 def audit_log(
     session: Session, *, who: str | None, verbs: tuple[str, ...], on: str | None, limit: int, as_json: bool
 ) -> None:
-    """Show who changed what by hand, on the pages or by the command, the newest first.
+    """Show who changed what with commands or on the pages, newest first.
 
-    Each entry was written before its change. The newest 20,000 or so are kept.
+    An entry is written before its change is made. About 20,000 entries are kept.
     """
-    session.so_far = "audit-log changes nothing"
 
     def matches(entry: AuditLogEntry) -> bool:
         return (not who or entry.who == who) and (not verbs or entry.what in verbs) and (not on or entry.on == on)
@@ -43,7 +46,7 @@ def audit_log(
         print_json_array(entry.as_json() for entry in found)
         return
     rows = [(format_time(entry.at), entry.who, entry.what, entry.on, entry.detail) for entry in found]
-    print_table(COLUMNS, rows, "nobody changed anything by hand")
+    print_table(COLUMNS, rows, "no changes found")
 
 
 def _all(session: Session) -> Iterator[AuditLogEntry]:

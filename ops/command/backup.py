@@ -1,4 +1,4 @@
-"""`lanes backup`: a picture of the whole Redis, of one moment, while everything goes on."""
+"""`lanes backup`: a consistent snapshot of Redis, taken while it works."""
 
 from pathlib import Path
 
@@ -12,27 +12,25 @@ from ops.command.session import Session, connected
 
 @click.command(epilog=examples("lanes backup lanes.rdb", "lanes backup /var/backups/lanes --keep 14"))
 @click.argument("where", type=click.Path(path_type=Path))
-@click.option("--keep", type=click.IntRange(min=1), metavar="N", help="In a folder: how many backups stay.")
-@click.option("--json", "as_json", is_flag=True, help="Print the file, its size and what was removed as JSON.")
+@click.option("--keep", type=click.IntRange(min=1), metavar="N", help="Keep the newest N backups of the folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the file, its size and the removed files as JSON.")
 @connected
 def backup(session: Session, where: Path, keep: int | None, *, as_json: bool) -> None:
-    """Write all that Redis holds to a new file, or, if WHERE is a folder, to a file in it that is named by the time.
+    """Back up Redis to the new file WHERE, or to a file named by the time if WHERE is a folder.
 
-    It holds jobs with their content, and tokens as they are stored: encrypted. LANES_SECRET_KEY is not in it; keep it
-    elsewhere. With --keep the oldest backups of the folder are removed once the new one is whole.
+    The backup holds jobs with their bodies, and encrypted tokens. It does not hold LANES_SECRET_KEY: keep that
+    elsewhere. With --keep, older backups of the folder are removed once the new one is complete.
     """
     session.so_far = "no backup was made"
     into = where.is_dir()
     if keep is not None and not into:
-        message = f"--keep is for a folder, and {where} is none"
-        raise click.UsageError(message)
-    client = session.client
+        raise click.UsageError(f"--keep needs a folder ({where} is not one)")
     removed: list[Path] = []
     with Steps("writing", None, bytes_too=True) as progress:
         if into:
-            where, removed = redis_backup.write_backup_into(where, client, keep, progress.update)
+            where, removed = redis_backup.write_backup_into(where, session.client, keep, progress.update)
         else:
-            redis_backup.write_backup(client, where, progress.update)
+            redis_backup.write_backup(session.client, where, progress.update)
     size = where.stat().st_size
     if as_json:
         print_json({"file": str(where), "bytes": size, "removed": [str(path) for path in removed]})

@@ -1,10 +1,17 @@
-"""`lanes cancel`: take jobs back."""
+"""`lanes cancel`: cancel pending jobs."""
 
 import click
 
 from ops.command.console import PrintableWord, examples, pluralize, say
 from ops.command.failures import Refused
 from ops.command.session import Session, connected
+
+REFUSALS = {
+    "unknown": "no such job: mistyped, or done so long ago that it was pruned",
+    "dead": "not cancelled: it is a dead letter; give it up with: lanes dead purge",
+    "has_merged_jobs": "not cancelled: other jobs were merged into it",
+    "merged": "not cancelled: it was merged into another job, which delivers both",
+}
 
 
 @click.command(epilog=examples("lanes cancel 0f8c4f0e6d2b4f4a", "lanes cancel $(cat ids.txt)"))
@@ -20,21 +27,7 @@ def cancel(session: Session, job_ids: tuple[str, ...]) -> None:
             cancelled += 1
             session.so_far = f"{pluralize(cancelled, 'job')} of {len(job_ids)} cancelled"
         else:
-            say(f"{job_id}: {refusal(answer)}")
+            say(f"{job_id}: {REFUSALS.get(answer, 'not cancelled: it is ' + answer.replace('_', ' '))}")
     if cancelled < len(job_ids):
-        message = f"cancelled {cancelled} of {pluralize(len(job_ids), 'job')}"
-        raise Refused(message)
+        raise Refused(f"cancelled {cancelled} of {pluralize(len(job_ids), 'job')}")
     say(f"cancelled {pluralize(cancelled, 'job')}")
-
-
-def refusal(answer: str) -> str:
-    """Say why a job was not cancelled."""
-    if answer == "unknown":
-        return "no such job: mistyped, or done so long ago that it was pruned"
-    if answer == "dead":
-        return "not cancelled: it is a dead letter; give it up with: lanes dead purge"
-    if answer == "has_merged_jobs":
-        return "not cancelled: other jobs were merged into it, and are not yours to take back"
-    if answer == "merged":
-        return "not cancelled: it was merged into another job, which delivers it too"
-    return f"not cancelled: it is {answer.replace('_', ' ')}"

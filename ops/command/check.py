@@ -1,4 +1,4 @@
-"""`lanes check`: is this Redis fit for the lanes, and is each job in exactly one place? `--repair` makes it so."""
+"""`lanes check`: checks the settings of Redis and the consistency of the jobs; `--repair` fixes what it found."""
 
 import json
 from collections import Counter
@@ -23,37 +23,30 @@ from ops.command.progress import Steps
 from ops.command.session import Session, connected
 from producers.new_job import new_job_for
 
-# What is repaired may uncover more: counts are compared only once the jobs are in their places.
+# A repair may reveal more findings: counts are compared only once all jobs are in their places.
 ROUNDS = 5
 
 
 @click.command(
-    epilog=examples(
-        "lanes check",
-        "lanes check --json | jq -r '.findings[].text'",
-        "lanes check --repair",
-        "lanes check --repair --yes",
-    )
+    epilog=examples("lanes check", "lanes check --json | jq -r '.findings[].text'", "lanes check --repair --yes")
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-@click.option("--repair", is_flag=True, help="Show how the findings would be repaired; changes nothing without --yes.")
+@click.option("--repair", is_flag=True, help="Show how each finding would be repaired; changes nothing without --yes.")
 @click.option("--yes", is_flag=True, help="With --repair: repair them.")
 @connected
 def check(session: Session, *, as_json: bool, repair: bool, yes: bool) -> None:
-    """Check Redis and its settings, and audit every job: is it in exactly one place, and do the counts add up?
+    """Check Redis, its settings and every job: is each job in exactly one state, and do the counts add up?
 
-    Works in small steps, so it may run beside working workers. Errors (exit status 1) are what must not be; warnings
-    are what puts jobs at risk; notes are good to know. With --repair --yes, jobs that stand in no place go back into
-    their lanes, in their order, ghosts and remains are removed, and counts are made anew. No job and no body is lost.
+    It works in small steps and can run while workers work. An error (exit status 1) is a fault, a warning is a risk
+    for jobs, a note is information. With --repair --yes, lost jobs go back into their lanes in order, orphans are
+    removed, and counts are recomputed. No job and no body is lost.
     """
     if yes and not repair:
-        message = "--yes goes with --repair"
-        raise click.UsageError(message)
-    session.so_far = "check changes nothing"
+        raise click.UsageError("--yes goes with --repair")
     server_info = inspect_server(session.store)
     permissions = list(missing_permissions(session.store))
     findings = [*check_server(server_info), *permissions, *no_consumers(session.store)]
-    with Steps("auditing jobs", None) as progress:
+    with Steps("checking jobs", None) as progress:
         check_run = CheckRun(session, progress)
         if yes:
             findings += check_run.repair()
@@ -68,7 +61,7 @@ def check(session: Session, *, as_json: bool, repair: bool, yes: bool) -> None:
 
 
 class CheckRun:
-    """An audit, or a repair, and how far it is."""
+    """A consistency check or a repair, with its progress."""
 
     def __init__(self, session: Session, progress: Steps) -> None:
         self._session = session
@@ -77,12 +70,12 @@ class CheckRun:
         self.repaired: list[tuple[Finding, str]] = []
 
     def check_consistency(self) -> list[Finding]:
-        """Return what is wrong."""
+        """Return the findings."""
         self.jobs = 0
-        return list(check_consistency(self._session.store, self._reach))
+        return list(check_consistency(self._session.store, self._count))
 
     def check_as_permitted(self, permissions: Sequence[Finding]) -> list[Finding]:
-        """Return what is wrong; where rights are missing, these are what matters."""
+        """Return the findings, or one that says that the missing `permissions` prevent the check."""
         try:
             return self.check_consistency()
         except RedisUnavailableError as error:
@@ -91,42 +84,40 @@ class CheckRun:
             return [Finding("not-audited", Severity.ERROR, "redis", str(error), "give this user its rights first")]
 
     def repair(self) -> list[Finding]:
-        """Mend what is wrong, in rounds, until nothing is; return what remains."""
+        """Repair in rounds until nothing is left to repair; return the remaining findings."""
         settings = self._session.settings
-        terms = RepairDefaults(settings.lease_seconds, settings.burst_window_seconds, settings.retention_seconds)
-        repairer = Repairer(self._session.store, terms, lambda job_id, body: read_body(settings, job_id, body))
+        defaults = RepairDefaults(settings.lease_seconds, settings.burst_window_seconds, settings.retention_seconds)
+        repairer = Repairer(self._session.store, defaults, lambda job_id, body: read_body(settings, job_id, body))
         findings = self.check_consistency()
-        if mendable := sum(finding.repair is not None for finding in findings):
-            self._session.log_change("repair", "everything", pluralize(mendable, "finding"))
+        if repairable := sum(finding.repair is not None for finding in findings):
+            self._session.log_change("repair", "everything", pluralize(repairable, "finding"))
         for _ in range(ROUNDS):
             before = len(self.repaired)
             for finding in findings:
                 if finding.repair is not None:
                     self.repaired.append((finding, repairer.repair(finding)))
-                    self._session.so_far = (
-                        f"{pluralize(len(self.repaired), 'finding')} repaired; go on with: lanes check --repair"
-                    )
+                    done = pluralize(len(self.repaired), "finding")
+                    self._session.so_far = f"{done} repaired; continue with: lanes check --repair"
             if len(self.repaired) == before:
                 break
             findings = self.check_consistency()
         return findings
 
-    def _reach(self, jobs: int) -> None:
+    def _count(self, jobs: int) -> None:
         self.jobs = jobs
         self._progress.update(jobs)
 
 
 def read_body(settings: ProducerSettings, job_id: str, body: bytes) -> NewJob | None:
-    """Make an order of a stored body, None if it is none."""
+    """Return the job of a stored body, None if the body is not valid."""
     try:
-        new_job = new_job_for(settings, json.loads(body), None)
+        return replace(new_job_for(settings, json.loads(body), None), id=job_id)
     except (LanesError, ValueError):
         return None
-    return replace(new_job, id=job_id)
 
 
 def as_values(check_run: CheckRun, server_info: ServerInfo, findings: list[Finding]) -> dict[str, object]:
-    """Return all of it as plain values."""
+    """Return the results for JSON."""
     return {
         "consistent": consistent(findings),
         "jobs": check_run.jobs,
@@ -144,20 +135,17 @@ def show(check_run: CheckRun, findings: list[Finding], *, repair: bool) -> None:
         line = printable(str(finding))
         if repair and finding.repair:
             line += f"; would {finding.repair.description}"
-        if finding.severity is Severity.ERROR:
-            click.echo(line)
-        else:
-            say(line)
+        click.echo(line, err=finding.severity is not Severity.ERROR)
     say("; ".join(summary(check_run, findings)))
     if repair and any(finding.repair for finding in findings):
         say("nothing was changed; repair it with: lanes check --repair --yes")
 
 
 def summary(check_run: CheckRun, findings: list[Finding]) -> Iterator[str]:
-    """Yield what it came to, in words."""
+    """Yield the parts of the summary."""
     levels = Counter(finding.severity for finding in findings)
     verdict = pluralize(levels[Severity.ERROR], "error") if levels[Severity.ERROR] else "consistent"
     others = ", ".join(pluralize(levels[level], level.value) for level in (Severity.WARNING, Severity.NOTE))
-    yield f"{verdict}: {pluralize(check_run.jobs, 'job')} looked at, {others}"
+    yield f"{verdict}: {pluralize(check_run.jobs, 'job')} checked, {others}"
     if check_run.repaired:
         yield f"{pluralize(len(check_run.repaired), 'finding')} repaired"

@@ -1,4 +1,4 @@
-"""`lanes completion`: what makes a shell complete the command."""
+"""`lanes completion`: shell completion for the command."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -10,16 +10,15 @@ from ops.command.failures import WrongUse
 @click.command(
     epilog=examples(
         'eval "$(lanes completion bash)"        # in ~/.bashrc',
-        'eval "$(lanes completion zsh)"         # in ~/.zshrc, behind compinit',
+        'eval "$(lanes completion zsh)"         # in ~/.zshrc, after compinit',
         "lanes completion fish > ~/.config/fish/completions/lanes.fish",
     )
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the completion script of a shell, to be read by that shell."""
+    """Print the completion script of a shell."""
     kind = get_completion_class(shell)
     if kind is None:
-        message = f"no completion for {shell}"
-        raise WrongUse(message)
+        raise WrongUse(f"no completion for {shell}")
     click.echo(kind(context.find_root().command, {}, "lanes", "_LANES_COMPLETE").source())

@@ -1,4 +1,4 @@
-"""What goes in and out of a command as words: examples, arguments, and text that is safe on a terminal."""
+"""Input and output of commands: examples, argument types, and text that is safe on a terminal."""
 
 import json
 import re
@@ -14,16 +14,16 @@ from producers.model import Id
 
 F = TypeVar("F", bound=Callable[..., Any])
 _LOCATION = TypeAdapter(Id)
-MAX_SHOWN = 10**9  # far beyond what anybody reads, and within what Python can count to
+MAX_SHOWN = 10**9
 
 
 def examples(*lines: str) -> str:
-    """Return the end of a help text."""
+    """Return the examples at the end of a help text."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def options(*each: Callable[[F], F]) -> Callable[[F], F]:
-    """Return a decorator that gives a command these options, in this order."""
+    """Return a decorator that adds these options to a command, in this order."""
 
     def decorate(function: F) -> F:
         for option in reversed(each):
@@ -39,7 +39,7 @@ def print_json(value: Any) -> None:
 
 
 def print_json_array(values: Iterable[Any]) -> None:
-    """Print values to stdout as one JSON array, each as soon as it is there: any number of them in little memory."""
+    """Print values to stdout as one JSON array, each as soon as it is known, to use little memory."""
     opening = "["
     for value in values:
         click.echo(f"{opening}{json.dumps(value)}", nl=False)
@@ -48,7 +48,7 @@ def print_json_array(values: Iterable[Any]) -> None:
 
 
 def say(line: str) -> None:
-    """Tell people something, on stderr; names of files and the like may be in it as they are."""
+    """Print a message to stderr; unprintable characters are escaped."""
     click.echo(printable_lines(line), err=True)
 
 
@@ -58,17 +58,17 @@ def pluralize(number: int, noun: str) -> str:
 
 
 def format_time(seconds: float | None) -> str:
-    """Return a time since the epoch in words: ISO 8601, UTC, whole seconds; `-` for none."""
+    """Return a time (seconds since the epoch) as ISO 8601 in UTC; `-` for None."""
     return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class PrintableWord(click.ParamType[str]):
-    """Text of at least one character, all printable: what comes from a broken copy and paste is wrong use."""
+    """Printable text that is not empty. Refuses the remains of a broken copy and paste."""
 
     name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check the text."""
+        """Return the text."""
         text = str(value)
         if not text.strip() or not text.isprintable():
             self.fail(f"must be printable text (it is {printable(repr(text))})", param, ctx)
@@ -76,14 +76,14 @@ class PrintableWord(click.ParamType[str]):
 
 
 class Duration(click.ParamType[float]):
-    """A span of time like 30m, 12h or 7d, in seconds."""
+    """A duration like 30m, 12h or 7d, in seconds."""
 
     name = "age"
     _SHAPE = re.compile(r"(\d{1,9})([smhdw])")
     _SECONDS: ClassVar = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read the span."""
+        """Return the seconds."""
         if isinstance(value, (int, float)):
             return float(value)
         found = self._SHAPE.fullmatch(value)
@@ -95,12 +95,12 @@ class Duration(click.ParamType[float]):
 
 
 class LocationId(click.ParamType[str]):
-    """A location's id as jobs carry it."""
+    """The id of a location."""
 
     name = "location"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check the id."""
+        """Return the id."""
         try:
             return _LOCATION.validate_python(value)
         except (ValidationError, UnicodeError):
@@ -114,13 +114,14 @@ class Moment(click.ParamType[datetime]):
     _SHAPE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)")
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Read the time."""
+        """Return the time."""
         if isinstance(value, datetime):
             return value
+        if not self._SHAPE.fullmatch(value):
+            self.fail(
+                f"must be a time with a zone, like 2026-05-01T09:00:00Z (it is {printable(repr(value))})", param, ctx
+            )
         try:
-            if not self._SHAPE.fullmatch(value):
-                message = "must be a time with a zone, like 2026-05-01T09:00:00+02:00 or 2026-05-01T07:00:00Z"
-                raise ValueError(message)  # noqa: TRY301 - what fromisoformat raises is answered in the same way
             return datetime.fromisoformat(value)
         except ValueError as error:
             self.fail(f"{error} (it is {printable(repr(value))})", param, ctx)

@@ -24,26 +24,23 @@ from worker.dashboard.access import AccessPolicy, AccessPolicyError, read_creden
         "lanes dashboard -- --help            # Flower's own options",
     )
 )
-@click.option("--address", metavar="HOST", help="Where to listen; 127.0.0.1 unless there is authentication.")
+@click.option("--address", metavar="HOST", help="Address to listen on; without authentication only 127.0.0.1.")
 @click.option("--port", type=click.IntRange(0, 65535), help="[default: 5555]")
 @click.option(
     "--basic-auth-file",
+    "users_file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A file with user:password on each line: who may look and change.",
+    help="A file with user:password on each line: who may see and change everything.",
 )
 @click.argument("flower_options", nargs=-1, type=click.UNPROCESSED)
 @connected
 def dashboard(
-    session: Session,
-    address: str | None,
-    port: int | None,
-    basic_auth_file: Path | None,
-    flower_options: tuple[str, ...],
+    session: Session, address: str | None, port: int | None, users_file: Path | None, flower_options: tuple[str, ...]
 ) -> None:
     """Serve Flower with pages for throughput, lanes, dead letters and jobs.
 
-    Without authentication it listens on this machine only. Options of Flower itself go behind `--`; its environment
-    variables (FLOWER_...) and its configuration file are read as Flower reads them.
+    Without authentication it listens on this machine only. Put Flower's own options after `--`. Its environment
+    variables (FLOWER_...) and its configuration file work as usual.
     """
     session.so_far = "the dashboard has ended"
     given = list(flower_options)
@@ -52,21 +49,17 @@ def dashboard(
     if port is not None:
         given.append(f"--port={port}")
     try:
-        users = _read_users(basic_auth_file) if basic_auth_file else []
-        access = options.access_policy(given, users)
+        text = users_file.read_text("utf-8", errors="replace") if users_file else ""
+        access = options.access_policy(given, read_credentials(text, str(users_file)) if users_file else [])
         _serve(session.load(DashboardSettings), access)
     except AccessPolicyError as error:
         raise WrongUse(str(error)) from error
 
 
-def _read_users(path: Path) -> list[str]:
-    return read_credentials(path.read_text("utf-8", errors="replace"), str(path))
-
-
 def _serve(settings: DashboardSettings, access: AccessPolicy) -> None:
-    os.environ["LANES_REDIS_URL"] = settings.redis_url  # what the option --redis-url named, for the Celery app
+    os.environ["LANES_REDIS_URL"] = settings.redis_url  # the value of --redis-url, for the Celery app
     os.environ.pop("LANES_REDIS_URL_FILE", None)
-    # Redis may be away: the pages say so until it is back. Data of another schema stay so.
+    # The pages work without Redis until it is back. But data of another schema version will not change: refuse those.
     with connect(settings.redis_url) as client:
         store = LaneStore(client, settings.prefix)
         try:

@@ -22,7 +22,7 @@ from ops.command.console import (
     say,
 )
 from ops.command.dead_bulk import BulkRequest, run_bulk
-from ops.command.dead_edit import edit
+from ops.command.dead_edit import edit, refusal
 from ops.command.dead_export import write_dead_letters, write_rows
 from ops.command.dead_filter import filter_options, take_filter
 from ops.command.dead_groups import print_groups
@@ -48,9 +48,9 @@ LISTED = 50
 
 @click.group(epilog=examples("lanes dead list --group", "lanes dead replay --all --dry-run"))
 def dead() -> None:
-    """List, show, edit, replay, export and purge dead letters: jobs that are not sent again by themselves.
+    """List, show, edit, replay, export and purge dead letters: jobs that are not sent again automatically.
 
-    Expired jobs are among them, with the reason expired. All are kept until they are replayed, purged or pruned.
+    Expired jobs are dead letters with the reason expired. Dead letters are kept until you replay, purge or prune them.
     """
 
 
@@ -64,12 +64,11 @@ def dead() -> None:
 )
 @filter_options
 @click.option("--group", "grouped", is_flag=True, help="Group by error.")
-@click.option("--limit", type=click.IntRange(1, MAX_SHOWN), help=f"How many at most; else {LISTED}, in JSON all.")
-@click.option("--json", "as_json", is_flag=True, help="Print them as a JSON array of jobs, or of groups.")
+@click.option("--limit", type=click.IntRange(1, MAX_SHOWN), help=f"Show at most N.  [default: {LISTED}; JSON: all]")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array of jobs, or of groups.")
 @connected
 def list_(session: Session, *, grouped: bool, limit: int | None, as_json: bool, **given: Any) -> None:
-    """List dead letters, the oldest death first, or the groups of them, the largest first."""
-    session.so_far = "list changes nothing"
+    """List dead letters, the oldest failure first, or groups of them, the largest first."""
     jobs = find_dead_letters(session.store, take_filter(given))
     if grouped:
         groups = group_by_error(map(summarize, jobs))[:limit]
@@ -87,8 +86,7 @@ def list_(session: Session, *, grouped: bool, limit: int | None, as_json: bool, 
         for job in shown
     ]
     print_table(COLUMNS, rows, "no dead letters")
-    more = sum(1 for _ in jobs)
-    if more:
+    if more := sum(1 for _ in jobs):
         say(f"... and {more} more (--limit)")
 
 
@@ -97,14 +95,13 @@ def list_(session: Session, *, grouped: bool, limit: int | None, as_json: bool, 
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @connected
 def show_(session: Session, job_id: str, *, as_json: bool) -> None:
-    """Show a dead letter: why it died, its body, and every attempt with the API's answer.
+    """Show a dead letter: why it failed, its body, and every attempt with the API's answer.
 
-    The body as it was accepted stands beside it when it was edited.
+    An edited dead letter also shows its original body.
     """
     found = find(session, job_id)
     if not found.is_dead_letter:
-        message = f"{job_id} is no dead letter: it is {found.state.value.replace('_', ' ')}; see lanes job {job_id}"
-        raise Refused(message)
+        raise Refused(refusal(job_id, found.state.value))
     show(found, as_json=as_json)
     if not as_json:
         click.echo(f"{'why':<15}{summarize(found).why}")
@@ -112,9 +109,9 @@ def show_(session: Session, job_id: str, *, as_json: bool) -> None:
 
 _bulk_options = options(
     click.argument("job_ids", metavar="ID...", nargs=-1, type=PrintableWord()),
-    click.option("--all", "everything", is_flag=True, help="All, or all that the filters take."),
+    click.option("--all", "everything", is_flag=True, help="All dead letters, or all that match the filters."),
     filter_options,
-    click.option("--dry-run", is_flag=True, help="Print the ids of those that it would be, and change nothing."),
+    click.option("--dry-run", is_flag=True, help="Print the matching ids and change nothing."),
     click.option("--yes", is_flag=True, help="Do not ask."),
 )
 
@@ -125,15 +122,13 @@ _bulk_options = options(
     )
 )
 @_bulk_options
-@click.option(
-    "--force", is_flag=True, help="Replay even if a newer job of the same opportunity was delivered; overwrites it."
-)
+@click.option("--force", is_flag=True, help="Replay even if that overwrites what a newer job delivered.")
 @connected
 def replay(session: Session, *, force: bool, **given: Any) -> None:
-    """Send dead letters again, at the pace of their lanes: their attempts are kept and none is counted.
+    """Put dead letters back into their lanes. Old attempts stay visible but do not count.
 
-    A letter goes before newer jobs of its opportunity that wait. It is refused as overtaken, and the newer job named,
-    when that one was delivered or is on its way. With --all it asks first; where there is no terminal, it needs --yes.
+    A replayed job goes before pending newer jobs of its opportunity. If a newer job was delivered or is in flight, the
+    replay is refused as superseded by that job. --all asks first; without a terminal, add --yes.
     """
     request = BulkRequest(dead_letter_filter=take_filter(given), **given)
     run_bulk(session, replay_action(force=force), request, confirm_ids=False)
@@ -143,10 +138,9 @@ def replay(session: Session, *, force: bool, **given: Any) -> None:
 @_bulk_options
 @connected
 def purge(session: Session, **given: Any) -> None:
-    """Give dead letters up: they count as cancelled, and their bodies are gone at once.
+    """Give up dead letters: they count as cancelled, and their bodies are deleted at once.
 
-    It asks first; where there is no terminal, it needs --yes. To keep them in a file: lanes dead export, or
-    lanes dead prune.
+    It asks first; without a terminal, add --yes. To keep a copy, run lanes dead export first, or use lanes dead prune.
     """
     request = BulkRequest(dead_letter_filter=take_filter(given), **given)
     run_bulk(session, purge_action(session.settings.retention_seconds), request, confirm_ids=True)
@@ -154,32 +148,27 @@ def purge(session: Session, **given: Any) -> None:
 
 @dead.command(
     epilog=examples(
-        "lanes dead export dead.jsonl --reason refused       # back with: lanes dead import dead.jsonl",
+        "lanes dead export dead.jsonl --reason refused       # undo a purge: lanes dead import dead.jsonl",
         "lanes dead export refused.jsonl --rows --reasons-to why.jsonl --reason refused",
-        "lanes enqueue refused.jsonl                         # once it is mended; then: lanes dead purge",
+        "lanes enqueue refused.jsonl                         # after fixing the rows; then: lanes dead purge",
     )
 )
 @click.argument("file", metavar="[FILE|-]", default="-", type=click.Path(dir_okay=False, allow_dash=True))
 @filter_options
-@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="By default as the extension says.")
-@click.option("--rows", is_flag=True, help="Only what lanes enqueue takes, as JSON Lines: to be mended and enqueued.")
-@click.option(
-    "--reasons-to",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    help="With --rows: write beside it, line by line: id, reason, attempts and the API's last answer.",
-)
+@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="[default: by the file's extension]")
+@click.option("--rows", is_flag=True, help="Write JSON Lines rows that lanes enqueue takes, without the attempts.")
+@click.option("--reasons-to", metavar="FILE", type=click.Path(dir_okay=False), help="With --rows: why each row failed.")
 @connected
 def export(
     session: Session, file: str, *, form: Format | None, rows: bool, reasons_to: str | None, **given: Any
 ) -> None:
-    """Write dead letters whole, with their attempts, to a new file or to stdout, as JSON Lines or CSV.
+    """Write dead letters with their attempts to a new file or to stdout, as JSON Lines or CSV.
 
-    They stay dead letters. What was written can be imported.
+    They stay dead letters. lanes dead import reads the file. --reasons-to writes a second file with a line per row: id,
+    reason, attempts and the API's last answer.
     """
     if (reasons_to and not rows) or (rows and form == "csv"):
-        message = "--reasons-to goes with --rows, and --rows with JSON Lines"
-        raise click.UsageError(message)
+        raise click.UsageError("--reasons-to needs --rows, and --rows writes JSON Lines only")
     dead_letter_filter = take_filter(given)
     session.log_change("export", f"dead letters{dead_letter_filter}", f"to {file}")
     jobs = find_dead_letters(session.store, dead_letter_filter)

@@ -1,4 +1,4 @@
-"""Replay and purge: many dead letters in batches, with progress, and never more than was asked for."""
+"""Replay and purge of many dead letters in batches, with progress."""
 
 import sys
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from producers.batching import batched
 
 @dataclass(frozen=True, slots=True)
 class BulkRequest:
-    """Which letters: the ids given, or all of a choice; and whether to ask or only to tell."""
+    """Which dead letters (ids, or everything that matches the filter), and whether to ask first or only to show."""
 
     job_ids: tuple[str, ...]
     everything: bool
@@ -31,96 +31,76 @@ class BulkRequest:
     dry_run: bool
 
     def check(self) -> None:
-        """Refuse what nobody can mean."""
+        """Refuse ids together with --all or filters, and neither of them."""
         if bool(self.job_ids) == self.everything or (self.job_ids and self.dead_letter_filter != DeadLetterFilter()):
-            message = "say which: ID..., or --all, which --location, --reason and other filters narrow"
-            raise click.UsageError(message)
+            raise click.UsageError("say which: ID..., or --all, which --location, --reason and other filters narrow")
 
     def in_batches(self, store: LaneStore, time_range: TimeRange) -> Iterator[list[str]]:
-        """Go through the ids."""
+        """Yield the ids."""
         if self.job_ids:
             yield from batched(dict.fromkeys(self.job_ids), STEP)
             return
         for batch in scan_summaries(store, self.dead_letter_filter, time_range):
-            yield [letter.id for letter in batch]
+            yield [summary.id for summary in batch]
 
     def count(self, store: LaneStore, time_range: TimeRange) -> int:
-        """Return how many they are."""
+        """Return the number of dead letters."""
         return len(set(self.job_ids)) if self.job_ids else count_matching(store, self.dead_letter_filter, time_range)
 
     def count_unconfirmed(self, store: LaneStore, time_range: TimeRange) -> int:
-        """Return how many of a choice the API may have already."""
+        """Return how many of the matching ones the API may have already."""
         if self.job_ids or self.dead_letter_filter.reason not in (None, Reason.UNCONFIRMED):
             return 0
         return count_matching(store, replace(self.dead_letter_filter, reason=Reason.UNCONFIRMED.value), time_range)
 
 
-def run_bulk(session: Session, move: BulkAction, request: BulkRequest, *, confirm_ids: bool) -> None:
-    """Do it to the ids given, or to all of a choice; or only tell what it would do.
+def run_bulk(session: Session, action: BulkAction, request: BulkRequest, *, confirm_ids: bool) -> None:
+    """Replay or purge; a dry run only shows what would be done.
 
-    `confirm_ids`: whether it asks first even where the letters were named one by one.
+    `confirm_ids`: ask first even if the dead letters were named by id.
     """
     request.check()
-    time_range = request.dead_letter_filter.time_range(session.store)
-    total = request.count(session.store, time_range)
-    if not request.dry_run and total and not request.yes and (not request.job_ids or confirm_ids):
-        confirm(question(session.store, move, request, time_range, total))
-    call = move.dry_run if request.dry_run else move.call
-    if not request.dry_run and total:
-        session.log_change(
-            move.verb,
-            request.job_ids[0]
-            if total == 1 and request.job_ids
-            else f"{pluralize(total, 'dead letter')}{request.dead_letter_filter}",
-        )
+    store, dry_run = session.store, request.dry_run
+    time_range = request.dead_letter_filter.time_range(store)
+    total = request.count(store, time_range)
+    selection = f"{pluralize(total, 'dead letter')}{request.dead_letter_filter}"
+    if not dry_run and total and not request.yes and (not request.job_ids or confirm_ids):
+        unconfirmed = request.count_unconfirmed(store, time_range) if action.verb == "replay" else 0
+        warning = f" {bulk.unconfirmed_warning(unconfirmed)}." if unconfirmed else ""
+        confirm(f"{action.verb} {selection}?{warning}")
+    if not dry_run and total:
+        session.log_change(action.verb, request.job_ids[0] if total == 1 and request.job_ids else selection)
+    call = action.dry_run if dry_run else action.call
     done = unconfirmed = 0
-    with Steps(move.verb, total) as progress:
-        for ids in request.in_batches(session.store, time_range):
-            for moved in call(session.store, ids) if ids else ():
-                if moved.answer != move.done:
-                    progress.reject(f"{moved.job_id}: {why_not(moved)}")
+    with Steps(action.verb, total) as progress:
+        for ids in request.in_batches(store, time_range):
+            for result in call(store, ids) if ids else ():
+                if result.answer != action.done:
+                    progress.reject(f"{result.job_id}: {why_not(result)}")
                     continue
                 done += 1
-                unconfirmed += moved.unconfirmed
-                if request.dry_run:
-                    click.echo(moved.job_id)
-            if not request.dry_run:
-                session.so_far = f"{move.done} {done} of {pluralize(total, 'dead letter')}"
+                unconfirmed += result.unconfirmed
+                if dry_run:
+                    click.echo(result.job_id)
+            if not dry_run:
+                session.so_far = f"{action.done} {done} of {pluralize(total, 'dead letter')}"
             progress.update(done + progress.rejected)
-    report_result(move, request, done, unconfirmed)
+    found = pluralize(done, "dead letter")
+    say(f"would {action.verb} {found}; nothing was changed" if dry_run else f"{action.done} {found}")
+    if unconfirmed:
+        say(bulk.unconfirmed_warning(unconfirmed))
     if progress.rejected:
         raise click.exceptions.Exit(Refused.exit_code)
 
 
-def report_result(move: BulkAction, request: BulkRequest, done: int, unconfirmed: int) -> None:
-    """Say what was done, or would be."""
-    if request.dry_run:
-        say(f"would {move.verb} {pluralize(done, 'dead letter')}; nothing was changed")
-    else:
-        say(f"{move.done} {pluralize(done, 'dead letter')}")
-    if unconfirmed:
-        say(bulk.unconfirmed_warning(unconfirmed))
-
-
-def question(store: LaneStore, move: BulkAction, request: BulkRequest, time_range: TimeRange, total: int) -> str:
-    """Return the question that is asked first, with a warning where the API may have some of them."""
-    warning = bulk.unconfirmed_warning(request.count_unconfirmed(store, time_range)) if move.verb == "replay" else ""
-    return f"{move.verb} {pluralize(total, 'dead letter')}{request.dead_letter_filter}?" + (
-        f" {warning}." if warning else ""
-    )
-
-
 def confirm(question: str, instead: str = "add --yes, or look first with --dry-run") -> None:
-    """Ask on the terminal; where there is none, the command is wrong without --yes."""
+    """Ask on the terminal. Without a terminal, --yes is required."""
     if not sys.stdin.isatty():
-        message = f"{question} There is no terminal to ask on: {instead}"
-        raise click.UsageError(message)
+        raise click.UsageError(f"{question} There is no terminal to ask on: {instead}")
     if not click.confirm(question, err=True):
-        message = "nothing was changed"
-        raise Refused(message)
+        raise Refused("nothing was changed")
 
 
-def why_not(moved: ActionResult) -> str:
-    """Say why a letter was not moved, and what can be done about it."""
-    anyhow = "; --force replays it anyway" if moved.answer == "superseded" else ""
-    return f"{bulk.why_not(moved)}{anyhow}"
+def why_not(result: ActionResult) -> str:
+    """Return why the action was refused for a dead letter, with the next step."""
+    return bulk.why_not(result) + ("; --force replays it anyway" if result.answer == "superseded" else "")

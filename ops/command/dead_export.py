@@ -1,4 +1,4 @@
-"""Dead letters into files: as letters that can be imported, or as rows that can be mended and enqueued again."""
+"""Writes dead letters to files: complete, to be imported, or as rows to be fixed and enqueued."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from producers.new_job import OPTIONS_FIELD
 
 
 def write_dead_letters(session: Session, jobs: Iterable[Job], file: str, form: Format) -> int:
-    """Write each letter whole; return how many."""
+    """Write each dead letter with its attempts; return how many."""
     written = 0
     with _opened(file) as out:
         writer = DeadLetterWriter(out, form)
@@ -30,11 +30,13 @@ def write_dead_letters(session: Session, jobs: Iterable[Job], file: str, form: F
 
 
 def write_rows(session: Session, jobs: Iterable[Job], file: str, reasons_to: str | None) -> int:
-    """Write the row of each letter, and to the other file, if any, why it died; return how many."""
+    """Write the row of each dead letter, and to `reasons_to`, if given, why it failed; return how many."""
     written = 0
     with _opened(file) as rows, _opened(reasons_to) if reasons_to else contextlib.nullcontext() as reasons:
         for job in jobs:
-            rows.write(_line(row_of(job)))
+            # Without the deadlines, which may be over.
+            options = {OPTIONS_FIELD: {"service": job.service}} if job.service else {}
+            rows.write(_line({**(job.body or {}), **options}))
             written += 1
             if reasons is not None:
                 reasons.write(_line(why(job, written)))
@@ -42,13 +44,8 @@ def write_rows(session: Session, jobs: Iterable[Job], file: str, reasons_to: str
     return written
 
 
-def row_of(job: Job) -> dict[str, Any]:
-    """Return the row that makes the same job again; its deadlines, which may be past, are left out."""
-    return {**(job.body or {}), **({OPTIONS_FIELD: {"service": job.service}} if job.service else {})}
-
-
 def why(job: Job, line: int) -> dict[str, Any]:
-    """Return what a person needs in order to mend the row on this line."""
+    """Return why the row on this line failed."""
     return {
         "line": line,
         "id": job.id,

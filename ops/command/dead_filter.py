@@ -1,4 +1,4 @@
-"""The filters that commands take to say which dead letters they are about."""
+"""The filter options of the commands for dead letters."""
 
 from typing import Any
 
@@ -8,32 +8,23 @@ from lanes.dead_letters.filter import REASONS, DeadLetterFilter
 from ops.command.console import Duration, LocationId, PrintableWord, options
 
 filter_options = options(
-    click.option("--location", "location_id", type=LocationId(), help="Only those of this location."),
-    click.option("--reason", type=click.Choice(REASONS), help="Only those with this reason."),
-    click.option("--status", type=click.IntRange(100, 599), help="Only those whose last answer had this status."),
-    click.option(
-        "--message",
-        metavar="TEXT",
-        type=PrintableWord(),
-        help="Only those whose last answer holds this text, in any case.",
-    ),
+    click.option("--location", "location_id", type=LocationId(), help="Only of this location."),
+    click.option("--reason", type=click.Choice(REASONS), help="Only with this reason."),
+    click.option("--status", type=click.IntRange(100, 599), help="Only if the last answer had this status."),
+    click.option("--message", metavar="TEXT", type=PrintableWord(), help="Only if the last answer contains this text."),
     click.option(
         "--message-pattern",
         metavar="TEXT",
         type=PrintableWord(),
-        help="Only those whose last answer is this text, with … for the ids in it, as list --group prints it.",
+        help="Only if the last answer is this text, with … for ids, as list --group prints it.",
     ),
-    click.option("--code", type=PrintableWord(), help="Only those whose last answer had this error code."),
-    click.option("--service", metavar="NAME", type=PrintableWord(), help="Only those that this service enqueued."),
-    click.option(
-        "--older-than", metavar="AGE", type=Duration(), help="Only those that failed longer ago: 30m, 12h, 7d."
-    ),
-    click.option(
-        "--newer-than", metavar="AGE", type=Duration(), help="Only those that failed since then: 30m, 12h, 7d."
-    ),
+    click.option("--code", type=PrintableWord(), help="Only if the last answer had this error code."),
+    click.option("--service", metavar="NAME", type=PrintableWord(), help="Only of this service."),
+    click.option("--older-than", metavar="AGE", type=Duration(), help="Only if failed longer ago: 30m, 12h, 7d."),
+    click.option("--newer-than", metavar="AGE", type=Duration(), help="Only if failed since then: 30m, 12h, 7d."),
 )
 
 
 def take_filter(given: dict[str, Any]) -> DeadLetterFilter:
-    """Take the filters out of what a command was given."""
+    """Remove the filter options from `given` and return the filter."""
     return DeadLetterFilter(**{name: given.pop(name) for name in DeadLetterFilter.__dataclass_fields__})

@@ -1,4 +1,4 @@
-"""Prints dead letters that died of the same thing, counted together."""
+"""Prints dead letters grouped by error."""
 
 from collections.abc import Iterable
 
@@ -8,20 +8,20 @@ from ops.command.console import format_time, pluralize, say
 from ops.command.table import Column, print_table
 
 COLUMNS = (
-    Column("letters", right=True),
+    Column("count", right=True),
     Column("locations", right=True),
     Column("reason", alarm="red"),
     Column("status", right=True),
     Column("code"),
     Column("oldest"),
     Column("newest"),
-    Column("one of them"),
+    Column("example"),
     Column("message"),
 )
 
 
 def print_groups(groups: Iterable[ErrorGroup]) -> None:
-    """Print a table of the groups, and the sum."""
+    """Print the groups as a table, and the total."""
     rows = [
         (
             f"{each.count:,}",

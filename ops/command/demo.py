@@ -1,4 +1,4 @@
-"""`lanes demo`: everything from nothing, on embedded parts, with a sample that shows what the lanes are for."""
+"""`lanes demo`: runs everything on this machine with sample data that shows what the lanes do."""
 
 import json
 import shutil
@@ -37,20 +37,14 @@ COLUMNS = (
 
 
 @click.command(epilog=examples("lanes demo", "lanes demo --rows 250 --keep"))
-@click.option(
-    "--rows",
-    type=click.IntRange(101),
-    default=400,
-    show_default=True,
-    help="Rows of the hot location; 100 are sent in 10 seconds.",
-)
-@click.option("--keep", is_flag=True, help="Keep the folder with the data and the output of every part.")
+@click.option("--rows", type=click.IntRange(101), default=400, show_default=True, help="Rows of the busiest location.")
+@click.option("--keep", is_flag=True, help="Keep the folder with the data and the output of every process.")
 @click.make_pass_decorator(Session, ensure=True)
 def demo(session: Session, rows: int, *, keep: bool) -> None:
-    """Run everything on embedded parts: Redis, the sandbox, a worker, Flower; ends by itself.
+    """Run Redis, the sandbox, a worker and Flower on this machine with sample data, then stop them.
 
-    A sample is enqueued in which one location has far more than its window allows, some rows are refused by the API,
-    some fail at first, and two are broken. The last line of output is JSON.
+    In the sample one location has more jobs than its rate window allows (100 in 10 seconds), the API refuses some rows,
+    some fail once and are retried, and two are invalid. The last line of output is JSON.
     """
     session.so_far = "everything that was started has ended"
     end_on_signals()
@@ -66,7 +60,7 @@ def demo(session: Session, rows: int, *, keep: bool) -> None:
 
 
 class Demo:
-    """One run of the demo on a stack of its own."""
+    """One run of the demo on its own stack."""
 
     def __init__(self, stack: Stack, rows_of_hot: int) -> None:
         self._stack = stack
@@ -74,7 +68,7 @@ class Demo:
         self._console = Console(stderr=True, soft_wrap=True)
 
     def run(self) -> int:
-        """Return the exit status: 0 when everything came out as it should."""
+        """Return the exit status: 0 if every check passed."""
         self._start()
         report = self._enqueue()
         self._watch()
@@ -87,7 +81,7 @@ class Demo:
         stack.start_sandbox("--latency", "0.15-0.25", "--known-pipeline", PIPELINE)
         self._control = SandboxControl(stack.sandbox_url)
         self._control.inject(Fault(kind="status", status=503, first=2, contact_prefix=FAILS_AT_FIRST))
-        say(f"sandbox  {stack.sandbox_url}  (behaves as HighLevel: {LIMIT} requests per {WINDOW:g} s and location)")
+        say(f"sandbox  {stack.sandbox_url}  (behaves like HighLevel: {LIMIT} requests per {WINDOW:g} s and location)")
         stack.start_dashboard()
         say(f"Flower   {stack.flower_url}/throughput")
         stack.start_worker()
@@ -107,7 +101,7 @@ class Demo:
         return report
 
     def _watch(self) -> None:
-        """Show the lanes until nothing waits any more."""
+        """Show the lanes until every job is done."""
         started = time.monotonic()
         line_at = started
         with Live(console=self._console, refresh_per_second=8, transient=True) as live:
@@ -133,46 +127,43 @@ class Demo:
         used = utilisation(self._control.arrivals(HOT), LIMIT, WINDOW)
         print_table(COLUMNS, rows_of(self._store.lanes()))
         click.echo(
-            f"{HOT}: {hot['requests']} requests, at most {hot['max_in_window']} in any {WINDOW:g} s ({LIMIT} may), "
-            f"{used:.1%} of the rate that the window allows; 429s provoked: {summary['throttled']}"
+            f"{HOT}: {hot['requests']} requests, at most {hot['max_in_window']} in any {WINDOW:g} s "
+            f"({LIMIT} are allowed), {used:.1%} of the allowed rate; 429s: {summary['throttled']}"
         )
         findings = list(check_consistency(self._store))
         for finding in findings:
-            self._console.print(f"audit: {finding}")
-        summary = {
-            "accepted": counts["accepted"],
-            "delivered": counts["delivered"],
-            "dead": counts["dead"],
-            "pending": counts["pending"],
+            self._console.print(f"consistency check: {finding}")
+        result = {
+            **{name: counts[name] for name in ("accepted", "delivered", "dead", "pending")},
             "throttled": summary["throttled"],
             "refused_rows": len(report.refused),
             "retried": counts["retried"],
             "max_in_window": hot["max_in_window"],
             "window_used": round(used, 4),
         }
-        sound = (
+        passed = (
             not findings
             and counts["accepted"] == report.accepted == counts["delivered"] + counts["dead"]
             and summary["throttled"] == 0
             and hot["max_in_window"] <= LIMIT
         )
-        click.echo(json.dumps(summary))
-        return 0 if sound else 1
+        click.echo(json.dumps(result))
+        return 0 if passed else 1
 
 
 def utilisation(arrivals: list[float], limit: int, window: float) -> float:
-    """Return which share of the allowed rate a saturated location kept up, from when its requests arrived (seconds).
+    """Return the share of the allowed rate that a saturated location reached, from its arrival times in seconds.
 
-    The limit has `limit` places, each free again a window after it was taken. The request `limit` places later takes
-    the same place again: at best after one window, so that window over mean time between the two is the share.
+    A rate slot is free again one `window` after its request. The request `limit` places later takes the same slot, at
+    best one window later. The share is the window divided by the mean time between these two.
     """
     arrivals = sorted(arrivals)
-    again = [later - earlier for earlier, later in zip(arrivals, arrivals[limit:], strict=False)]
-    return window * len(again) / sum(again) if again else 1.0
+    gaps = [later - earlier for earlier, later in zip(arrivals, arrivals[limit:], strict=False)]
+    return window * len(gaps) / sum(gaps) if gaps else 1.0
 
 
 def rows_of(lanes: list[Lane]) -> list[tuple[object, ...]]:
-    """Return the rows of the table."""
+    """Return the rows of the table of lanes."""
     return [
         (lane.location_id, *(lane.counts[name] for name in COUNTS), f"{lane.window_used}/{LIMIT}") for lane in lanes
     ]

@@ -1,4 +1,4 @@
-"""`lanes enqueue`: the rows of a file into the lanes."""
+"""`lanes enqueue`: enqueues the rows of a file."""
 
 import contextlib
 import sys
@@ -11,7 +11,7 @@ import click
 from lanes.storage.durability import Durability
 from ops.command.console import Moment, PrintableWord, examples, options, say
 from ops.command.enqueue_file import EnqueuePlan, FileEnqueue, conclude
-from ops.command.failures import Interrupted, NoRedis, Refused
+from ops.command.failures import CommandFailure, Interrupted, NoRedis, Refused
 from ops.command.new_file import new_file
 from ops.command.progress import BytesRead
 from ops.command.rejected_rows import RejectedRows
@@ -22,38 +22,31 @@ from producers.model import EnqueueOptions, check
 
 FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 
-
 _options = options(
-    click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="By default as the extension says."),
+    click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="[default: by the file's extension]"),
     click.option("--dry-run", is_flag=True, help="Check every row and enqueue none; needs no Redis."),
-    click.option("--service", metavar="NAME", help="Kept with each job: who enqueued it."),
-    click.option("--merge/--no-merge", default=None, help="Join waiting jobs of the same opportunity, or not."),
-    click.option("--priority", type=click.IntRange(0, 9), help="0 to 9: the higher goes first in its lane."),
+    click.option("--service", metavar="NAME", help="Name of the service, stored with each job."),
+    click.option("--merge/--no-merge", default=None, help="Merge into pending jobs of the same opportunity, or not."),
+    click.option("--priority", type=click.IntRange(0, 9), help="0 to 9: higher goes first in its lane."),
     click.option("--not-before", type=Moment(), metavar="TIME", help="Send no job earlier (ISO 8601 and zone)."),
     click.option("--expires-at", type=Moment(), metavar="TIME", help="Send no job later (ISO 8601 and zone)."),
-    click.option(
-        "--durability",
-        metavar="LEVEL",
-        help="How safe the rows are when they count as accepted: accepted, fsync or replicas:N.",
-    ),
+    click.option("--durability", metavar="LEVEL", help="When a row is accepted: accepted, fsync or replicas:N."),
     click.option(
         "--idempotency-prefix",
         metavar="PREFIX",
         type=PrintableWord(),
-        help="Make the same file safe to enqueue twice: row 7 gets the key PREFIX-7 unless it has its own.",
+        help="Make it safe to enqueue the file twice: row 7 gets the key PREFIX-7 unless it has its own.",
     ),
-    click.option(
-        "--from-line", type=click.IntRange(1), default=1, metavar="N", help="Leave the rows before line N out."
-    ),
+    click.option("--from-line", type=click.IntRange(1), default=1, metavar="N", help="Skip the rows before line N."),
     click.option(
         "--refused-to",
         type=click.Path(dir_okay=False, path_type=Path),
         metavar="FILE",
-        help="Write the refused rows, as they were, to a new file: to be mended and enqueued.",
+        help="Copy the refused rows to a new file, to be fixed and enqueued.",
     ),
-    click.option("--max-errors", type=click.IntRange(0), default=20, show_default=True, help="Refused rows to print."),
-    click.option("--json", "as_json", is_flag=True, help="Print what became of the rows as JSON."),
-    click.option("--ids", is_flag=True, help="Print the ids of the jobs too, one a line or in the JSON."),
+    click.option("--max-errors", type=click.IntRange(0), default=20, show_default=True, help="Errors to print."),
+    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    click.option("--ids", is_flag=True, help="Also print the job ids, one per line or in the JSON."),
 )
 
 
@@ -68,29 +61,24 @@ _options = options(
 @_options
 @connected
 def enqueue(session: Session, file: str, *, form: Format | None, dry_run: bool, **given: Any) -> None:
-    """Put the rows of FILE, or of stdin (-), into the lanes: JSON Lines, or CSV with a header of field names.
+    """Enqueue the rows of FILE, or of stdin (-): JSON Lines, or CSV with a header of field names.
 
-    A row has the fields of the API: pipelineId, locationId, contactId, name, status, pipelineStageId, monetaryValue,
-    assignedTo; in version v3 (LANES_API_VERSION) instead of contactId id, followers (in CSV a;b), and others. Options
-    stand under _options, in CSV in columns like _options.expires_at. Each wrong row is printed with its line, field and
-    value; the others are enqueued.
+    The fields are those of the API: pipelineId, locationId, contactId, name, status, pipelineStageId, monetaryValue,
+    assignedTo. Version v3 (LANES_API_VERSION) has id, followers (in CSV a;b) and others instead of contactId. Options
+    go under _options, in CSV into columns like _options.expires_at. Each refused row is printed with its line, field
+    and value; all others are enqueued.
 
-    With --idempotency-prefix, a row that is already in (for LANES_IDEMPOTENCY_SECONDS, by default a day) counts as a
-    duplicate: after an interruption, run the same command again. The keys go by line numbers, so add rows at the end;
-    a changed row under an old key is refused, never taken for the old one.
+    With --idempotency-prefix you can run the same command again after an interruption: rows that were accepted in the
+    last LANES_IDEMPOTENCY_SECONDS (a day by default) count as duplicates. Keys contain the line number, so add new rows
+    at the end. A changed row with an old key is refused.
     """
     common = _common({name: given[name] for name in ("service", "not_before", "expires_at", "merge", "priority")})
-    _check_durability(given["durability"])
-    plan = EnqueuePlan(
-        name="stdin" if file == "-" else file,
-        form=form or guess(file),
-        common=common,
-        key_prefix=_key_prefix(given["idempotency_prefix"]),
-        from_line=given["from_line"],
-        durability=given["durability"],
-    )
+    prefix, durability = given["idempotency_prefix"], given["durability"]
+    _check(prefix, durability)
+    name = "stdin" if file == "-" else file
+    plan = EnqueuePlan(name, form or guess(file), common, prefix, given["from_line"], durability)
     if not dry_run:
-        session.producer  # noqa: B018 - a Redis that is away is told before anything is read
+        session.producer  # noqa: B018 - report an unreachable Redis before anything is read
     with opened(file) as source, _rejected_rows(given["refused_to"], plan.form) as rejected_rows:
         size = None if file == "-" else Path(file).stat().st_size
         with BytesRead(source, size, given["max_errors"]) as progress:
@@ -103,10 +91,8 @@ def enqueue(session: Session, file: str, *, form: Format | None, dry_run: bool, 
         raise click.exceptions.Exit(Refused.exit_code)
 
 
-def _enqueue_all(
-    file_enqueue: FileEnqueue, source: BinaryIO, *, dry_run: bool
-) -> NoRedis | Interrupted | Refused | None:
-    """Read to the end; return how it was cut off, if it was."""
+def _enqueue_all(file_enqueue: FileEnqueue, source: BinaryIO, *, dry_run: bool) -> CommandFailure | None:
+    """Read to the end; return what interrupted it, if anything did."""
     try:
         if dry_run:
             file_enqueue.check(source)
@@ -127,8 +113,7 @@ def guess(file: str) -> Format:
         return "jsonl"
     form = FORMATS.get(Path(file).suffix.lower())
     if form is None:
-        message = f"{file}: JSON Lines or CSV? The extension does not tell: add --format jsonl or --format csv"
-        raise click.UsageError(message)
+        raise click.UsageError(f"{file}: unknown extension: add --format jsonl or --format csv")
     return form
 
 
@@ -139,19 +124,14 @@ def _common(given: Mapping[str, object]) -> EnqueueOptions:
         raise click.UsageError("; ".join(f"--{str(p).replace('_', '-', 1)}" for p in error.field_errors)) from None
 
 
-def _check_durability(level: str | None) -> None:
+def _check(prefix: str | None, durability: str | None) -> None:
     try:
-        Durability.parse("accepted" if level is None else level)
+        Durability.parse("accepted" if durability is None else durability)
     except ValueError as error:
-        message = f"--durability: {error} (it is {level!r})"
-        raise click.UsageError(message) from None
-
-
-def _key_prefix(prefix: str | None) -> str | None:
+        raise click.UsageError(f"--durability: {error} (it is {durability!r})") from None
     if prefix is not None and not (prefix.isascii() and " " not in prefix and len(prefix) <= 100):
-        message = f"--idempotency-prefix: must be 1 to 100 printable ASCII characters, no spaces (it is {prefix!r})"
-        raise click.UsageError(message)
-    return prefix
+        problem = "must be 1 to 100 printable ASCII characters, no spaces"
+        raise click.UsageError(f"--idempotency-prefix: {problem} (it is {prefix!r})")
 
 
 @contextlib.contextmanager
@@ -159,7 +139,7 @@ def opened(file: str) -> Iterator[BinaryIO]:
     """Open a file, or stdin."""
     if file == "-":
         if sys.stdin.isatty():
-            say("one row a line; Ctrl-D at the beginning of a line ends")
+            say("type one row per line; end with Ctrl-D at the start of a line")
         yield sys.stdin.buffer
         return
     with Path(file).open("rb") as source:

@@ -1,7 +1,7 @@
-"""The rows of one file on their way in: keyed, enqueued or only checked, and what became of them told as it goes."""
+"""Enqueues or checks the rows of one file, and reports the result row by row."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO
 
 import click
@@ -11,7 +11,7 @@ from ops.command.console import pluralize, print_json, say
 from ops.command.progress import BytesRead
 from ops.command.rejected_rows import RejectedRows
 from ops.command.session import Session
-from producers import EnqueueOptions, EnqueueReport, FieldError, RejectedRow
+from producers import EnqueueOptions, EnqueueReport
 from producers.batching import InputRow, batched, check_rows
 from producers.files.rows import FileRow, Format, read_rows
 from producers.new_job import OPTIONS_FIELD
@@ -19,7 +19,7 @@ from producers.new_job import OPTIONS_FIELD
 
 @dataclass(frozen=True, slots=True)
 class EnqueuePlan:
-    """What to do with a file; `name` is what messages call it."""
+    """What to do with a file. `name` stands for it in messages."""
 
     name: str
     form: Format
@@ -30,7 +30,7 @@ class EnqueuePlan:
 
 
 class FileEnqueue:
-    """Takes a file in, batch by batch. `report` holds what is certain: the batches that Redis answered for."""
+    """Enqueues a file batch by batch. `report` covers the batches that Redis confirmed."""
 
     def __init__(self, session: Session, plan: EnqueuePlan, rejected_rows: RejectedRows, progress: BytesRead) -> None:
         self.report = EnqueueReport()
@@ -41,7 +41,7 @@ class FileEnqueue:
         self._reported = 0
 
     def enqueue(self, source: BinaryIO) -> None:
-        """Enqueue every good row."""
+        """Enqueue every valid row."""
         options = self._plan.common.model_dump(exclude_none=True)
         self._session.producer.enqueue_rows(
             self._rows(source), progress=self._report_batch, durability=self._plan.durability, **options
@@ -57,15 +57,15 @@ class FileEnqueue:
             self._report_batch(self.report)
 
     def how_to_continue(self) -> str:
-        """Say what is in for certain when it was cut off, and how to enqueue the rest."""
+        """Return what was accepted before an interruption, and how to enqueue the rest."""
         done = f"{pluralize(self.report.accepted + self.report.duplicates, 'row')} accepted"
         if self.report.last_row:
-            done += f", all up to line {self.report.last_row} seen to"
+            done += f", lines 1 to {self.report.last_row} done"
         if self._plan.key_prefix is not None:
-            return f"{done}; to go on, run the same command again: rows that are in count as duplicates"
+            return f"{done}; to continue, run the same command again: accepted rows count as duplicates"
         return (
-            f"{done}; to go on, add --from-line {self.report.last_row + 1}; rows behind it may be in already "
-            "and would be sent twice, which --idempotency-prefix would prevent"
+            f"{done}; to continue, add --from-line {self.report.last_row + 1}; later rows may have been accepted "
+            "already and would be sent twice (next time use --idempotency-prefix)"
         )
 
     def _rows(self, source: BinaryIO) -> Iterator[InputRow]:
@@ -75,18 +75,19 @@ class FileEnqueue:
                 yield _with_key(row, self._plan.key_prefix)
 
     def _report_batch(self, report: EnqueueReport) -> None:
-        """Tell what a batch came to."""
+        """Show the result of a batch, and copy its refused rows."""
         self.report = report
         new = report.refused[self._reported :]
         self._reported += len(new)
         self._rejected_rows.write_rejected((rejected.row for rejected in new), report.last_row)
         self._progress.show_bytes(f"{pluralize(report.accepted, 'row')} accepted, {len(report.refused)} refused")
         for rejected in new:
-            self._progress.reject(f"{printable(self._plan.name)}:{rejected.row}: {_error_text(rejected)}")
+            problems = printable("; ".join(map(str, rejected.field_errors)))
+            self._progress.reject(f"{printable(self._plan.name)}:{rejected.row}: {problems}")
 
 
 def conclude(file_enqueue: FileEnqueue, *, as_json: bool, ids: bool, dry_run: bool) -> None:
-    """Print what became of the rows: data to stdout, a summary to stderr."""
+    """Print the result: data to stdout, a summary to stderr."""
     report = file_enqueue.report
     if as_json:
         print_json(_summary(report, ids=ids, dry_run=dry_run))
@@ -103,25 +104,14 @@ def _summary(report: EnqueueReport, *, ids: bool, dry_run: bool) -> dict[str, An
         "rows": report.rows,
         "accepted": report.accepted,
         "duplicates": report.duplicates,
-        "refused": [
-            {"row": rejected.row, "problems": [_as_json(problem) for problem in rejected.field_errors]}
-            for rejected in report.refused
-        ],
+        "refused": [{"row": each.row, "problems": list(map(asdict, each.field_errors))} for each in report.refused],
         **({"ids": report.job_ids} if ids else {}),
         **({"dry_run": True} if dry_run else {}),
     }
 
 
-def _as_json(problem: FieldError) -> dict[str, str]:
-    return {"field": problem.field, "value": problem.value, "message": problem.message}
-
-
-def _error_text(rejected: RejectedRow) -> str:
-    return printable("; ".join(str(problem) for problem in rejected.field_errors))
-
-
 def _with_key(row: FileRow, prefix: str | None) -> InputRow:
-    """Return the row with a key made of its line, unless it has its own or is broken."""
+    """Return the row with a key made of its line number, unless it has its own or is invalid."""
     if prefix is None or row.field_errors or not isinstance(row.value, Mapping):
         return row
     options = row.value.get(OPTIONS_FIELD)

@@ -1,4 +1,4 @@
-"""How a command fails: one line for people, and an exit status for scripts."""
+"""How a command fails: a message on stderr and an exit status."""
 
 import click
 from redis.exceptions import RedisError
@@ -9,7 +9,7 @@ from lanes.storage.redis_errors import UNAVAILABLE, unavailable
 
 
 class CommandFailure(click.ClickException):
-    """Ends the command; each line of the message is shown behind `lanes: `."""
+    """Ends the command. Each line of the message is shown after `lanes: `."""
 
     def show(self, file: object = None) -> None:
         """Print the message to stderr."""
@@ -19,19 +19,19 @@ class CommandFailure(click.ClickException):
 
 
 class Refused(CommandFailure):
-    """Some rows or jobs were refused, each reported, or findings were made."""
+    """Some rows or jobs were refused, or a check found errors."""
 
     exit_code = 1
 
 
 class WrongUse(CommandFailure):
-    """A setting is wrong, or something is missing on this machine."""
+    """A setting is wrong, or a program or package is missing."""
 
     exit_code = 2
 
 
 class NoRedis(CommandFailure):
-    """Redis cannot be reached, or does not take part."""
+    """Redis cannot be reached, or refuses."""
 
     exit_code = 3
 
@@ -43,7 +43,7 @@ class Interrupted(CommandFailure):
 
 
 def explain(error: LanesError | RedisError | OSError) -> CommandFailure:
-    """Return the failure that an error comes to."""
+    """Return the failure for an error."""
     if isinstance(error, SettingsError):
         return WrongUse(str(error))
     if isinstance(error, RedisUnavailableError):
@@ -51,8 +51,8 @@ def explain(error: LanesError | RedisError | OSError) -> CommandFailure:
     if isinstance(error, UNAVAILABLE):
         return NoRedis(str(unavailable(error)))
     if isinstance(error, RedisError):
-        return NoRedis(f"Redis refuses: {error}; what may this user do, and is it the right Redis?")
+        return NoRedis(f"Redis refuses: {error}; check LANES_REDIS_URL and the rights of its user")
     if isinstance(error, OSError):
-        named = f"{error.filename}: " if error.filename else ""
-        return Refused(f"{named}{error.strerror or error}")
+        file = f"{error.filename}: " if error.filename else ""
+        return Refused(f"{file}{error.strerror or error}")
     return Refused(str(error))

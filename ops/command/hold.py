@@ -1,4 +1,4 @@
-"""`lanes hold`: stop a lane, or all of them."""
+"""`lanes hold`: holds a lane, or all lanes."""
 
 import click
 
@@ -7,7 +7,7 @@ from ops.command.console import LocationId, PrintableWord, examples, say
 from ops.command.session import Session, connected
 
 HELD_BY = "operator"
-RESERVED_HOLDERS = ("authorization", "outage")  # who holds lanes beside people
+RESERVED_HOLDERS = ("authorization", "outage")  # holds that no person set
 
 
 @click.command(
@@ -19,31 +19,28 @@ RESERVED_HOLDERS = ("authorization", "outage")  # who holds lanes beside people
     )
 )
 @click.argument("location_id", metavar="[LOCATION]", required=False, type=LocationId())
-@click.option("--all", "everything", is_flag=True, help="Every lane, also those that come.")
-@click.option("--reason", required=True, type=PrintableWord(), help="Why, for whoever looks at it later.")
-@click.option("--by", type=PrintableWord(), default=HELD_BY, show_default=True, help="Who holds it.")
+@click.option("--all", "everything", is_flag=True, help="All lanes, future ones too.")
+@click.option("--reason", required=True, type=PrintableWord(), help="Why; shown with the lane.")
+@click.option("--by", type=PrintableWord(), default=HELD_BY, show_default=True, help="Your name.")
 @connected
 def hold(session: Session, location_id: str | None, reason: str, by: str, *, everything: bool) -> None:
-    """Stop the lane of a location, or all: jobs are accepted and wait; what is on its way ends. Other lanes go on.
+    """Hold the lane of a location, or all lanes. New jobs are accepted and wait; jobs in flight finish.
 
-    A lane whose token was refused keeps that cause beside yours: a new token takes away the one, lanes resume both.
+    A lane whose token was refused is then held for two causes: a new token ends that one, lanes resume ends both.
 
-    The time for which a job was held is added to the time at which it expires, unless it was enqueued with
-    expires_while_held.
+    The expiry time of a job moves by the time that it was held, unless it was enqueued with expires_while_held.
     """
     if everything == (location_id is not None):
-        message = "say which: LOCATION or --all"
-        raise click.UsageError(message)
+        raise click.UsageError("say which: LOCATION or --all")
     if by in RESERVED_HOLDERS:
-        message = f"--by: must be a person's name ({by} is what the lanes themselves say)"
-        raise click.UsageError(message)
+        raise click.UsageError(f"--by: must be a person's name ({by} marks automatic holds)")
     who = None if by == HELD_BY else by
     if location_id is None:
         before = session.store.global_state()
         session.log_change("hold", "everything", reason, who)
         session.store.hold_all(reason, by)
-        note = f" (it was by {printable(before.held_by)}: {printable(before.hold)})" if before.hold else ""
-        say(f"everything is held{note}; let it go on with: lanes resume --all")
+        note = f" (until now by {printable(before.held_by)}: {printable(before.hold)})" if before.hold else ""
+        say(f"all lanes are held{note}; resume them with: lanes resume --all")
         return
     store = session.store
     known = store.client.sismember(store.key("locations"), location_id)
@@ -52,4 +49,4 @@ def hold(session: Session, location_id: str | None, reason: str, by: str, *, eve
     refused = store.read_lanes([location_id])[0].unauthorized
     note = "" if known else " (it never had a job; mistyped?)"
     note += "" if refused is None else f", and by authorization: {printable(refused)}"
-    say(f"{location_id} is held{note}; let it go on with: lanes resume {location_id}")
+    say(f"{location_id} is held{note}; resume it with: lanes resume {location_id}")

@@ -1,4 +1,4 @@
-"""`lanes job`: one job, with what it waits for and its attempts."""
+"""`lanes job`: shows one job, what blocks it and its attempts."""
 
 from collections.abc import Sequence
 
@@ -17,21 +17,19 @@ from ops.command.session import Session, connected
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @connected
 def job(session: Session, job_id: str, *, as_json: bool) -> None:
-    """Show a job: its state, what it waits for, its body while it is kept, and every attempt with the API's answer.
+    """Show a job: its state, what it waits for, its body while that is kept, and every attempt with the API's answer.
 
-    A job that is done can be read for LANES_RETENTION_SECONDS (by default a day); a dead letter, or an
-    expired job, until it is replayed or purged.
+    A finished job is kept for LANES_RETENTION_SECONDS (a day by default), a dead letter until it is replayed or purged.
     """
-    found, where = find(session, job_id), session.store.queue_position(job_id)
-    show(found, where.blockers() if where else (), as_json=as_json)
+    found, position = find(session, job_id), session.store.queue_position(job_id)
+    show(found, position.blockers() if position else (), as_json=as_json)
 
 
 def find(session: Session, job_id: str) -> Job:
-    """Return the job, or end the command when there is none."""
+    """Return the job. An unknown id ends the command."""
     found = session.store.job(job_id)
     if found is None:
-        message = f"no job {job_id}: mistyped, or done so long ago that it was pruned"
-        raise Refused(message)
+        raise Refused(f"no job {job_id}: mistyped, or done so long ago that it was pruned")
     return found
 
 
@@ -53,7 +51,7 @@ def show(found: Job, waits: Sequence[Blocker] = (), *, as_json: bool) -> None:
 
 
 def wait_line(wait: Blocker) -> str:
-    """Return what a job waits for as one line."""
+    """Return a blocker as one line."""
     job = f" {printable(wait.job_id)}" if wait.job_id else ""
     until = f" (until {format_time(wait.until)})" if wait.until is not None else ""
     return f"{printable(wait.words)}{job}{until}"

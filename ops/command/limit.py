@@ -1,4 +1,4 @@
-"""`lanes limit`: budgets and a weight of a location's own."""
+"""`lanes limit`: shows and sets the rate limits and the weight of a location."""
 
 from typing import Any
 
@@ -21,30 +21,20 @@ MAX_WEIGHT = 100
     )
 )
 @click.argument("location_id", metavar="LOCATION", type=LocationId())
-@click.option("--burst", type=click.IntRange(1, MAX_LIMIT), metavar="N", help="Requests in a window.")
+@click.option("--burst", type=click.IntRange(1, MAX_LIMIT), metavar="N", help="Requests in a rate window.")
 @click.option("--daily", type=click.IntRange(1, MAX_LIMIT), metavar="N", help="Requests in a day.")
-@click.option(
-    "--weight",
-    type=click.IntRange(1, MAX_WEIGHT),
-    metavar="N",
-    help="Weight: turns of its lane for one turn of others, when workers are short.",
-)
-@click.option(
-    "--reset",
-    is_flag=True,
-    help="Remove the limits of this location: as LANES_BURST_LIMIT and LANES_DAILY_LIMIT say, or else the API.",
-)
+@click.option("--weight", type=click.IntRange(1, MAX_WEIGHT), metavar="N", help="Share of scarce workers; default: 1.")
+@click.option("--reset", is_flag=True, help="Remove the limits and the weight of this location.")
 @connected
 def limit(session: Session, location_id: str, *, reset: bool, **given: Any) -> None:
-    """Give a location budgets and a weight of its own; what is not named stays. Without options, show them.
+    """Set rate limits and a weight for a location; those not named stay. Without options, show them.
 
-    They hold from the next request on. They are caps: a location never sends more than the API says that it may.
-    Without one, of its own or in the settings, the API's own limit holds, higher or lower.
+    They apply from the next request on. A limit here is a cap: a location never sends more than the API allows. Without
+    one, LANES_BURST_LIMIT and LANES_DAILY_LIMIT are the caps; without these, the API's own limit applies.
     """
     changed = {name: value for name, value in given.items() if value is not None}
     if reset and changed:
-        message = "--reset takes away what the other options would set; say one or the other"
-        raise click.UsageError(message)
+        raise click.UsageError("--reset removes what the other options set: use one or the other")
     lanes = {lane.location_id: lane for lane in session.store.lanes()}
     known = lanes.get(location_id)
     own = {name: None if known is None or reset else getattr(known, name) for name in ("burst", "daily", "weight")}
@@ -65,10 +55,10 @@ def limit(session: Session, location_id: str, *, reset: bool, **given: Any) -> N
 
 
 def _shown(own: int | None, cap: int | None, api_limit: int | None, default: int) -> str:
-    limit = limit_in_force(cap if own is None else own, api_limit, default)
-    person = cap if own is None else own
+    cap = cap if own is None else own
+    limit = limit_in_force(cap, api_limit, default)
     if limit.source is LimitSource.API:
-        return f"{limit.requests} (as the API says{'' if person is None else f'; the cap of {person} is higher'})"
+        return f"{limit.requests} (the API's{'' if cap is None else f'; the cap of {cap} is higher'})"
     if limit.source is LimitSource.PERSON and api_limit is not None:
         return f"{limit.requests} (a cap; the API allows {api_limit})"
     return str(limit.requests)

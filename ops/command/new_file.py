@@ -1,4 +1,4 @@
-"""Files that a command writes: new ones, never over another, since it may hold rows that somebody is mending."""
+"""Files that commands write: always new, because an existing one may hold rows that a person is fixing."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,15 +10,13 @@ import click
 
 @contextlib.contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Make a file and open it for writing; it goes again when nothing was written."""
+    """Create a file and open it for writing; it is removed if nothing was written."""
     try:
         path.touch(mode=0o600, exist_ok=False)
     except FileExistsError:
-        message = f"{path} exists already; name a new file"
-        raise click.UsageError(message) from None
+        raise click.UsageError(f"{path} exists already; name a new file") from None
     except OSError as error:
-        message = f"{path}: {error.strerror}"
-        raise click.UsageError(message) from None
+        raise click.UsageError(f"{path}: {error.strerror}") from None
     try:
         with path.open("wb") as out:
             yield out

@@ -1,4 +1,4 @@
-"""Progress on a terminal, and nothing of it elsewhere; always on stderr."""
+"""Progress bars on stderr, shown on a terminal only."""
 
 from typing import BinaryIO, Self
 
@@ -10,10 +10,7 @@ from lanes.printable import printable_lines
 
 
 class Steps:
-    """A bar for work in steps: how many of how many, or only how many when the total is unknown.
-
-    `max_rejected` is how many of the rejected items are printed; by default all.
-    """
+    """A progress bar; `total` may be unknown. `max_rejected` is how many rejected items are printed, by default all."""
 
     def __init__(
         self,
@@ -28,30 +25,21 @@ class Steps:
         self._max_rejected = max_rejected
         self._console = Console(stderr=True)
         amount = DownloadColumn() if bytes_too else MofNCompleteColumn()
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            amount,
-            console=self._console,
-            transient=True,
-            disable=hidden or not self._console.is_terminal,
-        )
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), amount)
+        disable = hidden or not self._console.is_terminal
+        self._progress = Progress(*columns, console=self._console, transient=True, disable=disable)
         self._task = self._progress.add_task(label, total=total)
 
     def update(self, done: int, label: str | None = None) -> None:
-        """Show how far it is."""
-        if label is None:
-            self._progress.update(self._task, completed=done)
-        else:
-            self._progress.update(self._task, completed=done, description=label)
+        """Show the progress."""
+        self._progress.update(self._task, completed=done, description=label)
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
         self._console.print(Text(printable_lines(line)), soft_wrap=True)
 
     def reject(self, line: str) -> None:
-        """Count an item that was rejected, and print the line that says why."""
+        """Count a rejected item and print why it was rejected."""
         self.rejected += 1
         if self._max_rejected is None or self.rejected <= self._max_rejected:
             self.say(line)
@@ -68,7 +56,7 @@ class Steps:
 
 
 class BytesRead(Steps):
-    """A bar for a file that is read; `size` in bytes, None where there is none, as on stdin. None if rows are typed."""
+    """A progress bar for reading a file. `size` in bytes, None on stdin. Hidden if rows are typed on a terminal."""
 
     def __init__(self, source: BinaryIO, size: int | None, max_rejected: int) -> None:
         super().__init__("reading", size or None, bytes_too=True, hidden=source.isatty(), max_rejected=max_rejected)
@@ -76,5 +64,5 @@ class BytesRead(Steps):
         self._seekable = size is not None and source.seekable()
 
     def show_bytes(self, label: str) -> None:
-        """Show how much of the file is read."""
+        """Show how much of the file was read."""
         self.update(self._source.tell() if self._seekable else 0, label)

@@ -1,4 +1,4 @@
-"""The refused rows, written as they were, byte for byte: `--refused-to`."""
+"""Copies the refused rows of a file byte for byte: `--refused-to`."""
 
 import shutil
 from collections.abc import Iterable
@@ -12,9 +12,9 @@ COPY_BYTES = 64 * 1024
 
 
 class RejectedRows:
-    """Remembers the lines that were read until it is known which of them were refused, and writes those.
+    """Keeps the lines that were read until their batch is done, then writes the refused ones to `out`, if given.
 
-    Does nothing without `out`. A CSV file gets the header of the source first, so that it can be enqueued as it is.
+    A CSV file gets the header of the source first, so that it can be enqueued.
     """
 
     def __init__(self, out: BinaryIO | None, form: Format) -> None:
@@ -25,14 +25,14 @@ class RejectedRows:
         self._header: bytes | None = None
 
     def tee(self, source: BinaryIO) -> BinaryIO:
-        """Return the source, its lines remembered."""
+        """Return the source, wrapped so that its lines are kept."""
         if self._out is None:
             return source
         self._buffer = LineBuffer(source)
         return cast("BinaryIO", self._buffer)
 
     def add(self, row: FileRow) -> None:
-        """Learn on which lines a row stands."""
+        """Note the lines of a row."""
         if self._buffer is None:
             return
         if self._header is None:
@@ -41,7 +41,7 @@ class RejectedRows:
         self._last_lines[row.number] = row.last_line
 
     def write_rejected(self, refused: Iterable[int], last_row: int) -> None:
-        """Write these rows; every row up to `last_row` is done with."""
+        """Write these rows, and drop the lines of all rows up to `last_row`."""
         if self._out is None or self._buffer is None:
             return
         for number in refused:
@@ -52,31 +52,27 @@ class RejectedRows:
         self._out.flush()
         done = [number for number in self._last_lines if number <= last_row]
         if done:
-            self._buffer.forget(self._last_lines[done[-1]])
+            self._buffer.drop(self._last_lines[done[-1]])
         for number in done:
             del self._last_lines[number]
 
     def close(self) -> None:
-        """Forget everything."""
+        """Drop all lines."""
         if self._buffer is not None:
             self._buffer.close()
 
 
 class LineBuffer:
-    """A binary file that keeps what was read from it, by lines, in memory and then on disk, until told to forget."""
+    """A binary file that keeps the lines that were read from it until they are dropped; large amounts go to disk."""
 
     def __init__(self, source: BinaryIO) -> None:
         self._source = source
-        self._kept = self._new_store()
+        self._kept = SpooledTemporaryFile[bytes](IN_MEMORY_BYTES)
         self._first = 1
         self._starts = [0]
 
-    @staticmethod
-    def _new_store() -> "SpooledTemporaryFile[bytes]":
-        return SpooledTemporaryFile(IN_MEMORY_BYTES)
-
     def readline(self, limit: int = -1) -> bytes:
-        """Read as the source does."""
+        """Read from the source."""
         piece = self._source.readline(limit)
         self._kept.write(piece)
         if piece.endswith(b"\n"):
@@ -92,7 +88,7 @@ class LineBuffer:
         return found
 
     def copy(self, first: int, last: int, out: BinaryIO) -> None:
-        """Write these lines; the last one gets a line end when it has none."""
+        """Write these lines; a last one without a line end gets one."""
         start, end = self._span(first, last)
         self._kept.seek(start)
         piece = b"\n"
@@ -103,10 +99,10 @@ class LineBuffer:
             out.write(b"\n")
         self._kept.seek(0, 2)
 
-    def forget(self, last: int) -> None:
-        """Let go of the lines up to this one."""
+    def drop(self, last: int) -> None:
+        """Drop the lines up to this one."""
         _, end = self._span(last, last)
-        kept = self._new_store()
+        kept = SpooledTemporaryFile[bytes](IN_MEMORY_BYTES)
         self._kept.seek(end)
         shutil.copyfileobj(self._kept, kept)
         self._kept.close()
@@ -115,10 +111,10 @@ class LineBuffer:
         self._first = last + 1
 
     def close(self) -> None:
-        """Let go of all that is kept."""
+        """Drop all lines."""
         self._kept.close()
 
     def _span(self, first: int, last: int) -> tuple[int, int]:
-        behind = last + 1 - self._first
-        end = self._starts[behind] if behind < len(self._starts) else self._kept.seek(0, 2)
+        following = last + 1 - self._first
+        end = self._starts[following] if following < len(self._starts) else self._kept.seek(0, 2)
         return self._starts[first - self._first], end

@@ -1,4 +1,4 @@
-"""`lanes restore`: a backup becomes the data of a Redis that has none."""
+"""`lanes restore`: puts a backup into the data folder of an empty Redis."""
 
 from pathlib import Path
 
@@ -7,9 +7,6 @@ import click
 from ops import redis_backup
 from ops.command.console import examples, say
 
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
-
 
 @click.command(
     epilog=examples(
@@ -17,21 +14,21 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
         "lanes restore lanes-20261125T030000Z.rdb /var/lib/redis",
     )
 )
-@click.argument("file", type=_FILE)
-@click.argument("folder", type=_FOLDER)
-@click.option("--dry-run", is_flag=True, help="Only look whether it could be done.")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--dry-run", is_flag=True, help="Only check whether it can be restored.")
 def restore(file: Path, folder: Path, *, dry_run: bool) -> None:
-    """Put the backup FILE into FOLDER, the data folder of a Redis that does not run; it loads it as it starts.
+    """Put the backup FILE into FOLDER, the data folder of a stopped Redis, which loads it when it starts.
 
-    A folder that holds data is left alone. The Redis needs `appendonly yes`, as in ops/redis.conf, and must be no older
-    than the one that the backup is of.
+    A folder with data is refused. Redis needs `appendonly yes`, as in ops/redis.conf, and must not be older than the
+    Redis of the backup.
     """
     if dry_run:
         redis_backup.check_restore(file, folder)
-        say(f"{folder} is empty and {file} is whole: it can be restored")
+        say(f"{folder} is empty and {file} is complete: it can be restored")
         return
     redis_backup.restore_backup(file, folder)
     say(
-        f"{folder} holds {file.name} now. Start Redis on it, then: lanes check\n"
-        "What was accepted since the backup is not in it; what was delivered since is delivered again."
+        f"restored {file.name} into {folder}. Start Redis on it, then run: lanes check\n"
+        "Jobs accepted since the backup are lost; jobs delivered since are delivered again."
     )

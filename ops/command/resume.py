@@ -1,4 +1,4 @@
-"""`lanes resume`: let lanes go on that are held or on the brake."""
+"""`lanes resume`: ends holds and brakes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,51 +30,43 @@ MAX_LISTED = 20
     )
 )
 @click.argument("location_ids", metavar="LOCATION...", nargs=-1, type=LocationId())
-@click.option(
-    "--all",
-    "everything",
-    is_flag=True,
-    help="End the hold of everything, or else the brake of all; no others.",
-)
-@click.option("--all-held", is_flag=True, help="Every lane that is held on its own, no matter who holds it.")
-@click.option("--held-by", metavar="NAME", type=PrintableWord(), help="The lanes that this person holds.")
+@click.option("--all", "everything", is_flag=True, help="End the global hold, or else the global brake; nothing else.")
+@click.option("--all-held", is_flag=True, help="Every lane with its own hold.")
+@click.option("--held-by", metavar="NAME", type=PrintableWord(), help="Lanes that this person holds.")
 @click.option(
     "--cause",
     "causes",
     multiple=True,
     type=click.Choice([cause.value for cause in HoldCause]),
-    help="The lanes held for this cause and no other; may be given twice.",
+    help="Lanes held for this cause only. Can be repeated.",
 )
-@click.option(
-    "--reason", metavar="TEXT", type=PrintableWord(), help="The lanes with this text in the reason, in any case."
-)
+@click.option("--reason", metavar="TEXT", type=PrintableWord(), help="Lanes whose reason contains this text.")
 @click.option("--brake", is_flag=True, help="Every lane that is on the brake and not held.")
-@click.option("--dry-run", is_flag=True, help="Only list which lanes would be resumed.")
-@click.option("--yes", is_flag=True, help="Do not ask before lanes are resumed that were not named.")
-@click.option("--json", "as_json", is_flag=True, help="Print the lanes, and what became of each, as a JSON array.")
+@click.option("--dry-run", is_flag=True, help="Only list the lanes that would be resumed.")
+@click.option("--yes", is_flag=True, help="Do not ask before resuming lanes that you did not name.")
+@click.option("--json", "as_json", is_flag=True, help="Print the lanes and the result for each as a JSON array.")
 @connected
 def resume(
     session: Session, location_ids: tuple[str, ...], *, everything: bool, all_held: bool, dry_run: bool, **given: Any
 ) -> None:
-    """Let held lanes go on; what waited is sent from now on. If a lane is on the brake and not held, end the brake.
+    """End the hold of lanes; their jobs are sent from now on. If a lane is on the brake and not held, end its brake.
 
-    --held-by, --cause and --reason choose among all lanes that are held on their own, --brake among those that are on
-    the brake and not held. Only the hold, or the brake, that was read ends: a lane that somebody holds again meanwhile
-    stays held, and is named. A lane whose token was refused goes on by itself with a new token (lanes token set);
-    resumed with the old one, it loses one more job to the dead letters. A brake that is ended while its cause is still
-    there costs up to LANES_REFUSAL_BRAKE more dead letters. A lane that is held and on the brake stays on the brake:
-    resume it once more to end that. --all ends the hold of everything first; run it again to end the brake of all.
+    A new token (lanes token set) resumes a lane whose token was refused. If you resume it with the old token, it gets
+    one more dead letter and is held again. Ending a brake before its cause is fixed costs up to LANES_REFUSAL_BRAKE
+    more dead letters.
+
+    A lane that is held and on the brake stays on the brake: resume it twice. The same goes for --all. A lane that
+    another person holds again meanwhile stays held and is listed.
     """
     hold_filter = HoldFilter(given["held_by"], frozenset(map(HoldCause, given["causes"])), given["reason"])
     if given["brake"]:
         if all_held or hold_filter != HoldFilter():
-            message = "--brake is for lanes that are not held: leave out --all-held, --held-by, --cause and --reason"
-            raise click.UsageError(message)
+            raise click.UsageError("--brake cannot be combined with --all-held, --held-by, --cause or --reason")
         hold_filter = HoldFilter(braked=True)
     bulk = all_held or hold_filter != HoldFilter()
     if [bool(location_ids), everything, bulk].count(True) != 1:
-        message = "say which: LOCATION..., --all, --brake, or --all-held, which --held-by, --cause and --reason narrow"
-        raise click.UsageError(message)
+        filters = "some of --held-by, --cause and --reason"
+        raise click.UsageError(f"say which: LOCATION..., --all, --brake, --all-held, or {filters}")
     if everything:
         _resume_all(session, dry_run=dry_run, as_json=given["as_json"])
         return
@@ -82,13 +74,8 @@ def resume(
     lanes = session.store.lanes()
     if bulk:
         chosen = hold_filter.choose(lanes)
-        _list(
-            [
-                f"{lane.location_id}: left as it is: held by {holder_text(lane)}"
-                for lane in lanes
-                if hold_filter.skips(lane)
-            ]
-        )
+        skipped = filter(hold_filter.skips, lanes)
+        _list([f"{lane.location_id}: left unchanged: held by {holder_text(lane)}" for lane in skipped])
         if chosen and not dry_run and not given["yes"]:
             _list([f"{lane.location_id}: {stop_text(lane)}" for lane in chosen])
             causes = "" if hold_filter.braked else f" ({count_causes(chosen)})"
@@ -104,7 +91,7 @@ def resume(
 
 
 def _list(lines: Sequence[str]) -> None:
-    """Tell people the first of many lines, and how many more there are."""
+    """Print the first lines, and how many more there are."""
     for line in lines[:MAX_LISTED]:
         say(line)
     if len(lines) > MAX_LISTED:
@@ -112,7 +99,7 @@ def _list(lines: Sequence[str]) -> None:
 
 
 def _resume_all(session: Session, *, dry_run: bool, as_json: bool) -> None:
-    """End the hold of everything, or else the brake of all, if it is the one that was read."""
+    """End the global hold, or else the global brake, unless it was replaced since it was read."""
     global_state = session.store.global_state()
     answer = _end_stop(session, global_state, dry_run=dry_run)
     if as_json:
@@ -120,30 +107,28 @@ def _resume_all(session: Session, *, dry_run: bool, as_json: bool) -> None:
         print_json([{"location_id": None, **(global_state.hold_as_json() or {}), "brake": brake, "answer": answer}])
     if answer == "changed":
         now = session.store.global_state()
-        why = f"held again meanwhile, by {printable(now.held_by)}: {printable(now.hold)}"
-        message = f"left as it is: everything was {why if now.hold is not None else 'put on the brake again meanwhile'}"
-        raise Refused(message)
+        held = f"held again meanwhile, by {printable(now.held_by)}: {printable(now.hold)}"
+        raise Refused(f"left unchanged: all lanes were {'braked again meanwhile' if now.hold is None else held}")
     by = f"{printable(global_state.held_by)}: {printable(global_state.hold)}"
     say(
         {
-            "resumed": f"everything goes on (it was held by {by})",
-            "ended": "all lanes go on; those on their own brake stay so",
-            "held": f"would end the hold of everything (by {by}); nothing was changed",
+            "resumed": f"all lanes resumed (held until now by {by})",
+            "ended": "the brake of all lanes ended; lanes with their own brake stay on it",
+            "held": f"would end the hold of all lanes (by {by}); nothing was changed",
             "braked": "would end the brake of all lanes; nothing was changed",
-        }.get(answer, "nothing to end: neither a hold of everything nor a brake of all")
+        }.get(answer, "nothing to end: there is no hold and no brake of all lanes")
     )
     if answer == "resumed" and global_state.brake is not None:
-        say("all lanes are still on the brake; once more ends that: lanes resume --all")
-    held = [lane for lane in session.store.lanes() if lane.hold is not None]
-    if held:
-        own = f"{pluralize(len(held), 'lane')} held on {'its' if len(held) == 1 else 'their'} own"
-        say(f"{own} ({count_causes(held)}): lanes resume --all-held")
+        say("all lanes are still on the brake; to end that, run again: lanes resume --all")
+    if held_lanes := [lane for lane in session.store.lanes() if lane.hold is not None]:
+        own = f"{pluralize(len(held_lanes), 'lane')} still held ({count_causes(held_lanes)})"
+        say(f"{own}; resume with: lanes resume --all-held")
     if global_state.outage is not None:
-        say("an outage goes on: see lanes status")
+        say("the outage continues: see lanes status")
 
 
 def _end_stop(session: Session, global_state: GlobalState, *, dry_run: bool) -> str:
-    """End what stops all lanes: `resumed` or `ended`, `held` or `braked` in a dry run, `free`, or `changed`."""
+    """End what stops all lanes. Returns resumed, ended, free or changed; in a dry run held, braked or free."""
     if global_state.hold is not None:
         if dry_run:
             return "held"

@@ -1,4 +1,4 @@
-"""What `lanes resume` does to lanes: each with the hold, or the brake, that was read."""
+"""Resumes single lanes for `lanes resume`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,13 +11,12 @@ from ops.command.failures import Refused
 from ops.command.session import Session
 from ops.command.table import Column, print_table
 
-# What becomes of a lane in a dry run, had it been none.
-STOPPED = ("held", "braked")
+STOPPED = ("held", "braked")  # the answers of a dry run for lanes that would be resumed
 COLUMNS = (Column("location"), Column("since"), Column("pending", right=True), Column("causes"), Column("hold"))
 
 
 class ResumeRun:
-    """Resumes lanes, or only tells which; each with the hold, or the brake of one not held, that was read."""
+    """Resumes lanes, or only lists them. Ends only the hold or brake that was read, never a newer one."""
 
     def __init__(self, session: Session, *, dry_run: bool, as_json: bool) -> None:
         self.unknown: list[str] = []
@@ -27,7 +26,7 @@ class ResumeRun:
         self._answers: list[tuple[Lane, str]] = []
 
     def resume(self, lanes: Sequence[Lane]) -> None:
-        """Do it to these lanes, as far as they were held, or on the brake, when they were read."""
+        """Resume these lanes, as they were read."""
         for lane in lanes:
             answer = self._resume_one(lane)
             self._answers.append((lane, answer))
@@ -49,10 +48,10 @@ class ResumeRun:
         return self._session.store.resume(lane.location_id, lane.held_at)
 
     def end(self) -> None:
-        """Tell what came of it.
+        """Print the results.
 
         Raises:
-            Refused: a location is unknown, or a lane was held again since it was read.
+            Refused: a location is unknown, or a lane was stopped again after it was read.
         """
         for location_id in self.unknown:
             say(f"{location_id}: no such lane; mistyped?")
@@ -65,29 +64,29 @@ class ResumeRun:
             causes = f" ({count_causes(held)})" if held else ""
             found = len(held) + self._count("braked")
             say(f"would resume {pluralize(found, 'lane')}{causes}; nothing was changed")
-        problems = [f"{pluralize(len(self.unknown), 'location')} unknown"] * bool(self.unknown)
+        problems = [f"{pluralize(len(self.unknown), 'location')} unknown"] if self.unknown else []
         if changed := self._count("changed"):
             problems.append(f"{pluralize(changed, 'lane')} {'was' if changed == 1 else 'were'} stopped again meanwhile")
         if problems:
             raise Refused("; ".join(problems))
 
-    def _count(self, wanted: str) -> int:
-        return sum(answer == wanted for _, answer in self._answers)
+    def _count(self, kind: str) -> int:
+        return sum(answer == kind for _, answer in self._answers)
 
     def _result_line(self, lane: Lane, answer: str) -> str:
         location_id = lane.location_id
         if lane.hold is None and lane.brake is not None:
             return {
-                "resumed": f"{location_id} goes on (it was on the brake after {lane.brake.text})",
+                "resumed": f"{location_id} resumed (it was on the brake after {lane.brake.text})",
                 "free": f"{location_id} is not on the brake any more",
-            }.get(answer, f"{location_id}: left as it is: it is on the brake again since it was read: see lanes status")
+            }.get(answer, f"{location_id}: left unchanged: it went on the brake again meanwhile; see lanes status")
         if answer == "resumed":
-            still = f"; it is still on the brake, which ends with: lanes resume {location_id}" if lane.brake else ""
-            return f"{location_id} goes on (it was held by {holder_text(lane)}){still}"
+            still = f"; it is still on the brake; end that with: lanes resume {location_id}" if lane.brake else ""
+            return f"{location_id} resumed (it was held by {holder_text(lane)}){still}"
         if answer == "free":
             return f"{location_id} was not held" if lane.hold is None else f"{location_id} is not held any more"
-        by = holder_text(self._session.store.read_lanes([lane.location_id])[0])
-        return f"{location_id}: left as it is: it was held again meanwhile, by {by}"
+        by = holder_text(self._session.store.read_lanes([location_id])[0])
+        return f"{location_id}: left unchanged: it was held again meanwhile, by {by}"
 
 
 def stop_text(lane: Lane) -> str:
@@ -98,16 +97,15 @@ def stop_text(lane: Lane) -> str:
 
 
 def holder_text(lane: Lane) -> str:
-    """Return who holds a lane, and why, fit to be shown."""
+    """Return who holds a lane, and why, as printable text."""
     return printable(lane.hold_text)
 
 
 def _row(lane: Lane) -> tuple[object, ...]:
+    pending = lane.counts["pending"]
     if lane.hold is None and lane.brake is not None:
-        why = lane.brake.text
-        return (lane.location_id, format_time(lane.brake.since), lane.counts["pending"], "brake", why)
-    causes = " ".join(lane.hold_causes)
-    return (lane.location_id, format_time(lane.held_at), lane.counts["pending"], causes, lane.hold_text)
+        return (lane.location_id, format_time(lane.brake.since), pending, "brake", lane.brake.text)
+    return (lane.location_id, format_time(lane.held_at), pending, " ".join(lane.hold_causes), lane.hold_text)
 
 
 def _as_json(lane: Lane, answer: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The root of the command: finds commands when they are called for, and turns every error into a line and a status."""
+"""The command `lanes`: imports a command when it is called, and turns errors into a message and an exit status."""
 
 import contextlib
 import importlib
@@ -17,15 +17,14 @@ from ops.command.console import examples
 from ops.command.failures import Interrupted, WrongUse, explain
 from ops.command.session import Session, redis_option
 
-# What a shell reports of a process that wrote into a closed pipe.
-PIPE_CLOSED = 141
+PIPE_CLOSED = 141  # the exit status of shells for a process that wrote into a closed pipe
 
 
 class Root(click.Group):
-    """The group of all commands, each imported when it is called for."""
+    """The group of all commands. Each is imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the table."""
+        """Return the names."""
         del ctx
         return list(COMMANDS)
 
@@ -38,14 +37,14 @@ class Root(click.Group):
         try:
             command: click.Command = getattr(importlib.import_module(f"ops.command.{module}"), module)
         except ModuleNotFoundError as error:
-            message = f"{cmd_name} needs {error.name}, which is not installed: pip install 'highlevel-lanes[all]'"
-            raise WrongUse(message) from error
+            missing = f"{error.name}, which is not installed"
+            raise WrongUse(f"{cmd_name} needs {missing}: pip install 'highlevel-lanes[all]'") from error
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; a mistyped one is answered with those that it may be."""
+        """Find the command; suggest similar ones for a mistyped name."""
         try:
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand as error:
@@ -63,31 +62,30 @@ class Root(click.Group):
         return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        """Read the options before the command."""
+        """Parse the options before the command."""
         try:
             return super().make_context(*args, **kwargs)
         except click.ClickException as error:
-            raise _fit_to_show(error) from error.__cause__
+            raise _make_printable(error) from error.__cause__
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what goes wrong leaves here as a `CommandFailure`."""
+        """Run the command; an error becomes a `CommandFailure`."""
         session = ctx.ensure_object(Session)
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
-            raise _fit_to_show(error) from error.__cause__
+            raise _make_printable(error) from error.__cause__
         except BrokenPipeError:
             raise click.exceptions.Exit(PIPE_CLOSED) from None
         except KeyboardInterrupt:
-            message = f"interrupted: {session.so_far}"
-            raise Interrupted(message) from None
+            raise Interrupted(f"interrupted: {session.so_far}") from None
         except (LanesError, RedisError, OSError) as error:
             raise explain(error) from error
 
 
-def _fit_to_show(error: click.ClickException) -> click.ClickException:
-    """Return an error whose message may repeat what was typed, or a name out of a file."""
-    error.message = printable_lines(error.message)  # type: ignore[misc]  # final for click alone
+def _make_printable(error: click.ClickException) -> click.ClickException:
+    """Return the error with a printable message: it may repeat text that was typed or read from a file."""
+    error.message = printable_lines(error.message)  # type: ignore[misc]  # click declares it final
     return error
 
 
@@ -99,10 +97,10 @@ def _fit_to_show(error: click.ClickException) -> click.ClickException:
 @click.version_option(None, "--version", package_name="highlevel-lanes", prog_name="lanes")
 @redis_option
 def lanes() -> None:
-    """Deliver upserts to HighLevel: enqueue them, watch them, mend what was refused.
+    """Deliver upserts to HighLevel: enqueue them, watch them, fix and replay the refused ones.
 
-    Settings come from LANES_... variables or a file .env. Data go to stdout, everything else to stderr. Exit status:
-    0 done; 1 some rows or jobs refused, each reported; 2 wrong use; 3 Redis cannot be reached; 130 interrupted.
+    Settings are LANES_... variables, or lines of a file .env. Data go to stdout, messages to stderr. Exit status: 0
+    done; 1 some rows or jobs refused, each reported; 2 wrong use; 3 Redis cannot be reached; 130 interrupted.
     """
 
 
@@ -116,13 +114,13 @@ def run() -> int:
         status = _run()
         sys.stdout.flush()
     except BrokenPipeError:
-        # Else the interpreter would flush again at its end, and complain.
+        # Otherwise the interpreter flushes again at exit, and prints an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if status:
-            return status  # the command failed of it, and has told so
+            return status  # the command has failed and reported it already
         failure = explain(error)
         failure.show()
         return failure.exit_code

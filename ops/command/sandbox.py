@@ -1,4 +1,4 @@
-"""`lanes sandbox`: the server that behaves as HighLevel."""
+"""`lanes sandbox`: the server that behaves like HighLevel."""
 
 from ops.sandbox.cli import sandbox
 

@@ -1,4 +1,4 @@
-"""What a command works with: the settings, and the Redis that they name."""
+"""What a command works with: settings, Redis, the lanes and the audit log."""
 
 import functools
 import getpass
@@ -20,10 +20,7 @@ S = TypeVar("S", bound=CommandSettings)
 
 
 class Session:
-    """One call of the command. Connects when the store is first asked for.
-
-    `so_far` is what Ctrl-C reports: one clause that tells what was done, kept up to date by whoever does it.
-    """
+    """One run of the command. Connects on first use of the client. `so_far` is reported on Ctrl-C: what was done."""
 
     def __init__(self) -> None:
         self.redis_url: str | None = None
@@ -31,40 +28,40 @@ class Session:
 
     @functools.cached_property
     def settings(self) -> CommandSettings:
-        """The settings of a command."""
+        """The settings of commands."""
         return self.load(CommandSettings)
 
     def load(self, role: type[S]) -> S:
-        """Return the settings of the environment or `.env`, with the Redis that the option names."""
+        """Return the settings from the environment or `.env`; the option --redis-url overrides the URL."""
         own = {} if self.redis_url is None else {"LANES_REDIS_URL": self.redis_url, "LANES_REDIS_URL_FILE": ""}
         return role.load({**os.environ, **own})
 
     @functools.cached_property
     def client(self) -> "redis.Redis":
-        """A Redis that has just answered; its connections end with the command."""
+        """The Redis client; its connections are closed when the command ends."""
         client: redis.Redis = click.get_current_context().with_resource(connect(self.settings.redis_url))
         client.ping()
         return client
 
     @functools.cached_property
     def store(self) -> LaneStore:
-        """The lanes, whose data have the layout of this version."""
+        """The lanes. Raises an error if the data have another schema version."""
         store = LaneStore(self.client, self.settings.prefix)
         store.check_schema()
         return store
 
     @functools.cached_property
     def producer(self) -> OpportunityProducer:
-        """What enqueues."""
+        """The producer."""
         return OpportunityProducer(self.store, self.settings)
 
     def log_change(self, what: str, on: str, detail: str = "", who: str | None = None) -> None:
-        """Leave an entry in the trail, before the change itself; the name of a file need not be UTF-8."""
+        """Write an audit-log entry; call it before the change."""
         audit_log.append(self.store, who or _who(), what, printable(on), printable(detail))
 
 
 def _who() -> str:
-    """Return who runs the command, and where."""
+    """Return the user and the host of the command."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
@@ -74,8 +71,7 @@ def _who() -> str:
 
 def _set_redis_url(context: click.Context, _: click.Parameter, value: str | None) -> None:
     if value == "":
-        message = "must not be empty; it looks like redis://127.0.0.1:6379/0"
-        raise click.BadParameter(message)
+        raise click.BadParameter("must not be empty; it looks like redis://127.0.0.1:6379/0")
     if value is not None:
         context.ensure_object(Session).redis_url = value
 
@@ -85,10 +81,10 @@ redis_option = click.option(
     metavar="URL",
     expose_value=False,
     callback=_set_redis_url,
-    help="Where the lanes are, instead of LANES_REDIS_URL.",
+    help="Redis to use instead of LANES_REDIS_URL.",
 )
 
 
 def connected(function: Callable[Concatenate[Session, ...], Any]) -> Callable[..., Any]:
-    """Give a command the session as its first argument, and the option `--redis-url`."""
+    """Pass the session to a command as its first argument, and add the option `--redis-url`."""
     return redis_option(click.make_pass_decorator(Session, ensure=True)(function))

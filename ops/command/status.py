@@ -1,8 +1,8 @@
-"""`lanes status`: the whole in numbers, and each lane."""
+"""`lanes status`: total counts, and the state of each lane."""
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import click
@@ -39,7 +39,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class StatusSnapshot:
-    """What one look at Redis showed: the counts, what stops all lanes, those to show, and how many more there are."""
+    """One reading of Redis: the counts, what stops all lanes, the lanes to show, and how many more there are."""
 
     counts: dict[str, int]
     global_state: GlobalState
@@ -51,22 +51,29 @@ class StatusSnapshot:
 @click.command(epilog=examples("lanes status", "lanes status --top 20 --watch", "lanes status --json | jq .pending"))
 @click.argument("location_ids", metavar="[LOCATION]...", nargs=-1, type=LocationId())
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-@click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
-@click.option("--interval", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Seconds between looks.")
-@click.option("--top", type=click.IntRange(1, MAX_SHOWN), metavar="N", help="The N lanes with most pending jobs.")
+@click.option("--watch", is_flag=True, help="Refresh until Ctrl-C.")
+@click.option(
+    "--interval", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Refresh interval in seconds."
+)
+@click.option(
+    "--top", type=click.IntRange(1, MAX_SHOWN), metavar="N", help="Only the N lanes with the most pending jobs."
+)
 @connected
 def status(
     session: Session, location_ids: tuple[str, ...], *, as_json: bool, watch: bool, interval: float, top: int | None
 ) -> None:
-    """Show totals, and the lanes of all locations or of these, the longest first.
+    r"""Show totals, and the lanes of all locations or of these, those with the most pending jobs first.
 
-    window: requests that may still count in the API's window; day: those of its day; both with the limit in force.
-    limits_by: person, api or default; two words where the window's and the day's differ. A cap of the settings counts
-    as this command reads them: run it with the settings of the workers.
-    due_in: when the lane may send its next job; - when nothing waits or the lane is held. brake: refusals in a row for
-    which the lane sends single probes. With --watch and --json, one line of JSON for each look.
+    \b
+    window     requests in the rate window / limit
+    day        requests of the day / limit
+    limits_by  who set the limits: person, api or default (window/day if different)
+    due_in     when the lane may send its next job; - if it is held or empty
+    brake      refusals in a row, after which the lane sends single probes
+
+    LANES_BURST_LIMIT and LANES_DAILY_LIMIT count as limits of a person: run the command with the workers' settings.
+    --watch --json prints a line of JSON at each refresh.
     """
-    session.so_far = "status changes nothing"
     if watch and not as_json and sys.stdout.isatty():
         _watch(session, location_ids, top, interval)
     while True:
@@ -74,14 +81,16 @@ def status(
         if as_json:
             print_json(_as_json(snapshot, session.settings))
         else:
-            _print(snapshot, session.settings)
+            click.echo(_totals(snapshot))
+            print_table(COLUMNS, _rows(snapshot.lanes, session.settings))
+            if snapshot.more:
+                say(_more(snapshot))
         if not watch:
             break
         sys.stdout.flush()
         time.sleep(interval)
     if snapshot.unknown:
-        message = "\n".join(f"{location_id}: no such lane; mistyped?" for location_id in snapshot.unknown)
-        raise Refused(message)
+        raise Refused("\n".join(f"{location_id}: no such lane; mistyped?" for location_id in snapshot.unknown))
 
 
 def read_status(session: Session, location_ids: Sequence[str], top: int | None) -> StatusSnapshot:
@@ -117,7 +126,7 @@ def _limits(lane: Lane, settings: RateLimitSettings) -> dict[str, object]:
 
 
 def _sources(lane: Lane, settings: RateLimitSettings) -> str:
-    """Return who says so: of both limits where it is not the same."""
+    """Return who set the limits: two words if burst and daily limit differ."""
     limits = (lane.burst_in_force(settings.burst_cap), lane.daily_in_force(settings.daily_cap))
     return "/".join(dict.fromkeys(limit.source.value for limit in limits))
 
@@ -152,31 +161,25 @@ def _hold(lane: Lane) -> str:
     return f"failing: {lane.failing} in a row, single probes" if lane.failing else ""
 
 
-def gate_lines(global_state: GlobalState) -> list[str]:
-    """Return a line for each thing that stops all lanes."""
-    lines = []
-    if global_state.hold is not None:
-        lines.append(
-            f"EVERYTHING IS HELD since {format_time(global_state.held_at)} by {printable(global_state.held_by)}: {printable(global_state.hold)}"
-        )
-    if global_state.outage is not None:
-        half_open_limit = global_state.outage.half_open_limit
+def _stops(state: GlobalState) -> Iterator[str]:
+    """Yield a line for each reason that stops all lanes."""
+    if state.hold is not None:
+        by = f"{printable(state.held_by)}: {printable(state.hold)}"
+        yield f"ALL LANES ARE HELD since {format_time(state.held_at)} by {by}"
+    if state.outage is not None:
+        limit = state.outage.half_open_limit
         probe = (
-            f"next probe: {due(global_state.outage.next_probe_in)}"
-            if half_open_limit == 1
-            else f"ending: {half_open_limit} requests at a time"
+            f"next probe: {due(state.outage.next_probe_in)}" if limit == 1 else f"ending: {limit} requests at a time"
         )
-        lines.append(f"OUTAGE of the API since {format_time(global_state.outage.since)}; {probe}")
-    if global_state.brake is not None:
-        lines.append(
-            f"ALL LANES ARE ON THE BRAKE since {format_time(global_state.brake.since)}: several were refused with status "
-            f"{global_state.brake.status}, and nothing is delivered; next probe: {due(global_state.brake.next_probe_in)}"
-        )
-    return lines
+        yield f"OUTAGE of the API since {format_time(state.outage.since)}; {probe}"
+    if state.brake is not None:
+        why = f"several were refused with status {state.brake.status}, and nothing is delivered"
+        probe = due(state.brake.next_probe_in)
+        yield f"ALL LANES ARE ON THE BRAKE since {format_time(state.brake.since)}: {why}; next probe: {probe}"
 
 
 def due(seconds: float | None) -> str:
-    """Return a time to wait in short words."""
+    """Return a waiting time as short text."""
     if seconds is None:
         return "-"
     if seconds < 1:
@@ -188,22 +191,15 @@ def due(seconds: float | None) -> str:
 
 def _totals(snapshot: StatusSnapshot) -> str:
     counts = "  ".join(f"{name.replace('_', ' ')} {count}" for name, count in snapshot.counts.items())
-    return "\n".join([*gate_lines(snapshot.global_state), counts])
+    return "\n".join([*_stops(snapshot.global_state), counts])
 
 
 def _more(snapshot: StatusSnapshot) -> str:
     return f"... and {snapshot.more} more lanes" if snapshot.more else ""
 
 
-def _print(snapshot: StatusSnapshot, settings: RateLimitSettings) -> None:
-    click.echo(_totals(snapshot))
-    print_table(COLUMNS, _rows(snapshot.lanes, settings))
-    if snapshot.more:
-        say(_more(snapshot))
-
-
 def _watch(session: Session, location_ids: Sequence[str], top: int | None, interval: float) -> None:
-    """Draw over the same screen until Ctrl-C; by default no more lanes than fit."""
+    """Refresh the screen until Ctrl-C; by default with as many lanes as fit."""
     console = Console()
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:

@@ -1,4 +1,4 @@
-"""Tables: with colours and lines on a terminal, plain columns elsewhere, for grep and awk."""
+"""Tables: with colours and lines on a terminal, else plain columns for grep and awk."""
 
 import sys
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ GAP = "  "
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A heading, and how its cells stand; `alarm` colours every cell that is not 0."""
+    """A heading and its alignment; `alarm` is the colour of every cell that is not 0 or empty."""
 
     heading: str
     right: bool = False
@@ -39,7 +39,7 @@ def _cell(column: Column, value: object) -> Text:
 
 
 def plain(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> str:
-    """Return a table as aligned columns, cut nowhere; no heading and no cell but the last holds two spaces."""
+    """Return a table as aligned columns, separated by two spaces; nothing is cut off."""
     lines = [[column.heading.replace(" ", "_") for column in columns]]
     lines += [[printable(value) or "-" for value in row] for row in rows]
     widths = [max(len(line[position]) for line in lines) for position in range(len(columns))]
@@ -53,7 +53,7 @@ def plain(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> str:
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[object]], none: str = "") -> None:
-    """Print a table to stdout; without rows, print the line `none` to stderr instead."""
+    """Print a table to stdout. Without rows, print `none` to stderr."""
     if not rows:
         if none:
             say(none)

@@ -11,7 +11,6 @@ from lanes.dead_letters import operations
 from lanes.dead_letters.filter import DeadLetterFilter, find_in_batches
 from lanes.printable import printable
 from lanes.queue.job import Reason
-from lanes.settings import CommandSettings
 from ops.command.console import LocationId, examples, format_time, pluralize, print_json, say
 from ops.command.dead_bulk import confirm
 from ops.command.failures import Refused
@@ -42,13 +41,13 @@ MAX_SECRET_BYTES = 64 * 1024
 
 @click.group(epilog=examples("lanes token set ve9EPM428h8vShlRW1KT", "lanes token list"))
 def token() -> None:
-    """Store, list and remove the tokens of locations; they are encrypted with LANES_SECRET_KEY.
+    """Store, list and remove the tokens of locations. They are encrypted with LANES_SECRET_KEY.
 
-    Secrets come from a prompt, a file or stdin, never from an argument, which others on the machine could read.
+    Type a secret at the prompt, or pass it in a file or on stdin: other users of the machine can read arguments.
     """
 
 
-def _book(session: Session) -> CredentialAdmin:
+def _admin(session: Session) -> CredentialAdmin:
     return CredentialAdmin(session.store, Vault(session.settings.secret_key))
 
 
@@ -59,19 +58,13 @@ def _now(session: Session) -> float:
 
 def _name(location_id: str | None, agency: str | None) -> str:
     if (location_id is None) == (agency is None):
-        message = "say which: LOCATION, or --agency COMPANY"
-        raise click.UsageError(message)
+        raise click.UsageError("say which: LOCATION, or --agency COMPANY")
     return location_id or f"{AGENCY}{agency}"
 
 
 _location = click.argument("location_id", metavar="[LOCATION]", required=False, type=LocationId())
-_agency = click.option(
-    "--agency",
-    type=LocationId(),
-    metavar="COMPANY",
-    help="The token of an agency, from which location tokens are created.",
-)
-_replay = click.option("--replay", is_flag=True, help="Replay what failed because this token was missing.")
+_agency = click.option("--agency", type=LocationId(), metavar="COMPANY", help="The token of this agency.")
+_replay = click.option("--replay", is_flag=True, help="Replay the dead letters that lacked this token.")
 
 
 @token.command(
@@ -86,24 +79,23 @@ _replay = click.option("--replay", is_flag=True, help="Replay what failed becaus
 )
 @_location
 @_agency
-@click.option("--from-agency", type=LocationId(), metavar="COMPANY", help="Create it with the token of this agency.")
+@click.option("--from-agency", type=LocationId(), metavar="COMPANY", help="Create it from the token of this agency.")
 @click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read it from this file.")
 @_replay
 @connected
 def set_(
     session: Session, location_id: str | None, *, agency: str | None, from_agency: str | None, **given: Any
 ) -> None:
-    """Store the token of a location; its lane goes on, if it was held for want of one and for no other cause.
+    """Store the token of a location. Its lane resumes, unless it is also held for another cause.
 
-    A Private Integration Token as it is, or JSON: the API's answer to an OAuth grant (access_token, refresh_token,
-    expires_in), with client_id and client_secret where those of the settings do not serve.
+    The token is a Private Integration Token, or JSON: the API's answer to an OAuth grant (access_token, refresh_token,
+    expires_in), with client_id and client_secret if they differ from the settings.
     """
     name = _name(location_id, agency)
     if from_agency and (agency or given["file"]):
-        message = "--from-agency goes with a LOCATION alone: there is no secret to read"
-        raise click.UsageError(message)
-    _need_key(session.settings)
-    admin, now = _book(session), _now(session)
+        raise click.UsageError("--from-agency needs a LOCATION, and cannot be combined with --agency or --file")
+    _check_key(session)
+    admin, now = _admin(session), _now(session)
     credential = Credential(CredentialKind.AGENCY, company_id=from_agency) if from_agency else _read(given["file"], now)
     session.log_change("set token", _display_name(name), credential.kind.value)
     admin.put(name, credential)
@@ -111,9 +103,9 @@ def set_(
     _resume_lanes(session, admin, name, replay=given["replay"])
 
 
-def _need_key(settings: CommandSettings) -> None:
-    """Say that there is no key before anybody types a secret."""
-    Vault(settings.secret_key).check()
+def _check_key(session: Session) -> None:
+    """Report a missing key before a person types a secret."""
+    Vault(session.settings.secret_key).check()
 
 
 def _read(file: Path | None, now: float) -> Credential:
@@ -132,19 +124,18 @@ def _decoded(raw: bytes) -> str:
     except UnicodeDecodeError:
         text = ""
     if not text.strip() or len(raw) > MAX_SECRET_BYTES:
-        message = "no token there: it must be text, and not empty"
-        raise CredentialError(message)
+        raise CredentialError(f"no token found: must be text of 1 to {MAX_SECRET_BYTES} bytes")
     return text
 
 
 def _resume_lanes(session: Session, admin: CredentialAdmin, name: str, *, replay: bool) -> None:
-    """Let the lanes of a name go on, after what died in them for want of a token has joined them again."""
+    """Resume the lanes that use a token; with `replay`, first replay the dead letters that lacked it."""
     if replay:
         for location_id in admin.locations_served(name):
             _replay_dead(session, location_id)
     resumed = admin.resume(name)
     for location_id in resumed:
-        say(f"{location_id} goes on")
+        say(f"{location_id} resumed")
     for lane in session.store.lanes(set(admin.locations_served(name)).difference(resumed)):
         if lane.hold is not None:
             say(f"{lane.location_id} stays held by {printable(lane.hold_text)}")
@@ -154,12 +145,12 @@ def _replay_dead(session: Session, location_id: str) -> None:
     store = session.store
     replayed = 0
     for batch in find_in_batches(store, DeadLetterFilter(location_id, Reason.UNAUTHORIZED)):
-        for moved in operations.replay(store, [job.id for job in batch]):
-            if moved.answer == "replayed":
+        for result in operations.replay(store, [job.id for job in batch]):
+            if result.answer == "replayed":
                 replayed += 1
             else:
-                newer = f" by {moved.superseded_by}" if moved.superseded_by else ""
-                say(f"{moved.job_id}: left as it is: {printable(moved.answer + newer)}")
+                newer = f" by {result.superseded_by}" if result.superseded_by else ""
+                say(f"{result.job_id}: left unchanged: {printable(result.answer + newer)}")
     say(f"{location_id}: replayed {pluralize(replayed, 'dead letter')}")
 
 
@@ -176,11 +167,11 @@ def _replay_dead(session: Session, location_id: str) -> None:
 @_replay
 @connected
 def import_(session: Session, file: Any, *, dry_run: bool, replay: bool) -> None:
-    """Store the tokens of a file: JSON Lines with locationId (or, for an agency's, companyId) and one of: token;
-    refresh_token and access_token, as the API answers them; agency, the company whose token mints.
+    """Store the tokens of a file of JSON Lines. Each line has locationId (for an agency companyId) and one of: token;
+    access_token and refresh_token, as the API returned them; agency, the company that creates the location's token.
     """
-    _need_key(session.settings)
-    admin, now = _book(session), _now(session)
+    _check_key(session)
+    admin, now = _admin(session), _now(session)
     stored = refused = 0
     for number, line in enumerate(file, 1):
         if not line.strip():
@@ -198,7 +189,7 @@ def import_(session: Session, file: Any, *, dry_run: bool, replay: bool) -> None
             continue
         stored += 1
         if not dry_run:
-            session.so_far = f"{pluralize(stored, 'token')} stored; to go on, run the same command again"
+            session.so_far = f"{pluralize(stored, 'token')} stored; to continue, run the same command again"
             _resume_lanes(session, admin, name, replay=replay)
     say(f"{pluralize(stored, 'token')} {'would be stored' if dry_run else 'stored'}, {refused} refused")
     if refused:
@@ -209,19 +200,19 @@ def import_(session: Session, file: Any, *, dry_run: bool, replay: bool) -> None
 @click.option("--json", "as_json", is_flag=True, help="Print them as a JSON array.")
 @connected
 def list_(session: Session, *, as_json: bool) -> None:
-    """List what is stored: kind, expiry and age of each; never a token."""
-    entries = list(_book(session).entries())
+    """List the stored tokens with kind, fingerprint, expiry and age, never the token itself."""
+    entries = list(_admin(session).entries())
     if as_json:
         print_json([entry.as_json() for entry in entries])
     else:
-        none = "no tokens are stored; LANES_API_TOKEN serves every location"
+        none = "no tokens are stored; every location uses LANES_API_TOKEN"
         print_table(COLUMNS, [_row(entry) for entry in entries], none)
 
 
 def _row(entry: CredentialInfo) -> tuple[object, ...]:
     known = entry.credential
-    minted = f" from {known.company_id}" if known and known.kind is CredentialKind.AGENCY else ""
-    kind = f"{known.kind.value}{minted}" if known else "?"
+    agency = f" from {known.company_id}" if known and known.kind is CredentialKind.AGENCY else ""
+    kind = f"{known.kind.value}{agency}" if known else "?"
     expires = format_time(known.expires_at if known else None)
     return (_display_name(entry.name), kind, known.fingerprint if known else "?", expires, _age(entry.age), entry.note)
 
@@ -243,12 +234,11 @@ def _display_name(name: str) -> str:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @connected
 def remove(session: Session, location_id: str | None, *, agency: str | None, yes: bool) -> None:
-    """Remove a token; the location's jobs go out with LANES_API_TOKEN from then on. It asks first."""
+    """Remove a token. The location's jobs are sent with LANES_API_TOKEN from then on. It asks first."""
     name = _name(location_id, agency)
-    admin = _book(session)
+    admin = _admin(session)
     if name not in admin.names():
-        message = f"{_display_name(name)}: no token is stored"
-        raise Refused(message)
+        raise Refused(f"{_display_name(name)}: no token is stored")
     if not yes:
         confirm(f"remove the token of {_display_name(name)}?", "add --yes")
     session.log_change("remove token", _display_name(name))
@@ -259,12 +249,12 @@ def remove(session: Session, location_id: str | None, *, agency: str | None, yes
 @token.command("rotate-key", epilog=examples("LANES_SECRET_KEY=$new,$old lanes token rotate-key"))
 @connected
 def rotate_key(session: Session) -> None:
-    """Encrypt every stored token with the first key of LANES_SECRET_KEY; then the others can go.
+    """Encrypt every stored token with the first key of LANES_SECRET_KEY. After that, remove the other keys.
 
-    First give every worker both keys, the new one in front. Safe to repeat, and to interrupt.
+    Before it, give both keys to every worker, the new one first. It is safe to repeat and to interrupt.
     """
-    _need_key(session.settings)
-    admin = _book(session)
+    _check_key(session)
+    admin = _admin(session)
     session.log_change("rotate key", "tokens")
     done = unreadable = 0
     for name in admin.names():
@@ -273,11 +263,10 @@ def rotate_key(session: Session) -> None:
         except VaultError as error:
             say(str(error))
             unreadable += 1
-        session.so_far = f"{pluralize(done, 'token')} encrypted anew; to go on, run the same command again"
+        session.so_far = f"{pluralize(done, 'token')} encrypted; to continue, run the same command again"
     say(f"{pluralize(done, 'token')} encrypted with the first key")
     if unreadable:
-        message = f"{pluralize(unreadable, 'token')} could not be decrypted: keep their key, or set them again"
-        raise Refused(message)
+        raise Refused(f"{pluralize(unreadable, 'token')} could not be decrypted: keep the old key, or set them again")
 
 
 @token.command("new-key", epilog=examples("lanes token new-key > ops/secrets/secret_key"))

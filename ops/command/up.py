@@ -1,4 +1,4 @@
-"""`lanes up`: the queue on this machine, staying up, on data that survive a restart."""
+"""`lanes up`: runs everything on this machine, with data that survive a restart."""
 
 import socket
 import time
@@ -12,23 +12,17 @@ from ops.embedded.redis_server import free_port
 from ops.embedded.sample import PIPELINE, write_sample
 from ops.embedded.stack import Stack
 
-PORTS = (6390, 8090, 5555)  # of Redis, the sandbox and Flower, where nothing else has them
+PORTS = (6390, 8090, 5555)  # of Redis, the sandbox and Flower, if they are free
 POLL_SECONDS = 0.5
 
 
 @click.command(epilog=examples("lanes up", "lanes up --data /srv/lanes --workers 2"))
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    default="data",
-    show_default=True,
-    help="Where the data stay.",
-)
-@click.option("--workers", type=click.IntRange(1, 16), default=1, show_default=True, help="Celery workers to start.")
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), default="data", help="Folder of the data.")
+@click.option("--workers", type=click.IntRange(1, 16), default=1, show_default=True, help="Number of Celery workers.")
 def up(data: Path, workers: int) -> None:
-    """Start Redis, the sandbox, workers and the dashboard on this machine and keep them up until Ctrl-C.
+    """Run Redis, the sandbox, workers and the dashboard on this machine until Ctrl-C.
 
-    Data stay in the folder and are there again at the next start. Nothing goes to the real API.
+    The data stay in the folder (./data by default) for the next start. Nothing is sent to the real API.
     """
     end_on_signals()
     try:
@@ -38,7 +32,7 @@ def up(data: Path, workers: int) -> None:
                 stack.check()
                 time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
-        click.echo("stopped; the data stay")
+        click.echo("stopped; the data are kept")
 
 
 def _start(stack: Stack, workers: int) -> None:
@@ -53,24 +47,24 @@ def _start(stack: Stack, workers: int) -> None:
 
 
 def _instructions(stack: Stack, sample: Path) -> str:
-    return f"""Everything is up; Ctrl-C ends it. Data and output of every part: {stack.folder}
+    return f"""Everything is up; stop it with Ctrl-C. Data and log files: {stack.folder}
 
 Open
-  {stack.flower_url}/throughput     how fast, which lane is stuck and why, what died
-  {stack.flower_url}/tasks          Flower: every job under its id
-  {stack.sandbox_url}/_sandbox/summary   what the sandbox saw
+  {stack.flower_url}/throughput     throughput, stopped lanes, failures
+  {stack.flower_url}/tasks          Flower: every job by its id
+  {stack.sandbox_url}/_sandbox/summary   the requests that the sandbox received
 
-Type, in another terminal
+Type in another terminal
   export LANES_REDIS_URL={stack.redis.url}
   lanes enqueue {sample}
   lanes status --watch
   lanes dead list
-The sandbox knows one pipeline, {PIPELINE}: what names another is refused, and ends among the dead letters.
+The sandbox knows the pipeline {PIPELINE} only: jobs with another one are refused and become dead letters.
 """
 
 
 def _free_or_other(port: int) -> int:
-    """Return the port, or a free one when something listens on it."""
+    """Return the port, or another one if it is in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,1 +1,1 @@
-"""Redis, the sandbox, a worker and Flower as child processes, for the demo and the tests."""
+"""Redis, the sandbox, workers and Flower as child processes, for `lanes demo`, `lanes up` and tests."""

@@ -1,4 +1,4 @@
-"""Processes that a command or a test starts, and that never outlive it."""
+"""Child processes of a command or a test, which never outlive it."""
 
 import contextlib
 import ctypes
@@ -14,20 +14,20 @@ STOP_SECONDS = 20.0
 
 
 def _end_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, however that happens. Runs between fork and exec."""
+    """Make Linux kill this process when its parent ends. Runs between fork and exec."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Child:
-    """A process in a group of its own (the terminal's Ctrl-C does not reach it), its output in a file.
+    """A process in its own group, so that the terminal's Ctrl-C does not reach it.
 
     Args:
-        name: what messages call it.
+        name: its name in messages.
         command: the command line.
-        log: where its output goes, appended.
-        environ: its whole environment; that of this process when None.
-        folder: where it runs; where this process runs when None.
+        log: the file to which its output is appended.
+        environ: its whole environment, by default that of this process.
+        folder: its working directory, by default that of this process.
     """
 
     def __init__(
@@ -65,24 +65,24 @@ class Child:
         return self._process.poll()
 
     def wait(self, seconds: float) -> int | None:
-        """Wait for its end; return the exit status, or None when it still runs."""
+        """Wait for its end; return the exit status, None if it still runs."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
         return self._process.returncode
 
     def ask_to_end(self) -> None:
-        """Send SIGTERM to the process itself, unless it is gone."""
+        """Send SIGTERM to the process, if it still runs."""
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
 
     def kill(self) -> None:
-        """Kill it and what it started, at once."""
+        """Kill it and its children with SIGKILL."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
 
     def stop(self, seconds: float = STOP_SECONDS) -> int:
-        """Ask it to end and return its exit status; after `seconds` it is killed."""
+        """End it with SIGTERM, or with SIGKILL after `seconds`; return its exit status."""
         self.ask_to_end()
         status = self.wait(seconds)
         self.kill()
@@ -90,7 +90,7 @@ class Child:
 
     @property
     def output(self) -> str:
-        """All that it wrote."""
+        """Its output."""
         return self.log.read_bytes()[self._begins_at :].decode("utf-8", "replace")
 
     def tail(self, lines: int = 15) -> str:
@@ -99,7 +99,7 @@ class Child:
 
 
 def end_on_signals() -> None:
-    """Let SIGTERM and SIGHUP (a closed terminal) end this process as Ctrl-C does, so that it ends what it started."""
+    """Make SIGTERM and SIGHUP (a closed terminal) end this process like Ctrl-C, so that it ends its children."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

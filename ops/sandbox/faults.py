@@ -1,4 +1,4 @@
-"""Faults on demand: which requests are answered otherwise than they would be. No input, no output."""
+"""Faults on demand: which requests get a faulty answer. No input, no output."""
 
 import random
 from collections import Counter
@@ -10,45 +10,44 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class FaultKind(StrEnum):
-    """What happens to a request instead of its answer."""
+    """What a request gets instead of its answer."""
 
-    STATUS = "status"  # an answer with this status, and with these headers and this body beside those of every answer
-    SCRIPTED = "scripted"  # this status, these headers and no others, these bytes
+    STATUS = "status"  # this status, with `headers` and `body`
+    SCRIPTED = "scripted"  # this status, only these headers, the bytes of `raw`
     TIMEOUT = "timeout"  # nothing for `delay_seconds`, then the connection is closed
-    RESET = "reset"  # the connection is reset (RST)
-    HANG_HEADERS = "hang_headers"  # the headers drop by drop over `delay_seconds`, never complete
-    SLOW_BODY = "slow_body"  # the headers at once, then the body drop by drop over `delay_seconds`
+    RESET = "reset"  # a connection reset (RST)
+    HANG_HEADERS = "hang_headers"  # slow headers over `delay_seconds`, never complete
+    SLOW_BODY = "slow_body"  # the headers at once, then a slow body over `delay_seconds`
     HTML_403 = "html_403"  # the page of the edge network, error code 1010
-    INVALID_JSON = "invalid_json"  # a body that is cut off
+    INVALID_JSON = "invalid_json"  # a truncated body
     HUGE_BODY = "huge_body"  # a body of many megabytes
-    REDIRECT = "redirect"  # to another place on the same server
-    OTHER_CONTACT = "other_contact"  # a success that names another contact, as after a merge of contacts
-    OTHER_LOCATION = "other_location"  # a success that names another location: the answer to another upsert
-    MAINTENANCE_PAGE = "maintenance_page"  # a page in HTML, with the status 200
+    REDIRECT = "redirect"  # a redirect to another path of the same server
+    OTHER_CONTACT = "other_contact"  # a success for another contact, as after a merge of contacts
+    OTHER_LOCATION = "other_location"  # a success for another location: the answer to another upsert
+    MAINTENANCE_PAGE = "maintenance_page"  # an HTML page with status 200
     EARLY_HINTS = "early_hints"  # a 103 before the answer
     TRAILING_BYTES = "trailing_bytes"  # the answer, then the bytes of `raw`
-    TWO_ANSWERS = "two_answers"  # the answer, then another whole one, with `status` and `body`
+    TWO_ANSWERS = "two_answers"  # the answer, then a second complete one with `status` and `body`
 
 
 STATUS_OF_KIND = {FaultKind.STATUS: 500, FaultKind.HTML_403: 403, FaultKind.REDIRECT: 302, FaultKind.TWO_ANSWERS: 400}
-# Nothing that ends is sent.
+# The client gets no complete answer.
 SILENT = frozenset({FaultKind.TIMEOUT, FaultKind.RESET, FaultKind.HANG_HEADERS})
-# The request takes effect and gets its own answer; only what comes before or behind it is wrong.
+# The request takes effect and gets its answer; the fault comes before or after the answer.
 AROUND_THE_ANSWER = frozenset({FaultKind.EARLY_HINTS, FaultKind.TRAILING_BYTES, FaultKind.TWO_ANSWERS})
 
 Positive = Annotated[int, Field(gt=0)]
 
 
 class Fault(BaseModel):
-    """A fault and the requests that it befalls: those that fit every filter, as long as it lasts.
+    """A fault and the requests that get it: those that match every filter, as long as it lasts.
 
-    `contact_prefix`: of the contact, or, where none is named, of the opportunity's id. `first`: of each record only the
-    first so many requests. `times`: so many requests in all. `probability`: of each request. `applied`: the upsert has
-    taken effect before the fault, as when only the answer is lost. `status`: by default 500 for the kind `status` and
-    200 where only the body is wrong. `body`: JSON, or a text as it is, instead of the API's own form with `message`.
-    `raw`: the bytes of a scripted answer, or those behind an answer, in JSON as base64. `sized`: a slow body comes
-    with a `Content-Length`, else in chunks. A 429 made so is none that the limits provoked. `endpoint`: upserts, or
-    requests for tokens.
+    `contact_prefix`: prefix of the contact, or else of the opportunity's id. `first`: only the first N requests of each
+    record. `times`: N requests in all. `probability`: of each request. `applied`: the upsert takes effect first, as if
+    only the answer were lost. `status`: 500 by default for the kind `status`, 200 if only the body is wrong. `body`:
+    JSON or text, instead of the API's form with `message`. `raw`: the bytes of a scripted answer, or those after an
+    answer; base64 in JSON. `sized`: a slow body has a `Content-Length` instead of chunks. `endpoint`: upserts or token
+    requests.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
@@ -73,16 +72,16 @@ class Fault(BaseModel):
 
     @property
     def answer_status(self) -> int:
-        """The status of the answer, where there is one."""
+        """The status of the answer, if there is one."""
         return self.status or STATUS_OF_KIND.get(self.kind, 200)
 
     @property
     def answer_headers(self) -> dict[str, str]:
-        """The headers of the answer, beside those that every answer has."""
+        """The additional headers of the answer."""
         return self.headers if self.retry_after is None else {**self.headers, "Retry-After": str(self.retry_after)}
 
     def matches(self, body: Mapping[str, Any]) -> bool:
-        """Whether a request with this body passes the filters."""
+        """Whether a request with this body matches the filters."""
         location_fits = self.location is None or body.get("locationId") == self.location
         pipeline_fits = self.pipeline is None or body.get("pipelineId") == self.pipeline
         record = str(body.get("contactId") or body.get("id") or "")
@@ -90,26 +89,22 @@ class Fault(BaseModel):
 
 
 class Faults:
-    """The faults in force, in the order in which they were asked for; the first that fits befalls a request.
-
-    Args:
-        seed: the same seed and the same requests in the same order: the same faults.
-    """
+    """The active faults, oldest first. A request gets the first that matches. The same seed makes the same choices."""
 
     def __init__(self, seed: int = 0) -> None:
         self._faults: list[tuple[Fault, Counter[str]]] = []
-        self._chance = random.Random(seed)  # noqa: S311 - a test's dice
+        self._random = random.Random(seed)  # noqa: S311 - for tests
 
     def add(self, fault: Fault) -> None:
-        """Put a fault in force."""
+        """Activate a fault."""
         self._faults.append((fault, Counter()))
 
     def clear(self) -> None:
-        """Lift all faults."""
+        """Remove all faults."""
         self._faults.clear()
 
     def match(self, body: Mapping[str, Any], endpoint: str = "upsert") -> Fault | None:
-        """Return the fault that befalls a request, and count it."""
+        """Return the fault for a request, and count it."""
         if not self._faults:
             return None
         record = str([body.get(name) for name in ("locationId", "pipelineId", "contactId", "id")])
@@ -117,7 +112,7 @@ class Faults:
             lasts = fault.times is None or matched.total() < fault.times
             early = fault.first is None or matched[record] < fault.first
             matches = fault.endpoint == endpoint and fault.matches(body)
-            if lasts and early and matches and self._chance.random() < fault.probability:
+            if lasts and early and matches and self._random.random() < fault.probability:
                 matched[record] += 1
                 return fault
         return None

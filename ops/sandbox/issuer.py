@@ -1,7 +1,4 @@
-"""Who may do what: the tokens of the settings, and those that the sandbox gives out, with rotation, expiry, revocation.
-
-Times in seconds, monotonic. No input, no output.
-"""
+"""Issues, rotates, expires and revokes tokens. Times in seconds, monotonic. No input, no output."""
 
 import secrets
 import time
@@ -13,14 +10,14 @@ from ops.sandbox.settings import SandboxSettings
 
 
 class Owner(NamedTuple):
-    """Whose a token is: a location's, or, without a location, an agency's."""
+    """The owner of a token: a location or, without a location, an agency."""
 
     company_id: str
     location_id: str = ""
 
 
 class TokenPair(NamedTuple):
-    """What a grant gives; a minted token has no refresh token."""
+    """The answer to a grant; `refresh_token` is empty for a token created from an agency's."""
 
     access_token: str
     refresh_token: str
@@ -29,7 +26,7 @@ class TokenPair(NamedTuple):
 
 @dataclass(slots=True)
 class AccessToken:
-    """An access token that was given out."""
+    """An issued access token."""
 
     owner: Owner
     expires_at: float
@@ -37,7 +34,7 @@ class AccessToken:
 
 @dataclass(slots=True)
 class RefreshToken:
-    """A refresh token: the `generation`th of its owner. Once spent, it gives `following` again during the grace."""
+    """The `generation`th refresh token of its owner. Once spent, it returns `following` again for the grace period."""
 
     owner: Owner
     generation: int
@@ -55,7 +52,7 @@ class RefreshToken:
 
 
 class Issuer:
-    """Gives tokens out and takes them back. The server's thread writes, any thread may read."""
+    """Issues and revokes tokens. The server's thread writes, any thread may read."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         self._settings = settings
@@ -65,7 +62,7 @@ class Issuer:
         self._revoked: set[str] = set()
 
     def locations_of(self, token: str) -> frozenset[str] | None:
-        """Return the locations of a token that is in force, None for all, an empty set for none."""
+        """Return the locations of a valid token: None for all, an empty set for none."""
         if token in self._revoked:
             return frozenset()
         if token in self._settings.tokens:
@@ -76,45 +73,45 @@ class Issuer:
         return frozenset({access.owner.location_id})
 
     def knows(self, token: str) -> bool:
-        """Whether a token is in force at all."""
+        """Whether a token is valid."""
         return (token in self._settings.tokens and token not in self._revoked) or bool(self.locations_of(token))
 
     def company_of(self, token: str) -> str | None:
-        """Return the agency whose token this is, if it is one in force."""
+        """Return the agency of a valid agency token, else None."""
         access = self._access.get(token)
         if access is None or access.owner.location_id or token in self._revoked:
             return None
         return access.owner.company_id if time.monotonic() < access.expires_at else None
 
     def new_code(self, owner: Owner) -> str:
-        """Return a code, as an installation of the app gives it."""
+        """Return an authorization code, as the installation of an app does."""
         code = f"code-{secrets.token_hex(12)}"
         self._codes[code] = owner
         return code
 
     def spend_code(self, code: str) -> Owner | None:
-        """Spend a code; return whose it was."""
+        """Spend an authorization code; return its owner."""
         return self._codes.pop(code, None)
 
     def issue(self, owner: Owner, generation: int = 1) -> TokenPair:
-        """Give out a new pair."""
+        """Issue a new pair."""
         pair = TokenPair(f"at-{secrets.token_hex(16)}", f"rt-{secrets.token_hex(16)}", self._settings.token_seconds)
         self._access[pair.access_token] = AccessToken(owner, time.monotonic() + pair.expires_in)
         self._refresh[pair.refresh_token] = RefreshToken(owner, generation)
         return pair
 
     def issue_access_token(self, owner: Owner) -> TokenPair:
-        """Give out an access token alone."""
+        """Issue an access token without a refresh token."""
         pair = self.issue(owner)
         del self._refresh[pair.refresh_token]
         return pair._replace(refresh_token="")
 
     def find(self, refresh_token: str) -> RefreshToken | None:
-        """Return what is known of a refresh token."""
+        """Return an issued refresh token."""
         return self._refresh.get(refresh_token)
 
     def rotate(self, refresh: RefreshToken) -> TokenPair | None:
-        """Spend a refresh token for the next pair: the same during the grace, none after it, or once it is revoked."""
+        """Spend a refresh token: return the next pair, the same one again in the grace period, None after it."""
         now = time.monotonic()
         if refresh.state(now, self._settings.grace_seconds) not in ("current", "grace"):
             return None
@@ -123,15 +120,15 @@ class Issuer:
         return refresh.following
 
     def revoke(self, owner: Owner, *, access_only: bool = False) -> None:
-        """Take back what an owner has; with `access_only`, the refresh token goes on working."""
+        """Revoke the tokens of an owner; with `access_only`, its refresh token stays valid."""
         self._revoked.update(token for token, access in self._access.items() if access.owner == owner)
         for refresh in self._refresh.values():
             refresh.revoked |= refresh.owner == owner and not access_only
 
     def revoke_token(self, token: str) -> None:
-        """Take one access token, or one of the settings, back."""
+        """Revoke one access token; it may be one of the settings."""
         self._revoked.add(token)
 
     def secrets(self) -> Iterable[str]:
-        """Return every token that was ever given out."""
+        """Return every token ever issued."""
         return [*self._access, *self._refresh]

@@ -1,4 +1,4 @@
-"""Both rate limits of a location, as the server counts them: from the arrival of a request. Pure; times in seconds."""
+"""The burst and daily limits of a location, as the server counts them by arrival. Pure; times in seconds."""
 
 import math
 from collections import deque
@@ -9,10 +9,9 @@ from ops.sandbox.settings import SandboxSettings
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Whether a request is within both limits, these limits, and what is left of them after it.
+    """Whether a request is allowed, the limits, and what is left of them after it.
 
-    `daily_reset` is when the daily budget is whole again, `retry_after` when the next request would be allowed, both
-    counted from now.
+    `daily_reset`: seconds until the daily quota is full again; `retry_after`: until the next request is allowed.
     """
 
     allowed: bool
@@ -25,10 +24,10 @@ class Usage:
 
 
 class LocationLimits:
-    """The limits of one location, which may change at any time. A refused request uses up nothing.
+    """The limits of one location, which may change at any time. A refused request is not counted.
 
-    A sliding window holds the requests younger than it; fixed windows begin at the multiples of their length. The day
-    begins with the first request of a location (observed: not at midnight).
+    A sliding window counts the requests younger than its length; fixed windows begin at multiples of their length. The
+    day begins with the first request of a location (observed: not at midnight).
     """
 
     def __init__(self, settings: SandboxSettings, burst_limit: int | None = None) -> None:
@@ -40,7 +39,7 @@ class LocationLimits:
         self._day_used = 0
 
     def peek(self, now: float) -> Usage:
-        """Return what is left, and count nothing."""
+        """Return what is left, without counting a request."""
         settings = self._settings
         self._forget(now)
         left = max(0, self.burst_limit - len(self._arrivals))
@@ -59,7 +58,7 @@ class LocationLimits:
         )
 
     def consume(self, now: float) -> Usage:
-        """Count a request that arrived `now`, if both limits allow it, and return what is left."""
+        """Count a request that arrives `now`, if both limits allow it; return what is left."""
         usage = self.peek(now)
         if not usage.allowed:
             return usage
@@ -88,7 +87,7 @@ class LocationLimits:
 
 
 def limit_headers(settings: SandboxSettings, usage: Usage) -> dict[str, str]:
-    """Return the headers that tell about both limits (documented, but for the sixth, which was observed)."""
+    """Return the headers of both limits (documented; the sixth was observed)."""
     return {
         "X-RateLimit-Max": str(usage.burst_limit),
         "X-RateLimit-Remaining": str(usage.remaining),
@@ -100,5 +99,5 @@ def limit_headers(settings: SandboxSettings, usage: Usage) -> dict[str, str]:
 
 
 def retry_after_header(usage: Usage) -> dict[str, str]:
-    """Return the header that says when to come back, in whole seconds and not too early (its form is HTTP's)."""
+    """Return the header `Retry-After`, in seconds, rounded up."""
     return {"Retry-After": str(math.ceil(usage.retry_after))}

@@ -1,15 +1,14 @@
-"""`POST /oauth/token` and `POST /oauth/locationToken`, as the API has them.
+"""`POST /oauth/token` and `POST /oauth/locationToken`, as in the API.
 
-Facts: HighLevel's published specification for fields and answers; that a spent refresh token gives the same pair again
-for 30 s is documented; the words of a refusal were observed.
+Sources: HighLevel's published specification for fields and answers, and for the 30 s in which a spent refresh token
+returns the same pair again. The messages of refusals were observed.
 """
 
-import asyncio
 import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -20,7 +19,7 @@ from ops.sandbox.contract import ErrorResponse
 from ops.sandbox.fault_injection import send_fault, send_hints, trailing_bytes
 from ops.sandbox.faults import AROUND_THE_ANSWER, SILENT, Fault, Faults
 from ops.sandbox.issuer import Issuer, Owner, TokenPair
-from ops.sandbox.responder import HungUpError, Responder
+from ops.sandbox.responder import BackgroundTasks, HungUpError, Responder
 from ops.sandbox.settings import SandboxSettings
 
 TOKEN, LOCATION_TOKEN = "/oauth/token", "/oauth/locationToken"
@@ -33,8 +32,8 @@ Result = TokenPair | ErrorResponse
 
 @dataclass(slots=True)
 class TokenRequest:
-    """One request for a token. `refresh_state` is how the refresh token stood when it came: `current`, `grace` (spent, and the
-    same pair is given again), `spent`, `revoked` or `unknown`; `generation` counts the refresh tokens of its owner.
+    """One token request. `refresh_state` is the state of the refresh token on arrival: `current`, `grace` (spent, but
+    returns the same pair again), `spent`, `revoked` or `unknown`. `generation` counts the owner's refresh tokens.
     """
 
     number: int
@@ -48,49 +47,36 @@ class TokenRequest:
     status: int | None = None
     fault: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what is sent to who asks over HTTP."""
-        return asdict(self)
-
 
 class OAuthEndpoint:
-    """Both endpoints, over what the sandbox knows."""
+    """Both endpoints. `state` returns the current issuer, request log and faults: a reset replaces them."""
 
     def __init__(
         self,
         settings: SandboxSettings,
-        state: Callable[[], tuple[Issuer, list[TokenRequest]]],
-        faults: Callable[[], Faults],
+        state: Callable[[], tuple[Issuer, list[TokenRequest], Faults]],
+        tasks: BackgroundTasks,
     ) -> None:
         self._settings = settings
         self._state = state
-        self._faults = faults
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._tasks = tasks
 
     def receive(self, responder: Responder) -> None:
-        """Take a request."""
-        issuer, token_requests = self._state()
+        """Answer a request, now or in a task."""
+        issuer, token_requests, faults = self._state()
         request = responder.request
         token_request = TokenRequest(len(token_requests) + 1, request.path, time.monotonic())
         token_requests.append(token_request)
         form = dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
         check = self._check_token if request.path == TOKEN else self._check_location_token
         work = check(issuer, token_request, request.headers, form)
-        fault = self._faults().match({"locationId": token_request.location_id}, "token")
+        fault = faults.match({"locationId": token_request.location_id}, "token")
         if fault is None:
             self._answer(responder, token_request, work())
             return
         token_request.fault = fault.kind.value
         applied = fault.applied or fault.kind in AROUND_THE_ANSWER
-        task = asyncio.create_task(self._inject(responder, token_request, fault, work() if applied else None))
-        self._waiting.add(task)
-        task.add_done_callback(self._waiting.discard)
-
-    async def stop(self) -> None:
-        """Let go of every request that waits."""
-        for task in self._waiting:
-            task.cancel()
-        await asyncio.gather(*self._waiting, return_exceptions=True)
+        self._tasks.start(self._inject(responder, token_request, fault, work() if applied else None))
 
     def _answer(self, responder: Responder, token_request: TokenRequest, result: Result, trailing: bytes = b"") -> None:
         token_request.status = result.status if isinstance(result, ErrorResponse) else 200
@@ -133,7 +119,7 @@ class OAuthEndpoint:
     def _check_token(
         self, issuer: Issuer, token_request: TokenRequest, headers: Mapping[str, str], form: Mapping[str, str]
     ) -> Callable[[], Result]:
-        """Note what is asked for, and return what does it."""
+        """Note the request, and return the function that carries it out."""
         token_request.grant = form.get("grant_type", "")
         refusal = contract.check_edge(headers) or self._check_form(headers, form)
         if refusal is not None:

@@ -1,4 +1,4 @@
-"""What the upserts left: every opportunity."""
+"""The opportunities that the upserts created."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,10 +7,10 @@ from ops.sandbox.request_log import RecordKey
 
 
 class Records:
-    """The opportunities; the server's thread writes, any thread may read.
+    """The opportunities. The server's thread writes, any thread may read.
 
-    A body that names its opportunity by `id` changes that one, however it came to be. One that names none, by `id` or
-    by contact, makes a new one each time: what the API does then is not documented.
+    A body with an `id` changes that opportunity. A body with neither `id` nor contact creates a new one each time: what
+    the API does then is not documented.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Records:
         return key in self._ids or (key.location_id, key.opportunity_id) in self._opportunities
 
     def apply(self, body: Mapping[str, Any], at: str) -> dict[str, Any]:
-        """Make or change an opportunity at this time (ISO 8601) and return it; what was not sent stays as it was."""
+        """Create or change an opportunity at this time (ISO 8601) and return it. Fields that were not sent stay."""
         key = RecordKey.of(body)
         opportunity_id = self._ids.get(key) or key.opportunity_id or f"opp{len(self._opportunities) + 1:017}"
         place = (key.location_id, opportunity_id)
@@ -32,23 +32,16 @@ class Records:
         return opportunity
 
     def by_key(self) -> dict[RecordKey, dict[str, Any]]:
-        """Return every opportunity, under the key by which it was made."""
+        """Return every opportunity by the key that created it."""
         return {key: self._opportunities[key.location_id, made] for key, made in self._ids.copy().items()}
 
     def _blank(self, opportunity_id: str, at: str) -> dict[str, Any]:
-        return {
-            "id": opportunity_id,
-            "name": None,
-            "status": "open",
-            "pipelineStageId": None,
-            "assignedTo": None,
-            "monetaryValue": None,
-            "createdAt": at,
-        }
+        empty = dict.fromkeys(("name", "pipelineStageId", "assignedTo", "monetaryValue"))
+        return {"id": opportunity_id, "status": "open", **empty, "createdAt": at}
 
 
 def _state(body: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a body makes of the fields; who follows is told by what is added and removed."""
+    """Return the fields after an upsert; the followers are changed as the body says."""
     state = {name: value for name, value in body.items() if name not in ("isRemoveAllFollowers", "followersActionType")}
     if "followers" in body:
         before = [] if body["isRemoveAllFollowers"] else known.get("followers", [])

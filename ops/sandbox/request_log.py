@@ -1,15 +1,15 @@
-"""What the server saw: the account by which tests, the demo and benchmarks judge. Times in seconds, monotonic."""
+"""The log of received requests, for tests, the demo and benchmarks. Times in seconds, monotonic."""
 
 import bisect
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 
 class RecordKey(NamedTuple):
-    """What an upsert writes: contact and pipeline (observed), or the opportunity that it names, within the location."""
+    """The record that an upsert writes: location, pipeline and contact (observed), or location and opportunity id."""
 
     location_id: str
     pipeline_id: str
@@ -18,12 +18,12 @@ class RecordKey(NamedTuple):
 
     @property
     def is_unique(self) -> bool:
-        """Whether there is one opportunity that it is the key of."""
+        """Whether it identifies one opportunity."""
         return bool(self.opportunity_id or (self.pipeline_id and self.contact_id))
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> "RecordKey":
-        """Return the key of a body, whatever stands in it."""
+        """Return the key of a body, which may be invalid."""
         if body.get("id"):
             return cls(str(body.get("locationId", "")), "", "", str(body["id"]))
         return cls(*(str(body.get(name, "")) for name in ("locationId", "pipelineId", "contactId")))
@@ -31,12 +31,11 @@ class RecordKey(NamedTuple):
 
 @dataclass(slots=True)
 class LoggedRequest:
-    """One request: when it came, when it was over (None: not yet), with which status (None: no answer).
+    """One request. `answered_at` is None while it is open, `status` None without an answer.
 
-    `fault` names the fault that befell it; `rate_limited` is a 429 of the limits themselves; `overlapped` tells that
-    another request of the same record was open when it came; `applied` numbers the upserts in the order in which they
-    took effect; `version` is the header `Version`. The body is kept as it came: the account of a hundred thousand
-    requests stays small.
+    `fault`: the injected fault. `rate_limited`: a 429 of the limits, not of a fault. `overlapped`: another request of
+    the record was open on arrival. `applied`: the number of the upsert in the order in which they took effect.
+    `version`: the header `Version`. `raw`: the body as it came, which keeps large logs small.
     """
 
     number: int
@@ -53,22 +52,12 @@ class LoggedRequest:
 
     @property
     def location_id(self) -> str:
-        """The location, empty when the body named none."""
+        """The location, empty if the body has none."""
         return self.key.location_id
 
     @property
-    def pipeline_id(self) -> str:
-        """The pipeline, empty when the body named none."""
-        return self.key.pipeline_id
-
-    @property
-    def contact_id(self) -> str:
-        """The contact, empty when the body named none."""
-        return self.key.contact_id
-
-    @property
     def body(self) -> dict[str, Any]:
-        """The body, empty when it was no JSON object."""
+        """The body, empty if it is not a JSON object."""
         try:
             body = json.loads(self.raw)
         except (ValueError, RecursionError):
@@ -76,24 +65,14 @@ class LoggedRequest:
         return body if isinstance(body, dict) else {}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what is sent to who asks over HTTP."""
-        return {
-            "number": self.number,
-            **self.key._asdict(),
-            "arrived_at": self.arrived_at,
-            "answered_at": self.answered_at,
-            "status": self.status,
-            "fault": self.fault,
-            "rate_limited": self.rate_limited,
-            "overlapped": self.overlapped,
-            "applied": self.applied,
-            "version": self.version,
-            "body": self.body,
-        }
+        """Return the request for the control API."""
+        names = [each.name for each in fields(self) if each.name not in ("number", "key", "raw")]
+        own = {name: getattr(self, name) for name in names}
+        return {"number": self.number, **self.key._asdict(), **own, "body": self.body}
 
 
 class RequestLog:
-    """Every request that reached the endpoint. The server's thread writes; any thread may read."""
+    """Every request to the upsert endpoint. The server's thread writes, any thread may read."""
 
     def __init__(self) -> None:
         self.open = 0
@@ -103,7 +82,7 @@ class RequestLog:
         self._open_records: Counter[RecordKey] = Counter()
 
     def start(self, key: RecordKey, raw: bytes, now: float) -> LoggedRequest:
-        """Write down that a request came."""
+        """Log a request on arrival."""
         overlapped = key.is_unique and self._open_records[key] > 0
         logged = LoggedRequest(len(self._requests) + 1, key, now, raw, overlapped=overlapped)
         self._open_records[key] += 1
@@ -113,12 +92,12 @@ class RequestLog:
         return logged
 
     def apply(self, logged: LoggedRequest) -> None:
-        """Write down that its upsert took effect."""
+        """Log that its upsert took effect."""
         self._applied.append(logged)
         logged.applied = len(self._applied)
 
     def finish(self, logged: LoggedRequest, now: float) -> None:
-        """Write down that a request is over, answered or not; once is enough."""
+        """Log the end of a request, answered or not. A second call changes nothing."""
         if logged.answered_at is not None:
             return
         logged.answered_at = now
@@ -128,43 +107,43 @@ class RequestLog:
         self.open -= 1
 
     def requests(self, location: str | None = None) -> list[LoggedRequest]:
-        """Return every request in the order of arrival, or those of one location."""
+        """Return all requests, or those of one location, in the order of arrival."""
         return [logged for logged in self._requests.copy() if location is None or logged.location_id == location]
 
     @property
     def throttled(self) -> int:
-        """How many 429s the limits gave; those of faults are not among them."""
+        """The number of 429s of the limits, without those of faults."""
         return sum(logged.rate_limited for logged in self.requests())
 
     @property
     def succeeded(self) -> int:
-        """How many requests were answered with a 2xx."""
+        """The number of 2xx answers."""
         return sum(200 <= (logged.status or 0) < 300 for logged in self.requests())
 
     def per_record(self) -> dict[RecordKey, list[dict[str, Any]]]:
-        """Return the bodies that took effect, in that order, record by record."""
+        """Return the bodies that took effect, in order, by record."""
         bodies: dict[RecordKey, list[dict[str, Any]]] = defaultdict(list)
         for logged in self._applied.copy():
             bodies[logged.key].append(logged.body)
         return dict(bodies)
 
     def overlaps(self) -> list[RecordKey]:
-        """Return the records that had two requests open at once, each once: their order was in danger."""
+        """Return the records that had two requests open at once, which may break their order."""
         return sorted({logged.key for logged in self.requests() if logged.overlapped})
 
     def max_in_window(self, location: str | None = None, seconds: float = 10) -> int:
-        """Return the most requests of one location that arrived in any window of this length, throttled ones too.
+        """Return the maximum number of requests, throttled ones too, of a location in any window of this length.
 
-        Without a location, that of the location that had most.
+        Without a location: the maximum over all locations.
         """
         return max((max_in_window(times, seconds) for times in self._arrivals(location).values()), default=0)
 
     def utilisation(self, location: str, limit: int, window: float) -> float:
-        """Return how close a location came to the fastest that its limit allows, 1 being as fast; see `utilisation`."""
+        """Return `utilisation` for a location."""
         return utilisation((logged.arrived_at for logged in self.requests(location)), limit, window)
 
     def summary(self, window: float) -> dict[str, Any]:
-        """Return the account in numbers, `max_in_window` counted over windows of this length."""
+        """Return the counts; `max_in_window` is for windows of this length."""
         requests = self.requests()
         throttled = Counter(logged.location_id for logged in requests if logged.rate_limited)
         return {
@@ -193,16 +172,16 @@ class RequestLog:
 
 
 def max_in_window(arrivals: Iterable[float], window: float) -> int:
-    """Return the largest number of arrivals in any half-open window of this length, wherever it begins."""
+    """Return the maximum number of arrivals in any half-open window of this length."""
     times = sorted(arrivals)
     return max((bisect.bisect_left(times, at + window) - index for index, at in enumerate(times)), default=0)
 
 
 def utilisation(arrivals: Iterable[float], limit: int, window: float) -> float:
-    """Return the least time that these requests could have taken, as a part of the time that they did take.
+    """Return the shortest possible time for these requests divided by the time that they took.
 
-    At best `limit` requests arrive at once at the beginning of each window: the last of n cannot arrive before
-    (n - 1) // limit windows have passed since the first. 1 for no more requests than one window holds.
+    At best `limit` requests arrive at the start of each window, so the last of n arrives (n - 1) // limit windows after
+    the first. 1 if they fit into one window.
     """
     times = sorted(arrivals)
     fastest = max(0, len(times) - 1) // limit * window

@@ -1,8 +1,8 @@
-"""One request and its answer, over a connection of Tornado's."""
+"""Answers requests over Tornado's connections."""
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from http.client import responses
 from typing import Any, cast
 
@@ -18,36 +18,55 @@ class HungUpError(Exception):
     """The client has closed the connection."""
 
 
+class BackgroundTasks:
+    """The answers that take time."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine as a task."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        """Cancel all tasks."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
 class Responder:
-    """Answers one request; leaner than Tornado's own handlers, and closer to the wire for the sake of the faults."""
+    """Answers one request. Works below Tornado's handlers, so that faults can send any bytes."""
 
     def __init__(self, request: HTTPServerRequest) -> None:
         self.request = request
-        self.connection = cast("HTTP1Connection", request.connection)  # a server of Tornado's makes no other
+        self.connection = cast("HTTP1Connection", request.connection)
         self._hung_up = False
         self._pause: asyncio.Future[None] | None = None
         self.connection.set_close_callback(self._note_hang_up)
 
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
-        """Send the status and the headers; without a `Content-Length` the body goes in chunks.
+        """Send the status and the headers. Without a `Content-Length` the body is sent in chunks.
 
         Raises:
-            HungUpError: also from `end` and `pause`.
+            HungUpError: the client closed the connection; also from `send`, `end` and `pause`.
         """
         self._check()
         self.connection.write_headers(ResponseStartLine("HTTP/1.1", status, _reason(status)), HTTPHeaders(headers))
 
     def send(self, data: bytes) -> None:
-        """Send bytes as they are, before an answer."""
+        """Send bytes before an answer."""
         self._check()
         self.connection.stream.write(data)
 
     def end(self, status: int, headers: Mapping[str, str], body: bytes, trailing: bytes = b"") -> None:
-        """Send a whole answer; with `trailing`, in one piece with these bytes."""
+        """Send a complete answer, followed by `trailing`."""
         self._check()
         body = b"" if status in BODILESS else body
         if trailing:
-            # Tornado refuses to send what is not part of an answer.
+            # Tornado refuses to send bytes that do not belong to an answer.
             self.connection.stream.write(encode_answer(status, headers, body) + trailing)
         else:
             line = ResponseStartLine("HTTP/1.1", status, _reason(status))
@@ -55,11 +74,11 @@ class Responder:
         self.connection.finish()
 
     def end_json(self, status: int, body: Any, headers: Mapping[str, str] | None = None, trailing: bytes = b"") -> None:
-        """Send a whole answer in JSON."""
+        """Send a complete answer with a JSON body."""
         self.end(status, {**JSON_TYPE, **(headers or {})}, json.dumps(body).encode(), trailing)
 
     async def pause(self, seconds: float) -> None:
-        """Wait, but no longer than the client does."""
+        """Wait, at most until the client closes the connection."""
         self._check()
         if seconds <= 0:
             return
@@ -89,7 +108,7 @@ def _wake(future: "asyncio.Future[None]") -> None:
 
 
 def encode_answer(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
-    """Return a whole answer as it goes over the wire."""
+    """Return the bytes of a complete answer."""
     sized = {**headers, "Content-Length": str(len(body))}
     lines = [f"HTTP/1.1 {status} {_reason(status)}", *(f"{name}: {value}" for name, value in sized.items()), "", ""]
     return "\r\n".join(lines).encode("latin-1") + body

@@ -1,4 +1,4 @@
-"""Ways to run the sandbox: as a process of its own, or in a thread of a test."""
+"""Runs the sandbox: in the main thread of a process, or in a thread of a test."""
 
 import asyncio
 import signal
@@ -17,10 +17,10 @@ START_SECONDS = 30
 
 
 def serve(settings: SandboxSettings, announce: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; `announce` is called with the URL once it listens.
+    """Serve until SIGINT or SIGTERM; calls `announce` with the URL when it listens.
 
     Raises:
-        OSError: it cannot listen there.
+        OSError: the address cannot be used.
     """
 
     async def until_signalled() -> None:
@@ -34,10 +34,7 @@ def serve(settings: SandboxSettings, announce: Callable[[str], None]) -> None:
 
 
 class Sandbox:
-    """A sandbox in a thread of this process, from `with` to the end of the block.
-
-    Entering raises OSError when it cannot listen where the settings say.
-    """
+    """A sandbox in a thread, for the time of a `with` block. Entering raises OSError if the address cannot be used."""
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
         self.url = ""
@@ -47,24 +44,24 @@ class Sandbox:
 
     @property
     def request_log(self) -> RequestLog:
-        """What it saw since it was started, or reset."""
+        """The requests since the start or the last reset."""
         return self._state.request_log
 
     @property
     def records(self) -> dict[RecordKey, dict[str, object]]:
-        """What the upserts left: every opportunity."""
+        """Every opportunity by the key that created it."""
         return self._state.records.by_key()
 
     def inject(self, fault: Fault) -> None:
-        """Put a fault in force."""
+        """Activate a fault."""
         self._state.faults.add(fault)
 
     def clear_faults(self) -> None:
-        """Lift all faults."""
+        """Remove all faults."""
         self._state.faults.clear()
 
     def reset(self) -> None:
-        """Forget everything, faults too."""
+        """Forget everything, and remove all faults."""
         self._state.reset()
 
     def __enter__(self) -> Self:

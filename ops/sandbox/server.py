@@ -1,4 +1,4 @@
-"""The sandbox over HTTP: the endpoint as the API has it, and `/_sandbox/...` beside it."""
+"""The HTTP server of the sandbox: the API's endpoints, and the control API `/_sandbox/...`."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ from tornado.httputil import HTTPServerRequest
 from ops.sandbox.contract import ErrorResponse
 from ops.sandbox.control import ControlEndpoints
 from ops.sandbox.oauth import LOCATION_TOKEN, TOKEN, OAuthEndpoint
-from ops.sandbox.responder import Responder
+from ops.sandbox.responder import BackgroundTasks, Responder
 from ops.sandbox.upsert import SandboxState, UpsertEndpoint
 
 UPSERT = ("POST", "/opportunities/upsert")
@@ -21,14 +21,14 @@ MAX_REQUEST_BYTES = 1024 * 1024
 
 
 async def run(state: SandboxState, announce: Callable[[str], None], ended: asyncio.Event) -> None:
-    """Serve until `ended` is set; tell the URL once it listens.
+    """Serve until `ended` is set; calls `announce` with the URL when it listens.
 
     Raises:
-        OSError: it cannot listen there.
+        OSError: the address cannot be used.
     """
-    settings = state.settings
-    upserts = UpsertEndpoint(state)
-    tokens = OAuthEndpoint(settings, lambda: (state.issuer, state.token_requests), lambda: state.faults)
+    settings, tasks = state.settings, BackgroundTasks()
+    upserts = UpsertEndpoint(state, tasks)
+    tokens = OAuthEndpoint(settings, lambda: (state.issuer, state.token_requests, state.faults), tasks)
     control = ControlEndpoints(state) if settings.control else None
 
     def receive(request: HTTPServerRequest) -> None:
@@ -51,6 +51,5 @@ async def run(state: SandboxState, announce: Callable[[str], None], ended: async
         await ended.wait()
     finally:
         server.stop()
-        await upserts.stop()
-        await tokens.stop()
+        await tasks.stop()
         await server.close_all_connections()

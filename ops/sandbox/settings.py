@@ -1,4 +1,4 @@
-"""How the sandbox behaves. What the API's documents leave open is a setting."""
+"""The settings of the sandbox. Behaviour that the API's documents leave open is a setting."""
 
 from typing import Annotated, Literal
 
@@ -31,7 +31,7 @@ class SandboxSettings(BaseModel):
     retry_after: bool = Field(default=False, description="Send Retry-After with each 429.")
     latency_seconds: tuple[Seconds, Seconds] = Field((0, 0), description="Seconds until the response, or their range.")
     known_pipelines: frozenset[str] | None = Field(
-        None, description="Refuse every other pipeline with 400. Can be repeated."
+        None, description="Refuse other pipelines with 400. Can be repeated."
     )
     control: bool = Field(default=True, description="Serve the control API at /_sandbox/.")
     token_seconds: Window = Field(86_399, description="Lifetime of an OAuth access token in seconds.")
@@ -43,6 +43,5 @@ class SandboxSettings(BaseModel):
     @classmethod
     def _check_latency(cls, value: tuple[float, float]) -> tuple[float, float]:
         if value[0] > value[1]:
-            message = f"the least ({value[0]:g}) must not be more than the most ({value[1]:g})"
-            raise ValueError(message)
+            raise ValueError(f"the minimum ({value[0]:g}) must not be above the maximum ({value[1]:g})")
         return value

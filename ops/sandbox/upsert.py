@@ -1,6 +1,5 @@
-"""`POST /opportunities/upsert`, as the API has it."""
+"""`POST /opportunities/upsert`, as in the API."""
 
-import asyncio
 import json
 import random
 import secrets
@@ -22,32 +21,31 @@ from ops.sandbox.limits import LocationLimits, limit_headers, retry_after_header
 from ops.sandbox.oauth import TokenRequest
 from ops.sandbox.records import Records
 from ops.sandbox.request_log import LoggedRequest, RecordKey, RequestLog
-from ops.sandbox.responder import HTML_TYPE, JSON_TYPE, HungUpError, Responder
+from ops.sandbox.responder import HTML_TYPE, JSON_TYPE, BackgroundTasks, HungUpError, Responder
 from ops.sandbox.settings import SandboxSettings
 
 
 class LimitsByLocation(dict[str, LocationLimits]):
-    """The limits of each location, made when somebody asks for them."""
+    """The limits of each location, created on first use."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__()
         self._settings = settings
 
     def __missing__(self, location: str) -> LocationLimits:
-        """Return those that the settings give a location."""
-        made = self[location] = LocationLimits(self._settings, self._settings.burst_limits.get(location))
-        return made
+        limits = self[location] = LocationLimits(self._settings, self._settings.burst_limits.get(location))
+        return limits
 
 
 class SandboxState:
-    """What one sandbox knows: its settings, its faults, each location's limits, the records, and its account."""
+    """The state of one sandbox: settings, faults, limits, opportunities, tokens and logs."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         self.settings = settings
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything; a request that is open now is written down in the account that saw it come."""
+        """Forget everything. A request that is open now stays in the old log."""
         self.faults = Faults()
         self.request_log = RequestLog()
         self.records = Records()
@@ -58,7 +56,7 @@ class SandboxState:
 
 @dataclass(slots=True)
 class RequestContext:
-    """A request on its way through the checks; `refusal` is what it will be answered with, unless all is well."""
+    """A request during its checks; `refusal` is its answer if a check fails."""
 
     responder: Responder
     request_log: RequestLog
@@ -70,33 +68,25 @@ class RequestContext:
 
 
 class UpsertEndpoint:
-    """Answers at once when nothing makes it wait, else in a task of its own."""
+    """Answers upserts: at once, or in a task if there is a latency or a fault."""
 
-    def __init__(self, state: SandboxState) -> None:
+    def __init__(self, state: SandboxState, tasks: BackgroundTasks) -> None:
         self._state = state
-        self._chance = random.Random(0)  # noqa: S311 - a wait, not a secret
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._tasks = tasks
+        self._random = random.Random(0)  # noqa: S311 - a latency, not a secret
 
     def receive(self, responder: Responder) -> None:
-        """Take a request."""
+        """Answer a request, now or in a task."""
         context = self._admit(responder)
         fault = None if context.refusal else self._state.faults.match(context.body)
-        latency = self._chance.uniform(*self._state.settings.latency_seconds)
+        latency = self._random.uniform(*self._state.settings.latency_seconds)
         if fault is None and latency == 0:
             self._conclude(context)
-            return
-        task = asyncio.create_task(self._answer_later(context, fault, latency))
-        self._waiting.add(task)
-        task.add_done_callback(self._waiting.discard)
-
-    async def stop(self) -> None:
-        """Let go of every request that waits."""
-        for task in self._waiting:
-            task.cancel()
-        await asyncio.gather(*self._waiting, return_exceptions=True)
+        else:
+            self._tasks.start(self._answer_later(context, fault, latency))
 
     def _admit(self, responder: Responder) -> RequestContext:
-        """Note the arrival, then check the client, its token, and the limits, in this order."""
+        """Log the arrival, then check the client, its token and the limits, in this order."""
         now = time.monotonic()
         state, request = self._state, responder.request
         body = contract.parse_body(request.headers, request.body)
@@ -116,7 +106,7 @@ class UpsertEndpoint:
         return context
 
     def _charge(self, context: RequestContext, location: str) -> None:
-        """Count the request where its token belongs, whatever it is answered; the headers tell what is left."""
+        """Count the request against the limits if its token has access; add the headers of the limits."""
         settings, limits, now = self._state.settings, self._state.limits[location], context.logged.arrived_at
         counts = contract.has_access(self._state.issuer, context.responder.request.headers, location)
         usage = limits.consume(now) if counts else limits.peek(now)
@@ -135,7 +125,7 @@ class UpsertEndpoint:
             else:
                 await self._inject(context, fault)
         except (HungUpError, StreamClosedError):
-            pass  # written down below: over, and without an answer
+            pass  # logged below as ended without an answer
         finally:
             context.request_log.finish(context.logged, time.monotonic())
 
@@ -160,17 +150,17 @@ class UpsertEndpoint:
             status, body = refusal.status, json.dumps(refusal.body(context.trace_id)).encode()
         else:
             status, body, headers = refusal.status, refusal.html.encode(), HTML_TYPE
-        # Written down before it is sent: who has the answer finds it in the account.
+        # Logged before it is sent, so that a client that has the answer finds it in the log.
         context.logged.status = status
         context.request_log.finish(context.logged, time.monotonic())
         context.responder.end(status, headers, body, trailing)
 
     def _refuse_body(self, context: RequestContext) -> ErrorResponse | None:
-        """Hold the body against the version that the request speaks, which was found to be known."""
+        """Check the body against the contract of the request's version."""
         return contract.check_body(self._state.settings, context.body, context.logged.version or "")
 
     def _apply(self, context: RequestContext) -> bytes:
-        """Let the upsert take effect, and return the body that says so."""
+        """Apply the upsert and return the body of the answer."""
         new = context.logged.key not in self._state.records
         opportunity = self._state.records.apply(context.body, datetime.now(UTC).isoformat(timespec="milliseconds"))
         context.request_log.apply(context.logged)

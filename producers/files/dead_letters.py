@@ -1,7 +1,7 @@
-"""Dead letters as rows, out and in again: the body's own fields, options under `_options`, the rest under `_letter`.
+"""Dead letters as rows of a file: the fields of the body, options under `_options`, the rest under `_letter`.
 
-A spreadsheet runs a cell that begins with =, +, -, @, a tab or a carriage return as a formula, and what is in a body
-came from strangers. So no cell of a file begins so, but for numbers: such text stands within JSON.
+A spreadsheet runs a cell that begins with =, +, -, @, a tab or a carriage return as a formula, and bodies contain text
+of strangers. So only numbers may begin like that; other text is written as JSON.
 """
 
 import csv
@@ -32,7 +32,7 @@ Time = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
 
 
 class AttemptFields(BaseModel):
-    """One attempt; whatever else was noted of it is kept."""
+    """One attempt. Unknown fields are kept."""
 
     model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
 
@@ -44,14 +44,14 @@ class AttemptFields(BaseModel):
     seconds: Time | None = None
 
     def as_attempt(self) -> Attempt:
-        """Return it as the lanes have it."""
+        """Return it as an `Attempt`."""
         own = {"number", "outcome", "started_at", "ended_at"}
         detail = self.model_dump(exclude_unset=True, exclude=own)
         return Attempt(self.number, self.outcome, self.started_at, self.ended_at, detail)
 
 
 class DeadLetterFields(BaseModel):
-    """What makes a row a dead letter. Times in seconds since the epoch."""
+    """The fields under `_letter`. Times in seconds since the epoch."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -67,28 +67,22 @@ class DeadLetterFields(BaseModel):
     @field_validator(*JSON_FIELDS, mode="before")
     @classmethod
     def _read_json(cls, value: object) -> object:
-        """In a cell of CSV they are text."""
+        """Decode the text of a CSV cell."""
         if not isinstance(value, str):
             return value
         try:
             return json.loads(value)
         except (ValueError, RecursionError):
-            message = "must be JSON"
-            raise ValueError(message) from None
+            raise ValueError("must be JSON") from None
 
 
 def dead_letter_row(job: Job) -> dict[str, Any]:
-    """Return a letter as a row of JSON Lines."""
+    """Return a dead letter as a row of JSON Lines."""
     event_time = None if job.event_time is None else datetime.fromtimestamp(job.event_time, UTC).isoformat()
     options = {"service": job.service, "priority": job.priority or None, "event_time": event_time}
     options = {name: value for name, value in options.items() if value is not None}
-    letter: dict[str, Any] = {
-        "id": job.id,
-        "reason": job.reason,
-        "accepted_at": job.accepted_at,
-        "ended_at": job.ended_at,
-        "attempts": [attempt.as_json() for attempt in job.attempts],
-    }
+    letter = {name: getattr(job, name) for name in ("id", "reason", "accepted_at", "ended_at")}
+    letter["attempts"] = [attempt.as_json() for attempt in job.attempts]
     if job.version != DEFAULT_VERSION:
         letter["api_version"] = job.version
     if job.original is not None:
@@ -97,15 +91,14 @@ def dead_letter_row(job: Job) -> dict[str, Any]:
 
 
 def read_dead_letter(row: FileRow) -> DeadLetter:
-    """Return the letter in a row.
+    """Return the dead letter of a row.
 
     Raises:
         InvalidJobError: with every problem of the row.
     """
     if row.field_errors or not isinstance(row.value, Mapping):
-        raise InvalidJobError(
-            row.field_errors or [FieldError("", shorten(row.value), "must be an object of named fields")]
-        )
+        problem = FieldError("", shorten(row.value), "must be an object of named fields")
+        raise InvalidJobError(row.field_errors or [problem])
     body = dict(row.value)
     tag = body.pop(DEAD_LETTER_FIELD, {})
     cells = {name: body.pop(name) for name in list(body) if name.startswith(f"{DEAD_LETTER_FIELD}.")}
@@ -113,9 +106,8 @@ def read_dead_letter(row: FileRow) -> DeadLetter:
         tag = {name.removeprefix(f"{DEAD_LETTER_FIELD}."): value for name, value in cells.items()}
         tag["id"] = _read_id(tag.get("id"))
     if not tag:
-        raise InvalidJobError(
-            [FieldError(DEAD_LETTER_FIELD, "", "is required; rows of no dead letter go in by lanes enqueue")]
-        )
+        problem = FieldError(DEAD_LETTER_FIELD, "", "is required; for other rows use lanes enqueue")
+        raise InvalidJobError([problem])
     found = check(DeadLetterFields, tag, DEAD_LETTER_FIELD)
     if found.body is not None:
         body = {**({OPTIONS_FIELD: body[OPTIONS_FIELD]} if OPTIONS_FIELD in body else {}), **found.body}
@@ -130,7 +122,7 @@ def read_dead_letter(row: FileRow) -> DeadLetter:
 
 
 class DeadLetterWriter:
-    """Writes letters to a file as JSON Lines or CSV; what it writes, `read_dead_letter` reads to the last digit."""
+    """Writes dead letters to a file as JSON Lines or CSV; `read_dead_letter` reads them back without a loss."""
 
     def __init__(self, out: BinaryIO, form: Format, *, header: bool = True) -> None:
         self._out = out
@@ -139,7 +131,7 @@ class DeadLetterWriter:
         self._fields = [field.alias or name for name, field in UpsertOpportunity.model_fields.items()]
 
     def write(self, job: Job) -> None:
-        """Write one."""
+        """Write a dead letter."""
         row = dead_letter_row(job)
         if self._form == "jsonl":
             self._out.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
@@ -152,7 +144,7 @@ class DeadLetterWriter:
         self._out.write(_csv_line(self._csv_fields(row)))
 
     def _csv_fields(self, row: Mapping[str, Any]) -> list[str]:
-        """Return the cells; what cells cannot tell from another body goes into a cell of its own, as JSON."""
+        """Return the cells. A body that does not survive as cells goes into one cell as JSON."""
         letter, options = row[DEAD_LETTER_FIELD], row.get(OPTIONS_FIELD, {})
         body = {name: value for name, value in row.items() if name not in (DEAD_LETTER_FIELD, OPTIONS_FIELD)}
         if not all(_is_plain(value) for value in options.values()):
@@ -177,7 +169,7 @@ def _is_plain(value: object) -> bool:
 
 
 def _id_field(job_id: str) -> str:
-    """Return an id, in quotes where it would be a formula, or begins with a quote itself."""
+    """Return an id, in quotes if it would be a formula or begins with a quote."""
     return json.dumps(job_id) if job_id.startswith((*FORMULA_STARTS, '"')) else job_id
 
 

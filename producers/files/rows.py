@@ -1,7 +1,4 @@
-"""Files of rows: JSON Lines, or CSV with a header of field names.
-
-A broken row is a row with a problem, not an error.
-"""
+"""Reads rows of JSON Lines, or CSV with a header of field names. An invalid row has `field_errors`."""
 
 import csv
 import json
@@ -18,8 +15,8 @@ from producers.new_job import OPTIONS_FIELD
 from producers.receipt import FieldError
 
 MAX_ROW_BYTES = 256 * 1024
-MAX_ROW_LINES = 200  # of a CSV row, so that a quote that is never closed costs no more
-# Fields of which a CSV cell holds something else than text; a list has ; between its ids, and ; alone is an empty one.
+MAX_ROW_LINES = 200  # of a CSV row: a limit for quotes that are not closed
+# The fields that are not text in a CSV cell. Lists are separated by ;, an empty list is ; alone.
 NUMBERS = frozenset({"monetaryValue", "monetary_value", "forecastProbability", "forecast_probability"})
 FLAGS = frozenset({"isRemoveAllFollowers", "is_remove_all_followers"})
 LISTS = frozenset({"followers"})
@@ -30,7 +27,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,400}(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 
 @dataclass(frozen=True, slots=True)
 class FileRow(InputRow):
-    """A row of a file, numbered by its first line. In CSV, a quoted cell may reach over several lines."""
+    """A row of a file, numbered by its first line. A quoted CSV cell may span several lines."""
 
     last_line: int = 0
 
@@ -42,7 +39,7 @@ def read_rows(file: BinaryIO, form: Format) -> Iterator[FileRow]:
 
 
 def _lines(file: BinaryIO) -> Iterator[NumberedLine]:
-    """Number and decode lines; an overlong one is skipped to its end without being held in memory."""
+    """Number and decode lines. A line that is too long is skipped without keeping it in memory."""
     number = 0
     while raw := file.readline(MAX_ROW_BYTES + 1):
         number += 1
@@ -59,17 +56,15 @@ def _lines(file: BinaryIO) -> Iterator[NumberedLine]:
             yield number, FieldError("", shown, f"must be UTF-8{what or f'; byte {error.start + 1} is not'}")
             continue
         at = line.find("\0")
-        if at >= 0:
-            yield (
-                number,
-                FieldError("", shorten(line[max(0, at - 20) : at + 20]), "must be UTF-8 without NUL; is it UTF-16?"),
-            )
-            continue
-        yield number, line
+        if at < 0:
+            yield number, line
+        else:
+            shown = shorten(line[max(0, at - 20) : at + 20])
+            yield number, FieldError("", shown, "must be UTF-8 without NUL; is it UTF-16?")
 
 
 def _guess_encoding(beginning: bytes) -> str | None:
-    """Tell what a file may be instead of text in UTF-8."""
+    """Return what a file may be instead of UTF-8 text."""
     if beginning.startswith(b"\x1f\x8b"):
         return ", and is compressed by gzip: see zcat"
     return ", and seems to be UTF-16" if beginning.startswith((b"\xff\xfe", b"\xfe\xff")) else None
@@ -92,7 +87,7 @@ def _json_row(number: int, line: str) -> FileRow:
 
 
 def decode(text: str) -> object:
-    """Return what JSON says, or the problem with it; an object that names a field twice is one."""
+    """Return the value of a JSON text, or its problem, such as a field that is given twice."""
     try:
         value: object = _DECODER.decode(text)
     except RecursionError:
@@ -106,11 +101,11 @@ def decode(text: str) -> object:
 
 
 class _DuplicateNameError(ValueError):
-    """A name stands twice in an object: which value is meant, nobody knows."""
+    """An object has a field twice, so its value is ambiguous."""
 
     def __init__(self, name: str, values: list[Any]) -> None:
         shown = " and ".join(shorten(value) for value in values[:2])
-        self.problem = FieldError(shorten(name)[1:-1], shown, "must stand there only once")
+        self.problem = FieldError(shorten(name)[1:-1], shown, "must be given only once")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -127,7 +122,7 @@ def _repeated(names: list[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _NotFinite:
-    """What stands in a row instead of a finite number; no field takes it, so it is refused by the field's name."""
+    """A number that is not finite. No field accepts it, so the error names the field."""
 
     text: str
 
@@ -150,7 +145,7 @@ _DECODER = json.JSONDecoder(
 
 
 def _csv_rows(lines: Iterator[NumberedLine]) -> Iterator[FileRow]:
-    """A cell left empty is a field that is not set; options go in columns like `_options.not_before`."""
+    """An empty cell is a field that is not set; options are in columns like `_options.not_before`."""
     header: list[str] | None = None
     wrong: FieldError | None = None
     for first, last, fields in _csv_records(_LineReader(lines)):
@@ -164,20 +159,20 @@ def _csv_rows(lines: Iterator[NumberedLine]) -> Iterator[FileRow]:
 
 
 def _wrong_header(header: list[str], line: int) -> FieldError | None:
-    """Return why no row can be understood, if so."""
+    """Return the problem of the header, None if it is valid."""
     if not header:
-        return FieldError("", "", f"cannot be understood: the header, line {line}, is broken")
+        return FieldError("", "", f"cannot be read: the header in line {line} is invalid")
     if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        return FieldError("", shorten(header[0]), "must have commas between its cells, as the header, too")
+        return FieldError("", shorten(header[0]), "must have commas between its cells, like the header")
     if "" in header:
-        return FieldError("", "", f"cannot be understood: column {header.index('') + 1} has no name in the header")
+        return FieldError("", "", f"cannot be read: column {header.index('') + 1} has no name in the header")
     if twice := _repeated(header):
-        return FieldError(shorten(twice[0])[1:-1], "", "must stand in the header only once")
+        return FieldError(shorten(twice[0])[1:-1], "", "must be in the header only once")
     return None
 
 
 class _LineReader:
-    """Lines that can be given back, to be read again."""
+    """Lines that can be pushed back and read again."""
 
     def __init__(self, lines: Iterator[NumberedLine]) -> None:
         self._lines = lines
@@ -190,14 +185,14 @@ class _LineReader:
         return self._pushed_back.popleft() if self._pushed_back else next(self._lines)
 
     def push_back(self, lines: list[NumberedLine]) -> None:
-        """Take lines back, the first of them to be read next."""
+        """Push lines back; the first is read next."""
         self._pushed_back.extendleft(reversed(lines))
 
 
 def _csv_records(lines: _LineReader) -> Iterator[tuple[int, int, list[str] | FieldError]]:
-    """Yield the first and the last line of each row, and its cells.
+    """Yield the first and the last line number of each row, and its cells.
 
-    A quote that is never closed costs the line where it opens and no other: reading goes on behind that line.
+    A quote that is never closed spoils only its own line: reading continues with the next line.
     """
     for number, line in lines:
         if isinstance(line, FieldError):
@@ -215,7 +210,7 @@ def _csv_records(lines: _LineReader) -> Iterator[tuple[int, int, list[str] | Fie
 
 
 def _row_lines(first: str, lines: _LineReader, rest: list[NumberedLine]) -> Iterator[str]:
-    """Feed the CSV reader with the lines of one row, and keep those behind the first in `rest`."""
+    """Yield the lines of one row for the CSV reader, and collect those after the first in `rest`."""
     yield first
     size = len(first)
     for number, line in lines:
@@ -231,7 +226,7 @@ def _csv_error(message: str, *, several: bool) -> str:
     if several or "end of data" in message:
         return "is not CSV: a quote that opens here is not closed"
     if "new-line character" in message:
-        return "is not CSV: a carriage return stands outside quotes"
+        return "is not CSV: there is a carriage return outside quotes"
     return f"is not CSV: {message}"
 
 
@@ -254,7 +249,7 @@ def _csv_row(first: int, last: int, header: list[str], fields: list[str]) -> Fil
 
 
 def parse_field(name: str, field: str) -> object:
-    """Return what the cell of a field holds; text that is no value of the field stays, for the model to refuse."""
+    """Return the value of a cell. Invalid text is returned unchanged, and the model refuses it."""
     if name in NUMBERS:
         return number(field)
     if name in FLAGS:
@@ -265,7 +260,7 @@ def parse_field(name: str, field: str) -> object:
 
 
 def number(field: str) -> float | int | str:
-    """Return the number in a cell, or the cell itself, for the model to refuse it by name."""
+    """Return the number in a cell, or the cell itself, and the model refuses it."""
     if not _NUMBER.fullmatch(field.strip()):
         return field
     value = float(field)

@@ -1,4 +1,4 @@
-"""The test kit for services: producers that need no Redis, record what they are given, and end jobs as they are told.
+"""The test kit for services: producers that need no Redis and record their jobs; the test decides how jobs end.
 
 Fixtures for pytest are in `producers.testing.fixtures`.
 """

@@ -1,6 +1,6 @@
-"""Fixtures for pytest: `pytest_plugins = ["producers.testing.fixtures"]` in a test file or the topmost conftest.
+"""Fixtures for pytest: `pytest_plugins = ["producers.testing.fixtures"]` in a test file or the root conftest.
 
-Only this module of the package needs pytest.
+Only this module needs pytest.
 """
 
 import pytest
@@ -10,11 +10,11 @@ from producers.testing.recording import AsyncRecordingProducer, RecordingProduce
 
 @pytest.fixture
 def opportunity_producer() -> RecordingProducer:
-    """A producer that records, anew for each test."""
+    """A new recording producer for each test."""
     return RecordingProducer()
 
 
 @pytest.fixture
 def async_opportunity_producer() -> AsyncRecordingProducer:
-    """The same for services that run an event loop."""
+    """The same for services with an event loop."""
     return AsyncRecordingProducer()

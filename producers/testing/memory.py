@@ -1,7 +1,7 @@
-"""Lanes in memory, for tests: what `LaneStore` does for producers, and one worker that sends when it is told to.
+"""Lanes in memory, for tests: the methods of `LaneStore` for producers, and a worker that sends on request.
 
-Held against the real lanes by a test. Left out: leases, retries, budgets and holds, which a service does not see; how
-long jobs and keys are remembered; and event times, except in merging.
+A test compares it with the real lanes. Left out: leases, retries, rate limits and holds, which a service does not see;
+the retention of jobs and keys; event times, except for merging.
 """
 
 import heapq
@@ -24,7 +24,7 @@ Record = tuple[str, str]
 
 @dataclass
 class MemoryJob:
-    """A job, its place in the order of acceptance, its body as it was given, and the time of each field since."""
+    """A job, its position in the order of acceptance, its original body, and the time of each merged field."""
 
     job: Job
     position: int
@@ -35,23 +35,23 @@ class MemoryJob:
 
 
 class MemoryLanes:
-    """Every job since the beginning, in the order of acceptance. Thread-safe; times in seconds since the epoch."""
+    """Every job, in the order of acceptance. Thread-safe; times in seconds since the epoch."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._entries: dict[str, MemoryJob] = {}
-        self._records: dict[Record, list[MemoryJob]] = defaultdict(list)  # those that wait, in order
-        self._expiring: dict[str, MemoryJob] = {}  # those that wait and expire
+        self._records: dict[Record, list[MemoryJob]] = defaultdict(list)  # the pending jobs, in order
+        self._expiring: dict[str, MemoryJob] = {}  # the pending jobs that can expire
         self._keys: dict[tuple[str, str], tuple[str, str]] = {}
         self._clock_offset = 0.0
 
     @property
     def now(self) -> float:
-        """The time that it is here."""
+        """The current time."""
         return time.time() + self._clock_offset
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass at once."""
+        """Advance the clock."""
         self._clock_offset += seconds
 
     def jobs(self) -> list[Job]:
@@ -60,12 +60,12 @@ class MemoryLanes:
             return [self._shown(entry) for entry in self._entries.values()]
 
     def bodies(self) -> list[dict[str, Any]]:
-        """Return what every job was given."""
+        """Return the original body of every job."""
         with self._lock:
             return [entry.first_body for entry in self._entries.values()]
 
     def job(self, job_id: str) -> Job | None:
-        """Return a job, one that was merged with what became of its carrier."""
+        """Return a job; a merged one has the outcome of its merge target."""
         with self._lock:
             self._expire()
             entry = self._entries.get(job_id)
@@ -81,7 +81,7 @@ class MemoryLanes:
         idempotency_seconds: float,
         durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
     ) -> EnqueueResult:
-        """Put a job into its lane, or find the one that the same id or idempotency key made; as safe as it gets."""
+        """Enqueue a job, or return the one with the same id or idempotency key. Every durability is met."""
         del idempotency_seconds, durability_policy
         with self._lock:
             self._expire()
@@ -102,11 +102,11 @@ class MemoryLanes:
         idempotency_seconds: float,
         durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
     ) -> list[EnqueueResult | Exception]:
-        """Put jobs into their lanes, one after the other."""
+        """Enqueue jobs in order."""
         return [self.enqueue(new_job, idempotency_seconds, durability_policy) for new_job in new_jobs]
 
     def cancel(self, job_id: str, retention: float) -> str:
-        """Withdraw a pending job; return what `LaneStore.cancel` would."""
+        """Cancel a pending job; return the same answers as `LaneStore.cancel`."""
         del retention
         with self._lock:
             self._expire()
@@ -121,10 +121,10 @@ class MemoryLanes:
             return "cancelled"
 
     def close(self) -> None:
-        """There is nothing to give back."""
+        """Nothing to close."""
 
     def due(self) -> list[Job]:
-        """Return the jobs that could be sent now, one after the other; of a location in the order of the lanes."""
+        """Return the jobs that can be sent now, in the order in which a worker would send them."""
         with self._lock:
             self._expire()
             active: list[tuple[int, int, Job, list[MemoryJob]]] = []
@@ -138,7 +138,7 @@ class MemoryLanes:
             return found
 
     def _add_active(self, active: list[tuple[int, int, Job, list[MemoryJob]]], waiting: list[MemoryJob]) -> None:
-        """Let the oldest job of a record stand among the heads, unless it is too early for it."""
+        """Add the oldest job of a record, unless its `not_before` is later."""
         if waiting and (waiting[0].job.not_before or 0) <= self.now:
             first, *blocked = waiting
             heapq.heappush(active, (-first.job.priority, first.position, first.job, blocked))
@@ -147,7 +147,7 @@ class MemoryLanes:
         """End a pending job as if a worker had sent it.
 
         Raises:
-            ValueError: it is not pending, or there is no such job.
+            ValueError: the job is not pending or does not exist.
         """
         with self._lock:
             self._expire()
@@ -155,8 +155,7 @@ class MemoryLanes:
             entry = self._entries.get(entry.job.merged_into or job_id) if entry else None
             if entry is None or entry.job.state is not State.PENDING:
                 state = "unknown" if entry is None else entry.job.state.value
-                message = f"job {job_id} cannot be ended: it is {state}, and no longer pending"
-                raise ValueError(message)
+                raise ValueError(f"job {job_id} cannot be ended: it must be pending (it is {state})")
             job, now = entry.job, self.now
             number = job.attempt + 1
             attempt = Attempt(number, ending.outcome, now, now, {**ending.detail(job.id), "seconds": 0.0})
@@ -209,44 +208,34 @@ class MemoryLanes:
         self._promote(job)
 
     def _promote(self, urgent: Job) -> None:
-        """Let those that stand before a job, or carry it, be as urgent as it is."""
+        """Raise the priority of the jobs that block a job, or that it was merged into, to its own."""
         if urgent.priority > 0:
             for entry in self._records[_record(urgent)]:
                 entry.job = replace(entry.job, priority=max(entry.job.priority, urgent.priority))
 
     def _merge_target(self, new_job: NewJob, new: MemoryJob) -> MemoryJob | None:
-        """Return the youngest job of the record, when it can still be joined."""
+        """Return the newest job of the record, if the new job can be merged into it."""
         waiting = self._records.get(_record(new.job))
         if not waiting:
             return None
-        youngest = waiting[-1]
-        due_at = max(self.now, youngest.job.not_before or 0)
-        fits = youngest.job.version == new_job.version and _pipeline(youngest.job) == _pipeline(new.job)
-        return youngest if fits and (new_job.not_before or 0) <= due_at else None
+        newest = waiting[-1]
+        due_at = max(self.now, newest.job.not_before or 0)
+        fits = newest.job.version == new_job.version and _pipeline(newest.job) == _pipeline(new.job)
+        return newest if fits and (new_job.not_before or 0) <= due_at else None
 
     def _merge(self, entry: MemoryJob, merge_target: MemoryJob) -> None:
-        """Let the newcomer be carried: of each field the value with the later time stands."""
+        """Merge a new job: of each field the value with the later time is sent."""
         body: dict[str, Any] = dict(merge_target.job.body or {})
         for name, value in (entry.job.body or {}).items():
             held = merge_target.times.get(name, merge_target.time) if name in body else 0.0
             if name not in NEVER_MERGED_FIELDS and held <= entry.time:
                 body[name], merge_target.times[name] = value, entry.time
         ends = (merge_target.job.expires_at, entry.job.expires_at)
-        merge_target.job = replace(
-            merge_target.job,
-            body=body,
-            expires_at=None if None in ends else max(end for end in ends if end is not None),
-        )
+        latest = None if None in ends else max(end for end in ends if end is not None)
+        merge_target.job = replace(merge_target.job, body=body, expires_at=latest)
         merge_target.merged_count += 1
-        entry.job = replace(
-            entry.job,
-            state=State.MERGED,
-            merged_into=merge_target.job.id,
-            body=None,
-            priority=0,
-            not_before=None,
-            expires_at=None,
-        )
+        merged = replace(entry.job, state=State.MERGED, merged_into=merge_target.job.id, body=None)
+        entry.job = replace(merged, priority=0, not_before=None, expires_at=None)
 
 
 def _record(job: Job) -> Record:

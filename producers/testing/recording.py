@@ -1,9 +1,9 @@
-"""Producers that record: the real ones, with lanes in memory behind them."""
+"""Recording producers: the real ones on lanes in memory."""
 
 from collections.abc import Sequence
 from typing import Any, Self
 
-from lanes.queue.enqueueing import DEFAULT_DURABILITY_POLICY, DurabilityPolicy
+from lanes.queue.enqueueing import DurabilityPolicy
 from lanes.queue.job import Job
 from lanes.queue.new_job import EnqueueResult, NewJob
 from lanes.settings import ProducerSettings
@@ -15,25 +15,25 @@ from producers.testing.memory import MemoryLanes
 
 
 class _Recorded:
-    """What a test asks a recording producer, and tells it."""
+    """The methods of both recording producers for tests."""
 
     _lanes: MemoryLanes
     _rules: list[tuple[Ending, dict[str, Any]]]
 
     @property
     def jobs(self) -> list[Job]:
-        """Every job that was accepted, in order, with its state; a body is gone once the job is delivered."""
+        """The accepted jobs, in order, with their states. A delivered job has no body."""
         return self._lanes.jobs()
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
-        """The body that each accepted job was given, in order, as it would be sent by itself."""
+        """The body of each accepted job, in order, as it would be sent alone."""
         return self._lanes.bodies()
 
     def ends(self, ending: Ending, **fields: object) -> None:
-        """Say how jobs end, those to come too; with fields of the body (`contactId="c1"`), those that have them.
+        """Set how jobs end, future ones too; with fields of the body (`contactId="c1"`), only matching jobs.
 
-        What is said last goes before what was said earlier. Jobs end in `run`, or when they are waited for.
+        A later rule overrides earlier ones. Jobs end in `run` and `wait`.
         """
         self._rules.append((ending, fields))
 
@@ -41,14 +41,14 @@ class _Recorded:
         """End this job now.
 
         Raises:
-            ValueError: it is not pending, or there is no such job.
+            ValueError: the job is not pending or does not exist.
         """
         self._lanes.finish(job_id, ending)
 
     def run(self) -> list[Job]:
-        """End every job that is due, as `ends` said, in the order of a worker; return them as they are then.
+        """End every due job by the rules of `ends`, in the order of a worker; return these jobs.
 
-        A job of which nothing was said stays pending, and those behind it of the same opportunity too.
+        A job without a rule stays pending and blocks later jobs of its opportunity.
         """
         done: list[str] = []
         waiting: set[tuple[str, str]] = set()
@@ -62,7 +62,7 @@ class _Recorded:
         return [job for job in map(self._lanes.job, done) if job is not None]
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass at once: jobs fall due, or expire."""
+        """Advance the clock: jobs become due or expire."""
         self._lanes.pass_time(seconds)
 
     def _ending_of(self, job: Job) -> Ending | None:
@@ -73,20 +73,16 @@ class _Recorded:
         return None
 
     def _require_final(self, job: Job, timeout: float) -> Job:
-        """Return the job if it is done, at once: nothing that could still happen happens by waiting."""
         if not job.state.final:
             raise WaitTimeoutError(job, timeout)
         return job
 
 
 class RecordingProducer(_Recorded, OpportunityProducer):
-    """An `OpportunityProducer` that needs no Redis: for the tests of a service.
+    """An `OpportunityProducer` without Redis, for the tests of a service.
 
-    What it takes and refuses, and every receipt, report and error, comes from the code of the real one. Time is not
-    waited for: `wait` runs what is due and raises `WaitTimeoutError` at once if the job is not done by that.
-
-    Args:
-        settings: by default those of an empty environment.
+    It validates and answers with the code of the real producer. `wait` does not wait: it runs due jobs, and raises
+    `WaitTimeoutError` at once if the job is not finished then. `settings`: by default those of an empty environment.
     """
 
     def __init__(self, settings: ProducerSettings | None = None) -> None:
@@ -98,13 +94,13 @@ class RecordingProducer(_Recorded, OpportunityProducer):
         return cls(settings)
 
     def wait(self, job_id: str, timeout: float) -> Job:
-        """Run what is due, and return the job if it is done by that."""
+        """Run due jobs, and return the job if it is finished."""
         self.run()
         return self._require_final(self.status(job_id), timeout)
 
 
 class AsyncRecordingProducer(_Recorded, AsyncOpportunityProducer):
-    """`RecordingProducer` for services that run an event loop: the same, with the methods of a producer awaitable."""
+    """`RecordingProducer` for services with an event loop: the methods of a producer are awaitable."""
 
     def __init__(self, settings: ProducerSettings | None = None) -> None:
         self._lanes, self._rules = MemoryLanes(), []
@@ -112,34 +108,28 @@ class AsyncRecordingProducer(_Recorded, AsyncOpportunityProducer):
 
     @classmethod
     def from_settings(cls, settings: ProducerSettings | None = None) -> Self:
-        """See `OpportunityProducer.from_settings`; its Redis is not asked for."""
+        """See `OpportunityProducer.from_settings`; Redis is not used."""
         return cls(settings or ProducerSettings.load())
 
     async def wait(self, job_id: str, timeout: float) -> Job:  # noqa: ASYNC109 - the same signature as the other face
-        """Run what is due, and return the job if it is done by that."""
+        """Run due jobs, and return the job if it is finished."""
         self.run()
         return self._require_final(await self.status(job_id), timeout)
 
 
 class _AwaitableLanes:
-    """Lanes in memory, to be awaited."""
+    """`MemoryLanes` with awaitable methods."""
 
     def __init__(self, lanes: MemoryLanes) -> None:
         self._lanes = lanes
 
     async def enqueue(
-        self,
-        new_job: NewJob,
-        idempotency_seconds: float,
-        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+        self, new_job: NewJob, idempotency_seconds: float, durability_policy: DurabilityPolicy
     ) -> EnqueueResult:
         return self._lanes.enqueue(new_job, idempotency_seconds, durability_policy)
 
     async def enqueue_many(
-        self,
-        new_jobs: Sequence[NewJob],
-        idempotency_seconds: float,
-        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+        self, new_jobs: Sequence[NewJob], idempotency_seconds: float, durability_policy: DurabilityPolicy
     ) -> list[EnqueueResult | Exception]:
         return self._lanes.enqueue_many(new_jobs, idempotency_seconds, durability_policy)
 
@@ -150,4 +140,4 @@ class _AwaitableLanes:
         return self._lanes.job(job_id)
 
     async def close(self) -> None:
-        """There is nothing to give back."""
+        """Nothing to close."""

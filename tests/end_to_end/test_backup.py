@@ -144,7 +144,7 @@ def test_a_redis_that_starts_during_the_restore_keeps_its_file(tmp_path: Path) -
     with ThreadPoolExecutor(1) as pool:
         started = pool.submit(start)
         try:
-            with pytest.raises(BackupError, match="has just been made"):
+            with pytest.raises(BackupError, match="was just created"):
                 restore_backup(backup, folder)
         finally:
             restored.set()
@@ -164,9 +164,9 @@ def test_a_backup_that_was_cut_off_is_refused_before_anything_is_written(backup:
         return whole[:at]
 
     for data, said in (
-        (cut(len(whole) - 1), "cut off"),
-        (cut(len(whole) // 2), "cut off"),
-        (b"", "no backup"),
+        (cut(len(whole) - 1), "truncated"),
+        (cut(len(whole) // 2), "truncated"),
+        (b"", "not a backup"),
         (b"x", "no"),
     ):
         backup.write_bytes(data)
@@ -266,15 +266,15 @@ def test_both_ways_in_which_a_redis_gives_its_data(answers: tuple[bytes, ...], t
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
-        ((b"$%d\r\n" % len(WHOLE), WHOLE[:-1]), "in the middle"),
-        ((b"$EOF:" + MARK + b"\r\n", WHOLE, MARK[:-1]), "in the middle"),
+        ((b"$%d\r\n" % len(WHOLE), WHOLE[:-1]), "before the end"),
+        ((b"$EOF:" + MARK + b"\r\n", WHOLE, MARK[:-1]), "before the end"),
         ((b"-NOPERM this user has no permissions to run the 'sync' command\r\n",), "NOPERM"),
         ((b"-LOADING Redis is loading the dataset in memory\r\n",), "LOADING"),
-        ((b"\n",), "ended the connection"),
-        ((b"$many\r\n", WHOLE), "is it a Redis"),
-        ((b"$" + b"9" * 5000 + b"\r\n", WHOLE), "is it a Redis"),
-        ((b"$-1\r\n",), "is it a Redis"),
-        ((b"$\r\n",), "is it a Redis"),
+        ((b"\n",), "closed the connection"),
+        ((b"$many\r\n", WHOLE), "is it Redis"),
+        ((b"$" + b"9" * 5000 + b"\r\n", WHOLE), "is it Redis"),
+        ((b"$-1\r\n",), "is it Redis"),
+        ((b"$\r\n",), "is it Redis"),
     ],
 )
 def test_half_a_backup_is_not_a_backup(answers: tuple[bytes, ...], said: str, tmp_path: Path) -> None:
@@ -286,10 +286,10 @@ def test_half_a_backup_is_not_a_backup(answers: tuple[bytes, ...], said: str, tm
 def test_commands_that_cannot_be_done_are_one_line(make_stack: Callable[..., Stack], backup: Path) -> None:
     stack = make_stack()
     for words, status, said in (
-        (("backup", "file.rdb", "--keep", "3"), 2, "--keep is for a folder"),
+        (("backup", "file.rdb", "--keep", "3"), 2, "--keep needs a folder"),
         (("backup", backup), 1, "exists already"),
         (("restore", backup, stack.redis.folder), 1, "not overwritten"),
-        (("restore", stack.redis.folder / AOF, stack.folder), 1, "no backup"),
+        (("restore", stack.redis.folder / AOF, stack.folder), 1, "not a backup"),
         (("restore", backup, stack.folder, "--dry-run"), 0, "can be restored"),
     ):
         done = lanes(stack, *words)

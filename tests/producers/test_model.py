@@ -211,7 +211,7 @@ def test_an_unknown_field_is_named_and_the_likely_one_too(field: str, meant: str
 
 def test_a_field_by_both_of_its_names_is_refused() -> None:
     assert problems_of(UpsertOpportunity, {**OK, "contact_id": "other"}) == [
-        "contact_id: stands there as contactId already: keep one of the two"
+        "contact_id: is also given as contactId: keep one of the two"
     ]
 
 

@@ -155,7 +155,7 @@ def test_a_field_of_another_version_is_reported_with_that_version() -> None:
 def test_a_field_by_both_of_its_names_is_no_matter_of_versions() -> None:
     for row, version in ((OK, OLD), (OK3, V3)):
         assert problems({**row, "pipeline_id": "other"}, version) == [
-            "pipeline_id: stands there as pipelineId already: keep one of the two"
+            "pipeline_id: is also given as pipelineId: keep one of the two"
         ]
 
 

@@ -24,12 +24,12 @@ JSON_ROWS: list[tuple[str | bytes, str]] = [
     (f"{{{OK},}}", "is not JSON: Expecting property name enclosed in double quotes at column"),
     (f"{{{OK}}} {{{OK}}}", "is not JSON: Extra data at column"),
     ("{'pipelineId': 'p'}", "is not JSON: Expecting property name enclosed in double quotes at column 2"),
-    (f'{{{OK},"contactId":"d"}}', "contactId: must stand there only once (it is 'c' and 'd')"),
+    (f'{{{OK},"contactId":"d"}}', "contactId: must be given only once (it is 'c' and 'd')"),
     (f'{{{OK},"contctId":"d"}}', "contctId: no such field; did you mean contactId?"),
     (f'{{{OK},"custom":"d"}}', "custom: no such field; known: pipelineId, locationId,"),
     (f'{{{OK},"a\\u001b[31mb":1}}', r"'a\x1b[31mb': no such field"),
     (f'{{{OK},"":1}}', "'': no such field"),
-    (f'{{{OK},"pipeline_id":"q"}}', "pipeline_id: stands there as pipelineId already: keep one of the two"),
+    (f'{{{OK},"pipeline_id":"q"}}', "pipeline_id: is also given as pipelineId: keep one of the two"),
     ('{"pipelineId":7,"locationId":"loc","contactId":"c"}', "pipelineId: should be a valid string (it is 7)"),
     ('{"pipelineId":null,"locationId":"loc","contactId":"c"}', "pipelineId: should be a valid string (it is None)"),
     (
@@ -94,7 +94,7 @@ CSV_ROWS: list[tuple[str | bytes, str]] = [
     ("p,loc,c,,,,", "must have as many cells as the header, 6 (it is 7 cells)"),
     ('p,loc,c,"open,,', """is not CSV: a quote that opens here is not closed (it is 'p,loc,c,"open,,')"""),
     ('p,loc,c,"a"b,,', "is not CSV: "),
-    ("p,loc,c,a\rb,,", "is not CSV: a carriage return stands outside quotes"),
+    ("p,loc,c,a\rb,,", "is not CSV: there is a carriage return outside quotes"),
     ("p,loc,c,a\0b,,", "must be UTF-8 without NUL; is it UTF-16?"),
     (b"p,loc,c,\xff,,", "must be UTF-8; byte 9 is not"),
     (",,,,,", "pipelineId: is required; locationId: is required; contactId: is required"),
@@ -140,9 +140,9 @@ def check(run: Run, store: LaneStore, form: str, expected: list[tuple[str | byte
 @pytest.mark.parametrize(
     ("header", "wanted"),
     [
-        ("contactId,contactId,pipelineId", "contactId: must stand in the header only once"),
-        ("pipelineId;locationId;contactId", "must have commas between its cells, as the header, too"),
-        ("pipelineId,,contactId", "cannot be understood: column 2 has no name in the header"),
+        ("contactId,contactId,pipelineId", "contactId: must be in the header only once"),
+        ("pipelineId;locationId;contactId", "must have commas between its cells, like the header"),
+        ("pipelineId,,contactId", "cannot be read: column 2 has no name in the header"),
         (
             "pipelineId,locatonId,contactId",
             "locationId: is required; locatonId: no such field; did you mean locationId?",
@@ -161,7 +161,7 @@ def test_a_header_that_is_no_text(run: Run, store: LaneStore) -> None:
     shown = run("enqueue", "-", "--format", "csv", stdin=b"pipelineId,\xff\npipelineId,locationId,contactId\np,loc,c\n")
     assert shown.returncode == 1
     assert [line.split(": ", 1)[0] for line in shown.stderr.splitlines()[:3]] == ["stdin:1", "stdin:2", "stdin:3"]
-    assert "cannot be understood: the header, line 1, is broken" in shown.stderr.splitlines()[1]
+    assert "cannot be read: the header in line 1 is invalid" in shown.stderr.splitlines()[1]
     assert store.counts()["accepted"] == 0
 
 

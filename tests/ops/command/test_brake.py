@@ -64,7 +64,7 @@ def test_resume_ends_the_brake(quick: Run, store: LaneStore, enqueue: Callable[.
     refuse(store, enqueue, "one")
     shown = quick("resume", "one")
     assert shown.returncode == 0
-    assert shown.stderr == "one goes on (it was on the brake after 2 refusals in a row, the last with status 403)\n"
+    assert shown.stderr == "one resumed (it was on the brake after 2 refusals in a row, the last with status 403)\n"
     assert brake_of(store, "one") is None
     assert isinstance(store.release(CONSUMER).next, Released)
     assert quick("resume", "one").stderr == "one was not held\n"
@@ -78,10 +78,10 @@ def test_a_held_lane_is_resumed_first_and_its_brake_by_a_second_call(
     refuse(store, enqueue, "one")
     store.hold("one", "why", "ada")
     assert quick("resume", "one").stderr.splitlines() == [
-        "one goes on (it was held by ada: why); it is still on the brake, which ends with: lanes resume one",
+        "one resumed (it was held by ada: why); it is still on the brake; end that with: lanes resume one",
     ]
     assert brake_of(store, "one") is not None
-    assert quick("resume", "one").stderr.startswith("one goes on (it was on the brake after 2 refusals")
+    assert quick("resume", "one").stderr.startswith("one resumed (it was on the brake after 2 refusals")
     assert brake_of(store, "one") is None
 
 
@@ -96,13 +96,13 @@ def test_the_global_brake_is_shown_and_ended(
     if held:
         store.hold_all("why", "ada")
         assert quick("resume", "--all").stderr.splitlines() == [
-            "everything goes on (it was held by ada: why)",
-            "all lanes are still on the brake; once more ends that: lanes resume --all",
+            "all lanes resumed (held until now by ada: why)",
+            "all lanes are still on the brake; to end that, run again: lanes resume --all",
         ]
-    assert quick("resume", "--all").stderr == "all lanes go on; those on their own brake stay so\n"
+    assert quick("resume", "--all").stderr == "the brake of all lanes ended; lanes with their own brake stay on it\n"
     assert store.global_state().brake is None
     assert brake_of(store, "two") is not None
-    assert quick("resume", "--all").stderr == "nothing to end: neither a hold of everything nor a brake of all\n"
+    assert quick("resume", "--all").stderr == "nothing to end: there is no hold and no brake of all lanes\n"
 
 
 def test_the_lanes_on_the_brake_are_resumed_together_but_for_held_ones(
@@ -118,7 +118,7 @@ def test_the_lanes_on_the_brake_are_resumed_together_but_for_held_ones(
     found = json.loads(quick("resume", "--brake", "--dry-run", "--json").stdout)
     assert [(lane["location_id"], lane["answer"]) for lane in found] == [("one", "braked")]
     assert quick("resume", "--brake").returncode == 2  # nobody is there to be asked
-    assert quick("resume", "--brake", "--yes").stderr.startswith("one goes on (it was on the brake after 2 refusals")
+    assert quick("resume", "--brake", "--yes").stderr.startswith("one resumed (it was on the brake after 2 refusals")
     assert brake_of(store, "one") is None
     assert brake_of(store, "two") is not None
     assert quick("resume", "--brake", "--yes").stderr == "no lane is on the brake\n"

@@ -41,8 +41,8 @@ def test_a_merged_job_is_not_cancelled_and_its_merge_target_is_named(quick: Run,
     shown = quick("enqueue", "a.jsonl", "--merge", "--priority", "3", "--ids")
     carrier, merged = shown.stdout.split()
     assert quick("cancel", carrier, merged).stderr.splitlines() == [
-        f"{carrier}: not cancelled: other jobs were merged into it, and are not yours to take back",
-        f"{merged}: not cancelled: it was merged into another job, which delivers it too",
+        f"{carrier}: not cancelled: other jobs were merged into it",
+        f"{merged}: not cancelled: it was merged into another job, which delivers both",
         "lanes: cancelled 0 of 2 jobs",
     ]
     job = json.loads(quick("job", merged, "--json").stdout)
@@ -65,7 +65,7 @@ def test_a_location_gets_limits_of_its_own(quick: Run, store: LaneStore, enqueue
     assert quick("limit", "one", "--reset").stderr == "one: burst 100, daily 200000, weight 1\n"
     assert store.lanes()[0].burst is None
     store.client.hset(store.key("lane", "one"), mapping={"api_burst": "250"})
-    assert quick("limit", "one").stderr == "one: burst 250 (as the API says), daily 200000, weight 1\n"
+    assert quick("limit", "one").stderr == "one: burst 250 (the API's), daily 200000, weight 1\n"
     assert " 0/250 " in quick("status").stdout
     assert " api/default " in quick("status").stdout
     assert "(it never had a job; mistyped?)" in quick("limit", "typo").stderr
@@ -80,7 +80,7 @@ def test_hold_stops_a_lane_and_resume_lets_it_go_on(quick: Run, store: LaneStore
     assert quick("hold", "one", "--reason", "why not").returncode == 0
     lane = store.lanes()[0]
     assert (lane.hold, lane.held_by, lane.due_in) == ("why not", "operator", None)
-    assert quick("resume", "one").stderr == "one goes on (it was held by operator: why not)\n"
+    assert quick("resume", "one").stderr == "one resumed (it was held by operator: why not)\n"
     assert store.lanes()[0].due_in is not None
     assert quick("resume", "one").stderr == "one was not held\n"
     for name in ("one", "two"):
@@ -97,22 +97,20 @@ def test_everything_is_held_and_lanes_held_on_their_own_stay_so(
     enqueue("two")
     quick("hold", "one", "--reason", "own", "--by", "ada")
     assert quick("hold", "--all", "--reason", "prices", "--by", "bob").stderr == (
-        "everything is held; let it go on with: lanes resume --all\n"
+        "all lanes are held; resume them with: lanes resume --all\n"
     )
     assert store.release(CONSUMER).next == Idle(None)
     shown = quick("status").stdout.splitlines()
-    assert shown[0].startswith("EVERYTHING IS HELD since 2")
+    assert shown[0].startswith("ALL LANES ARE HELD since 2")
     assert shown[0].endswith("by bob: prices")
     hold = json.loads(quick("status", "--json").stdout)["hold"]
     assert (hold["by"], hold["reason"]) == ("bob", "prices")
-    assert "(it was by bob: prices)" in quick("hold", "--all", "--reason", "still").stderr
+    assert "(until now by bob: prices)" in quick("hold", "--all", "--reason", "still").stderr
     assert quick("resume", "--all").stderr.splitlines() == [
-        "everything goes on (it was held by operator: still)",
-        "1 lane held on its own (1 by ada): lanes resume --all-held",
+        "all lanes resumed (held until now by operator: still)",
+        "1 lane still held (1 by ada); resume with: lanes resume --all-held",
     ]
-    assert quick("resume", "--all").stderr.startswith(
-        "nothing to end: neither a hold of everything nor a brake of all\n"
-    )
+    assert quick("resume", "--all").stderr.startswith("nothing to end: there is no hold and no brake of all lanes\n")
     released = store.release(CONSUMER).next
     assert getattr(released, "location_id", None) == "two"
     assert store.release(dataclasses.replace(CONSUMER, worker="other")).next == Idle(None)

@@ -40,7 +40,7 @@ def test_a_consistent_redis(quick: Run, bury: Enqueue, enqueue: Enqueue) -> None
     enqueue()
     shown = quick("check")
     assert (shown.returncode, shown.stdout) == (0, "")
-    assert shown.stderr.splitlines()[-1].startswith("consistent: 2 jobs looked at, 0 warnings, ")
+    assert shown.stderr.splitlines()[-1].startswith("consistent: 2 jobs checked, 0 warnings, ")
 
 
 def test_what_is_wrong_is_reported_then_previewed_then_repaired(quick: Run, enqueue: Enqueue, store: LaneStore) -> None:

@@ -40,7 +40,7 @@ def test_what_is_exported_comes_back_as_it_was(
     again = run("dead", "import", file)
     assert (again.returncode, again.stderr) == (
         0,
-        "imported 0 dead letters of 4 rows; there already: 3 dead, 1 expired\n",
+        "imported 0 dead letters of 4 rows; already known: 3 dead, 1 expired\n",
     )
     for gone in (lambda: run("dead", "purge", "--all", "--yes"), store.client.flushall):
         gone()
@@ -224,5 +224,5 @@ def test_two_prunes_do_not_write_into_one_file(run: Run, store: LaneStore, refus
     with (tmp_path / "f.jsonl").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         shown = run("dead", "prune", "--keep", "1", "--to", "f.jsonl")
-    assert (shown.returncode, "another prune writes there now" in shown.stderr) == (2, True)
+    assert (shown.returncode, "another prune is writing to it" in shown.stderr) == (2, True)
     assert store.counts()["dead"] == 5

@@ -131,13 +131,13 @@ def test_an_edit_by_fields(quick: Run, store: LaneStore, refuse: Bury) -> None:
     [
         (["--set", "status=opened"], 1, "status: should be 'open', 'won', 'lost', 'abandoned' or 'all'"),
         (["--set", "statu=open"], 1, "statu: no such field; did you mean status?"),
-        (["--set", "contactId=other"], 1, "pipelineId, locationId and contactId must stay as they are"),
-        (["--set", "locationId=other"], 1, "pipelineId, locationId and contactId must stay as they are"),
+        (["--set", "contactId=other"], 1, "pipelineId, locationId and contactId cannot be changed"),
+        (["--set", "locationId=other"], 1, "pipelineId, locationId and contactId cannot be changed"),
         (["--unset", "pipelineId"], 1, "pipelineId: is required"),
         (["--set", "monetaryValue=much"], 1, "monetaryValue: should be a valid number"),
         (["--set", "status"], 2, "--set: must be FIELD=VALUE (it is 'status')"),
         (["--unset", "name"], 2, "--unset: name is not set; set are: pipelineId, locationId, contactId"),
-        (["--file", "-", "--set", "name=x"], 2, "--file brings the whole body"),
+        (["--file", "-", "--set", "name=x"], 2, "--file replaces the whole body"),
         (["--file", "nowhere.json"], 2, "'nowhere.json' does not exist"),
     ],
 )
@@ -162,7 +162,7 @@ def test_an_edit_from_stdin_and_of_a_job_that_is_not_dead(
         assert quick("dead", "edit", job_id, "--file", "-", stdin=wrong).returncode == 1
     pending = enqueue("one", "b")
     shown = quick("dead", "edit", pending, "--set", "name=x")
-    assert (shown.returncode, "is no dead letter: it is pending" in shown.stderr) == (1, True)
+    assert (shown.returncode, "is not a dead letter: it is pending" in shown.stderr) == (1, True)
 
 
 def test_an_edit_by_hand_may_be_tried_again(redis_url: str, store: LaneStore, refuse: Bury, tmp_path: Path) -> None:

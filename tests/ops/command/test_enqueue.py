@@ -212,7 +212,7 @@ def test_redis_dies_in_the_middle_of_a_file(run: Run, tmp_path: Path, options: l
         assert summary(shown) == (BATCH, BATCH - 1, 0, [1])
         reported = shown.stderr.splitlines()
         assert reported[-2].startswith("lanes: Redis cannot be reached: ")
-        assert reported[-1].startswith(f"lanes: {BATCH - 1} rows accepted, all up to line {BATCH} seen to; to go on, ")
+        assert reported[-1].startswith(f"lanes: {BATCH - 1} rows accepted, lines 1 to {BATCH} done; to continue, ")
         server.start()
         if options:
             assert "run the same command again" in reported[-1]
@@ -249,5 +249,5 @@ def test_rows_as_safe_as_asked(run: Run, store: LaneStore, write: Callable[[str,
         "enqueue", file, "--durability", "replicas:1", "--idempotency-prefix", "k", LANES_ENQUEUE_TIMEOUT_SECONDS="0.5"
     )
     assert (shown.returncode, store.counts()["accepted"]) == (1, 4)
-    assert "not known to be as safe as replicas:1: 0 of 1 replicas have acknowledged in time" in shown.stderr
+    assert "the durability replicas:1 is not confirmed: 0 of 1 replicas have acknowledged in time" in shown.stderr
     assert "run the same command again" in shown.stderr

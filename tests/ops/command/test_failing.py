@@ -179,7 +179,7 @@ def test_ctrl_c(redis_url: str, tmp_path: Path) -> None:
         assert process.stderr is not None
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        assert process.stderr.read() == b"lanes: interrupted: status changes nothing\n"
+        assert process.stderr.read() == b"lanes: interrupted: nothing was changed\n"
         assert process.wait(30) == 130
 
 

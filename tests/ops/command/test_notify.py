@@ -14,13 +14,13 @@ SECRET = "a-secret-of-both-ends"
 @pytest.mark.parametrize(
     ("answer", "status", "said"),
     [
-        ("204", 0, "the receiver took the notice: HTTP 204 after "),
-        ("500", 1, "lanes: the receiver did not take the notice: HTTP 500 after "),
-        ("302", 1, "lanes: the receiver did not take the notice: HTTP 302 after "),
+        ("204", 0, "the receiver accepted the notification: HTTP 204 after "),
+        ("500", 1, "lanes: the receiver did not accept the notification: HTTP 500 after "),
+        ("302", 1, "lanes: the receiver did not accept the notification: HTTP 302 after "),
         (
             "cut",
             1,
-            "lanes: the receiver did not take the notice: no answer: connection failed: RemoteDisconnected",
+            "lanes: the receiver did not accept the notification: no answer: connection failed: RemoteDisconnected",
         ),
     ],
 )

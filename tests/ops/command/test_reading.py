@@ -100,7 +100,7 @@ def test_a_job_that_is_not_there(quick: Run, enqueue: Callable[..., str]) -> Non
     shown = quick("dead", "show", job_id)
     assert (shown.returncode, shown.stderr) == (
         1,
-        f"lanes: {job_id} is no dead letter: it is pending; see lanes job {job_id}\n",
+        f"lanes: {job_id} is not a dead letter: it is pending; see lanes job {job_id}\n",
     )
 
 

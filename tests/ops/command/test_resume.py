@@ -41,8 +41,8 @@ def test_a_hold_that_was_set_since_it_was_read_stays(quick: Run, store: LaneStor
     assert holds(store) == {"one": ("bob", "the second reason")}
     assert shown.returncode == 1
     assert shown.stderr.splitlines() == [
-        "one: left as it is: it was held again meanwhile, by bob: the second reason",
-        "two goes on (it was held by ada: the first reason)",
+        "one: left unchanged: it was held again meanwhile, by bob: the second reason",
+        "two resumed (it was held by ada: the first reason)",
         "lanes: 1 lane was stopped again meanwhile",
     ]
 
@@ -53,7 +53,7 @@ def test_a_hold_of_everything_that_was_set_since_it_was_read_stays(quick: Run, s
     shown = quick("resume", "--all")
     assert (store.global_state().held_by, store.global_state().hold) == ("bob", "the second reason")
     assert shown.returncode == 1
-    assert "left as it is: everything was held again meanwhile, by bob: the second reason" in shown.stderr
+    assert "left unchanged: all lanes were held again meanwhile, by bob: the second reason" in shown.stderr
 
 
 def prepare(store: LaneStore) -> None:
@@ -123,8 +123,8 @@ def test_a_lane_that_is_held_for_another_cause_as_well_is_left_and_named(quick: 
     assert (shown.returncode, shown.stderr.splitlines()) == (
         0,
         [
-            "both: left as it is: held by ada: wrong prices; authorization: Invalid JWT",
-            "token goes on (it was held by authorization: Invalid JWT)",
+            "both: left unchanged: held by ada: wrong prices; authorization: Invalid JWT",
+            "token resumed (it was held by authorization: Invalid JWT)",
         ],
     )
     assert quick("resume", "--held-by", "nobody").stderr == "no lane is held by nobody\n"
@@ -151,9 +151,9 @@ def test_a_hold_that_is_set_while_the_command_asks_stays(
     }
     assert shown.returncode == 1
     assert shown.stderr.splitlines()[-4:] == [
-        "ada-1: left as it is: it was held again meanwhile, by bob: the second reason",
+        "ada-1: left unchanged: it was held again meanwhile, by bob: the second reason",
         "ada-2 is not held any more",
-        "both goes on (it was held by ada: wrong prices; authorization: Invalid JWT)",
+        "both resumed (it was held by ada: wrong prices; authorization: Invalid JWT)",
         "lanes: 1 lane was stopped again meanwhile",
     ]
 
@@ -164,7 +164,7 @@ def test_a_hold_shows_that_the_token_was_refused_and_a_new_token_keeps_it(
     enqueue("loc")
     store.hold("loc", "Invalid JWT", "authorization")
     shown = quick("hold", "loc", "--reason", "asked them", "--by", "ada")
-    assert shown.stderr == "loc is held, and by authorization: Invalid JWT; let it go on with: lanes resume loc\n"
+    assert shown.stderr == "loc is held, and by authorization: Invalid JWT; resume it with: lanes resume loc\n"
     lane = json.loads(quick("status", "--json").stdout)["locations"][0]
     assert (lane["hold"], lane["held_by"]) == ("asked them", "ada")
     assert (lane["hold_causes"], lane["unauthorized"]) == (["operator", "authorization"], "Invalid JWT")

@@ -85,7 +85,7 @@ def test_watch_draws_on_a_screen_of_its_own(redis_url: str, bury: Callable[..., 
         assert process.wait(60) == 130
     assert b"\x1b[?1049h" in shown
     assert b"\x1b[?1049l" in shown
-    assert shown.endswith(b"lanes: interrupted: status changes nothing\r\n")
+    assert shown.endswith(b"lanes: interrupted: nothing was changed\r\n")
 
 
 def test_purge_asks_on_a_terminal(redis_url: str, store: LaneStore, bury: Callable[..., str], tmp_path: Path) -> None:
@@ -114,6 +114,6 @@ def test_typed_rows_get_a_hint_how_to_end_and_no_progress_bar(redis_url: str, tm
     row = '{"pipelineId":"p","locationId":"l","contactId":"c"}'
     status, shown = on_terminal(redis_url, tmp_path, "enqueue", "-", typed=f"{row}\n\x04")
     assert status == 0
-    assert "one row a line; Ctrl-D at the beginning of a line ends" in shown
+    assert "type one row per line; end with Ctrl-D at the start of a line" in shown
     assert "1 of 1 row accepted" in shown
     assert ESCAPE not in shown

@@ -109,13 +109,13 @@ def test_without_a_key_it_is_refused_before_anything_is_read(token: Token, store
 @pytest.mark.parametrize(
     ("arguments", "stdin", "status", "says"),
     [
-        (("set", "loc"), "", 1, "no token there"),
+        (("set", "loc"), "", 1, "no token found"),
         (("set", "loc"), "{}", 1, "must have one of: token, refresh_token, agency"),
         (("set", "loc"), "two words", 1, "must be printable ASCII without spaces"),
         (("set",), "pit-1", 2, "say which: LOCATION, or --agency COMPANY"),
         (("set", "loc", "--agency", "c"), "pit-1", 2, "say which"),
         (("set", "loc", "pit-1x"), "", 2, "unexpected extra argument"),
-        (("set", "--agency", "c", "--from-agency", "c"), "", 2, "--from-agency goes with a LOCATION alone"),
+        (("set", "--agency", "c", "--from-agency", "c"), "", 2, "--from-agency needs a LOCATION"),
         (("set", "a b"), "pit-1", 2, "must be 1 to 64 letters"),
         (("remove", "loc"), "", 1, "loc: no token is stored"),
     ],
@@ -137,18 +137,18 @@ def test_a_new_token_resumes_the_lane_and_replays_when_asked(
     other = bury("loc", "b", reason="refused")
     elsewhere = bury("else", "c", reason="unauthorized")
     store.hold("loc", "Invalid JWT", "authorization")
-    assert "loc goes on" in token("set", "loc", stdin="pit-1").stderr
+    assert "loc resumed" in token("set", "loc", stdin="pit-1").stderr
     assert {lane.location_id: lane.hold for lane in store.lanes()}["loc"] is None
     assert len(dead_of(store)) == 3
     store.hold("loc", "Invalid JWT", "authorization")
     shown = token("set", "loc", "--replay", stdin="pit-1").stderr.splitlines()
-    assert shown[1:] == ["loc: replayed 1 dead letter", "loc goes on"]
+    assert shown[1:] == ["loc: replayed 1 dead letter", "loc resumed"]
     assert sorted(dead_of(store)) == sorted([other, elsewhere])
 
 
 def test_what_an_operator_holds_stays_held(token: Token, store: LaneStore) -> None:
     store.hold("loc", "to look at it", "operator")
-    assert "goes on" not in token("set", "loc", stdin="pit-1").stderr
+    assert "resumed" not in token("set", "loc", stdin="pit-1").stderr
     assert store.lanes()[0].hold == "to look at it"
 
 
@@ -157,7 +157,7 @@ def test_the_token_of_an_agency_resumes_its_locations(token: Token, store: LaneS
         token("set", location, "--from-agency", agency)
         store.hold(location, "no token", "authorization")
     shown = token("set", "--agency", "company", stdin=json.dumps(PAIR)).stderr.splitlines()
-    assert shown[1:] == ["one goes on", "two goes on"]
+    assert shown[1:] == ["one resumed", "two resumed"]
     assert {lane.location_id for lane in store.lanes() if lane.hold} == {"three"}
 
 
@@ -193,7 +193,7 @@ def test_import(token: Token, tmp_path: Path, store: LaneStore) -> None:
     shown = token("import", "tokens.jsonl")
     assert shown.returncode == 1
     reported = shown.stderr.splitlines()
-    assert "two goes on" in reported
+    assert "two resumed" in reported
     assert "tokens.jsonl:5: must have locationId, or companyId for an agency's token" in reported
     assert "tokens.jsonl:8: must be a JSON object" in reported
     assert reported[-1] == "5 tokens stored, 4 refused"
@@ -206,7 +206,7 @@ def test_remove_asks(token: Token, store: LaneStore) -> None:
     assert (shown.returncode, "add --yes" in shown.stderr) == (2, True)
     assert CredentialStore(store).names() == ["loc"]
     assert token("remove", "loc", "--yes").stderr == "loc: removed\n"
-    assert token("list").stderr == "no tokens are stored; LANES_API_TOKEN serves every location\n"
+    assert token("list").stderr == "no tokens are stored; every location uses LANES_API_TOKEN\n"
 
 
 def test_rotate_key(token: Token) -> None:
@@ -220,7 +220,7 @@ def test_rotate_key(token: Token) -> None:
     assert shown.stderr.splitlines() == [
         "the stored token of lost cannot be decrypted: its key is not in LANES_SECRET_KEY",
         "5 tokens encrypted with the first key",
-        "lanes: 1 token could not be decrypted: keep their key, or set them again",
+        "lanes: 1 token could not be decrypted: keep the old key, or set them again",
     ]
     assert [entry["fingerprint"] for entry in listed(token, LANES_SECRET_KEY=new)] == ages
     assert [entry["kind"] for entry in listed(token)] == [None] * 6

@@ -139,7 +139,7 @@ def test_the_options(options: list[str], expected: dict[str, object]) -> None:
     ("options", "says"),
     [
         (["--latency", "soon"], "'--latency': must be seconds like 0.2 or 0.1-0.3 (it is 'soon')"),
-        (["--latency", "3-1"], "'--latency': the least (3) must not be more than the most (1)"),
+        (["--latency", "3-1"], "'--latency': the minimum (3) must not be above the maximum (1)"),
         (["--burst-limit-of", "loc"], "'--burst-limit-of': must be a location and a number like loc=250 (it is 'loc')"),
         (["--burst-limit-of", "loc=0"], "'--burst-limit-of': Input should be greater than 0"),
         (["--burst-window", "nan"], "'--burst-window': Input should be a finite number"),

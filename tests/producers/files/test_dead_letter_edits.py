@@ -57,9 +57,9 @@ def test_a_form_changes_only_edited_fields(
     ("letter", "text", "problem"),
     [
         (LETTER, "{", "is not JSON: Expecting property name"),
-        (LETTER, '{"name": "a", "name": "b"}', "name: must stand there only once"),
+        (LETTER, '{"name": "a", "name": "b"}', "name: must be given only once"),
         (LETTER, "[]", "must be an object of named fields"),
-        (LETTER, json.dumps({**IDENTITY, "_options": {}}), "_options: has no place in a body"),
+        (LETTER, json.dumps({**IDENTITY, "_options": {}}), "_options: must not be in a body"),
         (LETTER, json.dumps({**IDENTITY, "statu": "won"}), "statu: no such field; did you mean status?"),
         (LETTER, json.dumps({**IDENTITY, "status": "won!"}), "status: should be 'open', 'won'"),
         (LETTER, json.dumps({**IDENTITY, "followers": []}), "v3 has it"),

@@ -73,7 +73,7 @@ def test_csv_with_and_without_bom_crlf_and_blank_lines(content: str, numbers: li
 
 
 NESTED = "[" * 100_000 + "]" * 100_000
-TWICE = "must stand there only once"
+TWICE = "must be given only once"
 
 JSON_LINES: list[tuple[str | bytes, str]] = [
     ("null", "must be a JSON object (it is None)"),
@@ -177,7 +177,7 @@ CSV_FILES: list[tuple[str | bytes, list[str]]] = [
     ('p,l,c,"a""b"', ['2 p l c a"b']),
     ('p,l,c,"a,b"', ["2 p l c a,b"]),
     ('p,l,c,"one\ntwo\r\n\nfive"\np,l,d,\n', ["2-5 p l c one\ntwo\r\n\nfive", "6 p l d"]),
-    ("p,l,c,a\rb", ["2 is not CSV: a carriage return stands outside quotes (it is 'p,l,c,a\\rb')"]),
+    ("p,l,c,a\rb", ["2 is not CSV: there is a carriage return outside quotes (it is 'p,l,c,a\\rb')"]),
     ('p,l,c,"a\rb"', ["2 p l c a\rb"]),
     (",,,", ["2 "]),
     (b"p,l,c,\xff", ["2 must be UTF-8; byte 7 is not"]),
@@ -217,15 +217,15 @@ def test_the_rows_of_a_csv_file(content: str | bytes, wanted: list[str]) -> None
 @pytest.mark.parametrize(
     ("header", "wanted"),
     [
-        ("pipelineId;locationId;contactId", "must have commas between its cells, as the header, too"),
-        ("pipelineId\tlocationId\tcontactId", "must have commas between its cells, as the header, too"),
-        ("contactId,name,contactId", "contactId: must stand in the header only once"),
-        ("contactId, contactId ", "contactId: must stand in the header only once"),
-        ("contactId,,name", "cannot be understood: column 2 has no name in the header"),
-        ("contactId,", "cannot be understood: column 2 has no name in the header"),
-        ('contactId,"open', "cannot be understood: the header, line 1, is broken"),
-        (b"contactId,\xff", "cannot be understood: the header, line 1, is broken"),
-        ("contactId,\0", "cannot be understood: the header, line 1, is broken"),
+        ("pipelineId;locationId;contactId", "must have commas between its cells, like the header"),
+        ("pipelineId\tlocationId\tcontactId", "must have commas between its cells, like the header"),
+        ("contactId,name,contactId", "contactId: must be in the header only once"),
+        ("contactId, contactId ", "contactId: must be in the header only once"),
+        ("contactId,,name", "cannot be read: column 2 has no name in the header"),
+        ("contactId,", "cannot be read: column 2 has no name in the header"),
+        ('contactId,"open', "cannot be read: the header in line 1 is invalid"),
+        (b"contactId,\xff", "cannot be read: the header in line 1 is invalid"),
+        ("contactId,\0", "cannot be read: the header in line 1 is invalid"),
     ],
 )
 def test_under_a_wrong_header_every_row_is_refused(header: str | bytes, wanted: str) -> None:
@@ -239,7 +239,7 @@ def test_under_a_wrong_header_every_row_is_refused(header: str | bytes, wanted: 
 def test_a_broken_row_under_a_wrong_header_is_reported_once() -> None:
     assert reported(b"contactId,contactId\n\xff\na,b\n", "csv") == [
         "2 must be UTF-8; byte 1 is not (it is b'\\xff\\n')",
-        "3 contactId: must stand in the header only once",
+        "3 contactId: must be in the header only once",
     ]
 
 

@@ -35,7 +35,7 @@ class CountedStore(LaneStore):
             self.began.set()
             self.go_on.wait()
             if self.broken:
-                raise ValueError("what nobody expected")  # noqa: EM101, TRY003 - any error will do
+                raise ValueError("what nobody expected")
         return found
 
 
