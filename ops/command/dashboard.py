@@ -1,6 +1,5 @@
 """`lanes dashboard`: Flower with our pages."""
 
-import os
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ from lanes.settings import DashboardSettings
 from ops.command.console import examples
 from ops.command.failures import WrongUse
 from ops.command.session import Session, connected
-from worker.app import load_app
+from worker.app import load_dashboard_app
 from worker.dashboard import options
 from worker.dashboard.access import AccessPolicy, AccessPolicyError, read_credentials
 
@@ -64,8 +63,6 @@ def _read_users(path: Path) -> list[str]:
 
 
 def _serve(settings: DashboardSettings, access: AccessPolicy) -> None:
-    os.environ["LANES_REDIS_URL"] = settings.redis_url  # what the option --redis-url named, for the Celery app
-    os.environ.pop("LANES_REDIS_URL_FILE", None)
     # Redis may be away: the pages say so until it is back. Data of another schema stay so.
     with connect(settings.redis_url) as client:
         store = LaneStore(client, settings.prefix)
@@ -74,4 +71,4 @@ def _serve(settings: DashboardSettings, access: AccessPolicy) -> None:
         except RedisUnavailableError as error:
             if error.trouble is Trouble.SCHEMA:
                 raise
-        options.run(load_app(), store, settings, access)
+        options.run(load_dashboard_app(settings), store, settings, access)
