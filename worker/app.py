@@ -15,8 +15,8 @@ from lanes.errors import SettingsError
 from lanes.settings import DashboardSettings, WorkerSettings
 from worker.broker import broker_of
 from worker.delivery.shift import run_shift
-from worker.delivery.shift_tracker import ShiftTask
-from worker.enqueue_task import EnqueueTask, enqueue_rows
+from worker.delivery.shift_tracker import ShiftRequest
+from worker.enqueue_task import EnqueueRequest, enqueue_rows
 from worker.highlevel.client import user_agent
 from worker.logging.setup import configure_celery_logging, configure_logging
 from worker.runtime import Runtime
@@ -65,8 +65,9 @@ def make_dashboard_app(settings: DashboardSettings) -> Celery:
             "socket_keepalive": True,
         },
     )
-    app.task(name=SHIFT_TASK, base=ShiftTask, bind=True, acks_late=False)(work_shift)
-    app.task(name=ENQUEUE_TASK, base=EnqueueTask, bind=True, acks_late=True, reject_on_worker_lost=True)(enqueue)
+    app.task(name=SHIFT_TASK, Request=ShiftRequest, bind=True, acks_late=False)(work_shift)
+    redelivered = {"acks_late": True, "reject_on_worker_lost": True}
+    app.task(name=ENQUEUE_TASK, Request=EnqueueRequest, bind=True, **redelivered)(enqueue)
     return app
 
 

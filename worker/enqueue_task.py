@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import structlog
-from celery import Task
 from celery.exceptions import Reject
 from celery.worker.request import Request
 
@@ -37,12 +36,6 @@ class EnqueueRequest(Request):  # type: ignore[misc]
 
     argsrepr = property(lambda _: "(...)")
     kwargsrepr = property(lambda _: "{...}")
-
-
-class EnqueueTask(Task):  # type: ignore[misc]
-    """The base of `producers.enqueue`."""
-
-    Request = EnqueueRequest
 
 
 def enqueue_rows(

@@ -45,8 +45,7 @@ class Runtime:
     def context(self, hostname: str) -> WorkerContext:
         """Return what the shifts of this process share."""
         with self._lock:
-            if self._context is None:
-                self._context = self._make_context(hostname)
+            self._context = self._context or self._make_context(hostname)
             return self._context
 
     def _make_context(self, hostname: str) -> WorkerContext:

@@ -3,7 +3,6 @@
 import threading
 import time
 
-from celery import Task
 from celery.worker import state as worker_state
 from celery.worker.request import Request
 
@@ -62,9 +61,3 @@ class ShiftRequest(Request):  # type: ignore[misc]
         """The pool has a slot for it."""
         self.app.runtime.shift_tracker.mark_accepted(self.id)
         super().on_accepted(pid, time_accepted)
-
-
-class ShiftTask(Task):  # type: ignore[misc]
-    """The base of `work_shift`."""
-
-    Request = ShiftRequest

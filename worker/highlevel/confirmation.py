@@ -5,7 +5,6 @@ here are the API's own error envelopes and common ones.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from worker.highlevel.envelope import parse_body
@@ -51,26 +50,15 @@ def confirms(body: Mapping[str, Any]) -> bool:
     return isinstance(body.get("opportunity"), dict) or isinstance(body.get("new"), bool)
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """How an answer differs from the request. `field`: one that proves that the answer belongs to another upsert."""
+def differing_field(sent: Mapping[str, Any], opportunity: Mapping[str, Any]) -> str | None:
+    """Return the first field in which an answer's opportunity differs from the sent body. A missing field is equal.
 
-    field: str | None = None
-    other_contact: bool = False
-
-
-SAME = Comparison()
-
-
-def compare(sent: Mapping[str, Any], opportunity: Mapping[str, Any]) -> Comparison:
-    """Compare the opportunity of an answer with the body that was sent. A missing field is no difference.
-
-    Contacts get merged, so an answer with another contact may still belong to this upsert.
+    `contactId` comes last: contacts get merged, so an answer with another contact may still belong to this upsert.
     """
-    for name in ("locationId", "pipelineId", "id"):
+    for name in ("locationId", "pipelineId", "id", "contactId"):
         if _differs(sent.get(name), opportunity.get(name)):
-            return Comparison(name)
-    return Comparison(other_contact=_differs(sent.get("contactId"), opportunity.get("contactId")))
+            return name
+    return None
 
 
 def _differs(sent: object, answered: object) -> bool:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from worker.highlevel.confirmation import OTHER_CONTACT, SAME, compare, confirms, fields_of, reports_failure
+from worker.highlevel.confirmation import OTHER_CONTACT, confirms, differing_field, fields_of, reports_failure
 from worker.highlevel.content import mask_content
 from worker.highlevel.envelope import code_of, cut, describe, is_html, message_of, parse_body, text_of
 from worker.highlevel.rate_limits import RateLimitHeaders, read_rate_limits
@@ -142,9 +142,10 @@ def _success(answer: Answer, body: Mapping[str, Any], trace_id: str | None, sent
         return doubt(_describe_unconfirmed(answer))
     opportunity, new = body.get("opportunity"), body.get("new")
     named = opportunity if isinstance(opportunity, dict) else {}
-    found = compare(fields_of(sent), named) if sent and named else SAME
-    if found.field:
-        return doubt(f"HTTP {status} names another {found.field} than was sent")
+    field = differing_field(fields_of(sent), named) if sent and named else None
+    other_contact = field == "contactId"
+    if field and not other_contact:
+        return doubt(f"HTTP {status} names another {field} than was sent")
     opportunity_id = text_of(named.get("id"))
     warnings = [] if opportunity_id and isinstance(new, bool) else ["the answer does not hold the promised body"]
     return Outcome(
@@ -153,8 +154,8 @@ def _success(answer: Answer, body: Mapping[str, Any], trace_id: str | None, sent
         trace_id=trace_id,
         opportunity_id=opportunity_id,
         new=new if isinstance(new, bool) else None,
-        warning="; ".join([*warnings, OTHER_CONTACT] if found.other_contact else warnings) or None,
-        other_contact=found.other_contact,
+        warning="; ".join([*warnings, OTHER_CONTACT] if other_contact else warnings) or None,
+        other_contact=other_contact,
     )
 
 

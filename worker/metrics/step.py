@@ -36,20 +36,16 @@ def worker_samples(pool: Any, shift_tracker: ShiftTracker, shared: WorkerContext
 
 def why_not_ready(shared: WorkerContext) -> list[str]:
     """Return why a worker cannot send the jobs of every location now, a line for each reason; empty if it can."""
-    found = []
-    if not shared.ready:
-        found.append("it has not started yet")
-    if shared.stop:
-        found.append("it stops")
-    if shared.redis.is_unavailable:
-        found.append("Redis is away")
-    if undecryptable := shared.tokens.unservable.undecryptable:
-        found.append(f"it cannot decrypt {undecryptable} of the stored tokens: see LANES_SECRET_KEY")
-    elif shared.tokens.unservable.some:
-        found.append("it cannot renew the tokens of some locations: see its log")
-    if shared.local_failures.active:
-        found.append("it cannot send: see its log")
-    return found
+    undecryptable, some_unservable = shared.tokens.unservable.undecryptable, shared.tokens.unservable.some
+    reasons = {
+        "it has not started yet": not shared.ready,
+        "it stops": shared.stop,
+        "Redis is away": shared.redis.is_unavailable,
+        f"it cannot decrypt {undecryptable} of the stored tokens: see LANES_SECRET_KEY": undecryptable,
+        "it cannot renew the tokens of some locations: see its log": some_unservable and not undecryptable,
+        "it cannot send: see its log": shared.local_failures.active,
+    }
+    return [reason for reason, applies in reasons.items() if applies]
 
 
 class WorkerMetrics:

@@ -53,14 +53,6 @@ class CachedToken:
     ends_at: float | None = None
 
 
-@dataclass(slots=True)
-class TokenWait:
-    """When a location began to wait for its token, and when it last asked; of `time.monotonic()`."""
-
-    began_at: float
-    asked_at: float
-
-
 class TokenProvider:
     """The tokens of locations, cached for a few seconds in each process. Thread-safe.
 
@@ -86,7 +78,7 @@ class TokenProvider:
         self._default = settings.api_token.get_secret_value() if settings.api_token else ""
         self._cache: dict[str, CachedToken] = {}
         self._rejected: dict[str, int] = {}
-        self._waits: dict[str, TokenWait] = {}
+        self._waits: dict[str, tuple[float, float]] = {}  # location -> when its wait began, when it last asked
         self._clock = time.monotonic
         self._chance = random.Random()  # noqa: S311 - jitter, not a secret
 
@@ -209,11 +201,11 @@ class TokenProvider:
     def _wait(self, location_id: str) -> float:
         """Return the pause of a lane: half of the time that it has waited so far, within bounds."""
         now = self._clock()
-        wait = self._waits.get(location_id)
-        if wait is None or now - wait.asked_at > WAITS_FORGOTTEN * self._timing.poll_seconds:
-            wait = self._waits[location_id] = TokenWait(now, now)
-        wait.asked_at = now
-        return min(self._timing.poll_seconds, max(MIN_WAIT, (now - wait.began_at) / 2))
+        began_at, asked_at = self._waits.get(location_id, (now, now))
+        if now - asked_at > WAITS_FORGOTTEN * self._timing.poll_seconds:
+            began_at = now
+        self._waits[location_id] = began_at, now
+        return min(self._timing.poll_seconds, max(MIN_WAIT, (now - began_at) / 2))
 
     def _remember(self, cached: CachedToken) -> Token:
         if len(self._cache) >= MAX_CACHED:

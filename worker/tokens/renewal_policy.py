@@ -38,9 +38,8 @@ def is_refreshable(credential: Credential, outcome: Outcome, now: float) -> bool
     """Return whether a refused request may succeed with a renewed token: not if it was renewed just before."""
     if outcome.kind is not OutcomeKind.UNAUTHORIZED or outcome.status != 401 or not credential.renewable:
         return False
-    if any(words in (outcome.message or "").lower() for words in NOT_REFRESHABLE):
-        return False
-    return not just_refreshed(credential, now)
+    useless = any(words in (outcome.message or "").lower() for words in NOT_REFRESHABLE)
+    return not useless and not just_refreshed(credential, now)
 
 
 def just_refreshed(credential: Credential, now: float) -> bool:

@@ -36,7 +36,7 @@ AGENCY_FIRST = RequestFailure("the token of its agency is renewed first")
 
 @dataclass(frozen=True, slots=True)
 class RenewalAttempt:
-    """A renewal under the lock, which ends at `until` (`time.monotonic()`). `first_at` and `now`: see `RenewalStart`."""
+    """A renewal under a lock that ends at `until` (`time.monotonic()`). `first_at` and `now`: see `RenewalStart`."""
 
     name: str
     holder: str
@@ -157,7 +157,8 @@ class Renewer:
         answer: Grant | TokenDenied | RequestFailure = RequestFailure("interrupted")
         retry_delay: RetryDelay | None = None
         try:
-            answer = self._ask(attempt)
+            of_agency = credential.kind is CredentialKind.AGENCY
+            answer = self._exchange(attempt) if of_agency else self._refresh(attempt)
             if isinstance(answer, Grant):
                 self._persist(attempt, answer)
         finally:
@@ -165,13 +166,7 @@ class Renewer:
                 retry_delay = self._give_up(attempt, answer, self._clock() - began_at)
         return retry_delay
 
-    def _ask(self, attempt: RenewalAttempt) -> Grant | TokenDenied | RequestFailure:
-        credential = attempt.credential
-        if credential.kind is CredentialKind.AGENCY:
-            return self._exchange(attempt)
-        return self._refresh(attempt, "Company" if attempt.name.startswith(AGENCY) else "Location")
-
-    def _refresh(self, attempt: RenewalAttempt, user_type: str) -> Grant | TokenDenied | RequestFailure:
+    def _refresh(self, attempt: RenewalAttempt) -> Grant | TokenDenied | RequestFailure:
         credential = attempt.credential
         client_id = credential.client_id or self._client_id
         client_secret = credential.client_secret or self._client_secret
@@ -185,7 +180,7 @@ class Renewer:
             credential.refresh_token,
             client_id,
             client_secret,
-            user_type,
+            "Company" if attempt.name.startswith(AGENCY) else "Location",
             replaces=credential.access_token,
             owner=attempt.name.removeprefix(AGENCY),
             within=within,
