@@ -133,7 +133,7 @@ def _success(answer: Answer, body: Mapping[str, Any], trace_id: str | None, sent
     """Return the outcome of a 2xx. Only its body shows whether the API accepted the upsert."""
     status = answer.status
     if not answer.cut and reports_failure(body):
-        message = message_of(body) or f"HTTP {status}, and the body tells of a failure"
+        message = message_of(body) or f"HTTP {status}, and the body reports a failure"
         return Outcome(OutcomeKind.REFUSED, status, cut(message), trace_id, code=code_of(body))
     doubt = partial(
         Outcome, OutcomeKind.UNCONFIRMED, status, trace_id=trace_id, wait=_retry_after(answer.headers), in_doubt=True

@@ -40,7 +40,7 @@ def why_not_ready(shared: WorkerContext) -> list[str]:
     reasons = {
         "it has not started yet": not shared.ready,
         "it stops": shared.stop,
-        "Redis is away": shared.redis.is_unavailable,
+        "Redis is unavailable": shared.redis.is_unavailable,
         f"it cannot decrypt {undecryptable} of the stored tokens: see LANES_SECRET_KEY": undecryptable,
         "it cannot renew the tokens of some locations: see its log": some_unservable and not undecryptable,
         "it cannot send: see its log": shared.local_failures.active,

@@ -73,7 +73,7 @@ def warn_unsafe(finding: Finding) -> None:
 def refusal_lines(findings: Sequence[Finding]) -> list[str]:
     """Return a line for each reason not to start, and one that says how to start anyway."""
     lines = [f"the worker does not start: {finding.text}; {finding.advice}" for finding in findings]
-    return [*lines, "LANES_ALLOW_UNSAFE_REDIS=true lets it start all the same"] if lines else []
+    return [*lines, "LANES_ALLOW_UNSAFE_REDIS=true lets it start anyway"] if lines else []
 
 
 def undecryptable_lines(store: CredentialStore, settings: WorkerSettings) -> list[str]:

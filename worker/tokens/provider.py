@@ -91,7 +91,7 @@ class TokenProvider:
                 return self._look_up(location_id)
             except RedisUnavailableError:
                 if cached is None or ended:
-                    return self._later(Token(location_id, 0), "Redis is away", REDIS_AWAY_SECONDS)
+                    return self._later(Token(location_id, 0), "Redis is unavailable", REDIS_AWAY_SECONDS)
         elif cached.renew_at is not None and now >= cached.renew_at:
             cached.renew_at = now + RENEW_AGAIN_SECONDS
             self._renewer.renew(location_id, cached.token.version)

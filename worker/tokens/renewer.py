@@ -266,12 +266,8 @@ class Renewer:
         left = 0.0 if unspent or attempt.first_at is None else self._timing.grace - attempt.waited - took
         pause = self._pause(attempt.name, answer, took, in_grace=left > 0)
         log.warning("token_not_renewed", token=attempt.name, error=answer.message)
-        if answer.local:
-            self._store.release_token_lock(
-                attempt.name, attempt.holder, unspent=unspent
-            )  # other workers may retry at once
-        else:
-            self._store.release_token_lock(attempt.name, attempt.holder, answer.message, pause, unspent=unspent)
+        note, locked = ("", 0.0) if answer.local else (answer.message, pause)  # local: others may retry at once
+        self._store.release_token_lock(attempt.name, attempt.holder, note, locked, unspent=unspent)
         return RetryDelay(pause, left)
 
     def _pause(self, name: str, answer: RequestFailure, took: float, *, in_grace: bool) -> float:
