@@ -46,7 +46,7 @@ class StartupCheckStep(bootsteps.StartStopStep):  # type: ignore[misc]
         watch = CredentialWatch(shared.settings, tokens, shared.tokens.unservable)
         with contextlib.suppress(LanesError, OSError):
             watch.check()  # before the first job, so that no job is released that cannot be sent
-        runtime.supervisor.start(every("startup_check", STARTUP_CHECK_SECONDS, startup_check.recheck))
+        runtime.supervisor.start(every("startup-check", STARTUP_CHECK_SECONDS, startup_check.recheck))
         runtime.supervisor.start(every("credential-watch", CREDENTIALS_SECONDS, watch.check))
 
 

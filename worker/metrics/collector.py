@@ -22,7 +22,7 @@ from worker.metrics.snapshot import MetricsSnapshot, take_snapshot
 log = structlog.get_logger()
 
 FRESH_SECONDS = 5.0
-FRESH_FACTOR = 20  # a snapshot is fresh for at least 20 times its duration: it costs Redis 5 % of its time at most
+FRESH_FACTOR = 20  # a slow snapshot is fresh for 20 times its duration, so it costs Redis 5 % of its time at most
 STALE_SECONDS = 60.0
 WAIT_SECONDS = 0.25
 

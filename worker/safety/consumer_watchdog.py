@@ -27,7 +27,7 @@ from worker.shared_flag import SharedFlag
 
 log = structlog.get_logger()
 
-CHECKS = 12  # within the longest allowed silence
+CHECKS = 12  # in the longest allowed silence
 HEARTBEATS = 3
 EX_SOFTWARE = 70  # sysexits.h: an internal error; the service manager restarts the worker
 

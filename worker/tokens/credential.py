@@ -22,7 +22,7 @@ class CredentialKind(StrEnum):
 
     PRIVATE = "private"  # a Private Integration Token, which is never renewed
     OAUTH = "oauth"  # a pair: the refresh token is exchanged for the next pair
-    AGENCY = "agency"  # exchanged for the token of an agency
+    AGENCY = "agency"  # obtained with the token of its agency
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class CredentialWatch:
         return name in self._confirmed or now - self._since.get(name, now) >= TRY_AGAIN_SECONDS
 
     def _log_changes(self) -> None:
-        """Log the begin and the end of the state in which some cannot be decrypted."""
+        """Log when credentials become undecryptable, and when all can be decrypted again."""
         if self._undecryptable and not self._logged:
             count, some = len(self._undecryptable), sorted(self._undecryptable)[:NAMED]
             log.error("credentials_undecryptable", credentials=count, some=some, error=self._why, remedy=REMEDY)

@@ -61,7 +61,7 @@ class OAuthClient:
         owner: str = "",
         within: float = math.inf,
     ) -> Grant | TokenDenied | RequestFailure:
-        """Exchange a refresh token for the next pair, within so many seconds.
+        """Exchange a refresh token for the next pair, in at most `within` seconds.
 
         `user_type` is `Location` or `Company`, `owner` its id: a pair of another owner is rejected. `replaces` is the
         current access token: no message repeats it.
@@ -80,7 +80,7 @@ class OAuthClient:
     def exchange(
         self, company_id: str, location_id: str, agency_token: str, *, replaces: str = "", within: float = math.inf
     ) -> Grant | TokenDenied | RequestFailure:
-        """Exchange an agency's token for a location's, within so many seconds. One of another location is rejected.
+        """Get a location's token with its agency's, in at most `within` seconds. One of another location is rejected.
 
         `replaces` is the current token: no message repeats it.
         """

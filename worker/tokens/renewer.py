@@ -112,7 +112,7 @@ class Renewer:
         try:
             self._renew(name, version)
         except VaultError as error:
-            log.debug("token_not_renewed", token=name, error=str(error))  # logged where it is needed to send
+            log.debug("token_not_renewed", token=name, error=str(error))  # the shift that needs the token logs it
         except RedisUnavailableError as error:
             log.warning("token_not_renewed", token=name, error=str(error))
         except Exception:
