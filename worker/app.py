@@ -1,6 +1,6 @@
-"""The Celery app: its settings, its two tasks, and the dispatcher in every worker.
+"""The Celery apps: a worker's, with its tasks and steps, and the dashboard's.
 
-Importing this module starts nothing; `load_app` makes the app of this process.
+Importing this module starts nothing. `load_app` and `load_dashboard_app` set up the process.
 """
 
 import os
@@ -9,22 +9,14 @@ from functools import cache
 from typing import Any
 
 import structlog
-from celery import Celery
-from celery.signals import (
-    celeryd_after_setup,
-    setup_logging,
-    worker_process_init,
-    worker_process_shutdown,
-    worker_ready,
-    worker_shutting_down,
-)
+from celery import Celery, signals
 
 from lanes.errors import SettingsError
-from lanes.settings import WorkerSettings
+from lanes.settings import DashboardSettings, WorkerSettings
 from worker.broker import broker_of
 from worker.delivery.shift import run_shift
-from worker.delivery.shift_tracker import ShiftTask
-from worker.enqueue_task import EnqueueTask, enqueue_rows
+from worker.delivery.shift_tracker import ShiftRequest
+from worker.enqueue_task import EnqueueRequest, enqueue_rows
 from worker.highlevel.client import user_agent
 from worker.logging.setup import configure_celery_logging, configure_logging
 from worker.runtime import Runtime
@@ -36,17 +28,17 @@ from worker.task_names import ENQUEUE_TASK, SHIFT_TASK
 
 log = structlog.get_logger()
 
-MAX_SENDERS = 4  # processes; a container may see many cores of which it has no share
+MAX_SENDERS = 4  # processes; a container may see more cores than it may use
 
 
 def default_concurrency() -> int:
-    """Return a process that sends for each core, as far as they are of use, and one for other tasks."""
+    """Return the number of pool processes: one sender for each core, at most MAX_SENDERS, and one for other tasks."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, MAX_SENDERS) + 1
 
 
-def make_app(settings: WorkerSettings) -> Celery:
-    """Return the Celery app for these settings, with its tasks, its steps and its `runtime`."""
+def make_dashboard_app(settings: DashboardSettings) -> Celery:
+    """Return an app that knows the broker and the tasks, for Flower. It cannot run a worker."""
     broker = broker_of(settings.redis_url)
     app = Celery("lanes", broker=broker.url)
     app.conf.update(
@@ -66,16 +58,23 @@ def make_app(settings: WorkerSettings) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_channel_error_retry=True,  # a Redis that is full, read-only or without a disk is as one that is away
+        broker_channel_error_retry=True,  # also while Redis is full, read-only or has no disk
         broker_transport_options={
             "global_keyprefix": f"{settings.prefix}celery:",
-            "visibility_timeout": 60,  # seconds until another worker gets what a dead one had in hand
+            "visibility_timeout": 60,  # seconds until a dead worker's unacknowledged messages are redelivered
             "socket_keepalive": True,
         },
     )
+    app.task(name=SHIFT_TASK, Request=ShiftRequest, bind=True, acks_late=False)(work_shift)
+    redelivered = {"acks_late": True, "reject_on_worker_lost": True}
+    app.task(name=ENQUEUE_TASK, Request=EnqueueRequest, bind=True, **redelivered)(enqueue)
+    return app
+
+
+def make_app(settings: WorkerSettings) -> Celery:
+    """Return a worker's app, with its steps and its `runtime`."""
+    app = make_dashboard_app(settings)
     app.runtime = Runtime(app, settings)
-    app.task(name=SHIFT_TASK, base=ShiftTask, bind=True, acks_late=False)(work_shift)
-    app.task(name=ENQUEUE_TASK, base=EnqueueTask, bind=True, acks_late=True, reject_on_worker_lost=True)(enqueue)
     app.steps["consumer"].update((StartupCheckStep, DispatcherStep))
     if settings.metrics_port:
         app.steps["worker"].add(MetricsStep)
@@ -84,20 +83,30 @@ def make_app(settings: WorkerSettings) -> Celery:
 
 @cache
 def load_app() -> Celery:
-    """Return the app of this process. The first call reads the settings, sets up the logs and patches Celery."""
+    """Return the worker's app of this process. The first call reads the settings and sets up the process."""
     settings = load_settings()
-    configure_logging(settings)
-    patch_channel_close()
-    restrict_remote_control()
-    patch_body_dump()
-    patch_message_parsing()
+    _set_up_process(settings)
     app = make_app(settings)
     connect_signals(app.runtime)
     return app
 
 
+def load_dashboard_app(settings: DashboardSettings) -> Celery:
+    """Set up the process of the dashboard and return its app. Settings that only workers use are not read."""
+    _set_up_process(settings)
+    return make_dashboard_app(settings)
+
+
+def _set_up_process(settings: DashboardSettings) -> None:
+    configure_logging(settings)
+    patch_channel_close()
+    restrict_remote_control()
+    patch_body_dump()
+    patch_message_parsing()
+
+
 def load_settings() -> WorkerSettings:
-    """Return the settings of this process, or end it with a line for each that is wrong (exit status 2)."""
+    """Return the settings of this process. Wrong ones end it with exit status 2 and a line for each."""
     try:
         return WorkerSettings.load()
     except SettingsError as error:
@@ -111,37 +120,33 @@ def work_shift(task: Any) -> None:
 
 
 def enqueue(task: Any, rows: Any, durability: str | None = None) -> dict[str, Any]:
-    """Enqueue one row, or a list of rows, sent by any Celery client."""
+    """Enqueue one row or a list of rows, sent by any Celery client."""
     runtime: Runtime = task.app.runtime
-    return enqueue_rows(
-        runtime.context(task.request.hostname).store, runtime.settings, task.request.id, rows, durability
-    )
+    store = runtime.context(task.request.hostname).store
+    return enqueue_rows(store, runtime.settings, task.request.id, rows, durability)
 
 
 def connect_signals(runtime: Runtime) -> None:
-    """Follow Celery through the life of a worker and of its processes."""
+    """Connect the runtime to Celery's signals of a worker and its pool processes."""
 
     def set_up_logs(loglevel: int | str, logfile: str | None, **_: Any) -> None:
-        """Celery asks who will do it, and then leaves the logs alone."""
-        configure_celery_logging(runtime.settings, loglevel, logfile)
+        configure_celery_logging(runtime.settings, loglevel, logfile)  # Celery then sets up none of its own
 
-    def say_ready(sender: Any, **_: Any) -> None:
+    def hide_banner(instance: Any, **_: Any) -> None:
+        instance.quiet = instance.quiet or not sys.stdout.isatty()
+
+    def on_ready(sender: Any, **_: Any) -> None:
         runtime.ready.set()
         log.info("worker_ready", worker=sender.hostname, slots=sender.pool.num_processes, version=user_agent())
 
-    def release_nothing_more(sender: str, how: str, **_: Any) -> None:
+    def on_shutdown(sender: str, how: str, **_: Any) -> None:
         runtime.stop.set()
         runtime.wakeup.wake()
         log.info("worker_stopping", worker=sender, how=how.lower())
 
-    setup_logging.connect(set_up_logs, weak=False)
-    celeryd_after_setup.connect(no_banner, weak=False)
-    worker_ready.connect(say_ready, weak=False)
-    worker_shutting_down.connect(release_nothing_more, weak=False)
-    worker_process_init.connect(lambda **_: runtime.begin_process(), weak=False)
-    worker_process_shutdown.connect(lambda **_: runtime.end_process(), weak=False)
-
-
-def no_banner(instance: Any, **_: Any) -> None:
-    """What is drawn for people is no line of a log."""
-    instance.quiet = instance.quiet or not sys.stdout.isatty()
+    signals.setup_logging.connect(set_up_logs, weak=False)
+    signals.celeryd_after_setup.connect(hide_banner, weak=False)
+    signals.worker_ready.connect(on_ready, weak=False)
+    signals.worker_shutting_down.connect(on_shutdown, weak=False)
+    signals.worker_process_init.connect(lambda **_: runtime.begin_process(), weak=False)
+    signals.worker_process_shutdown.connect(lambda **_: runtime.end_process(), weak=False)

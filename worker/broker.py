@@ -1,6 +1,6 @@
-"""Where Celery has its messages: the Redis of the lanes, spoken to exactly as the lanes' own client speaks to it.
+"""Celery's broker: the Redis of the lanes, with the same connection options as the lanes' own client.
 
-Left to itself, Celery takes any certificate of a `rediss://` address, and knows no `unix://`.
+By default Celery accepts any certificate of a `rediss://` URL, and does not know `unix://`.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from redis.connection import parse_url
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """An address as Celery takes it, and how TLS is verified (`broker_use_ssl`), None where there is none."""
+    """A broker URL of Celery, and how to verify TLS (`broker_use_ssl`), None without TLS."""
 
     url: str
     tls: dict[str, Any] | None
 
 
 def broker_of(redis_url: str) -> Broker:
-    """Return the broker at `LANES_REDIS_URL`, which may have options of redis-py behind its `?`."""
+    """Return the broker at `LANES_REDIS_URL`, which may have options of redis-py after a `?`."""
     known, parts = parse_url(redis_url), urlsplit(redis_url)  # type: ignore[no-untyped-call]
     database = known.get("db", 0)
     if parts.scheme == "unix":

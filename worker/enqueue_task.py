@@ -1,10 +1,9 @@
-"""The way in for Celery clients that do not have this package: `producers.enqueue`."""
+"""`producers.enqueue`: the task for Celery clients that do not have this package."""
 
 from dataclasses import replace
 from typing import Any
 
 import structlog
-from celery import Task
 from celery.exceptions import Reject
 from celery.worker.request import Request
 
@@ -35,36 +34,23 @@ log = structlog.get_logger()
 class EnqueueRequest(Request):  # type: ignore[misc]
     """A message whose arguments are bodies: no event, log line or page shows them."""
 
-    @property
-    def argsrepr(self) -> str:
-        """Instead of the arguments."""
-        return "(...)"
-
-    @property
-    def kwargsrepr(self) -> str:
-        """Instead of the arguments."""
-        return "{...}"
-
-
-class EnqueueTask(Task):  # type: ignore[misc]
-    """The base of `producers.enqueue`."""
-
-    Request = EnqueueRequest
+    argsrepr = property(lambda _: "(...)")
+    kwargsrepr = property(lambda _: "{...}")
 
 
 def enqueue_rows(
     store: LaneStore, settings: ProducerSettings, task_id: str, rows: Any, durability: str | None = None
 ) -> dict[str, Any]:
-    """Enqueue one row (an object with the body's own field names, options under `_options`) or a list of them.
+    """Enqueue one row (an object with the body's own field names, options under `_options`) or a list of rows.
 
-    The ids are made from the task's, so that a message that is delivered twice makes no second job.
+    Job ids are derived from the task id, so a message that is delivered twice makes no second job.
 
     Returns:
-        `accepted`, `duplicates` (counts), `job_ids`, and `refused` (one line a row).
+        `accepted` and `duplicates` (counts), `job_ids`, and `refused` (one line for each row).
 
     Raises:
-        InvalidJobError: the id of the task cannot be that of a job, or `durability` is none.
-        Reject: Redis does not take the rows now; the message goes back to its queue.
+        InvalidJobError: the task id is not a valid job id, or `durability` is unknown.
+        Reject: Redis is unavailable; the message goes back to its queue.
     """
     check_job_id(task_id)
     asked = durability_for(settings, durability)
@@ -72,7 +58,7 @@ def enqueue_rows(
     report = EnqueueReport()
     for some in batched(number_rows(rows)):
         batch = _with_task_ids(some, task_id, settings, alone=len(rows) == 1)
-        new_jobs, insistence = batch.new_jobs, RetryBudget(settings.enqueue_timeout_seconds)
+        new_jobs, budget = batch.new_jobs, RetryBudget(settings.enqueue_timeout_seconds)
 
         def attempt(seconds: float, new_jobs: Any = new_jobs) -> Any:
             return raise_if_unavailable(
@@ -80,7 +66,7 @@ def enqueue_rows(
             )
 
         try:
-            record_results(batch, insistence.run(attempt), report)
+            record_results(batch, budget.run(attempt), report)
         except NotDurableError as error:
             record_results(batch, error.answers, report)
             log.warning("enqueued_below_durability", task=task_id, durability=str(asked), error=str(error))
@@ -91,12 +77,11 @@ def enqueue_rows(
         "accepted": report.accepted,
         "duplicates": report.duplicates,
         "job_ids": report.job_ids,
-        "refused": [str(refusal) for refusal in report.refused],
+        "refused": [str(row) for row in report.refused],
     }
 
 
 def _with_task_ids(rows: list[InputRow], task_id: str, settings: ProducerSettings, *, alone: bool) -> Batch:
-    """Check rows, and give each an id that is made of the task's."""
     batch = check_rows(rows, EnqueueOptions(), settings)
     valid_rows = [
         ValidRow(entry.number, replace(entry.new_job, id=task_id if alone else f"{task_id}-{entry.number}"))

@@ -1,4 +1,4 @@
-"""The runtime: what the tasks and steps of one Celery app share; they find it as `app.runtime`."""
+"""What the tasks and steps of a worker's Celery app share. They find it as `app.runtime`."""
 
 import threading
 from typing import Any
@@ -22,20 +22,21 @@ from worker.tokens.unservable import Unservable
 
 
 class Runtime:
-    """Made once, before the pool forks: the flags, the bell and the watches are the same in all processes of a worker.
-    What holds connections is made at its first use, once in each process.
+    """Made once, before the pool forks: all processes of a worker share its flags and its wake-up pipe.
+
+    Each process makes its own connections at the first use.
     """
 
     def __init__(self, app: Any, settings: WorkerSettings) -> None:
         self.app = app
         self.settings = settings
         self.shift_tracker = ShiftTracker()
-        self.supervisor = Supervisor()  # of the loops that go on while a lost consumer starts again
+        self.supervisor = Supervisor()  # of the loops that keep running while the consumer restarts
         self.stop = SharedFlag()
         self.ready = SharedFlag()
         self.wakeup = WakeupPipe()
         self._some_unservable = SharedFlag()
-        self._trouble = LocalFailures()
+        self._local_failures = LocalFailures()
         self._redis = RedisAvailability()
         self._sender_pool: SenderPool | None = None
         self._context: WorkerContext | None = None
@@ -44,11 +45,10 @@ class Runtime:
     def context(self, hostname: str) -> WorkerContext:
         """Return what the shifts of this process share."""
         with self._lock:
-            if self._context is None:
-                self._context = self._make_bench(hostname)
+            self._context = self._context or self._make_context(hostname)
             return self._context
 
-    def _make_bench(self, hostname: str) -> WorkerContext:
+    def _make_context(self, hostname: str) -> WorkerContext:
         settings = self.settings
         load_all(settings.prefix)
         store = LaneStore(connect(settings.redis_url), settings.prefix)
@@ -65,15 +65,15 @@ class Runtime:
             self._redis,
             self._sender_pool,
             ready=self.ready,
-            local_failures=self._trouble,
+            local_failures=self._local_failures,
         )
 
     def begin_process(self) -> None:
-        """After a fork: use nothing that the parent had open. A process has one shift at a time, hence a crew."""
+        """Drop what the parent had open, after a fork. A pool process runs one shift at a time, with many threads."""
         self._context, self._sender_pool, self._lock = None, SenderPool(self.settings.shift_threads), threading.Lock()
 
     def end_process(self) -> None:
-        """Wait for the hands that a shift left in the middle of a request."""
+        """Wait for requests that have not ended, and for token renewals."""
         if self._sender_pool is not None:
             self._sender_pool.close()
         if self._context is not None:

@@ -4,17 +4,17 @@ import mmap
 
 
 class SharedFlag:
-    """Lives in memory that processes share which are forked after it was made. Not set at first."""
+    """A flag in memory that is shared with processes forked later. Not set at first."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, 1)
 
     def set(self) -> None:
-        """It is so from now on."""
+        """Set it."""
         self._memory[0] = 1
 
     def clear(self) -> None:
-        """It is not so from now on."""
+        """Clear it."""
         self._memory[0] = 0
 
     def __bool__(self) -> bool:

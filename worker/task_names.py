@@ -1,4 +1,4 @@
-"""The names of the Celery tasks, as messages and Flower have them."""
+"""The names of the Celery tasks, as in messages and Flower."""
 
 SHIFT_TASK = "work_shift"
 ENQUEUE_TASK = "producers.enqueue"

@@ -1,6 +1,5 @@
 """`lanes dashboard`: Flower with our pages."""
 
-import os
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ from lanes.settings import DashboardSettings
 from ops.command.console import examples
 from ops.command.failures import WrongUse
 from ops.command.session import Session, connected
-from worker.app import load_app
+from worker.app import load_dashboard_app
 from worker.dashboard import options
 from worker.dashboard.access import AccessPolicy, AccessPolicyError, read_credentials
 
@@ -57,8 +56,6 @@ def dashboard(
 
 
 def _serve(settings: DashboardSettings, access: AccessPolicy) -> None:
-    os.environ["LANES_REDIS_URL"] = settings.redis_url  # the value of --redis-url, for the Celery app
-    os.environ.pop("LANES_REDIS_URL_FILE", None)
     # The pages work without Redis until it is back. But data of another schema version will not change: refuse those.
     with connect(settings.redis_url) as client:
         store = LaneStore(client, settings.prefix)
@@ -67,4 +64,4 @@ def _serve(settings: DashboardSettings, access: AccessPolicy) -> None:
         except RedisUnavailableError as error:
             if error.trouble is Trouble.SCHEMA:
                 raise
-        options.run(load_app(), store, settings, access)
+        options.run(load_dashboard_app(settings), store, settings, access)

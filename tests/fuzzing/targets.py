@@ -34,7 +34,7 @@ from worker.highlevel.outcomes import Answer, OutcomeKind, classify
 from worker.highlevel.rate_limits import MAX_NUMBER, read_rate_limits
 from worker.highlevel.redaction import redact_answer
 from worker.tokens.credential import Credential, CredentialError, read_credential
-from worker.tokens.oauth import Grant, understand
+from worker.tokens.oauth import Grant, classify_grant
 
 NOW = 1_800_000_000.0
 
@@ -117,7 +117,7 @@ def answers(data: bytes) -> None:
     assert (outcome.kind in {OutcomeKind.DELIVERED, OutcomeKind.UNCONFIRMED}) <= (200 <= status < 300), outcome
     for reported in (outcome.message, outcome.code, outcome.trace_id, outcome.opportunity_id):
         assert "secret" not in (reported or "").replace("[secret]", "").lower(), repr(reported)
-    grant = understand(answer, ("secret",), pair=True)
+    grant = classify_grant(answer, ("secret",), pair=True)
     if isinstance(grant, Grant):
         assert 200 <= status < 300
         assert grant.access_token.isprintable()

@@ -16,7 +16,7 @@ from worker.dashboard import flower
 from worker.dashboard.access import AccessPolicy, AccessPolicyError, bind_address, check_credentials
 from worker.dashboard.routes import handlers
 from worker.metrics import register
-from worker.metrics.loops import loops_collector
+from worker.metrics.samples import loops_collector
 
 
 def check_option_names(arguments: Sequence[str]) -> None:

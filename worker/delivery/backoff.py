@@ -1,4 +1,4 @@
-"""When a failed job is tried again. Pure."""
+"""The pause before a failed job is retried. Pure."""
 
 import random
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ class Backoff:
     max_seconds: float
 
     def min_delay(self, asked: float | None) -> float:
-        """Return the shortest pause that the API asked for, at most four times the longest backoff; 0 for none."""
+        """Return the shortest pause if the API asked for one: at most four times the longest backoff. Else 0."""
         return min(asked or 0.0, 4 * self.max_seconds)
 
     def delay(self, failures: int, chance: random.Random) -> float:
-        """Return the pause after the failure with this number (the first is 1), uniform from 0 to its upper bound."""
+        """Return the pause after the failure with this number, from 1: uniform between 0 and its upper bound."""
         return chance.uniform(0, min(self.max_seconds, self.base * 2 ** min(failures - 1, 32)))

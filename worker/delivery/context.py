@@ -1,4 +1,4 @@
-"""The bench: what the shifts of a process share."""
+"""What the shifts of a process share."""
 
 import threading
 from dataclasses import dataclass, field
@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from lanes.queue.store import LaneStore
 from lanes.queue.transitions import DefaultLimits
 from lanes.settings import WorkerSettings
-from worker.delivery.backoff import Backoff
 from worker.delivery.flower_events import JobEvents
 from worker.delivery.in_doubt import SenderState
 from worker.delivery.sender_pool import SenderPool
@@ -39,10 +38,5 @@ class WorkerContext:
 
     @property
     def limits(self) -> DefaultLimits:
-        """The budgets of every location, as far as a person set them."""
+        """The configured caps of every location."""
         return DefaultLimits(self.settings.burst_cap, self.settings.burst_window_seconds, self.settings.daily_cap)
-
-    @property
-    def backoff(self) -> Backoff:
-        """When to try again."""
-        return Backoff(self.settings.backoff_base_seconds, self.settings.backoff_max_seconds)

@@ -1,7 +1,7 @@
 """The dispatcher: in every worker, starts shifts when lanes are due and slots are free.
 
-It knows its own worker only: the shifts that it starts go to the worker's own queue, and it counts them until they
-end. So no two workers need to agree on anything, and a worker that dies takes nothing with it but its own shifts.
+It knows its own worker only: its shifts go to the worker's own queue, and it counts them until they end. Workers need
+no agreement with each other, and a worker that crashes loses only its own shifts.
 """
 
 import random
@@ -42,44 +42,44 @@ class Dispatcher:
         watchdog: ConsumerWatchdog,
         failures: LoopFailures,
     ) -> None:
-        self._shift = app.tasks[SHIFT_TASK]
+        self._task = app.tasks[SHIFT_TASK]
         self._pool = pool
         self._queue = worker_direct(shared.hostname)
-        self._book = shift_tracker
+        self._shifts = shift_tracker
         self._watchdog = watchdog
         self._settings, self._limits = shared.settings, shared.limits
         self._store, self._events, self._wakeup, self._redis = shared.store, shared.events, shared.wakeup, shared.redis
-        self._tokens, self._unservable = shared.tokens, shared.tokens.unservable
+        self._tokens = shared.tokens
         self._housekeeping_at = 0.0
         self._supervisor = Supervisor(failures)
         self._stopping = self._supervisor.stopping
 
     def start(self) -> None:
         """Begin to dispatch."""
-        lost = self._redis.mark_unavailable
-        self._supervisor.start(Loop("dispatcher", self._dispatch, wake=self._book.changed, away=lost))
-        self._supervisor.start(Loop("dispatcher-wake", self._listen, away=lost))
+        away = self._redis.mark_unavailable
+        self._supervisor.start(Loop("dispatcher", self._dispatch, wake=self._shifts.changed, away=away))
+        self._supervisor.start(Loop("dispatcher-wake", self._listen, away=away))
 
     def stop(self) -> None:
         """Start no more shifts."""
         self._supervisor.stop()
 
     def _dispatch(self) -> float:
-        """Start as many shifts as there are free slots and due jobs; return the longest time to wait then.
+        """Start as many shifts as there are free slots and due jobs; return the longest time until the next call.
 
-        The shifts that are on come first: a hand that watches takes what has just become due, and no shift is started
-        for it. One slot is kept for other tasks, and no more: they queue behind the shifts, never before them.
+        Running shifts come first: a waiting sender thread takes a job that has just become due, and no shift is started
+        for it. One slot is kept for other tasks, which queue behind the shifts.
         """
         self._housekeeping()
-        shifts = self._book.shifts
+        shifts = self._shifts.shifts
         if shifts:
             self._stopping.wait(YIELD_SECONDS)
         free = max(1, self._pool.num_processes - 1) - shifts
         if free <= 0:
             return POLL_SECONDS
-        starting = self._book.starting
+        starting = self._shifts.starting
         asked_at = time.monotonic()
-        count_due = self._store.count_due(free + starting, self._limits, self._unservable.name)
+        count_due = self._store.count_due(free + starting, self._limits, self._tokens.unservable.name)
         self._redis.mark_available(asked_at)
         due = count_due.due or int(starting == 0 and self._watchdog.needs_heartbeat())
         for _ in range(min(free, due - starting)):
@@ -92,21 +92,22 @@ class Dispatcher:
 
     def _start_shift(self) -> None:
         shift_id = f"shift-{random.getrandbits(64):016x}"
-        self._book.mark_sent(shift_id)
+        self._shifts.mark_sent(shift_id)
         try:
-            self._shift.apply_async(task_id=shift_id, queue=self._queue, retry=False)
+            self._task.apply_async(task_id=shift_id, queue=self._queue, retry=False)
         except BaseException:
-            self._book.mark_started(shift_id)
+            self._shifts.mark_started(shift_id)
             raise
 
     def _housekeeping(self) -> None:
-        """Take back what a dead worker left, and withdraw what is too old to be sent; about once a second."""
+        """About once a second: take back jobs of dead workers, expire jobs, continue renewals of tokens."""
         now = time.monotonic()
         if now < self._housekeeping_at:
             return
         self._housekeeping_at = now + jittered(HOUSEKEEPING_SECONDS, SLIGHT)
+        settings = self._settings
         reclaimed = self._store.reclaim(
-            HOUSEKEEPING_BATCH, self._settings.max_attempts, repeat_unnamed=self._settings.repeat_unnamed
+            HOUSEKEEPING_BATCH, settings.max_attempts, repeat_unnamed=settings.repeat_unnamed
         )
         self._redis.mark_available(now)
         for job in reclaimed:
@@ -125,11 +126,11 @@ class Dispatcher:
                 while not self._stopping.is_set():
                     if channel.get_message(timeout=LISTEN_SECONDS):
                         self._wakeup.wake()
-                        self._book.changed.set()
+                        self._shifts.changed.set()
         except (redis.ConnectionError, redis.TimeoutError):
             raise
         except redis.RedisError as error:
-            # Refused for good, as it seems, while all else may work: jobs then wait for the next look.
+            # Redis refuses the subscription. Everything else may work; jobs then wait for the next poll.
             log.warning("wake_channel_refused", error=str(error))
             return SUBSCRIBE_RETRY_SECONDS
         return None

@@ -1,5 +1,6 @@
-"""Celery's task events for every job, so that Flower shows jobs: the uuid is the job's id. Sent in batches; no event
-carries an opportunity's content.
+"""Celery's task events for every job, so that Flower shows jobs: the uuid is the job's id.
+
+They are sent in batches. No event carries an opportunity's content.
 """
 
 import sys
@@ -19,7 +20,7 @@ FLUSH_SECONDS = 0.1
 
 
 class JobEvents:
-    """Sends the events of one process, as if each job were a task; none unless `enabled`. Thread-safe."""
+    """Sends the events of one process as if each job were a task; none unless `enabled`. Thread-safe."""
 
     def __init__(self, app: Celery, hostname: str, *, enabled: bool = True) -> None:
         self._app = app
@@ -38,7 +39,7 @@ class JobEvents:
                     app=self._app,
                     enabled=self._enabled,
                     buffer_group={"task"},
-                    buffer_limit=sys.maxsize,  # a thread that sends what is buffered holds up all others
+                    buffer_limit=sys.maxsize,  # a thread that sends the buffer blocks all others
                 )
             return self._dispatcher
 
@@ -53,7 +54,7 @@ class JobEvents:
         self._sender().send("task-received", uuid=job_id, name=TASK_NAME, args=arguments, kwargs="{}", retries=0)
 
     def succeeded(self, job: Released, outcome: Outcome, seconds: float, merged_jobs: Iterable[str] = ()) -> None:
-        """The API took the job, and with it those that were merged into it."""
+        """A job was delivered, with the jobs that were merged into it."""
         result = f"opportunity={outcome.opportunity_id} new={outcome.new}"
         sender = self._sender()
         sender.send("task-succeeded", uuid=job.id, result=result, runtime=seconds)
@@ -62,30 +63,29 @@ class JobEvents:
             sender.send("task-succeeded", uuid=job_id, result=f"{result} merged into {job.id}", runtime=seconds)
 
     def retried(self, job: Released, outcome: Outcome) -> None:
-        """The job waits for another attempt."""
+        """A job waits for another attempt."""
         self._sender().send("task-retried", uuid=job.id, exception=_explain(outcome), traceback="")
 
     def failed(self, job: Released, outcome: Outcome, merged_jobs: Iterable[str] = ()) -> None:
-        """The job is a dead letter, and with it those that were merged into it."""
-        sender = self._sender()
-        sender.send("task-failed", uuid=job.id, exception=_explain(outcome), traceback="")
+        """A job became a dead letter, with the jobs that were merged into it."""
+        sender, exception = self._sender(), _explain(outcome)
+        sender.send("task-failed", uuid=job.id, exception=exception, traceback="")
         for job_id in merged_jobs:
             self._received(job_id, job)
-            exception = f"{_explain(outcome)}, merged into {job.id}"
-            sender.send("task-failed", uuid=job_id, exception=exception, traceback="")
+            sender.send("task-failed", uuid=job_id, exception=f"{exception}, merged into {job.id}", traceback="")
 
     def lost(self, job: Reclaimed) -> None:
-        """The worker that had the job fell silent: it is tried again, or was given up."""
+        """A job was taken back from a worker that does not answer: it is retried, or became a dead letter."""
         kind = "task-failed" if job.buried else "task-retried"
-        self._sender().send(kind, uuid=job.id, exception="lost: its worker fell silent", traceback="")
+        self._sender().send(kind, uuid=job.id, exception="lost: its worker does not answer", traceback="")
 
     @property
     def waiting(self) -> int:
-        """How many events of this process have not been sent yet."""
+        """The number of events of this process that are not sent yet."""
         return 0 if self._dispatcher is None else unsent_events(self._dispatcher)
 
     def flush(self, *, soon: bool = False) -> None:
-        """Send what is buffered; with `soon`, only if nothing was sent for a while."""
+        """Send what is buffered; with `soon`, only if nothing was sent for FLUSH_SECONDS."""
         now = time.monotonic()
         if not soon or now - self._flushed_at >= FLUSH_SECONDS:
             self._flushed_at = now
@@ -93,5 +93,5 @@ class JobEvents:
 
 
 def _explain(outcome: Outcome) -> str:
-    """Return the outcome and the status: the API's own words may repeat an opportunity's content."""
+    """Return kind and status only: the API's message may repeat an opportunity's content."""
     return f"{outcome.kind}: {outcome.status or 'no answer'}"

@@ -1,4 +1,4 @@
-"""Requests in doubt: it is unknown whether the API took them, or whether the answer was theirs."""
+"""Requests in doubt: it is unknown whether the API accepted them, or whether an answer belongs to them."""
 
 import threading
 from dataclasses import replace
@@ -18,23 +18,23 @@ def is_final(job: Released, outcome: Outcome, *, repeat_unnamed: bool) -> bool:
 
 
 def unconfirmed_if_final(job: Released, outcome: Outcome, *, repeat_unnamed: bool) -> Outcome:
-    """Return an outcome; one that would be retried is unconfirmed where the job must not be sent again."""
+    """Return an outcome; a retry becomes unconfirmed if the job must not be sent again."""
     if outcome.kind is OutcomeKind.RETRY and is_final(job, outcome, repeat_unnamed=repeat_unnamed):
         return replace(outcome, kind=OutcomeKind.UNCONFIRMED)
     return outcome
 
 
 class SenderState(threading.local):
-    """What a thread that sends remembers of its last requests.
+    """What a sender thread remembers of its last requests.
 
-    A thread that fails between its request and its report is given the same attempt again (see `release_next.lua`).
+    A thread that fails between its request and its report gets the same attempt again (see `release_next.lua`).
     """
 
     _sent = ""
     _other_contacts = 0
 
     def begin(self, job: Released) -> Outcome | None:
-        """Note that a job is sent now; return what the attempt comes to if it was sent already."""
+        """Note that a job is sent now; return the outcome if this attempt was sent already."""
         attempt, sent = f"{job.id}:{job.attempt}", self._sent
         self._sent = attempt
         if attempt != sent:
@@ -42,7 +42,7 @@ class SenderState(threading.local):
         return Outcome(OutcomeKind.UNCONFIRMED, message="it was sent before, and its answer was lost", in_doubt=True)
 
     def note(self, outcome: Outcome, client: HighLevelClient) -> None:
-        """Close the thread's connection after two answers in a row that named other contacts: they may be misplaced."""
+        """Close the thread's connection after two answers in a row with other contacts: they may be misplaced."""
         self._other_contacts = self._other_contacts + 1 if outcome.other_contact else 0
         if self._other_contacts >= MAX_OTHER_CONTACTS:
             client.drop_connection()

@@ -1,4 +1,4 @@
-"""Reports what an attempt came to: to the lanes, until Redis takes it, to Flower and to the log."""
+"""Reports the outcome of an attempt: to the lanes, retried until Redis answers, to Flower and to the log."""
 
 import contextlib
 import json
@@ -16,6 +16,7 @@ from lanes.queue.job import Reason
 from lanes.queue.results import Idle, Released, Result
 from lanes.queue.transitions import AttemptReport, Consumer, RateLimitInfo, RetryPolicy
 from lanes.retry_loop import RetryLoop
+from worker.delivery.backoff import Backoff
 from worker.delivery.circuit_breaker import api_is_down, breaker_policy, counted_refusal
 from worker.delivery.context import WorkerContext
 from worker.delivery.in_doubt import is_final
@@ -26,75 +27,63 @@ log = structlog.get_logger()
 PAUSE_SECONDS = 0.2
 MAX_PAUSE_SECONDS = 2.0
 RETRIED_KINDS = (OutcomeKind.RETRY, OutcomeKind.UNCONFIRMED)
-# Outcomes of which the script decides whether the job is a dead letter or goes back.
+# Outcomes for which the script decides whether the job becomes a dead letter or is queued again.
 MAY_REQUEUE = (*RETRIED_KINDS, OutcomeKind.REFUSED, OutcomeKind.UNAUTHORIZED)
-# Codes of a report whose job waits again, with no attempt spent, though its request was refused.
+# Codes of a report whose job is queued again, with no attempt spent, although its request was refused.
 REQUEUED_CODES = ("requeued", "braked")
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Reporter:
-    """Reports the attempts of one sender. `asked_at` is when the last call to Redis began (`time.monotonic()`)."""
+    """Reports the attempts of one sender. `asked_at`: start of the last call to Redis (`time.monotonic()`)."""
 
     def __init__(self, context: WorkerContext) -> None:
-        self._context = context
+        self._context, self._settings = context, context.settings
         self._limits = context.limits
-        self._backoff = context.backoff
-        self._retry_policy = RetryPolicy(context.settings.max_attempts, context.settings.max_age_seconds)
-        self._breaker_policy = breaker_policy(context.settings)
+        self._backoff = Backoff(self._settings.backoff_base_seconds, self._settings.backoff_max_seconds)
+        self._retry_policy = RetryPolicy(self._settings.max_attempts, self._settings.max_age_seconds)
+        self._breaker_policy = breaker_policy(self._settings)
         self._chance = random.Random()  # noqa: S311 - jitter, not a secret
         self.asked_at = 0.0
 
     def report(
         self, job: Released, outcome: Outcome, seconds: float, token_version: int, release_for: Consumer | None
     ) -> Released | Idle | None:
-        """Report what an attempt came to; with `release_for`, return what the same call released."""
+        """Report an outcome; with `release_for`, return what the same call released, None if the report was lost."""
         store, events = self._context.store, self._context.events
         rate_limit_info = None if outcome.status is None else RateLimitInfo(*(outcome.rate_limits or ()))
         report = AttemptReport(
             job.id, job.attempt, describe(outcome, seconds, self._context.hostname), self._limits, rate_limit_info
         )
-        call: Callable[[], Result]
+        call: Callable[..., Result]
         match outcome.kind:
             case OutcomeKind.DELIVERED:
-                call = partial(
-                    store.deliver, report, retention=self._context.settings.retention_seconds, release_for=release_for
-                )
+                call = partial(store.deliver, report, retention=self._settings.retention_seconds)
                 events.succeeded(job, outcome, seconds, self._merged_jobs(job))
             case OutcomeKind.THROTTLED:
-                call = partial(
-                    store.throttle, report, wait=outcome.wait or self._limits.window, release_for=release_for
-                )
+                call = partial(store.throttle, report, wait=outcome.wait or self._limits.window)
                 events.retried(job, outcome)
             case OutcomeKind.REQUEUE:
-                sent = outcome.status is not None
-                call = partial(store.requeue, report, wait=outcome.wait or 0, sent=sent, release_for=release_for)
+                call = partial(store.requeue, report, wait=outcome.wait or 0, sent=outcome.status is not None)
                 events.retried(job, outcome)
             case OutcomeKind.RETRY | OutcomeKind.UNCONFIRMED:
-                call = self._retry(job, outcome, report, release_for)
+                call = self._retry(job, outcome, report)
             case OutcomeKind.UNAUTHORIZED:
                 why, reason = outcome.message or "unauthorized", Reason.UNAUTHORIZED
-                call = partial(
-                    store.bury, report, reason=reason, hold=why, token_version=token_version, release_for=release_for
-                )
+                call = partial(store.bury, report, reason=reason, hold=why, token_version=token_version)
             case _:
-                refusal = counted_refusal(outcome, self._context.settings)
-                call = partial(
-                    store.bury, report, reason=Reason(outcome.kind.value), refusal=refusal, release_for=release_for
-                )
-        result = self._report_with_retry(job, call)
+                refusal = counted_refusal(outcome, self._settings)
+                call = partial(store.bury, report, reason=Reason(outcome.kind.value), refusal=refusal)
+        result = self._report_with_retry(job, partial(call, release_for=release_for))
         if result is None:
             return None
         self._send_end(job, outcome, result.code)
         _log(job, outcome, result.code, seconds)
         return result.next
 
-    def _retry(
-        self, job: Released, outcome: Outcome, report: AttemptReport, release_for: Consumer | None
-    ) -> Callable[[], Result]:
-        """Return the call that reports a failure which may pass, or an answer that confirmed nothing."""
-        last = is_final(job, outcome, repeat_unnamed=self._context.settings.repeat_unnamed)
+    def _retry(self, job: Released, outcome: Outcome, report: AttemptReport) -> Callable[..., Result]:
+        last = is_final(job, outcome, repeat_unnamed=self._settings.repeat_unnamed)
         return partial(
             self._context.store.retry,
             report,
@@ -103,11 +92,10 @@ class Reporter:
             outage=self._breaker_policy if api_is_down(outcome) else None,
             retry_policy=replace(self._retry_policy, max_attempts=0) if last else self._retry_policy,
             reason=Reason.UNCONFIRMED if outcome.kind is OutcomeKind.UNCONFIRMED else Reason.EXHAUSTED,
-            release_for=release_for,
         )
 
     def _send_end(self, job: Released, outcome: Outcome, code: str) -> None:
-        """Send Flower how an attempt ended of which only the lanes know whether the job goes out again."""
+        """Send Flower the end of an attempt, where the script decided whether the job is sent again."""
         if outcome.kind not in MAY_REQUEUE:
             return
         if code in REQUEUED_CODES or (outcome.kind in RETRIED_KINDS and code != "buried"):
@@ -116,7 +104,7 @@ class Reporter:
             self._context.events.failed(job, outcome, self._merged_jobs(job))
 
     def _merged_jobs(self, job: Released) -> list[str]:
-        """Return the ids of those that were merged into a job, for Flower; none while Redis is away."""
+        """Return the ids of the jobs that were merged into a job, for Flower; none while Redis is unavailable."""
         if not job.merged_count:
             return []
         with contextlib.suppress(RedisUnavailableError):
@@ -124,11 +112,11 @@ class Reporter:
         return []
 
     def _report_with_retry(self, job: Released, call: Callable[[], Result]) -> Result | None:
-        """Report even if Redis is away for a while: what the API took must not be sent again without need.
+        """Retry a report while Redis is unavailable: an accepted upsert should not be sent again.
 
-        Gives up when the lease is long over; then the job is taken back and sent again.
+        After twice the lease it gives up and returns None. The job is then taken back and sent again.
         """
-        tries = RetryLoop(PAUSE_SECONDS, MAX_PAUSE_SECONDS, within=2 * self._context.settings.lease_seconds)
+        tries = RetryLoop(PAUSE_SECONDS, MAX_PAUSE_SECONDS, within=2 * self._settings.lease_seconds)
         while True:
             self.asked_at = time.monotonic()
             try:
@@ -144,7 +132,7 @@ class Reporter:
 
 
 def describe(outcome: Outcome, seconds: float, worker: str) -> str:
-    """Return the JSON that is kept with an attempt; what is not known is left out."""
+    """Return the JSON that is stored with an attempt, without unknown values."""
     detail: dict[str, Any] = {
         "status": outcome.status,
         "message": outcome.message,

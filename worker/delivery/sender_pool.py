@@ -1,4 +1,4 @@
-"""Who sends during a shift: a crew of threads, or the one that Celery's pool gives to each shift."""
+"""The threads that send during a shift: a pool of their own, or the thread that Celery's pool gives to the shift."""
 
 import threading
 import time
@@ -11,21 +11,20 @@ log = structlog.get_logger()
 
 
 class InlineSender:
-    """A shift of one hand, which nobody can be hired to help: in a pool that has threads for many shifts at once."""
+    """A shift with one thread, for pools of Celery that run many shifts at once in threads."""
 
     def __init__(self, seconds: float) -> None:
         self.ends_at = time.monotonic() + seconds
 
     def submit(self, work: Callable[[], object]) -> None:
-        """Nobody is there."""
+        """Ignore it: there is no other thread."""
 
 
 class SenderPool:
-    """The threads of a process to which Celery's pool gives one shift at a time. Thread-safe.
+    """The threads of a pool process, which runs one shift at a time. Thread-safe.
 
-    They outlast the shifts, and so do the connections that they keep. A shift opens the crew for a while. A hand that
-    is in the middle of a request when that time is over keeps no shift from its end, and goes on in the next one: no
-    slot of the worker waits for a slow answer.
+    Threads outlast the shifts, and so do their connections. A thread with an open request at the end of a shift does
+    not delay that end; it continues in the next shift. So a slow answer occupies no slot of the worker.
     """
 
     def __init__(self, size: int) -> None:
@@ -36,11 +35,11 @@ class SenderPool:
         self.ends_at = 0.0
 
     def open(self, seconds: float) -> None:
-        """Let hands take jobs for so long from now."""
+        """Let threads take jobs for this time."""
         self.ends_at = time.monotonic() + seconds
 
     def submit(self, work: Callable[[], object]) -> None:
-        """Let a free thread do this, if there is one."""
+        """Run this in a free thread, if there is one."""
         with self._changed:
             if self._busy >= self._size:
                 return
@@ -58,12 +57,12 @@ class SenderPool:
                 self._changed.notify_all()
 
     def wait_idle(self) -> None:
-        """Wait until no hand is at work, or the time is over."""
+        """Wait until no thread is busy, or the shift is over."""
         with self._changed:
             self._changed.wait_for(lambda: not self._busy, max(0.0, self.ends_at - time.monotonic()))
 
     def close(self) -> None:
-        """Let no hand take another job, and wait until the last one has finished its request."""
+        """Let no thread take another job, and wait for open requests."""
         with self._changed:
             self._size, self.ends_at = 0, 0.0
         self._threads.shutdown()

@@ -1,4 +1,4 @@
-"""The shift: a slot of the worker that releases and sends due jobs for a few seconds, with one hand or a crew."""
+"""The shift: a slot of the worker that releases and sends due jobs for a few seconds, in one thread or many."""
 
 import math
 import threading
@@ -24,7 +24,7 @@ _consumer_names = threading.local()
 
 
 def consumer_name(hostname: str) -> str:
-    """Return the name of this thread's seat: no other thread or process, nor a later one, has the same."""
+    """Return the name of this thread as a consumer. It is unique across threads, processes and time."""
     name: str | None = getattr(_consumer_names, "name", None)
     if name is None:
         name = _consumer_names.name = f"{hostname}#{uuid.uuid4().hex[:8]}"
@@ -32,7 +32,7 @@ def consumer_name(hostname: str) -> str:
 
 
 def run_shift(context: WorkerContext) -> None:
-    """Work one shift: send jobs until none has been due for a while, the shift is over, or the worker stops."""
+    """Send jobs until none has been due for a while, the shift is over, or the worker stops."""
     seconds = context.settings.shift_seconds
     if context.sender_pool is None:
         run_sender(context, InlineSender(seconds))
@@ -44,25 +44,27 @@ def run_shift(context: WorkerContext) -> None:
 
 
 def run_sender(context: WorkerContext, sender_pool: SenderPool | InlineSender) -> None:
-    """Let this thread send."""
+    """Send jobs in this thread."""
     SenderThread(context, sender_pool).work()
 
 
 class SenderThread:
-    """One thread that releases and sends jobs, one after the other. Times in seconds.
+    """Releases and sends jobs in one thread, one after the other. Times in seconds.
 
-    A hand for which nothing is due watches for the next job, unless another of its process does so already. Whoever
-    gets a job while nobody watches hires another hand, so that somebody watches or all are at work.
+    A thread without a due job waits for the next one, if no other thread of the process does. A thread that gets a job
+    while none waits starts another thread. So there is a waiting thread unless all are busy.
     """
 
     def __init__(self, context: WorkerContext, sender_pool: SenderPool | InlineSender) -> None:
         self._context = context
         self._sender_pool = sender_pool
         self._limits = context.limits
-        settings = context.settings
         self._reporter = Reporter(context)
         self._consumer = Consumer(
-            consumer_name(context.hostname), settings.lease_seconds, settings.retention_seconds, self._limits
+            consumer_name(context.hostname),
+            context.settings.lease_seconds,
+            context.settings.retention_seconds,
+            self._limits,
         )
         self._asked_at = 0.0
 
@@ -71,7 +73,7 @@ class SenderThread:
         return bool(self._context.stop) or time.monotonic() >= self._sender_pool.ends_at
 
     def work(self) -> None:
-        """Send jobs while there are any and the time is not over."""
+        """Send jobs until none comes or the time is over."""
         context = self._context
         try:
             following = None if self._over else self._release()
@@ -89,7 +91,7 @@ class SenderThread:
             context.events.flush(soon=not self._over)
 
     def _wait_for_job(self, seconds: float | None) -> Released | Idle | None:
-        """Wait until a lane is due, or the bell rings, and release. None when another watches or nothing comes."""
+        """Wait until a lane is due or a wake-up comes, then release. None if another thread waits or nothing comes."""
         context = self._context
         if not context.poll_lock.acquire(blocking=False):
             return None
@@ -101,7 +103,7 @@ class SenderThread:
                 context.events.flush(soon=True)
                 if self._over:
                     if woken:
-                        context.wakeup.wake()  # somebody else's
+                        context.wakeup.wake()  # pass it on to another thread
                     return None
                 now = time.monotonic()
                 if woken or now >= due_at:
@@ -112,7 +114,7 @@ class SenderThread:
             context.poll_lock.release()
 
     def _current_consumer(self) -> Consumer:
-        """Return the seat as it takes a job now: none of a location that this worker cannot serve."""
+        """Return the consumer, which now gets no job of a location that this worker cannot serve."""
         unservable = self._context.tokens.unservable.name
         return replace(self._consumer, unservable=unservable) if unservable else self._consumer
 
@@ -121,11 +123,12 @@ class SenderThread:
         return self._context.store.release(self._current_consumer()).next
 
     def _send(self, job: Released) -> Released | Idle | None:
-        """Send one job and report what came of it; return what the same call released."""
-        self._context.events.started(job)
-        # By then another may have the job: whoever was held up for so long (its machine slept) sends it no more.
-        lease_ends_at = self._asked_at + self._context.settings.lease_seconds
-        token = self._context.tokens.of(job.location_id)
+        """Send one job and report its outcome; return what the same call released."""
+        context = self._context
+        context.events.started(job)
+        # After a long stop (the machine slept) another worker may have the job; then it is not sent.
+        lease_ends_at = self._asked_at + context.settings.lease_seconds
+        token = context.tokens.of(job.location_id)
         started = time.monotonic()
         if not job.body:
             outcome = Outcome(OutcomeKind.REFUSED, message="the stored body is missing")
@@ -136,27 +139,18 @@ class SenderThread:
         else:
             outcome = self._request(job, token, lease_ends_at)
         seconds = time.monotonic() - started
-        following = self._report(job, outcome, seconds, token.version)
-        if outcome.local:
-            return self._pause_sending(outcome)
-        if outcome.status is not None:
-            self._context.local_failures.record_success()
-        return following
-
-    def _report(self, job: Released, outcome: Outcome, seconds: float, token_version: int) -> Released | Idle | None:
-        """Report what the attempt came to; return what the same call released."""
         release_for = None if self._over or outcome.local else self._current_consumer()
-        following = self._reporter.report(job, outcome, seconds, token_version, release_for)
+        following = self._reporter.report(job, outcome, seconds, token.version, release_for)
         self._asked_at = self._reporter.asked_at
+        if outcome.local:  # leave the jobs to other workers for a while, then try again
+            time.sleep(context.local_failures.record(outcome.message or ""))
+            return None if self._over else self._release()
+        if outcome.status is not None:
+            context.local_failures.record_success()
         return following
-
-    def _pause_sending(self, outcome: Outcome) -> Released | Idle | None:
-        """This worker cannot send: leave the jobs to others for a while, then see whether it can again."""
-        time.sleep(self._context.local_failures.record(outcome.message or ""))
-        return None if self._over else self._release()
 
     def _request(self, job: Released, token: Token, ends_by: float) -> Outcome:
-        """Send the request, and return what its answer comes to."""
+        """Send the request and return its outcome."""
         client, repeat = self._context.client, self._context.settings.repeat_unnamed
         before = self._context.sender_state.begin(job)
         if before is not None and is_final(job, before, repeat_unnamed=repeat):

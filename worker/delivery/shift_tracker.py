@@ -1,9 +1,8 @@
-"""The shifts of one worker, from their sending to their end, and the Celery task that each of them is."""
+"""The shifts of one worker, from sent to ended, and the Celery request of each."""
 
 import threading
 import time
 
-from celery import Task
 from celery.worker import state as worker_state
 from celery.worker.request import Request
 
@@ -13,7 +12,7 @@ LOST_SHIFT_SECONDS = 15.0
 
 
 class ShiftTracker:
-    """The shifts that this worker's dispatcher started, from their sending to their end. Thread-safe."""
+    """The shifts that this worker's dispatcher started and that have not ended. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -22,24 +21,24 @@ class ShiftTracker:
         self.changed = threading.Event()
 
     def mark_sent(self, shift_id: str) -> None:
-        """A shift's message is on its way."""
+        """Note that a shift's message is being sent."""
         with self._lock:
             self._sent[shift_id] = time.monotonic()
 
     def mark_started(self, shift_id: str) -> None:
-        """A shift has its slot, or never will."""
+        """Note that a shift is no longer on its way: it has a slot, or was not sent."""
         with self._lock:
             self._sent.pop(shift_id, None)
 
     def mark_accepted(self, shift_id: str) -> None:
-        """A shift has its slot."""
+        """Note that the pool has a slot for a shift."""
         self.mark_started(shift_id)
         with self._lock:
             self.accepted += 1
 
     @property
     def starting(self) -> int:
-        """Shifts that were sent and have not begun; one that never begins (its message was lost) is forgotten."""
+        """Shifts that were sent and have not begun, except those sent so long ago that the message must be lost."""
         return len(self._waiting())
 
     @property
@@ -56,15 +55,9 @@ class ShiftTracker:
 
 
 class ShiftRequest(Request):  # type: ignore[misc]
-    """Tells the book of its worker when a shift begins."""
+    """Reports to the worker's `ShiftTracker` when a shift begins."""
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """The pool has a slot for it."""
         self.app.runtime.shift_tracker.mark_accepted(self.id)
         super().on_accepted(pid, time_accepted)
-
-
-class ShiftTask(Task):  # type: ignore[misc]
-    """The base of `work_shift`."""
-
-    Request = ShiftRequest

@@ -1,4 +1,4 @@
-"""Wakes a hand that waits for a job, in whichever process of the worker it is."""
+"""Wakes a sender thread that waits for a job, in any process of the worker."""
 
 import contextlib
 import os
@@ -8,10 +8,9 @@ MAX_WAKEUPS = 4096
 
 
 class WakeupPipe:
-    """One of those that wait hears a ring; a ring that nobody waits for is heard by the next who does.
+    """Each wake-up reaches one waiting thread; without one, it reaches the next thread that waits.
 
-    A pipe, made before the pool forks: a process that is killed at it leaves nothing locked, and a signal handler may
-    ring.
+    A pipe, made before the pool forks: a killed process leaves nothing locked, and a signal handler may call `wake`.
     """
 
     def __init__(self) -> None:
@@ -20,14 +19,14 @@ class WakeupPipe:
             os.set_blocking(end, False)
 
     def wake(self) -> None:
-        """Wake one. A pipe that is full of rings has woken whoever can be woken."""
+        """Wake one thread. A full pipe has enough wake-ups already."""
         with contextlib.suppress(BlockingIOError):
             os.write(self._writer, b"!")
 
     def wait(self, seconds: float) -> bool:
-        """Wait for a ring, at most so long; tell whether there was one."""
+        """Wait at most this long; return whether there was a wake-up."""
         select.select([self._reader], [], [], max(0.0, seconds))
         try:
             return bool(os.read(self._reader, MAX_WAKEUPS))
-        except BlockingIOError:  # none, or another was faster
+        except BlockingIOError:  # there was none, or another thread took it
             return False

@@ -1,1 +1,1 @@
-"""HighLevel's API: the client, what its answers mean, and a sandbox that behaves as it does."""
+"""HighLevel's API: the client, and the meaning of its answers."""

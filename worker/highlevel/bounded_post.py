@@ -1,7 +1,7 @@
-"""POST with bounds: a total deadline, a size limit, an answer that is read strictly, verified TLS.
+"""POST with a total deadline, a size limit, strict reading of the answer, and verified TLS.
 
-It uses connections of urllib3 and no session of `requests`, since it is sessions that follow redirects, keep cookies,
-and read proxies and `.netrc` from the environment: a secret goes nowhere but to the URL.
+It uses connections of urllib3, not sessions of `requests`: sessions follow redirects, keep cookies, and read proxies
+and `.netrc` from the environment. A secret is sent to the URL only.
 """
 
 import errno
@@ -33,7 +33,7 @@ CLOSED_BY_SERVER = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE})
 
 @dataclass(frozen=True, slots=True)
 class PostRequest:
-    """A request, ready to be sent. `target` is the path and the query."""
+    """A request that is ready to be sent. `target` is path and query."""
 
     tls: bool
     host: str
@@ -44,30 +44,25 @@ class PostRequest:
 
 
 def prepare(url: str, headers: Mapping[str, str], data: Any) -> PostRequest:
-    """Return a request. `data` is its body, or the fields of a form.
+    """Return a request. `data` is the body, or the fields of a form.
 
     Raises:
-        requests.RequestException: the URL is none.
+        requests.RequestException: the URL is invalid.
     """
     prepared: Any = requests.Request("POST", url, headers=dict(headers), data=data).prepare()
     parts, body = parse_url(prepared.url), prepared.body or b""
-    given = {name: value for name, value in prepared.headers.items() if name != "Content-Length"}
-    return PostRequest(
-        parts.scheme == "https",
-        (parts.host or "").strip("[]"),
-        parts.port,
-        "/" + prepared.path_url.lstrip("/"),
-        given,
-        body.encode() if isinstance(body, str) else body,
-    )
+    headers = {name: value for name, value in prepared.headers.items() if name != "Content-Length"}
+    host, target = (parts.host or "").strip("[]"), "/" + prepared.path_url.lstrip("/")
+    body = body.encode() if isinstance(body, str) else body
+    return PostRequest(parts.scheme == "https", host, parts.port, target, headers, body)
 
 
 class BoundedPost:
-    """Sends POST requests and returns what came of them; never raises for what the network or the server does.
+    """Sends POST requests and returns the answer or the failure. Errors of network and server are never raised.
 
     Args:
         server: its name in messages.
-        keep: each thread keeps its connection for its next request; all requests go to one server then.
+        keep: each thread keeps its connection for the next request; then all requests must go to one server.
     """
 
     def __init__(self, server: str = "the API", *, keep: bool = False) -> None:
@@ -79,9 +74,9 @@ class BoundedPost:
     def send(
         self, request: PostRequest, seconds: float, ends_by: float = math.inf, *, reads_body: bool = True
     ) -> Answer | RequestFailure:
-        """Send a request. It is over within so many seconds: connecting, sending, and reading the answer to its end.
+        """Send a request. Connecting, sending and reading the whole answer take at most `seconds`.
 
-        It is also over by `ends_by` (of `time.monotonic()`), and not sent when that has passed.
+        It also ends by `ends_by` (of `time.monotonic()`), and is not sent after that.
         """
         deadline = min(time.monotonic() + seconds, ends_by)
         late = f"no whole answer within {seconds:g} s"
@@ -98,21 +93,20 @@ class BoundedPost:
             sent = connection.sent
             if time.monotonic() >= deadline or _is_timeout(error):
                 return RequestFailure(late, sent=sent)
-            # A RuntimeError says that no thread can be started.
+            # RuntimeError: no thread can be started.
             local = not sent and (is_local(error) or isinstance(error, RuntimeError))
             if isinstance(error, ssl.SSLError | SSLError):
-                return RequestFailure(
-                    f"TLS: the certificate of {self._server} could not be verified", sent=sent, local=local
-                )
+                message = f"TLS: the certificate of {self._server} could not be verified"
+                return RequestFailure(message, sent=sent, local=local)
             return RequestFailure(f"{failed}: {_cause(error)}", sent=sent, local=local)
         except ValueError:
-            # Said by http.client, with the header in its words.
+            # From http.client, with the header in its text.
             why = "the token cannot be put into a header: it holds a line end or is not ASCII"
             return RequestFailure(why, sent=connection.sent)
         finally:
             if not keep:
                 self.drop_connection()
-        # An answer that was cut off at the deadline may look like a whole one.
+        # An answer that was cut off at the deadline may look complete.
         return RequestFailure(late) if time.monotonic() >= deadline else answer
 
     def drop_connection(self) -> None:
@@ -123,31 +117,25 @@ class BoundedPost:
             self._local.connection = None
 
     def _connection(self, request: PostRequest) -> WatchedConnection:
-        """Return the connection of this thread: the kept one, if the server has not closed it."""
+        """Return the kept connection of this thread if the server has not closed it, else a new one."""
         kept: WatchedConnection | None = getattr(self._local, "connection", None)
         if kept is not None and kept.is_connected:
             return kept
         self.drop_connection()
-        connection: WatchedConnection
+        connection = WatchedConnection(request.host, request.port)
         if request.tls:
-            connection = WatchedTLSConnection(
-                request.host,
-                request.port,
-                cert_reqs="CERT_REQUIRED",
-                ca_certs=requests.adapters.DEFAULT_CA_BUNDLE_PATH,
-            )
-        else:
-            connection = WatchedConnection(request.host, request.port)
+            trusted = requests.adapters.DEFAULT_CA_BUNDLE_PATH
+            connection = WatchedTLSConnection(request.host, request.port, cert_reqs="CERT_REQUIRED", ca_certs=trusted)
         self._local.connection = connection
         return connection
 
 
 def _ask(connection: WatchedConnection, request: PostRequest, seconds: float) -> Any:
-    """Send a request, and return the response of urllib3 as soon as its headers are there."""
+    """Send a request, and return urllib3's response as soon as its headers are complete."""
     connection.timeout = max(MIN_SECONDS, min(CONNECT_SECONDS, connection.deadline - time.monotonic()))
     if connection.sock is None:
         if request.tls and not Path(requests.adapters.DEFAULT_CA_BUNDLE_PATH).exists():
-            raise FileNotFoundError(errno.ENOENT, "no file of trusted certificates")  # urllib3 blames the server
+            raise FileNotFoundError(errno.ENOENT, "no file of trusted certificates")  # urllib3 would blame the server
         connection.connect()
     try:
         connection.request(
@@ -157,7 +145,7 @@ def _ask(connection: WatchedConnection, request: PostRequest, seconds: float) ->
             request.headers,
             preload_content=False,
             decode_content=False,
-            enforce_content_length=False,  # StrictResponse does, and keeps what came before the end
+            enforce_content_length=False,  # StrictResponse does, and keeps the partial body
         )
     except OSError as error:
         if error.errno not in CLOSED_BY_SERVER:
@@ -167,10 +155,10 @@ def _ask(connection: WatchedConnection, request: PostRequest, seconds: float) ->
 
 
 def read_answer(connection: WatchedConnection, response: Any, *, reads_body: bool) -> Answer:
-    """Read the answer, as far as it is of use.
+    """Read the answer, up to the size limit.
 
     Raises:
-        HTTPError: the body broke off or cannot be decoded, and the status is no 2xx; or nothing came in time.
+        HTTPError: the body is incomplete or cannot be decoded, and the status is not 2xx; or a timeout.
     """
     body, fault = b"", None
     if reads_body:
@@ -191,7 +179,7 @@ def _is_timeout(error: Exception) -> bool:
 
 
 def _cause(error: BaseException) -> str:
-    """Return the innermost error's name: its text may repeat URLs and addresses, and tells no more."""
+    """Return the class of the innermost error. Its text may contain URLs and addresses."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     return type(error).__name__

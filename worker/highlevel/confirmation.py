@@ -1,13 +1,13 @@
-"""What the body of a 2xx confirms, and whether it speaks of the upsert that was sent. Pure.
+"""Whether the body of a 2xx confirms the upsert that was sent. Pure.
 
-Facts: the published specification promises `opportunity` and `new`. No form of a failure under a 2xx is documented:
-those here are the API's own error envelopes and the common ones.
+Facts: the published specification promises `opportunity` and `new`. Failures with a 2xx are not documented: the forms
+here are the API's own error envelopes and common ones.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from worker.highlevel.envelope import parse_body
 
 # HighLevel spells it `succeded` in other answers (observed).
 _FLAGS = ("success", "succeeded", "succeded", "ok")
@@ -18,10 +18,9 @@ OTHER_CONTACT = "the answer names another contact than was sent: contacts get me
 
 
 def reports_failure(body: Mapping[str, Any]) -> bool:
-    """Return whether an object says of itself that the request failed.
+    """Return whether a body reports a failure: by a false success flag, a status code from 400 on, or an error text.
 
-    That is: a flag of success that is false, a status code of 400 or more, or an error that says something. Only the
-    outermost fields count: those of the opportunity are content.
+    Only top-level fields count: those of the opportunity are content.
     """
     if any(_is_false(body[name]) for name in _FLAGS if name in body):
         return True
@@ -47,30 +46,19 @@ def _says_something(error: object) -> bool:
 
 
 def confirms(body: Mapping[str, Any]) -> bool:
-    """Return whether an object is what a success promises: an `opportunity` object or a boolean `new`."""
+    """Return whether a body has what a success promises: an `opportunity` object or a boolean `new`."""
     return isinstance(body.get("opportunity"), dict) or isinstance(body.get("new"), bool)
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Where an answer differs from what was sent: `field` is one that another upsert's answer would differ in."""
+def differing_field(sent: Mapping[str, Any], opportunity: Mapping[str, Any]) -> str | None:
+    """Return the first field in which an answer's opportunity differs from the sent body. A missing field is equal.
 
-    field: str | None = None
-    other_contact: bool = False
-
-
-SAME = Comparison()
-
-
-def compare(sent: Mapping[str, Any], opportunity: Mapping[str, Any]) -> Comparison:
-    """Return where the opportunity of an answer is not the one that was sent. A missing field says nothing.
-
-    Contacts get merged, so another one may still be the answer to this upsert.
+    `contactId` comes last: contacts get merged, so an answer with another contact may still belong to this upsert.
     """
-    for name in ("locationId", "pipelineId", "id"):
+    for name in ("locationId", "pipelineId", "id", "contactId"):
         if _differs(sent.get(name), opportunity.get(name)):
-            return Comparison(name)
-    return Comparison(other_contact=_differs(sent.get("contactId"), opportunity.get("contactId")))
+            return name
+    return None
 
 
 def _differs(sent: object, answered: object) -> bool:
@@ -79,9 +67,5 @@ def _differs(sent: object, answered: object) -> bool:
 
 
 def fields_of(sent: bytes) -> Mapping[str, Any]:
-    """Return the fields of the body that was sent; none where it cannot be read."""
-    try:
-        found = json.loads(sent) if sent else {}
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    """Return the fields of the body that was sent; empty if it is no JSON object."""
+    return parse_body(sent) or {}

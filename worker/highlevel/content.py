@@ -1,14 +1,14 @@
-"""Words of the API without the content of the opportunity that it was sent. Pure."""
+"""Removes an opportunity's content from the API's messages. Pure."""
 
 import json
 import re
 from collections.abc import Iterator
 
 MASK = "[content]"
-MIN_CHARACTERS = 3  # shorter words tell nothing by themselves
-MIN_INFIX_CHARACTERS = 6  # from this length on also within a longer word
+MIN_CHARACTERS = 3  # shorter words reveal nothing
+MIN_INFIX_CHARACTERS = 6  # words of this length are masked within longer words, too
 
-# What the API says of a token, word for word (observed): there is no content in these.
+# The API's messages about tokens (observed). They have no content.
 KNOWN_WORDS = frozenset(
     {
         "Invalid JWT",
@@ -23,9 +23,9 @@ KNOWN_WORDS = frozenset(
 
 
 def mask_content(message: str, sent: bytes) -> str:
-    """Return a message without what stands in the body that was sent: its strings and numbers, and their single words.
+    """Return a message with the strings and numbers of the sent body, and the words in them, masked in any case.
 
-    The location's id stays, and so do words of one or two characters. Another letter case hides nothing.
+    The location's id stays, and so do words of one or two characters.
     """
     if message in KNOWN_WORDS:
         return message
@@ -55,7 +55,7 @@ def _pieces(sent: bytes) -> set[str]:
 
 
 def _values(value: object) -> Iterator[str]:
-    """Go through the strings and numbers of a body, at any depth; names of fields are no content."""
+    """Yield the strings and numbers of a body, at any depth. Field names are not content."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, (list, dict)):

@@ -1,4 +1,4 @@
-"""A total deadline for a request, which a socket's own timeout is not: that begins anew with every byte."""
+"""A total deadline for a request. A socket's own timeout is none: it restarts with every byte."""
 
 import contextlib
 import math
@@ -12,16 +12,15 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from worker.highlevel.strict_response import StrictResponse
 
-LOOK_SECONDS = 0.1
+CHECK_SECONDS = 0.1
 
 
 class WatchedConnection(HTTPConnection):
-    """A connection for one request at a time. Answers are read as `StrictResponse` does.
+    """A connection for one request at a time, whose answer is a `StrictResponse`.
 
     Attributes:
-        deadline: when the request has to be over (of `time.monotonic()`).
-        sent: False as long as not one byte of the request can have reached the server: while the name is resolved, the
-            connection opened, and TLS negotiated.
+        deadline: when the request must be over (of `time.monotonic()`).
+        sent: False until a byte of the request may have reached the server: during DNS, connect and TLS handshake.
         opened: the last socket. An answer may still be read from it when `sock` is None.
     """
 
@@ -33,25 +32,25 @@ class WatchedConnection(HTTPConnection):
 
     @property
     def reusable(self) -> bool:
-        """Whether the connection may carry another request."""
+        """Whether the connection can be used for another request."""
         return self._response is not None and self._response.reusable
 
     @property
     def fault(self) -> Exception | None:
-        """Why the body is not whole; None when it is, or was not read to its end."""
+        """Why the body is incomplete; None if it is complete, or was not read to its end."""
         return self._response.fault if self._response is not None else None
 
     def response_class(self, *arguments: Any, **options: Any) -> StrictResponse:  # type: ignore[override]
-        """Make the answer."""
+        """Return a new answer."""
         self._response = StrictResponse(*arguments, **options)
         return self._response
 
     def begin(self, deadline: float) -> None:
-        """Begin another request."""
+        """Prepare for the next request."""
         self.deadline, self.sent, self._response = deadline, False, None
 
     def connect(self) -> None:
-        """Open the connection. Its timeout holds for negotiating TLS as a whole."""
+        """Open the connection. The timeout applies to the whole TLS handshake."""
         super().connect()
         self.opened = self.sock
 
@@ -59,7 +58,7 @@ class WatchedConnection(HTTPConnection):
         """Send a request, in one piece.
 
         Raises:
-            TimeoutError: its deadline is over. It was not sent.
+            TimeoutError: the deadline has passed. Nothing was sent.
         """
         self._parts = []
         super().request(*arguments, **options)
@@ -71,7 +70,7 @@ class WatchedConnection(HTTPConnection):
         super().send(b"".join(parts))
 
     def send(self, data: Any) -> None:
-        """Send a part, or keep it until the request is whole."""
+        """Keep a part until the request is complete, or send it."""
         if self._parts is None:
             super().send(data)
         else:
@@ -87,10 +86,7 @@ class WatchedTLSConnection(WatchedConnection, HTTPSConnection):
 
 
 class RequestDeadlines:
-    """Shuts the connection of a request that is not over at its deadline, so that whoever reads from it wakes up.
-
-    One thread watches for all.
-    """
+    """Shuts down the connections of requests that pass their deadline, which wakes their threads. Uses one thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -99,7 +95,7 @@ class RequestDeadlines:
 
     @contextlib.contextmanager
     def limit(self, connection: WatchedConnection) -> Iterator[None]:
-        """Shut a connection at its deadline if the block still runs then."""
+        """Shut down a connection at its deadline if the block still runs."""
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="http-deadlines", daemon=True)
@@ -113,11 +109,11 @@ class RequestDeadlines:
 
     def _watch(self) -> None:
         while True:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(CHECK_SECONDS)
             now = time.monotonic()
             with self._lock:
                 for connection in self._connections:
                     if connection.deadline <= now and connection.opened is not None:
-                        # The plain socket's way, which leaves the TLS layer on top of it to find out by itself.
+                        # Only the plain socket: the TLS layer, in use by another thread, then fails on its own.
                         with contextlib.suppress(OSError):
                             socket.socket.shutdown(connection.opened, socket.SHUT_RDWR)

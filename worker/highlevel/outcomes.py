@@ -1,9 +1,10 @@
-"""What an answer of the API means. Pure: values in, one small value out.
+"""Classifies answers of the API. Pure.
 
-Facts: HighLevel's published specification (2021-07-28 and v3) for 200, 400, 401 and 422; all else was observed.
+Facts: HighLevel's published specification (2021-07-28 and v3) for 200, 400, 401 and 422; the rest was observed.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
@@ -11,20 +12,22 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from worker.highlevel.confirmation import OTHER_CONTACT, SAME, compare, confirms, fields_of, reports_failure
+from worker.highlevel.confirmation import OTHER_CONTACT, confirms, differing_field, fields_of, reports_failure
 from worker.highlevel.content import mask_content
 from worker.highlevel.envelope import code_of, cut, describe, is_html, message_of, parse_body, text_of
-from worker.highlevel.other_body_hint import other_body_hint
 from worker.highlevel.rate_limits import RateLimitHeaders, read_rate_limits
 
 DAY_SECONDS = 86_400.0
-# RFC 9110, 15.6.3 and 15.6.5: a gateway had no valid answer (502), or none in time (504), from the server behind it,
-# which may have done what it was asked for. 520 and 524 are the same of the edge network (observed).
+# RFC 9110, 15.6.3 and 15.6.5: a gateway got no valid answer (502), or none in time (504), from its server, which may
+# have processed the request. 520 and 524 are the same of the edge network (observed).
 LOST_BY_GATEWAY = frozenset({502, 504, 520, 524})
+OTHER_BODY_HINT = "the API asks for the other published body of 2021-07-28, with follower fields instead of contactId"
+_NO_CONTACT = re.compile(r"\bcontactId should not exist\b")
+_FOLLOWERS = re.compile(r"\b(?:followers|isRemoveAllFollowers|followersActionType)\b[^;]*\b(?:must|should)\b")
 
 
 class OutcomeKind(StrEnum):
-    """What is to be done about the job."""
+    """What happens to the job."""
 
     DELIVERED = "delivered"
     RETRY = "retry"
@@ -32,14 +35,14 @@ class OutcomeKind(StrEnum):
     THROTTLED = "throttled"
     REFUSED = "refused"
     UNAUTHORIZED = "unauthorized"
-    REQUEUE = "requeued"  # no answer means this: it is for who looks after the location's token, and for local troubles
+    REQUEUE = "requeued"  # not from an answer: while a token is renewed, and for local failures
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response as it came: header names in lower case, the body cut at a limit.
+    """A response: header names in lower case, the body up to the size limit.
 
-    `cut`: the body ended before its end, or was broken on the way; only an answer with a 2xx comes so.
+    `cut`: the body is incomplete or broken; only for a 2xx.
     """
 
     status: int
@@ -50,9 +53,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class RequestFailure:
-    """No response, or none that ended in time.
+    """No response, or no complete one in time.
 
-    `sent`: a byte of the request may have reached the server. `local`: a trouble of this machine, and nothing was sent.
+    `sent`: a byte of the request may have reached the server. `local`: an error of this machine; nothing was sent.
     """
 
     message: str
@@ -62,13 +65,12 @@ class RequestFailure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an attempt came to.
+    """The outcome of an attempt.
 
-    `wait` is in seconds: how long the lane waits (`throttled`, `requeue`), or the shortest wait before a retry (`retry`,
-    `unconfirmed`), None where the answer asked for nothing. `code` is the API's own for an error, such as
-    `OPPORTUNITY_NO_DUPLICATE`. `rate_limits` is what the answer told of the location's budgets, whatever else it said.
-    `in_doubt`: it is unknown whether the API took the upsert. `other_contact`: the answer names another contact.
-    `local`: a trouble of this worker, so nothing was sent.
+    `wait` (seconds): how long the lane waits (`throttled`, `requeue`), or the shortest wait before a retry (`retry`,
+    `unconfirmed`); None if the answer asks for none. `code`: the API's error code, such as `OPPORTUNITY_NO_DUPLICATE`.
+    `in_doubt`: it is unknown whether the API accepted the upsert. `other_contact`: the answer names another contact.
+    `local`: an error of this worker; nothing was sent.
     """
 
     kind: OutcomeKind
@@ -87,10 +89,10 @@ class Outcome:
 
 
 def classify(answer: Answer | RequestFailure, window: float, sent: bytes = b"") -> Outcome:
-    """Return what an answer means.
+    """Return the outcome of an answer.
 
-    `window` is the burst window in seconds, the wait after a 429 that names none. `sent` is the body of the request:
-    the answer is held against it. Only an answer whose body is a JSON object tells of rate limits.
+    `window` (seconds) is the rate window, the wait after a 429 that names none. The answer is compared with the body
+    that was `sent`. Rate limits are read only from an answer whose body is a JSON object.
     """
     if isinstance(answer, RequestFailure):
         if answer.local:
@@ -106,7 +108,7 @@ def _classify(answer: Answer, body: Mapping[str, Any], window: float, sent: byte
     if 200 <= answer.status < 300:
         return _success(answer, body, trace_id, sent)
     said, code = message_of(body), code_of(body)
-    # A page of the edge network says so by its body; an answer of the API's is one under any content type.
+    # A page of the edge network is recognized by its body; an answer with a message is the API's, whatever its type.
     edge = not said and (is_html(answer.headers, answer.body) or b"error code: 1010" in answer.body[:2048])
     message = said or describe(answer.status, answer.headers, answer.body)
     if answer.status == 429:
@@ -114,13 +116,13 @@ def _classify(answer: Answer, body: Mapping[str, Any], window: float, sent: byte
         return Outcome(OutcomeKind.THROTTLED, 429, cut(message), trace_id, wait=wait, code=code)
     kind = _kind_of_error(answer.status, message, edge=edge)
     if kind is OutcomeKind.UNAUTHORIZED:
-        message = mask_content(message, sent)  # it becomes the reason of a hold
+        message = mask_content(message, sent)  # becomes the reason of a hold
     return Outcome(
         kind,
         answer.status,
         cut(message),
         trace_id,
-        warning=other_body_hint(message, fields_of(sent)) if answer.status == 422 else None,
+        warning=_other_body_hint(message, fields_of(sent)) if answer.status == 422 else None,
         code=code,
         wait=_retry_after(answer.headers) if kind is OutcomeKind.RETRY else None,
         in_doubt=answer.status in LOST_BY_GATEWAY,
@@ -128,10 +130,10 @@ def _classify(answer: Answer, body: Mapping[str, Any], window: float, sent: byte
 
 
 def _success(answer: Answer, body: Mapping[str, Any], trace_id: str | None, sent: bytes) -> Outcome:
-    """Return what a 2xx means: only its body tells whether the API took the upsert."""
+    """Return the outcome of a 2xx. Only its body shows whether the API accepted the upsert."""
     status = answer.status
     if not answer.cut and reports_failure(body):
-        message = message_of(body) or f"HTTP {status}, and the body tells of a failure"
+        message = message_of(body) or f"HTTP {status}, and the body reports a failure"
         return Outcome(OutcomeKind.REFUSED, status, cut(message), trace_id, code=code_of(body))
     doubt = partial(
         Outcome, OutcomeKind.UNCONFIRMED, status, trace_id=trace_id, wait=_retry_after(answer.headers), in_doubt=True
@@ -140,9 +142,10 @@ def _success(answer: Answer, body: Mapping[str, Any], trace_id: str | None, sent
         return doubt(_describe_unconfirmed(answer))
     opportunity, new = body.get("opportunity"), body.get("new")
     named = opportunity if isinstance(opportunity, dict) else {}
-    found = compare(fields_of(sent), named) if sent and named else SAME
-    if found.field:
-        return doubt(f"HTTP {status} names another {found.field} than was sent")
+    field = differing_field(fields_of(sent), named) if sent and named else None
+    other_contact = field == "contactId"
+    if field and not other_contact:
+        return doubt(f"HTTP {status} names another {field} than was sent")
     opportunity_id = text_of(named.get("id"))
     warnings = [] if opportunity_id and isinstance(new, bool) else ["the answer does not hold the promised body"]
     return Outcome(
@@ -151,8 +154,8 @@ def _success(answer: Answer, body: Mapping[str, Any], trace_id: str | None, sent
         trace_id=trace_id,
         opportunity_id=opportunity_id,
         new=new if isinstance(new, bool) else None,
-        warning="; ".join([*warnings, OTHER_CONTACT] if found.other_contact else warnings) or None,
-        other_contact=found.other_contact,
+        warning="; ".join([*warnings, OTHER_CONTACT] if other_contact else warnings) or None,
+        other_contact=other_contact,
     )
 
 
@@ -169,12 +172,12 @@ def _kind_of_error(status: int, message: str, *, edge: bool) -> OutcomeKind:
     if status == 401:
         return OutcomeKind.UNAUTHORIZED
     if status == 403:
-        # The edge network refusing the client is nothing that the job or its token can be blamed for (observed).
+        # The edge network refused the client; job and token are not the cause (observed).
         if edge:
             return OutcomeKind.RETRY
         about_access = any(word in message.lower() for word in ("access", "scope", "authorized", "permission"))
         return OutcomeKind.UNAUTHORIZED if about_access else OutcomeKind.REFUSED
-    # A redirect is never followed: a token would go where it leads. Whoever put it there may take it away again.
+    # A redirect is never followed, or the token would be sent there. It may be temporary, so it is retried.
     if status < 400 or status >= 500 or status == 408:
         return OutcomeKind.RETRY
     return OutcomeKind.REFUSED
@@ -184,15 +187,15 @@ def _wait(headers: Mapping[str, str], window: float) -> float:
     if headers.get("x-ratelimit-daily-remaining", "").strip() == "0":
         reset = _number(headers.get("x-ratelimit-daily-reset"))
         return min(max(reset / 1000, window), DAY_SECONDS) if reset is not None else 3600.0
-    # "At once" is no answer to a 429: the same request would go round and round.
+    # A Retry-After of 0 after a 429 is ignored: the request would be repeated without a pause.
     if (seconds := _retry_after(headers)) is not None:
         return seconds
-    # What the window has left is learned from the same answer; then the lane's own account says when to go on.
+    # With 0 remaining, the lane's own rate slots, updated from this answer, determine when to send again.
     return window / 10 if headers.get("x-ratelimit-remaining", "").strip() == "0" else window
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of `Retry-After` in either form (RFC 9110, 10.2.3); None where it asks for no wait."""
+    """Return the seconds of `Retry-After` in either form (RFC 9110, 10.2.3); None if it asks for no wait."""
     retry_after = headers.get("retry-after")
     seconds = _number(retry_after)
     if seconds is None and retry_after and (date := headers.get("date")):
@@ -201,6 +204,17 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         except (TypeError, ValueError, OverflowError):
             return None
     return min(seconds, DAY_SECONDS) if seconds is not None and seconds > 0 else None
+
+
+def _other_body_hint(message: str, sent: Mapping[str, Any]) -> str | None:
+    """Return a hint if this 422 asks for the other body of version 2021-07-28.
+
+    Facts: it was republished in May 2026 without `contactId` and with three required fields about followers. It is not
+    known which of the two bodies the API accepts.
+    """
+    if "contactId" not in sent or "followers" in sent:
+        return None
+    return OTHER_BODY_HINT if _NO_CONTACT.search(message) or _FOLLOWERS.search(message) else None
 
 
 def _number(text: str | None) -> float | None:

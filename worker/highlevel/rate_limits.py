@@ -1,8 +1,8 @@
-"""What an answer tells of a location's budgets. Pure.
+"""Reads the rate limit headers of an answer. Pure.
 
 Facts: five headers are documented, `X-RateLimit-Max`, `-Remaining`, `-Interval-Milliseconds`, `-Limit-Daily` and
-`-Daily-Remaining`; a sixth was observed, `-Daily-Reset`: milliseconds until the day begins anew. Limits differ between
-apps, locations and Private Integrations, and the headers always tell those that were applied (documented for v3).
+`-Daily-Remaining`; `-Daily-Reset` was observed: milliseconds until the next day begins. Limits differ between apps,
+locations and Private Integrations; the headers always have those that were applied (documented for v3).
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 MAX_NUMBER = 10**9
 DAY_MILLISECONDS = 86_400_000
-# What is outside is a mistake of whoever told it, and no limit.
+# Larger values are errors, not limits.
 MAX_BURST = 10_000
 MAX_DAILY = 10_000_000
 
@@ -18,7 +18,7 @@ MAX_DAILY = 10_000_000
 class RateLimitHeaders(NamedTuple):
     """`left` of `burst` requests in `window` seconds, `day_left` of `daily` for another `day_resets_in` seconds.
 
-    None where the answer does not say, or says something that cannot be.
+    None if the header is missing or its value is impossible.
     """
 
     burst: int | None
@@ -30,7 +30,7 @@ class RateLimitHeaders(NamedTuple):
 
 
 def read_rate_limits(headers: Mapping[str, str]) -> RateLimitHeaders | None:
-    """Read the headers (names in lower case); None when there are none of them."""
+    """Read the headers (names in lower case); None without a limit."""
     burst = _number(headers.get("x-ratelimit-max"), 1, MAX_BURST)
     window = _number(headers.get("x-ratelimit-interval-milliseconds"), 1, DAY_MILLISECONDS)
     daily = _number(headers.get("x-ratelimit-limit-daily"), 1, MAX_DAILY)

@@ -1,4 +1,4 @@
-"""What the API repeats of what it was sent, and must not be kept: secrets, and the content of an opportunity. Pure."""
+"""Removes secrets from answers that repeat what they were sent. Pure."""
 
 import json
 import re
@@ -13,10 +13,10 @@ _ESCAPE = re.compile(r"\\+u([0-9a-f]{4})|%([0-9a-f]{2})|\\+([^u%])", re.IGNORECA
 
 
 def redact_answer(answer: Answer, secrets: Iterable[str]) -> Answer:
-    """Return an answer without these secrets (ASCII) in its body and its headers, however they are spelled there.
+    """Return an answer without these secrets (ASCII) in its body and headers.
 
-    It is done to the raw answer, before anything of it is read or cut to length: as they are, in another letter case,
-    with JSON escapes (of JSON within JSON, too) or percent signs, in UTF-8 or UTF-16.
+    They are found in the raw answer: in any letter case, with JSON escapes (also of JSON within JSON) or percent
+    encoding, in UTF-8 or UTF-16.
     """
     for secret in filter(None, secrets):
         body = _redact_body(answer.body, secret)
@@ -31,13 +31,13 @@ def _redact_body(body: bytes, secret: str) -> bytes:
         wide = body.decode(json.detect_encoding(body), "replace")
         redacted = redact(wide, secret)
         return body if redacted == wide else redacted.encode("utf-8", "replace")
-    text = body.decode("latin-1")  # of each byte a character, so that broken UTF-8 comes back as it was
+    text = body.decode("latin-1")  # a character for each byte, so that broken UTF-8 stays as it is
     redacted = redact(text, secret)
     return body if redacted is text else redacted.encode("latin-1")
 
 
 def redact(text: str, secret: str) -> str:
-    """Return a text without a secret, however it is spelled there."""
+    """Return a text without a secret in any spelling."""
     if secret.lower() not in text.lower():
         if "\\" not in text and "%" not in text:
             return text
@@ -59,5 +59,5 @@ def _spellings(secret: str) -> re.Pattern[str]:
         codes = "|".join(rf"\\+u{code:04x}|\\*%{code:02x}" for code in sorted(cases))
         return rf"(?:\\*{re.escape(character)}|{codes})"
 
-    # From the first of its backslashes on: a long row of them is gone through once.
+    # Begins at the first of several backslashes, so that a long row of them is scanned once.
     return re.compile(r"(?<!\\)" + "".join(map(spell, secret)), re.IGNORECASE)

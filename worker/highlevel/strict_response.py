@@ -1,8 +1,7 @@
-"""Reads one answer to its end, and tells whether its connection may carry another request.
+"""Reads one answer to its end, and decides whether its connection can be used again. Framing: RFC 9112, sections 6, 7.
 
-`http.client` skips `100` alone: after any other 1xx, each request gets the answer that belongs to the request before
-it. It also drops what its reader holds behind an answer, so that the rest is read as the next one. Rules of framing:
-RFC 9112, sections 6 and 7.
+`http.client` skips only `100`: after any other 1xx, each request gets the answer to the request before it. It also
+drops bytes buffered after an answer, so that the rest of them is read as the next answer.
 """
 
 import http.client
@@ -24,23 +23,23 @@ class UnexpectedUpgradeError(http.client.HTTPException):
 
 
 class FramingError(http.client.HTTPException):
-    """The headers do not tell where the answer ends, or contradict each other."""
+    """The headers do not define where the answer ends, or contradict each other."""
 
 
 class StrictResponse(http.client.HTTPResponse):
-    """An answer of `http.client` that passes every 1xx, and accepts nothing that it would have to guess.
+    """An answer of `http.client` that skips every 1xx and accepts nothing ambiguous.
 
     Attributes:
-        reusable: the connection may carry another request. True only after the whole answer was read, when nothing
-            unexpected came before, in or behind it.
+        reusable: the connection can be used again. True only after the whole answer was read, and if nothing
+            unexpected came before, in or after it.
     """
 
     fp: Any  # a BufferedReader, None when the answer is closed
     length: int | None
     reusable = False
     _fault: Exception | None = None
-    _malformed = False  # a header line cannot be read: it may have held the length
-    _unexpected = False  # this answer is whole, and the connection is not trusted any more
+    _malformed = False  # a header line cannot be read; it may have been the length
+    _unexpected = False  # the answer may be complete, but the connection is not reused
 
     def __init__(self, sock: Any, debuglevel: int = 0, method: str | None = None, url: str | None = None) -> None:
         super().__init__(sock, debuglevel, method, url)
@@ -48,7 +47,7 @@ class StrictResponse(http.client.HTTPResponse):
 
     @property
     def fault(self) -> Exception | None:
-        """Why the body is not whole; None when it is, or was not read to its end."""
+        """Why the body is incomplete; None if it is complete, or was not read to its end."""
         if self._fault is None and self.fp is None and self.length:
             return http.client.IncompleteRead(b"", self.length)
         return self._fault
@@ -58,7 +57,7 @@ class StrictResponse(http.client.HTTPResponse):
 
         Raises:
             UnexpectedUpgradeError: the answer is 101.
-            HTTPException: it is no HTTP.
+            HTTPException: it is not HTTP.
         """
         version, status, reason = self._read_status()  # type: ignore[attr-defined]
         headers = self._read_headers()
@@ -83,7 +82,7 @@ class StrictResponse(http.client.HTTPResponse):
                 del headers[name]  # urllib3 would interpret them once more
 
     def _read_headers(self) -> http.client.HTTPMessage:
-        """Read the header lines. Of a malformed one nothing is kept."""
+        """Read the header lines; malformed ones are dropped."""
         headers = http.client.HTTPMessage()
         for _ in range(HEADER_LINES + 1):
             line = self.fp.readline(LINE_BYTES + 1)
@@ -104,7 +103,7 @@ class StrictResponse(http.client.HTTPResponse):
         raise http.client.HTTPException(message)
 
     def _find_length(self) -> None:
-        """Find how long the body is. `http.client` ignores lengths and codings that it cannot read."""
+        """Find the length of the body. `http.client` ignores lengths and codings that it cannot read."""
         codings = _values(self.headers, "transfer-encoding")
         lengths = set(_values(self.headers, "content-length"))
         if self.status in _BODILESS:
@@ -126,7 +125,7 @@ class StrictResponse(http.client.HTTPResponse):
             self._fault = FramingError()
 
     def read(self, amt: int | None = None) -> bytes:
-        """Read the body, or so many bytes of it. A body that breaks off ends there; `fault` tells why."""
+        """Read the body, or `amt` bytes of it. An incomplete body is returned as it is; `fault` has the reason."""
         try:
             return super().read(amt)
         except http.client.IncompleteRead as error:
@@ -136,7 +135,7 @@ class StrictResponse(http.client.HTTPResponse):
         return data
 
     def _get_chunk_left(self) -> int | None:
-        """Return what is left of the chunk. `http.client` does not look at the line end behind a chunk."""
+        """Return what is left of the chunk. `http.client` does not check the line end after a chunk."""
         if self.chunk_left == 0:
             if self._safe_read(2) != b"\r\n":  # type: ignore[attr-defined]
                 nothing = b""
@@ -146,33 +145,33 @@ class StrictResponse(http.client.HTTPResponse):
         return left
 
     def _read_next_chunk_size(self) -> int:
-        """Return the size of the next chunk. `http.client` also takes `-1`, `0x1`, `1_0` and half a line."""
+        """Return the size of the next chunk. `http.client` also accepts `-1`, `0x1`, `1_0` and half a line."""
         size = _CHUNK_SIZE.fullmatch(self.fp.readline(LINE_BYTES))
         if size is None:
             raise ValueError  # http.client makes an IncompleteRead of it
         return int(size[1], 16)
 
     def _read_and_discard_trailer(self) -> None:
-        """Skip the trailer. No request offers to take one, and a second answer may look like one."""
+        """Skip the trailer. No request accepts one, and a second answer may look like one."""
         while (line := self.fp.readline(LINE_BYTES)) not in _LINE_ENDS:
             self._unexpected = True
             if not line:
                 return
 
     def close(self) -> None:
-        """Close the answer, and give its connection up unless it was read to its end."""
+        """Close the answer. The connection is reused only if the answer was read to its end."""
         if self.fp is not None:
             self._unexpected = True
         super().close()
 
     def _close_conn(self) -> None:
-        """Called at the end of the body, when the connection is about to be used for the next request."""
+        """Decide at the end of the body whether the connection is reused."""
         broken = self._unexpected or self._malformed or self._fault is not None or bool(self.length)
         self.reusable = not broken and not self.will_close and self._is_silent()
         super()._close_conn()  # type: ignore[misc]
 
     def _is_silent(self) -> bool:
-        """Return whether nothing came behind the answer: to the reader, the TLS layer or the socket."""
+        """Return whether nothing came after the answer: in the reader, the TLS layer and the socket."""
         try:
             self._sock.settimeout(0)  # urllib3 sets the timeout again before each request
             return not self.fp.peek(1)
@@ -183,6 +182,6 @@ class StrictResponse(http.client.HTTPResponse):
 
 
 def _values(headers: http.client.HTTPMessage, name: str) -> list[str]:
-    """Return the values of a header that may be a list, from all of its lines, in lower case."""
+    """Return the values of a list header, from all of its lines, in lower case."""
     lines = headers.get_all(name)
     return [value.strip().lower() for line in lines for value in line.split(",")] if lines else []

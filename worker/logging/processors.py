@@ -1,4 +1,4 @@
-"""What every log line goes through last: no secret leaves, and nobody else's text breaks a line. Pure."""
+"""The last processors of every log line: they hide secrets, and keep foreign text in one line. Pure."""
 
 import re
 from collections.abc import Iterable, MutableMapping
@@ -13,33 +13,26 @@ from lanes.settings import RedisSettings
 HIDDEN = "[secret]"
 MAX_CHARACTERS = 2_000
 MAX_TRACE_CHARACTERS = 20_000
-MIN_SECRET_CHARACTERS = 6  # a shorter one is found in innocent words
+MIN_SECRET_CHARACTERS = 6  # shorter ones occur in harmless words
 
-# What tokens look like, whoever let one slip into a line.
+_FIELDS = "access_token|refresh_token|client_secret|password|authorization"
+# What tokens look like.
 _SHAPES = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), rf"\1 {HIDDEN}"),
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}(\.[\w-]*)?"), HIDDEN),
     (re.compile(r"\bpit-[\w-]{6,}"), HIDDEN),
     (re.compile(r"(://[^/\s:@]*):[^/\s@]+@"), rf"\1:{HIDDEN}@"),
-    (
-        re.compile(
-            r"(?i)\b(access_token|refresh_token|client_secret|password|authorization)"
-            r"([\"']?\s*[=:]\s*[\"']?)(?!\[secret\])[^\s\"',&;}]{4,}"
-        ),
-        rf"\1\2{HIDDEN}",
-    ),
+    (re.compile(rf"(?i)\b({_FIELDS})([\"']?\s*[=:]\s*[\"']?)(?!\[secret\])[^\s\"',&;}}]{{4,}}"), rf"\1\2{HIDDEN}"),
 )
-# In a line without any of these nothing has such a shape; to look for them costs a tenth of the shapes.
+# A line without any of these has none of the shapes. This test takes a tenth of the time.
 _HINTS = ("bearer", "basic", "eyj", "pit-", "://", "token", "secret", "password", "authorization")
-_NAMES = frozenset(
-    {"access_token", "refresh_token", "client_secret", "password", "authorization", "secret_key", "api_token"}
-)
+_NAMES = {*_FIELDS.split("|"), "secret_key", "api_token"}
 
 Event = MutableMapping[str, Any]
 
 
 def secrets_of(settings: RedisSettings) -> tuple[str, ...]:
-    """Return every secret that the settings hold, the longest first; the password of Redis is one."""
+    """Return every secret of the settings, with the password of Redis, the longest first."""
     found = {unquote(urlsplit(settings.redis_url).password or "")}
     for name in type(settings).model_fields:
         value = getattr(settings, name)
@@ -49,7 +42,7 @@ def secrets_of(settings: RedisSettings) -> tuple[str, ...]:
 
 
 class RedactSecrets:
-    """A processor that hides secrets: those that are known, and whatever looks like one. The last defence."""
+    """A processor that hides known secrets, and everything that looks like one."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets = tuple(secrets)
@@ -98,7 +91,7 @@ class RedactSecrets:
 
 
 def sanitize_event(_logger: Any, _method: str, event: Event) -> Event:
-    """A processor that lets no text end its line, move a cursor or run on; a trace keeps its lines, indented."""
+    """A processor that escapes control characters and cuts long texts. A trace keeps its lines, indented."""
     for name, value in event.items():
         if isinstance(value, str) and name != "exception":
             event[name] = one_line(value)
@@ -110,5 +103,5 @@ def sanitize_event(_logger: Any, _method: str, event: Event) -> Event:
 
 
 def one_line(text: str) -> str:
-    """Return a text with every character that does not print written as its escape, and its end cut off if long."""
+    """Return a text with unprintable characters escaped, and cut at MAX_CHARACTERS."""
     return printable(text if len(text) <= MAX_CHARACTERS else text[:MAX_CHARACTERS] + "...")

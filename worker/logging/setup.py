@@ -1,7 +1,7 @@
-"""Logs: one line an event on standard error, JSON off a terminal and readable on one; our own lines, and those of
-Celery, Flower, Tornado, redis-py and Python's warnings alike.
+"""Logs: one line for each event on standard error, readable on a terminal and JSON elsewhere.
 
-Our own go from `LANES_LOG_LEVEL` on, the others by the options of their programs (`--loglevel`, `--logging`).
+The lines of Celery, Flower, Tornado, redis-py and Python's warnings have the same form. `LANES_LOG_LEVEL` is the level
+of our own lines; the options of the programs (`--loglevel`, `--logging`) set that of the others.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ from worker.logging.throttle import LogThrottle
 
 
 class LogOutput(logging.Handler):
-    """Where all lines go, each in one write: standard error, or a file that may be rotated away.
+    """Writes each line in one call, to standard error or to a file that may be rotated.
 
-    What cannot be written is dropped: a closed terminal or a full disk stops no delivery.
+    A line that cannot be written is dropped, so that a closed terminal or a full disk stops no delivery.
     """
 
     def __init__(self, path: str | None = None) -> None:
@@ -34,15 +34,15 @@ class LogOutput(logging.Handler):
         self.addFilter(LogThrottle())
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line of somebody else's."""
+        """Write a line of another library."""
         try:
             self._write(self.format(record))
-        except Exception:  # noqa: BLE001 - as every handler does
+        except Exception:  # noqa: BLE001 - as in every handler
             self.handleError(record)
 
     def put(self, line: str) -> None:
-        """Write a line of ours."""
-        # The lock of a handler, unlike others, is a new one in a process that was forked while somebody held it.
+        """Write one of our own lines."""
+        # The lock of a handler is renewed after a fork, unlike other locks.
         with self.lock or contextlib.nullcontext():
             self._write(line)
 
@@ -59,13 +59,13 @@ class LogOutput(logging.Handler):
 
 
 class OutputLogger:
-    """What structlog calls when a line of ours is ready."""
+    """What structlog calls to write one of our own lines."""
 
     def __init__(self, *_: Any) -> None:
         pass
 
     def msg(self, line: str) -> None:
-        """Write it to wherever lines go now."""
+        """Write it to the current output."""
         _output.put(line)
 
     debug = info = warning = error = critical = exception = msg
@@ -75,13 +75,13 @@ _output = LogOutput()
 
 
 def configure_logging(settings: DashboardSettings, path: str | None = None) -> None:
-    """Let all lines of this process go out in one form, to standard error or the file at `path`.
+    """Write all lines of this process in one form, to standard error or the file at `path`.
 
-    Of what others log, from the level on that the root logger has.
+    The level of the root logger applies to the lines of other libraries.
     """
-    global _output  # noqa: PLW0603 - one for a process, as its standard error
+    global _output  # noqa: PLW0603 - one for each process, like standard error
     root = logging.getLogger()
-    for handler in root.handlers[:]:  # else whoever set up Tornado's before would write each line a second time
+    for handler in root.handlers[:]:  # Tornado's handler would write each line a second time
         if handler is _output or type(handler) is logging.StreamHandler:
             root.removeHandler(handler)
     _output = LogOutput(path)
@@ -96,16 +96,16 @@ def configure_logging(settings: DashboardSettings, path: str | None = None) -> N
         processors=[*_BEGIN, *finish],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         logger_factory=OutputLogger,
-        cache_logger_on_first_use=True,  # else each line that is filtered out makes a logger first
+        cache_logger_on_first_use=True,  # else each filtered line would make a logger first
     )
     root.addHandler(_output)
     logging.captureWarnings(capture=True)
-    if threading.excepthook is threading.__excepthook__:  # nobody else's, such as that of a test run
+    if threading.excepthook is threading.__excepthook__:  # keep that of a test run
         threading.excepthook = _thread_failed
 
 
 def configure_celery_logging(settings: DashboardSettings, level: int | str, path: str | None) -> None:
-    """Do what Celery's own set-up does with `--loglevel` and `--logfile`, in our form."""
+    """Apply Celery's `--loglevel` and `--logfile`, in our form."""
     configure_logging(settings, path)
     root = logging.getLogger()
     for handler in [one for one in root.handlers if one is not _output]:
@@ -125,13 +125,12 @@ _BEGIN: Sequence[structlog.types.Processor] = (
 def _finish(terminal: bool, secrets: Sequence[str]) -> list[structlog.types.Processor]:
     render: structlog.types.Processor = structlog.processors.JSONRenderer()
     if terminal:
-        # Plain traces: pretty ones show the values of variables, and those may hold anything.
+        # Plain traces: pretty ones show the values of variables.
         render = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     return [structlog.processors.format_exc_info, RedactSecrets(secrets), sanitize_event, render]
 
 
 def _add_suppressed_count(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Tell how many lines like this one were left out since the last."""
     suppressed = getattr(event["_record"], "suppressed", 0)
     if suppressed:
         event["suppressed"] = suppressed

@@ -1,6 +1,4 @@
-"""Quiet while nothing changes: of what Celery and Flower say on each try to reach Redis, once, and a reminder now and
-then; of what Celery says of each shift, nothing.
-"""
+"""Drops repeated log lines: Celery and Flower log each try to reach Redis, and Celery logs each shift."""
 
 import logging
 import time
@@ -10,7 +8,7 @@ from worker.task_names import SHIFT_TASK
 
 REMIND_SECONDS = 60.0
 
-# Who repeats itself, word for word but for times and causes, as long as something is away.
+# They repeat the same message while Redis is unavailable.
 THROTTLED_LOGGERS = (
     "celery.bootsteps",
     "celery.worker.consumer",
@@ -23,9 +21,9 @@ MAX_REMEMBERED = 1_000
 
 
 class LogThrottle(logging.Filter):
-    """Lets a warning of these loggers pass once a minute; the next one that passes tells how many were left out.
+    """Passes each warning of these loggers once a minute, with the number of suppressed lines.
 
-    That a shift began or ended is no news: what it sent has lines of its own. Only with `--loglevel debug` it is told.
+    Lines about a shift's begin and end pass only with `--loglevel debug`.
     """
 
     def __init__(self) -> None:
@@ -34,15 +32,15 @@ class LogThrottle(logging.Filter):
         self._suppressed: dict[tuple[str, str], int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether to write a line."""
+        """Return whether to write this line."""
         if record.name == "py.warnings" and "CPendingDeprecationWarning" in record.getMessage():
-            return False  # what a later Celery will do by default, at each loss of Redis
+            return False  # about defaults of later versions of Celery, after each loss of Redis
         if record.levelno == logging.INFO and isinstance(record.args, Mapping):
             return record.args.get("name") != SHIFT_TASK or logging.getLogger().level <= logging.DEBUG
         if record.levelno < logging.WARNING or not record.name.startswith(THROTTLED_LOGGERS):
             return True
         if record.name == "celery.bootsteps":
-            record.exc_info = record.exc_text = None  # a hundred lines of how a client failed to connect
+            record.exc_info = record.exc_text = None  # a trace of a hundred lines
         about, now = (record.name, str(record.msg)), time.monotonic()
         if now - self._passed.get(about, -REMIND_SECONDS) < REMIND_SECONDS:
             self._suppressed[about] = self._suppressed.get(about, 0) + 1

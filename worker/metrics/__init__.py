@@ -1,4 +1,4 @@
-"""What Prometheus is told: of the lanes, from Redis alone, and of a worker by itself. `docs/metrics.md` has all."""
+"""Metrics for Prometheus: of the lanes, and of a worker. See `docs/metrics.md`."""
 
 from worker.metrics.collector import LanesCollector, register
 

@@ -1,7 +1,7 @@
-"""The collector: what Prometheus reads of the lanes, from a look at Redis that is a few seconds old at most.
+"""The collector: the metrics of the lanes for Prometheus, from a snapshot of Redis that is a few seconds old at most.
 
-It looks in a thread of its own, one look at a time, and only when it is asked. Whoever asks waits a moment for it and
-no longer: neither a Redis that is away nor ten thousand lanes hold up the loop that serves other people.
+Snapshots are taken on request, in a thread of their own, one at a time. A request waits for a short time only: neither
+an unavailable Redis nor ten thousand lanes block the loop that serves other requests.
 """
 
 import threading
@@ -22,14 +22,14 @@ from worker.metrics.snapshot import MetricsSnapshot, take_snapshot
 log = structlog.get_logger()
 
 FRESH_SECONDS = 5.0
-SHARE_OF_TIME = 20  # a look that takes long is fresh for so many times as long: watching costs Redis 5 % at most
+FRESH_FACTOR = 20  # a slow snapshot is fresh for 20 times its duration, so it costs Redis 5 % of its time at most
 STALE_SECONDS = 60.0
 WAIT_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class ScrapeResult:
-    """What came of a look. Times in seconds, by the clock of this process."""
+    """A snapshot, or None if it failed. Times in seconds of `time.monotonic()`."""
 
     snapshot: MetricsSnapshot | None
     up: bool
@@ -38,24 +38,23 @@ class ScrapeResult:
 
     @property
     def fresh_until(self) -> float:
-        """Until when no other look is needed."""
+        """Until when no new snapshot is taken."""
         if self.snapshot is None:
             return self.ended_at + FRESH_SECONDS
-        return self.ended_at + min(max(FRESH_SECONDS, SHARE_OF_TIME * self.seconds), STALE_SECONDS / 2)
+        return self.ended_at + min(max(FRESH_SECONDS, FRESH_FACTOR * self.seconds), STALE_SECONDS / 2)
 
 
 class LanesCollector(CatalogueCollector):
-    """Tells Prometheus what the last look showed, after a new one if that is not fresh and the new one is quick.
-    Thread-safe.
+    """Collects the metrics of the last snapshot, after a new one if that is due and quick. Thread-safe.
 
     Args:
-        store: where the lanes are.
-        settings: the limits that all locations have, and how many lanes are named.
-        wait: for how many seconds whoever asks waits for a look that is under way.
+        store: the lanes.
+        settings: the caps of all locations, and how many lanes have series of their own.
+        wait: for how many seconds a request waits for a new snapshot.
     """
 
     def __init__(self, store: LaneStore, settings: DashboardSettings, wait: float = WAIT_SECONDS) -> None:
-        super().__init__(CELL_METRICS, lambda: self._report(self.refresh(self.wait)))
+        super().__init__(CELL_METRICS, lambda: self._samples_of(self.refresh(self.wait)))
         self._store = store
         self._settings = settings
         self.wait = wait
@@ -64,12 +63,12 @@ class LanesCollector(CatalogueCollector):
         self._result: ScrapeResult | None = None
 
     def refresh(self, wait: float) -> ScrapeResult | None:
-        """Look again unless the last look is fresh; wait so many seconds for that; return the last look, if any."""
+        """Take a snapshot unless the last one is fresh, wait for it at most `wait` seconds, return the last one."""
         with self._changed:
             if self._result is None or time.monotonic() >= self._result.fresh_until:
                 if not self._scraping:
                     threading.Thread(target=self._scrape, name="metrics", daemon=True).start()
-                    self._scraping = True  # it cannot have ended: that takes the lock
+                    self._scraping = True  # the thread cannot have ended: it needs the lock
                 self._changed.wait_for(lambda: not self._scraping, wait)
             return self._result
 
@@ -92,8 +91,8 @@ class LanesCollector(CatalogueCollector):
             self._changed.notify_all()
 
     @staticmethod
-    def _report(result: ScrapeResult | None) -> Iterator[Sample]:
-        """Tell what was seen; nothing that is so old that it would mislead."""
+    def _samples_of(result: ScrapeResult | None) -> Iterator[Sample]:
+        """Return the samples of a snapshot. A stale one has none of the lanes: they would mislead."""
         if result is None:
             yield Sample("lanes_scrape_success", 0)
             return
@@ -111,12 +110,12 @@ class LanesCollector(CatalogueCollector):
 def register(
     store: LaneStore, settings: DashboardSettings, registry: CollectorRegistry = REGISTRY, wait: float = WAIT_SECONDS
 ) -> LanesCollector:
-    """Let Prometheus read of the lanes in whatever serves this registry, by default what Flower serves at /metrics.
+    """Add the metrics of the lanes to a registry, by default the one that Flower serves at /metrics.
 
-    A first look begins at once. Once in a process; the caller may `registry.unregister` what is returned.
+    Takes a first snapshot at once. `registry.unregister` removes what this returns.
 
     Raises:
-        ValueError: it was done already.
+        ValueError: the registry has them already.
     """
     collector = LanesCollector(store, settings, wait)
     registry.register(collector)

@@ -1,23 +1,23 @@
-"""The lanes in few numbers: those with most to do by name, and the sum of the others. Pure."""
+"""All lanes in a few numbers: the lanes with the most pending jobs by name, and the sum of the others. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
+from typing import Any
 
 from lanes.queue.global_state import GlobalState
 from lanes.queue.lane import HoldCause, Lane
-from lanes.settings import DashboardSettings
+from lanes.settings import DashboardSettings, RateLimitSettings
 from worker.metrics.catalogue import OTHER
 from worker.metrics.samples import Sample
-from worker.metrics.window_use import in_use
 
 BY = ("authorization", "outage", "person")
 
 
 @dataclass(slots=True)
 class LaneMetrics:
-    """A lane, or the sum of some. Of times, the longest counts."""
+    """A lane, or the sum of several. `oldest_seconds` is a maximum."""
 
     pending: int = 0
     in_flight: int = 0
@@ -30,7 +30,7 @@ class LaneMetrics:
     held: int = 0
 
     def add(self, lane: Lane, settings: DashboardSettings) -> None:
-        """Let a lane count in it."""
+        """Add a lane."""
         self.pending += lane.counts["pending"]
         self.in_flight += lane.counts["in_flight"]
         self.dead += lane.counts["dead"]
@@ -41,59 +41,46 @@ class LaneMetrics:
         self.day_allowed += lane.daily_in_force(settings.daily_cap).requests
         self.held += lane.hold is not None
 
-    def samples(self, location: str) -> Iterator[Sample]:
-        """Return it as the metrics of one location."""
-        for name in LaneMetrics.__slots__:
-            yield Sample(f"lanes_lane_{name}", getattr(self, name), (location,))
-
 
 @dataclass(slots=True)
 class LaneAggregates:
-    """What is told of all lanes. `rows` has the named ones, and the others under their own name."""
+    """The numbers of all lanes. `rows`: location -> the numbers of its lane, and `OTHER` -> those of the others."""
 
-    lanes: int = 0
+    busy: Mapping[str, Any]
+    rows: Mapping[str, LaneMetrics]
     failing: int = 0
     braked: int = 0
     held: Counter[str] = field(default_factory=Counter)
     oldest: dict[str, float] = field(default_factory=lambda: {"no": 0.0, "yes": 0.0})
-    busy: int = 0
-    busy_used: int = 0
-    busy_allowed: int = 0
-    rows: Mapping[str, LaneMetrics] = field(default_factory=dict)
 
     def samples(self) -> Iterator[Sample]:
-        """Return it as metrics."""
-        yield Sample("lanes_locations", self.lanes)
+        """Return them as metrics."""
         yield Sample("lanes_failing", self.failing)
         yield Sample("lanes_braked", self.braked)
         for by in BY:
             yield Sample("lanes_held", self.held[by], (by,))
         for held, seconds in self.oldest.items():
             yield Sample("lanes_oldest_seconds", seconds, (held,))
-        yield Sample("lanes_busy", self.busy)
-        yield Sample("lanes_busy_window_used", self.busy_used)
-        yield Sample("lanes_busy_window_allowed", self.busy_allowed)
+        yield Sample("lanes_busy", self.busy["lanes"])
+        yield Sample("lanes_busy_window_used", self.busy["used"])
+        yield Sample("lanes_busy_window_allowed", self.busy["allowed"])
         for location, row in self.rows.items():
-            yield from row.samples(location)
+            for name in LaneMetrics.__slots__:
+                yield Sample(f"lanes_lane_{name}", getattr(row, name), (location,))
 
 
 def aggregate(lanes: Sequence[Lane], global_state: GlobalState, settings: DashboardSettings) -> LaneAggregates:
-    """Add the lanes up; those of the `metrics_lanes` locations with most pending jobs have a row of their own."""
-    busy = in_use(lanes, global_state, settings)
-    table = LaneAggregates(len(lanes), busy=busy["lanes"], busy_used=busy["used"], busy_allowed=busy["allowed"])
-    for lane in lanes:
-        _count(table, lane, global_state)
-    # A location may be called as the sum of the others is; it is one of them then.
+    """Add the lanes up. The `metrics_lanes` locations with the most pending jobs have a row each."""
     named = nsmallest(
         settings.metrics_lanes,
-        (lane for lane in lanes if lane.location_id != OTHER),
+        (lane for lane in lanes if lane.location_id != OTHER),  # a location may have this name
         key=lambda lane: (-lane.counts["pending"], lane.location_id),
     )
-    names = {lane.location_id for lane in named}
-    rows = {name: LaneMetrics() for name in (*sorted(names), OTHER)}
+    rows = {name: LaneMetrics() for name in (*sorted(lane.location_id for lane in named), OTHER)}
+    table = LaneAggregates(in_use(lanes, global_state, settings), rows)
     for lane in lanes:
-        rows[lane.location_id if lane.location_id in names else OTHER].add(lane, settings)
-    table.rows = rows
+        _count(table, lane, global_state)
+        rows.get(lane.location_id, rows[OTHER]).add(lane, settings)
     return table
 
 
@@ -105,3 +92,27 @@ def _count(table: LaneAggregates, lane: Lane, global_state: GlobalState) -> None
         table.held["authorization" if cause is HoldCause.AUTHORIZATION else by] += 1
     held = "no" if lane.hold is None and lane.brake is None and global_state.hold is None else "yes"
     table.oldest[held] = max(table.oldest[held], lane.oldest or 0.0)
+
+
+def in_use(lanes: Sequence[Lane], global_state: GlobalState, settings: RateLimitSettings) -> dict[str, Any]:
+    """Return how much of the allowed rate is in use, over the lanes that have work and may send.
+
+    `used`: requests in the API's rate windows of these lanes; `allowed`: requests that these windows allow. A lane that
+    has nothing to send, is held, or has used up its day does not count. `share` is None without any such lane.
+    """
+    working = [lane for lane in lanes if _has_work(lane) and _may_send(lane, global_state, settings)]
+    limits = [lane.burst_in_force(settings.burst_cap).requests for lane in working]
+    used = sum(min(lane.window_used, limit) for lane, limit in zip(working, limits, strict=True))
+    allowed = sum(limits)
+    return {"share": used / allowed if allowed else None, "used": used, "allowed": allowed, "lanes": len(working)}
+
+
+def _has_work(lane: Lane) -> bool:
+    return lane.counts["in_flight"] > 0 or lane.oldest is not None
+
+
+def _may_send(lane: Lane, global_state: GlobalState, settings: RateLimitSettings) -> bool:
+    """Return whether only its rate window limits the lane."""
+    all_stopped = global_state.hold is not None or global_state.outage is not None or global_state.brake is not None
+    stopped = lane.hold is not None or lane.brake is not None or lane.failing
+    return not (all_stopped or stopped) and lane.day_used < lane.daily_in_force(settings.daily_cap).requests

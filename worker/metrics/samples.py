@@ -1,39 +1,40 @@
-"""From values to what Prometheus reads."""
+"""Turns samples into the metrics that Prometheus reads."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from lanes.activity.series import Histogram
-from worker.metrics.catalogue import MetricKind, MetricSpec
+from worker.metrics.catalogue import OF_LOOPS, MetricKind, MetricSpec
+from worker.safety.supervisor import LoopFailures
 
-# Powers of two milliseconds, where the buckets of the lanes end too, up to a day and a half.
+# Powers of two in milliseconds, up to 1.5 days, as the buckets of `lanes.activity.series`.
 BOUNDS = tuple(2.0**power / 1000 for power in range(1, 28))
 
 Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
+_FAMILIES: dict[MetricKind, type[Family]] = {
+    MetricKind.COUNTER: CounterMetricFamily,
+    MetricKind.GAUGE: GaugeMetricFamily,
+    MetricKind.HISTOGRAM: HistogramMetricFamily,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A value of a metric, with the values of its labels in their order."""
+    """A value of a metric, with the values of its labels in order."""
 
     name: str
     value: float | Histogram
     labels: tuple[str, ...] = ()
 
 
-def describe(catalogue: Iterable[MetricSpec]) -> Iterator[Metric]:
-    """Return the metrics of a catalogue, without a value."""
-    return (_family(each) for each in catalogue)
-
-
 def collect(catalogue: Sequence[MetricSpec], samples: Iterable[Sample]) -> list[Metric]:
-    """Return the metrics of a catalogue that have a value, in its order.
+    """Return the metrics that have a value, in the order of the catalogue.
 
     Raises:
-        KeyError: a sample has a name that the catalogue does not know.
+        KeyError: a sample's name is not in the catalogue.
     """
     found: dict[str, list[Sample]] = {each.name: [] for each in catalogue}
     for sample in samples:
@@ -49,19 +50,26 @@ def collect(catalogue: Sequence[MetricSpec], samples: Iterable[Sample]) -> list[
 
 
 class CatalogueCollector(Collector):
-    """Tells Prometheus of the metrics of a catalogue; `samples` returns their values."""
+    """Collects the metrics of a catalogue; `samples` returns their values."""
 
     def __init__(self, catalogue: Sequence[MetricSpec], samples: Callable[[], Iterable[Sample]]) -> None:
         self._catalogue = catalogue
         self._samples = samples
 
     def describe(self) -> Iterable[Metric]:
-        """Return all metrics without a value."""
-        return describe(self._catalogue)
+        """Return all metrics without values."""
+        return map(_family, self._catalogue)
 
     def collect(self) -> Iterable[Metric]:
-        """Return them with their values."""
+        """Return the metrics that have values."""
         return collect(self._catalogue, self._samples())
+
+
+def loops_collector(failures: LoopFailures) -> CatalogueCollector:
+    """Return a collector of the failures of this process's background loops."""
+    return CatalogueCollector(
+        OF_LOOPS, lambda: [Sample(OF_LOOPS[0].name, count, (loop,)) for loop, count in failures.counts.items()]
+    )
 
 
 def _add(family: Family, sample: Sample) -> None:
@@ -76,13 +84,7 @@ def _add(family: Family, sample: Sample) -> None:
 
 
 def _family(spec: MetricSpec) -> Family:
-    match spec.kind:
-        case MetricKind.COUNTER:
-            return CounterMetricFamily(spec.name, spec.description, labels=spec.labels)
-        case MetricKind.HISTOGRAM:
-            return HistogramMetricFamily(spec.name, spec.description, labels=spec.labels)
-        case _:
-            return GaugeMetricFamily(spec.name, spec.description, labels=spec.labels)
+    return _FAMILIES[spec.kind](spec.name, spec.description, labels=spec.labels)
 
 
 def _buckets(histogram: Histogram) -> list[tuple[str, float]]:

@@ -1,4 +1,4 @@
-"""Serves metrics from threads of the process that it is in."""
+"""The metrics server: threads in the process that it reports on."""
 
 import os
 import socket
@@ -20,34 +20,34 @@ TEXT = ("Content-Type", "text/plain; charset=utf-8")
 
 
 class _Handler(WSGIRequestHandler):
-    timeout = CLIENT_SECONDS  # a client that says nothing keeps no thread
+    timeout = CLIENT_SECONDS  # a silent client occupies a thread no longer than this
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in what it replaces
-        """A scrape is no news."""
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class has this name
+        """Log no requests."""
 
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away, or said nothing, is no news either."""
+        """Log a client that closed its connection or sent nothing at debug level only."""
         del request
         log.debug("metrics_client_failed", client=str(client_address), error=repr(sys.exception()))
 
     def server_bind(self) -> None:
-        """Listen, and ask no name server what this machine is called."""
+        """Listen without a DNS query for the name of this machine."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
         self.setup_environ()
 
 
 class MetricsServer:
-    """Answers at some paths, each with a registry, until it is closed. Forked children do not have its socket.
+    """Serves each registry at its path until it is closed. Forked children do not keep its socket.
 
-    With `why_not_ready`, it answers at /ready too: 200 when that returns nothing, else 503 and its lines.
+    With `why_not_ready` it also serves /ready: 200 when that returns nothing, else 503 and the lines.
 
     Raises:
-        OSError: it cannot listen there.
+        OSError: it cannot listen at this address and port.
     """
 
     def __init__(
@@ -65,14 +65,12 @@ class MetricsServer:
         threading.Thread(target=self._server.serve_forever, name="metrics-server", daemon=True).start()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
 
 
-def _route(
-    registries: Mapping[str, CollectorRegistry], why_not_ready: Callable[[], Sequence[str]] | None = None
-) -> Any:
+def _route(registries: Mapping[str, CollectorRegistry], why_not_ready: Callable[[], Sequence[str]] | None) -> Any:
     apps = {path: make_wsgi_app(registry) for path, registry in registries.items()}
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -1,9 +1,7 @@
-"""One look at Redis: all that is told of the lanes, in a dozen commands and one for each hundred lanes."""
+"""A snapshot of all lanes in Redis: a dozen commands, and one for each hundred lanes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 
 from lanes.activity.series import LifetimeTotals, since_the_beginning
 from lanes.queue.global_state import GlobalState
@@ -12,8 +10,9 @@ from lanes.queue.store import LaneStore
 from lanes.queue.transitions import DefaultLimits
 from lanes.settings import DashboardSettings
 from lanes.storage.stored import MICROSECONDS
+from worker.highlevel.client import own_version
 from worker.metrics.lane_aggregates import LaneAggregates, aggregate
-from worker.metrics.redis_health import RedisHealth, read_health
+from worker.metrics.redis_health import read_health
 from worker.metrics.samples import Sample
 
 DUE_COUNTED = 1000
@@ -21,7 +20,7 @@ DUE_COUNTED = 1000
 
 @dataclass(frozen=True, slots=True)
 class MetricsSnapshot:
-    """What the look showed. `at` is its time by the clock of Redis; `health` is None where Redis does not tell."""
+    """The state of all lanes at the time `at` of Redis. `redis`: its version and metrics."""
 
     at: float
     totals: LifetimeTotals
@@ -30,8 +29,9 @@ class MetricsSnapshot:
     probes: int
     due: int
     workers: int
+    lanes: int
     table: LaneAggregates
-    health: RedisHealth | None
+    redis: tuple[str, list[Sample]]
 
     def samples(self) -> Iterator[Sample]:
         """Return it as metrics."""
@@ -47,13 +47,7 @@ class MetricsSnapshot:
             yield Sample("lanes_jobs", self.counts[state], (state.value,))
         yield Sample("lanes_jobs_due", self.due)
         yield Sample("lanes_workers", self.workers)
-        yield from self._breaker_samples()
-        yield from self.table.samples()
-        yield Sample("lanes_build_info", 1, (own_version(), self.health.version if self.health else ""))
-        if self.health is not None:
-            yield from self.health.samples()
-
-    def _breaker_samples(self) -> Iterator[Sample]:
+        yield Sample("lanes_locations", self.lanes)
         outage = self.global_state.outage
         yield Sample("lanes_held_all", self.global_state.hold is not None)
         yield Sample("lanes_braked_all", self.global_state.brake is not None)
@@ -61,37 +55,32 @@ class MetricsSnapshot:
         yield Sample("lanes_outage_seconds", 0.0 if outage is None else max(0.0, self.at - outage.since))
         yield Sample("lanes_outage_half_open_limit", 0 if outage is None else outage.half_open_limit)
         yield Sample("lanes_outage_probes", self.probes)
+        yield from self.table.samples()
+        version, redis_samples = self.redis
+        yield Sample("lanes_build_info", 1, (own_version(), version))
+        yield from redis_samples
 
 
 def take_snapshot(store: LaneStore, settings: DashboardSettings) -> MetricsSnapshot:
-    """Look at Redis.
+    """Read the state of all lanes.
 
     Raises:
-        RedisUnavailableError: it is away.
-        ScriptError: it does not do what it was asked.
+        RedisUnavailableError: Redis cannot be reached.
+        ScriptError: Redis answers with an error.
     """
-    at, global_state = store.time(), store.global_state()
+    at, global_state, lanes = store.time(), store.global_state(), store.lanes()
     limits = DefaultLimits(settings.burst_cap, settings.burst_window_seconds, settings.daily_cap)
     after = f"({round(at * MICROSECONDS)}"
-    probes = store.read(lambda client: client.zcount(store.key("probes"), after, "+inf"))
     listening = store.read(lambda client: client.pubsub_numsub(store.key("wake")))
     return MetricsSnapshot(
         at=at,
         totals=since_the_beginning(store),
         counts=store.counts(),
         global_state=global_state,
-        probes=probes,
+        probes=store.read(lambda client: client.zcount(store.key("probes"), after, "+inf")),
         due=store.count_due(DUE_COUNTED, limits).due,
         workers=sum(int(count) for _, count in listening),
-        table=aggregate(store.lanes(), global_state, settings),
-        health=read_health(store, at),
+        lanes=len(lanes),
+        table=aggregate(lanes, global_state, settings),
+        redis=read_health(store, at),
     )
-
-
-@cache
-def own_version() -> str:
-    """Return the version of this package."""
-    try:
-        return version("highlevel-lanes")
-    except PackageNotFoundError:  # run from a folder that was never installed
-        return "unknown"

@@ -1,4 +1,4 @@
-"""A worker's own metrics, and their server in its main process."""
+"""The metrics of a worker, and their server in its main process."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -10,22 +10,21 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from lanes.queue.store import LaneStore, connect
 from worker.delivery.context import WorkerContext
 from worker.delivery.shift_tracker import ShiftTracker
+from worker.highlevel.client import own_version
 from worker.metrics.catalogue import WORKER_METRICS
 from worker.metrics.collector import register
-from worker.metrics.loops import loops_collector
-from worker.metrics.samples import CatalogueCollector, Sample
+from worker.metrics.samples import CatalogueCollector, Sample, loops_collector
 from worker.metrics.server import MetricsServer
-from worker.metrics.snapshot import own_version
 from worker.safety.supervisor import LoopFailures
 
 log = structlog.get_logger()
 
 ALL_METRICS_PATH, WORKER_METRICS_PATH = "/metrics", "/metrics/worker"
-WAIT_SECONDS = 2.0  # a thread of its own waits
+WAIT_SECONDS = 2.0  # each request has its own thread
 
 
 def worker_samples(pool: Any, shift_tracker: ShiftTracker, shared: WorkerContext) -> Iterator[Sample]:
-    """Return what is told of this worker."""
+    """Return the metrics of this worker."""
     yield Sample("lanes_worker_info", 1, (shared.hostname, own_version()))
     yield Sample("lanes_worker_slots", pool.num_processes)
     yield Sample("lanes_worker_shifts", shift_tracker.shifts)
@@ -36,26 +35,23 @@ def worker_samples(pool: Any, shift_tracker: ShiftTracker, shared: WorkerContext
 
 
 def why_not_ready(shared: WorkerContext) -> list[str]:
-    """Return why a worker cannot send the jobs of every location at this moment, one line each; nothing if it can."""
-    found = []
-    if not shared.ready:
-        found.append("it has not started yet")
-    if shared.stop:
-        found.append("it stops")
-    if shared.redis.is_unavailable:
-        found.append("Redis is away")
-    if undecryptable := shared.tokens.unservable.undecryptable:
-        found.append(f"it cannot decrypt {undecryptable} of the stored tokens: see LANES_SECRET_KEY")
-    elif shared.tokens.unservable.some:
-        found.append("it cannot renew the tokens of some locations: see its log")
-    if shared.local_failures.active:
-        found.append("it cannot send: see its log")
-    return found
+    """Return why a worker cannot send the jobs of every location now, a line for each reason; empty if it can."""
+    undecryptable, some_unservable = shared.tokens.unservable.undecryptable, shared.tokens.unservable.some
+    reasons = {
+        "it has not started yet": not shared.ready,
+        "it stops": shared.stop,
+        "Redis is unavailable": shared.redis.is_unavailable,
+        f"it cannot decrypt {undecryptable} of the stored tokens: see LANES_SECRET_KEY": undecryptable,
+        "it cannot renew the tokens of some locations: see its log": some_unservable and not undecryptable,
+        "it cannot send: see its log": shared.local_failures.active,
+    }
+    return [reason for reason, applies in reasons.items() if applies]
 
 
 class WorkerMetrics:
-    """Serves at /metrics what is told of the lanes and of this worker, at /metrics/worker that of the worker alone, at
-    /ready whether it can send the jobs of every location. A worker whose port is taken does without.
+    """Serves /metrics (the lanes and this worker), /metrics/worker (this worker) and /ready.
+
+    If the port is taken, the worker runs without.
     """
 
     def __init__(self, pool: Any, shift_tracker: ShiftTracker, shared: WorkerContext, failures: LoopFailures) -> None:
@@ -68,22 +64,18 @@ class WorkerMetrics:
             registry.register(CatalogueCollector(WORKER_METRICS, partial(worker_samples, pool, shift_tracker, shared)))
             registry.register(loops_collector(failures))
         register(self._store, settings, whole, WAIT_SECONDS)
-        where = {"address": settings.metrics_address, "port": settings.metrics_port}
+        where: dict[str, Any] = {"address": settings.metrics_address, "port": settings.metrics_port}
         try:
-            self._server = MetricsServer(
-                settings.metrics_address,
-                settings.metrics_port,
-                {ALL_METRICS_PATH: whole, WORKER_METRICS_PATH: own},
-                lambda: why_not_ready(shared),
-            )
+            registries = {ALL_METRICS_PATH: whole, WORKER_METRICS_PATH: own}
+            self._server = MetricsServer(**where, registries=registries, why_not_ready=lambda: why_not_ready(shared))
         except (OSError, UnicodeError) as error:
-            remedy = "set LANES_METRICS_PORT to a free one, or to 0"
+            remedy = "set LANES_METRICS_PORT to a free port, or to 0"
             log.error("metrics_not_served", **where, error=str(error), remedy=remedy)  # noqa: TRY400
         else:
             log.info("metrics_served", **where)
 
     def close(self) -> None:
-        """Serve no more."""
+        """Stop the server."""
         if self._server is not None:
             self._server.close()
         self._store.close()

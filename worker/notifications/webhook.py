@@ -1,4 +1,4 @@
-"""Posts notices: signed, to one receiver, within one deadline whatever the receiver does."""
+"""Posts signed notifications to one receiver, with a deadline."""
 
 import hashlib
 import hmac
@@ -19,7 +19,7 @@ SEND_SECONDS = 10.0
 
 
 def public_facts(notification: Notification) -> dict[str, Any]:
-    """Return what may be told of a notice: the reason of a hold only when a person gave it, or its words are known."""
+    """Return the facts to publish: the reason of a hold only if a person gave it, or it is one of KNOWN_WORDS."""
     facts = dict(notification.facts)
     if facts.get("by") == "authorization" and facts.get("reason") not in KNOWN_WORDS:
         facts.pop("reason", None)
@@ -27,18 +27,12 @@ def public_facts(notification: Notification) -> dict[str, Any]:
 
 
 def sign(secret: str, timestamp: str, body: bytes) -> str:
-    """Return the signature: `sha256=` and HMAC-SHA256 in hex over the timestamp, a point and the body."""
+    """Return the signature: `sha256=` and the HMAC-SHA256, in hex, of timestamp, point and body."""
     return "sha256=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
 
 
 class WebhookClient:
-    """Posts notices, one at a time. Follows no redirect, reads nothing of the answer but its status.
-
-    Args:
-        url: the receiver.
-        secret: known to both ends.
-        seconds: for a whole request.
-    """
+    """Posts notifications, at most `seconds` each. Follows no redirect, and reads only the status of the answer."""
 
     def __init__(self, url: str, secret: str, seconds: float = SEND_SECONDS) -> None:
         self._url = url
@@ -47,13 +41,9 @@ class WebhookClient:
         self._bounded = BoundedPost("the receiver")
 
     def post(self, notification: Notification) -> tuple[bool, str]:
-        """Send a notice; return whether the receiver took it (2xx), and in words what came back."""
-        shown = {
-            "id": notification.id,
-            "event": notification.event,
-            "at": notification.at,
-            **public_facts(notification),
-        }
+        """Post a notification; return whether the receiver accepted it (2xx), and a description of the answer."""
+        shown = {"id": notification.id, "event": notification.event, "at": notification.at}
+        shown |= public_facts(notification)
         body = json.dumps(shown, separators=(",", ":")).encode()
         timestamp = str(int(time.time()))
         headers = {

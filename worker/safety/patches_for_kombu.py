@@ -1,4 +1,4 @@
-"""What this project changes in kombu's Redis transport, and reads of its private parts. Nothing else touches them.
+"""All patches of kombu's Redis transport, and all uses of its private parts.
 
 Tested against the pinned minor version: `tests/worker/safety/test_private_parts.py`.
 """
@@ -14,11 +14,11 @@ from kombu.transport import redis as transport
 
 
 def patch_channel_close() -> None:
-    """Patch `Channel.close`: a channel leaves nothing open, even if Redis is away while it is closed.
+    """Patch `Channel.close`: a channel closes its sockets even if Redis is unavailable.
 
-    kombu first asks Redis for something. If that fails, it keeps its sockets and the channel: two descriptors for each
-    time that Redis was away, until the process may open no more. Messages in hand stay in Redis, and another worker
-    gets them after the visibility timeout.
+    kombu first sends Redis a command. If that fails, it keeps the sockets and the channel: two descriptors for each
+    outage, until the process can open no more. Unacknowledged messages stay in Redis, and another worker gets them
+    after the visibility timeout.
     """
     channels: Any = transport.Channel
     close = channels.close
@@ -27,7 +27,7 @@ def patch_channel_close() -> None:
     def closed(channel: Any) -> None:
         try:
             close(channel)
-        except Exception:  # noqa: BLE001 - whatever Redis, or a connection that is half gone, brings
+        except Exception:  # noqa: BLE001 - a half-closed connection may raise anything
             for step in (channel._disconnect_pools, channel._close_clients, super(channels, channel).close):  # noqa: SLF001
                 with contextlib.suppress(Exception):
                     step()
@@ -36,7 +36,7 @@ def patch_channel_close() -> None:
 
 
 def patch_message_parsing() -> None:
-    """Patch the transport's `loads`: text that is no message is read as an unknown message, and dropped.
+    """Patch the transport's `loads`: text that is not a message is read as an unknown message, which Celery drops.
 
     In kombu it ends the worker.
     """
@@ -53,17 +53,12 @@ def _read(text: str) -> Any:
         pass
     tag, info = str(uuid.uuid4()), {"exchange": "", "routing_key": ""}
     properties = {"delivery_tag": tag, "delivery_info": info, "body_encoding": None}
-    return {
-        "body": "",
-        "content-type": "text/plain",
-        "content-encoding": "utf-8",
-        "headers": {},
-        "properties": properties,
-    }
+    kind = {"content-type": "text/plain", "content-encoding": "utf-8"}
+    return {"body": "", **kind, "headers": {}, "properties": properties}
 
 
 def sockets(connection: Any) -> Iterator[Any]:
-    """Yield the open sockets of a broker connection, so that the watchdog can shut them. Opens none."""
+    """Yield the open sockets of a broker connection, for the watchdog. Opens none."""
     opened = getattr(connection, "_transport", None)
     for channel in list(getattr(opened, "channels", None) or ()):
         for name in ("client", "subclient"):  # made when first used

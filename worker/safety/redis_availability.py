@@ -1,4 +1,4 @@
-"""Says once that Redis is away, now and then that it still is, and once that it is back."""
+"""Logs once that Redis is unavailable, a reminder each minute, and once that it is available again."""
 
 import contextlib
 import mmap
@@ -15,25 +15,25 @@ SETTLE_SECONDS = 3.0
 
 
 class RedisAvailability:
-    """One for all threads and processes of a worker, made before its pool forks: whoever is first says it for all.
+    """Shared by all threads and processes of a worker, made before its pool forks: one of them logs for all.
 
-    Who was in the middle of a call as Redis came back may tell of its loss just then: such a late word is not heeded
-    for a few seconds. Whoever finds Redis away goes on trying, so that a new loss is told soon after.
+    After Redis has come back, calls that were interrupted before may still report errors: these are ignored for a few
+    seconds. A caller retries, so a new outage is reported soon after.
     """
 
     def __init__(self) -> None:
         self._may_log_unavailable, self._may_log_available = PipeSemaphore(), PipeSemaphore()
         self._may_log_unavailable.release()
-        # Times by `time.monotonic()`, which is the same in all processes: away since, last said, back since.
+        # Times of `time.monotonic()`, the same in all processes: unavailable since, last logged, available since.
         self._times = mmap.mmap(-1, 24)
 
     @property
     def is_unavailable(self) -> bool:
-        """Whether it was found away, and not back since."""
+        """Whether the last known state is unavailable."""
         return bool(struct.unpack_from("d", self._times)[0])
 
     def mark_unavailable(self, error: Exception) -> None:
-        """Redis did not do what it was asked."""
+        """Note that a call to Redis failed."""
         now = time.monotonic()
         unavailable_since, logged_at, available_since = struct.unpack("3d", self._times)
         if unavailable_since:
@@ -47,9 +47,9 @@ class RedisAvailability:
             log.warning("redis_unavailable", error=str(error))
 
     def mark_available(self, asked_at: float) -> None:
-        """Redis did what it was asked at that moment (`time.monotonic()`). Costs next to nothing while it always does.
+        """Note that a call that began at this time (`time.monotonic()`) succeeded. Cheap while Redis is available.
 
-        What it was asked before it was found away, and did just in time, does not mean that it is back.
+        A call that began before the outage does not prove that it is over.
         """
         unavailable_since = struct.unpack_from("d", self._times)[0]
         if unavailable_since and asked_at >= unavailable_since and self._may_log_available.try_acquire():
@@ -64,7 +64,7 @@ class RedisAvailability:
 
 
 class PipeSemaphore:
-    """What one of many processes can take until it is given again: a byte in a pipe, which no dead process holds."""
+    """A semaphore between processes: a byte in a pipe, so that a killed process holds nothing."""
 
     def __init__(self) -> None:
         self._out, self._in = os.pipe()
@@ -72,12 +72,12 @@ class PipeSemaphore:
             os.set_blocking(end, False)
 
     def release(self) -> None:
-        """Let one take it."""
+        """Let one process acquire it."""
         with contextlib.suppress(BlockingIOError):
             os.write(self._in, b"!")
 
     def try_acquire(self) -> bool:
-        """Whether this one has it now, and nobody else."""
+        """Acquire it if it is free; return whether that succeeded."""
         try:
             return bool(os.read(self._out, 1))
         except BlockingIOError:

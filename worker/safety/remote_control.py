@@ -1,26 +1,20 @@
-"""What strangers can do to a worker by message: ask it questions. They cannot change it, nor fill its log with content.
+"""Celery's remote control can only query a worker, not change it.
 
-Whoever reaches the broker can send control messages, and Flower has buttons for them. A worker is stopped by a signal,
-and a lane by `lanes hold`; nobody needs to do it by message.
+Control messages need no more than access to the broker, and Flower has buttons for them. Stop a worker by a signal, and
+a lane by `lanes hold`.
 """
 
 from celery.worker.control import Panel
 
-ALLOWED_COMMANDS = frozenset(
-    {
-        *("active", "active_queues", "clock", "conf", "hello", "ping", "query_task", "registered", "report"),
-        *("reserved", "revoked", "scheduled", "stats"),
-    }
-)
+ALLOWED_COMMANDS = {
+    *("active", "active_queues", "clock", "conf", "hello", "ping", "query_task", "registered", "report"),
+    *("reserved", "revoked", "scheduled", "stats"),
+}
 
 
 def restrict_remote_control() -> None:
-    """From now on this process knows no other commands of remote control; an unknown one is logged and does nothing."""
+    """Remove all other commands of remote control in this process. Celery logs an unknown command and ignores it."""
     for name in set(Panel.data) - ALLOWED_COMMANDS:
         del Panel.data[name]
-    Panel.data["enable_events"] = _events_are_on
-
-
-def _events_are_on(*_: object, **__: object) -> dict[str, str]:
-    """Answer Flower, which asks every worker that it hears of to send events: they are always on."""
-    return {"ok": "events are on"}
+    # Flower sends this to every worker that it sees.
+    Panel.data["enable_events"] = lambda *_, **__: {"ok": "events are on"}

@@ -1,5 +1,6 @@
-"""The guard: a worker does not start on a Redis that would lose jobs, nor without the key of the stored tokens; it says
-when its Redis becomes one.
+"""The startup check: a worker does not start on a Redis that would lose jobs, or without the key of the stored tokens.
+
+A running worker logs a warning when its Redis becomes unsafe.
 """
 
 import os
@@ -22,13 +23,12 @@ from worker.tokens.vault import Vault
 log = structlog.get_logger()
 
 CHECK_SECONDS = 60.0
-# sysexits.h: something in the configuration is wrong.
-EX_CONFIG = 78
+EX_CONFIG = 78  # sysexits.h: a configuration error
 EXIT_SECONDS = 15.0
 
 
 class StartupCheck:
-    """Looks at the Redis of a worker, at its start and now and then."""
+    """Checks the Redis of a worker, at the start and regularly."""
 
     def __init__(self, store: LaneStore, settings: WorkerSettings) -> None:
         self._store = store
@@ -36,10 +36,10 @@ class StartupCheck:
         self._warned: frozenset[str] = frozenset()
 
     def blocking_findings(self) -> list[Finding]:
-        """Return why the worker must not start here; what is only a risk, or is allowed, is logged.
+        """Return why the worker must not start. Mere risks, and findings that the settings allow, are logged.
 
         Raises:
-            RedisUnavailableError: Redis is away.
+            RedisUnavailableError: Redis cannot be reached.
         """
         server_info = inspect_server(self._store)
         refused = startup_blockers(server_info)
@@ -47,18 +47,18 @@ class StartupCheck:
         for finding in check_server(server_info):
             if finding.code in ("no-aof", "no-info") and finding.code not in codes:
                 warn_unsafe(finding)
-        if refused and self._allowed:
-            for finding in refused:
-                warn_unsafe(finding)
-            return []
-        return refused
+        if not self._allowed:
+            return refused
+        for finding in refused:
+            warn_unsafe(finding)
+        return []
 
     def recheck(self) -> None:
-        """Warn of what has become a reason not to start, once each; a worker that is at work goes on."""
+        """Log a warning once for each new reason not to start. The worker continues."""
         try:
             found = startup_blockers(inspect_server(self._store))
         except (LanesError, OSError):
-            return  # it is away; others tell
+            return  # unavailable: logged elsewhere
         for finding in found:
             if finding.code not in self._warned:
                 warn_unsafe(finding)
@@ -71,16 +71,16 @@ def warn_unsafe(finding: Finding) -> None:
 
 
 def refusal_lines(findings: Sequence[Finding]) -> list[str]:
-    """Return what to say of these reasons not to start, one line for each, and how to start all the same."""
+    """Return a line for each reason not to start, and one that says how to start anyway."""
     lines = [f"the worker does not start: {finding.text}; {finding.advice}" for finding in findings]
-    return [*lines, "LANES_ALLOW_UNSAFE_REDIS=true lets it start all the same"] if lines else []
+    return [*lines, "LANES_ALLOW_UNSAFE_REDIS=true lets it start anyway"] if lines else []
 
 
 def undecryptable_lines(store: CredentialStore, settings: WorkerSettings) -> list[str]:
-    """Return what to say of a worker that can decrypt none of the stored tokens: it could serve none of them.
+    """Return the line of a worker that cannot decrypt any of the stored tokens, else nothing.
 
     Raises:
-        RedisUnavailableError: Redis is away.
+        RedisUnavailableError: Redis cannot be reached.
     """
     stored = count_if_all_undecryptable(store, Vault(settings.secret_key))
     if not stored:
@@ -92,12 +92,9 @@ def undecryptable_lines(store: CredentialStore, settings: WorkerSettings) -> lis
 
 
 def refuse_start(lines: Sequence[str]) -> None:
-    """Say why the worker does not start, and end it.
-
-    Celery ends it in its own way; should that take long, the process ends all the same.
-    """
+    """Print why the worker does not start, and end it, at the latest after EXIT_SECONDS."""
     for line in lines:
-        print(f"lanes: {line}", file=sys.__stderr__, flush=True)  # as it is: Celery would make a warning of it
+        print(f"lanes: {line}", file=sys.__stderr__, flush=True)  # Celery turns sys.stderr into warnings
     timer = threading.Timer(EXIT_SECONDS, os._exit, (EX_CONFIG,))
     timer.daemon = True
     timer.start()

@@ -1,4 +1,4 @@
-"""The supervisor: runs background loops in threads, starts one again that fails, and stops all of them together."""
+"""The supervisor: runs background loops in threads, restarts a loop that fails, and stops all of them together."""
 
 import math
 import threading
@@ -20,32 +20,28 @@ AWAY_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 1.0
 MAX_PAUSE_SECONDS = 60.0
 JOIN_SECONDS = 2.0
-# Redis or the broker is away. That is no failure of a loop, and others log it.
+# Redis or the broker is unavailable: not a failure of the loop, and logged elsewhere.
 AWAY = (LanesError, redis.RedisError, OSError, KombuError)
-
-
-def _log_nothing(_: Exception) -> None:
-    """The default of `Loop.away`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
     """A background loop.
 
-    `step` does the work once and returns after how many seconds it is called again, None when the loop is over. Setting
-    `wake` ends the pause early. `away` is called when Redis is away; the next step follows after about `away_seconds`.
+    `step` does the work once and returns the seconds until it is called again, None to end the loop. Setting `wake`
+    ends the pause. `away` is called when Redis is unavailable; the next step follows after about `away_seconds`.
     """
 
     name: str
     step: Callable[[], float | None]
     first: float = 0.0
     wake: threading.Event = field(default_factory=threading.Event)
-    away: Callable[[Exception], None] = _log_nothing
+    away: Callable[[Exception], object] | None = None
     away_seconds: float = AWAY_SECONDS
 
 
 def every(name: str, seconds: float, work: Callable[[], object]) -> Loop:
-    """Return a loop that works once in so many seconds, the first time after so many."""
+    """Return a loop that works once in this interval, the first time after one interval."""
 
     def step() -> float:
         work()
@@ -55,7 +51,7 @@ def every(name: str, seconds: float, work: Callable[[], object]) -> Loop:
 
 
 class LoopFailures:
-    """How often each loop of a process failed unexpectedly. Each kind of failure is logged once. Thread-safe."""
+    """Counts the unexpected failures of each loop of a process. Each kind of failure is logged once. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -64,17 +60,17 @@ class LoopFailures:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """The failures of each loop that was ever started, by its name."""
+        """Loop name -> number of failures, for every loop that was started."""
         with self._lock:
             return dict(self._counts)
 
     def add(self, name: str) -> None:
-        """Count the failures of this loop, too."""
+        """Add a loop, with no failures yet."""
         with self._lock:
             self._counts.setdefault(name, 0)
 
     def note(self, name: str, error: Exception, pause: float) -> None:
-        """Count a failure, and log it unless one of its kind was logged."""
+        """Count a failure, and log it unless one of its kind was logged before."""
         kind = (name, type(error).__qualname__)
         with self._lock:
             self._counts[name] += 1
@@ -93,10 +89,10 @@ class Supervisor:
         self._loops: dict[threading.Thread, Loop] = {}
 
     def start(self, loop: Loop) -> None:
-        """Run a loop in a thread of its own until it is over, or `stop` is called.
+        """Run a loop in its own thread until it ends or `stop` is called.
 
         Raises:
-            RuntimeError: the system has no thread to give.
+            RuntimeError: no thread can be started.
         """
         self.failures.add(loop.name)
         thread = threading.Thread(target=self._run, args=(loop,), name=loop.name, daemon=True)
@@ -108,7 +104,7 @@ class Supervisor:
             raise
 
     def stop(self, within: float = JOIN_SECONDS) -> None:
-        """Stop all loops and wait for them; one that waits for Redis may end a moment later."""
+        """Stop all loops and wait for them at most this long; one that waits for Redis may end later."""
         self.stopping.set()
         loops = dict(self._loops)
         for loop in loops.values():
@@ -124,7 +120,7 @@ class Supervisor:
         while pause is not None and not self._wait(loop, pause):
             try:
                 pause = _step(loop)
-            except Exception as error:  # noqa: BLE001 - a loop must go on, whatever its step raises
+            except Exception as error:  # noqa: BLE001 - a loop continues, whatever its step raises
                 failed_for = pauses.next_pause()
                 self.failures.note(loop.name, error, failed_for)
                 self.stopping.wait(failed_for)
@@ -145,5 +141,6 @@ def _step(loop: Loop) -> float | None:
     try:
         return loop.step()
     except AWAY as error:
-        loop.away(error)
+        if loop.away is not None:
+            loop.away(error)
         return jittered(loop.away_seconds)

@@ -1,1 +1,1 @@
-"""The tokens of locations: kept encrypted in Redis, renewed by one worker at a time, and given to whoever sends."""
+"""The tokens of locations: stored encrypted in Redis, renewed by one worker at a time."""

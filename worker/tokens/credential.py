@@ -1,4 +1,4 @@
-"""What a credential is, and how people hand one in."""
+"""Credentials, and the forms in which people enter them."""
 
 import json
 from collections.abc import Mapping
@@ -14,23 +14,23 @@ _NUMBERS = frozenset({"expires_at", "lifetime", "renewed_at"})
 
 
 class CredentialError(LanesError):
-    """What was handed in is no credential; the message repeats nothing of it."""
+    """The input is not a credential. The message repeats nothing of it."""
 
 
 class CredentialKind(StrEnum):
-    """Where its access token comes from."""
+    """Where the access token comes from."""
 
-    PRIVATE = "private"  # a Private Integration Token: it stays as it is
-    OAUTH = "oauth"  # a pair: the refresh token gets the next pair
-    AGENCY = "agency"  # minted with the token of an agency
+    PRIVATE = "private"  # a Private Integration Token, which is never renewed
+    OAUTH = "oauth"  # a pair: the refresh token is exchanged for the next pair
+    AGENCY = "agency"  # obtained with the token of its agency
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A location's, or an agency's, way to a token. Times in seconds since the epoch, by the clock of Redis.
+    """The credential of a location or an agency. Times in seconds since the epoch, by the clock of Redis.
 
-    `expires_at` and `lifetime` (seconds) are None where the API did not say; `renewed_at` is None until we renewed it.
-    `client_id` and `client_secret` are empty where those of the settings serve. `company_id` is the agency that mints.
+    `expires_at` and `lifetime` (seconds) are None if the API did not name them, `renewed_at` until the first renewal.
+    `client_id` and `client_secret` are empty if those of the settings apply. `company_id` is the agency.
     """
 
     kind: CredentialKind
@@ -45,17 +45,17 @@ class Credential:
 
     @property
     def renewable(self) -> bool:
-        """Whether there is a way to another token without a person."""
+        """Whether a new token can be obtained without a person."""
         return self.kind is not CredentialKind.PRIVATE
 
     @property
     def fingerprint(self) -> str:
-        """What tells two tokens apart and gives neither away."""
+        """A short hash that distinguishes tokens and reveals none."""
         secret = self.refresh_token or self.access_token
         return sha256(secret.encode()).hexdigest()[:8] if secret else "-"
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as plain values, secrets included: for the vault."""
+        """Return it as plain values with secrets, for the vault."""
         return {name: value for name, value in asdict(self).items() if value not in (None, "")}
 
     @classmethod
@@ -63,25 +63,24 @@ class Credential:
         """Read what `as_json` returned.
 
         Raises:
-            CredentialError: it is nothing of that; a later version may have written it.
+            CredentialError: it is not a credential of this version.
         """
-        kinds, known = {kind.value for kind in CredentialKind}, {each.name for each in fields(cls)}
-        wrong = [name for name in values if name not in known] + [
-            name
-            for name, value in values.items()
-            if (name in _NUMBERS) != (isinstance(value, (int, float)) and not isinstance(value, bool))
-            or (name not in _NUMBERS and not isinstance(value, str))
-        ]
-        if wrong or values.get("kind") not in kinds:
-            message = (
-                "its kind is unknown" if not wrong else f"{len(wrong)} of its fields are unknown or of a wrong type"
-            )
-            raise CredentialError(message)
+        known = {each.name for each in fields(cls)}
+        wrong = sum(name not in known or not _has_its_type(name, value) for name, value in values.items())
+        if wrong or values.get("kind") not in set(CredentialKind):
+            problem = f"{wrong} of its fields are unknown or of a wrong type" if wrong else "its kind is unknown"
+            raise CredentialError(problem)
         return cls(**{**values, "kind": CredentialKind(values["kind"])})
 
 
+def _has_its_type(name: str, value: object) -> bool:
+    if name in _NUMBERS:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, str)
+
+
 def read_credential(text: str, now: float) -> Credential:
-    """Read what a person hands in: a bare token, or JSON as `from_fields` takes it.
+    """Read the input of a person: a bare token, or JSON with the fields of `from_fields`.
 
     Raises:
         CredentialError: it is neither.
@@ -96,7 +95,7 @@ def read_object(text: str) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        CredentialError: it is none.
+        CredentialError: it is not one.
     """
     try:
         found = json.loads(text)
@@ -109,13 +108,13 @@ def read_object(text: str) -> dict[str, Any]:
 
 
 def from_fields(fields: Mapping[str, Any], now: float) -> Credential:
-    """Return the credential of these fields, whichever of three it is; other fields are ignored.
+    """Return the credential of these fields, of one of three kinds; other fields are ignored.
 
-    `token`: a Private Integration Token. `access_token` and `refresh_token`, as the API answers them, with `expires_in`
-    and, where those of the settings do not serve, `client_id` and `client_secret`. `agency`: the company that mints.
+    `token`: a Private Integration Token. `refresh_token`, `access_token` and `expires_in`: from an answer of the API,
+    with `client_id` and `client_secret` unless those of the settings apply. `agency`: the company id.
 
     Raises:
-        CredentialError: one is missing or wrong.
+        CredentialError: a field is missing or wrong.
     """
     if "token" in fields:
         return Credential(CredentialKind.PRIVATE, _secret("token", fields["token"]))
@@ -141,10 +140,10 @@ def from_fields(fields: Mapping[str, Any], now: float) -> Credential:
 
 
 def name_of(fields: Mapping[str, Any]) -> str:
-    """Return the name under which a row's credential is stored: its location, or its company's when it is an agency's.
+    """Return the name under which a row's credential is stored: of its location, or of its agency.
 
     Raises:
-        CredentialError: it names neither.
+        CredentialError: it has neither.
     """
     location, company = fields.get("locationId"), fields.get("companyId")
     if isinstance(location, str) and location:
@@ -156,13 +155,13 @@ def name_of(fields: Mapping[str, Any]) -> str:
 
 
 def seconds(value: object) -> float | None:
-    """Return a number of seconds as the API tells it, None where it makes no sense."""
+    """Return a number of seconds of the API's, None if it is not a plausible one."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return float(value) if number and 0 < value < 1e10 else None  # type: ignore[operator, arg-type]
 
 
 def _secret(what: str, value: object) -> str:
-    # A stray line end in a token answers 401 `Invalid Private Integration token` (observed).
+    # With a line end in the token, the API answers 401 `Invalid Private Integration token` (observed).
     text = value.strip() if isinstance(value, str) else ""
     if not text or not text.isascii() or not text.isprintable() or " " in text:
         message = f"{what} must be printable ASCII without spaces"

@@ -1,4 +1,4 @@
-"""What a person does with stored credentials: stores, lists, removes, encrypts anew."""
+"""What people do with stored credentials: store, list, remove, re-encrypt."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from worker.tokens.vault import Vault, VaultError
 
 @dataclass(frozen=True, slots=True)
 class CredentialInfo:
-    """A stored credential, secrets apart. Times in seconds; `credential` is None where no key opens it."""
+    """A stored credential. Times in seconds; `credential` is None if no key decrypts it."""
 
     name: str
     age: float
@@ -22,12 +22,12 @@ class CredentialInfo:
 
     @property
     def expires_in(self) -> float | None:
-        """Seconds until its access token ends, None where it does not, or nobody knows."""
+        """Seconds until its access token expires, None if it does not or that is unknown."""
         expires_at = self.credential.expires_at if self.credential else None
         return None if expires_at is None else expires_at - self.read_at
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as plain values; never a token."""
+        """Return it as plain values, without tokens."""
         known = self.credential
         agency = self.name.removeprefix(AGENCY) if self.name.startswith(AGENCY) else None
         return {
@@ -43,7 +43,7 @@ class CredentialInfo:
 
 
 class CredentialAdmin:
-    """The stored credentials of a cell."""
+    """The stored credentials."""
 
     def __init__(self, lanes: LaneStore, vault: Vault) -> None:
         self._lanes = lanes
@@ -51,33 +51,28 @@ class CredentialAdmin:
         self._store = CredentialStore(lanes)
 
     def put(self, name: str, credential: Credential) -> None:
-        """Store a credential in the place of whatever stands there.
+        """Store a credential, in place of the one with this name.
 
         Raises:
-            CredentialError: an agency's own token was to be minted.
+            CredentialError: it is of kind `agency`, and so is the name.
         """
         if name.startswith(AGENCY) and credential.kind is CredentialKind.AGENCY:
-            message = "an agency's own token is not minted: it must be a pair"
+            message = "an agency's own token must be a pair of access token and refresh token"
             raise CredentialError(message)
         self._store.store_credential(name, self._vault.encrypt(name, credential))
 
     def locations_served(self, name: str) -> list[str]:
-        """Return the locations that a new credential of this name serves: its own, or those of the agency."""
+        """Return the locations that use the credential of this name: one, or those of the agency."""
         if not name.startswith(AGENCY):
             return [name]
-        company_id = name.removeprefix(AGENCY)
-        return [
-            entry.name
-            for entry in self.entries()
-            if entry.credential
-            and entry.credential.kind is CredentialKind.AGENCY
-            and entry.credential.company_id == company_id
-        ]
+        known = {entry.name: entry.credential for entry in self.entries() if entry.credential}
+        of_agencies = {each: found.company_id for each, found in known.items() if found.kind is CredentialKind.AGENCY}
+        return [each for each, company_id in of_agencies.items() if company_id == name.removeprefix(AGENCY)]
 
     def resume(self, name: str) -> list[str]:
-        """Let the lanes go on that were held for want of this credential, and for no other cause; return them.
+        """Remove the holds that this credential's failure caused; return the locations whose lanes are resumed.
 
-        A lane that a person holds as well stays held by that person alone.
+        A lane that a person holds, too, stays held by that person.
         """
         locations = self.locations_served(name)
         for location in locations:
@@ -86,7 +81,7 @@ class CredentialAdmin:
         return [location for location in locations if self._lanes.resume_authorized(location) == "resumed"]
 
     def entries(self) -> Iterator[CredentialInfo]:
-        """Go through all, in the order of their names."""
+        """Yield all, in the order of their names."""
         for name in self._store.names():
             stored = self._store.read(name)
             if not stored.encrypted:
@@ -98,7 +93,7 @@ class CredentialAdmin:
             yield CredentialInfo(name, max(0.0, stored.read_at - stored.stored_at), stored.read_at, credential, note)
 
     def remove(self, name: str) -> bool:
-        """Remove a credential; tell whether there was one."""
+        """Remove a credential; return whether there was one."""
         return self._store.remove_credential(name)
 
     def names(self) -> list[str]:
@@ -106,13 +101,13 @@ class CredentialAdmin:
         return self._store.names()
 
     def reencrypt(self, name: str) -> bool:
-        """Encrypt a credential with the first key; tell whether it is still there. Safe to repeat.
+        """Encrypt a credential with the first key; return whether it still exists. Safe to repeat.
 
         Raises:
-            VaultError: no key opens it.
+            VaultError: no key decrypts it.
         """
         while (stored := self._store.read(name)).encrypted:
-            sealed = self._vault.encrypt(name, self._vault.decrypt(name, stored.encrypted))
-            if self._store.store_credential(name, sealed, replaces=stored.version, keep=True):
+            encrypted = self._vault.encrypt(name, self._vault.decrypt(name, stored.encrypted))
+            if self._store.store_credential(name, encrypted, replaces=stored.version, keep=True):
                 return True
         return False

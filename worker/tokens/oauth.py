@@ -1,4 +1,4 @@
-"""The HTTP client for `POST /oauth/token` and `POST /oauth/locationToken`. Logs nothing: every body holds a secret."""
+"""The HTTP client for `POST /oauth/token` and `POST /oauth/locationToken`. It logs nothing: bodies have secrets."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ NO_OWNER: Mapping[str, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A token that the API gave; `refresh_token` is empty for a minted one, `expires_in` (seconds) None if not told."""
+    """A token from the API. `refresh_token` may be empty, `expires_in` (seconds) may be unknown."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -29,7 +29,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class TokenDenied:
-    """The API said no, and will say so again: a person must act. Its words, without secrets."""
+    """A permanent refusal, with the API's message without secrets: a person must act."""
 
     status: int
     message: str
@@ -37,18 +37,13 @@ class TokenDenied:
 
 @dataclass(frozen=True, slots=True)
 class UnspentFailure(RequestFailure):
-    """No token, and the API did not take the request, for certain: a refresh token was not spent by it."""
+    """A failure in which the API certainly did not process the request, so the refresh token is not spent."""
 
     sent: bool = False
 
 
 class OAuthClient:
-    """Asks for tokens; TLS verified, no redirects, a deadline for each request. Thread-safe.
-
-    Args:
-        base_url: that of the API.
-        timeout: seconds for a whole request; never more than `RENEWAL_TIMING.attempt_seconds`.
-    """
+    """Requests tokens, in at most `timeout` seconds (and `RENEWAL_TIMING.attempt_seconds`) each. Thread-safe."""
 
     def __init__(self, base_url: str, timeout: float) -> None:
         self._base_url = base_url
@@ -66,10 +61,10 @@ class OAuthClient:
         owner: str = "",
         within: float = math.inf,
     ) -> Grant | TokenDenied | RequestFailure:
-        """Spend a refresh token for the next pair. `user_type` is `Location` or `Company`, `owner` the id of that one.
+        """Exchange a refresh token for the next pair, in at most `within` seconds.
 
-        A pair of another owner is not taken. It takes at most `within` seconds. `replaces` is the access token of now:
-        no message repeats it.
+        `user_type` is `Location` or `Company`, `owner` its id: a pair of another owner is rejected. `replaces` is the
+        current access token: no message repeats it.
         """
         form = {
             "client_id": client_id,
@@ -80,19 +75,19 @@ class OAuthClient:
         }
         answer = self._post(TOKEN_PATH, form, {}, within)
         owners = {"companyId" if user_type == "Company" else "locationId": owner} if owner else {}
-        return understand(answer, (refresh_token, client_secret, replaces), pair=True, owners=owners)
+        return classify_grant(answer, (refresh_token, client_secret, replaces), pair=True, owners=owners)
 
     def exchange(
         self, company_id: str, location_id: str, agency_token: str, *, replaces: str = "", within: float = math.inf
     ) -> Grant | TokenDenied | RequestFailure:
-        """Have an agency's token mint one for a location, within so many seconds; one of another is not taken.
+        """Get a location's token with its agency's, in at most `within` seconds. One of another location is rejected.
 
-        It replaces another: no message repeats either.
+        `replaces` is the current token: no message repeats it.
         """
         form = {"companyId": company_id, "locationId": location_id}
         headers = {"Authorization": f"Bearer {agency_token}", "Version": VERSION}
         answer = self._post(LOCATION_TOKEN_PATH, form, headers, within)
-        return understand(answer, (agency_token, replaces), pair=False, owners=form)
+        return classify_grant(answer, (agency_token, replaces), pair=False, owners=form)
 
     def _post(
         self, path: str, form: Mapping[str, str], headers: Mapping[str, str], within: float
@@ -104,14 +99,13 @@ class OAuthClient:
         return answer
 
 
-def understand(
+def classify_grant(
     answer: Answer | RequestFailure, secrets: tuple[str, ...], *, pair: bool, owners: Mapping[str, str] = NO_OWNER
 ) -> Grant | TokenDenied | RequestFailure:
-    """Return what an answer of these endpoints means; with `pair`, a refresh token is promised. Pure.
+    """Classify an answer of these endpoints; with `pair`, a refresh token is promised. Pure.
 
-    A success that does not hold what was promised was cut off: asked again soon, the API says the same. One that names
-    another `locationId` or `companyId` than was asked for (`owners`) is not for us; one that names none says nothing.
-    No message repeats one of the secrets, nor a token that the answer holds.
+    A success without the promised token is a failure: repeated soon, the request gives the same token. So is a success
+    that names another `locationId` or `companyId` than requested (`owners`). No message has a secret or a token.
     """
     if isinstance(answer, RequestFailure):
         return answer
@@ -124,7 +118,7 @@ def understand(
         return TokenDenied(answer.status, message)
     if answer.status == 429:
         return UnspentFailure(f"429 {message}")
-    # Other than an upsert's, this success promises no opportunity; a failure that its body tells of is one here, too.
+    # REFUSED: a 2xx whose body reports a failure. UNCONFIRMED is normal here: there is no opportunity.
     if not 200 <= answer.status < 300 or outcome.kind is OutcomeKind.REFUSED:
         return RequestFailure(f"{answer.status} {message}")
     for name, owner in owners.items():

@@ -1,4 +1,4 @@
-"""What a shift asks: with which token does a location's job go out, and what does a refusal of it mean?"""
+"""Gives the shifts the tokens of locations, and decides what the refusal of a token means."""
 
 import random
 import time
@@ -32,7 +32,7 @@ REDIS_AWAY_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a job of a location goes out with: a secret, or, where there is none to be had now, what that comes to.
+    """The token of a location, or the outcome of its jobs while there is none.
 
     `version` is that of the stored credential, 0 for the token of the settings.
     """
@@ -45,7 +45,7 @@ class Token:
 
 @dataclass(slots=True)
 class CachedToken:
-    """A token that was looked up; times by `time.monotonic()`. `ends_at` is when the token itself does."""
+    """A token in the cache; times of `time.monotonic()`. `ends_at` is when the token expires."""
 
     token: Token
     refresh_at: float
@@ -53,20 +53,12 @@ class CachedToken:
     ends_at: float | None = None
 
 
-@dataclass(slots=True)
-class TokenWait:
-    """Since when a location has waited for its token, and when it asked last; by `time.monotonic()`."""
-
-    began_at: float
-    asked_at: float
-
-
 class TokenProvider:
-    """The tokens that this process knows, each for a few seconds. Thread-safe.
+    """The tokens of locations, cached for a few seconds in each process. Thread-safe.
 
-    Nobody waits here: while a token is renewed, its lane waits, and the hands go on with other lanes. `stopping` tells
-    that the worker is about to end. What this worker cannot decrypt or renew is noted in `unservable`; its jobs go back
-    untouched.
+    No thread waits for a renewal: the lane waits, and the sender threads continue with other lanes. `stopping` returns
+    whether the worker is about to end. Locations whose token this worker cannot decrypt or renew are added to
+    `unservable`, and their jobs are queued again unchanged.
     """
 
     def __init__(
@@ -86,12 +78,12 @@ class TokenProvider:
         self._default = settings.api_token.get_secret_value() if settings.api_token else ""
         self._cache: dict[str, CachedToken] = {}
         self._rejected: dict[str, int] = {}
-        self._waits: dict[str, TokenWait] = {}
+        self._waits: dict[str, tuple[float, float]] = {}  # location -> when its wait began, when it last asked
         self._clock = time.monotonic
         self._chance = random.Random()  # noqa: S311 - jitter, not a secret
 
     def of(self, location_id: str) -> Token:
-        """Return what to send a job of this location with; one round trip every few seconds, else none."""
+        """Return the token of a location, from the cache or Redis."""
         cached, now = self._cache.get(location_id), self._clock()
         ended = cached is not None and cached.ends_at is not None and now >= cached.ends_at
         if cached is None or ended or now >= cached.refresh_at:
@@ -99,16 +91,16 @@ class TokenProvider:
                 return self._look_up(location_id)
             except RedisUnavailableError:
                 if cached is None or ended:
-                    return self._later(Token(location_id, 0), "Redis is away", REDIS_AWAY_SECONDS)
+                    return self._later(Token(location_id, 0), "Redis is unavailable", REDIS_AWAY_SECONDS)
         elif cached.renew_at is not None and now >= cached.renew_at:
             cached.renew_at = now + RENEW_AGAIN_SECONDS
             self._renewer.renew(location_id, cached.token.version)
         return cached.token
 
     def judge(self, token: Token, outcome: Outcome) -> Outcome:
-        """Return what an answer to this token comes to: a refusal that another token mends is no refusal.
+        """Return the outcome of a request with this token: a refusal becomes a requeue if a new token may help.
 
-        What it calls a refusal is one of this version: the script that reports it sees what stands there by then.
+        A refusal applies to this version of the token. The script that reports it compares it with the stored one.
         """
         if outcome.kind is not OutcomeKind.UNAUTHORIZED:
             return outcome
@@ -134,7 +126,7 @@ class TokenProvider:
         return replace(outcome, kind=OutcomeKind.REQUEUE, wait=self._wait(location_id))
 
     def _mark_unservable(self, location_id: str, outcome: Outcome, why: str) -> Outcome:
-        """Leave a location to the workers that can serve it: the job goes back, its lane waits for nothing."""
+        """Leave a location to other workers: queue the job again, without a pause of its lane."""
         try:
             self.unservable.note(location_id, why)
         except RedisUnavailableError:
@@ -142,18 +134,19 @@ class TokenProvider:
         return replace(outcome, kind=OutcomeKind.REQUEUE, wait=0.0)
 
     def resume_renewals(self) -> None:
-        """Go on with renewals that somebody left in the middle, as when a worker died: their locations may be idle, and
-        the API gives what was given for some time only. To be called about once a second.
+        """Continue renewals that a worker left unfinished: the API repeats its answer for a short time only.
+
+        Called about once a second.
 
         Raises:
-            RedisUnavailableError: Redis is away.
+            RedisUnavailableError: Redis cannot be reached.
         """
         for name, version, age in self._store.unfinished_renewals():
             if age < self._timing.grace:
                 self._renewer.renew(name, version)
 
     def close(self) -> None:
-        """Wait for renewals that are on."""
+        """Wait for running renewals."""
         self._renewer.close()
 
     def _look_up(self, location_id: str) -> Token:
@@ -177,14 +170,14 @@ class TokenProvider:
         if credential.renewable and credential.expires_at is not None:
             here = asked_at - stored.read_at
             cached.ends_at = credential.expires_at + here
-            # The same in every process, and another for each token.
+            # The same in every process, different for each token.
             chance = random.Random(f"{location_id} {stored.version}").random()  # noqa: S311 - jitter, not a secret
             renew_at = renewal_policy.renew_at(credential, chance)
             cached.renew_at = None if renew_at is None else renew_at + here
         return self._remember(cached)
 
     def _without(self, location_id: str, stored: StoredCredential, credential: Credential) -> Token:
-        """Return what to do while there is no token that is of use."""
+        """Return the outcome of jobs while there is no usable token."""
         token = Token(location_id, stored.version)
         if not credential.renewable:
             return self._none(token, "the stored token was refused")
@@ -196,10 +189,8 @@ class TokenProvider:
         return self._later(token, "the token is being renewed", self._wait(location_id))
 
     def _not_here(self, token: Token, why: str) -> Token:
-        return replace(
-            token,
-            failure_outcome=self._mark_unservable(token.location_id, Outcome(OutcomeKind.REQUEUE, message=why), why),
-        )
+        outcome = self._mark_unservable(token.location_id, Outcome(OutcomeKind.REQUEUE, message=why), why)
+        return replace(token, failure_outcome=outcome)
 
     def _none(self, token: Token, message: str) -> Token:
         return replace(token, failure_outcome=Outcome(OutcomeKind.UNAUTHORIZED, message=message))
@@ -208,13 +199,13 @@ class TokenProvider:
         return replace(token, failure_outcome=Outcome(OutcomeKind.REQUEUE, message=message, wait=wait))
 
     def _wait(self, location_id: str) -> float:
-        """Return for how long to leave a lane alone: half of what it has waited so far, within bounds."""
+        """Return the pause of a lane: half of the time that it has waited so far, within bounds."""
         now = self._clock()
-        wait = self._waits.get(location_id)
-        if wait is None or now - wait.asked_at > WAITS_FORGOTTEN * self._timing.poll_seconds:
-            wait = self._waits[location_id] = TokenWait(now, now)
-        wait.asked_at = now
-        return min(self._timing.poll_seconds, max(MIN_WAIT, (now - wait.began_at) / 2))
+        began_at, asked_at = self._waits.get(location_id, (now, now))
+        if now - asked_at > WAITS_FORGOTTEN * self._timing.poll_seconds:
+            began_at = now
+        self._waits[location_id] = began_at, now
+        return min(self._timing.poll_seconds, max(MIN_WAIT, (now - began_at) / 2))
 
     def _remember(self, cached: CachedToken) -> Token:
         if len(self._cache) >= MAX_CACHED:

@@ -1,4 +1,4 @@
-"""Renews tokens, each under one lock over all workers, in threads of its own: no hand that sends waits for it."""
+"""Renews tokens in threads of its own. A lock in Redis ensures that one worker renews a token at a time."""
 
 import math
 import random
@@ -26,8 +26,7 @@ from worker.tokens.vault import Vault, VaultError
 log = structlog.get_logger()
 
 THREADS = 32
-# A lock's note that begins so says that only a person can help.
-REFUSED = "refused: "
+REFUSED = "refused: "  # a lock's note that begins so means that only a person can help
 REPLICA_SECONDS = 1.0
 PERSIST_PAUSE_SECONDS = 0.2
 STOPPING_SECONDS = 15.0
@@ -37,9 +36,7 @@ AGENCY_FIRST = RequestFailure("the token of its agency is renewed first")
 
 @dataclass(frozen=True, slots=True)
 class RenewalAttempt:
-    """A credential that this process, and no other, renews now. Times in seconds: `until` by the clock of this process,
-    `first_at` and `now` by that of Redis, as in `RenewalStart`.
-    """
+    """A renewal under a lock that ends at `until` (`time.monotonic()`). `first_at` and `now`: see `RenewalStart`."""
 
     name: str
     holder: str
@@ -51,24 +48,24 @@ class RenewalAttempt:
 
     @property
     def waited(self) -> float:
-        """For how long it has not been known whether the refresh token is spent."""
+        """For how long it has been unknown whether the refresh token is spent (seconds)."""
         return 0.0 if self.first_at is None else max(0.0, self.now - self.first_at)
 
 
 @dataclass(frozen=True, slots=True)
 class RetryDelay:
-    """Try again after `pause`; `in_grace` for so much longer the API gives the same pair again."""
+    """Retry after `pause`. For another `in_grace` the API repeats the same pair. Seconds."""
 
     pause: float
     in_grace: float
 
 
 class Renewer:
-    """Renews what it is told to, once at a time in a process. Thread-safe.
+    """Renews tokens on request. Thread-safe.
 
-    A process that dies between the API's answer and the write loses nothing: whoever has the lock next spends the same
-    refresh token, and the API gives the same pair again for 30 s. While it does, this process tries by itself until it
-    has the pair: nobody needs to ask. `RenewalTiming` has the times.
+    A process that crashes between the API's answer and the write loses nothing: the next holder of the lock uses the
+    same refresh token, and the API repeats the pair for 30 s. Within that time this process retries automatically.
+    `RenewalTiming` has the times.
     """
 
     def __init__(
@@ -96,7 +93,7 @@ class Renewer:
         self._chance = random.Random()  # noqa: S311 - jitter, not a secret
 
     def renew(self, name: str, version: int) -> None:
-        """Renew what stands under a name in this version, unless that is on its way; returns at once."""
+        """Start to renew this version of a token, unless that is running. Returns at once."""
         with self._lock:
             if name in self._busy or self._closing.is_set():
                 return
@@ -107,7 +104,7 @@ class Renewer:
         self._threads.submit(self._work, name, version)
 
     def close(self) -> None:
-        """Renew nothing more, and wait until what the API gave is written down."""
+        """Start no more renewals, and wait until received tokens are stored."""
         self._closing.set()
         self._threads.shutdown()
 
@@ -115,7 +112,7 @@ class Renewer:
         try:
             self._renew(name, version)
         except VaultError as error:
-            log.debug("token_not_renewed", token=name, error=str(error))  # whoever wants to send tells
+            log.debug("token_not_renewed", token=name, error=str(error))  # the shift that needs the token logs it
         except RedisUnavailableError as error:
             log.warning("token_not_renewed", token=name, error=str(error))
         except Exception:
@@ -125,7 +122,7 @@ class Renewer:
                 self._busy.discard(name)
 
     def _renew(self, name: str, version: int) -> None:
-        """Try, and go on trying while the API gives the same pair again; after that it is for whoever asks next."""
+        """Try, and retry while the API repeats the same pair. After that the next request for the token starts it."""
         ends_at = -math.inf
         while True:
             try:
@@ -141,11 +138,11 @@ class Renewer:
                 return
 
     def _sleep(self, seconds: float) -> bool:
-        """Wait so long; return whether this process renews nothing more."""
+        """Wait; return whether the renewer is closing."""
         return self._closing.wait(seconds)
 
     def _try(self, name: str, version: int) -> RetryDelay | None:
-        """Try once, under the lock; None when there is nothing more to do."""
+        """Try once, under the lock; None if there is nothing more to do."""
         stored = self._store.read(name)
         if stored.version != version or not stored.encrypted:
             return None
@@ -160,7 +157,8 @@ class Renewer:
         answer: Grant | TokenDenied | RequestFailure = RequestFailure("interrupted")
         retry_delay: RetryDelay | None = None
         try:
-            answer = self._ask(attempt)
+            of_agency = credential.kind is CredentialKind.AGENCY
+            answer = self._exchange(attempt) if of_agency else self._refresh(attempt)
             if isinstance(answer, Grant):
                 self._persist(attempt, answer)
         finally:
@@ -168,13 +166,7 @@ class Renewer:
                 retry_delay = self._give_up(attempt, answer, self._clock() - began_at)
         return retry_delay
 
-    def _ask(self, attempt: RenewalAttempt) -> Grant | TokenDenied | RequestFailure:
-        credential = attempt.credential
-        if credential.kind is CredentialKind.AGENCY:
-            return self._exchange(attempt)
-        return self._refresh(attempt, "Company" if attempt.name.startswith(AGENCY) else "Location")
-
-    def _refresh(self, attempt: RenewalAttempt, user_type: str) -> Grant | TokenDenied | RequestFailure:
+    def _refresh(self, attempt: RenewalAttempt) -> Grant | TokenDenied | RequestFailure:
         credential = attempt.credential
         client_id = credential.client_id or self._client_id
         client_secret = credential.client_secret or self._client_secret
@@ -188,7 +180,7 @@ class Renewer:
             credential.refresh_token,
             client_id,
             client_secret,
-            user_type,
+            "Company" if attempt.name.startswith(AGENCY) else "Location",
             replaces=credential.access_token,
             owner=attempt.name.removeprefix(AGENCY),
             within=within,
@@ -198,7 +190,7 @@ class Renewer:
         return answer
 
     def _left(self, attempt: RenewalAttempt) -> float:
-        """Return for how long a request may last so that it is over before the lock."""
+        """Return how many seconds a request may take so that it ends before the lock."""
         return attempt.until - self._clock() - self._timing.margin / 2
 
     def _exchange(self, attempt: RenewalAttempt) -> Grant | TokenDenied | RequestFailure:
@@ -224,30 +216,29 @@ class Renewer:
         return answer
 
     def _agency_first(self, name: str, stored: StoredCredential) -> TokenDenied | RequestFailure:
-        """Renew the agency's token; the location's turn comes again right after."""
+        """Renew the agency's token; the location's follows after a short pause."""
         if stored.lock.startswith(REFUSED):
             return TokenDenied(0, stored.lock.removeprefix(REFUSED))
         self.renew(name, stored.version)
         return AGENCY_FIRST
 
     def _persist(self, attempt: RenewalAttempt, grant: Grant) -> None:
-        """Write the new credential down, however long Redis is away: the old one is spent."""
+        """Store the new credential, retrying while Redis is unavailable: the old one is spent."""
         stored = attempt.stored
-        credential = renewal_policy.renewed(
-            attempt.credential, grant, renewal_policy.given_at(attempt.now, attempt.first_at)
-        )
-        sealed = self._vault.encrypt(attempt.name, credential)
-        tries, said = RetryLoop(PERSIST_PAUSE_SECONDS), False
+        given_at = renewal_policy.given_at(attempt.now, attempt.first_at)
+        credential = renewal_policy.renewed(attempt.credential, grant, given_at)
+        encrypted = self._vault.encrypt(attempt.name, credential)
+        tries, logged = RetryLoop(PERSIST_PAUSE_SECONDS), False
         while True:
             try:
-                version = self._store.store_credential(attempt.name, sealed, replaces=stored.version)
+                version = self._store.store_credential(attempt.name, encrypted, replaces=stored.version)
             except RedisUnavailableError as error:
                 if self._closing.is_set() or self._stopping():
                     tries.end_within(STOPPING_SECONDS)
                 if tries.over:
                     raise
-                (log.debug if said else log.warning)("token_not_stored_yet", token=attempt.name, error=str(error))
-                said = True
+                (log.debug if logged else log.warning)("token_not_stored_yet", token=attempt.name, error=str(error))
+                logged = True
                 tries.sleep()
             else:
                 break
@@ -256,7 +247,7 @@ class Renewer:
         log.info("token_renewed" if version else "token_renewed_by_another", token=attempt.name)
 
     def _replicate(self, name: str) -> None:
-        """Wait a moment for a replica, where there is one: the old refresh token is spent. It fails nothing."""
+        """Wait a moment for a replica, if there is one: the old refresh token is spent. Errors are only logged."""
         try:
             if self._store.wait_for_replica(REPLICA_SECONDS) is False:
                 log.warning("token_not_replicated_yet", token=name, seconds=REPLICA_SECONDS)
@@ -264,7 +255,7 @@ class Renewer:
             log.warning("token_not_replicated_yet", token=name, error=str(error))
 
     def _give_up(self, attempt: RenewalAttempt, answer: TokenDenied | RequestFailure, took: float) -> RetryDelay | None:
-        """Let others try, after a pause; return when this process does."""
+        """Release the lock and return when this process retries. Other workers may retry after the same pause."""
         first = attempt.first_at is None or attempt.first_at >= attempt.now
         unspent = first and isinstance(answer, (TokenDenied, UnspentFailure))
         if isinstance(answer, TokenDenied):
@@ -275,10 +266,8 @@ class Renewer:
         left = 0.0 if unspent or attempt.first_at is None else self._timing.grace - attempt.waited - took
         pause = self._pause(attempt.name, answer, took, in_grace=left > 0)
         log.warning("token_not_renewed", token=attempt.name, error=answer.message)
-        if answer.local:
-            self._store.release_token_lock(attempt.name, attempt.holder, unspent=unspent)  # others may at once
-        else:
-            self._store.release_token_lock(attempt.name, attempt.holder, answer.message, pause, unspent=unspent)
+        note, locked = ("", 0.0) if answer.local else (answer.message, pause)  # local: others may retry at once
+        self._store.release_token_lock(attempt.name, attempt.holder, note, locked, unspent=unspent)
         return RetryDelay(pause, left)
 
     def _pause(self, name: str, answer: RequestFailure, took: float, *, in_grace: bool) -> float:

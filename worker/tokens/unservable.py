@@ -1,6 +1,6 @@
-"""The locations that this worker cannot serve with what is stored for them: its own trouble, and nobody's refusal.
+"""The locations that this worker cannot serve, because it cannot decrypt or renew their tokens.
 
-It is given none of their jobs (`Consumer.unservable`), so they stay as they are for the other workers.
+It gets none of their jobs (`Consumer.unservable`), so other workers can send them.
 """
 
 import structlog
@@ -14,19 +14,14 @@ from worker.tokens.vault import Vault, VaultError
 
 log = structlog.get_logger()
 
-# For how long a location stays noted unless it is noted again: what a worker that died had noted is gone after that.
-NOTED_SECONDS = 60.0
+NOTED_SECONDS = 60.0  # a location is listed for this time unless it is listed again
 
 
 class Unservable:
-    """The locations that a worker noted as such. Thread-safe; one for each process of a worker.
+    """The list of a worker, in Redis under its name. Thread-safe; one object in each process of the worker.
 
-    `undecryptable` is how many stored credentials the worker cannot decrypt, those of agencies among them; known to its
-    main process alone.
-
-    Args:
-        worker: the name under which Redis keeps them, the same in all processes of the worker.
-        some: whether there are any; shared by all processes of the worker.
+    `some`: whether there are any, shared by all processes of the worker. `undecryptable`: how many stored credentials,
+    also of agencies, the worker cannot decrypt; known in its main process only.
     """
 
     def __init__(self, store: CredentialStore, worker: str, some: SharedFlag) -> None:
@@ -37,14 +32,14 @@ class Unservable:
 
     @property
     def name(self) -> str:
-        """What a release and a survey must name: the worker, or nothing while it can serve every location."""
+        """What release and count_due need: the worker, or nothing while it can serve every location."""
         return self.worker if self.some else ""
 
     def note(self, location_id: str, why: str) -> None:
-        """From now on this worker is given no job of this location.
+        """Add a location: this worker gets no more of its jobs.
 
         Raises:
-            RedisUnavailableError: Redis is away.
+            RedisUnavailableError: Redis cannot be reached.
         """
         new = self._store.mark_unservable(self.worker, [location_id], NOTED_SECONDS)
         self.some.set()
@@ -52,7 +47,7 @@ class Unservable:
 
 
 class TokenCheck:
-    """Whether this worker can do with a credential what is to be done with it. Errors as those of `CredentialStore`."""
+    """Checks whether this worker can use a credential. Errors as in `CredentialStore`."""
 
     def __init__(self, settings: WorkerSettings, store: CredentialStore, vault: Vault) -> None:
         self._store = store
@@ -60,7 +55,7 @@ class TokenCheck:
         self._has_app = bool(settings.oauth_client_id and settings.oauth_client_secret)
 
     def why_unservable(self, location_id: str, stored: StoredCredential) -> str | None:
-        """Return why this worker cannot serve a location with what is stored for it; None if it can."""
+        """Return why this worker cannot serve a location with its stored credential; None if it can."""
         try:
             credential = self._vault.decrypt(location_id, stored.encrypted)
         except VaultError as error:
@@ -68,7 +63,7 @@ class TokenCheck:
         return None if renewal_policy.is_usable(credential, stored.read_at) else self.why_not_renewable(credential)
 
     def why_not_renewable(self, credential: Credential) -> str | None:
-        """Return what this worker lacks to renew a credential, None if nothing; whether the API does it is open."""
+        """Return what this worker lacks to renew a credential; None if it can ask the API."""
         if credential.kind is CredentialKind.OAUTH:
             own = credential.client_id and credential.client_secret
             return None if own or self._has_app else _NO_APP
@@ -77,7 +72,7 @@ class TokenCheck:
         name = AGENCY + credential.company_id
         agency = self._store.read(name)
         if not agency.encrypted:
-            return None  # every worker finds that, and a person must store it: a refusal
+            return None  # the same for every worker: the renewal is refused, and a person must store it
         try:
             opened = self._vault.decrypt(name, agency.encrypted)
         except VaultError as error:

@@ -1,4 +1,4 @@
-"""Encrypts credentials and decrypts them: what stands in Redis is of no use without the key."""
+"""Encrypts and decrypts credentials, which are stored in Redis."""
 
 import json
 
@@ -10,22 +10,22 @@ from worker.tokens.credential import Credential, CredentialError, read_object
 
 
 class VaultError(SettingsError):
-    """What is stored under a name is of no use here; the message repeats nothing of it."""
+    """A stored credential cannot be used. The message repeats nothing of it."""
 
 
 class UndecryptableError(VaultError):
-    """There is no key, or none that fits."""
+    """There is no key that decrypts it."""
 
 
 class Vault:
-    """Seals with the first key and opens with any of them (`LANES_SECRET_KEY`, separated by commas)."""
+    """Encrypts with the first key and decrypts with any of them (`LANES_SECRET_KEY`, separated by commas)."""
 
     def __init__(self, keys: SecretStr | None) -> None:
         texts = keys.get_secret_value().split(",") if keys else []
         self._fernet = MultiFernet([Fernet(text.strip()) for text in texts]) if texts else None
 
     def check(self) -> None:
-        """See that there is a key.
+        """Check that there is a key.
 
         Raises:
             UndecryptableError: there is none.
@@ -33,22 +33,22 @@ class Vault:
         self._keys()
 
     def encrypt(self, name: str, credential: Credential) -> bytes:
-        """Return the encrypted credential, of use under this name alone.
+        """Return the encrypted credential, which can be decrypted under this name only.
 
         Raises:
             UndecryptableError: there is no key.
         """
         return self._keys().encrypt(json.dumps({"name": name, **credential.as_json()}).encode())
 
-    def decrypt(self, name: str, sealed: bytes) -> Credential:
-        """Return the credential that was sealed under this name.
+    def decrypt(self, name: str, encrypted: bytes) -> Credential:
+        """Return the credential that was encrypted under this name.
 
         Raises:
-            UndecryptableError: no key fits.
-            VaultError: it was sealed under another name, or is no credential: stored bytes may be anything.
+            UndecryptableError: no key decrypts it.
+            VaultError: it was encrypted under another name, or is not a credential.
         """
         try:
-            text = self._keys().decrypt(sealed)
+            text = self._keys().decrypt(encrypted)
         except InvalidToken:
             message = f"the stored token of {name} cannot be decrypted: its key is not in LANES_SECRET_KEY"
             raise UndecryptableError(message) from None

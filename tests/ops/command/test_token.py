@@ -170,7 +170,10 @@ def test_an_agency_token_ends_the_hold_of_a_refused_exchange(token: Token, store
     token("set", "--agency", "company", stdin=json.dumps(PAIR))
     assert tokens.read("one").lock == ""
     shown = token("set", "--agency", "company", stdin='{"agency": "other"}')
-    assert (shown.returncode, shown.stderr) == (1, "lanes: an agency's own token is not minted: it must be a pair\n")
+    assert (shown.returncode, shown.stderr) == (
+        1,
+        "lanes: an agency's own token must be a pair of access token and refresh token\n",
+    )
 
 
 def test_import(token: Token, tmp_path: Path, store: LaneStore) -> None:

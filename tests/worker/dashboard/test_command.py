@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,10 @@ from pathlib import Path
 import pytest
 from flower.options import default_options
 
+from lanes.errors import SettingsError
+from lanes.settings import DashboardSettings, WorkerSettings
 from ops.command import COMMANDS
+from worker.app import make_app, make_dashboard_app
 from worker.dashboard.access import AccessPolicy, AccessPolicyError
 from worker.dashboard.options import access_policy
 
@@ -90,8 +94,8 @@ def test_without_authentication_it_listens_on_loopback() -> None:
     assert default_options.address == "127.0.0.1"
 
 
-def run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LANES_", "FLOWER_"))}
+def run(folder: Path, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LANES_", "FLOWER_"))} | environ
     command = [sys.executable, "-m", "ops.command", "dashboard", *arguments]
     return subprocess.run(command, cwd=folder, env=kept, capture_output=True, text=True, check=False, timeout=60)
 
@@ -101,6 +105,26 @@ def test_a_refusal_is_one_line_and_wrong_use(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("lanes: --address=0.0.0.0 would be open to others")
     assert done.stderr.count("\n") == 1
+
+
+def test_settings_of_workers_do_not_stop_the_dashboard(tmp_path: Path) -> None:
+    wrong = {"LANES_LEASE_SECONDS": "10", "LANES_HTTP_TIMEOUT_SECONDS": "20", "LANES_MAX_ATTEMPTS": "many"}
+    with pytest.raises(SettingsError):
+        WorkerSettings.load(wrong, env_file=None)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run(tmp_path, "--redis-url", "redis://127.0.0.1:1/0", "--port", str(port), **wrong)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"lanes: cannot listen on 127.0.0.1, port {port}: ")
+
+
+def test_the_app_of_the_dashboard_has_the_broker_of_the_workers() -> None:
+    of_workers = make_app(WorkerSettings(redis_url="redis://127.0.0.1:1/7", prefix="other:"))
+    of_dashboard = make_dashboard_app(DashboardSettings(redis_url="redis://127.0.0.1:1/7", prefix="other:"))
+    assert of_dashboard.conf.broker_url == of_workers.conf.broker_url == "redis://127.0.0.1:1/7"
+    assert of_dashboard.conf.broker_transport_options == of_workers.conf.broker_transport_options
+    assert of_dashboard.conf.broker_transport_options["global_keyprefix"] == "other:celery:"
+    assert of_dashboard.tasks.keys() == of_workers.tasks.keys()
 
 
 def test_a_file_without_passwords_admits_no_one(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_a_request_out_when_the_brake_closed_is_reported_as_retried(redis_url: s
         with structlog.testing.capture_logs() as logs:
             for job in jobs:
                 assert isinstance(job, Released)
-                sender._report(job, REFUSED, 0.1, 0)
+                sender._reporter.report(job, REFUSED, 0.1, 0, None)
         assert events.kept == [("task-failed", first), ("task-retried", second)]
         assert [(line["event"], line["log_level"]) for line in logs] == [
             ("job_buried", "warning"),

@@ -8,7 +8,7 @@ from worker.highlevel.bounded_post import MAX_ANSWER_BYTES
 from worker.highlevel.outcomes import OutcomeKind
 
 GOOD = {"opportunity": {"id": "opp"}, "new": True, "traceId": "trace"}
-NO_WORDS = "HTTP 200, and the body tells of a failure"
+NO_WORDS = "HTTP 200, and the body reports a failure"
 
 
 def failures_in_a_success() -> Iterator[Case]:

@@ -230,10 +230,19 @@ def test_what_redis_says_of_itself() -> None:
         "connected_slaves": 2,
     }
     latest = [[b"aof-fsync-always", 900, 250, 400], [b"fork", 600, 30, 30], [b"unheard-of", 999, 1, 1]]
-    health = parse(info, latest, now=1000)
-    assert (health.memory_used, health.memory_max, health.fragmentation, health.replicas) == (10, 20, 1.5, 2)
-    assert (health.aof_enabled, health.aof_last_write_ok, health.aof_rewrite_running) == (True, False, True)
-    assert health.slow == {**dict.fromkeys(SLOW, 0.0), "aof-fsync-always": 0.25}
+    version, samples = parse(info, latest, now=1000)
+    assert version == "7.2"
+    assert {sample.name.removeprefix("lanes_redis_"): sample.value for sample in samples if not sample.labels} == {
+        "memory_used_bytes": 10,
+        "memory_max_bytes": 20,
+        "memory_fragmentation_ratio": 1.5,
+        "aof_enabled": True,
+        "aof_last_write_ok": False,
+        "aof_rewrite_running": True,
+        "replicas": 2,
+    }
+    slow = {sample.labels[0]: sample.value for sample in samples if sample.name == "lanes_redis_slow_seconds"}
+    assert slow == {**dict.fromkeys(SLOW, 0.0), "aof-fsync-always": 0.25}
 
 
 def test_redis_remembers_what_was_slow(store: ClockedStore, scrape: Scrape) -> None:

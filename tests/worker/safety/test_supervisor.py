@@ -10,7 +10,7 @@ import structlog
 from structlog.testing import LogCapture
 
 from lanes.errors import RedisUnavailableError
-from worker.metrics.loops import loops_collector
+from worker.metrics.samples import loops_collector
 from worker.safety import supervisor as module
 from worker.safety.supervisor import Loop, Supervisor, every
 

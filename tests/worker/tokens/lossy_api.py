@@ -16,7 +16,7 @@ from tests.lanes.conftest import ClockedStore
 from worker.highlevel.outcomes import OutcomeKind, RequestFailure
 from worker.tokens.credential import Credential, CredentialKind
 from worker.tokens.oauth import Grant, TokenDenied, UnspentFailure
-from worker.tokens.provider import TokenProvider, TokenWait
+from worker.tokens.provider import TokenProvider
 from worker.tokens.renewal_timing import RenewalTiming
 from worker.tokens.vault import Vault, new_key
 
@@ -168,7 +168,7 @@ class Process:
         renewer._submit = renewer._work
         renewer._sleep = self._sleep
         # It has wanted one for long: it asks as rarely as anybody does.
-        self.tokens._waits["loc"] = TokenWait(world.time - 10**9, world.time)
+        self.tokens._waits["loc"] = world.time - 10**9, world.time
 
     def _sleep(self, seconds: float) -> bool:
         if self.client.dies_in_pause:

@@ -11,7 +11,7 @@ from ops.sandbox import Fault, Sandbox, SandboxControl
 from tests.worker.highlevel.recorder import Recorder
 from tests.worker.highlevel.wire import WireServer, answer
 from worker.highlevel.outcomes import Answer, RequestFailure
-from worker.tokens.oauth import Grant, OAuthClient, TokenDenied, UnspentFailure, understand
+from worker.tokens.oauth import Grant, OAuthClient, TokenDenied, UnspentFailure, classify_grant
 
 JSON = {"content-type": "application/json"}
 PAIR = b'{"access_token": "at-2", "refresh_token": "rt-2", "expires_in": 86399, "userId": "u"}'
@@ -66,11 +66,11 @@ CERTIFICATE = Path(__file__).parents[1] / "highlevel" / "self_signed.pem"
     ],
 )
 def test_what_an_answer_means(status: int, body: bytes, expected: object) -> None:
-    assert understand(Answer(status, JSON, body), ("rt-1", "s-1"), pair=True) == expected
+    assert classify_grant(Answer(status, JSON, body), ("rt-1", "s-1"), pair=True) == expected
 
 
 def test_an_exchanged_token_comes_without_a_refresh_token() -> None:
-    assert understand(Answer(200, JSON, b'{"access_token": "at"}'), (), pair=False) == Grant("at", "", None)
+    assert classify_grant(Answer(200, JSON, b'{"access_token": "at"}'), (), pair=False) == Grant("at", "", None)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_an_exchanged_token_comes_without_a_refresh_token() -> None:
 )
 def test_a_token_of_another_location_is_not_taken(names: dict[str, object], taken: bool) -> None:
     answer = Answer(200, JSON, json.dumps({"access_token": "at", **names}).encode())
-    found = understand(answer, (), pair=False, owners={"locationId": "loc", "companyId": "c"})
+    found = classify_grant(answer, (), pair=False, owners={"locationId": "loc", "companyId": "c"})
     assert isinstance(found, Grant if taken else RequestFailure)
 
 
@@ -109,7 +109,7 @@ def test_no_answer_repeats_a_secret_that_was_sent_or_is_to_be_replaced(status: i
 
 
 def test_half_an_answer_gives_no_token() -> None:
-    answer = understand(Answer(200, JSON, PAIR, cut=True), (), pair=True)
+    answer = classify_grant(Answer(200, JSON, PAIR, cut=True), (), pair=True)
     assert answer == RequestFailure("the answer does not hold the promised token")
 
 

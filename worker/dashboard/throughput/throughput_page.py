@@ -14,7 +14,7 @@ from lanes.queue.store import LaneStore
 from worker.dashboard.page import Page
 from worker.dashboard.throughput import statistics
 from worker.dashboard.workers import LiveWorker
-from worker.metrics.window_use import in_use
+from worker.metrics.lane_aggregates import in_use
 
 HOUR_TTL_SECONDS, DAY_TTL_SECONDS = 1.5, 30.0
 

@@ -11,7 +11,7 @@ from lanes.queue.lane import COUNTS, Brake, Lane
 from lanes.settings import WorkerSettings
 from worker.dashboard.throughput import statistics
 from worker.dashboard.workers import LiveWorker
-from worker.metrics.window_use import in_use
+from worker.metrics.lane_aggregates import in_use
 
 SETTINGS = WorkerSettings(burst_limit=100, burst_window_seconds=10, daily_limit=1000, shift_threads=32)
 FREE = GlobalState()
