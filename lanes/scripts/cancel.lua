@@ -1,9 +1,9 @@
--- cancel: the service takes back a job that is not on its way yet.
+-- cancel: cancels a pending job.
 -- Moves: pending -> cancelled
 -- ARGV:
 --   1 id
 --   2 retention   ms for which the job can still be read
--- Returns: 'cancelled', or why not: 'unknown', 'has_merged_jobs' when other jobs were merged into it, or the state that it is in
+-- Returns: 'cancelled', 'unknown', 'has_merged_jobs' when other jobs were merged into it, or the state it is in
 -- @include now
 -- @include queue/count
 -- @include queue/remove_pending

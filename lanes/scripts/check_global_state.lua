@@ -1,5 +1,4 @@
--- check_global_state: whether the gate of all lanes is as it should. While it is shut, and only then, a location without a name is due
--- before all others. Changes nothing.
+-- check_global_state: checks what stops all lanes. Only then the first member of `due` is ''. Read-only.
 -- Returns: what is wrong, or ''
 local global_state = redis.call('HMGET', key.global_state, 'hold', 'half_open_limit', 'outage_since', 'cause')
 local all_paused, due = global_state[1] or global_state[2], redis.call('ZSCORE', key.due, '')

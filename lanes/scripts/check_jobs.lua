@@ -1,6 +1,6 @@
--- check_jobs: whether each job is where its state says, and nowhere else; and what is left of those that are gone. Changes nothing.
+-- check_jobs: checks that each job is only where its state says, and finds leftovers of removed jobs. Read-only.
 -- ARGV: ids of jobs
--- Returns: in turn the id of a job, the kind of what is wrong, and a text that tells it
+-- Returns: id of a job, kind of finding and text, repeated
 -- @include now
 -- @include queue/is_blocked
 local wrong = {}
@@ -8,7 +8,6 @@ local function add_finding(id, kind, text)
   wrong[#wrong + 1], wrong[#wrong + 2], wrong[#wrong + 3] = id, kind, text
 end
 
--- check_leftovers(id): what a job has beside it goes with it.
 local function check_leftovers(id)
   if redis.call('PTTL', key.body(id)) == -1 then add_finding(id, 'body', 'a body without a job') end
   for _, name in ipairs({ key.attempts(id), key.merged_jobs(id), key.original(id) }) do
@@ -16,7 +15,7 @@ local function check_leftovers(id)
   end
 end
 
--- check_position(id, job, check): the places of the lane, the leases, the dead letters.
+-- check_position(id, job, check): checks the job in the lane, the leases and the dead letters.
 local function check_position(id, job, check)
   local state, location, record = job.state, job.location, job.record
   local head = redis.call('HGET', key.active(location), record) == id

@@ -1,9 +1,8 @@
--- check_lane: whether what stands in a lane agrees with itself, and how many jobs its records hold. Changes nothing.
+-- check_lane: checks that the parts of a lane agree, and counts the jobs of its records. Read-only.
 -- ARGV:
 --   1 location
---   2 most      records that are counted in one call; of a lane with more of them none is
--- Returns: { { kind, text, ... }, { its counts as far as it has any, names and values },
---   { pending, in flight } or { } where its records are too many }
+--   2 max_count   records to count in one call; a lane with more is not counted
+-- Returns: { { kind, text, ... }, { fields and values }, { pending, in flight } or { } for too many records }
 -- @include now
 -- @include rate_limit/account
 local location = ARGV[1]
@@ -27,7 +26,7 @@ local none = not (lane[1] or lane[9] or lane[10] or lane[11])
 check('hold', whole or none, 'of its hold a part is missing: by whom, since when, or for which credential')
 check('brake', not lane[6] == not lane[7] and not lane[7] == not lane[8], 'its brake is closed by half')
 
--- Never later than the first job, or what makes the lane wait, allows; but for the one us by which a release lets others go first.
+-- The lane must not be due later than its first job and its pauses allow; plus 1 us that a release may add.
 local due = tonumber(redis.call('ZSCORE', key.due, location))
 if due and not lane[1] then
   local first = redis.call('ZCARD', key.ready(location)) > 0 and now
@@ -40,7 +39,7 @@ if redis.call('HLEN', key.dead_letter_counts(location)) <= tonumber(ARGV[2]) the
   check('dead-letters', sum_dead_letters(location) == (tonumber(lane[4]) or 0), 'it does not know how many dead letters its records have')
 end
 
--- Which answers count is told by numbers of requests, which must have been given out; nor is more given back than was charged.
+-- The numbers of requests must have been assigned, and no more requests refunded than charged.
 local numbers = read_account(location)
 local released, base = numbers[1], numbers[8]
 check('numbers', math.max(numbers[2], numbers[3], numbers[4], numbers[7]) <= released and numbers[6] <= numbers[5]

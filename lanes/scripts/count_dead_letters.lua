@@ -1,6 +1,6 @@
--- count_dead_letters: where some dead letters belong. Changes nothing.
+-- count_dead_letters: finds location and state of dead letters. Read-only.
 -- ARGV: ids of jobs
--- Returns: in turn the location and the state of each that there is
+-- Returns: location and state of each that exists
 local found = {}
 for _, id in ipairs(ARGV) do
   local job = redis.call('HMGET', key.job(id), 'location', 'state')

@@ -1,22 +1,22 @@
--- enqueue: jobs enter their lanes, one after the other.
--- Moves: nothing -> pending | merged where it joins a waiting job of its record, or brings nothing new
+-- enqueue: puts jobs into their lanes.
+-- Moves: nothing -> pending | merged into a waiting job of its record, or when it brings nothing new
 -- ARGV:
---   1 window       ms for which idempotency keys and event times are known
---   2.. per job, in this order:
---     id           the producer's choice; the same id again is the same job
+--   1 window       ms for which idempotency keys and event times are kept
+--   2.. per job:
+--     id           the producer's choice; the same id is the same job
 --     location
---     record       the opportunity that it writes, within the location
---     body         JSON, as it will be sent
+--     record       the opportunity within the location
+--     body         JSON, as it is sent
 --     not_before   time in us before which it is not sent, or ''
---     expires_at   time in us from which it is not sent any more, or ''
+--     expires_at   time in us from which it is not sent, or ''
 --     service      name of the calling service, or ''
 --     key          idempotency key, or ''
 --     fingerprint  of the body, compared when the key is known
---     priority     0 to 9; the higher goes first within its lane
---     merge        1 to join a waiting job of the record, else 0
---     event_time   time in us at which the service learned what the body says, or ''
---     version      of the API that the body is for, or '' for the default one
---     expires_while_held   1 when its time runs out even while it is held, else 0
+--     priority     0 to 9; higher goes first within its lane
+--     merge        1 to merge into a pending job of the record, else 0
+--     event_time   time in us of the event in the service, or ''
+--     version      of the API that the body is for, or '' for the default
+--     expires_while_held   1 when it expires even while it is held, else 0
 -- Returns: { 'accepted' | 'known' | 'conflict', id of the job, ... } two values a job
 -- @include now
 -- @include queue/count
@@ -40,7 +40,7 @@ end
 
 local ever_held = redis.call('EXISTS', key.held_time) == 1
 
--- find_duplicate(order): the answer for an order that was there before, or nil; and the name of its idempotency key, if any.
+-- find_duplicate(new_job): returns the answer for a known job; else nil and the idempotency key to write.
 local function find_duplicate(new_job)
   if redis.call('EXISTS', key.job(new_job.id)) == 1 then return { 'known', new_job.id } end
   if new_job.key == '' then return nil end
@@ -51,7 +51,6 @@ local function find_duplicate(new_job)
   return { fingerprint == new_job.fingerprint and 'known' or 'conflict', job }
 end
 
--- wait_in_lane(order): the order becomes a pending job.
 local function wait_in_lane(new_job)
   local id, location = new_job.id, new_job.location
   local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
@@ -90,7 +89,7 @@ local function accept(new_job)
   else
     wait_in_lane(new_job)
   end
-  -- Last: it may begin with a write that a full Redis allows, and the others after it would be allowed, too.
+  -- Last, because it may begin with a write that a full Redis allows, and then Redis would allow all later ones.
   if new_job.event_time then note_event_time(new_job, merge_target or new_job.id, window) end
 end
 

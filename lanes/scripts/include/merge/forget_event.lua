@@ -1,4 +1,4 @@
--- forget_event(location, record, time): the event of this time was taken back: its fields count as if nobody had told of them.
+-- forget_event(location, record, time): a job was cancelled; its fields no longer count as the latest.
 local function forget_event(location, record, time)
   local event_times = key.event_times(location, record)
   local known = redis.call('HGETALL', event_times)

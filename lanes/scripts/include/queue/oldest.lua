@@ -1,6 +1,6 @@
 -- @include queue/enqueue_active
--- oldest(location): when the oldest of those jobs was accepted, or replayed, that could have been sent by now: the first of each priority, of
--- those that wait for their backoff (as far as they are the next), and, where none is ready, of those behind one in flight.
+-- oldest(location): returns when the oldest job that could be sent now was accepted or replayed. Checks the first job
+-- of each priority, the next delayed jobs and, if all active jobs are in flight, the first blocked ones.
 local DELAYED_CHECKED = 20
 
 local function oldest(location)
@@ -20,7 +20,6 @@ local function oldest(location)
   end
   for _, id in ipairs(redis.call('ZRANGE', key.delayed(location), 0, DELAYED_CHECKED - 1)) do look(id) end
   if redis.call('EXISTS', ready, key.delayed(location)) == 0 then
-    -- Every head is in flight.
     for _, record in ipairs(redis.call('HKEYS', key.active(location))) do
       local id = redis.call('LINDEX', key.blocked(location, record), 0)
       if id then look(id) end

@@ -1,6 +1,5 @@
 -- @include queue/enqueue_active
--- promote(location, record, priority): a job of the record is urgent, so those of the record before it are, too: they stand
--- in its way, and it never goes past them.
+-- promote(location, record, priority): raises the jobs of the record to this priority, since they block the urgent one.
 local function promote(location, record, priority)
   local head = redis.call('HGET', key.active(location), record)
   local ids = redis.call('LRANGE', key.blocked(location, record), 0, -1)

@@ -1,9 +1,9 @@
 -- @include queue/count
 -- @include queue/enqueue_active
 -- @include queue/schedule
--- repair_record(location, record, id): lays the jobs of a record out anew: the one in flight first, then those that wait, in the
--- order of `seq`; what does not belong to it goes. `id` is one that may stand nowhere, or nil. Looks at all that wait for the
--- record, however many: only a broken record comes here.
+-- repair_record(location, record, id): rebuilds the order of a record: the job in flight first, then pending jobs by
+-- seq. Removes jobs that are not of the record. `id` is a job that may be missing, or nil. Reads all jobs of the
+-- record: only for a broken one.
 local function read_record(location, record, id)
   local waiting, seen, holder = {}, {}, nil
   local function add(other)
@@ -37,7 +37,7 @@ local function read_record(location, record, id)
   return waiting, holder
 end
 
--- requeue_active(location, job): the head of a record keeps the place in which it waits, and gets one if it has none.
+-- requeue_active(location, job): the active job keeps its place in `ready` or `delayed`, or gets one.
 local function requeue_active(location, job)
   local ready = redis.call('ZSCORE', key.ready(location), job.id)
   local at = tonumber(redis.call('ZSCORE', key.delayed(location), job.id))
