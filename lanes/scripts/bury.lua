@@ -25,7 +25,8 @@ if not job then return reply('unknown', 11) end
 api_refused(job, ARGV[7])
 if stale(job, ARGV[8], ARGV[3]) then return reply('stale', 11) end
 local version, why = string.match(ARGV[9], '^(%d+) (.*)$')
-if why and (redis.call('HEXISTS', key.lane(job.location), 'unauthorized') == 1 or credential_version(job.location) ~= version) then
+if why and (redis.call('HEXISTS', key.lane(job.location), 'unauthorized') == 1
+  or credential_version(job.location) ~= version) then
   requeue_job(job, ARGV[3], ARGV[7] ~= '')
   return reply('requeued', 11)
 end

@@ -20,9 +20,9 @@ local function describe_job(id, until_at)
   end
 end
 
-local function describe_jobs(ids, until_at)
+local function describe_jobs(ids, times)
   local jobs = {}
-  for _, id in ipairs(ids) do jobs[#jobs + 1] = describe_job(id, until_at(id)) end
+  for _, id in ipairs(ids) do jobs[#jobs + 1] = describe_job(id, times and redis.call('ZSCORE', times, id)) end
   return jobs
 end
 
@@ -31,7 +31,8 @@ local function in_flight()
   local ids, seen = {}, {}
   for _, slot in ipairs(redis.call('ZREVRANGE', key.rate_slots(location), 0, SLOTS_SCANNED - 1)) do
     local id = string.match(slot, '^(.+):%d+$')
-    if #ids < max_count and not seen[id] and redis.call('HGET', key.job(id), 'state') == 'in_flight' then ids[#ids + 1] = id end
+    local wanted = #ids < max_count and not seen[id] and redis.call('HGET', key.job(id), 'state') == 'in_flight'
+    if wanted then ids[#ids + 1] = id end
     seen[id] = true
   end
   return ids
@@ -51,11 +52,12 @@ local function page(name, start)
   return redis.call('ZRANGE', name, start, start + max_count - 1)
 end
 
+local ready, delayed = key.ready(location), key.delayed(location)
 return {
-  redis.call('ZCARD', key.ready(location)),
-  redis.call('ZCARD', key.delayed(location)),
-  describe_jobs(page(key.ready(location), tonumber(ARGV[2])), function() return 0 end),
-  describe_jobs(page(key.delayed(location), tonumber(ARGV[3])), function(id) return redis.call('ZSCORE', key.delayed(location), id) end),
-  describe_jobs(in_flight(), function(id) return redis.call('ZSCORE', key.leases, id) end),
-  describe_jobs(dead_letters(), function() return 0 end),
+  redis.call('ZCARD', ready),
+  redis.call('ZCARD', delayed),
+  describe_jobs(page(ready, tonumber(ARGV[2]))),
+  describe_jobs(page(delayed, tonumber(ARGV[3])), delayed),
+  describe_jobs(in_flight(), key.leases),
+  describe_jobs(dead_letters()),
 }

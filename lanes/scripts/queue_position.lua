@@ -37,11 +37,13 @@ local function note_pending_state(id, location, record)
     note('pending_state', 'delayed')
     note('until', at)
   else
-    local active_job = redis.call('HGET', key.active(location), record)
+    local active = redis.call('HGET', key.active(location), record)
     note('pending_state', 'blocked')
     note('ahead', (redis.call('LPOS', key.blocked(location, record), id) or 0) + 1)
-    note('active_job', active_job)
-    note('active_until', active_job and (redis.call('ZSCORE', key.delayed(location), active_job) or redis.call('ZSCORE', key.leases, active_job)))
+    note('active_job', active)
+    if active then
+      note('active_until', redis.call('ZSCORE', key.delayed(location), active) or redis.call('ZSCORE', key.leases, active))
+    end
   end
 end
 

@@ -7,7 +7,8 @@
 local after = '(' .. string.format('%.0f', now)
 local lanes = {}
 for _, location in ipairs(ARGV) do
-  local used = redis.call('ZCOUNT', key.rate_slots(location), after, '+inf') + redis.call('ZCOUNT', key.foreign_requests(location), after, '+inf')
+  local used = redis.call('ZCOUNT', key.rate_slots(location), after, '+inf')
+    + redis.call('ZCOUNT', key.foreign_requests(location), after, '+inf')
   local brake = redis.call('HMGET', key.lane(location), 'brake_at', 'brake_probe_at', 'brake_probe')
   local due, first = tonumber(redis.call('ZSCORE', key.due, location)), oldest(location)
   local probe_at = now

@@ -41,7 +41,9 @@ local function repair_dead_letter(job)
     if not job.ended_at then redis.call('HSET', name, 'ended_at', now) end
     if not job.reason then redis.call('HSET', name, 'reason', job.state == 'expired' and job.state or REFUSED) end
   end
-  if redis.call('HEXISTS', name, 'was_dead') == 1 then redis.call('HSETNX', key.dead_letter_counts(job.location), job.record, 1) end
+  if redis.call('HEXISTS', name, 'was_dead') == 1 then
+    redis.call('HSETNX', key.dead_letter_counts(job.location), job.record, 1)
+  end
 end
 
 -- repair_in_flight(job): a job in flight has a lease and a rate slot; others have none.

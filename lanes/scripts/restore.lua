@@ -27,16 +27,13 @@ local purged = job[1] == 'cancelled' and job[2] == 'purged' and job[3] == locati
 if job[1] and not purged then return job[1] end
 -- A clock that is ahead must not hide a dead letter from readers of all that failed until now.
 local accepted_at, ended_at = math.min(now, tonumber(ARGV[7])), math.min(now, tonumber(ARGV[8]))
-local state = 'dead'
-if ARGV[6] == 'expired' then state = 'expired' end
+local state = ARGV[6] == 'expired' and ARGV[6] or 'dead'
 redis.call('SET', key.body(id), ARGV[4])
 if ARGV[5] ~= '' then redis.call('SET', key.original(id), ARGV[5]) end
 redis.call('HSET', key.job(id), 'state', state, 'reason', ARGV[6], 'ended_at', ended_at)
 if purged then
-  redis.call('PERSIST', key.job(id))
-  redis.call('PERSIST', key.attempts(id))
-  redis.call('PERSIST', key.merged_jobs(id))
-  for _, merged_jobs in ipairs(redis.call('SMEMBERS', key.merged_jobs(id))) do redis.call('PERSIST', key.job(merged_jobs)) end
+  for _, name in ipairs({ key.job(id), key.attempts(id), key.merged_jobs(id) }) do redis.call('PERSIST', name) end
+  for _, merged in ipairs(redis.call('SMEMBERS', key.merged_jobs(id))) do redis.call('PERSIST', key.job(merged)) end
 else
   local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
   if seq == 1 then add_location(location) end

@@ -1,7 +1,8 @@
 -- @include dead_letter/age
 -- newest_delivered(location, record): returns age and id of the newest job delivered while its record had dead letters.
 local function newest_delivered(location, record)
-  local newest, first_seq, id = string.match(redis.call('HGET', key.newest_delivered(location), record) or '', '^(%d+) (%d+) (.+)$')
+  local text = redis.call('HGET', key.newest_delivered(location), record) or ''
+  local newest, first_seq, id = string.match(text, '^(%d+) (%d+) (.+)$')
   return newest and { newest = tonumber(newest), first_seq = tonumber(first_seq) }, id
 end
 
@@ -9,7 +10,8 @@ end
 local function note_delivered(job)
   if job.lane.dead_letters == 0 or redis.call('HEXISTS', key.dead_letter_counts(job.location), job.record) == 0 then return end
   local written, known = age(job.id), newest_delivered(job.location, job.record)
-  if known and (known.newest > written.newest or (known.newest == written.newest and known.first_seq > written.first_seq)) then return end
+  if known and (known.newest > written.newest
+    or known.newest == written.newest and known.first_seq > written.first_seq) then return end
   redis.call('HSET', key.newest_delivered(job.location), job.record,
     string.format('%.0f %.0f %s', written.newest, written.first_seq, job.id))
 end

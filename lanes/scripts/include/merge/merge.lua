@@ -35,7 +35,9 @@ local function merge(new_job)
   for _, name in ipairs(added) do
     local held = values[name] and (job.field_times[name] or job.time)
     if not held then names[#names + 1] = name end
-    if not NEVER_MERGED_FIELDS[name] and (not held or held <= time) then values[name], job.field_times[name] = brought[name], time end
+    if not NEVER_MERGED_FIELDS[name] and (not held or held <= time) then
+      values[name], job.field_times[name] = brought[name], time
+    end
   end
   for name, at in pairs(job.field_times) do texts[#texts + 1] = name .. '=' .. string.format('%.0f', at) end
   redis.call('SET', key.body(job.id), join_fields(names, values))

@@ -29,10 +29,10 @@ local function stale_event(new_job)
   local elsewhere = moved and tonumber(field_times['@time']) > new_job.event_time and values.pipelineId ~= moved
   local kept, left = {}, 0
   for _, name in ipairs(names) do
-    local is_stale = not NEVER_MERGED_FIELDS[name] and tonumber(field_times[name] or 0) > new_job.event_time and not (retracted and retracted(name))
-      or elsewhere and name == 'pipelineStageId'
+    local merged, later = not NEVER_MERGED_FIELDS[name], tonumber(field_times[name] or 0) > new_job.event_time
+    local is_stale = merged and later and not (retracted and retracted(name)) or elsewhere and name == 'pipelineStageId'
     if not is_stale then kept[#kept + 1] = name end
-    if not is_stale and not NEVER_MERGED_FIELDS[name] then left = left + 1 end
+    if not is_stale and merged then left = left + 1 end
   end
   if elsewhere then values.pipelineId = moved end
   if #kept < #names or elsewhere then new_job.body = join_fields(kept, values) end

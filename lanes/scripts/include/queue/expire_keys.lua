@@ -14,6 +14,6 @@ local function expire_keys(id, retention, job)
     end
   end
   if not job.merged_count then return end
-  for _, merged_jobs in ipairs(redis.call('SMEMBERS', key.merged_jobs(id))) do redis.call('PEXPIRE', key.job(merged_jobs), retention) end
+  for _, merged in ipairs(redis.call('SMEMBERS', key.merged_jobs(id))) do redis.call('PEXPIRE', key.job(merged), retention) end
   redis.call('PEXPIRE', key.merged_jobs(id), retention)
 end

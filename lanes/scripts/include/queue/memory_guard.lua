@@ -12,5 +12,5 @@ local function memory_guard()
   local waiting = redis.call('HMGET', key.counts, 'pending', 'in_flight')
   local needed = NEEDED * ((tonumber(waiting[1]) or 0) + (tonumber(waiting[2]) or 0))
   if bytes('used_memory') - bytes('mem_not_counted_for_evict') + needed <= max_count * (1 - RESERVE) then return nil end
-  return redis.error_reply('OOM its memory is nearly used up: what is left is for the jobs that were accepted')
+  return redis.error_reply('OOM memory is nearly used up: the rest is reserved for accepted jobs')
 end

@@ -140,12 +140,12 @@ local function release_next(from)
   local lost = redeliver_unacked(worker, lease)
   if lost then return lost end
   local passed_over, passed_all_paused
-  for look = 1, MAX_LANES_CHECKED do
+  for checked = 1, MAX_LANES_CHECKED do
     local location, all_paused = next_lane(unservable)
     if not location and not passed_over then return { '', all_paused } end
     local lane = location and read_lane(location) or passed_over
     local id
-    if location and not (all_paused and look == MAX_LANES_CHECKED) and yields_turn(lane, all_paused) then
+    if location and not (all_paused and checked == MAX_LANES_CHECKED) and yields_turn(lane, all_paused) then
       redis.call('ZADD', key.due, now + 1, location)
       passed_over = passed_over or lane
       passed_all_paused = all_paused

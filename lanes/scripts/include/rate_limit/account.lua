@@ -8,7 +8,7 @@ end
 
 -- sum_dead_letters(location): returns how many dead letters its records have.
 local function sum_dead_letters(location)
-  local dead_letters = 0
-  for _, some in ipairs(redis.call('HVALS', key.dead_letter_counts(location))) do dead_letters = dead_letters + (tonumber(some) or 0) end
-  return dead_letters
+  local total = 0
+  for _, some in ipairs(redis.call('HVALS', key.dead_letter_counts(location))) do total = total + (tonumber(some) or 0) end
+  return total
 end

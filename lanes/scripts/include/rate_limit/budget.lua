@@ -7,8 +7,8 @@ local SHARED_MARGIN = 2
 -- Free slots are kept for a while: an answer describes the time at which its request was sent.
 local REMEMBERED = 2 * 1000000
 
--- taken(rate_slots): returns how many are occupied.
-local function taken(rate_slots)
+-- count_occupied(rate_slots): returns how many are occupied.
+local function count_occupied(rate_slots)
   return redis.call('ZCOUNT', rate_slots, '(' .. string.format('%.0f', now), '+inf')
 end
 
@@ -22,10 +22,10 @@ end
 -- requests are paced, faster with more free slots: so answers keep showing the others, and slots keep becoming free.
 local function burst_until(lane)
   local rate_slots, foreign_slots = key.rate_slots(lane.location), key.foreign_requests(lane.location)
-  local ours = taken(rate_slots)
+  local ours = count_occupied(rate_slots)
   if lane.shared_until <= now then return ours >= lane.burst and free_at(rate_slots, ours - lane.burst) or nil end
   if lane.pacing_until > now then return lane.pacing_until end
-  local foreign_requests = taken(foreign_slots)
+  local foreign_requests = count_occupied(foreign_slots)
   local share = math.max(1, lane.burst - SHARED_MARGIN - foreign_requests)
   lane.pause = math.floor(lane.window / math.max(share, math.min(1.5 * share, share + 8 * (share - ours))))
   if ours < share then return nil end

@@ -24,8 +24,8 @@ end
 function VALIDATORS.blocked(location, record, id)
   local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record')
   if job[1] == 'pending' and job[2] == location and job[3] == record then
-    local head = redis.call('HGET', key.active(location), record)
-    if head and head ~= id then return true end
+    local active = redis.call('HGET', key.active(location), record)
+    if active and active ~= id then return true end
   end
   return not redis.call('LPOS', key.blocked(location, record), id)
 end
