@@ -27,7 +27,8 @@ local purged = job[1] == 'cancelled' and job[2] == 'purged' and job[3] == locati
 if job[1] and not purged then return job[1] end
 -- A clock that is ahead must not hide a dead letter from readers of all that failed until now.
 local accepted_at, ended_at = math.min(now, tonumber(ARGV[7])), math.min(now, tonumber(ARGV[8]))
-local state = ARGV[6] == 'expired' and ARGV[6] or 'dead'
+local state = 'dead'
+if ARGV[6] == 'expired' then state = 'expired' end
 redis.call('SET', key.body(id), ARGV[4])
 if ARGV[5] ~= '' then redis.call('SET', key.original(id), ARGV[5]) end
 redis.call('HSET', key.job(id), 'state', state, 'reason', ARGV[6], 'ended_at', ended_at)

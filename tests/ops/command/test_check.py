@@ -184,7 +184,7 @@ def test_lanes_without_consumers(quick: Run, enqueue: Enqueue, store: LaneStore)
     store.client.zadd(store.key("due"), {"loc": (time.time() - 100) * 1_000_000})
     shown = quick("check", "--json")
     assert findings(shown)["no-consumers"]["severity"] == "error"
-    assert "no worker is there" in findings(shown)["no-consumers"]["text"]
+    assert "no worker is running" in findings(shown)["no-consumers"]["text"]
     assert shown.returncode == 1
     with store.client.pubsub() as channel:  # type: ignore[no-untyped-call]
         channel.subscribe(store.key("wake"))
