@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from lanes.queue.store import LaneStore
 from lanes.storage.scripts import Argument
@@ -61,7 +61,7 @@ class CheckStore:
 
     def check_global_state(self) -> str:
         """Return what is wrong with the global state, or ''."""
-        return cast("bytes", self.lanes.run("check_global_state")).decode()
+        return self.lanes.run_text("check_global_state")
 
     def read_all_counts(self, locations: Sequence[str]) -> tuple[int, list[dict[bytes, bytes]]]:
         """Return the number of lanes, then the counts over all lanes and the hash of each location, in one step."""
@@ -84,4 +84,4 @@ class CheckStore:
 
     def repair(self, script: str, *arguments: Argument) -> str:
         """Run a script that repairs; return its answer."""
-        return cast("bytes", self.lanes.run(script, *arguments)).decode()
+        return self.lanes.run_text(script, *arguments)

@@ -48,7 +48,8 @@ def check_lanes(store: CheckStore, locations: Sequence[str], *, clean: bool) -> 
             repair = Repair("repair_lane", (location,), LANES[kind])
             yield Finding(f"lane-{kind}", Severity.ERROR, f"lane:{location}", text, REPAIR, repair)
         if clean and lane_check.found is None:
-            lane_check = count_all(store, location, lane_check)        lane_checks[location] = lane_check
+            lane_check = count_all(store, location, lane_check)
+        lane_checks[location] = lane_check
     dead_letters = count_dead_letters(store) if clean else None
     for location, lane_check in lane_checks.items():
         found = lane_check.found if clean else None
