@@ -1,4 +1,4 @@
-"""Addresses of Redis, and of HTTP services that secrets are sent to: plain ones, which all read in the same way."""
+"""Validates URLs of Redis, and of HTTP services that receive secrets. Only plain URLs, which all clients read alike."""
 
 import re
 from collections.abc import Collection
@@ -16,10 +16,10 @@ _DATABASE = re.compile(r"/?|/[0-9]{1,6}/?")
 
 
 def check_url(url: str, at_home: Collection[str] = LOOPBACK, *, query: bool = False) -> None:
-    """See that a URL is plain: https (http only to a host `at_home`), no credentials, no fragment, no odd character.
+    """Check that a URL is plain: https (http only to a host in `at_home`), no credentials, no fragment.
 
     Raises:
-        ValueError: it is not; the message does not repeat it, since it may hold a secret.
+        ValueError: it is not; the message does not contain it, since it may have a secret.
     """
     found = _URL.fullmatch(url)
     if found is None or int(found["port"] or 443) > 65535 or (found["query"] and not query):
@@ -27,15 +27,15 @@ def check_url(url: str, at_home: Collection[str] = LOOPBACK, *, query: bool = Fa
         message = f"must be a plain URL like https://example.com/path, without credentials{without} and fragment"
         raise ValueError(message)
     if found["scheme"] == "http" and found["host"].strip("[]").lower() not in at_home:
-        message = "must be an https:// URL (http:// only for what runs on this machine)"
+        message = "must be an https:// URL (http:// only for services on this machine)"
         raise ValueError(message)
 
 
 def check_redis_url(url: str) -> None:
-    """See that a URL means what it says: the client takes other ones too, and the database 0 for what it cannot read.
+    """Check the URL of a Redis: the client accepts wrong ones, and uses database 0 if it cannot read the number.
 
     Raises:
-        ValueError: it does not; the message does not repeat it, since it may hold a password.
+        ValueError: it is wrong; the message does not contain it, since it may have a password.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("redis", "rediss", "unix"):
