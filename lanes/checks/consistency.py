@@ -9,15 +9,13 @@ from typing import Any, TypeVar, cast
 
 from lanes.checks.check_store import JOBS_STEP, STEP, CheckStore, Member
 from lanes.checks.counts import check_lanes
-from lanes.checks.finding import Finding, Repair, Severity
+from lanes.checks.finding import RUN_REPAIR, Finding, Repair, Severity, unreadable
 from lanes.errors import ScriptError
 from lanes.queue.store import LaneStore
 from lanes.storage.keys import KEYS
 from lanes.storage.redis_errors import own_errors
 
 T = TypeVar("T")
-RUN_REPAIR = "lanes check --repair shows the repair"
-
 # Hashes from a record, or a name, to a member.
 HASHES = ("active", "newest_delivered", "renewals")
 
@@ -185,11 +183,6 @@ def members(kind: str, rest: str, values: Iterable[tuple[bytes, bytes]]) -> list
     location, _, listed = rest.partition(":")
     texts = ((record.decode("utf-8", "replace"), member.decode("utf-8", "replace")) for record, member in values)
     return [Member(kind, location, record or listed, member) for record, member in texts]
-
-
-def unreadable(where: str, error: ScriptError) -> Finding:
-    """Return a finding about keys that the script cannot read."""
-    return Finding("unreadable", Severity.ERROR, where, str(error), "inspect its keys manually")
 
 
 def of_wrong_type(name: str) -> Finding:

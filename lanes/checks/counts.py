@@ -10,7 +10,7 @@ from itertools import islice
 from typing import cast
 
 from lanes.checks.check_store import STEP, CheckStore, LaneCheck
-from lanes.checks.finding import Finding, Repair, Severity
+from lanes.checks.finding import RUN_REPAIR, Finding, Repair, Severity, unreadable
 from lanes.errors import ScriptError
 from lanes.queue.job import State
 from lanes.queue.lane import COUNTS, read_counts
@@ -18,7 +18,6 @@ from lanes.queue.lane import COUNTS, read_counts
 # Every move of a job changes one of these.
 WATCHED = (*(name.encode() for name in COUNTS), b"seq", b"released")
 TRIES = 3
-REPAIR = "lanes check --repair shows the repair"
 LANES = {
     "unlisted": "list its location",
     "held": "correct its held time by its hold and its brake",
@@ -42,11 +41,11 @@ def check_lanes(store: CheckStore, locations: Sequence[str], *, clean: bool) -> 
         try:
             lane_check = store.check_lane(location)
         except ScriptError as error:
-            yield Finding("unreadable", Severity.ERROR, f"lane:{location}", str(error), "inspect its keys manually")
+            yield unreadable(f"lane:{location}", error)
             continue
         for kind, text in lane_check.wrong:
             repair = Repair("repair_lane", (location,), LANES[kind])
-            yield Finding(f"lane-{kind}", Severity.ERROR, f"lane:{location}", text, REPAIR, repair)
+            yield Finding(f"lane-{kind}", Severity.ERROR, f"lane:{location}", text, RUN_REPAIR, repair)
         if clean and lane_check.found is None:
             lane_check = count_all(store, location, lane_check)
         lane_checks[location] = lane_check
@@ -61,7 +60,7 @@ def check_global_state(store: CheckStore) -> Iterator[Finding]:
     """Yield what is wrong with the global state."""
     if text := store.check_global_state():
         repair = Repair("repair_lane", ("",), "correct the global state")
-        yield Finding("global_state", Severity.ERROR, "global_state", text, REPAIR, repair)
+        yield Finding("global_state", Severity.ERROR, "global_state", text, RUN_REPAIR, repair)
 
 
 def recount(store: CheckStore, location: str, *, dead_letters: bool) -> Finding | None:
@@ -128,7 +127,7 @@ def drifted(location: str, fields: Mapping[bytes, bytes], right: Mapping[str, in
     triples = ((name.decode(), fields.get(name, b"").decode(), wrong.get(name.decode(), "")) for name in WATCHED)
     repair = Repair("repair_counts", (location, *(value for triple in triples for value in triple)), "recount")
     text = ", ".join(f"{name} says {said[name]}, and is {value}" for name, value in wrong.items())
-    yield Finding("count", Severity.ERROR, f"lane:{location}" if location else "counts", text, REPAIR, repair)
+    yield Finding("count", Severity.ERROR, f"lane:{location}" if location else "counts", text, RUN_REPAIR, repair)
 
 
 def read_all_counts(store: CheckStore, locations: Sequence[str]) -> Iterator[Finding]:

@@ -8,6 +8,8 @@ from typing import Any
 from lanes.storage.scripts import Argument
 from lanes.storage.stored import as_plain
 
+RUN_REPAIR = "lanes check --repair shows the repair"
+
 
 class Severity(StrEnum):
     """An error must be fixed; a warning puts jobs at risk, or slows them; a note is information."""
@@ -47,6 +49,11 @@ class Finding:
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
         return {**as_plain(self), "repair": None if self.repair is None else self.repair.description}
+
+
+def unreadable(where: str, error: Exception) -> Finding:
+    """Return a finding about keys that a script cannot read."""
+    return Finding("unreadable", Severity.ERROR, where, str(error), "inspect its keys manually")
 
 
 def consistent(findings: Sequence[Finding]) -> bool:

@@ -73,10 +73,10 @@ class AsyncLaneStore:
         self,
         new_job: NewJob,
         idempotency_seconds: float,
-        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+        policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
     ) -> EnqueueResult:
         """See `LaneStore.enqueue`."""
-        answer = (await self.enqueue_many([new_job], idempotency_seconds, durability_policy))[0]
+        answer = (await self.enqueue_many([new_job], idempotency_seconds, policy))[0]
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -85,14 +85,14 @@ class AsyncLaneStore:
         self,
         new_jobs: Sequence[NewJob],
         idempotency_seconds: float,
-        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+        policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
     ) -> list[EnqueueResult | Exception]:
         """See `LaneStore.enqueue_many`."""
         durability_marker = build(self.prefix, "durability_marker")
         exchange = enqueue_exchange(
-            load("enqueue", self.prefix), new_jobs, idempotency_seconds, durability_policy, durability_marker
+            load("enqueue", self.prefix), new_jobs, idempotency_seconds, policy, durability_marker
         )
-        return await run_exchange_async(await self._checked_client(), exchange, durability_policy.seconds)
+        return await run_exchange_async(await self._checked_client(), exchange, policy.seconds)
 
     async def close(self) -> None:
         """Close the connections."""

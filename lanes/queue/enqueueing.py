@@ -39,7 +39,7 @@ def enqueue_exchange(
     script: Script,
     new_jobs: Sequence[NewJob],
     known_seconds: float,
-    durability_policy: DurabilityPolicy,
+    policy: DurabilityPolicy,
     durability_marker: str,
 ) -> EnqueueExchange:
     """Enqueue jobs in one round trip, two if Redis does not have the script; return a result for each.
@@ -51,11 +51,11 @@ def enqueue_exchange(
     enqueues: list[Command] = [
         ("EVALSHA", script.sha, 0, *transitions.enqueue_arguments(some, known_seconds)) for some in calls
     ]
-    ends_at = time.monotonic() + durability_policy.seconds
+    ends_at = time.monotonic() + policy.seconds
 
     def waits() -> list[Command]:
         left = ends_at - time.monotonic()
-        return durability_policy.durability.commands(
+        return policy.durability.commands(
             durability_marker, max(1, round(1000 * (left - min(ANSWER_SECONDS, left / 2))))
         )
 
@@ -67,7 +67,7 @@ def enqueue_exchange(
     answers = _read(script, calls, replies[: len(calls)])
     if any(isinstance(answer, EnqueueResult) for answer in answers):
         try:
-            unmet_durability = durability_policy.durability.unmet_durability(replies[len(calls) :])
+            unmet_durability = policy.durability.unmet_durability(replies[len(calls) :])
         except NoWaitAofError:
             unmet_durability = unsynced((yield [AOF_SETTINGS])[0])
         if unmet_durability is not None:

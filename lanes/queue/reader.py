@@ -142,8 +142,8 @@ class LaneReader:
 
         `unservable` is as in `Consumer`.
         """
-        burst = "" if limits.burst is None else limits.burst
-        return transitions.count_due(self.run("count_due", max_count, burst, unservable))
+        due, wait = self.run("count_due", max_count, "" if limits.burst is None else limits.burst, unservable)
+        return DueJobs(due, transitions.seconds_until(wait))
 
     def lanes(self, location_ids: Iterable[str] | None = None) -> list[Lane]:
         """Return every lane, or those of these locations that exist, sorted by location id."""

@@ -46,14 +46,14 @@ class LaneStore(LaneReader):
         self,
         new_job: NewJob,
         idempotency_seconds: float,
-        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+        policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
     ) -> EnqueueResult:
         """Put a job into its lane, or find the job with the same id or idempotency key.
 
         Raises:
             NotDurableError: it was accepted, but the durability could not be confirmed.
         """
-        answer = self.enqueue_many([new_job], idempotency_seconds, durability_policy)[0]
+        answer = self.enqueue_many([new_job], idempotency_seconds, policy)[0]
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -62,7 +62,7 @@ class LaneStore(LaneReader):
         self,
         new_jobs: Sequence[NewJob],
         idempotency_seconds: float,
-        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+        policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
     ) -> list[EnqueueResult | Exception]:
         """Put jobs into their lanes in one round trip; the results are in the same order.
 
@@ -70,9 +70,9 @@ class LaneStore(LaneReader):
             NotDurableError: they were accepted, but the durability could not be confirmed.
         """
         exchange = enqueue_exchange(
-            self.script("enqueue"), new_jobs, idempotency_seconds, durability_policy, self.key("durability_marker")
+            self.script("enqueue"), new_jobs, idempotency_seconds, policy, self.key("durability_marker")
         )
-        return run_exchange(self.client, exchange, durability_policy.seconds)
+        return run_exchange(self.client, exchange, policy.seconds)
 
     def release(self, consumer: Consumer) -> Result:
         """Release a job of the next lane."""
@@ -134,7 +134,7 @@ class LaneStore(LaneReader):
         With `refusal` it counts towards the brake of the lane. If the request was in flight when the brake closed, the
         job goes back to pending with no attempt spent, and the code is `braked`.
         """
-        held = transitions.hold_argument(hold, token_version)
+        held = f"{token_version} {hold}" if hold else ""
         counted = "" if refusal is None else refusal.as_argument()
         return self._report("bury", report, reason, held, counted, release_for=release_for)
 
@@ -144,7 +144,12 @@ class LaneStore(LaneReader):
         A job whose repetition could create a second opportunity (see `lanes.versions.is_unnamed`) becomes a dead letter
         instead, except with `repeat_unnamed`: its request may have reached the API.
         """
-        return transitions.reclaimed(self.run("reclaim", max_count, max_attempts, int(repeat_unnamed)))
+        reply = self.run("reclaim", max_count, max_attempts, int(repeat_unnamed))
+        found = zip(reply[::4], reply[1::4], reply[2::4], reply[3::4], strict=True)
+        return [
+            Reclaimed(job_id.decode(), location.decode(), attempt, verdict == b"buried")
+            for job_id, location, attempt, verdict in found
+        ]
 
     def expire(self, max_count: int) -> list[str]:
         """Expire pending jobs, at most `max_count`; return their ids."""
@@ -193,7 +198,7 @@ class LaneStore(LaneReader):
 
         With `seen`, the `held_at` of the hold that was seen, another hold stays, and the answer is `changed`.
         """
-        return self.run_text("resume", location_id, transitions.held_at_argument(seen))
+        return self.run_text("resume", location_id, transitions.optional_time(seen))
 
     def resume_authorized(self, location_id: str) -> str:
         """End a lane's hold for authorization if another credential than the refused one is stored.
@@ -220,7 +225,7 @@ class LaneStore(LaneReader):
 
     def resume_all(self, seen: float | None = None) -> str:
         """End the hold of all lanes, not those of single lanes; answers and `seen` as in `resume`."""
-        return self.run_text("resume_all", transitions.held_at_argument(seen))
+        return self.run_text("resume_all", transitions.optional_time(seen))
 
     def claim_notification(self, lease: float, dead_above: int | None) -> Notification | None:
         """Claim a due notification for `lease` seconds; set the number of dead letters above which there is one."""
@@ -229,7 +234,7 @@ class LaneStore(LaneReader):
 
     def ack_notification(self, notification: Notification, delay: float | None = None) -> str:
         """Remove a notification, or let it be claimed again after `delay` seconds."""
-        return self.run_text("ack_notification", notification.stored, "" if delay is None else microseconds(delay))
+        return self.run_text("ack_notification", notification.stored, transitions.optional_time(delay))
 
     def limit(self, location_id: str, burst: int | None, daily: int | None, weight: int | None) -> str:
         """Set the limits and the weight of a location; None removes one."""

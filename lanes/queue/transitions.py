@@ -7,7 +7,7 @@ from typing import Any
 from lanes.queue.dead_letter import ActionResult, DeadLetter
 from lanes.queue.job import Job, Reason
 from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
-from lanes.queue.results import DueJobs, Idle, Reclaimed, Released, Result
+from lanes.queue.results import Idle, Released, Result
 from lanes.storage.scripts import Argument
 from lanes.storage.stored import MICROSECONDS
 from lanes.versions import DEFAULT_VERSION
@@ -41,10 +41,9 @@ class RateLimitInfo:
 
     def as_argument(self) -> str:
         """Return it as `sync_rate_limits.lua` reads it."""
-        window = None if self.window is None else microseconds(self.window)
-        day_resets_in = None if self.day_resets_in is None else microseconds(self.day_resets_in)
+        window, day_resets_in = optional_time(self.window), optional_time(self.day_resets_in)
         values = (self.burst, self.left, window, self.daily, self.day_left, day_resets_in)
-        return " ".join("-" if value is None else str(value) for value in values)
+        return " ".join("-" if value in (None, "") else str(value) for value in values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,21 +134,22 @@ def enqueue_arguments(new_jobs: Iterable[NewJob], idempotency_seconds: float) ->
             new_job.location_id,
             new_job.record,
             new_job.body,
-            _time(new_job.not_before),
-            _time(new_job.expires_at),
+            optional_time(new_job.not_before),
+            optional_time(new_job.expires_at),
             new_job.service or "",
             new_job.idempotency_key or "",
             new_job.fingerprint,
             new_job.priority,
             int(new_job.merge),
-            _time(new_job.event_time),
+            optional_time(new_job.event_time),
             "" if new_job.version == DEFAULT_VERSION else new_job.version,
             int(new_job.expires_while_held),
         )
     return arguments
 
 
-def _time(seconds: float | None) -> int | str:
+def optional_time(seconds: float | None) -> Argument:
+    """Return whole microseconds, or '' for None."""
     return "" if seconds is None else microseconds(seconds)
 
 
@@ -201,16 +201,6 @@ def retry_arguments(
     return [microseconds(delay), rule, *limits, reason.value, microseconds(min_delay)]
 
 
-def hold_argument(reason: str, token_version: int) -> str:
-    """Return ARGV 9 of `bury.lua`: version of the refused credential and reason; empty without a reason."""
-    return f"{token_version} {reason}" if reason else ""
-
-
-def held_at_argument(held_at: float | None) -> Argument:
-    """Return the argument of `resume.lua` and `resume_all.lua` that identifies a hold."""
-    return _time(held_at)
-
-
 def jobs(job_ids: Sequence[str], reply: Sequence[Any]) -> list[Job | None]:
     """Read the reply of `read_jobs.lua`."""
     return [
@@ -229,7 +219,7 @@ def replayed(job_id: str, reply: Sequence[Any]) -> ActionResult:
 
 def purge_arguments(job_id: str, retention: float, seen: float | None) -> list[Argument]:
     """Return the ARGV of `purge.lua`."""
-    return [job_id, round(retention * 1000), _time(seen)]
+    return [job_id, round(retention * 1000), optional_time(seen)]
 
 
 def restore_arguments(dead_letter: DeadLetter) -> list[Argument]:
@@ -244,26 +234,13 @@ def restore_arguments(dead_letter: DeadLetter) -> list[Argument]:
         dead_letter.reason,
         microseconds(dead_letter.accepted_at),
         microseconds(dead_letter.ended_at),
-        _time(new_job.event_time),
+        optional_time(new_job.event_time),
         new_job.service or "",
         new_job.priority,
         max((attempt.number for attempt in dead_letter.attempts), default=0),
         "" if new_job.version == DEFAULT_VERSION else new_job.version,
         *(attempt.line() for attempt in dead_letter.attempts),
     ]
-
-
-def reclaimed(reply: Sequence[Any]) -> list[Reclaimed]:
-    """Read the reply of `reclaim.lua`."""
-    return [
-        Reclaimed(reply[i].decode(), reply[i + 1].decode(), reply[i + 2], reply[i + 3] == b"buried")
-        for i in range(0, len(reply), 4)
-    ]
-
-
-def count_due(reply: Sequence[int]) -> DueJobs:
-    """Read the reply of `count_due.lua`."""
-    return DueJobs(reply[0], seconds_until(reply[1]))
 
 
 def seconds_until(value: int) -> float | None:

@@ -56,10 +56,7 @@ local function wait_in_lane(new_job)
   local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
   if seq == 1 then add_location(location) end
   local fields = { 'state', 'pending', 'location', location, 'record', new_job.record, 'seq', seq, 'accepted_at', now }
-  local function note(name, value)
-    fields[#fields + 1] = name
-    fields[#fields + 1] = value
-  end
+  local function note(name, value) fields[#fields + 1], fields[#fields + 2] = name, value end
   if new_job.not_before then note('not_before', new_job.not_before) end
   if new_job.expires_at then
     note('expires_at', new_job.expires_at)
@@ -112,8 +109,7 @@ for at = 2, #ARGV, FIELDS do
     accept(new_job)
     if idempotency then redis.call('SET', idempotency, new_job.id .. ' ' .. new_job.fingerprint, 'PX', window) end
   end
-  answers[#answers + 1] = answer[1]
-  answers[#answers + 1] = answer[2]
+  answers[#answers + 1], answers[#answers + 2] = answer[1], answer[2]
 end
 for location, states in pairs(counts) do
   for state, jobs in pairs(states) do count(location, nil, state, jobs) end

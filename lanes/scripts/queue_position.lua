@@ -17,8 +17,7 @@
 local found = {}
 local function note(name, value)
   if not value then return end
-  found[#found + 1] = name
-  found[#found + 1] = type(value) == 'number' and string.format('%.0f', value) or value
+  found[#found + 1], found[#found + 2] = name, type(value) == 'number' and string.format('%.0f', value) or value
 end
 
 -- note_all(from, names, prefix): adds the fields of a hash that are set.
