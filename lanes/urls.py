@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _URL = re.compile(
@@ -37,26 +37,24 @@ def check_redis_url(url: str) -> None:
     Raises:
         ValueError: it is wrong; the message does not contain it, since it may have a password.
     """
-    parts = urlsplit(url)
+    if message := _error_in_redis_url(urlsplit(url)):
+        raise ValueError(message)
+
+
+def _error_in_redis_url(parts: SplitResult) -> str:
     if parts.scheme not in ("redis", "rediss", "unix"):
-        message = "must begin with redis://, rediss:// (TLS) or unix://"
-        raise ValueError(message)
+        return "must begin with redis://, rediss:// (TLS) or unix://"
     if parts.fragment:
-        message = "must have %23 for # in a password"
-        raise ValueError(message)
+        return "must have %23 for # in a password"
     try:
         _ = parts.port
-    except ValueError:
-        message = "must have a number from 0 to 65535 for its port"
-        raise ValueError(message) from None
-    try:
         (parts.hostname or "").encode("idna")
     except UnicodeError:
-        message = "must have the name of a host, without empty or overlong parts"
-        raise ValueError(message) from None
+        return "must have the name of a host, without empty or overlong parts"
+    except ValueError:
+        return "must have a number from 0 to 65535 for its port"
     if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):
-        message = "must name its database by a number, like /0 at its end"
-        raise ValueError(message)
+        return "must name its database by a number, like /0 at its end"
     if "decode_responses" in parse_qs(parts.query):
-        message = "must be without decode_responses: replies are read as bytes"
-        raise ValueError(message)
+        return "must be without decode_responses: replies are read as bytes"
+    return ""

@@ -39,16 +39,11 @@ class DeadLetterSummary:
         state, location, reason, ended_at, service, edited_at, attempts, last = values
         if state is None or State(state.decode()) not in (State.DEAD, State.EXPIRED):
             return None
-        return cls(
-            job_id,
-            (location or b"").decode(),
-            (reason or b"").decode(),
-            *_answer_in({} if last is None else Attempt.parse(last).detail),
-            float(ended_at or 0) / MICROSECONDS,
-            None if service is None else service.decode(),
-            int(attempts or 0),
-            None if edited_at is None else float(edited_at) / MICROSECONDS,
-        )
+        texts = (job_id, (location or b"").decode(), (reason or b"").decode())
+        answer = _answer_in({} if last is None else Attempt.parse(last).detail)
+        service_name = None if service is None else service.decode()
+        edited = None if edited_at is None else float(edited_at) / MICROSECONDS
+        return cls(*texts, *answer, float(ended_at or 0) / MICROSECONDS, service_name, int(attempts or 0), edited)
 
     @property
     def answer(self) -> str:
@@ -69,16 +64,9 @@ class DeadLetterSummary:
 
 def summarize(job: Job) -> DeadLetterSummary:
     """Return the summary of a dead letter."""
-    return DeadLetterSummary(
-        job.id,
-        job.location_id,
-        job.reason or "",
-        *_answer_in(job.attempts[-1].detail if job.attempts else {}),
-        job.ended_at or 0.0,
-        job.service,
-        len(job.attempts),
-        job.edited_at,
-    )
+    texts = (job.id, job.location_id, job.reason or "")
+    answer = _answer_in(job.attempts[-1].detail if job.attempts else {})
+    return DeadLetterSummary(*texts, *answer, job.ended_at or 0.0, job.service, len(job.attempts), job.edited_at)
 
 
 @lru_cache(maxsize=10_000)

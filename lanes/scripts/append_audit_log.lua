@@ -6,6 +6,6 @@
 --   4 detail      or ''
 --   5 max_count   entries to keep, approximately
 -- Returns: id of the entry
--- A full Redis allows XTRIM, and then all later writes: whoever frees memory must be able to log it.
+-- A full Redis allows XTRIM, and then all later writes: a change that frees memory must be logged, too.
 redis.call('XTRIM', key.audit_log, 'MAXLEN', '~', ARGV[5])
 return redis.call('XADD', key.audit_log, '*', 'who', ARGV[1], 'what', ARGV[2], 'on', ARGV[3], 'detail', ARGV[4])

@@ -31,8 +31,8 @@ local function in_flight()
   local ids, seen = {}, {}
   for _, slot in ipairs(redis.call('ZREVRANGE', key.rate_slots(location), 0, SLOTS_SCANNED - 1)) do
     local id = string.match(slot, '^(.+):%d+$')
-    local wanted = #ids < max_count and not seen[id] and redis.call('HGET', key.job(id), 'state') == 'in_flight'
-    if wanted then ids[#ids + 1] = id end
+    local listed = #ids < max_count and not seen[id] and redis.call('HGET', key.job(id), 'state') == 'in_flight'
+    if listed then ids[#ids + 1] = id end
     seen[id] = true
   end
   return ids

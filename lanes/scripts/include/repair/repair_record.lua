@@ -24,7 +24,7 @@ local function read_record(location, record, id)
     end
     if state == 'pending' then
       waiting[#waiting + 1] = { id = other, seq = tonumber(job[4]) or 0, priority = tonumber(job[5]),
-                                not_before = tonumber(job[6]), stood = #waiting }
+                                not_before = tonumber(job[6]), position = #waiting }
     end
   end
   add(redis.call('HGET', key.active(location), record))
@@ -32,7 +32,7 @@ local function read_record(location, record, id)
   add(id)
   table.sort(waiting, function(one, other)
     if one.seq ~= other.seq then return one.seq < other.seq end
-    return one.stood < other.stood
+    return one.position < other.position
   end)
   return waiting, holder
 end
