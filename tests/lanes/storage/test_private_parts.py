@@ -1,4 +1,4 @@
-"""The private parts of redis-py that the project uses: in `lanes/queue/exchange.py`, `connect` and `ops/redis_backup.py`."""
+"""The private parts of redis-py that `lanes.queue.exchange`, both `connect` and `ops/redis_backup.py` use."""
 
 import asyncio
 import socket
