@@ -78,10 +78,6 @@ class CheckStore:
         texts = [text.decode() for text in self.lanes.run("count_dead_letters", *job_ids)]
         return list(zip(texts[::2], texts[1::2], strict=True))
 
-    def repair_job(self, job_id: str, *arguments: Argument) -> str:
-        """Put a job where it should be; `arguments` are ARGV 2 to 6 of the script."""
-        return self.repair("repair_job", job_id, *arguments)
-
     def repair(self, script: str, *arguments: Argument) -> str:
         """Run a script that repairs; return its answer."""
         return self.lanes.run_text(script, *arguments)

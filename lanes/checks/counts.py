@@ -51,8 +51,8 @@ def check_lanes(store: CheckStore, locations: Sequence[str], *, clean: bool) -> 
         lane_checks[location] = lane_check
     dead_letters = count_dead_letters(store) if clean else None
     for location, lane_check in lane_checks.items():
-        found = lane_check.found if clean else None
-        yield from check_lane_counts(store, location, lane_check.fields, found, dead_letters)
+        compared = lane_check if clean else replace(lane_check, found=None)
+        yield from check_lane_counts(store, location, compared, dead_letters)
     yield from read_all_counts(store, locations)
 
 
@@ -72,7 +72,7 @@ def recount(store: CheckStore, location: str, *, dead_letters: bool) -> Finding 
     if lane_check.found is None:
         lane_check = count_all(store, location, lane_check)
     counted = count_dead_letters(store) if dead_letters else None
-    return next(check_lane_counts(store, location, lane_check.fields, lane_check.found, counted), None)
+    return next(check_lane_counts(store, location, lane_check, counted), None)
 
 
 def count_all(store: CheckStore, location: str, lane_check: LaneCheck) -> LaneCheck:
@@ -101,15 +101,12 @@ def steps(found: Iterable[tuple[bytes, object]]) -> Iterator[list[str]]:
 
 
 def check_lane_counts(
-    store: CheckStore,
-    location: str,
-    fields: Mapping[bytes, bytes],
-    found: dict[str, int] | None,
-    dead_letters: Counter[tuple[str, str]] | None,
+    store: CheckStore, location: str, lane_check: LaneCheck, dead_letters: Counter[tuple[str, str]] | None
 ) -> Iterator[Finding]:
     """Yield what is wrong with the counts of a lane."""
-    said = read_counts(dict(fields))
-    right = said | (found or {})
+    fields = lane_check.fields
+    said = read_counts(fields)
+    right = said | (lane_check.found or {})
     if dead_letters is not None:
         counted = {state.value: dead_letters[location, state.value] for state in (State.DEAD, State.EXPIRED)}
         if any(said[name] != jobs for name, jobs in counted.items()) and same(fields, fields_of(store, location)):
@@ -126,7 +123,7 @@ def drifted(location: str, fields: Mapping[bytes, bytes], right: Mapping[str, in
         return
     triples = ((name.decode(), fields.get(name, b"").decode(), wrong.get(name.decode(), "")) for name in WATCHED)
     repair = Repair("repair_counts", (location, *(value for triple in triples for value in triple)), "recount")
-    text = ", ".join(f"{name} says {said[name]}, and is {value}" for name, value in wrong.items())
+    text = ", ".join(f"{name} is {said[name]}, should be {value}" for name, value in wrong.items())
     yield Finding("count", Severity.ERROR, f"lane:{location}" if location else "counts", text, RUN_REPAIR, repair)
 
 

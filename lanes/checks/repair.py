@@ -51,7 +51,7 @@ class Repairer:
 
     def _repair_job(self, repair: Repair) -> str:
         job_id = str(repair.arguments[0])
-        answer = self._checks.repair_job(job_id, *self._defaults, "", "")
+        answer = self._checks.repair("repair_job", job_id, *self._defaults, "", "")
         if answer not in ("body", "unreadable"):
             return answer
         body = self._store.read(lambda client: client.get(self._store.key("body", job_id)))
@@ -60,11 +60,11 @@ class Repairer:
             return "unreadable"
         if answer == "body":
             return self._save(replace(new_job, id=job_id, body=body))
-        return self._checks.repair_job(job_id, *self._defaults, new_job.location_id, new_job.record)
+        return self._checks.repair("repair_job", job_id, *self._defaults, new_job.location_id, new_job.record)
 
     def _repair_counts(self, location: str, text: str) -> str:
         """Recount and write, again while jobs move in between."""
-        dead_letters = any(word in text for word in ("dead says", "expired says"))
+        dead_letters = any(word in text for word in ("dead is", "expired is"))
         for _ in range(TRIES):
             finding = recount(self._checks, location, dead_letters=dead_letters)
             if finding is None or finding.repair is None:

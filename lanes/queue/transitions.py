@@ -129,23 +129,15 @@ def enqueue_arguments(new_jobs: Iterable[NewJob], idempotency_seconds: float) ->
     """Return the ARGV of `enqueue.lua`."""
     arguments: list[Argument] = [round(idempotency_seconds * 1000)]
     for new_job in new_jobs:
-        arguments += (
-            new_job.id,
-            new_job.location_id,
-            new_job.record,
-            new_job.body,
-            optional_time(new_job.not_before),
-            optional_time(new_job.expires_at),
-            new_job.service or "",
-            new_job.idempotency_key or "",
-            new_job.fingerprint,
-            new_job.priority,
-            int(new_job.merge),
-            optional_time(new_job.event_time),
-            "" if new_job.version == DEFAULT_VERSION else new_job.version,
-            int(new_job.expires_while_held),
-        )
+        arguments += (new_job.id, new_job.location_id, new_job.record, new_job.body)
+        arguments += (optional_time(new_job.not_before), optional_time(new_job.expires_at), new_job.service or "")
+        arguments += (new_job.idempotency_key or "", new_job.fingerprint, new_job.priority, int(new_job.merge))
+        arguments += (optional_time(new_job.event_time), _version(new_job), int(new_job.expires_while_held))
     return arguments
+
+
+def _version(new_job: NewJob) -> str:
+    return "" if new_job.version == DEFAULT_VERSION else new_job.version
 
 
 def optional_time(seconds: float | None) -> Argument:
@@ -224,23 +216,13 @@ def purge_arguments(job_id: str, retention: float, seen: float | None) -> list[A
 
 def restore_arguments(dead_letter: DeadLetter) -> list[Argument]:
     """Return the ARGV of `restore.lua`."""
-    new_job = dead_letter.new_job
-    return [
-        new_job.id,
-        new_job.location_id,
-        new_job.record,
-        new_job.body,
-        dead_letter.original or b"",
-        dead_letter.reason,
-        microseconds(dead_letter.accepted_at),
-        microseconds(dead_letter.ended_at),
-        optional_time(new_job.event_time),
-        new_job.service or "",
-        new_job.priority,
-        max((attempt.number for attempt in dead_letter.attempts), default=0),
-        "" if new_job.version == DEFAULT_VERSION else new_job.version,
-        *(attempt.line() for attempt in dead_letter.attempts),
-    ]
+    new_job, attempts = dead_letter.new_job, dead_letter.attempts
+    arguments: list[Argument] = [new_job.id, new_job.location_id, new_job.record, new_job.body]
+    arguments += (dead_letter.original or b"", dead_letter.reason)
+    arguments += (microseconds(dead_letter.accepted_at), microseconds(dead_letter.ended_at))
+    arguments += (optional_time(new_job.event_time), new_job.service or "", new_job.priority)
+    arguments += (max((attempt.number for attempt in attempts), default=0), _version(new_job))
+    return [*arguments, *(attempt.line() for attempt in attempts)]
 
 
 def seconds_until(value: int) -> float | None:

@@ -19,7 +19,7 @@
 -- @include hold/hold_lane
 -- @include breaker/breaker
 -- @include queue/requeue_job
--- @include queue/reply
+-- @include queue/release_next
 local job = begin_report(ARGV[1], ARGV[2], ARGV[7], false, ARGV[7] == '')
 if not job then return reply('unknown', 11) end
 api_refused(job, ARGV[7])

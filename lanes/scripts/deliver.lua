@@ -17,7 +17,7 @@
 -- @include dead_letter/newest_delivered
 -- @include queue/stale
 -- @include breaker/breaker
--- @include queue/reply
+-- @include queue/release_next
 local job = begin_report(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 9) end
 api_answered(job)

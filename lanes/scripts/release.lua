@@ -10,5 +10,5 @@
 -- Returns: { 'released', id, location, attempt, failures, released_at, merged_count, version, body } or { 'released',
 --   '', us until a lane is due, or -1 }
 -- @include now
--- @include queue/reply
+-- @include queue/release_next
 return reply('released', 1)

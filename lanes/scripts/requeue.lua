@@ -12,7 +12,7 @@
 -- @include queue/stale
 -- @include breaker/breaker
 -- @include queue/requeue_job
--- @include queue/reply
+-- @include queue/release_next
 local job = begin_report(ARGV[1], ARGV[2], ARGV[7], false, ARGV[9] ~= '1')
 if not job then return reply('unknown', 10) end
 api_refused(job, ARGV[7])

@@ -19,7 +19,7 @@
 -- @include hold/held_time
 -- @include dead_letter/bury_job
 -- @include queue/make_pending
--- @include queue/reply
+-- @include queue/release_next
 local job = begin_report(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 14) end
 local outcome = 'retry'

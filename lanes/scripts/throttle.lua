@@ -10,7 +10,7 @@
 -- @include queue/stale
 -- @include breaker/breaker
 -- @include queue/make_pending
--- @include queue/reply
+-- @include queue/release_next
 local job = begin_report(ARGV[1], ARGV[2], ARGV[7], true)
 if not job then return reply('unknown', 9) end
 api_answered(job)

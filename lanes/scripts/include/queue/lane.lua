@@ -1,5 +1,8 @@
--- @include rate_limit/limits
 -- @include rate_limit/limit_in_force
+-- The limits of the settings, in every script that releases or reports: requests in a window, the window in us,
+-- requests in a day. A limit that is not set ('' in ARGV) is nil: then the API's applies.
+local limits = { burst = tonumber(ARGV[4]), window = tonumber(ARGV[5]), daily = tonumber(ARGV[6]) }
+
 -- read_lane(location): returns the fields of the lane and the limits in force. `outstanding` counts its requests in
 -- flight, including those of jobs that a stale success delivered. `charged` counts all requests ever sent.
 local function read_lane(location)

@@ -165,3 +165,8 @@ local function release_next(from)
   end
   return { '', 0 }
 end
+
+-- reply(code, from): returns the code of the transition and what release_next(from) returns.
+local function reply(code, from)
+  return { code, unpack(release_next(from)) }
+end
