@@ -6,6 +6,7 @@ from itertools import islice
 from typing import cast
 
 from lanes.queue.store import LaneStore
+from lanes.storage.redis_errors import own_errors
 from lanes.storage.stored import MICROSECONDS
 
 AGENCY = "agency:"
@@ -75,11 +76,9 @@ class CredentialStore:
 
     def each(self) -> Iterator[tuple[str, int, bytes]]:
         """Yield name, version and encrypted text of all, in bounded steps; some may come twice."""
-        cursor: int | None = None
-        while cursor != 0:
-            at = cursor or 0
-            cursor, some = self._lanes.read(lambda client: client.hscan(self._lanes.key("tokens"), at, count=STEP))  # noqa: B023 - called at once
-            for name, value in some.items():
+        with own_errors():
+            found = self._lanes.client.hscan_iter(self._lanes.key("tokens"), count=STEP)
+            for name, value in cast("Iterator[tuple[bytes, bytes]]", found):
                 yield name.decode("utf-8", "replace"), *split(value)
 
     def store_credential(self, name: str, encrypted: bytes, *, replaces: int | None = None, keep: bool = False) -> int:
@@ -113,7 +112,7 @@ class CredentialStore:
         while some := list(islice(left, STEP)):
             values = self._lanes.read(lambda client: client.hmget(self._lanes.key("tokens"), some))
             found |= {
-                name: split(value) if value is not None else (0, b"") for name, value in zip(some, values, strict=True)
+                name: (0, b"") if value is None else split(value) for name, value in zip(some, values, strict=True)
             }
         return found
 

@@ -1,7 +1,8 @@
 """Recent statistics, as the scripts count them (`include/queue/series.lua`)."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,13 +117,12 @@ class LifetimeTotals:
     answers: Histogram
 
 
-def add_up(histograms: Iterator[Histogram] | Sequence[Histogram]) -> Histogram:
+def add_up(histograms: Iterable[Histogram]) -> Histogram:
     """Return the sum of histograms."""
-    counts: dict[int, int] = {}
+    counts: Counter[int] = Counter()
     for each in histograms:
-        for bucket, count in each.counts.items():
-            counts[bucket] = counts.get(bucket, 0) + count
-    return Histogram(counts)
+        counts.update(each.counts)
+    return Histogram(dict(counts))
 
 
 def last_hour(store: LaneStore) -> Series:
@@ -189,7 +189,5 @@ def _point(at: float, fields: Mapping[bytes, bytes]) -> Point:
 
 
 def _histogram(fields: Mapping[bytes, bytes], kind: str) -> Histogram:
-    mark = kind.encode()
-    return Histogram(
-        {int(name[1:]): int(count) for name, count in fields.items() if name[:1] == mark and name[1:].isdigit()}
-    )
+    counted = ((name[1:], count) for name, count in fields.items() if name[:1] == kind.encode())
+    return Histogram({int(bucket): int(count) for bucket, count in counted if bucket.isdigit()})

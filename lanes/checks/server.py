@@ -72,7 +72,6 @@ def check_server(found: ServerInfo) -> Iterator[Finding]:
         yield Finding("no-info", Severity.WARNING, "redis", text, "allow INFO to this user")
     else:
         yield from _kind(found.info)
-        yield from _eviction(found.info)
         yield from _persistence(found.info, found.config)
         yield from _memory(found)
     if abs(found.skew) > SKEW_SECONDS:
@@ -106,9 +105,6 @@ def _kind(info: Mapping[str, Any]) -> Iterator[Finding]:
     if info.get("redis_mode") == "cluster" or info.get("cluster_enabled"):
         text = "this is a node of a cluster: the scripts need all keys on one primary"
         yield Finding("cluster", Severity.ERROR, "redis", text, "use a primary that is not in a cluster")
-
-
-def _eviction(info: Mapping[str, Any]) -> Iterator[Finding]:
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         text = f"maxmemory-policy is {policy}: a full Redis would delete jobs"

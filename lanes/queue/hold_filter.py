@@ -1,5 +1,6 @@
 """The filter of lanes to resume, for commands and pages."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -53,9 +54,8 @@ class HoldFilter:
 
 def count_causes(lanes: Iterable[Lane]) -> str:
     """Return how many lanes are held by whom: `2 by ada, 1 by authorization`."""
-    counted: dict[str, int] = {}
+    counted: Counter[str] = Counter()
     for lane in lanes:
         names = [lane.held_by or "?", *(cause for cause in lane.hold_causes if cause is not HoldCause.OPERATOR)]
-        who = " and ".join(dict.fromkeys(map(str, names)))
-        counted[who] = counted.get(who, 0) + 1
+        counted[" and ".join(dict.fromkeys(map(str, names)))] += 1
     return ", ".join(f"{count} by {who}" for who, count in sorted(counted.items()))
