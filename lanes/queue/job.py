@@ -120,12 +120,7 @@ class Job:
 
     @classmethod
     def parse(
-        cls,
-        job_id: str,
-        fields: dict[bytes, bytes],
-        body: bytes | None,
-        attempts: list[bytes],
-        original: bytes | None = None,
+        cls, job_id: str, fields: dict[bytes, bytes], body: bytes | None, attempts: list[bytes], original: bytes | None
     ) -> "Job":
         """Read a job from its hash, body, attempts and original body.
 

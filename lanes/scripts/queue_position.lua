@@ -20,7 +20,6 @@ local function note(name, value)
   found[#found + 1], found[#found + 2] = name, type(value) == 'number' and string.format('%.0f', value) or value
 end
 
--- note_all(from, names, prefix): adds the fields of a hash that are set.
 local function note_all(from, names, prefix)
   local values = redis.call('HMGET', from, unpack(names))
   for i, name in ipairs(names) do note((prefix or '') .. name, values[i]) end

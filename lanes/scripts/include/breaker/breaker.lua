@@ -62,7 +62,6 @@ local function api_failed(job, text, min_delay)
   return 'job'
 end
 
--- api_answered(job): the API answered, with any status.
 local function api_answered(job)
   end_brake_probe(job)
   answer_probe(job)

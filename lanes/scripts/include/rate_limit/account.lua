@@ -6,7 +6,6 @@ local function read_account(location)
   return numbers
 end
 
--- sum_dead_letters(location): returns how many dead letters its records have.
 local function sum_dead_letters(location)
   local total = 0
   for _, some in ipairs(redis.call('HVALS', key.dead_letter_counts(location))) do total = total + (tonumber(some) or 0) end

@@ -7,7 +7,6 @@ local SHARED_MARGIN = 2
 -- Free slots are kept for a while: an answer describes the time at which its request was sent.
 local REMEMBERED = 2 * 1000000
 
--- count_occupied(rate_slots): returns how many are occupied.
 local function count_occupied(rate_slots)
   return redis.call('ZCOUNT', rate_slots, '(' .. string.format('%.0f', now), '+inf')
 end
