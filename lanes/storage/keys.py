@@ -7,31 +7,18 @@ epoch, by the clock of Redis.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
 # The layout of keys. Data of another number are refused (`lanes.storage.schema`).
 SCHEMA = "3"
 DEFAULT_PREFIX = "lanes:"
 
 
-class KeyType(StrEnum):
-    """The Redis type of a key, as `TYPE` returns it."""
-
-    STRING = "string"
-    HASH = "hash"
-    LIST = "list"
-    SET = "set"
-    ZSET = "zset"
-    STREAM = "stream"
-    CHANNEL = "channel"
-
-
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key's name below the prefix, its type, and what it holds."""
+    """A key's name below the prefix, its Redis type (or `channel`), and what it holds."""
 
     template: str
-    kind: KeyType
+    kind: str
     holds: str
 
     @property
@@ -40,60 +27,59 @@ class Key:
         return tuple(part.split("}")[0] for part in self.template.split("{")[1:])
 
 
-_STRING, _HASH, _LIST, _SET, _ZSET = KeyType.STRING, KeyType.HASH, KeyType.LIST, KeyType.SET, KeyType.ZSET
 _KEYS = (
     # One of each.
-    Key("schema", _STRING, "version of this layout"),
-    Key("counts", _HASH, "jobs per state over all lanes, and totals since the beginning"),
-    Key("locations", _SET, "every location that ever had a job"),
-    Key("due", _ZSET, "location -> time from which it may release; '' first while all lanes are stopped"),
-    Key("leases", _ZSET, "job id -> end of the lease of its current attempt"),
-    Key("expiring", _ZSET, "pending job id -> time after which it must not be sent"),
-    Key("dead", _ZSET, "id of a dead or expired job -> time of its end"),
-    Key("tokens", _HASH, "location, or agency:company -> version (time of storing) and encrypted credential"),
-    Key("renewals", _HASH, "name in `tokens` -> version, and time of the first request that may have spent its token"),
-    Key("global_state", _HASH, "hold of all lanes, outage or brake of all, and counts that may lead to one"),
-    Key("probes", _ZSET, "job id:attempt sent in an outage -> end of its lease"),
-    Key("refused_alike", _HASH, "status and shape of refusals -> JSON of the locations on the brake for them"),
-    Key("failing", _HASH, "location -> failures of the API in a row (few answers in between)"),
-    Key("refundable_failures", _HASH, "job id -> those failures that were counted against it"),
-    Key("held_time", _HASH, "location, or '' for all -> for how long it was held (see held_time.lua)"),
-    Key("notifications", _ZSET, "JSON of a notification -> time from which it may be claimed"),
+    Key("schema", "string", "version of this layout"),
+    Key("counts", "hash", "jobs per state over all lanes, and totals since the beginning"),
+    Key("locations", "set", "every location that ever had a job"),
+    Key("due", "zset", "location -> time from which it may release; '' first while all lanes are stopped"),
+    Key("leases", "zset", "job id -> end of the lease of its current attempt"),
+    Key("expiring", "zset", "pending job id -> time after which it must not be sent"),
+    Key("dead", "zset", "id of a dead or expired job -> time of its end"),
+    Key("tokens", "hash", "location, or agency:company -> version (time of storing) and encrypted credential"),
+    Key("renewals", "hash", "name in `tokens` -> version, and time of the first request that may have spent its token"),
+    Key("global_state", "hash", "hold of all lanes, outage or brake of all, and counts that may lead to one"),
+    Key("probes", "zset", "job id:attempt sent in an outage -> end of its lease"),
+    Key("refused_alike", "hash", "status and shape of refusals -> JSON of the locations on the brake for them"),
+    Key("failing", "hash", "location -> failures of the API in a row (few answers in between)"),
+    Key("refundable_failures", "hash", "job id -> those failures that were counted against it"),
+    Key("held_time", "hash", "location, or '' for all -> for how long it was held (see held_time.lua)"),
+    Key("notifications", "zset", "JSON of a notification -> time from which it may be claimed"),
     Key(
-        "durability_marker", _STRING, "written by an enqueue that waits until disk or replicas have all earlier writes"
+        "durability_marker", "string", "written by an enqueue that waits until disk or replicas have all earlier writes"
     ),
-    Key("recent:{start}", _HASH, "event -> jobs in the ten seconds from then; kept for an hour"),
-    Key("history:{start}", _HASH, "the same for five minutes; kept for a day"),
-    Key("totals", _HASH, "event, or dead:reason -> jobs since the beginning, where `counts` goes down; durations"),
-    Key("audit_log", KeyType.STREAM, "the newest changes by persons"),
-    Key("wake", KeyType.CHANNEL, "a message when a lane is due earlier than all others"),
+    Key("recent:{start}", "hash", "event -> jobs in the ten seconds from then; kept for an hour"),
+    Key("history:{start}", "hash", "the same for five minutes; kept for a day"),
+    Key("totals", "hash", "event, or dead:reason -> jobs since the beginning, where `counts` goes down; durations"),
+    Key("audit_log", "stream", "the newest changes by persons"),
+    Key("wake", "channel", "a message when a lane is due earlier than all others"),
     # One of each per location.
-    Key("lane:{location}", _HASH, "jobs per state, next sequence number, rate limits, hold, brake"),
-    Key("ready:{location}", _ZSET, "job id -> rank: may be sent now, if the rate limit allows"),
-    Key("delayed:{location}", _ZSET, "job id -> time: waits for its backoff or its not-before"),
-    Key("active:{location}", _HASH, "record -> its one job that is ready, delayed or in flight"),
-    Key("blocked:{location}:{record}", _LIST, "job ids of the record, in order, blocked by its active job"),
-    Key("rate_slots:{location}", _ZSET, "job id:attempt -> time from which the server's window has forgotten it"),
-    Key("sent:{location}", _ZSET, "number of a request -> time of its release; while others share the rate limit"),
-    Key("foreign_requests:{location}", _ZSET, "a request of another client -> time at which the window forgets it"),
-    Key("day:{location}", _HASH, "quarter of an hour -> requests charged before it"),
-    Key("lane_history:{location}:{start}", _HASH, "event:five minutes -> jobs, for four hours; kept for a day"),
-    Key("dead_letter_counts:{location}", _HASH, "record -> its unfinished jobs that are or were dead letters"),
-    Key("newest_delivered:{location}", _HASH, "record with such jobs -> its newest delivered one: time, order, id"),
-    Key("event_times:{location}:{record}", _HASH, "field -> time of the latest event that set it"),
-    Key("idempotency:{location}:{key}", _STRING, "job id and fingerprint of its body"),
+    Key("lane:{location}", "hash", "jobs per state, next sequence number, rate limits, hold, brake"),
+    Key("ready:{location}", "zset", "job id -> rank: may be sent now, if the rate limit allows"),
+    Key("delayed:{location}", "zset", "job id -> time: waits for its backoff or its not-before"),
+    Key("active:{location}", "hash", "record -> its one job that is ready, delayed or in flight"),
+    Key("blocked:{location}:{record}", "list", "job ids of the record, in order, blocked by its active job"),
+    Key("rate_slots:{location}", "zset", "job id:attempt -> time from which the server's window has forgotten it"),
+    Key("sent:{location}", "zset", "number of a request -> time of its release; while others share the rate limit"),
+    Key("foreign_requests:{location}", "zset", "a request of another client -> time at which the window forgets it"),
+    Key("day:{location}", "hash", "quarter of an hour -> requests charged before it"),
+    Key("lane_history:{location}:{start}", "hash", "event:five minutes -> jobs, for four hours; kept for a day"),
+    Key("dead_letter_counts:{location}", "hash", "record -> its unfinished jobs that are or were dead letters"),
+    Key("newest_delivered:{location}", "hash", "record with such jobs -> its newest delivered one: time, order, id"),
+    Key("event_times:{location}:{record}", "hash", "field -> time of the latest event that set it"),
+    Key("idempotency:{location}:{key}", "string", "job id and fingerprint of its body"),
     # One per name in `tokens` that is being renewed.
-    Key("token_lock:{name}", _STRING, "who renews it, or why renewal is paused"),
+    Key("token_lock:{name}", "string", "who renews it, or why renewal is paused"),
     # One per worker that cannot serve all locations.
-    Key("unservable:{worker}", _SET, "locations whose stored token it cannot use; expires with the worker"),
+    Key("unservable:{worker}", "set", "locations whose stored token it cannot use; expires with the worker"),
     # One per consumer: a thread or process of a worker that sends one job at a time.
-    Key("consumer:{worker}", _STRING, "its last job id:attempt; expires with the lease"),
+    Key("consumer:{worker}", "string", "its last job id:attempt; expires with the lease"),
     # One of each per job.
-    Key("job:{id}", _HASH, "the job, except body and attempts"),
-    Key("body:{id}", _STRING, "the JSON that is sent; deleted once the job is delivered"),
-    Key("original:{id}", _STRING, "the body as it was accepted, after a person edited it"),
-    Key("merged_jobs:{id}", _SET, "ids of the jobs that were merged into it"),
-    Key("attempts:{id}", _LIST, "one line per ended attempt: number outcome start end detail"),
+    Key("job:{id}", "hash", "the job, except body and attempts"),
+    Key("body:{id}", "string", "the JSON that is sent; deleted once the job is delivered"),
+    Key("original:{id}", "string", "the body as it was accepted, after a person edited it"),
+    Key("merged_jobs:{id}", "set", "ids of the jobs that were merged into it"),
+    Key("attempts:{id}", "list", "one line per ended attempt: number outcome start end detail"),
 )
 KEYS = {key.template.partition(":")[0]: key for key in _KEYS}
 
