@@ -62,7 +62,7 @@ def test_what_is_wrong_is_reported_then_previewed_then_repaired(quick: Run, enqu
     assert getattr(store.release(CONSUMER).next, "id", None) == job_id
     letter = json.loads(quick("job", orphan, "--json").stdout)
     assert (letter["state"], letter["body"]["contactId"]) == ("dead", "other")
-    assert "what became of it is not known" in letter["attempts"][-1]["message"]
+    assert "its state is unknown" in letter["attempts"][-1]["message"]
     again = quick("check", "--repair", "--yes")
     assert (again.returncode, again.stdout) == (0, "")
 
