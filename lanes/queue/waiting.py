@@ -49,44 +49,20 @@ class Blocker(JsonMixin):
 
 
 @dataclass(frozen=True, slots=True)
-class LaneBlockers:
-    """What stops a lane, or all lanes. Times in seconds since the epoch.
-
-    `backoff_until` is the later of its own pause and that of a 429. `brake_probe_at` is None unless the lane is on the
-    brake, after `refusals` in a row, the last with `refused_status`. `all_braked` is the status of the brake of all
-    lanes; then `outage_since` is when that closed.
-    """
-
-    all_hold: str | None = None
-    all_held_by: str | None = None
-    hold: str | None = None
-    held_by: str | None = None
-    unauthorized: str | None = None
-    outage_since: float | None = None
-    half_open_limit: int = 1
-    probe_at: float | None = None
-    backoff_until: float | None = None
-    rate_limited_until: float | None = None
-    failing: int = 0
-    brake_probe_at: float | None = None
-    refusals: int = 0
-    refused_status: int = 0
-    all_braked: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class QueuePosition:
     """Where a job was at the time `now`. Times in seconds since the epoch, None if not set.
 
     `id` is that of the merge target if the job was merged. `ahead` counts jobs before it in its lane, or in its record
     if it is blocked. `expires_at` includes the time for which it was held. `until` is the end of its backoff, its
-    not-before or its lease. `active_job` is the active job of its record if it is blocked.
+    not-before or its lease. `active_job` is the active job of its record if it is blocked. `stored` also has what stops
+    its lane, or all lanes.
     """
 
     now: float
     id: str
     state: State
     location_id: str
+    stored: StoredHash
     pending_state: PendingState | None = None
     ahead: int = 0
     until: float | None = None
@@ -97,7 +73,6 @@ class QueuePosition:
     attempt: int | None = None
     worker: str | None = None
     replayed: bool = False
-    lane: LaneBlockers = LaneBlockers()
 
     @classmethod
     def parse(cls, reply: Sequence[bytes]) -> "QueuePosition | None":
@@ -105,24 +80,6 @@ class QueuePosition:
         if not reply:
             return None
         found = StoredHash(reply)
-        refused = found.text("unauthorized")
-        lane = LaneBlockers(
-            all_hold=found.text("all_hold"),
-            all_held_by=found.text("all_held_by"),
-            hold=found.text("hold"),
-            held_by=found.text("held_by"),
-            unauthorized=None if refused is None else refused.partition(" ")[2],
-            outage_since=found.time("outage_since"),
-            half_open_limit=found.number("half_open_limit") or 1,
-            probe_at=found.time("probe_at"),
-            backoff_until=max(found.time("backoff_until") or 0.0, found.time("throttled_until") or 0.0) or None,
-            rate_limited_until=found.time("rate_limited_until"),
-            failing=found.count("run_failures") if "gap" in found else 0,
-            brake_probe_at=found.time("brake_probe_at") if "brake_at" in found else None,
-            refusals=found.count("refused_run"),
-            refused_status=found.count("refused_status"),
-            all_braked=found.count("status") if "cause" in found else None,
-        )
         pending_state = found.text("pending_state")
         return cls(
             now=found.time("now") or 0.0,
@@ -139,7 +96,7 @@ class QueuePosition:
             attempt=found.number("attempt"),
             worker=found.text("worker"),
             replayed="first_seq" in found,
-            lane=lane,
+            stored=found,
         )
 
     def blockers(self) -> tuple[Blocker, ...]:
@@ -156,38 +113,40 @@ class QueuePosition:
 
     def _lane_blockers(self) -> Iterator[Blocker]:
         """Yield what stops its lane."""
-        lane = self.lane
-        if lane.all_hold is not None:
-            words = f"because all lanes are held by {lane.all_held_by}: {lane.all_hold}"
+        stored = self.stored
+        if (all_hold := stored.text("all_hold")) is not None:
+            words = f"because all lanes are held by {stored.text('all_held_by')}: {all_hold}"
             yield Blocker(WaitReason.ALL_HELD, words)
-        if lane.all_braked is not None:
+        probe_at, limit = self._if_ahead(stored.time("probe_at")), stored.number("half_open_limit") or 1
+        if "cause" in stored:
             words = (
-                f"because all lanes are on the brake: several were refused with status {lane.all_braked}, and nothing "
-                "was delivered; the next probe goes out"
+                f"because all lanes are on the brake: several were refused with status {stored.count('status')}, and "
+                "nothing was delivered; the next probe goes out"
             )
-            yield Blocker(WaitReason.ALL_BRAKED, words, self._if_ahead(lane.probe_at))
-        elif lane.outage_since is not None and lane.half_open_limit == 1:
-            words = "because of an outage of the API; the next probe goes out"
-            yield Blocker(WaitReason.OUTAGE, words, self._if_ahead(lane.probe_at))
-        elif lane.outage_since is not None:
-            words = f"because of an outage of the API that ends: {lane.half_open_limit} requests at a time"
+            yield Blocker(WaitReason.ALL_BRAKED, words, probe_at)
+        elif "outage_since" in stored and limit == 1:
+            yield Blocker(WaitReason.OUTAGE, "because of an outage of the API; the next probe goes out", probe_at)
+        elif "outage_since" in stored:
+            words = f"because of an outage of the API that ends: {limit} requests at a time"
             yield Blocker(WaitReason.OUTAGE, words)
-        if lane.hold is not None:
-            text = hold_text(lane.held_by, lane.hold, lane.unauthorized)
+        if (hold := stored.text("hold")) is not None:
+            refused = stored.text("unauthorized")
+            text = hold_text(stored.text("held_by"), hold, None if refused is None else refused.partition(" ")[2])
             yield Blocker(WaitReason.LANE_HELD, f"because its lane is held by {text}")
-        if lane.brake_probe_at is not None:
+        if "brake_at" in stored and "brake_probe_at" in stored:
             words = (
-                f"because its lane is on the brake after {lane.refusals} refusals in a row, the last with status "
-                f"{lane.refused_status}; the next probe goes out"
+                f"because its lane is on the brake after {stored.count('refused_run')} refusals in a row, the last "
+                f"with status {stored.count('refused_status')}; the next probe goes out"
             )
-            yield Blocker(WaitReason.LANE_BRAKED, words, self._if_ahead(lane.brake_probe_at))
-        if lane.failing:
-            words = f"because its lane failed {lane.failing} times in a row and sends single probes; the next goes out"
-            yield Blocker(WaitReason.FAILING, words, self._if_ahead(lane.backoff_until))
-        elif until := self._if_ahead(lane.backoff_until):
+            yield Blocker(WaitReason.LANE_BRAKED, words, self._if_ahead(stored.time("brake_probe_at")))
+        paused_until = self._if_ahead(max(stored.time(name) or 0.0 for name in ("backoff_until", "throttled_until")))
+        if "gap" in stored and (failing := stored.count("run_failures")):
+            words = f"because its lane failed {failing} times in a row and sends single probes; the next goes out"
+            yield Blocker(WaitReason.FAILING, words, paused_until)
+        elif paused_until:
             words = "because its lane is paused (by a 429, or while its token is renewed)"
-            yield Blocker(WaitReason.PAUSED, words, until)
-        if until := self._if_ahead(lane.rate_limited_until):
+            yield Blocker(WaitReason.PAUSED, words, paused_until)
+        if until := self._if_ahead(stored.time("rate_limited_until")):
             yield Blocker(WaitReason.BUDGET, "for the rate limit of its location, which is used up", until)
 
     def _own_blockers(self) -> Iterator[Blocker]:
