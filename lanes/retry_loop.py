@@ -17,13 +17,9 @@ def jittered(seconds: float, jitter: tuple[float, float] = HALF) -> float:
 
 
 class RetryLoop:
-    """A series of tries.
+    """A series of tries, until the deadline `within` from now, or until `stop` is set.
 
-    Args:
-        first: the first pause before jitter; each is `factor` times the one before.
-        max_pause: the longest pause before jitter; by default all are as long as the first.
-        within: time from now until the deadline.
-        stop: ends the loop early.
+    Pauses begin with `first` and grow by `factor` up to `max_pause` (by default `first`), before jitter.
     """
 
     def __init__(

@@ -8,15 +8,11 @@ from lanes.storage.stored import JsonMixin
 
 @dataclass(frozen=True, slots=True)
 class AuditLogEntry(JsonMixin):
-    """A change by a person. The entry is written before the change.
+    """A change by a person. The entry is written before the change. `id` orders the entries.
 
-    Args:
-        id: orders the entries.
-        at: seconds since the epoch by the clock of Redis.
-        who: the user of the page or the command.
-        what: a verb: hold, resume, limit, edit, replay, purge, export, reveal, cancel ...
-        on: a location, a job or a filter.
-        detail: for example a reason; never an opportunity's content.
+    `at` is in seconds since the epoch by the clock of Redis, `who` the user of the page or the command, `what` a verb
+    (hold, resume, limit, edit, replay, purge, export, reveal, cancel ...), `on` a location, a job or a filter. `detail`
+    is for example a reason, never an opportunity's content.
     """
 
     id: str

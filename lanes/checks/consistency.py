@@ -72,7 +72,9 @@ class KeyScan:
             cursor, keys = cast("tuple[int, list[bytes]]", found)
             names = {key.decode("utf-8", "replace").removeprefix(self._prefix) for key in keys}
             right = self._of_their_types(names)
-            yield from map(of_wrong_type, names - right)
+            for name in names - right:
+                text, advice = f"it is no {key_type(name)}", "rename it so that it has another prefix, and check again"
+                yield Finding("type", Severity.ERROR, name, text, advice)
             yield from self._sort_by_kind(right)
             yield from self._flush(STEP if cursor else 1)
             if not cursor:
@@ -85,8 +87,7 @@ class KeyScan:
         for name in known:
             pipeline.type(self._prefix + name)
         types = {name: kind.decode() for name, kind in zip(known, pipeline.execute(), strict=True)}
-        wrong = {name for name, kind in types.items() if kind not in ("none", KEYS[name.partition(":")[0]].kind)}
-        return {*names} - wrong
+        return {*names} - {name for name, kind in types.items() if kind not in ("none", key_type(name))}
 
     def _sort_by_kind(self, names: Iterable[str]) -> Iterator[Finding]:
         """Collect jobs and members from some keys."""
@@ -185,10 +186,9 @@ def members(kind: str, rest: str, values: Iterable[tuple[bytes, bytes]]) -> list
     return [Member(kind, location, record or listed, member) for record, member in texts]
 
 
-def of_wrong_type(name: str) -> Finding:
-    """Return a finding about a key of the wrong Redis type."""
-    text = f"it is no {KEYS[name.partition(':')[0]].kind}"
-    return Finding("type", Severity.ERROR, name, text, "rename it so that it has another prefix, and check again")
+def key_type(name: str) -> str:
+    """Return the Redis type that a key should have."""
+    return KEYS[name.partition(":")[0]].kind
 
 
 def of_job(finding: tuple[str, str, str]) -> Finding:

@@ -26,7 +26,7 @@ local function describe_jobs(ids, times)
   return jobs
 end
 
--- in_flight(): their rate slots are the last to become free.
+-- Their rate slots are the last to become free.
 local function in_flight()
   local ids, seen = {}, {}
   for _, slot in ipairs(redis.call('ZREVRANGE', key.rate_slots(location), 0, SLOTS_SCANNED - 1)) do

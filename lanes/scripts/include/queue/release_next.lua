@@ -166,7 +166,6 @@ local function release_next(from)
   return { '', 0 }
 end
 
--- reply(code, from): returns the code of the transition and what release_next(from) returns.
 local function reply(code, from)
   return { code, unpack(release_next(from)) }
 end
