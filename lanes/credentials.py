@@ -1,4 +1,4 @@
-"""Where credentials are kept: encrypted texts, each under a name, with a version and a lock."""
+"""Stores credentials: encrypted texts, each under a name, with a version and a lock."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from itertools import islice
 from typing import cast
 
 from lanes.queue.store import LaneStore
+from lanes.storage.redis_errors import own_errors
 from lanes.storage.stored import MICROSECONDS
 
 AGENCY = "agency:"
@@ -14,9 +15,9 @@ STEP = 500
 
 @dataclass(frozen=True, slots=True)
 class StoredCredential:
-    """What stands under a name, and at which time (seconds since the epoch, by the clock of Redis) it was read.
+    """A stored credential, read at `read_at` (seconds since the epoch, by the clock of Redis).
 
-    `version` is 0 and `encrypted` empty when there is nothing. `lock` is who renews it, or why nobody does for the moment.
+    `version` is 0 and `encrypted` empty if there is none. `lock` is who renews it, or why renewal is paused.
     """
 
     version: int
@@ -26,21 +27,21 @@ class StoredCredential:
 
     @property
     def note(self) -> str:
-        """Why nobody renews it for the moment, empty when there is no such reason."""
+        """Why renewal is paused, or ''."""
         return self.lock if " " in self.lock else ""
 
     @property
     def stored_at(self) -> float:
-        """When it was stored, in seconds since the epoch."""
+        """Time of storing, in seconds since the epoch."""
         return self.version / MICROSECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class RenewalStart:
-    """What became of the wish to renew: `begun`; `locked` while another does, or nobody should; `replaced`.
+    """Answer to `begin_renewal`: `begun`, `locked` (another renews it, or renewal is paused) or `replaced`.
 
-    `first_at` is when the first request went out of which nobody knows whether it spent this refresh token, None where
-    none is spent; `now` is the time of this call. Both in seconds since the epoch, by the clock of Redis.
+    `first_at` is the time of the first request that may have spent this refresh token, None if none is spent; `now` is
+    the time of this call. Both in seconds since the epoch, by the clock of Redis.
     """
 
     code: str
@@ -49,7 +50,7 @@ class RenewalStart:
 
 
 class CredentialStore:
-    """The credentials of a cell. Thread-safe; every method is one round trip; errors as those of `LaneStore`.
+    """The stored credentials. Thread-safe; every method is one round trip; errors are those of `LaneStore`.
 
     A name is a location's id, or `agency:` and a company's id.
     """
@@ -58,60 +59,57 @@ class CredentialStore:
         self._lanes = lanes
 
     def read(self, name: str) -> StoredCredential:
-        """Return what stands under a name."""
+        """Return the credential with a name."""
         pipeline = self._lanes.client.pipeline(transaction=False)
         pipeline.hget(self._lanes.key("tokens"), name)
         pipeline.get(self._lanes.key("token_lock", name))
         pipeline.time()
         value, lock, (seconds, micros) = self._lanes.read(lambda _: pipeline.execute())
         version, encrypted = split(value) if value is not None else (0, b"")
-        return StoredCredential(
-            version, encrypted, (lock or b"").decode("utf-8", "replace"), seconds + micros / MICROSECONDS
-        )
+        holder = (lock or b"").decode("utf-8", "replace")
+        return StoredCredential(version, encrypted, holder, seconds + micros / MICROSECONDS)
 
     def names(self) -> list[str]:
-        """Return every name, in order."""
+        """Return every name, sorted."""
         names = self._lanes.read(lambda client: client.hkeys(self._lanes.key("tokens")))
         return sorted(name.decode("utf-8", "replace") for name in names)
 
     def each(self) -> Iterator[tuple[str, int, bytes]]:
-        """Yield name, version and encrypted text of all, some perhaps twice, in bounded steps."""
-        cursor: int | None = None
-        while cursor != 0:
-            at = cursor or 0
-            cursor, some = self._lanes.read(lambda client: client.hscan(self._lanes.key("tokens"), at, count=STEP))  # noqa: B023 - called at once
-            for name, value in some.items():
+        """Yield name, version and encrypted text of all, in bounded steps; some may come twice."""
+        with own_errors():
+            found = self._lanes.client.hscan_iter(self._lanes.key("tokens"), count=STEP)
+            for name, value in cast("Iterator[tuple[bytes, bytes]]", found):
                 yield name.decode("utf-8", "replace"), *split(value)
 
     def store_credential(self, name: str, encrypted: bytes, *, replaces: int | None = None, keep: bool = False) -> int:
-        """Put a credential under a name; return its version, 0 when another than the version to replace stands there.
+        """Store a credential; return its version, 0 if another version than `replaces` is stored.
 
-        With `keep` the version stays: it is the same credential, encrypted anew. One that replaces none is a person's,
-        perhaps of another app, and what the API told of the location's limits is forgotten.
+        With `keep` the version stays: it is the same credential, encrypted again. Without `replaces` it is a person's,
+        perhaps for another app, so the API's limits of the location are forgotten.
         """
         expected = "" if replaces is None else replaces
         return cast("int", self._lanes.run("store_credential", name, encrypted, expected, int(keep)))
 
     def wait_for_replica(self, seconds: float) -> bool | None:
-        """Wait until a replica has all that was written so far; tell whether one has, None where there is no replica.
+        """Wait until a replica has all writes so far; return whether one has, None without replicas.
 
         Raises:
-            RedisUnavailableError: Redis is away, or does not tell.
+            RedisUnavailableError: Redis cannot be reached, or refuses INFO.
         """
         info = self._lanes.read(lambda client: client.info("replication"))
         if not info.get("connected_slaves"):
             return None
         pipeline = self._lanes.client.pipeline(transaction=False)
-        # WAIT concerns the writes of its own connection only: behind this one stands all that was written before.
+        # WAIT is about the writes of its own connection only. This write comes after all earlier ones.
         pipeline.set(self._lanes.key("durability_marker"), "1")
         pipeline.wait(1, round(seconds * 1000))
         return bool(self._lanes.read(lambda _: pipeline.execute())[1])
 
     def read_many(self, names: Iterable[str]) -> dict[str, tuple[int, bytes]]:
-        """Return version and encrypted text under each of these names, 0 and nothing where nothing stands."""
+        """Return version and encrypted text for each name, 0 and b"" if nothing is stored."""
         found: dict[str, tuple[int, bytes]] = {}
-        asked = iter(names)
-        while some := list(islice(asked, STEP)):
+        left = iter(names)
+        while some := list(islice(left, STEP)):
             values = self._lanes.read(lambda client: client.hmget(self._lanes.key("tokens"), some))
             found |= {
                 name: (0, b"") if value is None else split(value) for name, value in zip(some, values, strict=True)
@@ -119,9 +117,9 @@ class CredentialStore:
         return found
 
     def mark_unservable(self, worker: str, locations: Iterable[str], seconds: float) -> int:
-        """Let this worker release nothing of these locations for so long; return how many are new.
+        """Let this worker skip these locations, and those marked before, for this time; return how many are new.
 
-        Those that it noted before hold for as long. `Consumer.unservable` and `count_due` name the worker.
+        `Consumer.unservable` and `count_due` name the worker.
         """
         return cast("int", self._lanes.run("mark_unservable", worker, round(seconds * 1000), *locations))
 
@@ -131,30 +129,30 @@ class CredentialStore:
             self._lanes.read(lambda client: client.srem(self._lanes.key("unservable", worker), *locations))
 
     def unservable(self, worker: str) -> set[str]:
-        """Return the locations of which this worker releases nothing."""
+        """Return the locations that this worker skips."""
         found = self._lanes.read(lambda client: client.smembers(self._lanes.key("unservable", worker)))
         return {location.decode("utf-8", "replace") for location in found}
 
     def remove_credential(self, name: str) -> bool:
-        """Remove what stands under a name, and what the API told of the limits; tell whether there was something."""
+        """Remove a credential and the API's limits for it; return whether there was one."""
         return bool(self._lanes.run("remove_credential", name))
 
     def renew_version(self, name: str) -> str:
-        """Give a location's credential a new version, and let it be minted at once: its agency has another token.
+        """Give a location's credential a new version that can be exchanged at once: its agency has another token.
 
-        Returns `renewed`, or `unknown` when nothing stands under the name.
+        Return `renewed`, or `unknown` if nothing is stored.
         """
-        return cast("bytes", self._lanes.run("renew_version", name)).decode()
+        return self._lanes.run_text("renew_version", name)
 
     def begin_renewal(self, name: str, version: int, holder: str, seconds: float, *, spends: bool) -> RenewalStart:
-        """Let `holder` alone renew this version for so long; with `spends`, a refresh token is spent by it."""
+        """Lock this version for `holder` for some seconds; `spends`: the renewal spends a refresh token."""
         arguments = (name, version, holder, round(seconds * 1000), "1" if spends else "")
         code, *times = self._lanes.run("begin_renewal", *arguments)
         first_at, now = (time / MICROSECONDS for time in times or (0, 0))
         return RenewalStart(code.decode(), first_at or None, now)
 
     def unfinished_renewals(self) -> list[tuple[str, int, float]]:
-        """Return name and version of what somebody began to renew, and since when nobody knows how that ended (s)."""
+        """Return name and version of renewals that began and did not end, and for how many seconds."""
         noted = self._lanes.read(lambda client: client.hgetall(self._lanes.key("renewals")))
         found, now = [], self._lanes.time() if noted else 0.0
         for name, value in noted.items():
@@ -166,16 +164,15 @@ class CredentialStore:
     def release_token_lock(
         self, name: str, holder: str, note: str = "", wait: float = 0, *, unspent: bool = False
     ) -> str:
-        """Let others renew it, in `wait` seconds; `note` tells meanwhile why it was not renewed.
+        """Let others renew it, after `wait` seconds; until then `note` says why it was not renewed.
 
-        `unspent` tells that its refresh token is not spent, for certain. Returns `unlocked`, or `lost` when the lock
-        was another's by then.
+        `unspent`: its refresh token was certainly not spent. Return `unlocked`, or `lost` if another has the lock.
         """
         arguments = (name, holder, note, round(wait * 1000), "1" if unspent else "")
-        return cast("bytes", self._lanes.run("release_token_lock", *arguments)).decode()
+        return self._lanes.run_text("release_token_lock", *arguments)
 
 
 def split(value: bytes) -> tuple[int, bytes]:
-    """Return version and encrypted text of what stands under a name. It may be anything: what has no version has 0."""
+    """Return version and encrypted text of a stored value; a value without a version has 0."""
     version, _, encrypted = value.partition(b" ")
     return (int(version), encrypted or b"?") if version.isdigit() else (0, value or b"?")

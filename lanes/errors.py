@@ -1,14 +1,11 @@
-"""What can go wrong in the lanes, as one small tree."""
+"""Errors of the lanes."""
 
 from enum import StrEnum
 from typing import Any
 
 
 class LanesError(Exception):
-    """Base of every error that this package raises on purpose.
-
-    Each can be pickled and copied, whatever it takes to make one: so a pool of processes hands errors over.
-    """
+    """Base of the errors of this package. Each can be pickled, whatever its constructor, for a pool of processes."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _remake, (type(self), self.args), self.__dict__
@@ -19,11 +16,11 @@ def _remake(kind: type[LanesError], arguments: tuple[Any, ...]) -> LanesError:
 
 
 class SettingsError(LanesError):
-    """A setting is missing, mistyped or out of range; the message names it and what would be right."""
+    """A setting is missing, mistyped or out of range; the message names it and what is allowed."""
 
 
 class Trouble(StrEnum):
-    """Why Redis does not do what it is asked."""
+    """Why Redis cannot execute a command."""
 
     AWAY = "away"
     LOADING = "loading"
@@ -31,7 +28,7 @@ class Trouble(StrEnum):
     FULL = "full"
     DISK = "disk"
     REPLICAS = "replicas"
-    PASSWORD = "password"  # noqa: S105 - no password, but the word
+    PASSWORD = "password"  # noqa: S105 - not a password
     PERMISSIONS = "permissions"
     TLS = "tls"
     UNFIT = "unfit"
@@ -39,14 +36,14 @@ class Trouble(StrEnum):
 
     @property
     def is_transient(self) -> bool:
-        """Whether it may well be over in a few seconds: Redis is started again, or another one takes over."""
+        """Whether it may be over in a few seconds: after a restart or a failover of Redis."""
         return self in (Trouble.AWAY, Trouble.LOADING, Trouble.READ_ONLY)
 
 
 class RedisUnavailableError(LanesError):
-    """Redis cannot be reached, or does not take part; `trouble` tells why, and the message what to do.
+    """Redis cannot be reached, or refuses; `trouble` is why, and the message says what to do.
 
-    `may_be_done` when the call may have been carried out all the same: it was sent, and no reply came.
+    `may_be_done`: the call may have been executed, because it was sent and no reply came.
     """
 
     def __init__(self, message: str, trouble: Trouble = Trouble.AWAY, *, may_be_done: bool = False) -> None:

@@ -1,11 +1,8 @@
-"""Text from elsewhere, made fit to be shown."""
+"""Makes external text safe to print."""
 
 
 def printable(text: object) -> str:
-    """Return text without anything that a terminal or a page would obey: control characters are escaped.
-
-    So are the marks that turn the direction of writing.
-    """
+    """Return text with control characters escaped, including those for the direction of writing."""
     shown = text if isinstance(text, str) else str(text)
     if shown.isprintable():
         return shown
@@ -13,5 +10,5 @@ def printable(text: object) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """Return text of any number of lines, each made printable; tabs become spaces."""
+    """Return text with each line made printable; tabs become spaces."""
     return "\n".join(printable(line) for line in text.expandtabs(4).split("\n"))

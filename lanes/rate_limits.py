@@ -1,9 +1,9 @@
-"""The limit in force of a location, and who says so: as `scripts/include/in_force.lua` has it."""
+"""The limit in force of a location and its source; as in `scripts/include/rate_limit/limit_in_force.lua`."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-# What the API documents where nothing else was agreed.
+# The documented limits of the API.
 DEFAULT_BURST = 100
 DEFAULT_DAILY = 200_000
 
@@ -18,14 +18,14 @@ class LimitSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """So many requests, in a window or in a day."""
+    """Requests per window or day, and who set the limit."""
 
     requests: int
     source: LimitSource
 
 
 def limit_in_force(cap: int | None, api_limit: int | None, default: int) -> RateLimit:
-    """Return the limit in force: what the API tells, and never more than the `cap` that a person set."""
+    """Return the limit in force: the API's, but at most the `cap` that a person set; else the default."""
     if cap is not None and (api_limit is None or cap <= api_limit):
         return RateLimit(cap, LimitSource.PERSON)
     if api_limit is not None:

@@ -5,31 +5,27 @@ import random
 import threading
 import time
 
-HALF = (0.5, 1.5)  # jitter: a pause is at least half and at most one and a half times as long
+HALF = (0.5, 1.5)  # jitter: factors of the shortest and the longest pause
 FULL = (0.0, 1.0)
 SLIGHT = (0.8, 1.2)
 NONE = (1.0, 1.0)
 
 
 def jittered(seconds: float, jitter: tuple[float, float] = HALF) -> float:
-    """Return a pause of about so many seconds, so that clients which failed together do not come back together."""
+    """Return a pause with jitter, so that clients which failed together do not retry together."""
     return seconds * random.uniform(*jitter)  # noqa: S311 - no secret
 
 
 class RetryLoop:
-    """One series of tries.
+    """A series of tries, until the deadline `within` from now, or until `stop` is set.
 
-    Args:
-        first: the first pause before jitter; each is `factor` times the one before.
-        longest: the longest pause before jitter; by default all are as long as the first.
-        within: for how long to go on, from now.
-        stop: ends the loop early.
+    Pauses begin with `first` and grow by `factor` up to `max_pause` (by default `first`), before jitter.
     """
 
     def __init__(
         self,
         first: float,
-        longest: float | None = None,
+        max_pause: float | None = None,
         *,
         within: float = math.inf,
         factor: float = 2.0,
@@ -37,7 +33,7 @@ class RetryLoop:
         stop: threading.Event | None = None,
     ) -> None:
         self._pause = first
-        self._longest = first if longest is None else longest
+        self._max_pause = first if max_pause is None else max_pause
         self._ends_at = time.monotonic() + within
         self._factor = factor
         self._jitter = jitter
@@ -45,12 +41,12 @@ class RetryLoop:
 
     @property
     def left(self) -> float:
-        """Seconds that are left."""
+        """Seconds until the deadline."""
         return self._ends_at - time.monotonic()
 
     @property
     def over(self) -> bool:
-        """Whether the deadline has passed (one that is NaN has), or the stop flag is set."""
+        """Whether the deadline has passed, or the stop flag is set."""
         return not self.left > 0 or (self._stop is not None and self._stop.is_set())
 
     def end_within(self, seconds: float) -> None:
@@ -58,13 +54,13 @@ class RetryLoop:
         self._ends_at = min(self._ends_at, time.monotonic() + seconds)
 
     def next_pause(self) -> float:
-        """Return the next pause, which ends at the deadline at the latest."""
+        """Return the next pause, at most until the deadline."""
         pause = jittered(self._pause, self._jitter)
-        self._pause = min(self._factor * self._pause, self._longest)
+        self._pause = min(self._factor * self._pause, self._max_pause)
         return max(0.0, min(pause, self.left))
 
     def sleep(self) -> bool:
-        """Wait before the next try, at most until the deadline; return False when there is to be no other try."""
+        """Wait before the next try, at most until the deadline; return False if there is no other try."""
         if self.over:
             return False
         if self._stop is None:

@@ -1,4 +1,4 @@
-"""The types of the settings that pydantic does not have: each checks its text and says what would be right."""
+"""Types of settings: each validates its text, and its error says what is allowed."""
 
 import base64
 import re

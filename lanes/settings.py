@@ -35,10 +35,10 @@ class _Settings(BaseModel):
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, env_file: Path | None = ENV_FILE) -> Self:
-        """Return these settings as the environment, else `env_file`, else the defaults have them.
+        """Load the settings from the environment, else from `env_file`, else the defaults.
 
         Raises:
-            SettingsError: a line for each setting that is unknown or wrong. It names the setting and what is right.
+            SettingsError: a line for each unknown or wrong setting, with what is allowed.
         """
         known, fields = map(variable, WorkerSettings.model_fields), {variable(name): name for name in cls.model_fields}
         values = read_variables(environ, env_file, list(known), fields)
@@ -121,7 +121,7 @@ class NotificationSettings(_Settings):
     @model_validator(mode="after")
     def _check_signed(self) -> Self:
         if self.notify_url is not None and self.notify_secret is None:
-            message = "LANES_NOTIFY_SECRET must be set beside LANES_NOTIFY_URL; it signs what is sent there"
+            message = "LANES_NOTIFY_URL needs LANES_NOTIFY_SECRET, which signs the notifications"
             raise ValueError(message)
         return self
 
@@ -187,19 +187,19 @@ class WorkerSettings(NotificationSettings, DashboardSettings):
 
     @model_validator(mode="after")
     def _check_lease(self) -> Self:
+        message = ""
         if self.lease_seconds <= self.http_timeout_seconds:
             message = (
                 f"LANES_LEASE_SECONDS ({self.lease_seconds:g}) must be longer than LANES_HTTP_TIMEOUT_SECONDS "
                 f"({self.http_timeout_seconds:g}): a job must not be taken back while its request may still run"
             )
-            raise ValueError(message)
-        if self.retention_seconds < self.lease_seconds:
+        elif self.retention_seconds < self.lease_seconds:
             message = (
                 f"LANES_RETENTION_SECONDS ({self.retention_seconds:g}) must not be shorter than LANES_LEASE_SECONDS "
-                f"({self.lease_seconds:g}): a late report must find the job, should another attempt have delivered it"
+                f"({self.lease_seconds:g}): a late report must find its job, even if another attempt delivered it"
             )
-            raise ValueError(message)
-        if self.outage_probe_max_seconds < self.outage_probe_seconds:
+        elif self.outage_probe_max_seconds < self.outage_probe_seconds:
             message = "LANES_OUTAGE_PROBE_MAX_SECONDS must not be less than LANES_OUTAGE_PROBE_SECONDS"
+        if message:
             raise ValueError(message)
         return self

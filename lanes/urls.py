@@ -1,8 +1,8 @@
-"""Addresses of Redis, and of HTTP services that secrets are sent to: plain ones, which all read in the same way."""
+"""Validates URLs of Redis, and of HTTP services that receive secrets. Only plain URLs, which all clients read alike."""
 
 import re
 from collections.abc import Collection
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _URL = re.compile(
@@ -16,10 +16,10 @@ _DATABASE = re.compile(r"/?|/[0-9]{1,6}/?")
 
 
 def check_url(url: str, at_home: Collection[str] = LOOPBACK, *, query: bool = False) -> None:
-    """See that a URL is plain: https (http only to a host `at_home`), no credentials, no fragment, no odd character.
+    """Check that a URL is plain: https (http only to a host in `at_home`), no credentials, no fragment.
 
     Raises:
-        ValueError: it is not; the message does not repeat it, since it may hold a secret.
+        ValueError: it is not; the message does not contain it, since it may have a secret.
     """
     found = _URL.fullmatch(url)
     if found is None or int(found["port"] or 443) > 65535 or (found["query"] and not query):
@@ -27,36 +27,34 @@ def check_url(url: str, at_home: Collection[str] = LOOPBACK, *, query: bool = Fa
         message = f"must be a plain URL like https://example.com/path, without credentials{without} and fragment"
         raise ValueError(message)
     if found["scheme"] == "http" and found["host"].strip("[]").lower() not in at_home:
-        message = "must be an https:// URL (http:// only for what runs on this machine)"
+        message = "must be an https:// URL (http:// only for services on this machine)"
         raise ValueError(message)
 
 
 def check_redis_url(url: str) -> None:
-    """See that a URL means what it says: the client takes other ones too, and the database 0 for what it cannot read.
+    """Check the URL of a Redis: the client accepts wrong ones, and uses database 0 if it cannot read the number.
 
     Raises:
-        ValueError: it does not; the message does not repeat it, since it may hold a password.
+        ValueError: it is wrong; the message does not contain it, since it may have a password.
     """
-    parts = urlsplit(url)
+    if message := _error_in_redis_url(urlsplit(url)):
+        raise ValueError(message)
+
+
+def _error_in_redis_url(parts: SplitResult) -> str:
     if parts.scheme not in ("redis", "rediss", "unix"):
-        message = "must begin with redis://, rediss:// (TLS) or unix://"
-        raise ValueError(message)
+        return "must begin with redis://, rediss:// (TLS) or unix://"
     if parts.fragment:
-        message = "must have %23 for # in a password"
-        raise ValueError(message)
+        return "must have %23 for # in a password"
     try:
         _ = parts.port
-    except ValueError:
-        message = "must have a number from 0 to 65535 for its port"
-        raise ValueError(message) from None
-    try:
         (parts.hostname or "").encode("idna")
     except UnicodeError:
-        message = "must have the name of a host, without empty or overlong parts"
-        raise ValueError(message) from None
+        return "must have the name of a host, without empty or overlong parts"
+    except ValueError:
+        return "must have a number from 0 to 65535 for its port"
     if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):
-        message = "must name its database by a number, like /0 at its end"
-        raise ValueError(message)
+        return "must name its database by a number, like /0 at its end"
     if "decode_responses" in parse_qs(parts.query):
-        message = "must be without decode_responses: replies are read as bytes"
-        raise ValueError(message)
+        return "must be without decode_responses: replies are read as bytes"
+    return ""

@@ -1,4 +1,4 @@
-"""The versions of the API that are spoken, and which location has which."""
+"""Supported versions of the API."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -6,23 +6,20 @@ from typing import Any
 
 
 class ApiVersion(StrEnum):
-    """A version as the header `Version` names it; each has a body of its own."""
+    """The value of the header `Version`; each version has its own body."""
 
     V2021_07_28 = "2021-07-28"
     V3 = "v3"
 
 
-# What a job has that says nothing else: it costs nothing to keep.
+# The version of jobs without a stored version.
 DEFAULT_VERSION = ApiVersion.V2021_07_28
-
-
-# Fields of a body that no later upsert replaces in it. They say which opportunity is meant, or what to do with its
-# followers.
+# Fields that a merge never replaces: they identify the opportunity, or say what to do with its followers.
 NEVER_MERGED_FIELDS = frozenset(
     ("pipelineId", "locationId", "contactId", "id", "followers", "isRemoveAllFollowers", "followersActionType")
 )
 
 
 def is_unnamed(version: str, body: Mapping[str, Any]) -> bool:
-    """Return whether a body names no opportunity: sent twice, it may make two (v3 without `id`; see `reclaim.lua`)."""
+    """Return whether a body has no opportunity id (v3): sent twice, it may create two. See `reclaim.lua`."""
     return version == ApiVersion.V3 and not isinstance(body.get("id"), str)

@@ -1,7 +1,8 @@
-"""What happened lately, as the scripts count it (`include/series.lua`): for those who watch."""
+"""Recent statistics, as the scripts count them (`include/queue/series.lua`)."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,25 +22,22 @@ _WAITS, _ANSWERS = "w", "a"
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How often something took how long: four buckets to the factor two, from a millisecond on.
-
-    Bucket `k` holds what took from `2 ** (k / 4)` to `2 ** ((k + 1) / 4)` ms; bucket 0 all that was faster, too.
-    """
+    """A histogram of durations: bucket `k` is from `2 ** (k / 4)` to `2 ** ((k + 1) / 4)` ms, bucket 0 also faster."""
 
     counts: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
-        """How many there were."""
+        """Number of durations."""
         return sum(self.counts.values())
 
     @property
     def seconds(self) -> float:
-        """About how long all of them took together."""
+        """Approximate sum of the durations."""
         return sum(count * _middle(bucket) for bucket, count in self.counts.items())
 
     def quantile(self, share: float) -> float | None:
-        """Return about how many seconds this share of them took at most; None when there were none."""
+        """Return approximately how many seconds this share took at most; None if it is empty."""
         rank, passed = share * self.total, 0
         for bucket in sorted(self.counts):
             passed += self.counts[bucket]
@@ -48,12 +46,11 @@ class Histogram:
         return None
 
     def at_most(self, seconds: float) -> int:
-        """Return how many took at most so long: all buckets that end by then, to a hair."""
+        """Return how many took at most this long: all buckets that end by then, with tolerance."""
         return sum(count for bucket, count in self.counts.items() if upper_bound(bucket) <= seconds * 1.0001)
 
     def __add__(self, other: "Histogram") -> "Histogram":
-        buckets = self.counts.keys() | other.counts.keys()
-        return Histogram({each: self.counts.get(each, 0) + other.counts.get(each, 0) for each in buckets})
+        return add_up((self, other))
 
 
 def upper_bound(bucket: int) -> float:
@@ -67,9 +64,9 @@ def _middle(bucket: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One step. `at` is its start, seconds since the epoch; `counts` has every event of `EVENTS`.
+    """A step of a series. `at` is its start, seconds since the epoch; `counts` has every event of `EVENTS`.
 
-    `waits` is the time from enqueue (or from when a job might be sent) to delivery, `answers` from release to report.
+    `waits` is the time from enqueue (or not-before, or replay) to delivery, `answers` from release to report.
     """
 
     at: float
@@ -80,39 +77,39 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Steps of `step` seconds, the oldest first, without a gap; the last one is still going on at `now`."""
+    """Steps of `step` seconds, the oldest first, without a gap; the last one is not over at `now`."""
 
     step: float
     now: float
     points: tuple[Point, ...]
 
     def total(self, event: str) -> int:
-        """Return how many there were in all of it."""
+        """Return the number of events in all steps."""
         return sum(point.counts[event] for point in self.points)
 
     def rate(self, event: str, seconds: float) -> float:
-        """Return how many there were a second, over the steps of `last`."""
+        """Return events per second over the steps of `last`."""
         steps = self.last(seconds)
         return sum(point.counts[event] for point in steps) / (self.step * len(steps)) if steps else 0.0
 
     def last(self, seconds: float) -> tuple[Point, ...]:
-        """Return the steps that ended within the last so many seconds, at least one where there is one."""
+        """Return the steps that ended within the last `seconds`, at least one if there is one."""
         return self.points[:-1][-max(1, int(seconds // self.step)) :]
 
     @property
     def waits(self) -> Histogram:
-        """The waits of all of it."""
+        """The waits of all steps."""
         return add_up(point.waits for point in self.points)
 
     @property
     def answers(self) -> Histogram:
-        """The answers of all of it."""
+        """The answers of all steps."""
         return add_up(point.answers for point in self.points)
 
 
 @dataclass(frozen=True, slots=True)
 class LifetimeTotals:
-    """What happened since the beginning; none of it becomes less. `buried` counts deaths by their reason."""
+    """Totals since the beginning; they never decrease. `buried` counts dead letters by reason."""
 
     counts: Mapping[str, int]
     buried: Mapping[Reason, int]
@@ -120,27 +117,26 @@ class LifetimeTotals:
     answers: Histogram
 
 
-def add_up(histograms: Iterator[Histogram] | Sequence[Histogram]) -> Histogram:
-    """Return all of them as one."""
-    counts: dict[int, int] = {}
+def add_up(histograms: Iterable[Histogram]) -> Histogram:
+    """Return the sum of histograms."""
+    counts: Counter[int] = Counter()
     for each in histograms:
-        for bucket, count in each.counts.items():
-            counts[bucket] = counts.get(bucket, 0) + count
-    return Histogram(counts)
+        counts.update(each.counts)
+    return Histogram(dict(counts))
 
 
 def last_hour(store: LaneStore) -> Series:
-    """Return the last hour, in steps of ten seconds."""
+    """Return the last hour in steps of ten seconds."""
     return _read(store, "recent", RECENT_SECONDS, HOUR)
 
 
 def last_day(store: LaneStore) -> Series:
-    """Return the last day, in steps of five minutes."""
+    """Return the last day in steps of five minutes."""
     return _read(store, "history", HISTORY_SECONDS, DAY)
 
 
 def lane_day(store: LaneStore, location_id: str) -> Series:
-    """Return the last day of a lane, in steps of five minutes; without the times that things took."""
+    """Return the last day of a lane in steps of five minutes, without durations."""
     now = store.time()
     starts = _starts(now, HISTORY_SECONDS, DAY)
     keys = list(dict.fromkeys(at - at % LANE_HISTORY_SECONDS for at in starts))
@@ -155,7 +151,7 @@ def lane_day(store: LaneStore, location_id: str) -> Series:
 
 
 def since_the_beginning(store: LaneStore) -> LifetimeTotals:
-    """Return what happened since the beginning."""
+    """Return the totals since the beginning."""
     totals, counts = _read_all(store, [store.key("totals"), store.key("counts")])
     never_less = {event: int(totals.get(event.encode(), 0)) for event in ("dead", "expired", "cancelled")}
     counted = {event: int(counts.get(event.encode(), 0)) for event in EVENTS} | never_less
@@ -176,13 +172,13 @@ def _starts(now: float, step: int, seconds: int) -> list[int]:
 
 
 def _read_all(store: LaneStore, keys: Sequence[str]) -> list[dict[bytes, bytes]]:
-    def ask(client: Any) -> Any:
+    def read(client: Any) -> Any:
         pipeline = client.pipeline(transaction=False)
         for key in keys:
             pipeline.hgetall(key)
         return pipeline.execute()
 
-    found: list[dict[bytes, bytes]] = store.read(ask)
+    found: list[dict[bytes, bytes]] = store.read(read)
     return found
 
 
@@ -193,7 +189,5 @@ def _point(at: float, fields: Mapping[bytes, bytes]) -> Point:
 
 
 def _histogram(fields: Mapping[bytes, bytes], kind: str) -> Histogram:
-    mark = kind.encode()
-    return Histogram(
-        {int(name[1:]): int(count) for name, count in fields.items() if name[:1] == mark and name[1:].isdigit()}
-    )
+    counted = ((name[1:], count) for name, count in fields.items() if name[:1] == kind.encode())
+    return Histogram({int(bucket): int(count) for bucket, count in counted if bucket.isdigit()})

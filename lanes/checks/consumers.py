@@ -1,4 +1,4 @@
-"""Does anybody serve the lanes?"""
+"""Checks whether workers serve the lanes."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ MAX_NAMED = 5
 
 
 def listeners(store: LaneStore) -> int | None:
-    """Return how many workers listen for lanes that become due; None where this user may not ask."""
+    """Return how many workers listen for due lanes; None if this user lacks the permission."""
     try:
         return int(store.client.pubsub_numsub(store.key("wake"))[0][1])
     except ResponseError:
@@ -22,7 +22,7 @@ def listeners(store: LaneStore) -> int | None:
 
 
 def no_consumers(store: LaneStore) -> Iterator[Finding]:
-    """Yield one finding if lanes have been due for long, though nothing holds them."""
+    """Yield a finding if lanes have been due for a long time and nothing stops them."""
     with own_errors():
         seconds, micros = store.client.time()
         now = seconds * MICROSECONDS + micros
@@ -36,12 +36,11 @@ def no_consumers(store: LaneStore) -> Iterator[Finding]:
         return
     since = (now - first[0][1]) / MICROSECONDS
     names = ", ".join(name.decode() for name, _ in first[: min(late, MAX_NAMED)])
-    text = f"{late} lanes wait to be served, the first for {since:.0f} s: {names}"
+    text = f"{late} lanes wait for a worker, the first for {since:.0f} s: {names}"
     if workers == 0:
-        yield Finding(
-            "no-consumers", Severity.ERROR, "due", f"{text}; no worker is there", "start one: celery -A worker worker"
-        )
+        advice = "start one: celery -A worker worker"
+        yield Finding("no-consumers", Severity.ERROR, "due", f"{text}; no worker is running", advice)
     else:
-        there = "" if workers is None else f"; {workers} workers are there"
+        running = "" if workers is None else f"; {workers} workers are running"
         advice = "see their logs: do they take work, have they enough slots?"
-        yield Finding("no-consumers", Severity.WARNING, "due", text + there, advice)
+        yield Finding("no-consumers", Severity.WARNING, "due", text + running, advice)

@@ -1,6 +1,6 @@
-"""The part of the audit that looks at lanes as wholes: what they say of themselves, and whether the counts add up.
+"""The part of the consistency check for lanes: their fields agree, and the counts add up.
 
-A count that is compared with what took several steps is wrong only if nothing of its lane moved meanwhile.
+A count that needs several steps is reported as wrong only if no job of its lane moved meanwhile.
 """
 
 from collections import Counter
@@ -10,31 +10,30 @@ from itertools import islice
 from typing import cast
 
 from lanes.checks.check_store import STEP, CheckStore, LaneCheck
-from lanes.checks.finding import Finding, Repair, Severity
+from lanes.checks.finding import RUN_REPAIR, Finding, Repair, Severity, unreadable
 from lanes.errors import ScriptError
 from lanes.queue.job import State
 from lanes.queue.lane import COUNTS, read_counts
 
-# No job of a lane moves without one of these.
+# Every move of a job changes one of these.
 WATCHED = (*(name.encode() for name in COUNTS), b"seq", b"released")
 TRIES = 3
-REPAIR = "lanes check --repair shows how it would be mended"
 LANES = {
     "unlisted": "list its location",
-    "held": "let its held time agree with its hold and its brake",
+    "held": "correct its held time by its hold and its brake",
     "hold": "complete its hold, or remove what is left of one",
-    "brake": "end its brake, of which something is lost",
+    "brake": "end its incomplete brake",
     "due": "make it due when its jobs are",
-    "dead-letters": "count its letters anew",
-    "numbers": "let its account of requests go by what it sent",
-    "redundant": "count its requests that are out for delivered jobs",
+    "dead-letters": "recount its dead letters",
+    "numbers": "correct its numbers of requests by what it sent",
+    "redundant": "recount its requests in flight for delivered jobs",
 }
 
 
 def check_lanes(store: CheckStore, locations: Sequence[str], *, clean: bool) -> Iterator[Finding]:
-    """Yield what is wrong with the gate, the lanes as wholes, and the counts.
+    """Yield findings about the global state, the lanes and the counts.
 
-    Unless the jobs are all in their places (`clean`), nothing is compared with them: what is wrong is told already.
+    Counts are compared with the jobs only if no job is misplaced (`clean`).
     """
     yield from check_global_state(store)
     lane_checks: dict[str, LaneCheck] = {}
@@ -42,47 +41,42 @@ def check_lanes(store: CheckStore, locations: Sequence[str], *, clean: bool) -> 
         try:
             lane_check = store.check_lane(location)
         except ScriptError as error:
-            yield Finding("unreadable", Severity.ERROR, f"lane:{location}", str(error), "look at its keys by hand")
+            yield unreadable(f"lane:{location}", error)
             continue
         for kind, text in lane_check.wrong:
             repair = Repair("repair_lane", (location,), LANES[kind])
-            yield Finding(f"lane-{kind}", Severity.ERROR, f"lane:{location}", text, REPAIR, repair)
-        lane_checks[location] = (
-            count_all(store, location, lane_check) if clean and lane_check.found is None else lane_check
-        )
+            yield Finding(f"lane-{kind}", Severity.ERROR, f"lane:{location}", text, RUN_REPAIR, repair)
+        if clean and lane_check.found is None:
+            lane_check = count_all(store, location, lane_check)
+        lane_checks[location] = lane_check
     dead_letters = count_dead_letters(store) if clean else None
     for location, lane_check in lane_checks.items():
-        found = lane_check.found if clean else None
-        yield from check_lane_counts(store, location, lane_check.fields, found, dead_letters)
+        compared = lane_check if clean else replace(lane_check, found=None)
+        yield from check_lane_counts(store, location, compared, dead_letters)
     yield from read_all_counts(store, locations)
 
 
 def check_global_state(store: CheckStore) -> Iterator[Finding]:
-    """Yield what is wrong with the gate."""
+    """Yield what is wrong with the global state."""
     if text := store.check_global_state():
-        yield Finding(
-            "global_state",
-            Severity.ERROR,
-            "global_state",
-            text,
-            REPAIR,
-            Repair("repair_lane", ("",), "let the gate be as it should"),
-        )
+        repair = Repair("repair_lane", ("",), "correct the global state")
+        yield Finding("global_state", Severity.ERROR, "global_state", text, RUN_REPAIR, repair)
 
 
 def recount(store: CheckStore, location: str, *, dead_letters: bool) -> Finding | None:
-    """Look once more at the counts of a lane, or (without a location) of the cell; None when they are right by now."""
+    """Check the counts of a lane, or (without a location) over all lanes, again; None if they are right by now."""
     if not location:
         found = [finding for finding in read_all_counts(store, ()) if finding.repair]
         return found[0] if found else None
     lane_check = store.check_lane(location)
-    lane_check = count_all(store, location, lane_check) if lane_check.found is None else lane_check
+    if lane_check.found is None:
+        lane_check = count_all(store, location, lane_check)
     counted = count_dead_letters(store) if dead_letters else None
-    return next(check_lane_counts(store, location, lane_check.fields, lane_check.found, counted), None)
+    return next(check_lane_counts(store, location, lane_check, counted), None)
 
 
 def count_all(store: CheckStore, location: str, lane_check: LaneCheck) -> LaneCheck:
-    """Count the jobs of a lane with many records, step by step; in vain when they move meanwhile."""
+    """Count the jobs of a lane with many records in steps, without result if they move meanwhile."""
     counted: Counter[str] = Counter()
     for records in steps(store.lanes.client.hscan_iter(store.lanes.key("active", location), count=STEP)):
         counted.update(store.count_records(location, records))
@@ -100,22 +94,19 @@ def count_dead_letters(store: CheckStore) -> Counter[tuple[str, str]]:
 
 
 def steps(found: Iterable[tuple[bytes, object]]) -> Iterator[list[str]]:
-    """Yield the names that a scan finds, each once, as many at a time as a script takes."""
+    """Yield the names that a scan finds, each once, in batches of `STEP`."""
     names = iter(dict.fromkeys(name.decode() for name, _ in found))
     while some := list(islice(names, STEP)):
         yield some
 
 
 def check_lane_counts(
-    store: CheckStore,
-    location: str,
-    fields: Mapping[bytes, bytes],
-    found: dict[str, int] | None,
-    dead_letters: Counter[tuple[str, str]] | None,
+    store: CheckStore, location: str, lane_check: LaneCheck, dead_letters: Counter[tuple[str, str]] | None
 ) -> Iterator[Finding]:
     """Yield what is wrong with the counts of a lane."""
-    said = read_counts(dict(fields))
-    right = said | (found or {})
+    fields = lane_check.fields
+    said = read_counts(fields)
+    right = said | (lane_check.found or {})
     if dead_letters is not None:
         counted = {state.value: dead_letters[location, state.value] for state in (State.DEAD, State.EXPIRED)}
         if any(said[name] != jobs for name, jobs in counted.items()) and same(fields, fields_of(store, location)):
@@ -125,19 +116,19 @@ def check_lane_counts(
 
 
 def drifted(location: str, fields: Mapping[bytes, bytes], right: Mapping[str, int]) -> Iterator[Finding]:
-    """Yield one finding for counts that are not right; of a lane, or (without a location) of the cell."""
+    """Yield a finding for wrong counts of a lane, or (without a location) over all lanes."""
     said = read_counts(dict(fields))
     wrong = {name: value for name, value in right.items() if said[name] != value}
     if not wrong:
         return
     triples = ((name.decode(), fields.get(name, b"").decode(), wrong.get(name.decode(), "")) for name in WATCHED)
-    repair = Repair("repair_counts", (location, *(value for triple in triples for value in triple)), "count anew")
-    text = ", ".join(f"{name} says {said[name]}, and is {value}" for name, value in wrong.items())
-    yield Finding("count", Severity.ERROR, f"lane:{location}" if location else "counts", text, REPAIR, repair)
+    repair = Repair("repair_counts", (location, *(value for triple in triples for value in triple)), "recount")
+    text = ", ".join(f"{name} is {said[name]}, should be {value}" for name, value in wrong.items())
+    yield Finding("count", Severity.ERROR, f"lane:{location}" if location else "counts", text, RUN_REPAIR, repair)
 
 
 def read_all_counts(store: CheckStore, locations: Sequence[str]) -> Iterator[Finding]:
-    """Yield what is wrong with the counts of the cell: each is the sum over all lanes."""
+    """Yield what is wrong with the counts over all lanes: each is the sum of those of the lanes."""
     key = store.lanes.key("locations")
     for _ in range(TRIES):
         before, total = fields_of(store, ""), Counter[str]()
@@ -153,12 +144,12 @@ def read_all_counts(store: CheckStore, locations: Sequence[str]) -> Iterator[Fin
         if known and (len(names) <= STEP or same(before, fields_of(store, ""))):
             yield from drifted("", before, {name: total[name] for name in COUNTS})
             return
-    text = "they changed while they were read, so they were not compared with those of the lanes"
-    yield Finding("counts-moved", Severity.NOTE, "counts", text, "look again when there is less traffic")
+    text = "they changed during the check, so they were not compared with those of the lanes"
+    yield Finding("counts-moved", Severity.NOTE, "counts", text, "check again when there is less traffic")
 
 
 def fields_of(store: CheckStore, location: str) -> dict[bytes, bytes]:
-    """Return the hash of a lane, or (without a location) the counts of the cell."""
+    """Return the hash of a lane, or (without a location) the counts over all lanes."""
     key = store.lanes.key("lane", location) if location else store.lanes.key("counts")
     found: dict[bytes, bytes] = store.lanes.read(lambda client: client.hgetall(key))
     return found

@@ -1,4 +1,4 @@
-"""What an audit finds: typed, with what to do about it."""
+"""Findings of the checks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +8,11 @@ from typing import Any
 from lanes.storage.scripts import Argument
 from lanes.storage.stored import as_plain
 
+RUN_REPAIR = "lanes check --repair shows the repair"
+
 
 class Severity(StrEnum):
-    """How bad it is: an error must not be; a warning puts jobs at risk, or slows them; a note is good to know."""
+    """An error must be fixed; a warning puts jobs at risk, or slows them; a note is information."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -19,7 +21,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """How a finding is mended: a script that looks again before it writes, its arguments, and in words what it does."""
+    """A script that repairs a finding. It checks again before it writes."""
 
     script: str
     arguments: tuple[Argument, ...]
@@ -28,10 +30,10 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be.
+    """A problem.
 
-    `code` names the kind; `where` is the job's id, the key below the prefix, or the part of the surroundings; `text`
-    says in one line what is wrong, and `advice` what to do. `repair` is None for what only a person can set right.
+    `code` is its kind; `where` a job's id, a key without the prefix, or a part of the server; `text` says in one line
+    what is wrong, and `advice` what to do. `repair` is None if only a person can repair it.
     """
 
     code: str
@@ -49,6 +51,11 @@ class Finding:
         return {**as_plain(self), "repair": None if self.repair is None else self.repair.description}
 
 
+def unreadable(where: str, error: Exception) -> Finding:
+    """Return a finding about keys that a script cannot read."""
+    return Finding("unreadable", Severity.ERROR, where, str(error), "inspect its keys manually")
+
+
 def consistent(findings: Sequence[Finding]) -> bool:
-    """Return whether there is nothing among these that must not be."""
+    """Return whether there is no error among the findings."""
     return not any(finding.severity is Severity.ERROR for finding in findings)

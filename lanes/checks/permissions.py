@@ -1,4 +1,4 @@
-"""Which commands and keys the lanes need, read off the scripts; and whether the present user of Redis has them."""
+"""Derives the commands and keys that the lanes need from the scripts, and checks the permissions of the Redis user."""
 
 import json
 import re
@@ -15,12 +15,12 @@ from lanes.storage.scripts import load, names
 
 _COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
 _KEY = re.compile(r"\bkey\.(\w+)")
-# What Python calls beside the scripts.
+# What Python calls in addition to the scripts.
 OWN = frozenset(
     {"EVAL", "EVALSHA", "HSCAN", "SCAN", "SCRIPT", "SRANDMEMBER", "SSCAN", "SUBSCRIBE", "TYPE", "XREVRANGE"}
     | {"ZREVRANGEBYSCORE", "ZSCAN"}
 )
-# Every argument of a command is the name of a key that does not exist, but for these. WAKE stands for the channel.
+# Arguments are the name of a missing key, except for these commands. WAKE stands for the channel.
 ARGUMENTS = {
     "EVAL": ["return 1", "0"],
     "EVALSHA": ["0" * 40, "0"],
@@ -30,7 +30,7 @@ ARGUMENTS = {
     "SUBSCRIBE": ["WAKE"],
 }
 MAX_ARGUMENTS = 4
-# These would write or are not for scripts: only asked for where Redis tells without doing (7.0 and later).
+# These would write or are not for scripts: checked only by ACL DRYRUN (Redis 7.0 and later).
 DRY_RUN_ONLY = OWN | {"HSET", "HSETNX", "LPUSH", "PUBLISH", "RPUSH", "SADD", "SETNX"}
 _TRY = """
 local seen, denied = {}, {}
@@ -59,17 +59,17 @@ def patterns_of(scripts: Iterable[str], prefix: str) -> list[str]:
 
 
 def pattern(prefix: str, key: str) -> str:
-    """Return what matches every key of this name."""
+    """Return the pattern that matches every key of this name."""
     return prefix + re.sub(r"\{\w+\}", "*", KEYS[key].template)
 
 
 def missing_permissions(store: LaneStore) -> Iterator[Finding]:
-    """Yield one finding that names the commands that the lanes need and this user may not use, if there are any."""
+    """Yield a finding with the commands that the lanes need and this user may not use, if there are any."""
     needed = sorted(commands_of(names(), store.prefix).union(OWN))
     with own_errors():
-        denied = _asked(store, needed)
+        denied = _denied_by_dry_run(store, needed)
         if denied is None:
-            denied = _tried(store, needed)
+            denied = _denied_when_tried(store, needed)
     if denied:
         text = f"this user of Redis may not use {', '.join(denied)} on the keys of the lanes"
         advice = f"ACL SETUSER ... {' '.join(f'+{name.lower()}' for name in denied)} ~{store.prefix}*"
@@ -77,15 +77,15 @@ def missing_permissions(store: LaneStore) -> Iterator[Finding]:
 
 
 def _calls(store: LaneStore, command: str) -> list[list[str]]:
-    """Return the command with any number of arguments that it may take; none of them changes anything."""
+    """Return the command with each number of arguments; none of the calls changes anything."""
     known = {"KEY": store.key("lane", "check-of-permissions"), "WAKE": store.key("wake")}
     if command in ARGUMENTS:
         return [[command, *(known.get(word, word) for word in ARGUMENTS[command])]]
     return [[command, *[known["KEY"]] * count] for count in range(MAX_ARGUMENTS + 1)]
 
 
-def _asked(store: LaneStore, needed: list[str]) -> list[str] | None:
-    """Ask Redis what it would let this user do; None where it does not tell."""
+def _denied_by_dry_run(store: LaneStore, needed: list[str]) -> list[str] | None:
+    """Return the denied commands by ACL DRYRUN; None if Redis does not have it or the user may not use it."""
     calls = [call for name in needed for call in _calls(store, name)]
     try:
         client: Any = store.client
@@ -100,7 +100,7 @@ def _asked(store: LaneStore, needed: list[str]) -> list[str] | None:
     return sorted(set(needed) - allowed) if allowed else None
 
 
-def _tried(store: LaneStore, needed: list[str]) -> list[str]:
-    """Try what changes nothing."""
+def _denied_when_tried(store: LaneStore, needed: list[str]) -> list[str]:
+    """Return the denied commands by trying those that change nothing."""
     lines = [json.dumps(call) for name in needed if name not in DRY_RUN_ONLY for call in _calls(store, name)]
     return sorted(name.decode() for name in store.read(lambda client: client.eval(_TRY, 0, *lines)))

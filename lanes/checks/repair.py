@@ -1,4 +1,4 @@
-"""Mends what an audit found. Each step is one script that looks again before it writes: others may be at work."""
+"""Repairs findings. Each step is one script that checks again before it writes, because workers may be running."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,16 +12,16 @@ from lanes.queue.new_job import NewJob
 from lanes.queue.store import LaneStore
 from lanes.storage.stored import MICROSECONDS
 
-# Counts that change all the time are read and written so often, until nothing came in between.
+# How often counts are recounted until they did not change meanwhile.
 TRIES = 100
 
-# Makes an order of a body, for a job of which only that is left; None where it cannot be read.
+# Makes a new job of the body of a job that is gone; None if it cannot be read.
 ReadBody = Callable[[str, bytes], NewJob | None]
 
 
 @dataclass(frozen=True, slots=True)
 class RepairDefaults:
-    """What a lost lease, a lost slot and a job that is done get, in seconds."""
+    """Seconds for a missing lease, a missing rate slot and the retention of a finished job."""
 
     lease: float
     window: float
@@ -29,20 +29,17 @@ class RepairDefaults:
 
 
 class Repairer:
-    """Mends findings of `check_consistency`."""
+    """Repairs findings of `check_consistency`."""
 
-    def __init__(self, store: LaneStore, terms: RepairDefaults, read: ReadBody) -> None:
+    def __init__(self, store: LaneStore, defaults: RepairDefaults, read: ReadBody) -> None:
         self._store = store
-        self._audit = CheckStore(store)
-        self._terms = (
-            round(terms.lease * MICROSECONDS),
-            round(terms.window * MICROSECONDS),
-            round(terms.retention * 1000),
-        )
+        self._checks = CheckStore(store)
+        lease, window = (round(seconds * MICROSECONDS) for seconds in (defaults.lease, defaults.window))
+        self._defaults = (lease, window, round(defaults.retention * 1000))
         self._read = read
 
     def repair(self, finding: Finding) -> str:
-        """Mend a finding; return `repaired`, or in one word why there was nothing to mend, or why it could not be."""
+        """Repair a finding; return `repaired`, or in a word why not."""
         repair = finding.repair
         if repair is None:
             return "by hand"
@@ -50,11 +47,11 @@ class Repairer:
             return self._repair_job(repair)
         if repair.script == "repair_counts":
             return self._repair_counts(str(repair.arguments[0]), finding.text)
-        return self._audit.repair(repair.script, *repair.arguments)
+        return self._checks.repair(repair.script, *repair.arguments)
 
     def _repair_job(self, repair: Repair) -> str:
         job_id = str(repair.arguments[0])
-        answer = self._audit.repair_job(job_id, *self._terms, "", "")
+        answer = self._checks.repair("repair_job", job_id, *self._defaults, "", "")
         if answer not in ("body", "unreadable"):
             return answer
         body = self._store.read(lambda client: client.get(self._store.key("body", job_id)))
@@ -63,26 +60,25 @@ class Repairer:
             return "unreadable"
         if answer == "body":
             return self._save(replace(new_job, id=job_id, body=body))
-        return self._audit.repair_job(job_id, *self._terms, new_job.location_id, new_job.record)
+        return self._checks.repair("repair_job", job_id, *self._defaults, new_job.location_id, new_job.record)
 
     def _repair_counts(self, location: str, text: str) -> str:
-        """Count anew and write it at once, again and again while jobs move in between."""
-        dead_letters = any(word in text for word in ("dead says", "expired says"))
+        """Recount and write, again while jobs move in between."""
+        dead_letters = any(word in text for word in ("dead is", "expired is"))
         for _ in range(TRIES):
-            finding = recount(self._audit, location, dead_letters=dead_letters)
+            finding = recount(self._checks, location, dead_letters=dead_letters)
             if finding is None or finding.repair is None:
                 return "consistent"
-            answer = self._audit.repair("repair_counts", *finding.repair.arguments)
+            answer = self._checks.repair("repair_counts", *finding.repair.arguments)
             if answer != "changed":
                 return answer
         return "changed"
 
     def _save(self, new_job: NewJob) -> str:
-        """Make a dead letter of a body whose job is gone: whether it was sent is not known, so a person decides."""
-        seconds, micros = self._store.read(lambda client: client.time())
-        now = seconds + micros / MICROSECONDS
+        """Make a dead letter of a body whose job is gone. It is unknown whether it was sent, so a person decides."""
+        now = self._store.time()
         attempts = self._store.read(lambda client: client.llen(self._store.key("attempts", new_job.id)))
-        why = {"message": "the job was gone but for its body; what became of it is not known"}
-        dead_letter = DeadLetter(new_job, Reason.REFUSED, now, now, (Attempt(attempts + 1, "lost", now, now, why),))
+        detail = {"message": "only the body of the job was left; its state is unknown"}
+        dead_letter = DeadLetter(new_job, Reason.REFUSED, now, now, (Attempt(attempts + 1, "lost", now, now, detail),))
         answer = self._store.restore(dead_letter)
         return "repaired" if answer == "restored" else answer

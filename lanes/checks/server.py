@@ -1,4 +1,4 @@
-"""Is this Redis fit to hold jobs? `inspect_server` asks it, the rest is pure."""
+"""Checks whether a Redis can store jobs safely. `inspect_server` queries it, the rest is pure."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -17,13 +17,13 @@ WAITAOF_VERSION = (7, 2)
 FULL = 0.8
 SKEW_SECONDS = 1.0
 
-# A worker does not start on a Redis of which one of these is found, unless it is told to.
+# A worker does not start with one of these findings, unless LANES_ALLOW_UNSAFE_REDIS is set.
 STARTUP_BLOCKERS = frozenset({"version", "replica", "cluster", "eviction", "no-aof"})
 
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What a Redis tells of itself; `info` and `config` are None where this user may not ask. `skew` in seconds."""
+    """State of a Redis; `info` and `config` are None if this user lacks the permission. `skew` in seconds."""
 
     info: Mapping[str, Any] | None
     config: Mapping[str, str] | None
@@ -31,30 +31,23 @@ class ServerInfo:
 
     @property
     def memory(self) -> dict[str, int | float | None]:
-        """Bytes in use, the most that may be (None: no limit), and the share of it."""
+        """Bytes in use, the limit (None if not set), and the share in use."""
         used, max_count = (int((self.info or {}).get(name, 0)) for name in ("used_memory", "maxmemory"))
-        return {
-            "used": used,
-            "max_count": max_count or None,
-            "share": round(used / max_count, 4) if max_count else None,
-        }
+        share = round(used / max_count, 4) if max_count else None
+        return {"used": used, "max_count": max_count or None, "share": share}
 
 
 def inspect_server(store: LaneStore) -> ServerInfo:
-    """Ask a Redis about itself.
+    """Query a Redis.
 
     Raises:
-        RedisUnavailableError: it is away.
+        RedisUnavailableError: it cannot be reached.
     """
     with own_errors():
         asked_at = time.time()
         seconds, micros = store.client.time()
         skew = (asked_at + time.time()) / 2 - seconds - micros / 1_000_000
-        return ServerInfo(
-            info=_permitted(store.client.info),
-            config=_permitted(lambda: _config(store.client)),
-            skew=skew,
-        )
+        return ServerInfo(_permitted(store.client.info), _permitted(lambda: _config(store.client)), skew)
 
 
 def _config(client: "redis.Redis") -> dict[str, str]:
@@ -63,7 +56,7 @@ def _config(client: "redis.Redis") -> dict[str, str]:
 
 
 def _permitted(ask: Any) -> Any:
-    """Return the answer, or None where this user may not ask, or the server does not know the command."""
+    """Return the answer, or None if the user lacks the permission or the server does not know the command."""
     try:
         return ask()
     except ResponseError as error:
@@ -73,39 +66,28 @@ def _permitted(ask: Any) -> Any:
 
 
 def check_server(found: ServerInfo) -> Iterator[Finding]:
-    """Yield what makes a Redis unfit, or risky, for the lanes."""
+    """Yield what makes a Redis unusable, or risky, for the lanes."""
     if found.info is None:
-        yield Finding(
-            "no-info",
-            Severity.WARNING,
-            "redis",
-            "INFO is not permitted: whether jobs are safe here is not known",
-            "allow INFO to this user",
-        )
+        text = "INFO is not permitted, so it is unknown whether jobs are safe here"
+        yield Finding("no-info", Severity.WARNING, "redis", text, "allow INFO to this user")
     else:
         yield from _kind(found.info)
-        yield from _eviction(found.info)
         yield from _persistence(found.info, found.config)
         yield from _memory(found)
     if abs(found.skew) > SKEW_SECONDS:
         ahead = "ahead of" if found.skew > 0 else "behind"
-        text = (
-            f"this machine's clock is {abs(found.skew):.1f} s {ahead} that of Redis, and so are the times that it tells"
-        )
-        yield Finding("clock", Severity.WARNING, "clock", text, "let both machines keep their time by NTP")
+        text = f"this machine's clock is {abs(found.skew):.1f} s {ahead} that of Redis, and so are its timestamps"
+        yield Finding("clock", Severity.WARNING, "clock", text, "synchronize both machines by NTP")
 
 
 def startup_blockers(found: ServerInfo) -> list[Finding]:
     """Return why no worker should start here."""
-    return [
-        finding
-        for finding in check_server(found)
-        if finding.code in STARTUP_BLOCKERS and finding.severity is Severity.ERROR
-    ]
+    errors = (finding for finding in check_server(found) if finding.severity is Severity.ERROR)
+    return [finding for finding in errors if finding.code in STARTUP_BLOCKERS]
 
 
 def version_of(info: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return the version of a server, as far as it can be compared."""
+    """Return major and minor version of a server."""
     return tuple(int(part) for part in str(info.get("redis_version", "0")).split(".")[:2] if part.isdigit())
 
 
@@ -116,19 +98,16 @@ def _kind(info: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("version", Severity.ERROR, "redis", text, "upgrade it")
     elif version_of(info) < WAITAOF_VERSION:
         text = f"Redis {version} has no WAITAOF"
-        yield Finding("old-version", Severity.NOTE, "redis", text, "from 7.2 on, one can wait for its disk")
+        yield Finding("old-version", Severity.NOTE, "redis", text, "upgrade to 7.2 to wait for its disk")
     if info.get("role") not in (None, "master"):
         text = "this is a replica: nothing can be enqueued or sent here"
         yield Finding("replica", Severity.ERROR, "redis", text, "name the primary in LANES_REDIS_URL")
     if info.get("redis_mode") == "cluster" or info.get("cluster_enabled"):
         text = "this is a node of a cluster: the scripts need all keys on one primary"
-        yield Finding("cluster", Severity.ERROR, "redis", text, "use a primary that is no cluster (one for each cell)")
-
-
-def _eviction(info: Mapping[str, Any]) -> Iterator[Finding]:
+        yield Finding("cluster", Severity.ERROR, "redis", text, "use a primary that is not in a cluster")
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
-        text = f"maxmemory-policy is {policy}: a full Redis would throw jobs away"
+        text = f"maxmemory-policy is {policy}: a full Redis would delete jobs"
         yield Finding("eviction", Severity.ERROR, "redis", text, "CONFIG SET maxmemory-policy noeviction")
 
 
@@ -136,8 +115,8 @@ def _persistence(info: Mapping[str, Any], config: Mapping[str, str] | None) -> I
     if not info.get("aof_enabled", True):
         text = "appendonly is off: a crash of Redis loses what was accepted since the last snapshot"
         if config is None:
-            # A managed Redis may keep its data in ways of which INFO does not tell.
-            advice = "see that the provider keeps every write: CONFIG is not permitted here"
+            # A managed Redis may persist its data in ways that INFO does not show.
+            advice = "check that the provider persists every write: CONFIG is not permitted here"
             yield Finding("no-aof", Severity.WARNING, "redis", text, advice)
         else:
             yield Finding("no-aof", Severity.ERROR, "redis", text, "CONFIG SET appendonly yes")
@@ -145,13 +124,12 @@ def _persistence(info: Mapping[str, Any], config: Mapping[str, str] | None) -> I
         text = "the append-only file could not be written"
         yield Finding("aof-write", Severity.ERROR, "redis", text, "see its log: is the disk full?")
     if info.get("aof_enabled") and info.get("aof_last_bgrewrite_status", "ok") != "ok":
-        text = "the append-only file could not be rewritten: it grows, and a start takes ever longer"
+        text = "the append-only file could not be rewritten: it grows, and Redis starts slower"
         yield Finding("aof-rewrite", Severity.WARNING, "redis", text, "see its log, then BGREWRITEAOF")
     if info.get("rdb_last_bgsave_status", "ok") != "ok":
-        text = "the last snapshot failed; Redis may refuse writes for that"
-        yield Finding(
-            "snapshot", Severity.WARNING, "redis", text, "see its log: is the disk full, or memory short for a fork?"
-        )
+        text = "the last snapshot failed, so Redis may refuse writes"
+        advice = "see its log: is the disk full, or memory short for a fork?"
+        yield Finding("snapshot", Severity.WARNING, "redis", text, advice)
     fsync = (config or {}).get("appendfsync")
     if fsync == "no":
         text = "appendfsync is no: the loss of the machine may cost half a minute of accepted jobs"
@@ -162,11 +140,10 @@ def _persistence(info: Mapping[str, Any], config: Mapping[str, str] | None) -> I
 
 
 def _memory(found: ServerInfo) -> Iterator[Finding]:
-    memory = found.memory
-    share = memory["share"]
+    share = found.memory["share"]
     if share is None:
-        text = "maxmemory is not set: when the machine is full, the system ends Redis"
-        yield Finding("no-maxmemory", Severity.NOTE, "memory", text, "CONFIG SET maxmemory to what it may have")
+        text = "maxmemory is not set: the system kills Redis when memory is full"
+        yield Finding("no-maxmemory", Severity.NOTE, "memory", text, "CONFIG SET maxmemory to what it may use")
     elif share >= FULL:
-        text = f"{share:.0%} of maxmemory are in use; a full Redis takes no new jobs"
-        yield Finding("memory", Severity.WARNING, "memory", text, "raise maxmemory, or let the backlog go out")
+        text = f"{share:.0%} of maxmemory is in use; a full Redis accepts no new jobs"
+        yield Finding("memory", Severity.WARNING, "memory", text, "raise maxmemory, or reduce the backlog")

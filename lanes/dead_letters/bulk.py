@@ -1,7 +1,8 @@
-"""Replay and purge of dead letters: what can be done to many, and rehearsed."""
+"""Bulk actions on dead letters, each with a dry run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from lanes.dead_letters import operations
 from lanes.queue.dead_letter import ActionResult
@@ -12,7 +13,7 @@ Call = Callable[[LaneStore, Sequence[str]], list[ActionResult]]
 
 @dataclass(frozen=True, slots=True)
 class BulkAction:
-    """What to do with each: its verb, the lanes' answer when it was done, the call, and the call that only tells."""
+    """An action: its verb, the answer for each job that it was applied to, the call and the dry run."""
 
     verb: str
     done: str
@@ -21,22 +22,13 @@ class BulkAction:
 
 
 def replay_action(*, force: bool = False) -> BulkAction:
-    """Return what sends letters again."""
-
-    def call(store: LaneStore, job_ids: Sequence[str]) -> list[ActionResult]:
-        return operations.replay(store, job_ids, force=force)
-
-    def dry_run(store: LaneStore, job_ids: Sequence[str]) -> list[ActionResult]:
-        return operations.replay(store, job_ids, force=force, dry_run=True)
-
-    return BulkAction("replay", "replayed", call, dry_run)
+    """Return the action that sends dead letters again."""
+    call = partial(operations.replay, force=force)
+    return BulkAction("replay", "replayed", call, partial(call, dry_run=True))
 
 
 def purge_action(retention: float) -> BulkAction:
-    """Return what gives letters up; they can be read for `retention` more seconds, without their bodies."""
-
-    def call(store: LaneStore, job_ids: Sequence[str]) -> list[ActionResult]:
-        return operations.purge(store, job_ids, retention)
+    """Return the action that gives dead letters up; they can be read for `retention` more seconds, without bodies."""
 
     def dry_run(store: LaneStore, job_ids: Sequence[str]) -> list[ActionResult]:
         found = store.summarize(job_ids)
@@ -47,7 +39,7 @@ def purge_action(retention: float) -> BulkAction:
             for job_id, dead_letter in zip(job_ids, found, strict=True)
         ]
 
-    return BulkAction("purge", "purged", call, dry_run)
+    return BulkAction("purge", "purged", partial(operations.purge, retention=retention), dry_run)
 
 
 def unconfirmed_warning(count: int) -> str:
@@ -59,12 +51,12 @@ def unconfirmed_warning(count: int) -> str:
     return f"{count:,} of them are unconfirmed: the API may have them already, and a replay sends them once more"
 
 
-def why_not(moved: ActionResult) -> str:
-    """Say why a letter was not moved."""
-    if moved.answer == "superseded":
-        return f"superseded by {moved.superseded_by}, which is newer: it would overwrite that"
-    if moved.answer == "unknown":
+def why_not(result: ActionResult) -> str:
+    """Return why the action was not applied to a job."""
+    if result.answer == "superseded":
+        return f"superseded by {result.superseded_by}, which is newer: it would overwrite that"
+    if result.answer == "unknown":
         return "no such job: mistyped, or done so long ago that it was pruned"
-    if moved.answer == "changed":
-        return "it changed in this moment, and was left alone"
-    return f"no dead letter: it is {moved.answer.replace('_', ' ')}"
+    if result.answer == "changed":
+        return "it changed meanwhile and was left alone"
+    return f"no dead letter: it is {result.answer.replace('_', ' ')}"

@@ -1,7 +1,7 @@
-"""Which dead letters are meant: all of them, or those that some filters take."""
+"""Filters of dead letters."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lanes.dead_letters import operations
 from lanes.dead_letters.operations import TimeRange
@@ -14,10 +14,10 @@ REASONS = tuple(reason.value for reason in Reason if reason is not Reason.PURGED
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterFilter:
-    """All dead letters, or those that every given filter takes. `status`, `message` and `code` are of the last attempt.
+    """The dead letters that match every field that is set. `status`, `message` and `code` are of the last attempt.
 
-    `message` is text in it, in any case; `message_pattern` is a whole message with the ids in it left out, as a group shows it. A
-    `status` of 0 and a `code` of '' stand for none. `older_than` and `newer_than` are seconds since the death.
+    `message` is a part of it, in any case; `message_pattern` is a whole message without ids, as in an `ErrorGroup`.
+    `status` 0 and `code` '' stand for none. `older_than` and `newer_than` are seconds since the job failed.
     """
 
     location_id: str | None = None
@@ -31,7 +31,7 @@ class DeadLetterFilter:
     newer_than: float | None = None
 
     def matches(self, dead_letter: DeadLetterSummary) -> bool:
-        """Whether it is about this letter, whenever that died."""
+        """Return whether a dead letter matches, at any time of failure."""
         return (
             self.location_id in (None, dead_letter.location_id)
             and self.reason in (None, dead_letter.reason)
@@ -43,7 +43,7 @@ class DeadLetterFilter:
         )
 
     def time_range(self, store: LaneStore) -> TimeRange:
-        """Return when those that it takes can have died: never later than now, so that none is met twice."""
+        """Return when matching jobs failed; it ends now at the latest, so that none is found twice."""
         now = operations.until_now(store).until
         return TimeRange(
             until=now if self.older_than is None else now - self.older_than,
@@ -52,17 +52,8 @@ class DeadLetterFilter:
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether it looks at more than the time of death."""
-        narrowing = (
-            self.location_id,
-            self.reason,
-            self.status,
-            self.message,
-            self.message_pattern,
-            self.code,
-            self.service,
-        )
-        return any(value is not None for value in narrowing)
+        """Whether it filters by more than the time of failure."""
+        return replace(self, older_than=None, newer_than=None) != ALL
 
     def __str__(self) -> str:
         suffix = f" of {self.location_id}" if self.location_id else ""
@@ -75,13 +66,13 @@ ALL = DeadLetterFilter()
 def find_in_batches(
     store: LaneStore, dead_letter_filter: DeadLetterFilter, time_range: TimeRange | None = None
 ) -> Iterator[list[Job]]:
-    """Go through the dead letters of a choice in batches, oldest death first, each whole."""
+    """Yield matching jobs in batches, the oldest failure first."""
     for batch in operations.read_dead_letters(store, time_range or dead_letter_filter.time_range(store)):
         yield [job for job in batch if dead_letter_filter.matches(summarize(job))]
 
 
 def find_dead_letters(store: LaneStore, dead_letter_filter: DeadLetterFilter) -> Iterator[Job]:
-    """Go through the dead letters of a choice, oldest death first, each whole."""
+    """Yield matching jobs, the oldest failure first."""
     for batch in find_in_batches(store, dead_letter_filter):
         yield from batch
 
@@ -89,17 +80,13 @@ def find_dead_letters(store: LaneStore, dead_letter_filter: DeadLetterFilter) ->
 def scan_summaries(
     store: LaneStore, dead_letter_filter: DeadLetterFilter, time_range: TimeRange
 ) -> Iterator[list[DeadLetterSummary]]:
-    """Go through the dead letters of a choice in batches, oldest death first, without their bodies."""
+    """Yield matching dead letters in batches, the oldest failure first, without their bodies."""
     for ids in operations.read_ids(store, time_range):
-        yield [
-            dead_letter
-            for dead_letter in store.summarize(ids)
-            if dead_letter is not None and dead_letter_filter.matches(dead_letter)
-        ]
+        yield [each for each in store.summarize(ids) if each is not None and dead_letter_filter.matches(each)]
 
 
 def count_matching(store: LaneStore, dead_letter_filter: DeadLetterFilter, time_range: TimeRange) -> int:
-    """Return how many there are."""
+    """Return how many match."""
     if not dead_letter_filter.is_narrowed:
         return operations.count(store, time_range)
     return sum(len(batch) for batch in scan_summaries(store, dead_letter_filter, time_range))

@@ -1,4 +1,4 @@
-"""Dead letters that died of the same thing, counted together."""
+"""Dead letters grouped by error."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 from lanes.queue.dead_letter_summary import DeadLetterSummary, message_pattern_of
 from lanes.storage.stored import as_plain
 
-# However many letters there are, no more than this is kept of them.
+# Bounds of the memory that a grouping uses.
 MAX_GROUPS = 1000
 MAX_LOCATIONS = 1000
 OTHER = "(other messages)"
@@ -15,9 +15,9 @@ OTHER = "(other messages)"
 
 @dataclass(slots=True)
 class ErrorGroup:
-    """Letters that died of the same thing; times in seconds since the epoch, one of them by its id.
+    """Dead letters with the same error; times in seconds since the epoch. `example` is the id of one.
 
-    `status` and `code` as in a summary; those of `OTHER` are of many kinds, and have 0 and ''.
+    `status` and `code` as in a summary; 0 and '' for the group `OTHER`, whose errors differ.
     """
 
     reason: str
@@ -31,7 +31,7 @@ class ErrorGroup:
     locations: set[str] = field(default_factory=set)
 
     def add(self, dead_letter: DeadLetterSummary) -> None:
-        """Count one more."""
+        """Add a dead letter."""
         self.count += 1
         self.oldest, self.newest = min(self.oldest, dead_letter.failed_at), max(self.newest, dead_letter.failed_at)
         if len(self.locations) < MAX_LOCATIONS:
@@ -39,21 +39,17 @@ class ErrorGroup:
 
     @property
     def location_count(self) -> str:
-        """How many locations they come from, as far as was counted."""
+        """The number of their locations, with a + if there may be more."""
         return f"{len(self.locations)}{'+' if len(self.locations) == MAX_LOCATIONS else ''}"
 
     def as_json(self) -> dict[str, Any]:
         """Return the group as plain values; `locations` is counted up to a limit."""
-        return {
-            **as_plain(self),
-            "locations": len(self.locations),
-            "status": self.status or None,
-            "code": self.code or None,
-        }
+        shown = {"locations": len(self.locations), "status": self.status or None, "code": self.code or None}
+        return as_plain(self) | shown
 
 
 def group_by_error(found: Iterable[DeadLetterSummary]) -> list[ErrorGroup]:
-    """Return the groups of letters, the largest first. Ids within messages are left out of account."""
+    """Return the groups, the largest first. Ids within messages are ignored."""
     groups: dict[tuple[str, int, str, str], ErrorGroup] = {}
     for dead_letter in found:
         key = (dead_letter.reason, dead_letter.status, dead_letter.code, message_pattern_of(dead_letter.message))

@@ -1,6 +1,6 @@
-"""The dead letters, read and moved in batches: any number of them in bounded memory and few round trips.
+"""Reads and changes dead letters in batches, with bounded memory and few round trips.
 
-Expired jobs are among them. They stand in the order in which they died.
+Expired jobs are among them. They are ordered by the time at which they failed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,9 +18,9 @@ STEP = 500
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """Those that died between two times, seconds since the epoch; the later of them must always be there.
+    """Dead letters that failed between two times, seconds since the epoch.
 
-    Else who goes through them and moves them would meet them again when they die again.
+    `until` is required: else a job that is replayed and fails again would be found twice.
     """
 
     until: float
@@ -28,18 +28,18 @@ class TimeRange:
 
 
 def until_now(store: LaneStore) -> TimeRange:
-    """Return the span of all that are there now."""
+    """Return the time range of all that exist now."""
     return TimeRange(store.time())
 
 
 def count(store: LaneStore, time_range: TimeRange) -> int:
-    """Return how many there are in a span."""
+    """Return how many dead letters failed in a time range."""
     first, last = _bounds(time_range)
     return int(store.read(lambda client: client.zcount(store.key("dead"), first, last)))
 
 
 def all_but_newest(store: LaneStore, time_range: TimeRange, keep: int) -> TimeRange | None:
-    """Return the span of all but the `keep` newest letters of a span; None when there are no more than that."""
+    """Return the time range of all but the `keep` newest dead letters; None if there are no more than that."""
     first, last = _bounds(time_range)
     found = store.read(
         lambda client: client.zrevrangebyscore(store.key("dead"), last, first, start=keep, num=1, withscores=True)
@@ -48,10 +48,10 @@ def all_but_newest(store: LaneStore, time_range: TimeRange, keep: int) -> TimeRa
 
 
 def read_ids(store: LaneStore, time_range: TimeRange, step: int = STEP) -> Iterator[list[str]]:
-    """Go through the ids of a span in batches, oldest first; letters that come and go meanwhile disturb nothing."""
+    """Yield the ids of a time range in batches, the oldest first. Concurrent changes are safe."""
     first, last = _bounds(time_range)
     passed: tuple[float, bytes] = (first, b"")
-    size = step + 1  # the one that was passed last is found again
+    size = step + 1  # the last one of the batch before is found again
     while True:
         found = store.read(
             lambda client, at=passed[0], max_count=size: client.zrangebyscore(  # type: ignore[misc]
@@ -65,11 +65,11 @@ def read_ids(store: LaneStore, time_range: TimeRange, step: int = STEP) -> Itera
         elif len(found) < size:
             return
         else:
-            size *= 2  # more of them died in the same instant than one batch holds
+            size *= 2  # more of them failed at the same time than a batch has
 
 
 def read_dead_letters(store: LaneStore, time_range: TimeRange, step: int = STEP) -> Iterator[list[Job]]:
-    """Go through the letters of a span in batches, oldest first."""
+    """Yield the dead letters of a time range in batches, the oldest first."""
     for ids in read_ids(store, time_range, step):
         yield [job for job in store.read_jobs(ids) if job is not None and job.is_dead_letter]
 
@@ -77,33 +77,31 @@ def read_dead_letters(store: LaneStore, time_range: TimeRange, step: int = STEP)
 def replay(
     store: LaneStore, job_ids: Sequence[str], *, force: bool = False, dry_run: bool = False
 ) -> list[ActionResult]:
-    """Send letters again, in this order (see `LaneStore.replay`); with `dry_run`, only tell what would be."""
+    """Send dead letters again, in this order (see `LaneStore.replay`); `dry_run` only returns what would happen."""
     flags = (int(force), int(dry_run))
     replies = store.run_many("replay", ((job_id, *flags) for job_id in job_ids))
     return [transitions.replayed(job_id, reply) for job_id, reply in zip(job_ids, replies, strict=True)]
 
 
 def purge(store: LaneStore, job_ids: Sequence[str], retention: float) -> list[ActionResult]:
-    """Give letters up (see `LaneStore.purge`)."""
+    """Give dead letters up (see `LaneStore.purge`)."""
     calls = [transitions.purge_arguments(job_id, retention, None) for job_id in job_ids]
-    return _moved(store, "purge", job_ids, calls)
+    return _run_all(store, "purge", job_ids, calls)
 
 
 def purge_seen(store: LaneStore, jobs: Sequence[Job], retention: float) -> list[ActionResult]:
-    """Give letters up as far as they are still as they were read."""
+    """Give dead letters up if they did not change since they were read."""
     calls = [transitions.purge_arguments(job.id, retention, max(job.ended_at or 0, job.edited_at or 0)) for job in jobs]
-    return _moved(store, "purge", [job.id for job in jobs], calls)
+    return _run_all(store, "purge", [job.id for job in jobs], calls)
 
 
 def restore(store: LaneStore, dead_letters: Sequence[DeadLetter]) -> list[ActionResult]:
-    """Put letters back (see `LaneStore.restore`)."""
+    """Import dead letters (see `LaneStore.restore`)."""
     ids = [dead_letter.new_job.id for dead_letter in dead_letters]
-    return _moved(store, "restore", ids, [transitions.restore_arguments(dead_letter) for dead_letter in dead_letters])
+    return _run_all(store, "restore", ids, [transitions.restore_arguments(each) for each in dead_letters])
 
 
-def _moved(
-    store: LaneStore, name: str, job_ids: Sequence[str], calls: Sequence[Sequence[Argument]]
-) -> list[ActionResult]:
+def _run_all(store: LaneStore, name: str, job_ids: Sequence[str], calls: list[list[Argument]]) -> list[ActionResult]:
     replies = store.run_many(name, calls)
     return [ActionResult(job_id, reply.decode()) for job_id, reply in zip(job_ids, replies, strict=True)]
 

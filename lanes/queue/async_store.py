@@ -21,24 +21,23 @@ MAX_CONNECTIONS = 50
 
 
 def connect(url: str, **options: Any) -> "redis.asyncio.Redis":
-    """Return a client with bounded waits: a Redis that is away is an error within seconds, not a hang.
+    """Return a client with timeouts: an unreachable Redis raises an error within seconds.
 
-    Any number of tasks may use it at once: they wait for each other's connections.
+    Any number of tasks may share it: they wait for free connections.
 
     Raises:
         SettingsError: the URL is no URL of a Redis.
     """
     waits = {"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30, "timeout": 20}
     with url_errors():
-        pool = redis.asyncio.BlockingConnectionPool.from_url(
-            url, **{"max_connections": MAX_CONNECTIONS, **waits, **options}
-        )
-        pool.connection_class(**pool.connection_kwargs)  # made to see it refuse what it does not know, not to be used
+        options = {"max_connections": MAX_CONNECTIONS, **waits, **options}
+        pool = redis.asyncio.BlockingConnectionPool.from_url(url, **options)
+        pool.connection_class(**pool.connection_kwargs)  # not used: it raises for unknown options of the URL
     return redis.asyncio.Redis.from_pool(pool)
 
 
 class AsyncLaneStore:
-    """`LaneStore` for services that run an event loop: enqueue, cancel, read."""
+    """`LaneStore` for services with an event loop: enqueue, cancel, read."""
 
     def __init__(self, client: "redis.asyncio.Redis", prefix: str = DEFAULT_PREFIX) -> None:
         self.prefix = prefix
@@ -74,10 +73,10 @@ class AsyncLaneStore:
         self,
         new_job: NewJob,
         idempotency_seconds: float,
-        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+        policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
     ) -> EnqueueResult:
         """See `LaneStore.enqueue`."""
-        answer = (await self.enqueue_many([new_job], idempotency_seconds, durability_policy))[0]
+        answer = (await self.enqueue_many([new_job], idempotency_seconds, policy))[0]
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -86,17 +85,17 @@ class AsyncLaneStore:
         self,
         new_jobs: Sequence[NewJob],
         idempotency_seconds: float,
-        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+        policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
     ) -> list[EnqueueResult | Exception]:
         """See `LaneStore.enqueue_many`."""
         durability_marker = build(self.prefix, "durability_marker")
         exchange = enqueue_exchange(
-            load("enqueue", self.prefix), new_jobs, idempotency_seconds, durability_policy, durability_marker
+            load("enqueue", self.prefix), new_jobs, idempotency_seconds, policy, durability_marker
         )
-        return await run_exchange_async(await self._checked_client(), exchange, durability_policy.seconds)
+        return await run_exchange_async(await self._checked_client(), exchange, policy.seconds)
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._client.aclose()
 
     async def cancel(self, job_id: str, retention: float) -> str:
@@ -106,10 +105,9 @@ class AsyncLaneStore:
     async def job(self, job_id: str) -> Job | None:
         """See `LaneStore.job`."""
         jobs = await self._read_jobs([job_id])
-        carriers = merge_targets(jobs)
-        return with_merge_outcomes(
-            jobs, dict(zip(carriers, await self._read_jobs(carriers), strict=True)) if carriers else {}
-        )[0]
+        targets = merge_targets(jobs)
+        found = await self._read_jobs(targets) if targets else []
+        return with_merge_outcomes(jobs, dict(zip(targets, found, strict=True)))[0]
 
     async def _read_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
         return transitions.jobs(job_ids, await self._run("read_jobs", *job_ids))

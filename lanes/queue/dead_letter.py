@@ -1,4 +1,4 @@
-"""Dead letters, as they are put back and moved."""
+"""Dead letters to import, and results of actions on dead letters."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from lanes.queue.new_job import NewJob
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A dead letter as an export tells it, and an import puts it back. Times in seconds since the epoch."""
+    """A dead letter to import. Times in seconds since the epoch."""
 
     new_job: NewJob
     reason: Reason
@@ -20,9 +20,9 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """What a transition answered about a dead letter.
+    """The answer of a transition about a dead letter.
 
-    `superseded_by` is the id of the job that has overtaken it. `unconfirmed`: it died of that, so the API may have it already.
+    `superseded_by` is the id of the newer job. `unconfirmed`: the API may have it already.
     """
 
     job_id: str

@@ -1,4 +1,4 @@
-"""What is known of a dead letter without its body: whose it is, when it died, and of what."""
+"""Summary of a dead letter, without its body."""
 
 import json
 import re
@@ -10,16 +10,16 @@ from lanes.printable import printable
 from lanes.queue.job import Attempt, Job, Reason, State
 from lanes.storage.stored import MICROSECONDS
 
-# A long word with a digit in it is an id: what else a message says is the same for all letters that died of the same.
+# A long word with a digit is an id. Without ids, messages of the same error are equal.
 _ID = re.compile(r"\b(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{10,}\b")
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterSummary:
-    """A dead letter in short; `status`, `code` and `message` are those of its last attempt.
+    """Summary of a dead letter; `status`, `code` and `message` are those of its last attempt.
 
-    `status` is 0 where no answer came, `code` and `message` are empty where none was given. `failed_at` is in seconds
-    since the epoch, as is `edited_at`; `attempts` counts.
+    `status` is 0 without an answer, `code` and `message` are empty if missing. `failed_at` and `edited_at` are in
+    seconds since the epoch; `attempts` is their number.
     """
 
     id: str
@@ -35,69 +35,57 @@ class DeadLetterSummary:
 
     @classmethod
     def parse(cls, job_id: str, values: list[bytes | None]) -> "DeadLetterSummary | None":
-        """Read an entry of the reply of `summarize.lua`; None for what is no dead letter."""
+        """Read an entry of the reply of `summarize.lua`; None if it is no dead letter."""
         state, location, reason, ended_at, service, edited_at, attempts, last = values
         if state is None or State(state.decode()) not in (State.DEAD, State.EXPIRED):
             return None
-        return cls(
-            job_id,
-            (location or b"").decode(),
-            (reason or b"").decode(),
-            *_answer_in({} if last is None else Attempt.parse(last).detail),
-            float(ended_at or 0) / MICROSECONDS,
-            None if service is None else service.decode(),
-            int(attempts or 0),
-            None if edited_at is None else float(edited_at) / MICROSECONDS,
-        )
+        texts = (job_id, (location or b"").decode(), (reason or b"").decode())
+        answer = _answer_in({} if last is None else Attempt.parse(last).detail)
+        service_name = None if service is None else service.decode()
+        edited = None if edited_at is None else float(edited_at) / MICROSECONDS
+        return cls(*texts, *answer, float(ended_at or 0) / MICROSECONDS, service_name, int(attempts or 0), edited)
 
     @property
     def answer(self) -> str:
-        """What the last attempt came to, in one printable line."""
+        """The answer to the last attempt, in one printable line."""
         return printable(f"{self.status} {self.message}".strip() if self.status else self.message)
 
     @property
     def why(self) -> str:
-        """Why it died, in one printable line."""
+        """Why it failed, in one printable line."""
         cause = {
             Reason.UNAUTHORIZED: "the API refused the token of its location",
             Reason.EXHAUSTED: "its attempts or its time for them ran out",
             Reason.UNCONFIRMED: "no answer confirmed that the API took it",
             Reason.EXPIRED: "its expires_at passed before it was delivered",
         }.get(Reason(self.reason or Reason.REFUSED), "the API refused it")
-        return f"{cause}; the last attempt came to: {self.answer}" if self.answer else cause
+        return f"{cause}; the last answer: {self.answer}" if self.answer else cause
 
 
 def summarize(job: Job) -> DeadLetterSummary:
-    """Return a dead letter in short."""
-    return DeadLetterSummary(
-        job.id,
-        job.location_id,
-        job.reason or "",
-        *_answer_in(job.attempts[-1].detail if job.attempts else {}),
-        job.ended_at or 0.0,
-        job.service,
-        len(job.attempts),
-        job.edited_at,
-    )
+    """Return the summary of a dead letter."""
+    texts = (job.id, job.location_id, job.reason or "")
+    answer = _answer_in(job.attempts[-1].detail if job.attempts else {})
+    return DeadLetterSummary(*texts, *answer, job.ended_at or 0.0, job.service, len(job.attempts), job.edited_at)
 
 
 @lru_cache(maxsize=10_000)
 def message_pattern_of(message: str) -> str:
-    """Return a message with the ids in it left out."""
+    """Return a message without its ids."""
     return _ID.sub("…", message)
 
 
 def _answer_in(detail: dict[str, Any]) -> tuple[int, str, str]:
-    """Return status, code and message; an import may have brought anything in their places."""
+    """Return status, code and message; imported values may have any type."""
     status, code, message = (detail.get(name) for name in ("status", "code", "message"))
     parts = message if isinstance(message, list) else [message or ""]
     return (
         status if isinstance(status, int) else 0,
-        _whole(code) if isinstance(code, str) else json.dumps(code) if code else "",
-        _whole("; ".join(map(str, parts))),
+        _encodable(code) if isinstance(code, str) else json.dumps(code) if code else "",
+        _encodable("; ".join(map(str, parts))),
     )
 
 
-def _whole(text: str) -> str:
-    """Return text that can be encoded: half a character, which JSON may hold, is a question mark."""
+def _encodable(text: str) -> str:
+    """Return text that can be encoded: lone surrogates, which JSON may have, become question marks."""
     return text if text.isprintable() else text.encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""What an enqueue says to Redis, in turns, apart from how it is said: so the two faces of the store share it."""
+"""The exchange of an enqueue with Redis, without I/O: shared by the synchronous and the asynchronous store."""
 
 import time
 from collections.abc import Generator, Sequence
@@ -13,20 +13,20 @@ from lanes.storage.durability import ACCEPTED, AOF_SETTINGS, Command, Durability
 from lanes.storage.redis_errors import explain
 from lanes.storage.scripts import Script
 
-# Orders that one call of the script takes: many share its beginning, and no other client waits for long.
+# Jobs in one call of the script, so that other clients do not wait long.
 JOBS_PER_CALL = 50
-# Before its time is over, so that Redis has answered what it knows while somebody listens: it looks at its timers ten
-# times a second. Half of the time if there is not much.
+# WAIT ends this long before the deadline, so that its reply arrives in time: Redis checks its timers ten times a
+# second. At most half of the time.
 ANSWER_SECONDS = 1.0
 
 EnqueueResults = list[EnqueueResult | Exception]
-# A turn is what is sent in one go over one connection, and the replies, an error where Redis refused a command.
+# Yields the commands of each round trip, and receives the replies, an error for each refused command.
 EnqueueExchange = Generator[list[Command], list[Any], EnqueueResults]
 
 
 @dataclass(frozen=True, slots=True)
 class DurabilityPolicy:
-    """Under which terms jobs are enqueued: how safe before the answer, and in how many seconds."""
+    """The durability that an enqueue waits for, and for how many seconds."""
 
     durability: Durability = ACCEPTED
     seconds: float = 10.0
@@ -39,23 +39,23 @@ def enqueue_exchange(
     script: Script,
     new_jobs: Sequence[NewJob],
     known_seconds: float,
-    durability_policy: DurabilityPolicy,
+    policy: DurabilityPolicy,
     durability_marker: str,
 ) -> EnqueueExchange:
-    """Enqueue orders in one turn, two if Redis does not have the script; return one answer for each.
+    """Enqueue jobs in one round trip, two if Redis does not have the script; return a result for each.
 
     Raises:
-        NotDurableError: they were accepted, and are not known to be as safe as the terms say.
+        NotDurableError: they were accepted, but the durability could not be confirmed.
     """
     calls = [new_jobs[start : start + JOBS_PER_CALL] for start in range(0, len(new_jobs), JOBS_PER_CALL)]
     enqueues: list[Command] = [
         ("EVALSHA", script.sha, 0, *transitions.enqueue_arguments(some, known_seconds)) for some in calls
     ]
-    ends_at = time.monotonic() + durability_policy.seconds
+    ends_at = time.monotonic() + policy.seconds
 
     def waits() -> list[Command]:
         left = ends_at - time.monotonic()
-        return durability_policy.durability.commands(
+        return policy.durability.commands(
             durability_marker, max(1, round(1000 * (left - min(ANSWER_SECONDS, left / 2))))
         )
 
@@ -67,7 +67,7 @@ def enqueue_exchange(
     answers = _read(script, calls, replies[: len(calls)])
     if any(isinstance(answer, EnqueueResult) for answer in answers):
         try:
-            unmet_durability = durability_policy.durability.unmet_durability(replies[len(calls) :])
+            unmet_durability = policy.durability.unmet_durability(replies[len(calls) :])
         except NoWaitAofError:
             unmet_durability = unsynced((yield [AOF_SETTINGS])[0])
         if unmet_durability is not None:

@@ -1,6 +1,6 @@
-"""Turns of talk with Redis, each over one connection and before a deadline. No turn is repeated here.
+"""Round trips to Redis, each over one connection and with a deadline. None is repeated.
 
-The clients of the `redis` package do not tell whether a call that failed had been sent, nor take a deadline for one.
+The `redis` package does not report whether a failed call was sent, and takes no deadline for a call.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ MIN_SECONDS = 0.001
 
 
 def run_exchange(client: "redis.Redis", exchange: EnqueueExchange, seconds: float) -> EnqueueResults:
-    """Hold a talk within so many seconds, connecting apart.
+    """Run an exchange within some seconds, after connecting.
 
     Raises:
-        RedisUnavailableError: Redis is away; `may_be_done` tells whether it may have heard.
+        RedisUnavailableError: Redis cannot be reached; `may_be_done`: it may have executed the commands.
     """
     deadline = time.monotonic() + seconds
     commands = next(exchange)
@@ -50,7 +50,7 @@ def _round_trip(client: "redis.Redis", commands: Sequence[Command], deadline: fl
                 replies.append(error)
     except UNAVAILABLE as error:
         raise unavailable(error, sent=sent) from error
-    except ResponseError as error:  # to the greeting, or to the PING that a connection gets after a long rest
+    except ResponseError as error:  # to the handshake, or to the PING of an idle connection
         raise (refuses(error) or unavailable(error)) from error
     finally:
         if connection is not None:
@@ -63,7 +63,7 @@ def _round_trip(client: "redis.Redis", commands: Sequence[Command], deadline: fl
 async def run_exchange_async(
     client: "redis.asyncio.Redis", exchange: EnqueueExchange, seconds: float
 ) -> EnqueueResults:
-    """`run_exchange`, in an event loop; connecting is within the time."""
+    """`run_exchange` in an event loop; the time includes connecting."""
     deadline = time.monotonic() + seconds
     commands = next(exchange)
     while True:
@@ -84,8 +84,7 @@ async def _round_trip_async(client: "redis.asyncio.Redis", commands: Sequence[Co
             sent = True
             await connection.send_packed_command(connection.pack_commands(commands))
             for command in commands:
-                reply = await _read_reply(connection, _reply_timeout(command, connection, deadline))
-                replies.append(reply)
+                replies.append(await _read_reply(connection, _reply_timeout(command, connection, deadline)))  # noqa: PERF401
     except UNAVAILABLE as error:
         raise unavailable(error, sent=sent) from error
     except ResponseError as error:
@@ -105,19 +104,19 @@ async def _read_reply(connection: Any, seconds: float) -> Any:
         reply = await connection.read_response(timeout=seconds)
     except ResponseError as error:
         return error
-    if reply is None:  # none of our commands is answered with nothing: this one is not answered yet
+    if reply is None:  # no reply yet: none of our commands returns nil
         raise TimeoutError
     return reply
 
 
 def _reply_timeout(command: Command, connection: Any, deadline: float) -> float:
-    """Return for how long to listen: as long as the client does to any reply, to one that is waited for to the end."""
+    """Return the timeout of a reply: the client's, or for WAIT and WAITAOF the time until the deadline."""
     left = max(MIN_SECONDS, deadline - time.monotonic())
     usual = connection.socket_timeout
     return left if usual is None or str(command[0]).startswith("WAIT") else min(left, usual)
 
 
 def _demoted(replies: Sequence[Any]) -> bool:
-    """Whether the server is a replica now: the name may lead to another one by now, over a new connection."""
+    """Return whether the server is a replica now: a new connection may reach the new primary."""
     refusals = (refuses(reply) for reply in replies if isinstance(reply, ResponseError))
     return any(refusal is not None and refusal.trouble is Trouble.READ_ONLY for refusal in refusals)

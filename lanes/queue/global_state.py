@@ -1,4 +1,4 @@
-"""What stops all lanes: a hold of everything, an outage, or the brake of all."""
+"""What stops all lanes: the global hold, an outage, or the brake of all lanes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +10,8 @@ from lanes.storage.stored import JsonMixin, StoredHash
 class Outage(JsonMixin):
     """An outage of the API. Times in seconds; `since` since the epoch.
 
-    `next_probe_in` is 0 when a probe may go out, or is out. `half_open_limit` tells how many requests may be out at a time: more
-    than 1 once probes are answered.
+    `next_probe_in` is 0 if a probe may be sent, or is in flight. `half_open_limit` requests may be in flight at a time:
+    more than 1 once probes are answered.
     """
 
     since: float
@@ -21,9 +21,9 @@ class Outage(JsonMixin):
 
 @dataclass(frozen=True, slots=True)
 class AllBrake(JsonMixin):
-    """All lanes are on the brake: several were refused with the same `status`, and nothing was delivered anywhere.
+    """The brake of all lanes: several lanes were refused with the same `status`, and nothing was delivered anywhere.
 
-    Times in seconds; `since` since the epoch. `next_probe_in` is 0 when a probe may go out, or is out.
+    Times as in `Outage`.
     """
 
     since: float
@@ -33,9 +33,9 @@ class AllBrake(JsonMixin):
 
 @dataclass(frozen=True, slots=True)
 class GlobalState:
-    """`hold`, `held_by` and `held_at` (seconds since the epoch) are None unless everything is held.
+    """`hold`, `held_by` and `held_at` (seconds since the epoch) are None unless all lanes are held.
 
-    There is never both an `outage` and a `brake` of all.
+    `outage` and `brake` exclude each other.
     """
 
     hold: str | None = None
@@ -60,5 +60,5 @@ class GlobalState:
         return cls(found.text("hold"), found.text("held_by") or "", found.time("held_at") or 0.0, outage, brake)
 
     def hold_as_json(self) -> dict[str, Any] | None:
-        """Return the hold of everything as plain values, None when there is none."""
+        """Return the global hold as plain values, or None."""
         return None if self.hold is None else {"reason": self.hold, "by": self.held_by, "at": self.held_at}

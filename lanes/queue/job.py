@@ -1,4 +1,4 @@
-"""What a job is, what states it has, and what became of its attempts."""
+"""A job, its states and its attempts."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from lanes.versions import DEFAULT_VERSION
 
 @contextlib.contextmanager
 def reading(what: str) -> Iterator[None]:
-    """Raise whatever is wrong with something stored as a `StoredJobError`, which repeats nothing of it."""
+    """Raise errors of reading stored data as a `StoredJobError`, whose message does not contain the data."""
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -23,7 +23,7 @@ def reading(what: str) -> Iterator[None]:
 
 
 class State(StrEnum):
-    """Where a job is. Every accepted job is in exactly one of these."""
+    """State of a job. Every accepted job is in exactly one."""
 
     PENDING = "pending"
     IN_FLIGHT = "in_flight"
@@ -35,12 +35,12 @@ class State(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing more happens to the job unless a person acts."""
+        """Whether the job stays so unless a person acts."""
         return self not in (State.PENDING, State.IN_FLIGHT)
 
 
 class Reason(StrEnum):
-    """Why a job is a dead letter, or expired, or was cancelled by hand."""
+    """Why a job is a dead letter, expired or purged."""
 
     REFUSED = "refused"
     EXHAUSTED = "exhausted"
@@ -52,12 +52,11 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request for a job, ended. Times in seconds since the epoch by the clock of Redis.
+    """An ended request for a job. Times in seconds since the epoch by the clock of Redis.
 
     `outcome` is `delivered`, `retry`, `unconfirmed` (it is unknown whether the API took it), `throttled`, `requeued`
-    (another token was to be had), a `Reason`, or `lost` when its lease ended without a report.
-    `detail` holds what the worker noted: `status`, `message`, `code`, `trace_id`, `seconds`, `worker`,
-    `opportunity_id`, `new`, `warning`.
+    (sent again with another token), a `Reason`, or `lost` if its lease ended without a report. `detail` may have
+    `status`, `message`, `code`, `trace_id`, `seconds`, `worker`, `opportunity_id`, `new`, `warning`.
     """
 
     number: int
@@ -71,20 +70,15 @@ class Attempt:
         """Read one line of the attempts list.
 
         Raises:
-            StoredJobError: it is none.
+            StoredJobError: it cannot be read.
         """
         with reading("an attempt"):
             number, outcome, started, ended, detail = line.split(b" ", 4)
-            return cls(
-                int(number),
-                outcome.decode(),
-                int(started) / MICROSECONDS,
-                int(ended) / MICROSECONDS,
-                dict(json.loads(detail)),
-            )
+            started_at, ended_at = int(started) / MICROSECONDS, int(ended) / MICROSECONDS
+            return cls(int(number), outcome.decode(), started_at, ended_at, dict(json.loads(detail)))
 
     def line(self) -> str:
-        """Return it as `parse` reads it."""
+        """Return the line that `parse` reads."""
         started, ended = (round(at * MICROSECONDS) for at in (self.started_at, self.ended_at))
         return f"{self.number} {self.outcome} {started} {ended} {json.dumps(self.detail)}"
 
@@ -95,13 +89,12 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it stands in Redis. Times in seconds since the epoch by the clock of Redis, None where not set.
+    """A stored job. Times in seconds since the epoch by the clock of Redis, None if not set.
 
-    `body` is None once the job is delivered or cancelled: content is not kept longer than it is needed. `original` is
-    the body as it was accepted, when a person edited it since, at `edited_at`. `event_time` is the service's.
-    `attempt` numbers the newest release; `failures` counts those that used up one of the allowed attempts.
-    `merged_into` is the job that carries this one: what became of that became of this, so `state`, `reason`, `ended_at`
-    and `attempts` are the carrier's. `version` is that of the API that its body was checked for, and is sent with.
+    `body` is None once the job is delivered or cancelled: content is not kept longer than needed. `original` is the
+    accepted body if a person edited it, at `edited_at`. `event_time` is the service's. `attempt` is the number of the
+    newest release; `failures` counts those that spent one of the allowed attempts. A merged job has `state`, `reason`,
+    `ended_at` and `attempts` of the job `merged_into`. `version` is the API version of its body.
     """
 
     id: str
@@ -127,17 +120,12 @@ class Job:
 
     @classmethod
     def parse(
-        cls,
-        job_id: str,
-        fields: dict[bytes, bytes],
-        body: bytes | None,
-        attempts: list[bytes],
-        original: bytes | None = None,
+        cls, job_id: str, fields: dict[bytes, bytes], body: bytes | None, attempts: list[bytes], original: bytes | None
     ) -> "Job":
-        """Read a job from its hash, its body, its attempts and its body before it was edited.
+        """Read a job from its hash, body, attempts and original body.
 
         Raises:
-            StoredJobError: they are not those of a job.
+            StoredJobError: they cannot be read.
         """
         with reading(f"job {job_id!r}"):
             found = StoredHash(fields)
@@ -164,43 +152,35 @@ class Job:
                 event_time=found.time("event_time"),
             )
 
-    def with_outcome_of(self, merge_target: "Job") -> "Job":
-        """Return this job with what became of the one that it was merged into."""
-        return replace(
-            self,
-            state=merge_target.state,
-            attempt=merge_target.attempt,
-            failures=merge_target.failures,
-            ended_at=merge_target.ended_at,
-            reason=merge_target.reason,
-            version=merge_target.version,
-            attempts=merge_target.attempts,
-        )
+    def with_outcome_of(self, target: "Job") -> "Job":
+        """Return this job with the outcome of the one that it was merged into."""
+        names = ("state", "attempt", "failures", "ended_at", "reason", "version", "attempts")
+        return replace(self, **{name: getattr(target, name) for name in names})
 
     @property
     def is_dead_letter(self) -> bool:
-        """Whether it is among the dead letters: dead or expired, kept until a person decides."""
+        """Whether it is dead or expired, and kept until a person decides."""
         return self.state in (State.DEAD, State.EXPIRED)
 
     @property
     def opportunity_id(self) -> str | None:
-        """The id that the API gave to the opportunity, once delivered; None where its answer did not hold one."""
+        """The opportunity's id in the API, once delivered; None if the answer did not have it."""
         return self._delivery.get("opportunity_id")
 
     @property
     def new(self) -> bool | None:
-        """Whether the delivery created the opportunity (True) or updated it (False); None where not known."""
+        """Whether the delivery created the opportunity (True) or updated it (False); None if unknown."""
         return self._delivery.get("new")
 
     @property
     def warning(self) -> str | None:
-        """What was odd about the answer that delivered it; of a dead letter, what its last answer hints at."""
+        """A warning about the answer that delivered it, or about the last answer of a dead letter."""
         last = self.attempts[-1].detail if self.attempts else {}
         return (self._delivery or last).get("warning")
 
     @property
     def message(self) -> str | None:
-        """What the API, or the network, said to the last attempt; of a dead letter, why it died."""
+        """The error of the last attempt, from the API or the network; None once delivered."""
         return None if self._delivery or not self.attempts else self.attempts[-1].detail.get("message")
 
     @property
@@ -210,7 +190,7 @@ class Job:
 
     @property
     def _delivery(self) -> dict[str, Any]:
-        """What the attempt that delivered it noted: the first that did, whatever a later one came to."""
+        """The detail of the first attempt that delivered it."""
         delivered = (attempt.detail for attempt in self.attempts if attempt.outcome == State.DELIVERED)
         return next(delivered, {})
 

@@ -1,4 +1,4 @@
-"""A lane in numbers, and the counts of all."""
+"""State of a lane."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ COUNTS = ("accepted", *(state.value for state in State), "retried", "throttled",
 
 
 def read_counts(fields: dict[bytes, bytes]) -> dict[str, int]:
-    """Return every count, 0 where nothing was counted yet."""
+    """Return every count, 0 if missing."""
     return {name: int(fields.get(name.encode(), 0)) for name in COUNTS}
 
 
 class HoldCause(StrEnum):
-    """Who holds a lane: a person, or the API's refusal of its credential; or both."""
+    """Why a lane is held: by a person, or because the API refused its credential; or both."""
 
     OPERATOR = "operator"
     AUTHORIZATION = "authorization"
 
 
 def hold_text(held_by: str | None, hold: str | None, unauthorized: str | None) -> str:
-    """Return who holds a lane and why, each cause with its reason; empty when it is not held."""
+    """Return each cause of a hold with its reason; empty if the lane is not held."""
     if hold is None:
         return ""
     beside = unauthorized is not None and held_by != HoldCause.AUTHORIZATION
@@ -34,10 +34,10 @@ def hold_text(held_by: str | None, hold: str | None, unauthorized: str | None) -
 
 @dataclass(frozen=True, slots=True)
 class Brake(JsonMixin):
-    """A lane is on the brake: its requests were refused one after the other, and it sends single probes.
+    """The brake of a lane: its requests were refused in a row, and it sends single probes.
 
-    Times in seconds; `since` since the epoch. `next_probe_in` is 0 when a probe may go out, or is out. `refusals` in a
-    row without a delivery; `status` is that of the last of them.
+    Times in seconds; `since` since the epoch. `next_probe_in` is 0 if a probe may be sent, or is in flight. `refusals`
+    in a row without a delivery; `status` is that of the last.
     """
 
     since: float
@@ -47,22 +47,21 @@ class Brake(JsonMixin):
 
     @property
     def text(self) -> str:
-        """What closed it, in words."""
+        """What closed it, as text."""
         return f"{self.refusals} refusal{'s' * (self.refusals != 1)} in a row, the last with status {self.status}"
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A location's lane in numbers. Times in seconds; `due_in` is None when nothing will be released by itself.
+    """State of a location's lane. Times in seconds; `due_in` is None if nothing will be released automatically.
 
-    `window_used` counts requests that the server may still have in its window, those of others too; `day_used` those of
-    its day. `failing` counts requests that failed in a row by the API's fault, once they are so many that the lane
-    sends single probes, else 0. `burst`, `daily` and `weight` are None unless they were set for the location.
-    `oldest` is for how long the oldest of its jobs has been waiting that could have been sent by now, None when there
-    is none; `held_at` is since when the lane is held, seconds since the epoch; it identifies the hold when it is ended.
-    `hold` and `held_by` are a person's, where one holds the lane, else those of authorization; `unauthorized` is why
-    the location's credential was refused, while that is a cause of the hold. A lane may be on the `brake` and held.
-    `api_burst` and `api_daily` are the limits that the API said it applies, None until it did.
+    `window_used` and `day_used` count requests in the server's window and day, including those of others.
+    `failing` counts API failures in a row if they limit the lane to single probes, else 0. `burst`, `daily` and
+    `weight` are None unless set for the location. `oldest` is for how long the oldest job that could be sent has
+    waited, or None. `held_at` is the time of the hold, seconds since the epoch; it identifies the hold.
+    `hold` and `held_by` are a person's if one holds the lane, else those of authorization; `unauthorized` is why the
+    credential was refused, if that is a cause of the hold. A lane may be on the `brake` and held. `api_burst` and
+    `api_daily` are the limits in the API's headers, None until known.
     """
 
     location_id: str
@@ -85,7 +84,7 @@ class Lane:
 
     @property
     def hold_causes(self) -> tuple[HoldCause, ...]:
-        """The causes of its hold; none when it is not held."""
+        """The causes of its hold; empty if it is not held."""
         if self.hold is None:
             return ()
         by_person = self.held_by != HoldCause.AUTHORIZATION
@@ -94,7 +93,7 @@ class Lane:
 
     @property
     def hold_text(self) -> str:
-        """Who holds it and why, each cause with its reason; empty when it is not held."""
+        """Each cause of its hold with its reason; empty if it is not held."""
         return hold_text(self.held_by, self.hold, self.unauthorized)
 
     @classmethod
@@ -128,11 +127,11 @@ class Lane:
         )
 
     def burst_in_force(self, cap: int | None) -> RateLimit:
-        """Return how many requests a window takes, and who says so; `cap` is that of the settings."""
+        """Return the limit of the rate window and its source; `cap` is that of the settings."""
         return limit_in_force(cap if self.burst is None else self.burst, self.api_burst, DEFAULT_BURST)
 
     def daily_in_force(self, cap: int | None) -> RateLimit:
-        """Return how many requests a day takes, and who says so; `cap` is that of the settings."""
+        """Return the limit of the day and its source; `cap` is that of the settings."""
         return limit_in_force(cap if self.daily is None else self.daily, self.api_daily, DEFAULT_DAILY)
 
     def as_json(self) -> dict[str, Any]:

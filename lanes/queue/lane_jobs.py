@@ -1,4 +1,4 @@
-"""The jobs of a lane as somebody looks at them, and those that were merged into one."""
+"""The jobs of a lane for display, and jobs merged into one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from lanes.storage.stored import MICROSECONDS, JsonMixin, StoredHash
 
 @dataclass(frozen=True, slots=True)
 class QueuedJob(JsonMixin):
-    """A job where it stands, without its content. Times in seconds since the epoch, None where there is none.
+    """A job in its lane, without its body. Times in seconds since the epoch, None if not set.
 
-    `until` is the end of its wait or its lease; `blocked_count` counts the jobs of its record that stand behind it.
+    `until` is the end of its delay or its lease; `blocked_count` is the number of jobs of its record that it blocks.
     """
 
     id: str
@@ -29,7 +29,7 @@ class QueuedJob(JsonMixin):
 
     @classmethod
     def parse(cls, reply: Sequence[Any]) -> "QueuedJob":
-        """Read a job of the reply of `lane_jobs.lua`."""
+        """Read a job from the reply of `lane_jobs.lua`."""
         job_id, until, blocked_count, stored = reply
         fields = StoredHash(stored)
         return cls(
@@ -49,9 +49,7 @@ class QueuedJob(JsonMixin):
 
 @dataclass(frozen=True, slots=True)
 class LaneJobs:
-    """A part of the jobs of each place of a lane: the next of those that may be sent, the next of those that wait for a
-    time, both heads of their records only; some in flight; and the latest letters, found among the newest of all lanes.
-    """
+    """A page of the jobs of a lane: ready and delayed ones (active jobs only), some in flight, recent dead letters."""
 
     ready: tuple[QueuedJob, ...]
     ready_total: int

@@ -1,4 +1,4 @@
-"""What goes into a lane, and what is said to it."""
+"""A new job and the result of enqueueing it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from lanes.versions import DEFAULT_VERSION
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A validated job on its way into a lane. Times in seconds since the epoch; windows in seconds."""
+    """A validated job to enqueue. Times in seconds since the epoch."""
 
     id: str
     location_id: str
@@ -29,7 +29,7 @@ class NewJob:
 
 
 class EnqueueStatus(StrEnum):
-    """What `enqueue` said to an order."""
+    """The answer of `enqueue`."""
 
     ACCEPTED = "accepted"
     KNOWN = "known"
@@ -38,14 +38,14 @@ class EnqueueStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EnqueueResult:
-    """The answer to an order: the id is that of the earlier job when it was known already."""
+    """The result of an enqueue: `id` is that of the earlier job if it was known already."""
 
     status: EnqueueStatus
     id: str
 
 
 class NotDurableError(LanesError):
-    """Jobs were accepted, but are not known to be as safe as was asked; `answers` are those of the enqueue."""
+    """Jobs were accepted, but the durability could not be confirmed; `answers` are those of the enqueue."""
 
     def __init__(self, message: str, answers: Sequence[EnqueueResult | Exception]) -> None:
         super().__init__(message)

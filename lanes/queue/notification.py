@@ -1,4 +1,4 @@
-"""A notice of something that the lanes made so, on its way to whoever wants to know."""
+"""A notification from the lanes."""
 
 import json
 from dataclasses import dataclass, field
@@ -10,11 +10,10 @@ from lanes.storage.stored import MICROSECONDS
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """`event` is one of those that docs/outages.md lists, like `lane_held`, or `limit_changed`, which is only logged.
+    """`event` is one of docs/outages.md, like `lane_held`, or `limit_changed`, which is only logged.
 
-    Times in seconds.
-
-    `at` since the epoch; `age` when it was taken. `new` unless somebody took it before. `stored` is what Redis has.
+    Times in seconds: `at` since the epoch, `age` when it was claimed. `new` unless it was claimed before. `stored` is
+    its text in Redis.
     """
 
     id: str
@@ -30,9 +29,9 @@ class Notification:
         """Read the reply of `claim_notification.lua`.
 
         Raises:
-            StoredJobError: it is none.
+            StoredJobError: it cannot be read.
         """
-        with reading("a notice"):
+        with reading("a notification"):
             facts = json.loads(stored)
             notification_id, event = facts.pop("id"), facts.pop("event")
             at = int(notification_id.partition("-")[0]) / MICROSECONDS

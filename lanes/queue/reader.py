@@ -1,7 +1,7 @@
-"""What stands in Redis, read: lanes, jobs, counts; and how a script is called."""
+"""Reads lanes, jobs and counts from Redis, and runs scripts."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import redis
 from redis.exceptions import NoScriptError, ResponseError
@@ -25,22 +25,21 @@ LANES_IN_A_CALL = 100
 
 
 def merge_targets(jobs: Sequence[Job | None]) -> list[str]:
-    """Return the ids of the jobs that some of these were merged into, each once."""
+    """Return the ids of the jobs that these were merged into, each once."""
     return sorted({job.merged_into for job in jobs if job and job.merged_into})
 
 
-def with_merge_outcomes(jobs: Sequence[Job | None], carriers: Mapping[str, Job | None]) -> list[Job | None]:
-    """Return the jobs, those that were merged with what became of their carriers, as far as these are still there."""
+def with_merge_outcomes(jobs: Sequence[Job | None], targets: Mapping[str, Job | None]) -> list[Job | None]:
+    """Return the jobs; a merged one has the outcome of its merge target, if that still exists."""
     return [
-        job.with_outcome_of(merge_target) if job and (merge_target := carriers.get(job.merged_into or "")) else job
-        for job in jobs
+        job.with_outcome_of(target) if job and (target := targets.get(job.merged_into or "")) else job for job in jobs
     ]
 
 
 class LaneReader:
-    """Reads what the transitions of `LaneStore` made. Thread-safe.
+    """Reads the state of the lanes. Thread-safe.
 
-    Errors: `RedisUnavailableError` when Redis is away, `ScriptError` when a script fails.
+    Errors: `RedisUnavailableError` if Redis cannot be reached, `ScriptError` if a script fails.
     """
 
     def __init__(self, client: "redis.Redis", prefix: str = DEFAULT_PREFIX, *, test_clock: bool = False) -> None:
@@ -57,10 +56,10 @@ class LaneReader:
         return self._client
 
     def check_schema(self) -> None:
-        """See that the data have the layout of this version.
+        """Check that the data have the layout of this version.
 
         Raises:
-            RedisUnavailableError: they have another, or Redis is away.
+            RedisUnavailableError: they have another, or Redis cannot be reached.
         """
         with own_errors():
             try:
@@ -75,10 +74,11 @@ class LaneReader:
         return build(self.prefix, name, *values)
 
     def script(self, name: str) -> Script:
-        """Return the script of a transition as this store sends it."""
+        """Return a script for the keys of this store."""
         return load(name, self.prefix, test_clock=self._test_clock)
 
-    def _run(self, name: str, *arguments: Argument) -> Any:
+    def run(self, name: str, *arguments: Argument) -> Any:
+        """Run a script and return its reply."""
         script = self.script(name)
         try:
             try:
@@ -90,15 +90,15 @@ class LaneReader:
         except ResponseError as error:
             raise explain(script, error) from error
 
-    def run(self, name: str, *arguments: Argument) -> Any:
-        """Run a script for a store that keeps other things beside the lanes."""
-        return self._run(name, *arguments)
+    def run_text(self, name: str, *arguments: Argument) -> str:
+        """Run a script that returns text."""
+        return cast("bytes", self.run(name, *arguments)).decode()
 
     def run_many(self, name: str, calls: Iterable[Sequence[Argument]]) -> list[Any]:
-        """Call a script many times, each call atomic by itself, in one round trip.
+        """Run a script many times in one round trip. Each call is atomic.
 
         Raises:
-            ScriptError, RedisUnavailableError: a call failed; others of them may have been carried out.
+            ScriptError, RedisUnavailableError: a call failed; others may have been executed.
         """
         script = self.script(name)
         pipeline = self.client.pipeline(transaction=False)
@@ -115,16 +115,16 @@ class LaneReader:
         return replies
 
     def read(self, ask: Callable[["redis.Redis"], Any]) -> Any:
-        """Ask Redis something; what goes wrong is raised as the errors of this package."""
+        """Call the client; its errors are raised as those of this package."""
         with own_errors():
             return ask(self.client)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._client.close()
 
     def time(self) -> float:
-        """Return what the clock of Redis says, in seconds since the epoch."""
+        """Return the time of Redis in seconds since the epoch."""
         seconds, micros = self.read(lambda client: client.time())
         return float(seconds + micros / MICROSECONDS)
 
@@ -133,20 +133,20 @@ class LaneReader:
         return read_counts(self.read(lambda client: client.hgetall(self.key("counts"))))
 
     def global_state(self) -> GlobalState:
-        """Return what stops all lanes, if anything does."""
+        """Return what stops all lanes."""
         fields = self.read(lambda client: client.hgetall(self.key("global_state")))
         return GlobalState.parse(fields, self.time())
 
     def count_due(self, max_count: int, limits: DefaultLimits, unservable: str = "") -> DueJobs:
-        """Count what could be sent now, up to `max_count`, and tell when to ask again.
+        """Count the jobs that could be sent now, up to `max_count`, without locations that the worker cannot serve.
 
-        With the name of a worker in `unservable`, the locations that it cannot serve do not count (see `Consumer`).
+        `unservable` is as in `Consumer`.
         """
-        burst = "" if limits.burst is None else limits.burst
-        return transitions.count_due(self._run("count_due", max_count, burst, unservable))
+        due, wait = self.run("count_due", max_count, "" if limits.burst is None else limits.burst, unservable)
+        return DueJobs(due, transitions.seconds_until(wait))
 
     def lanes(self, location_ids: Iterable[str] | None = None) -> list[Lane]:
-        """Return every lane in numbers, in the order of the location ids; or these, as far as there are such lanes."""
+        """Return every lane, or those of these locations that exist, sorted by location id."""
         known = {name.decode() for name in self.read(lambda client: client.smembers(self.key("locations")))}
         names = sorted(known if location_ids is None else known.intersection(location_ids))
         lanes: list[Lane] = []
@@ -155,20 +155,20 @@ class LaneReader:
         return lanes
 
     def read_lanes(self, location_ids: Sequence[str]) -> list[Lane]:
-        """Return lanes in numbers, in the order asked for; of a location that never had a job, an empty one."""
-        replies = self._run("read_lanes", *location_ids)
+        """Return lanes in the given order; a location that never had a job has an empty one."""
+        replies = self.run("read_lanes", *location_ids)
         return [Lane.parse(name, reply) for name, reply in zip(location_ids, replies, strict=True)]
 
     def queue_position(self, job_id: str) -> QueuePosition | None:
-        """Tell where a job stands and what it waits for; None when there is none (any more)."""
-        return QueuePosition.parse(self._run("queue_position", job_id))
+        """Return where a job is and what it waits for; None for an unknown job."""
+        return QueuePosition.parse(self.run("queue_position", job_id))
 
     def lane_jobs(self, location_id: str, *, ready: int = 0, delayed: int = 0, max_count: int = 25) -> LaneJobs:
-        """Return at most so many jobs of each place of a lane, those of `ready` and `delayed` from these positions on."""
-        return LaneJobs.parse(self._run("lane_jobs", location_id, ready, delayed, max_count))
+        """Return at most `max_count` jobs of each state of a lane, from the positions `ready` and `delayed` on."""
+        return LaneJobs.parse(self.run("lane_jobs", location_id, ready, delayed, max_count))
 
     def merged_jobs(self, job_id: str, max_count: int) -> MergedJobs:
-        """Return how many jobs were merged into this one, and the ids of at most so many, any of them."""
+        """Return how many jobs were merged into this one, and at most `max_count` ids of them."""
         name = self.key("merged_jobs", job_id)
         total = self.read(lambda client: client.scard(name))
         some = self.read(lambda client: client.srandmember(name, max_count)) if total else []
@@ -180,22 +180,20 @@ class LaneReader:
         return sorted(merged_id.decode() for merged_id in found)
 
     def job(self, job_id: str) -> Job | None:
-        """Return a job with its body and attempts, or None when there is none (any more)."""
+        """Return a job with its body and attempts, or None if it does not exist."""
         return self.jobs([job_id])[0]
 
     def jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
-        """Return jobs in the order asked for, those that were merged with what became of their carriers."""
+        """Return jobs in the given order; merged ones have the outcome of their merge targets."""
         jobs = self.read_jobs(job_ids)
-        carriers = merge_targets(jobs)
-        return (
-            with_merge_outcomes(jobs, dict(zip(carriers, self.read_jobs(carriers), strict=True))) if carriers else jobs
-        )
+        targets = merge_targets(jobs)
+        return with_merge_outcomes(jobs, dict(zip(targets, self.read_jobs(targets), strict=True))) if targets else jobs
 
     def read_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
-        """Return jobs as they stand, in the order asked for; None for one that is not there (any more)."""
-        return transitions.jobs(job_ids, self._run("read_jobs", *job_ids))
+        """Return jobs as they are stored, in the given order; None for one that does not exist."""
+        return transitions.jobs(job_ids, self.run("read_jobs", *job_ids))
 
     def summarize(self, job_ids: Sequence[str]) -> list[DeadLetterSummary | None]:
-        """Return dead letters in short, in the order asked for; None for what is none (any more)."""
-        reply = self._run("summarize", *job_ids)
+        """Return summaries in the given order; None for a job that is no dead letter."""
+        reply = self.run("summarize", *job_ids)
         return [DeadLetterSummary.parse(job_id, values) for job_id, values in zip(job_ids, reply, strict=True)]

@@ -1,13 +1,13 @@
-"""What the transitions answer: the job that was released, or that none was; what was taken back; what is due."""
+"""Results of the transitions."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A job that the caller must send now, before its lease ends. `body` is the JSON to send.
+    """A job to send before its lease ends. `body` is the JSON to send, `version` its API version.
 
-    `merged_count` counts the jobs that were merged into it; `version` is that of the API that the body is for.
+    `merged_count` is the number of jobs merged into it.
     """
 
     id: str
@@ -22,14 +22,14 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """Nothing could be released. `seconds` until a lane is due, None when none will be by itself."""
+    """Nothing could be released. `seconds` until a lane is due, None if none will be automatically."""
 
     seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a transition answered, and the job that the same call released, if it was asked to."""
+    """The answer of a transition, and the job that the same call released, if requested."""
 
     code: str
     next: Released | Idle | None
@@ -37,7 +37,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Reclaimed:
-    """A job whose attempt was lost. `buried` when that was its last."""
+    """A job whose attempt was lost. `buried` if that was its last."""
 
     id: str
     location_id: str
@@ -47,7 +47,7 @@ class Reclaimed:
 
 @dataclass(frozen=True, slots=True)
 class DueJobs:
-    """Jobs that could be sent now, counted up to a limit, and seconds until a lane is due (None: none will be)."""
+    """Number of jobs that could be sent now, up to a limit, and seconds until a lane is due (None: none will be)."""
 
     due: int
     seconds: float | None

@@ -1,7 +1,4 @@
-"""The calls of the scripts, in and out: arguments from values, values from replies.
-
-Nothing here talks to Redis, so that the synchronous and the asynchronous faces share it.
-"""
+"""Arguments and replies of the scripts, without I/O: shared by the synchronous and the asynchronous store."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +7,7 @@ from typing import Any
 from lanes.queue.dead_letter import ActionResult, DeadLetter
 from lanes.queue.job import Job, Reason
 from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
-from lanes.queue.results import DueJobs, Idle, Reclaimed, Released, Result
+from lanes.queue.results import Idle, Released, Result
 from lanes.storage.scripts import Argument
 from lanes.storage.stored import MICROSECONDS
 from lanes.versions import DEFAULT_VERSION
@@ -18,9 +15,9 @@ from lanes.versions import DEFAULT_VERSION
 
 @dataclass(frozen=True, slots=True)
 class DefaultLimits:
-    """What the settings say of every location: at most `burst` requests in `window` seconds, `daily` in 24 hours.
+    """The limits of the settings for each location: `burst` requests in `window` seconds, `daily` in 24 hours.
 
-    A limit is None where nobody set it: then the one that the API tells holds, up and down, and its default until then.
+    A limit is None if not set: then the limit in the API's headers applies, and until known the default.
     """
 
     burst: int | None
@@ -30,9 +27,9 @@ class DefaultLimits:
 
 @dataclass(frozen=True, slots=True)
 class RateLimitInfo:
-    """What an answer of the API told of a location's budgets, None where it did not say; times in seconds.
+    """Rate limits in the headers of an answer, None if missing; times in seconds.
 
-    `left` of `burst` requests in `window` are free, `day_left` of `daily` until the day begins anew in `day_resets_in`.
+    `left` of `burst` requests in `window` are free, and `day_left` of `daily` until the reset in `day_resets_in`.
     """
 
     burst: int | None = None
@@ -43,19 +40,17 @@ class RateLimitInfo:
     day_resets_in: float | None = None
 
     def as_argument(self) -> str:
-        """Return it as `include/learn.lua` reads it."""
-        window = None if self.window is None else microseconds(self.window)
-        day_resets_in = None if self.day_resets_in is None else microseconds(self.day_resets_in)
+        """Return it as `sync_rate_limits.lua` reads it."""
+        window, day_resets_in = optional_time(self.window), optional_time(self.day_resets_in)
         values = (self.burst, self.left, window, self.daily, self.day_left, day_resets_in)
-        return " ".join("-" if value is None else str(value) for value in values)
+        return " ".join("-" if value in (None, "") else str(value) for value in values)
 
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """Who releases and under which terms: the worker's name, its lease and retention in seconds, the limits.
+    """Who releases jobs: the worker's name, its lease and retention in seconds, the limits.
 
-    `unservable` is the name under which `CredentialStore.mark_unservable` noted the locations that are not released to this
-    worker; empty when it can serve all.
+    `unservable` is the worker of `CredentialStore.mark_unservable` whose locations are skipped; empty for none.
     """
 
     worker: str
@@ -67,9 +62,9 @@ class Consumer:
 
 @dataclass(frozen=True, slots=True)
 class AttemptReport:
-    """What every outcome says of its attempt: which one it was, its JSON detail, and what the answer told.
+    """The report of an attempt, with its JSON detail.
 
-    `rate_limits` is None when no answer came; an answer that told nothing of the budgets is `RateLimitInfo()`.
+    `rate_limits` is None without an answer, and `RateLimitInfo()` for an answer without rate limits.
     """
 
     job_id: str
@@ -81,8 +76,8 @@ class AttemptReport:
 
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
-    """What makes an outage, and how the API is probed then: so many failures in a row of the API itself, over so many
-    locations; gaps between probes that grow from `gap` to `max_gap` seconds.
+    """What makes an outage: `failures` of the API in a row, over `locations`. Seconds between probes grow from `gap` to
+    `max_gap`.
     """
 
     failures: int
@@ -91,16 +86,16 @@ class BreakerPolicy:
     max_gap: float
 
     def as_argument(self) -> str:
-        """Return it as `include/outage.lua` reads it."""
+        """Return it as `outage.lua` reads it."""
         return f"{self.failures} {self.locations} {microseconds(self.gap)} {microseconds(self.max_gap)}"
 
 
 @dataclass(frozen=True, slots=True)
 class CountedRefusal:
-    """A refusal that counts towards the brake of its lane: `limit` of them in a row, with no delivery, close it.
+    """A refusal that counts towards the brake of its lane: `limit` of them in a row, without a delivery, close it.
 
-    On the brake, single probes go out with gaps that grow from `gap` to `max_gap` seconds. `status` is that of the
-    answer; `shape` stands for its message (one word, no content), and is the same where refusals are alike.
+    Seconds between probes grow from `gap` to `max_gap`. `status` is that of the answer; `shape` is one word without
+    content for its message, equal for similar refusals.
     """
 
     limit: int
@@ -110,15 +105,15 @@ class CountedRefusal:
     shape: str
 
     def as_argument(self) -> str:
-        """Return it as `include/brake.lua` reads it."""
+        """Return it as `brake.lua` reads it."""
         return f"{self.limit} {microseconds(self.gap)} {microseconds(self.max_gap)} {self.status} {self.shape}"
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """When a job that fails is given up: after so many attempts, or a failed one at this age in seconds.
+    """When a failed job becomes a dead letter: after `max_attempts`, or a failure at the age `max_age` in seconds.
 
-    `max_attempts` 0 is for a job that must not be sent again: the failed attempt is its last, even in an outage.
+    `max_attempts` 0 is for a job that must not be sent again, even in an outage.
     """
 
     max_attempts: int
@@ -134,26 +129,19 @@ def enqueue_arguments(new_jobs: Iterable[NewJob], idempotency_seconds: float) ->
     """Return the ARGV of `enqueue.lua`."""
     arguments: list[Argument] = [round(idempotency_seconds * 1000)]
     for new_job in new_jobs:
-        arguments += (
-            new_job.id,
-            new_job.location_id,
-            new_job.record,
-            new_job.body,
-            _time(new_job.not_before),
-            _time(new_job.expires_at),
-            new_job.service or "",
-            new_job.idempotency_key or "",
-            new_job.fingerprint,
-            new_job.priority,
-            int(new_job.merge),
-            _time(new_job.event_time),
-            "" if new_job.version == DEFAULT_VERSION else new_job.version,
-            int(new_job.expires_while_held),
-        )
+        arguments += (new_job.id, new_job.location_id, new_job.record, new_job.body)
+        arguments += (optional_time(new_job.not_before), optional_time(new_job.expires_at), new_job.service or "")
+        arguments += (new_job.idempotency_key or "", new_job.fingerprint, new_job.priority, int(new_job.merge))
+        arguments += (optional_time(new_job.event_time), _version(new_job), int(new_job.expires_while_held))
     return arguments
 
 
-def _time(seconds: float | None) -> int | str:
+def _version(new_job: NewJob) -> str:
+    return "" if new_job.version == DEFAULT_VERSION else new_job.version
+
+
+def optional_time(seconds: float | None) -> Argument:
+    """Return whole microseconds, or '' for None."""
     return "" if seconds is None else microseconds(seconds)
 
 
@@ -163,7 +151,7 @@ def accepted(reply: Sequence[bytes]) -> list[EnqueueResult]:
 
 
 def consumer_arguments(consumer: Consumer) -> list[Argument]:
-    """Return what a release knows of its seat: ARGV 1 to 3 of `release.lua`, and the last ones of an outcome."""
+    """Return ARGV 1 to 3 of `release.lua`, also the last ones of an outcome."""
     return [consumer.worker, microseconds(consumer.lease), consumer.unservable]
 
 
@@ -186,19 +174,11 @@ def result(reply: Sequence[Any]) -> Result:
         return Result(code, None)
     if not reply[1]:
         return Result(code, Idle(seconds_until(reply[2])))
-    job_id, location, attempt, failures, released_at, merged_count, version, *body = reply[1:]
+    job_id, location, attempt, failures, released_at, merged_count, version, *rest = reply[1:]
+    numbers = (attempt, failures, released_at / MICROSECONDS, merged_count)
+    body = rest[0] if rest and rest[0] else b""
     return Result(
-        code,
-        Released(
-            job_id.decode(),
-            location.decode(),
-            attempt,
-            failures,
-            released_at / MICROSECONDS,
-            merged_count,
-            version.decode() or DEFAULT_VERSION,
-            body[0] if body and body[0] else b"",
-        ),
+        code, Released(job_id.decode(), location.decode(), *numbers, version.decode() or DEFAULT_VERSION, body)
     )
 
 
@@ -206,21 +186,11 @@ def retry_arguments(
     delay: float, min_delay: float, outage: BreakerPolicy | None, retry_policy: RetryPolicy | None, reason: Reason
 ) -> list[Argument]:
     """Return ARGV 8 to 13 of `retry.lua`."""
-    limits: list[Argument] = (
-        ["", ""] if retry_policy is None else [retry_policy.max_attempts, microseconds(retry_policy.max_age)]
-    )
+    limits: list[Argument] = ["", ""]
+    if retry_policy is not None:
+        limits = [retry_policy.max_attempts, microseconds(retry_policy.max_age)]
     rule = "" if outage is None else outage.as_argument()
     return [microseconds(delay), rule, *limits, reason.value, microseconds(min_delay)]
-
-
-def hold_argument(reason: str, token_version: int) -> str:
-    """Return ARGV 9 of `bury.lua`: the version of the credential that was refused, and why; empty for no reason."""
-    return f"{token_version} {reason}" if reason else ""
-
-
-def held_at_argument(held_at: float | None) -> Argument:
-    """Return the argument of `resume.lua` and `resume_all.lua` that names the hold which was seen."""
-    return _time(held_at)
 
 
 def jobs(job_ids: Sequence[str], reply: Sequence[Any]) -> list[Job | None]:
@@ -241,43 +211,20 @@ def replayed(job_id: str, reply: Sequence[Any]) -> ActionResult:
 
 def purge_arguments(job_id: str, retention: float, seen: float | None) -> list[Argument]:
     """Return the ARGV of `purge.lua`."""
-    return [job_id, round(retention * 1000), _time(seen)]
+    return [job_id, round(retention * 1000), optional_time(seen)]
 
 
 def restore_arguments(dead_letter: DeadLetter) -> list[Argument]:
     """Return the ARGV of `restore.lua`."""
-    new_job = dead_letter.new_job
-    return [
-        new_job.id,
-        new_job.location_id,
-        new_job.record,
-        new_job.body,
-        dead_letter.original or b"",
-        dead_letter.reason,
-        microseconds(dead_letter.accepted_at),
-        microseconds(dead_letter.ended_at),
-        _time(new_job.event_time),
-        new_job.service or "",
-        new_job.priority,
-        max((attempt.number for attempt in dead_letter.attempts), default=0),
-        "" if new_job.version == DEFAULT_VERSION else new_job.version,
-        *(attempt.line() for attempt in dead_letter.attempts),
-    ]
-
-
-def reclaimed(reply: Sequence[Any]) -> list[Reclaimed]:
-    """Read the reply of `reclaim.lua`."""
-    return [
-        Reclaimed(reply[i].decode(), reply[i + 1].decode(), reply[i + 2], reply[i + 3] == b"buried")
-        for i in range(0, len(reply), 4)
-    ]
-
-
-def count_due(reply: Sequence[int]) -> DueJobs:
-    """Read the reply of `count_due.lua`."""
-    return DueJobs(reply[0], seconds_until(reply[1]))
+    new_job, attempts = dead_letter.new_job, dead_letter.attempts
+    arguments: list[Argument] = [new_job.id, new_job.location_id, new_job.record, new_job.body]
+    arguments += (dead_letter.original or b"", dead_letter.reason)
+    arguments += (microseconds(dead_letter.accepted_at), microseconds(dead_letter.ended_at))
+    arguments += (optional_time(new_job.event_time), new_job.service or "", new_job.priority)
+    arguments += (max((attempt.number for attempt in attempts), default=0), _version(new_job))
+    return [*arguments, *(attempt.line() for attempt in attempts)]
 
 
 def seconds_until(value: int) -> float | None:
-    """Read a number of microseconds, -1 for never."""
+    """Return seconds for microseconds, None for -1 (never)."""
     return None if value < 0 else value / MICROSECONDS

@@ -1,8 +1,8 @@
--- ack_notification: a notice has reached whom it is for, or is given up; or it is to be sent again later.
+-- ack_notification: a notification was sent or given up, or is sent again later.
 -- ARGV:
---   1 notice   as it was taken
---   2 delay    us until it is sent again, or '' when it is done with
--- Returns: 'settled' | 'postponed' | 'unknown', the last when another settled it before
+--   1 stored   the notification as it was claimed
+--   2 delay    us until it is sent again, or '' to remove it
+-- Returns: 'settled' | 'postponed' | 'unknown' when another worker acknowledged it before
 -- @include now
 if not redis.call('ZSCORE', key.notifications, ARGV[1]) then return 'unknown' end
 if ARGV[2] == '' then

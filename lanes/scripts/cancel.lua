@@ -1,14 +1,23 @@
--- cancel: the service takes back a job that is not on its way yet.
+-- cancel: cancels a pending job.
 -- Moves: pending -> cancelled
 -- ARGV:
 --   1 id
 --   2 retention   ms for which the job can still be read
--- Returns: 'cancelled', or why not: 'unknown', 'has_merged_jobs' when other jobs were merged into it, or the state that it is in
+-- Returns: 'cancelled', 'unknown', 'has_merged_jobs' when other jobs were merged into it, or the state it is in
 -- @include now
 -- @include queue/count
 -- @include queue/remove_pending
 -- @include queue/expire_keys
--- @include merge/forget_event
+-- forget_event(location, record, time): a job was cancelled; its fields no longer count as the latest.
+local function forget_event(location, record, time)
+  local event_times = key.event_times(location, record)
+  local known = redis.call('HGETALL', event_times)
+  for i = 1, #known, 2 do
+    local name = known[i]
+    if known[i + 1] == time and string.sub(name, 1, 1) ~= '@' then redis.call('HDEL', event_times, name) end
+  end
+end
+
 local job = redis.call('HMGET', key.job(ARGV[1]), 'state', 'location', 'record', 'merged_count', 'was_dead', 'event_time')
 if not job[1] then return 'unknown' end
 if job[1] ~= 'pending' then return job[1] end

@@ -1,9 +1,10 @@
--- check_global_state: whether the gate of all lanes is as it should. While it is shut, and only then, a location without a name is due
--- before all others. Changes nothing.
+-- check_global_state: checks what stops all lanes. Only then the first member of `due` is ''. Read-only.
 -- Returns: what is wrong, or ''
 local global_state = redis.call('HMGET', key.global_state, 'hold', 'half_open_limit', 'outage_since', 'cause')
 local all_paused, due = global_state[1] or global_state[2], redis.call('ZSCORE', key.due, '')
-if all_paused and not due then return 'all lanes are held, or an outage is on, and they go on' end
-if due and not all_paused then return 'all lanes are paused, and nothing pauses them' end
-if not global_state[2] ~= not global_state[3] or global_state[4] and not global_state[3] then return 'an outage, or the brake of all, is on by half' end
+if all_paused and not due then return 'all lanes are stopped, but releases go on' end
+if due and not all_paused then return 'nothing stops all lanes, but none is released' end
+if not global_state[2] ~= not global_state[3] or global_state[4] and not global_state[3] then
+  return 'the outage, or the brake of all lanes, is incomplete'
+end
 return ''

@@ -1,6 +1,6 @@
--- check_jobs: whether each job is where its state says, and nowhere else; and what is left of those that are gone. Changes nothing.
+-- check_jobs: checks that each job is only where its state says, and finds leftovers of removed jobs. Read-only.
 -- ARGV: ids of jobs
--- Returns: in turn the id of a job, the kind of what is wrong, and a text that tells it
+-- Returns: id of a job, kind of finding and text, repeated
 -- @include now
 -- @include queue/is_blocked
 local wrong = {}
@@ -8,40 +8,39 @@ local function add_finding(id, kind, text)
   wrong[#wrong + 1], wrong[#wrong + 2], wrong[#wrong + 3] = id, kind, text
 end
 
--- check_leftovers(id): what a job has beside it goes with it.
 local function check_leftovers(id)
   if redis.call('PTTL', key.body(id)) == -1 then add_finding(id, 'body', 'a body without a job') end
   for _, name in ipairs({ key.attempts(id), key.merged_jobs(id), key.original(id) }) do
-    if redis.call('PTTL', name) == -1 then add_finding(id, 'leftover', 'something is left of a job that is gone: ' .. name) end
+    if redis.call('PTTL', name) == -1 then add_finding(id, 'leftover', 'left over from a removed job: ' .. name) end
   end
 end
 
--- check_position(id, job, check): the places of the lane, the leases, the dead letters.
+-- check_position(id, job, check): checks the job in the lane, the leases and the dead letters.
 local function check_position(id, job, check)
   local state, location, record = job.state, job.location, job.record
-  local head = redis.call('HGET', key.active(location), record) == id
+  local active = redis.call('HGET', key.active(location), record) == id
   local ready = redis.call('ZSCORE', key.ready(location), id) and 1 or 0
   local delayed = redis.call('ZSCORE', key.delayed(location), id) and 1 or 0
-  local listed = state == 'pending' and ready + delayed == 0 and not head
+  local listed = state == 'pending' and ready + delayed == 0 and not active
   local blocked = listed and is_blocked(location, record, id, job.seq) and 1 or 0
   local lease = tonumber(redis.call('ZSCORE', key.leases, id))
   local dead = redis.call('ZSCORE', key.dead, id) and true or false
-  local waits = state == 'pending' and 1 or 0
-  check('position', ready + delayed + blocked == waits, 'waits in ' .. (ready + delayed + blocked) .. ' places, not ' .. waits)
+  local places, expected = ready + delayed + blocked, state == 'pending' and 1 or 0
+  check('position', places == expected, 'waits in ' .. places .. ' places, not ' .. expected)
   check('dead-letter', job.dead_letter == dead, 'dead letters and state disagree')
   if state == 'pending' then
     check('lease', not lease, 'pending, with a lease')
-    check('position', head == (blocked == 0), 'head of its record and place disagree')
+    check('position', active == (blocked == 0), 'its position and the active job of its record disagree')
     if ready + delayed == 1 and not redis.call('HGET', key.lane(location), 'hold') then
       check('due', redis.call('ZSCORE', key.due, location), 'its lane is never due')
     end
   elseif state == 'in_flight' then
-    check('lease', lease and head, 'in flight without a lease, or not the head of its record')
+    check('lease', lease and active, 'in flight without a lease, or not the active job of its record')
     check('lease', job.attempt and job.released_at, 'in flight, with no attempt')
     local slot = redis.call('ZSCORE', key.rate_slots(location), id .. ':' .. (job.attempt or ''))
-    check('slot', slot or not lease or lease <= now, 'in flight without a slot of the window')
+    check('slot', slot or not lease or lease <= now, 'in flight without a rate slot')
   else
-    check('position', head == (lease ~= nil), 'done, but still the head of its record')
+    check('position', active == (lease ~= nil), 'done, but still the active job of its record')
   end
 end
 
@@ -54,21 +53,21 @@ local function check_job(id, job)
   local alive = pending or job.state == 'in_flight' or job.dead_letter
   local life = redis.call('PTTL', key.job(id))
   local newest = tonumber(redis.call('HGET', key.lane(job.location), 'seq')) or 0
-  check('order', (job.seq or 0) <= newest, 'its lane would put newer jobs before it')
-  check('dead-letter', job.was_dead and job.ended_at or not job.dead_letter, 'a dead letter without the time of its end')
+  check('order', (job.seq or 0) <= newest, 'newer jobs of its lane would go before it')
+  check('dead-letter', job.was_dead and job.ended_at or not job.dead_letter, 'a dead letter without the time at which it failed')
   check('dead-letter', not job.was_dead or redis.call('HEXISTS', key.dead_letter_counts(job.location), job.record) == 1,
-    'its record knows of no dead letter')
+    'its record has no dead letter counted')
   check('content', body == alive, 'body and state disagree')
   check('content', body or redis.call('EXISTS', key.original(id)) == 0, 'an original without a body')
-  check('ttl', not alive or life == -1, 'it would be forgotten before it is done')
-  local target_kept = job.merged_into and redis.call('PTTL', key.job(job.merged_into)) == -1
-  check('ttl', alive or target_kept or life > 0, 'done, but kept for ever')
+  check('ttl', not alive or life == -1, 'it would be removed before it is done')
   local merge_target = job.merged_into
+  local target_kept = merge_target and redis.call('PTTL', key.job(merge_target)) == -1
+  check('ttl', alive or target_kept or life > 0, 'done, but without a time to live')
   check('merged', not merge_target or redis.call('SISMEMBER', key.merged_jobs(merge_target), id) == 1
-    or job.state == 'merged' and redis.call('EXISTS', key.job(merge_target)) == 0, 'merged into a job that does not carry it')
+    or job.state == 'merged' and redis.call('EXISTS', key.job(merge_target)) == 0, 'merged into a job that does not list it')
   check('merged', redis.call('SCARD', key.merged_jobs(id)) == (job.merged_count or 0), 'merged jobs and their count disagree')
   check('expiring', not redis.call('ZSCORE', key.expiring, id) == not (pending and job.expires_at),
-    'when it expires, and what is noted of that, disagree')
+    'its expiry and the list of expiring jobs disagree')
 end
 
 local STATES = { pending = 1, in_flight = 1, delivered = 1, dead = 1, cancelled = 1, expired = 1, merged = 1 }
@@ -78,9 +77,9 @@ for _, id in ipairs(ARGV) do
   if redis.call('EXISTS', key.job(id)) == 0 then
     check_leftovers(id)
   elseif not job[2] or not job[3] then
-    add_finding(id, 'unreadable', 'its location or its record is not known any more')
+    add_finding(id, 'unreadable', 'its location or its record is missing')
   elseif not STATES[job[1]] or not job[10] or not (tonumber(job[6]) or job[1] == 'merged') then
-    add_finding(id, 'state', 'its state, its time or its place in the order is not known any more')
+    add_finding(id, 'state', 'its state, its time or its number is missing')
   else
     check_job(id, { state = job[1], location = job[2], record = job[3], merged_into = job[4], was_dead = job[5],
                   seq = tonumber(job[6]), attempt = job[7], merged_count = tonumber(job[8]), expires_at = job[9],

@@ -1,33 +1,30 @@
--- check_lane: whether what stands in a lane agrees with itself, and how many jobs its records hold. Changes nothing.
+-- check_lane: checks that the parts of a lane agree, and counts the jobs of its records. Read-only.
 -- ARGV:
 --   1 location
---   2 most      records that are counted in one call; of a lane with more of them none is
--- Returns: { { kind, text, ... }, { its counts as far as it has any, names and values },
---   { pending, in flight } or { } where its records are too many }
+--   2 max_count   records to count in one call; a lane with more is not counted
+-- Returns: { { kind, text, ... }, { fields and values }, { pending, in flight } or { } for too many records }
 -- @include now
 -- @include rate_limit/account
 local location = ARGV[1]
 local wrong = {}
 local function check(kind, fact, text)
   if not fact then
-    wrong[#wrong + 1] = kind
-    wrong[#wrong + 1] = text
+    wrong[#wrong + 1], wrong[#wrong + 2] = kind, text
   end
 end
 
 local lane = redis.call('HMGET', key.lane(location), 'hold', 'backoff_until', 'rate_limited_until', 'dead_letters', 'throttled_until',
   'brake_probe_at', 'brake_at', 'brake_gap', 'held_by', 'held_at', 'unauthorized')
-local held = redis.call('HGET', key.held_time, location) or ''
-check('unlisted', redis.call('SISMEMBER', key.locations, location) == 1, 'the location is not listed: nobody sees its lane')
-check('held', (lane[1] or lane[7]) and string.sub(held, 1, 1) == '-' or not (lane[1] or lane[7] or string.sub(held, 1, 1) == '-'),
-  'its hold, or its brake, and its held time disagree')
+local held = string.sub(redis.call('HGET', key.held_time, location) or '', 1, 1) == '-'
+check('unlisted', redis.call('SISMEMBER', key.locations, location) == 1, 'the location is not listed, so its lane is not shown')
+check('held', not (lane[1] or lane[7]) == not held, 'its hold, or its brake, and its held time disagree')
 local whole = lane[1] and lane[9] and tonumber(lane[10])
   and (lane[11] and string.match(lane[11], '^%d+ ') or not lane[11] and lane[9] ~= 'authorization')
 local none = not (lane[1] or lane[9] or lane[10] or lane[11])
-check('hold', whole or none, 'of its hold a part is missing: by whom, since when, or for which credential')
-check('brake', not lane[6] == not lane[7] and not lane[7] == not lane[8], 'its brake is closed by half')
+check('hold', whole or none, 'its hold is incomplete: by whom, since when, or for which credential')
+check('brake', not lane[6] == not lane[7] and not lane[7] == not lane[8], 'its brake is incomplete')
 
--- Never later than the first job, or what makes the lane wait, allows; but for the one us by which a release lets others go first.
+-- The lane must not be due later than its first job and its pauses allow; plus 1 us that a release may add.
 local due = tonumber(redis.call('ZSCORE', key.due, location))
 if due and not lane[1] then
   local first = redis.call('ZCARD', key.ready(location)) > 0 and now
@@ -37,14 +34,14 @@ if due and not lane[1] then
   check('due', not first or due <= at + 1, 'it is due later than its jobs are')
 end
 if redis.call('HLEN', key.dead_letter_counts(location)) <= tonumber(ARGV[2]) then
-  check('dead-letters', sum_dead_letters(location) == (tonumber(lane[4]) or 0), 'it does not know how many dead letters its records have')
+  check('dead-letters', sum_dead_letters(location) == (tonumber(lane[4]) or 0), 'its number of dead letters is wrong')
 end
 
--- Which answers count is told by numbers of requests, which must have been given out; nor is more given back than was charged.
+-- The numbers of requests must have been assigned, and no more requests refunded than charged.
 local numbers = read_account(location)
 local released, base = numbers[1], numbers[8]
 check('numbers', math.max(numbers[2], numbers[3], numbers[4], numbers[7]) <= released and numbers[6] <= numbers[5]
-  and base <= released - numbers[7], 'its account of requests is ahead of what it sent')
+  and base <= released - numbers[7], 'its numbers of requests are higher than what it sent')
 
 local found = {}
 if redis.call('HLEN', key.active(location)) <= tonumber(ARGV[2]) then
@@ -59,6 +56,6 @@ if redis.call('HLEN', key.active(location)) <= tonumber(ARGV[2]) then
   end
   found = { pending, in_flight }
   check('redundant', redundant == (tonumber(redis.call('HGET', key.lane(location), 'redundant')) or 0),
-    'it does not know how many of its requests are out for jobs that are delivered')
+    'its number of requests in flight for delivered jobs is wrong')
 end
 return { wrong, redis.call('HGETALL', key.lane(location)), found }

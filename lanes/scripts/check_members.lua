@@ -1,7 +1,7 @@
--- check_members: which of these stand where they do not belong: ghosts of jobs that are gone, or are elsewhere. Changes nothing.
+-- check_members: finds members of keys whose job is gone or elsewhere. Read-only.
 -- ARGV:
---   1.. in turn the name of a key, its location or '', the record or '', and what stands there
--- Returns: the positions of those that do not belong, the first is 1
+--   1.. name of a key, its location or '', the record or '', and the member, repeated
+-- Returns: positions of the wrong members, the first is 1
 -- @include now
 -- @include repair/is_valid_member
 local wrong = {}

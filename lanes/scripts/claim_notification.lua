@@ -1,8 +1,8 @@
--- claim_notification: whoever takes a notice logs it and sends it, and settles it before its lease ends; else another takes it.
+-- claim_notification: the caller logs, sends and acknowledges the notification before its lease ends.
 -- ARGV:
 --   1 lease        us
---   2 dead_above   of how many dead letters there is to be a notice when there are more, or '' for none
--- Returns: { notice, 'new' | 'again', us since it was made }, or nothing when none is due
+--   2 dead_above   number of dead letters above which there is a notification, or ''
+-- Returns: { notification, 'new' | 'again', us since it was made }, or nothing when none is due
 -- @include now
 if redis.call('HGET', key.global_state, 'dead_above') ~= (ARGV[2] ~= '' and ARGV[2]) then
   redis.call('HDEL', key.global_state, 'dead_above')

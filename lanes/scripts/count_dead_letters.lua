@@ -1,12 +1,11 @@
--- count_dead_letters: where some dead letters belong. Changes nothing.
+-- count_dead_letters: finds location and state of dead letters. Read-only.
 -- ARGV: ids of jobs
--- Returns: in turn the location and the state of each that there is
+-- Returns: location and state of each that exists
 local found = {}
 for _, id in ipairs(ARGV) do
   local job = redis.call('HMGET', key.job(id), 'location', 'state')
   if job[1] and job[2] and redis.call('ZSCORE', key.dead, id) then
-    found[#found + 1] = job[1]
-    found[#found + 1] = job[2]
+    found[#found + 1], found[#found + 2] = job[1], job[2]
   end
 end
 return found

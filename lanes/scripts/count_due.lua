@@ -1,9 +1,9 @@
--- count_due: how much could be sent now, and when to ask again. Changes nothing.
+-- count_due: counts the jobs that could be sent now. Read-only.
 -- ARGV:
---   1 most    count no further than this
---   2 burst   requests of a location in a window, or '' where nobody set it
---   3 unservable  the worker whose `unservable` locations are not counted, or '' when it can serve all
--- Returns: { due jobs, at most `max_count`; us until the first lane is due, 0 if one is, -1 if none will be }
+--   1 max_count   count no further
+--   2 burst       requests of a location in a window, or '' if not set
+--   3 unservable  worker whose `unservable` locations are not counted, or ''
+-- Returns: { due jobs, at most max_count; us until the first lane is due, 0 if one is, -1 if none will be }
 -- @include now
 -- @include breaker/global_state
 -- @include rate_limit/limit_in_force

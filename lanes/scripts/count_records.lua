@@ -1,4 +1,4 @@
--- count_records: how many jobs some records of a lane hold. Changes nothing.
+-- count_records: counts the jobs of some records of a lane. Read-only.
 -- ARGV:
 --   1 location
 --   2.. records

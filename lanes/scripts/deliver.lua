@@ -1,5 +1,5 @@
--- deliver: the API took the job. A stale success counts too: the API has it. It ends the brake of its lane.
--- Moves: in flight -> delivered; pending | in flight | dead | cancelled | expired -> delivered when the success is stale
+-- deliver: the API took the job. A stale success counts too, because the API has the job. Ends the brake of the lane.
+-- Moves: in flight -> delivered; pending | in flight | dead | cancelled | expired -> delivered when stale
 -- ARGV:
 --   1 id
 --   2 attempt
@@ -7,17 +7,17 @@
 --   4 burst       requests of a location in a window
 --   5 window      us
 --   6 daily       requests of a location in a day
---   7 told        what the answer told of the budgets, as learn reads it, or '' when none came
+--   7 rate_limit_info   from the answer, as sync_rate_limits reads it, or '' without an answer
 --   8 retention   ms for which the job can still be read
---   9.. as ARGV 1 to 3 of release, to take the next job in the same call, or nothing
--- Returns: { 'delivered' | 'stale' | 'unknown', what release returns behind its code }
+--   9.. as ARGV 1 to 3 of release, to release the next job in the same call, or nothing
+-- Returns: { 'delivered' | 'stale' | 'unknown', what release returns after its code }
 -- @include now
 -- @include queue/begin_report
 -- @include queue/expire_keys
 -- @include dead_letter/newest_delivered
 -- @include queue/stale
 -- @include breaker/breaker
--- @include queue/reply
+-- @include queue/release_next
 local job = begin_report(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 9) end
 api_answered(job)
@@ -28,7 +28,7 @@ if job.state == 'delivered' then
 end
 if job.state == 'pending' then remove_pending(job.location, job.record, job.id) end
 end_attempt(job, 'delivered', ARGV[3])
--- The attempt that is out now goes on, although its job is not in flight any more.
+-- A newer attempt is still in flight, although its job is delivered.
 if job.state == 'in_flight' and not job.leased and redis.call('ZSCORE', key.leases, job.id) then
   redis.call('HINCRBY', key.lane(job.location), 'redundant', 1)
 end

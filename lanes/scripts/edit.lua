@@ -1,12 +1,12 @@
--- edit: a person mends the body of a dead letter, or of an expired job; the body as it was accepted is kept beside it.
+-- edit: a person edits the body of a dead letter or expired job. The original body is kept.
 -- ARGV:
 --   1 id
 --   2 read       the body as it was read
---   3 body       the body as it shall be
---   4 location   that it writes to
---   5 record     that it writes
--- Returns: 'edited', or why not: 'unknown', the state that the job is in, 'changed' when the body is not what was read, or
---   'elsewhere' when the new body writes another opportunity: the order of its record would not hold
+--   3 body       the new body
+--   4 location   of the new body
+--   5 record     of the new body
+-- Returns: 'edited', 'unknown', the state that the job is in, 'changed' when the body is not the one that was read, or
+--   'elsewhere' when the new body is for another record, whose order would not hold
 -- @include now
 local id = ARGV[1]
 local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record')

@@ -1,8 +1,8 @@
--- end_brake: a person lets a lane go on that is on the brake, or all lanes where all are. A hold stays.
+-- end_brake: a person ends the brake of a lane, or of all lanes. A hold stays.
 -- ARGV:
 --   1 location   or '' for the brake of all lanes
---   2 seen       time in us at which the brake closed that is to end
--- Returns: 'ended', 'free' when there is none, or 'changed' when another one closed meanwhile; in both nothing was changed
+--   2 seen       time in us at which that brake closed
+-- Returns: 'ended', 'free' when there is no brake, or 'changed' when a newer brake closed; both change nothing
 -- @include now
 -- @include breaker/brake
 local location = ARGV[1]

@@ -1,22 +1,22 @@
--- enqueue: jobs enter their lanes, one after the other.
--- Moves: nothing -> pending | merged where it joins a waiting job of its record, or brings nothing new
+-- enqueue: puts jobs into their lanes.
+-- Moves: nothing -> pending | merged into a waiting job of its record, or when it brings nothing new
 -- ARGV:
---   1 window       ms for which idempotency keys and event times are known
---   2.. per job, in this order:
---     id           the producer's choice; the same id again is the same job
+--   1 window       ms for which idempotency keys and event times are kept
+--   2.. per job:
+--     id           the producer's choice; the same id is the same job
 --     location
---     record       the opportunity that it writes, within the location
---     body         JSON, as it will be sent
+--     record       the opportunity within the location
+--     body         JSON, as it is sent
 --     not_before   time in us before which it is not sent, or ''
---     expires_at   time in us from which it is not sent any more, or ''
+--     expires_at   time in us from which it is not sent, or ''
 --     service      name of the calling service, or ''
 --     key          idempotency key, or ''
 --     fingerprint  of the body, compared when the key is known
---     priority     0 to 9; the higher goes first within its lane
---     merge        1 to join a waiting job of the record, else 0
---     event_time   time in us at which the service learned what the body says, or ''
---     version      of the API that the body is for, or '' for the default one
---     expires_while_held   1 when its time runs out even while it is held, else 0
+--     priority     0 to 9; higher goes first within its lane
+--     merge        1 to merge into a pending job of the record, else 0
+--     event_time   time in us of the event in the service, or ''
+--     version      of the API that the body is for, or '' for the default
+--     expires_while_held   1 when it expires even while it is held, else 0
 -- Returns: { 'accepted' | 'known' | 'conflict', id of the job, ... } two values a job
 -- @include now
 -- @include queue/count
@@ -40,7 +40,7 @@ end
 
 local ever_held = redis.call('EXISTS', key.held_time) == 1
 
--- find_duplicate(order): the answer for an order that was there before, or nil; and the name of its idempotency key, if any.
+-- find_duplicate(new_job): returns the answer for a known job; else nil and the idempotency key to write.
 local function find_duplicate(new_job)
   if redis.call('EXISTS', key.job(new_job.id)) == 1 then return { 'known', new_job.id } end
   if new_job.key == '' then return nil end
@@ -51,16 +51,12 @@ local function find_duplicate(new_job)
   return { fingerprint == new_job.fingerprint and 'known' or 'conflict', job }
 end
 
--- wait_in_lane(order): the order becomes a pending job.
 local function wait_in_lane(new_job)
   local id, location = new_job.id, new_job.location
   local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
   if seq == 1 then add_location(location) end
   local fields = { 'state', 'pending', 'location', location, 'record', new_job.record, 'seq', seq, 'accepted_at', now }
-  local function note(name, value)
-    fields[#fields + 1] = name
-    fields[#fields + 1] = value
-  end
+  local function note(name, value) fields[#fields + 1], fields[#fields + 2] = name, value end
   if new_job.not_before then note('not_before', new_job.not_before) end
   if new_job.expires_at then
     note('expires_at', new_job.expires_at)
@@ -90,7 +86,7 @@ local function accept(new_job)
   else
     wait_in_lane(new_job)
   end
-  -- Last: it may begin with a write that a full Redis allows, and the others after it would be allowed, too.
+  -- Last, because it may begin with a write that a full Redis allows, and then Redis would allow all later ones.
   if new_job.event_time then note_event_time(new_job, merge_target or new_job.id, window) end
 end
 
@@ -113,8 +109,7 @@ for at = 2, #ARGV, FIELDS do
     accept(new_job)
     if idempotency then redis.call('SET', idempotency, new_job.id .. ' ' .. new_job.fingerprint, 'PX', window) end
   end
-  answers[#answers + 1] = answer[1]
-  answers[#answers + 1] = answer[2]
+  answers[#answers + 1], answers[#answers + 2] = answer[1], answer[2]
 end
 for location, states in pairs(counts) do
   for state, jobs in pairs(states) do count(location, nil, state, jobs) end

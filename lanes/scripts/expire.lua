@@ -1,8 +1,8 @@
--- expire: pending jobs whose time is over leave their lanes unsent, and are kept with the dead letters. The time of one that
--- was held is moved on, and looked at again no sooner than in a while, since it may be held still; a release looks for itself.
+-- expire: pending jobs past their expiry leave their lanes unsent and are kept with the dead letters. A job that was
+-- held expires later; it may still be held, so it is checked again after a while, and by each release.
 -- Moves: pending -> expired
 -- ARGV:
---   1 most   jobs in one call
+--   1 max_count   jobs in one call
 -- Returns: ids of the jobs
 -- @include now
 -- @include queue/expire_job
@@ -13,7 +13,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.expiring, '-inf', now, 'LIMI
   local job = redis.call('HMGET', key.job(id), 'location', 'record', 'expires_at')
   local at = job[3] and expiry(id, job[1], job[3])
   if not at then
-    -- Something else than these scripts has been at work; it must not stand in the way of the others.
+    -- Not written by these scripts. It must not block the others.
     redis.call('ZREM', key.expiring, id)
   elseif at > now then
     redis.call('ZADD', key.expiring, math.max(at, now + AGAIN), id)

@@ -1,8 +1,8 @@
--- hold: a lane releases nothing more until it is resumed. One that authorization holds keeps that cause beside a person's.
+-- hold: holds a lane until it is resumed. A lane held for authorization keeps that cause next to a person's hold.
 -- ARGV:
 --   1 location
 --   2 reason
---   3 by          operator, or a person's name; or authorization: for the credential that stands there
+--   3 by          operator, a person's name, or authorization for the stored credential
 -- Returns: 'held'
 -- @include now
 -- @include hold/credential

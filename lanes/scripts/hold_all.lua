@@ -1,4 +1,4 @@
--- hold_all: no lane releases anything until all are resumed.
+-- hold_all: holds all lanes until all are resumed.
 -- ARGV:
 --   1 reason
 --   2 by       a person's name, or operator
@@ -7,7 +7,7 @@
 -- @include breaker/global_state
 -- @include queue/notify
 local before = redis.call('HMGET', key.global_state, 'hold', 'held_at')
--- It identifies the hold when it is ended: no two holds have the same one.
+-- held_at identifies the hold, so it is unique.
 local held_at = math.max(now, (tonumber(before[2]) or 0) + 1)
 redis.call('HSET', key.global_state, 'hold', ARGV[1], 'held_by', ARGV[2], 'held_at', held_at)
 update_global_state()

@@ -1,9 +1,9 @@
--- limit: a location gets budgets and a weight of its own, or the common ones again.
+-- limit: sets or removes the limits and the weight of a location.
 -- ARGV:
 --   1 location
---   2 burst    requests in a window, or '' for the common limit
+--   2 burst    requests in a window, or '' for the default
 --   3 daily    requests in a day, or ''
---   4 weight   turns that the lane has where others have one, or ''
+--   4 weight   how often the lane goes in a row, or ''
 -- Returns: 'limited'
 -- @include now
 -- @include queue/reschedule
@@ -16,7 +16,7 @@ for i, name in ipairs({ 'burst', 'daily', 'weight' }) do
     redis.call('HSET', key.lane(location), name, ARGV[i + 1])
   end
 end
--- The lane may go on earlier than was thought.
+-- The lane may be due earlier now.
 redis.call('HDEL', key.lane(location), 'rate_limited_until')
 reschedule(location)
 return 'limited'

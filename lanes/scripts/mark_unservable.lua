@@ -1,11 +1,11 @@
--- mark_unservable: a worker cannot use the stored tokens of these locations; or cannot use them still, and is alive.
+-- mark_unservable: the worker cannot use the stored tokens of these locations. It repeats this while it is alive.
 -- ARGV:
 --   1 worker
---   2 ttl      ms for which this holds unless it is said again
+--   2 ttl      ms
 --   3.. locations
--- Returns: how many of them are new
+-- Returns: number of new locations
 local name = key.unservable(ARGV[1])
--- The first write is one that a full Redis allows, and with it all that follow: else its jobs would go out and come back for ever.
+-- A full Redis allows SREM, and then all later writes: else its jobs would be released and requeued endlessly.
 redis.call('SREM', name, '')
 local new = 0
 for at = 3, #ARGV do new = new + redis.call('SADD', name, ARGV[at]) end

@@ -1,35 +1,30 @@
--- queue_position: where a job stands that is not done with, and all that may keep it there; of a merged one, where its carrier
--- stands. Changes nothing.
+-- queue_position: where an unfinished job is and what it waits for; for a merged job, that of its merge target.
+-- Read-only.
 -- ARGV:
 --   1 id
--- Returns: names and values; nothing for a job that is not there. Times in us.
---   now, id, state, location   always
---   place                      of a pending job: ready, later or behind
---   ahead                      jobs before it: in ready; or of its record, when it stands behind them
---   until                      end of its wait in later, or of its lease
---   not_before, expires_at     the latter with the time for which it was held
---   head, head_until           of one that stands behind others: the first of its record, and the end of its wait or lease
---   attempt, worker            of a job in flight
---   born                       once it was replayed
---   hold, held_by, unauthorized, backoff_until, throttled_until, rate_limited_until, run_failures, gap, brake_at, brake_probe_at,
---   refused_run, refused_status   of its lane
---   all_hold, all_held_by, outage_since, room, probe_at, cause, status   of all lanes
+-- Returns: names and values; nothing for an unknown job. Times in us.
+--    now, id, state, location   always
+--    first_seq                  if it was replayed
+--    pending_state              ready, delayed or blocked
+--    ahead                      jobs before it, of its lane if ready, of its record if blocked
+--    until                      end of its delay, or of its lease
+--    not_before, expires_at     the latter plus the time for which it was held
+--    active_job, active_until   of a blocked job: the active job of its record, and the end of its delay or lease
+--    attempt, worker            of a job in flight
+--    other fields of the lane, and of all lanes
 -- @include now
 -- @include queue/expiry
 local found = {}
 local function note(name, value)
   if not value then return end
-  found[#found + 1] = name
-  found[#found + 1] = type(value) == 'number' and string.format('%.0f', value) or value
+  found[#found + 1], found[#found + 2] = name, type(value) == 'number' and string.format('%.0f', value) or value
 end
 
--- note_all(key, names, as): the fields of a hash that are there.
 local function note_all(from, names, prefix)
   local values = redis.call('HMGET', from, unpack(names))
   for i, name in ipairs(names) do note((prefix or '') .. name, values[i]) end
 end
 
--- note_pending_state(id, location, record): in which of its three places a pending job waits.
 local function note_pending_state(id, location, record)
   local rank = redis.call('ZRANK', key.ready(location), id)
   local at = redis.call('ZSCORE', key.delayed(location), id)
@@ -40,11 +35,13 @@ local function note_pending_state(id, location, record)
     note('pending_state', 'delayed')
     note('until', at)
   else
-    local active_job = redis.call('HGET', key.active(location), record)
+    local active = redis.call('HGET', key.active(location), record)
     note('pending_state', 'blocked')
     note('ahead', (redis.call('LPOS', key.blocked(location, record), id) or 0) + 1)
-    note('active_job', active_job)
-    note('active_until', active_job and (redis.call('ZSCORE', key.delayed(location), active_job) or redis.call('ZSCORE', key.leases, active_job)))
+    note('active_job', active)
+    if active then
+      note('active_until', redis.call('ZSCORE', key.delayed(location), active) or redis.call('ZSCORE', key.leases, active))
+    end
   end
 end
 

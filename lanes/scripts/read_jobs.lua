@@ -1,6 +1,6 @@
--- read_jobs: jobs as they stand, each whole. Changes nothing.
+-- read_jobs: reads whole jobs. Read-only.
 -- ARGV: ids of jobs
--- Returns: { fields and values, body or nil, attempts, body before it was edited or nil } a job; no fields for one that is not there
+-- Returns: { fields and values, body or nil, attempts, original body or nil } a job; no fields for an unknown one
 local jobs = {}
 for _, id in ipairs(ARGV) do
   jobs[#jobs + 1] = { redis.call('HGETALL', key.job(id)), redis.call('GET', key.body(id)),

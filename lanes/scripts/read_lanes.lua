@@ -1,18 +1,19 @@
--- read_lanes: lanes in numbers. Changes nothing.
+-- read_lanes: lanes in numbers. Read-only.
 -- ARGV: locations
--- Returns: { fields and values, requests in the window, us until it is due or '', us since its oldest job was accepted or '',
---   us until its next probe when it is on the brake or '' } a lane
+-- Returns: { fields and values, requests in the window, us until it is due, us since its oldest job was accepted, us
+--   until its next probe } a lane; '' for none
 -- @include now
 -- @include queue/oldest
 local after = '(' .. string.format('%.0f', now)
 local lanes = {}
 for _, location in ipairs(ARGV) do
-  local used = redis.call('ZCOUNT', key.rate_slots(location), after, '+inf') + redis.call('ZCOUNT', key.foreign_requests(location), after, '+inf')
+  local used = redis.call('ZCOUNT', key.rate_slots(location), after, '+inf')
+    + redis.call('ZCOUNT', key.foreign_requests(location), after, '+inf')
   local brake = redis.call('HMGET', key.lane(location), 'brake_at', 'brake_probe_at', 'brake_probe')
   local due, first = tonumber(redis.call('ZSCORE', key.due, location)), oldest(location)
   local probe_at = now
   if brake[1] and not brake[3] then
-    -- The next probe waits for its gap, and for whatever else the lane waits for.
+    -- The next probe waits for its gap, and for anything else that stops the lane.
     probe_at = math.max(now, tonumber(brake[2]) or 0, due or 0)
     due = due and probe_at
   end

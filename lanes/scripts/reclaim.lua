@@ -1,25 +1,24 @@
--- reclaim: attempts whose lease has ended are over; their jobs go back to their lanes, but for those whose repeated request
--- could make a second opportunity. And an outage ends, of which nothing has been heard for a while.
--- Moves: in flight -> pending (ready) | dead when its attempts are spent, or it must not be sent again
+-- reclaim: takes back jobs whose lease ended, unless a repetition could create a second opportunity. Ends a quiet
+-- outage.
+-- Moves: in flight -> pending (ready) | dead when its attempts are spent, or it must not be repeated
 -- ARGV:
---   1 most          jobs in one call
+--   1 max_count     jobs in one call
 --   2 max_attempts
---   3 repeat_unnamed  1 when a v3 job without an id goes back as well, 0 when it dies: the API may have its request
+--   3 repeat_unnamed  1 to repeat a v3 job without id too, 0 to bury it: the API may have its request
 -- Returns: { id, location, attempt, 'reclaimed' | 'buried', ... } four values a job
 -- @include now
 -- @include queue/activate_next
 -- @include dead_letter/bury_job
 -- @include breaker/outage
 -- @include queue/make_pending
--- is_unnamed(id, version): whether the job's body names no opportunity that a repeated request would find. What cannot be read
--- names none.
+-- is_unnamed(id, version): whether a repeated request could create a second opportunity: v3 without a readable id.
 local function is_unnamed(id, version)
   if version ~= 'v3' then return false end
   local readable, body = pcall(cjson.decode, redis.call('GET', key.body(id)) or '')
   return not (readable and type(body) == 'table' and type(body.id) == 'string')
 end
 
--- end_lost(location): a request is out no longer, and nothing was told of the day; a lane that waits for that may go on.
+-- end_lost(location): a request ended without a report; a lane that waited for it may continue.
 local function end_lost(location)
   redis.call('HINCRBY', key.lane(location), 'lost', 1)
   if (tonumber(redis.call('HGET', key.lane(location), 'rate_limited_until')) or 0) <= now then return end

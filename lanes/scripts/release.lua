@@ -1,14 +1,14 @@
--- release: the next job of the lane whose turn it is goes out; its location's budget is charged, its lease starts.
--- Moves: pending -> in flight; pending -> expired where its time is over
+-- release: releases a job of the next lane: charges the rate limits, starts a lease.
+-- Moves: pending -> in flight; pending -> expired after its expiry
 -- ARGV:
---   1 worker      who sends it
+--   1 worker      consumer that sends it
 --   2 lease       us
---   3 unservable  the worker whose `unservable` locations are not released, or '' when it can serve all
+--   3 unservable  worker whose `unservable` locations are skipped, or ''
 --   4 burst       requests of a location in a window
 --   5 window      us
 --   6 daily       requests of a location in a day
--- Returns: { 'released', id, location, attempt, failures, released_at, carries, version, body }
---       or { 'released', '', us until a lane is due, or -1 }
+-- Returns: { 'released', id, location, attempt, failures, released_at, merged_count, version, body } or { 'released',
+--   '', us until a lane is due, or -1 }
 -- @include now
--- @include queue/reply
+-- @include queue/release_next
 return reply('released', 1)

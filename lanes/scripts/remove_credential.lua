@@ -1,4 +1,4 @@
--- remove_credential: a person removes a credential; whoever renews it is done with it.
+-- remove_credential: a person removes a credential, and its renewal ends.
 -- ARGV:
 --   1 name   as in store_credential
 -- Returns: 1, or 0 when there was none

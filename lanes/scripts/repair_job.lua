@@ -1,13 +1,12 @@
--- repair_job: a job that is not where it should be goes there; what is left of one that is gone, goes. Loses no job and no body.
--- Again changes nothing.
+-- repair_job: puts a job where it should be, or removes leftovers. Loses no job and no body. Idempotent.
 -- ARGV:
 --   1 id
---   2 lease       us, for an attempt whose lease is lost
---   3 window      us, for one whose slot is lost
---   4 retention   ms for which a job that is done can still be read
---   5 location    where the job does not tell it, or ''
+--   2 lease       us, for an attempt without a lease
+--   3 window      us, for one without a rate slot
+--   4 retention   ms for which a finished job can still be read
+--   5 location    if the job does not have it, or ''
 --   6 record      likewise
--- Returns: 'repaired' | 'gone' when there is no job | 'body' when only its body is left | 'unreadable' when nobody knows whose it is
+-- Returns: 'repaired' | 'gone' | 'body' when only its body is left | 'unreadable' without location or record
 -- @include now
 -- @include repair/infer_state
 -- @include repair/repair_record
@@ -18,7 +17,6 @@ local REFUSED = 'refused'
 local id = ARGV[1]
 local name = key.job(id)
 
--- repair_ttl(job): whether it stays, or for how long.
 local function repair_ttl(job)
   local alive = job.state == 'pending' or job.state == 'in_flight' or job.state == 'dead' or job.state == 'expired'
   if alive then
@@ -34,7 +32,6 @@ local function repair_ttl(job)
   end
 end
 
--- repair_dead_letter(job): the dead letters know of it, or not.
 local function repair_dead_letter(job)
   if job.state ~= 'dead' and job.state ~= 'expired' then
     redis.call('ZREM', key.dead, id)
@@ -44,10 +41,12 @@ local function repair_dead_letter(job)
     if not job.ended_at then redis.call('HSET', name, 'ended_at', now) end
     if not job.reason then redis.call('HSET', name, 'reason', job.state == 'expired' and job.state or REFUSED) end
   end
-  if redis.call('HEXISTS', name, 'was_dead') == 1 then redis.call('HSETNX', key.dead_letter_counts(job.location), job.record, 1) end
+  if redis.call('HEXISTS', name, 'was_dead') == 1 then
+    redis.call('HSETNX', key.dead_letter_counts(job.location), job.record, 1)
+  end
 end
 
--- repair_in_flight(job): its attempt has a lease and a slot, and nobody else has.
+-- repair_in_flight(job): a job in flight has a lease and a rate slot; others have none.
 local function repair_in_flight(job)
   if job.state == 'in_flight' then
     for field, value in pairs({ attempt = 1, released_at = now, worker = '?' }) do redis.call('HSETNX', name, field, value) end
@@ -59,7 +58,6 @@ local function repair_in_flight(job)
   end
 end
 
--- repair_merged(job): a carrier knows whom it carries.
 local function repair_merged(job)
   local merge_target = job.merged_into
   if merge_target and job.state ~= 'merged' then

@@ -1,7 +1,6 @@
--- repair_lane: a lane is listed, held or not as its hold and its brake say, due when its jobs are, and knows how many letters it has.
--- A brake, or an outage, of which something is lost is over. Again changes nothing.
+-- repair_lane: repairs a lane's fields and due time. An incomplete brake or outage ends. Idempotent.
 -- ARGV:
---   1 location   or '' for the gate of all lanes
+--   1 location   or '' for what stops all lanes
 -- Returns: 'repaired'
 -- @include now
 -- @include rate_limit/account
@@ -10,7 +9,7 @@
 -- @include hold/hold_lane
 local OPERATOR = 'operator'
 
--- repair_requests(location): the account of requests goes by what was sent, and by what is out.
+-- repair_requests(location): corrects the numbers of requests by what was sent and is in flight.
 local function repair_requests(location)
   local lane = read_account(location)
   local released, unsent = lane[1], math.min(lane[7], lane[1])
@@ -26,7 +25,7 @@ local function repair_requests(location)
 end
 local location = ARGV[1]
 
--- repair_hold(name, reason): a hold says by whom, since when, and for which credential; what is left of none goes.
+-- repair_hold(name, reason): completes a hold (by whom, since when, for which credential), or removes its leftovers.
 local function repair_hold(name, reason)
   if not reason then
     redis.call('HDEL', name, 'held_by', 'held_at', 'unauthorized')

@@ -1,10 +1,10 @@
--- repair_member: what stands where it does not belong goes; the jobs behind it go on. Again changes nothing.
+-- repair_member: removes a member that does not belong under a key; the jobs that it blocked continue. Idempotent.
 -- ARGV:
---   1 name       of the key, as check_members has it
+--   1 name       of the key, as in check_members
 --   2 location   or ''
 --   3 record     or ''
---   4 member     what stands there
--- Returns: 'repaired', or 'consistent' when it belongs there by now, or is gone
+--   4 member
+-- Returns: 'repaired', or 'consistent' when it is valid or gone by now
 -- @include now
 -- @include repair/is_valid_member
 -- @include repair/repair_record

@@ -1,13 +1,13 @@
--- replay: a dead letter, or an expired job, gets a second life: it joins its lane, its attempts kept, none counted, its age
--- counted from now: before newer jobs of its record that wait, else as the youngest of the lane.
+-- replay: sends a dead letter or expired job again. It keeps its attempts, but none counts, and its age starts now. It
+-- goes before newer pending jobs of its record, else last in its lane.
 -- Moves: dead | expired -> pending
 -- ARGV:
 --   1 id
---   2 even       1 to send it as the last word of its record, even if that overwrites something newer; else 0
---   3 rehearsal  1 to change nothing and only tell what would be answered; else 0
--- Returns: { 'replayed', '', unconfirmed }, or why not: { 'unknown', '' }, { the state that the job is in, '' }, or
---   { 'superseded', id of a newer job of its record that is delivered or may be, unconfirmed }; unconfirmed is 1 when it died
---   of that, so that the API may have it already, else 0
+--   2 force      1 to send it last, even if it overwrites something newer; else 0
+--   3 dry_run    1 to change nothing and return the answer only; else 0
+-- Returns: { 'replayed', '', unconfirmed }, { 'unknown', '' }, { the state that the job is in, '' }, or { 'superseded',
+--   id of a newer job of its record that is delivered or may be, unconfirmed }; unconfirmed is 1 if the API may have
+--   it, else 0
 -- @include now
 -- @include queue/count
 -- @include queue/enqueue_job

@@ -1,19 +1,18 @@
--- requeue: the job goes back to its place and out again, with no attempt spent: its location's token is missing or has just
--- been renewed, or the worker cannot send it by a trouble of its own. With a wait, the whole lane waits.
+-- requeue: the job goes back to pending with no attempt spent: its location's token is missing or was just renewed, or
+-- the worker has a problem of its own. With a wait, the whole lane waits.
 -- Moves: in flight -> pending (ready)
 -- ARGV:
 --   1 to 7 as deliver has them
 --   8 wait        us for which the lane releases nothing
---   9 sent        '1' when a request was made, else its slot is free at once, the day has it back,
---                and no attempt is written down
+--   9 sent        '1' when a request was made; else rate slot and daily quota are refunded, and no attempt is appended
 --   10.. as ARGV 1 to 3 of release, or nothing
--- Returns: { 'requeued' | 'stale' | 'unknown', what release returns behind its code }
+-- Returns: { 'requeued' | 'stale' | 'unknown', what release returns after its code }
 -- @include now
 -- @include queue/begin_report
 -- @include queue/stale
 -- @include breaker/breaker
 -- @include queue/requeue_job
--- @include queue/reply
+-- @include queue/release_next
 local job = begin_report(ARGV[1], ARGV[2], ARGV[7], false, ARGV[9] ~= '1')
 if not job then return reply('unknown', 10) end
 api_refused(job, ARGV[7])

@@ -1,5 +1,5 @@
--- restore: a letter that was exported is a dead letter again: one that was purged comes back as it was, with the body of the export;
--- one that is not known any more is accepted anew. The same letter again changes nothing.
+-- restore: imports an exported dead letter. A purged one returns with the body of the export; an unknown one is
+-- accepted as new. Idempotent.
 -- Moves: nothing | cancelled -> dead | expired
 -- ARGV:
 --   1 id
@@ -9,14 +9,14 @@
 --   5 original     the body before it was edited, or ''
 --   6 reason       refused | exhausted | unconfirmed | unauthorized | expired
 --   7 accepted_at  time in us
---   8 ended_at     time in us of its death
+--   8 ended_at     time in us
 --   9 event_time   time in us, or ''
 --   10 service     or ''
 --   11 priority    0 to 9
---   12 attempt     number of its newest attempt, 0 if it had none
---   13 version     of the API that the body is for, or '' for the default one
---   14.. attempts  one line each, as they are kept
--- Returns: 'restored', or the state of the job that is there already
+--   12 attempt     number of its newest attempt, 0 for none
+--   13 version     of the API that the body is for, or '' for the default
+--   14.. attempts  one line each, as they are stored
+-- Returns: 'restored', or the state of the job that exists already
 -- @include now
 -- @include queue/count
 -- @include dead_letter/index_dead_letter
@@ -25,7 +25,7 @@ local id, location, record = ARGV[1], ARGV[2], ARGV[3]
 local job = redis.call('HMGET', key.job(id), 'state', 'reason', 'location', 'record')
 local purged = job[1] == 'cancelled' and job[2] == 'purged' and job[3] == location and job[4] == record
 if job[1] and not purged then return job[1] end
--- A clock that is ahead of ours must not hide a letter from those who go through all that died until now.
+-- A clock that is ahead must not hide a dead letter from readers of all that failed until now.
 local accepted_at, ended_at = math.min(now, tonumber(ARGV[7])), math.min(now, tonumber(ARGV[8]))
 local state = 'dead'
 if ARGV[6] == 'expired' then state = 'expired' end
@@ -33,10 +33,8 @@ redis.call('SET', key.body(id), ARGV[4])
 if ARGV[5] ~= '' then redis.call('SET', key.original(id), ARGV[5]) end
 redis.call('HSET', key.job(id), 'state', state, 'reason', ARGV[6], 'ended_at', ended_at)
 if purged then
-  redis.call('PERSIST', key.job(id))
-  redis.call('PERSIST', key.attempts(id))
-  redis.call('PERSIST', key.merged_jobs(id))
-  for _, merged_jobs in ipairs(redis.call('SMEMBERS', key.merged_jobs(id))) do redis.call('PERSIST', key.job(merged_jobs)) end
+  for _, name in ipairs({ key.job(id), key.attempts(id), key.merged_jobs(id) }) do redis.call('PERSIST', name) end
+  for _, merged in ipairs(redis.call('SMEMBERS', key.merged_jobs(id))) do redis.call('PERSIST', key.job(merged)) end
 else
   local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
   if seq == 1 then add_location(location) end

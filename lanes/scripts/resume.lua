@@ -1,8 +1,8 @@
--- resume: a held lane goes on, whatever the causes of its hold, if that is the hold that was seen.
+-- resume: ends the hold of a lane, for any cause.
 -- ARGV:
 --   1 location
---   2 seen        its held_at in us (0 when there is none), or '' for any hold
--- Returns: 'resumed' | 'free' when it was not held | 'changed' when it is held, and not as it was seen
+--   2 seen        held_at of the hold to end, in us (0 for none), or '' for any hold
+-- Returns: 'resumed' | 'free' when it was not held | 'changed' when it is another hold
 -- @include now
 -- @include hold/end_hold
 local hold = redis.call('HMGET', key.lane(ARGV[1]), 'hold', 'held_at')

@@ -1,8 +1,7 @@
--- resume_all: the hold of everything is over, if it is the one that was seen. Lanes that are held on their own stay so, and an outage
--- goes on.
+-- resume_all: ends the hold of all lanes. Lanes with their own hold stay held, and an outage continues.
 -- ARGV:
---   1 seen     its held_at in us (0 when there is none), or '' for any hold
--- Returns: 'resumed' | 'free' when not everything was held | 'changed' when everything is held, and not as it was seen
+--   1 seen     held_at of the hold to end, in us (0 for none), or '' for any hold
+-- Returns: 'resumed' | 'free' when all lanes were not held | 'changed' when it is another hold
 -- @include now
 -- @include breaker/global_state
 local hold = redis.call('HMGET', key.global_state, 'hold', 'held_at')

@@ -1,9 +1,8 @@
--- resume_authorized: another credential has taken the place of the one for which a lane was held. Authorization is no cause of the
--- hold any more; a person's hold stays.
+-- resume_authorized: ends a lane's hold for authorization after its credential was replaced. A person's hold stays.
 -- ARGV:
 --   1 location
--- Returns: 'resumed' when authorization was the only cause | 'held' when a person holds it as well | 'refused' when the credential that
---   was refused still stands there | 'free' when authorization was no cause
+-- Returns: 'resumed' | 'held' when a person holds it as well | 'refused' when the refused credential is still stored |
+--   'free' when authorization was no cause
 -- @include now
 -- @include hold/end_authorization_hold
 local lane = key.lane(ARGV[1])

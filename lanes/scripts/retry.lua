@@ -1,18 +1,17 @@
--- retry: the attempt failed in a way that may pass; the job waits for its backoff and holds back its record only. It is given up
--- when its attempts or its time are spent; what fails in an outage spends neither. A job that must not be sent again is
--- given up at once, even in an outage.
+-- retry: the attempt failed in a transient way; the job waits for its backoff and blocks its own record only. It is
+-- buried when its attempts or its time are spent (not by an outage), or if it must not be sent again.
 -- Moves: in flight -> pending (later) | dead when its attempts or its time are spent
 -- ARGV:
 --   1 to 7 as deliver has them
 --   8 delay         us of backoff
---   9 outage        when the API itself failed: how many such failures, over how many locations, are an outage, and us of the
---                   first and the longest gap between probes, with spaces in between; else ''
---   10 max_attempts '' for any number, 0 when this attempt is the last in any case
---   11 max_age      us since acceptance, or the last replay, after which a failed attempt is the last, or ''
---   12 reason       what the job dies of when it is given up: exhausted | unconfirmed
---   13 min_delay    us for which the API asked to be left alone, or 0: no retry and no probe goes out earlier
+--   9 outage        when the API failed: failures and locations that make an outage, first and longest gap between
+--                   probes (us), separated by spaces; else ''
+--   10 max_attempts '' for no limit, 0 when this attempt is the last in any case
+--   11 max_age      us since acceptance or the last replay after which a failed attempt is the last, or ''
+--   12 reason       of the dead letter: exhausted | unconfirmed
+--   13 min_delay    the API's Retry-After in us, or 0: no retry and no probe goes out earlier
 --   14.. as ARGV 1 to 3 of release, or nothing
--- Returns: { 'retried' | 'buried' | 'stale' | 'unknown', what release returns behind its code }
+-- Returns: { 'retried' | 'buried' | 'stale' | 'unknown', what release returns after its code }
 -- @include now
 -- @include queue/begin_report
 -- @include queue/stale
@@ -20,7 +19,7 @@
 -- @include hold/held_time
 -- @include dead_letter/bury_job
 -- @include queue/make_pending
--- @include queue/reply
+-- @include queue/release_next
 local job = begin_report(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 14) end
 local outcome = 'retry'

@@ -1,7 +1,6 @@
--- summarize: dead letters in short, without their bodies, and with their last attempts only. Changes nothing.
+-- summarize: dead letters without their bodies, and with their last attempts only. Read-only.
 -- ARGV: ids of jobs
--- Returns: { state, location, reason, ended_at, service, edited_at or nil, number of attempts, last attempt or nil } a job; a
---   state of nil for one that is not there
+-- Returns: { state (nil if unknown), location, reason, ended_at, service, edited_at, number of attempts, last attempt }
 local found = {}
 for _, id in ipairs(ARGV) do
   local job = redis.call('HMGET', key.job(id), 'state', 'location', 'reason', 'ended_at', 'service', 'edited_at')

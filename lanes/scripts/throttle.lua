@@ -1,17 +1,16 @@
--- throttle: the API said 429. The whole lane waits, whatever else is heard of it; the job goes back to its place, and no attempt
--- is spent.
+-- throttle: the API answered 429. The whole lane waits; the job goes back to pending, and no attempt is spent.
 -- Moves: in flight -> pending (ready)
 -- ARGV:
 --   1 to 7 as deliver has them
 --   8 wait        us for which the lane releases nothing
 --   9.. as ARGV 1 to 3 of release, or nothing
--- Returns: { 'throttled' | 'stale' | 'unknown', what release returns behind its code }
+-- Returns: { 'throttled' | 'stale' | 'unknown', what release returns after its code }
 -- @include now
 -- @include queue/begin_report
 -- @include queue/stale
 -- @include breaker/breaker
 -- @include queue/make_pending
--- @include queue/reply
+-- @include queue/release_next
 local job = begin_report(ARGV[1], ARGV[2], ARGV[7], true)
 if not job then return reply('unknown', 9) end
 api_answered(job)

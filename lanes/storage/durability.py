@@ -1,4 +1,4 @@
-"""How safe a job must be before its enqueue returns, and how Redis is asked whether it is."""
+"""The durability that an enqueue waits for, and how Redis confirms it."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ AOF_SETTINGS: Command = ("CONFIG", "GET", "*append*")
 
 @dataclass(frozen=True, slots=True)
 class Durability:
-    """`accepted`: Redis took it. `fsync`: it is on Redis's disk. `replicas`: so many replicas have it in memory."""
+    """`accepted`: Redis has it. `fsync`: it is on its disk. `replicas`: replicas have it in memory."""
 
     level: Level = "accepted"
     replicas: int = 0
@@ -30,7 +30,7 @@ class Durability:
         """Read `accepted`, `fsync` or `replicas:N`.
 
         Raises:
-            ValueError: it is none of them; the message says what would be right.
+            ValueError: it is something else; the message says what is allowed.
         """
         found = _TEXT.fullmatch(text)
         replicas = int(found[1] or 0) if found else 0
@@ -43,10 +43,10 @@ class Durability:
         return f"replicas:{self.replicas}" if self.replicas else self.level
 
     def commands(self, durability_marker: str, milliseconds: int) -> list[Command]:
-        """Return what is sent behind an enqueue, over the same connection: WAIT and WAITAOF concern its writes only.
+        """Return the commands after an enqueue, on the same connection: WAIT and WAITAOF are about its writes only.
 
-        An enqueue that finds its job known writes nothing, and would wait for nothing: hence a write of our own to the
-        key `durability_marker`, behind which everything stands that was written before.
+        An enqueue of a known job writes nothing, so WAIT would not wait. The write to the key `durability_marker` makes
+        it wait for everything written before.
         """
         if self.level == "accepted":
             return []
@@ -56,10 +56,10 @@ class Durability:
         return [set_marker, ("WAITAOF", 1, 0, milliseconds)]
 
     def unmet_durability(self, replies: Sequence[Any]) -> str | None:
-        """Return in what the replies to `commands` fall short of what was asked, None in nothing.
+        """Return why the replies to `commands` do not confirm the durability, or None.
 
         Raises:
-            NoWaitAofError: the server cannot be asked so.
+            NoWaitAofError: the server has no WAITAOF.
         """
         if self.level == "accepted":
             return None
@@ -70,9 +70,8 @@ class Durability:
             if isinstance(reply, ResponseError):
                 return str(refuses(reply) or f"Redis refuses: {reply}")
         if self.level == "replicas":
-            return (
-                None if waited >= self.replicas else f"{waited} of {self.replicas} replicas have acknowledged in time"
-            )
+            text = f"{waited} of {self.replicas} replicas have acknowledged in time"
+            return None if waited >= self.replicas else text
         return None if waited[0] >= 1 else "Redis has not synced its append-only file in time"
 
 
@@ -84,13 +83,13 @@ class NoWaitAofError(Exception):
 
 
 def unsynced(reply: Any) -> str | None:
-    """Return why an enqueue that was answered may not be on disk, as the reply to `AOF_SETTINGS` tells; None if it is.
+    """Return why an answered enqueue may not be on disk, by the reply to `AOF_SETTINGS`; None if it is.
 
-    A Redis that syncs always does so before it answers, unless it was told not to while it rewrites the file.
+    With `appendfsync always` Redis syncs before it answers, except during a rewrite with `no-appendfsync-on-rewrite`.
     """
     old = "Redis is older than 7.2 and has no WAITAOF"
     if isinstance(reply, ResponseError):
-        return f"{old}, and does not tell its settings: allow this user CONFIG GET"
+        return f"{old}, and its settings cannot be read: allow this user CONFIG GET"
     pairs = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
     if pairs.get(b"appendonly") != b"yes":
         return f"{old}, and keeps no append-only file: set appendonly yes"

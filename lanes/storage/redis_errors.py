@@ -1,4 +1,4 @@
-"""What Redis raises, told in the errors of this package: what is the matter, and what to do."""
+"""Translates errors of Redis into those of this package, with advice."""
 
 import contextlib
 import re
@@ -25,9 +25,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from lanes.errors import RedisUnavailableError, ScriptError, SettingsError, Trouble
 from lanes.storage.scripts import Script
 
-# An answer that cannot be understood comes from something that is no Redis, or from a connection that is out of step.
+# An invalid response comes from a server that is no Redis, or from a connection that is out of step.
 UNAVAILABLE = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, InvalidResponse)
-# The client takes the code off some errors, and makes a class of it.
+# The client has classes instead of codes for some errors.
 _CLASSES: dict[type[ResponseError], Trouble] = {
     OutOfMemoryError: Trouble.FULL,
     ReadOnlyError: Trouble.READ_ONLY,
@@ -50,42 +50,35 @@ _CODES = {
 _UNFIT = re.compile(
     r"in a cluster node|in cluster mode|CLUSTERDOWN|CROSSSLOT|do not hash to the same slot|DB index is out of range"
 )
-# The code of an error that a command inside a script met stands in the middle of the script's own error.
+# For a command inside a script, the code is in the middle of the script's error.
 _REFUSAL = re.compile(
     rf"\b({'|'.join(_CODES)})\b|script can't (run this command|access at least)|has no permissions to"
 )
 _ADVICE = {
-    Trouble.FULL: "it is full: give it memory, or wait until workers have made room",
+    Trouble.FULL: "its memory is full: give it more, or wait until workers have delivered jobs",
     Trouble.READ_ONLY: "it is a replica: is LANES_REDIS_URL that of the primary?",
-    Trouble.DISK: "its disk takes no more: see its log, and make room",
-    Trouble.LOADING: "it is being started: wait",
+    Trouble.DISK: "it cannot write to its disk: see its log, and free disk space",
+    Trouble.LOADING: "it is starting: wait",
     Trouble.REPLICAS: "it has fewer replicas than its min-replicas-to-write",
-    Trouble.PERMISSIONS: "give its user the rights that docs/threat-model.md lists",
-    Trouble.UNFIT: "LANES_REDIS_URL must name a primary that is no cluster, and a database that it has",
+    Trouble.PERMISSIONS: "give its user the permissions in docs/threat-model.md",
+    Trouble.UNFIT: "LANES_REDIS_URL must name a primary that is not in a cluster, and a database that it has",
     Trouble.PASSWORD: "put user and password into LANES_REDIS_URL",
 }
 
 
 def unavailable(error: Exception, *, sent: bool = False) -> RedisUnavailableError:
-    """Say in one line why Redis did not do what it was asked; `sent` tells whether it was asked at all."""
+    """Return the error for a failed call; `sent` tells whether the call was sent."""
     if isinstance(error, AuthenticationError | AuthorizationError):
-        return RedisUnavailableError(
-            f"Redis refused the password or user of LANES_REDIS_URL: {error}", Trouble.PASSWORD
-        )
+        message = f"Redis refused the password or user of LANES_REDIS_URL: {error}"
+        return RedisUnavailableError(message, Trouble.PASSWORD)
     if isinstance(error, BusyLoadingError):
         return RedisUnavailableError(f"Redis refuses: {error}; {_ADVICE[Trouble.LOADING]}", Trouble.LOADING)
+    trouble, question = Trouble.AWAY, "is it running, and is LANES_REDIS_URL right?"
     if (of_tls := _of_tls(error)) is not None:
-        cut_off = isinstance(of_tls, ssl.SSLEOFError | ssl.SSLZeroReturnError)  # it may be on its way up, or down
-        return RedisUnavailableError(
-            f"Redis cannot be reached: {error}; does it speak TLS, and is its certificate (ssl_ca_certs) right?",
-            Trouble.AWAY if cut_off else Trouble.TLS,
-            may_be_done=sent,
-        )
-    return RedisUnavailableError(
-        f"Redis cannot be reached: {error}; is it running, and is LANES_REDIS_URL right?",
-        Trouble.AWAY,
-        may_be_done=sent,
-    )
+        question = "does it use TLS, and is its certificate (ssl_ca_certs) right?"
+        if not isinstance(of_tls, ssl.SSLEOFError | ssl.SSLZeroReturnError):  # these may be a start or a shutdown
+            trouble = Trouble.TLS
+    return RedisUnavailableError(f"Redis cannot be reached: {error}; {question}", trouble, may_be_done=sent)
 
 
 def _of_tls(error: BaseException | None) -> ssl.SSLError | None:
@@ -95,7 +88,7 @@ def _of_tls(error: BaseException | None) -> ssl.SSLError | None:
 
 
 def refuses(error: ResponseError) -> RedisUnavailableError | None:
-    """Return what to raise when Redis is up but does not take part: full, read-only, or closed to this user."""
+    """Return the error if Redis runs but refuses: full, read-only, or not permitted; else None."""
     text = str(error)
     found = _REFUSAL.search(text)
     trouble = _CLASSES.get(type(error))
@@ -109,13 +102,13 @@ def refuses(error: ResponseError) -> RedisUnavailableError | None:
 
 
 def explain(script: Script, error: ResponseError) -> ScriptError | RedisUnavailableError:
-    """Say where a script failed, or that Redis does not take part now."""
+    """Return the error of a script: where it failed, or why Redis refuses."""
     return refuses(error) or ScriptError(f"{script.name}: {script.explain(str(error))}")
 
 
 @contextlib.contextmanager
 def own_errors() -> Iterator[None]:
-    """Raise what Redis raises in the block as an error of this package."""
+    """Raise errors of Redis in the block as errors of this package."""
     try:
         yield
     except UNAVAILABLE as error:
@@ -126,7 +119,7 @@ def own_errors() -> Iterator[None]:
 
 @contextlib.contextmanager
 def url_errors() -> Iterator[None]:
-    """Raise what a client says to a URL that it cannot use as an error of the setting; the URL may hold a password."""
+    """Raise the client's errors about its URL as a `SettingsError`, without the URL, which may have a password."""
     try:
         yield
     except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The number of the layout of keys: data of another number are refused."""
+"""Refuses data in Redis with another version of the layout of keys."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ MAX_SHOWN = 40
 
 
 def check_schema(stored: Any) -> None:
-    """Refuse data of another layout. `stored` is what Redis answers to `GET` of the key `schema`, or its error.
+    """Refuse data with another schema. `stored` is the reply to `GET` of the key `schema`, or its error.
 
     Raises:
-        RedisUnavailableError: the data have another number, or none that can be read.
+        RedisUnavailableError: the data have another schema, or an unreadable one.
     """
     if isinstance(stored, ResponseError):
         if "WRONGTYPE" not in str(stored):

@@ -1,4 +1,4 @@
-"""Puts the scripts together: keys and constants, the shared steps that a script includes, then the script itself."""
+"""Assembles the scripts: keys and constants, includes, then the script."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Argument = str | bytes | int
 _INCLUDE = re.compile(r"^-- @include ([\w/]+)$")
 _KEY = re.compile(r"\bkey\.(\w+)")
 _LINE_IN_ERROR = re.compile(r"user_script:(\d+):")
-# What the scripts share with Python; each gets those that it names.
+# Constants that the scripts share with Python; each script gets those that it names.
 _CONSTANTS = {
     "SCHEMA": SCHEMA,
     "NEVER_MERGED_FIELDS": "{ " + ", ".join(f"{name} = true" for name in sorted(NEVER_MERGED_FIELDS)) + " }",
@@ -25,7 +25,7 @@ _TEST_CLOCK = "local now = tonumber(redis.call('GET', '{prefix}test-clock'))"
 
 @dataclass(frozen=True)
 class Script:
-    """One transition as Redis gets it, and where each of its lines came from."""
+    """An assembled script, and the origin of each line."""
 
     name: str
     text: str
@@ -33,19 +33,17 @@ class Script:
 
     @cached_property
     def sha(self) -> str:
-        """The name under which Redis knows the script."""
+        """The SHA1 that identifies the script in Redis."""
         return sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     def explain(self, message: str) -> str:
-        """Return the error message of Redis with the file and line of the script instead of a line of the sum."""
+        """Return an error message of Redis, preceded by the file and line where it occurred."""
         found = _LINE_IN_ERROR.search(message)
-        if found is None:
-            return message
-        return f"{self.origins[int(found[1]) - 1]}: {message}"
+        return message if found is None else f"{self.origins[int(found[1]) - 1]}: {message}"
 
 
 def read(name: str) -> list[str]:
-    """Return the lines of a script as it stands in its file."""
+    """Return the lines of a script's file."""
     return (files("lanes") / "scripts" / f"{name}.lua").read_text("utf-8").splitlines()
 
 
@@ -56,20 +54,20 @@ def names() -> list[str]:
 
 
 def load_all(prefix: str) -> None:
-    """Read every script, so that a process that cannot open files any more has all that it may need."""
+    """Load every script, so that a process needs no file descriptor for it later."""
     for name in names():
         load(name, prefix)
 
 
 def load(name: str, prefix: str, *, test_clock: bool = False) -> Script:
-    """Return the transition `name` for the keys under `prefix`; its files are read once.
+    """Return the script `name` for the keys under `prefix`; its files are read once.
 
-    With `test_clock` the time is what the key `<prefix>test-clock` says, and not the clock of Redis.
+    With `test_clock` the time is that in the key `<prefix>test-clock`, not the clock of Redis.
     """
     return _load(name, prefix, test_clock)
 
 
-@lru_cache(maxsize=256)  # it takes another spelling of the same call for another call
+@lru_cache(maxsize=256)  # it caches keyword and positional calls separately, so `load` makes them equal
 def _load(name: str, prefix: str, test_clock: bool) -> Script:
     lines: list[str] = []
     origins: list[str] = []

@@ -1,4 +1,4 @@
-"""Values as Redis keeps them, and as JSON shows them."""
+"""Reads stored values, and converts values for JSON."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -8,7 +8,7 @@ MICROSECONDS = 1_000_000
 
 
 class StoredHash:
-    """The fields of a hash, each read as what it is; None for one that is not there."""
+    """The fields of a hash, with types; None if missing."""
 
     def __init__(self, stored: Mapping[bytes, bytes] | Sequence[bytes]) -> None:
         pairs = stored if isinstance(stored, Mapping) else dict(zip(stored[::2], stored[1::2], strict=True))
@@ -28,12 +28,12 @@ class StoredHash:
         return None if value is None else int(value)
 
     def time(self, name: str) -> float | None:
-        """Return a time or a span in seconds; Redis has microseconds."""
+        """Return a time or duration in seconds; Redis has microseconds."""
         value = self._values.get(name.encode())
         return None if value is None else float(value) / MICROSECONDS
 
     def count(self, name: str) -> int:
-        """Return a whole number, 0 where there is none."""
+        """Return a whole number, 0 if missing."""
         return self.number(name) or 0
 
 
@@ -43,7 +43,7 @@ def as_plain(thing: Any, *without: str) -> dict[str, Any]:
 
 
 class JsonMixin:
-    """Gives a dataclass an `as_json` that shows all of its fields."""
+    """Adds `as_json` with all fields to a dataclass."""
 
     __slots__ = ()
 

@@ -140,7 +140,7 @@ def stored(data: bytes) -> None:
     fields = dict(line.split(b" ", 1) for line in data.split(b"\n") if b" " in line)
     known = {b"state": b"pending", b"location": b"loc", b"record": b"r", b"accepted_at": b"1"}
     for read in (
-        lambda: json.dumps(Job.parse("job", {**known, **fields}, None, []).as_json()),
+        lambda: json.dumps(Job.parse("job", {**known, **fields}, None, [], None).as_json()),
         lambda: json.dumps(Job.parse("job", known, data, [data], data).as_json()),
         lambda: Attempt.parse(data).line(),
         lambda: Notification.parse(data, b"new", 1),

@@ -23,7 +23,7 @@ from lanes.settings import (
             {"LANES_RETENTION_SECONDS": "44", "LANES_LEASE_SECONDS": "45"},
             (
                 "LANES_RETENTION_SECONDS (44) must not be shorter than LANES_LEASE_SECONDS (45): "
-                "a late report must find the job, should another attempt have delivered it"
+                "a late report must find its job, even if another attempt delivered it"
             ),
         ),
         (

@@ -193,18 +193,21 @@ def only_tls(folder: Path, stack: contextlib.ExitStack) -> str:
 
 
 AWAY = r"^Redis cannot be reached: .*; is it running, and is LANES_REDIS_URL right\?"
-TLS = r"^Redis cannot be reached: .*; does it speak TLS, and is its certificate \(ssl_ca_certs\) right\?"
-RIGHTS = r"^Redis refuses: .*; give its user the rights that docs/threat-model.md lists"
-UNFIT = r"^Redis refuses: .*; LANES_REDIS_URL must name a primary that is no cluster, and a database that it has"
+TLS = r"^Redis cannot be reached: .*; does it use TLS, and is its certificate \(ssl_ca_certs\) right\?"
+RIGHTS = r"^Redis refuses: .*; give its user the permissions in docs/threat-model.md"
+UNFIT = r"^Redis refuses: .*; LANES_REDIS_URL must name a primary that is not in a cluster, and a database that it has"
 CASES: dict[Case, tuple[Trouble, str]] = {
     nothing_listens: (Trouble.AWAY, AWAY),
     nobody_answers: (Trouble.AWAY, AWAY),
     no_redis: (Trouble.AWAY, AWAY),
-    loading: (Trouble.LOADING, r"^Redis refuses: .*; it is being started: wait"),
+    loading: (Trouble.LOADING, r"^Redis refuses: .*; it is starting: wait"),
     replica: (Trouble.READ_ONLY, r"^Redis refuses: .*; it is a replica: is LANES_REDIS_URL that of the primary\?"),
     lost_replica: (Trouble.READ_ONLY, r"^Redis refuses: .*; it is a replica"),
-    full: (Trouble.FULL, r"^Redis refuses: .*; it is full: give it memory, or wait until workers have made room"),
-    failing_disk: (Trouble.DISK, r"^Redis refuses: .*; its disk takes no more: see its log, and make room"),
+    full: (
+        Trouble.FULL,
+        r"^Redis refuses: .*; its memory is full: give it more, or wait until workers have delivered jobs",
+    ),
+    failing_disk: (Trouble.DISK, r"^Redis refuses: .*; it cannot write to its disk: see its log, and free disk space"),
     too_few_replicas: (Trouble.REPLICAS, r"^Redis refuses: .*; it has fewer replicas than its min-replicas-to-write"),
     no_password: (Trouble.PASSWORD, r"^Redis refused the password or user of LANES_REDIS_URL: "),
     wrong_password: (Trouble.PASSWORD, r"^Redis refused the password or user of LANES_REDIS_URL: "),

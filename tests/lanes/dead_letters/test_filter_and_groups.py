@@ -100,5 +100,5 @@ def test_any_imported_dead_letter_has_a_summary_and_the_script_agrees(store: Clo
 
 def test_a_summary_says_why_in_a_printable_line() -> None:
     bad = replace(LETTER, message="\x1b[31m<b>\u202e")
-    assert bad.why == "the API refused it; the last attempt came to: 422 \\x1b[31m<b>\\u202e"
+    assert bad.why == "the API refused it; the last answer: 422 \\x1b[31m<b>\\u202e"
     assert replace(SILENT, reason="expired").why == "its expires_at passed before it was delivered"

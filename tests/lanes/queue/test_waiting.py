@@ -12,7 +12,7 @@ from tests.lanes.conftest import LIMITS, START, ClockedStore, Orders, seat
 from tests.lanes.whole_state import KEPT, KNOWN, report, send, watch
 
 Make = Callable[[ClockedStore, Orders], str]
-NEXT = "for a free worker: it goes next in its lane"
+NEXT = "for a free worker: it is next in its lane"
 
 
 def where(store: ClockedStore, job_id: str) -> QueuePosition:
@@ -138,29 +138,29 @@ HELD = Blocker(WaitReason.LANE_HELD, "because its lane is held by ada: asked <th
     ("make", "blockers"),
     [
         (ready, [TURN]),
-        (third, [Blocker(WaitReason.TURN, "for its turn: 2 jobs go before it in its lane")]),
-        (urgent, [Blocker(WaitReason.TURN, "for its turn: 1 job goes before it in its lane")]),
-        (not_before, [Blocker(WaitReason.NOT_BEFORE, "because it is not to be sent earlier", START + 30)]),
+        (third, [Blocker(WaitReason.TURN, "for 2 jobs before it in its lane")]),
+        (urgent, [Blocker(WaitReason.TURN, "for 1 job before it in its lane")]),
+        (not_before, [Blocker(WaitReason.NOT_BEFORE, "because it must not be sent earlier", START + 30)]),
         (not_before_that_is_over, [TURN]),
         (backoff, [Blocker(WaitReason.BACKOFF, "for its backoff to end", START + 7)]),
-        (behind, [Blocker(WaitReason.RECORD, "behind 2 older jobs of its record, first of all", None, "job1")]),
+        (behind, [Blocker(WaitReason.RECORD, "for 2 older jobs of its record, beginning with", None, "job1")]),
         (
             behind_a_backoff,
-            [Blocker(WaitReason.RECORD, "behind an older job of its record, first of all", START + 7, "job1")],
+            [Blocker(WaitReason.RECORD, "for an older job of its record, beginning with", START + 7, "job1")],
         ),
         (
             behind_one_in_flight,
-            [Blocker(WaitReason.RECORD, "behind an older job of its record, first of all", START + 60, "job1")],
+            [Blocker(WaitReason.RECORD, "for an older job of its record, beginning with", START + 60, "job1")],
         ),
-        (merged, [Blocker(WaitReason.TURN, "for its turn: 1 job goes before it in its lane")]),
+        (merged, [Blocker(WaitReason.TURN, "for 1 job before it in its lane")]),
         (held, [HELD, TURN]),
-        (all_held, [Blocker(WaitReason.ALL_HELD, "because everything is held by grace: wrong prices"), HELD, TURN]),
+        (all_held, [Blocker(WaitReason.ALL_HELD, "because all lanes are held by grace: wrong prices"), HELD, TURN]),
         (
             throttled,
             [
                 Blocker(
                     WaitReason.PAUSED,
-                    "because its lane pauses (the API said so, or its token is being renewed)",
+                    "because its lane is paused (by a 429, or while its token is renewed)",
                     START + 9,
                 ),
                 TURN,
@@ -170,7 +170,9 @@ HELD = Blocker(WaitReason.LANE_HELD, "because its lane is held by ada: asked <th
             spent,
             [
                 Blocker(
-                    WaitReason.BUDGET, "for the budget of its location, which is used up", START + 30 + LIMITS.window
+                    WaitReason.BUDGET,
+                    "for the rate limit of its location, which is used up",
+                    START + 30 + LIMITS.window,
                 ),
                 TURN,
             ],

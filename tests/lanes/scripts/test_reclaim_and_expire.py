@@ -161,12 +161,12 @@ def test_read_jobs_reads_jobs_whole(store: ClockedStore, order: Orders) -> None:
         (("zadd", "delayed:loc", 5, "job1"), "waits in 2 places, not 1"),
         (("zadd", "dead", 5, "job1"), "dead letters and state disagree"),
         (("zadd", "leases", 5, "job1"), "pending, with a lease"),
-        (("hdel", "active:loc", RECORD), "head of its record and place disagree"),
+        (("hdel", "active:loc", RECORD), "its position and the active job of its record disagree"),
         (("zrem", "due", "loc"), "its lane is never due"),
         (("del", "body:job1"), "body and state disagree"),
-        (("hset", "job:job1", "merged_into", "job0"), "merged into a job that does not carry it"),
-        (("hset", "job:job1", "state", "in_flight"), "in flight without a lease, or not the head of its record"),
-        (("hset", "job:job1", "state", "delivered"), "done, but still the head of its record"),
+        (("hset", "job:job1", "merged_into", "job0"), "merged into a job that does not list it"),
+        (("hset", "job:job1", "state", "in_flight"), "in flight without a lease, or not the active job of its record"),
+        (("hset", "job:job1", "state", "delivered"), "done, but still the active job of its record"),
     ],
 )
 def test_check_jobs_finds_misplaced_jobs(
@@ -191,7 +191,7 @@ def test_check_jobs_finds_leftovers_of_missing_jobs(store: ClockedStore, order: 
     assert check_consistency.check_jobs(["job1"]) == []
     store.client.persist(store.key("job", "job1"))
     assert check_consistency.check_jobs(["job1"]) == [
-        ("job1", "ttl", "done, but kept for ever (delivered, location loc)")
+        ("job1", "ttl", "done, but without a time to live (delivered, location loc)")
     ]
     store.client.delete(store.key("job", "job1"))
     store.client.set(store.key("body", "job1"), "{}")

@@ -117,7 +117,7 @@ def test_the_last_of_the_memory_is_for_the_jobs_that_were_accepted(store: Clocke
     store.client.config_set("maxmemory", used + used // 20)
     with (
         watch(store) as changed,
-        pytest.raises(RedisUnavailableError, match=r"^Redis refuses: its memory is nearly"),
+        pytest.raises(RedisUnavailableError, match=r"^Redis refuses: memory is nearly"),
     ):
         store.enqueue(NEW, KNOWN)
     assert changed == {}

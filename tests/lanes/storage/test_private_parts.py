@@ -1,6 +1,4 @@
-"""The parts of redis-py below its commands are as this project knows them: `lanes/queue/exchange.py` sends and reads with
-them, the `connect` of both stores has options checked by them, and `ops/redis_backup.py` takes the socket.
-"""
+"""The private parts of redis-py that `lanes.queue.exchange`, both `connect` and `ops/redis_backup.py` use."""
 
 import asyncio
 import socket

@@ -62,7 +62,7 @@ def test_what_is_wrong_is_reported_then_previewed_then_repaired(quick: Run, enqu
     assert getattr(store.release(CONSUMER).next, "id", None) == job_id
     letter = json.loads(quick("job", orphan, "--json").stdout)
     assert (letter["state"], letter["body"]["contactId"]) == ("dead", "other")
-    assert "what became of it is not known" in letter["attempts"][-1]["message"]
+    assert "its state is unknown" in letter["attempts"][-1]["message"]
     again = quick("check", "--repair", "--yes")
     assert (again.returncode, again.stdout) == (0, "")
 
@@ -184,7 +184,7 @@ def test_lanes_without_consumers(quick: Run, enqueue: Enqueue, store: LaneStore)
     store.client.zadd(store.key("due"), {"loc": (time.time() - 100) * 1_000_000})
     shown = quick("check", "--json")
     assert findings(shown)["no-consumers"]["severity"] == "error"
-    assert "no worker is there" in findings(shown)["no-consumers"]["text"]
+    assert "no worker is running" in findings(shown)["no-consumers"]["text"]
     assert shown.returncode == 1
     with store.client.pubsub() as channel:  # type: ignore[no-untyped-call]
         channel.subscribe(store.key("wake"))

@@ -95,7 +95,7 @@ def test_a_dead_letter_shows_its_error_and_every_attempt(
 ) -> None:
     shown = quick("dead", "show", refuse("one", "a", pipeline(1))).stdout
     assert shown.splitlines()[-1] == (
-        "why            the API refused it; the last attempt came to: 422 The pipeline id is invalid."
+        "why            the API refused it; the last answer: 422 The pipeline id is invalid."
     )
     attempt = next(line for line in shown.splitlines() if line.startswith("  1  "))
     for part in ("0.250s", "refused", "worker=w@h", "status=422", "code=BAD_PIPELINE", "trace_id=t1"):
@@ -199,4 +199,4 @@ def test_replay_names_what_is_newer(quick: Run, store: LaneStore, refuse: Bury, 
 def test_every_reason_can_be_shown(quick: Run, refuse: Bury) -> None:
     for reason in (Reason.REFUSED, Reason.EXHAUSTED, Reason.UNAUTHORIZED, Reason.UNCONFIRMED):
         shown = quick("dead", "show", refuse("one", reason, pipeline(1), reason=reason)).stdout
-        assert "; the last attempt came to: 422" in shown.splitlines()[-1]
+        assert "; the last answer: 422" in shown.splitlines()[-1]

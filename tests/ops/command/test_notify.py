@@ -39,7 +39,7 @@ def test_it_says_what_came_back(quick: Run, answer: str, status: int, said: str)
     ("settings", "said"),
     [
         ({}, "notifications are off: set LANES_NOTIFY_URL and LANES_NOTIFY_SECRET"),
-        ({"LANES_NOTIFY_URL": "https://example.com/k=hidden"}, "LANES_NOTIFY_SECRET must be set beside"),
+        ({"LANES_NOTIFY_URL": "https://example.com/k=hidden"}, "LANES_NOTIFY_URL needs LANES_NOTIFY_SECRET"),
         ({"LANES_NOTIFY_URL": "http://example.com/k=hidden", "LANES_NOTIFY_SECRET": SECRET}, "must be an https:// URL"),
         (
             {"LANES_NOTIFY_URL": "https://u:p@example.com/k=hidden", "LANES_NOTIFY_SECRET": SECRET},

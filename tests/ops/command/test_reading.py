@@ -80,7 +80,7 @@ def test_what_a_job_waits_for(quick: Run, enqueue: Callable[..., str], store: La
     first, second = enqueue(), enqueue()
     store.hold("loc", "asked\x1b them", "ada")
     assert "\nwaits          because its lane is held by ada: asked\\x1b them\n" in quick("job", first).stdout
-    assert f"\nwaits          behind an older job of its record, first of all {first}\n" in quick("job", second).stdout
+    assert f"\nwaits          for an older job of its record, beginning with {first}\n" in quick("job", second).stdout
     store.resume("loc")
     waits = json.loads(quick("job", second, "--json").stdout)["waits"]
     assert [(wait["cause"], wait["job_id"], wait["until"]) for wait in waits] == [("record", first, None)]

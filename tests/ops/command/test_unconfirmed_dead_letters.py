@@ -44,7 +44,7 @@ def test_they_can_be_found_by_their_reason(quick: Run, bury: Callable[..., str])
     doubtful = bury("two", reason="unconfirmed")
     assert quick("dead", "replay", "--all", "--reason", "unconfirmed", "--dry-run").stdout.split() == [doubtful]
     why = quick("dead", "show", doubtful).stdout.splitlines()[-1]
-    assert why.startswith("why            no answer confirmed that the API took it; the last attempt came to: 422")
+    assert why.startswith("why            no answer confirmed that the API took it; the last answer: 422")
 
 
 def test_an_export_of_them_can_be_imported(quick: Run, store: LaneStore, bury: Callable[..., str]) -> None:

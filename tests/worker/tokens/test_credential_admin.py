@@ -54,10 +54,10 @@ def test_a_credential_that_no_key_decrypts_is_listed_and_not_changed(harness: Ha
 class Interposed(LaneStore):
     """A slow store: just before it ends a hold, a person holds the lane."""
 
-    def _run(self, name: str, *arguments: Argument) -> Any:
+    def run(self, name: str, *arguments: Argument) -> Any:
         if name.startswith("resume"):
             LaneStore(self.client).hold("loc", "to look at it", "ada")
-        return super()._run(name, *arguments)
+        return super().run(name, *arguments)
 
 
 def test_a_hold_that_was_set_while_a_new_token_resumes_stays(harness: Harness, lanes: LaneStore) -> None:

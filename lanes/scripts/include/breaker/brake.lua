@@ -1,26 +1,25 @@
 -- @include breaker/outage
 -- @include queue/reschedule
--- The brake. A lane whose requests are refused one after the other, with no delivery in between, sends single probes with growing
--- gaps until one is delivered, or a person resumes it. It is no hold: a hold or an outage goes before it, and it goes on
--- afterwards. Its time counts as held time. When several lanes are on it for the same, and nothing is delivered anywhere, all
--- lanes pause: the gate is shut with the cause `refusals`, and only a delivery opens it.
+-- The brake of a lane. Requests refused in a row, without a delivery, close it: the lane then sends single probes with
+-- growing gaps until one is delivered or a person resumes it. A hold or an outage takes precedence; the brake continues
+-- afterwards. Time on the brake counts as held time. If several lanes are on the brake for the same refusal and nothing
+-- is delivered anywhere, all lanes pause, as in an outage but with the cause `refusals`; only a delivery or a person
+-- ends it.
 local LANES_ALIKE = 3
 
--- read_refusal(text): a refusal that counts, as bury is told of it, or nil: how many in a row close the brake, us of the first and
--- the longest gap between probes, the status of the answer and the shape of its message.
+-- read_refusal(text): reads ARGV 10 of bury; nil for none.
 local function read_refusal(text)
   local limit, gap, max_gap, status, shape = string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+)$')
   if not limit then return nil end
   return { limit = tonumber(limit), gap = tonumber(gap), max_gap = tonumber(max_gap), status = status, shape = shape }
 end
 
--- set_brake_gap(location, gap): the next probe goes out after the gap.
 local function set_brake_gap(location, gap)
   redis.call('HSET', key.lane(location), 'brake_gap', gap, 'brake_probe_at', now + jittered(gap))
 end
 
--- end_brake_probe(job): if the attempt was the probe of its lane, it is out no longer. The next one goes out after the same gap;
--- a refusal and a delivery have more to say.
+-- end_brake_probe(job): if the attempt was its lane's probe, schedules the next after the same gap. A refusal or a
+-- delivery changes that later.
 local function end_brake_probe(job)
   if not job.lane.brake_at then return end
   local name = key.lane(job.location)
@@ -32,7 +31,7 @@ local function end_brake_probe(job)
   reschedule(job.location)
 end
 
--- sent_before_brake(job): whether the request was out when the brake closed, of its lane or of all: its refusal costs no job any more.
+-- sent_before_brake(job): whether the request was in flight when a brake closed: then its refusal buries no job.
 local function sent_before_brake(job)
   local released_at = tonumber(job.released_at)
   if job.lane.brake_at and released_at <= job.lane.brake_at then return true end
@@ -40,7 +39,7 @@ local function sent_before_brake(job)
   return global_state[1] and released_at <= tonumber(global_state[2])
 end
 
--- brake_all(refusal): all lanes pause. Those out now are no probes.
+-- brake_all(refusal): pauses all lanes. Requests in flight are no probes.
 local function brake_all(refusal)
   notify('all_braked', { locations = LANES_ALIKE, status = tonumber(refusal.status) })
   redis.call('HSET', key.global_state, 'outage_since', now, 'half_open_limit', 1, 'gap', refusal.gap, 'probe_at', now + jittered(refusal.gap),
@@ -48,8 +47,8 @@ local function brake_all(refusal)
   update_global_state()
 end
 
--- compare_lanes(location, refusal): the lane is on the brake and was refused once more. Are several on it for the same, and was
--- nothing delivered anywhere since the first refusal of each? `refused_epoch` counts such deliveries.
+-- compare_lanes(location, refusal): puts all lanes on the brake if several are on it for the same refusal and nothing
+-- was delivered anywhere since the first refusal of each. `refused_epoch` counts those deliveries.
 local function compare_lanes(location, refusal)
   local global_state = redis.call('HMGET', key.global_state, 'outage_since', 'refused_epoch')
   if global_state[1] then return end
@@ -66,7 +65,7 @@ local function compare_lanes(location, refusal)
   if #found >= LANES_ALIKE then brake_all(refusal) end
 end
 
--- close_brake(job, refusal, run): the lane sends single probes from now on. Those out now are none.
+-- close_brake(job, refusal, run): the lane sends single probes. Requests in flight are no probes.
 local function close_brake(job, refusal, run)
   redis.call('HSET', key.lane(job.location), 'brake_at', now, 'brake_record', job.record)
   set_brake_gap(job.location, refusal.gap)
@@ -74,8 +73,8 @@ local function close_brake(job, refusal, run)
   notify('lane_braked', { location = job.location, refusals = run, status = tonumber(refusal.status) })
 end
 
--- note_refusal(job, refusal): the API refused a request that was not out when the brake closed. A probe's doubles the gap. One of a
--- job that a person sent again tells nothing of the others, and does not count.
+-- note_refusal(job, refusal): the API refused a request that was released after the brake closed, or without one. A
+-- probe's refusal doubles the gap. A replayed job does not count: it says nothing about the others.
 local function note_refusal(job, refusal)
   local name = key.lane(job.location)
   if job.brake_gap then set_brake_gap(job.location, math.min(2 * job.brake_gap, refusal.max_gap)) end
@@ -95,7 +94,7 @@ local function note_refusal(job, refusal)
   compare_lanes(job.location, refusal)
 end
 
--- end_brake(location, held, closed_at, by): the lane goes on; `by` whom, or by a delivery.
+-- end_brake(location, held_now, closed_at, by): the lane continues. `by` is `delivery` or `person`.
 local function end_brake(location, held_now, closed_at, by)
   redis.call('HDEL', key.lane(location), 'brake_at', 'brake_gap', 'brake_probe_at', 'brake_probe', 'brake_record')
   if not held_now then end_held(location, held_clock()) end
@@ -103,20 +102,20 @@ local function end_brake(location, held_now, closed_at, by)
   reschedule(location)
 end
 
--- forget_refusals(location): the next refusal is the first of a row again.
+-- forget_refusals(location): the next refusal is the first in a row.
 local function forget_refusals(location)
   redis.call('HDEL', key.lane(location), 'refused_run', 'refused_status', 'refused_shape', 'refused_epoch')
 end
 
--- api_delivered(job): the API took a request of the lane: that ends its brake. One that it took after it had refused others ends the
--- brake of all. After a job that a person sent again the row of refusals goes on: the next one closes the brake again.
+-- api_delivered(job): a delivery ends the lane's brake. If it was released after the refusals began, it ends the brake
+-- of all lanes. After a replayed job the count of refusals continues: the next refusal closes the brake again.
 local function api_delivered(job)
   local lane = job.lane
   if lane.brake_at then end_brake(job.location, lane.held, lane.brake_at, 'delivery') end
   if lane.refused_run and not job.replayed then forget_refusals(job.location) end
   local global_state = redis.call('HMGET', key.global_state, 'refused_since', 'cause', 'outage_since')
   local since = global_state[1] or global_state[2] and global_state[3]
-  -- When a request went out that is not the newest of its job, nobody knows any more.
+  -- Only the newest attempt has a known release time.
   if not since or not job.number or tonumber(job.released_at) < tonumber(since) then return end
   redis.call('HDEL', key.global_state, 'refused_since')
   redis.call('HINCRBY', key.global_state, 'refused_epoch', 1)

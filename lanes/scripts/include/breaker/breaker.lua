@@ -1,26 +1,26 @@
 -- @include breaker/brake
 -- @include queue/count
 -- @include queue/reschedule
--- The breaker is told of each report whether the API answered. It pauses all lanes in an outage, and one lane whose requests all
--- fail: that one sends a single probe at a time, with growing gaps. What is answered with a refusal is the brake's (brake.lua).
+-- The circuit breaker. Each report tells it whether the API answered. It pauses all lanes in an outage, and a lane
+-- whose requests all fail: that lane sends single probes with growing gaps. Refusals are handled in brake.lua.
 
--- pause_failing(job, failures, gap, earliest): the lane's next probe goes out after the gap, and not before `earliest`.
+-- pause_failing(job, failures, gap, earliest): schedules the lane's next probe after the gap, not before `earliest`.
 local function pause_failing(job, failures, gap, earliest)
   redis.call('HSET', key.lane(job.location), 'run_failures', failures, 'gap', gap, 'gap_at', now, 'backoff_until',
     math.max(earliest, now + jittered(gap)))
   reschedule(job.location)
 end
 
--- end_lane_probe(job): if the attempt was the single probe of a lane that fails, it is out no longer, and tells nothing of the lane.
--- The next one goes out after the same gap; else the lane would wait for the end of a lease that is over.
+-- end_lane_probe(job): the single probe of a failing lane ended without a result. Schedules the next after the same
+-- gap; else the lane would wait until the end of the lease.
 local function end_lane_probe(job)
   if not (job.lane.gap and job.leased) or tonumber(job.released_at) < job.lane.gap_at then return end
   redis.call('HSET', key.lane(job.location), 'backoff_until', now + jittered(job.lane.gap))
   reschedule(job.location)
 end
 
--- lane_fails(job, rule): one more failure of the lane. Returns whether so many came in a row that it is the lane that fails, not
--- the job. Those that were on their way when the gap began do not lengthen it.
+-- lane_fails(job, rule): counts a failure of the lane. Returns whether so many failed in a row that the lane fails, not
+-- the job. Requests that were in flight when the gap began do not lengthen it.
 local function lane_fails(job, rule)
   local name = key.lane(job.location)
   local run = redis.call('HMGET', name, 'run_failures', 'run_answers')
@@ -34,14 +34,13 @@ local function lane_fails(job, rule)
   failures = answered == tonumber(run[2]) and failures + 1 or 1
   redis.call('HSET', name, 'run_failures', failures, 'run_answers', answered)
   if failures < rule.failures then return false end
-  -- Its token may need longer.
+  -- The pause for its token may be longer.
   pause_failing(job, failures, rule.gap, math.max(job.lane.backoff_until, now + rule.min_delay))
   return true
 end
 
--- api_failed(job, text, min_delay): the attempt failed by the API's own fault; `text` is the rule of what makes an outage,
--- `min_delay` how long the API asked to be left alone (us). Returns whose fault it is: 'outage', 'lane' or 'job'. Only the last
--- spends one of the job's attempts.
+-- api_failed(job, text, min_delay): the API failed. `text` is the breaker's rule; `min_delay` is the API's Retry-After
+-- (us). Returns what failed: 'outage', 'lane' or 'job'. Only 'job' spends an attempt.
 local function api_failed(job, text, min_delay)
   end_brake_probe(job)
   local rule = read_rule(text)
@@ -63,7 +62,6 @@ local function api_failed(job, text, min_delay)
   return 'job'
 end
 
--- api_answered(job): the API answered, whatever it said.
 local function api_answered(job)
   end_brake_probe(job)
   answer_probe(job)
@@ -72,7 +70,7 @@ local function api_answered(job)
   reschedule(job.location)
 end
 
--- api_refused(job, told): it answered with something else than a success or a 429; or nothing was sent, if it told nothing.
+-- api_refused(job, rate_limit_info): the API answered neither success nor 429; or nothing was sent, if the info is ''.
 local function api_refused(job, rate_limit_info)
   if rate_limit_info == '' then
     end_brake_probe(job)

@@ -1,10 +1,10 @@
 -- @include hold/held_time
--- The gate of all lanes. While an operator holds everything, and in an outage, a location without a name stands before all
--- others in `due`: so a release sees without another read that the gate is shut, and nobody is woken. In an outage `half_open_limit` tells
--- how many requests may be out at a time: 1 while single probes go out, then more with each that is answered. With the `cause`
--- 'refusals' it is no outage, but all lanes are on the brake (brake.lua).
+-- What stops all lanes. While all lanes are held, and in an outage, `due` begins with the member '': so a release sees
+-- it without another read, and no worker is woken. In an outage `half_open_limit` requests may be in flight: 1 while
+-- single probes go out, then more with each answer. With the cause 'refusals' all lanes are on the brake instead
+-- (brake.lua).
 
--- update_global_state(): the hold of everything, or the outage, has changed.
+-- update_global_state(): to call after a change of the global hold or the outage.
 local function update_global_state()
   local global_state = redis.call('HMGET', key.global_state, 'hold', 'half_open_limit')
   local held, half_open_limit = global_state[1], tonumber(global_state[2])
@@ -21,8 +21,8 @@ local function update_global_state()
   end
 end
 
--- half_open_capacity(): how many requests may pass the shut gate now; when none, the time at which to ask again, or nil if a person has to
--- open it. A request whose worker died is out no longer than its lease. The third value is the cause, where it is not an outage.
+-- half_open_capacity(): returns how many requests may be released now. For 0 also when to ask again, nil if only a
+-- person can resume. Else nil and the cause, if it is no outage. A lost request counts until its lease ends.
 local function half_open_capacity()
   local global_state = redis.call('HMGET', key.global_state, 'hold', 'half_open_limit', 'probe_at', 'cause')
   if global_state[1] then return 0, nil end

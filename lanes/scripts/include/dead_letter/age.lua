@@ -1,5 +1,5 @@
--- age(id): how new is what a job says: its times (where a service told the time of an event, that; else that of acceptance)
--- from the oldest to the newest of all that was merged into it, and its number in the order of acceptance.
+-- age(id): returns the oldest and newest time of what a job says, including jobs merged into it (event times, else
+-- times of acceptance), and its number in the order of acceptance.
 local function age(id)
   local job = redis.call('HMGET', key.job(id), 'event_time', 'accepted_at', 'field_times', 'first_seq', 'seq')
   local at = tonumber(job[1] or job[2])
@@ -10,7 +10,7 @@ local function age(id)
   return found
 end
 
--- is_newer(job, letter): whether something that the job says is newer than something that the letter says.
+-- is_newer(job, dead_letter): whether part of the job is newer than part of the dead letter.
 local function is_newer(job, dead_letter)
   if job.newest ~= dead_letter.oldest then return job.newest > dead_letter.oldest end
   return job.first_seq > dead_letter.first_seq

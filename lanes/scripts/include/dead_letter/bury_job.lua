@@ -1,8 +1,8 @@
 -- @include queue/count
 -- @include dead_letter/index_dead_letter
 -- @include queue/notify
--- bury_job(id, location, record, from, reason): the job is not sent again; body and attempts stay until a person decides. Whoever
--- wants to know is told when there are more dead letters than he said.
+-- bury_job(id, location, record, from, reason): makes the job a dead letter, or an expired job. Body and attempts stay
+-- until a person decides. Notifies when the number of dead letters exceeds `dead_above`.
 local function bury_job(id, location, record, from, reason)
   local state = reason == 'expired' and 'expired' or 'dead'
   redis.call('HSET', key.job(id), 'state', state, 'ended_at', now, 'reason', reason)

@@ -1,5 +1,5 @@
--- index_dead_letter(id, location, record): the job is a dead letter, or expired. From its first death until it is done with, its record
--- is known to have such a job, and deliver notes what is newest of it.
+-- index_dead_letter(id, location, record): lists the job with the dead letters. Until it is done, its record is counted
+-- as having one, and deliver notes the newest delivered job of that record.
 local function index_dead_letter(id, location, record)
   redis.call('ZADD', key.dead, now, id)
   if redis.call('HSETNX', key.job(id), 'was_dead', 1) == 0 then return end

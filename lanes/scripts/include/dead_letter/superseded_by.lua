@@ -1,7 +1,7 @@
 -- @include dead_letter/newest_delivered
--- superseded_by(location, record, id): the newer job that this letter would overwrite if it were sent now: one that was delivered, or
--- is in flight, or may yet be reported as delivered, since its worker was lost; nil if there is none. And the first newer
--- job of the record that waits: the letter can go before it.
+-- superseded_by(location, record, id): returns the newer job that a replay would overwrite: delivered, in flight, or
+-- lost (a late report may deliver it); or nil and the first newer pending job of the record, which the replay goes
+-- before.
 local function superseded_by(location, record, id)
   local dead_letter = age(id)
   local delivered, delivered_id = newest_delivered(location, record)

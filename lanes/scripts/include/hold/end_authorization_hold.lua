@@ -1,7 +1,7 @@
 -- @include hold/credential
 -- @include hold/end_hold
--- end_authorization_hold(location): authorization is no cause of the lane's hold any more, if another credential stands there than the one that
--- was refused; a person's hold stays. Returns whether authorization is no cause now.
+-- end_authorization_hold(location): removes authorization as a cause of the hold, if another credential is stored than
+-- the refused one. A person's hold stays. Returns whether authorization is no cause now.
 local function end_authorization_hold(location)
   local lane = redis.call('HMGET', key.lane(location), 'held_by', 'unauthorized')
   if not lane[2] then return true end

@@ -1,14 +1,14 @@
 -- @include hold/held_time
 -- @include queue/notify
--- The hold of a lane. `hold`, `held_by` and `held_at` tell why, by whom and since when: a person, where one holds it, else
--- authorization. `unauthorized` stands there while authorization is a cause, alone or beside a person: the version of the refused
--- credential, a space, and why. `held_at` identifies the hold when it is ended, so no two holds have the same.
+-- The hold of a lane. `hold`, `held_by` and `held_at` are the reason, the person (or authorization if no person holds
+-- it) and the time. `unauthorized` is set while authorization is a cause: the version of the refused credential, a
+-- space, the reason. `held_at` is unique: it identifies the hold to resume.
 local AUTHORIZATION = 'authorization'
 
--- hold_lane(location, reason, by, version): the lane releases nothing until it is resumed. `version` is that of the credential
--- that was refused, when it is held by authorization. There is a notice of each cause, once, however often it is held again.
+-- hold_lane(location, reason, by, version): holds the lane until it is resumed. `version` is the refused credential's,
+-- for authorization. Notifies once for each cause.
 local function hold_lane(location, reason, by, version)
-  -- The first write is one that a full Redis allows, and with it all that follow.
+  -- A full Redis allows ZREM, and then all later writes.
   redis.call('ZREM', key.due, location)
   local name, refused = key.lane(location), by == AUTHORIZATION
   local before = redis.call('HMGET', name, 'hold', 'held_by', 'held_at', 'unauthorized')

@@ -1,4 +1,4 @@
--- value_end(json, at): where the value that begins at `at` of an object ends: the position of the comma or brace behind it.
+-- value_end(json, at): returns the position of the comma or brace after the value that begins at `at`.
 local function value_end(json, at)
   local depth = 0
   while true do
@@ -21,8 +21,8 @@ local function value_end(json, at)
   end
 end
 
--- fields(json): the fields of an object as a producer writes it (no white space, no escapes in names): their names in
--- order, and their values as they stand there, so that a number keeps every digit.
+-- fields(json): returns names, in order, and raw values of an object as producers write it (no white space, no escapes
+-- in names). Raw, so that numbers keep every digit.
 local function fields(json)
   local names, values, at = {}, {}, 2
   while string.sub(json, at, at) == '"' do
@@ -36,7 +36,6 @@ local function fields(json)
   return names, values
 end
 
--- join_fields(names, values): the object again.
 local function join_fields(names, values)
   local parts = {}
   for _, name in ipairs(names) do parts[#parts + 1] = '"' .. name .. '":' .. values[name] end

@@ -1,14 +1,14 @@
 -- @include merge/fields
 -- @include queue/promote
--- read_field_times(job): the time of each field of a job that others were merged into: text like 'status=17... name=17...'.
+-- read_field_times(text): reads the time of each field of a job with merged jobs, like 'status=17... name=17...'.
 local function read_field_times(text)
   local field_times = {}
   for name, time in string.gmatch(text or '', '(%S+)=(%d+)') do field_times[name] = tonumber(time) end
   return field_times
 end
 
--- waiting(order): the youngest job of the record, when it can still be altered: it waits, was never sent, and is not due
--- before the order is, and is for the same version of the API. A later one of the record can only stand behind it.
+-- waiting(new_job): returns the newest job of the record if it can be merged into: pending, never sent, of the same API
+-- version, and not due before the new job.
 local function waiting(new_job)
   local id = redis.call('LINDEX', key.blocked(new_job.location, new_job.record), -1)
     or redis.call('HGET', key.active(new_job.location), new_job.record)
@@ -23,9 +23,8 @@ local function waiting(new_job)
            priority = tonumber(job[8]) or 0 }
 end
 
--- merge(order): the order joins the waiting job of its record, if there is one: of each field the value with the later
--- time stands (the order's, when both are the same). One that moves the opportunity to another pipeline joins none. Returns
--- the id of that job, or nil.
+-- merge(new_job): merges into a pending job of its record: of each field the value with the later time wins, the new
+-- job's if equal. One that moves the opportunity to another pipeline is not merged. Returns the id of that job, or nil.
 local function merge(new_job)
   local job = waiting(new_job)
   if not job then return nil end
@@ -36,7 +35,9 @@ local function merge(new_job)
   for _, name in ipairs(added) do
     local held = values[name] and (job.field_times[name] or job.time)
     if not held then names[#names + 1] = name end
-    if not NEVER_MERGED_FIELDS[name] and (not held or held <= time) then values[name], job.field_times[name] = brought[name], time end
+    if not NEVER_MERGED_FIELDS[name] and (not held or held <= time) then
+      values[name], job.field_times[name] = brought[name], time
+    end
   end
   for name, at in pairs(job.field_times) do texts[#texts + 1] = name .. '=' .. string.format('%.0f', at) end
   redis.call('SET', key.body(job.id), join_fields(names, values))
@@ -45,7 +46,7 @@ local function merge(new_job)
   return job.id
 end
 
--- extend_expiry(carrier, expires_at, while_held): a job must not be withdrawn before the last of those that it carries may be.
+-- extend_expiry(merge_target, expires_at, while_held): the target must not expire before the jobs merged into it.
 local function extend_expiry(merge_target, expires_at, while_held)
   local job = redis.call('HMGET', key.job(merge_target), 'state', 'expires_at')
   if job[1] ~= 'pending' and job[1] ~= 'in_flight' or not job[2] then return end
@@ -60,7 +61,7 @@ local function extend_expiry(merge_target, expires_at, while_held)
   end
 end
 
--- mark_merged(order, carrier): the order becomes a job that is delivered, or not, with the carrier, and is forgotten with it.
+-- mark_merged(new_job, merge_target): stores the job as merged. It has the outcome and the retention of the target.
 local function mark_merged(new_job, merge_target)
   redis.call('HSET', key.job(new_job.id), 'state', 'merged', 'location', new_job.location, 'record', new_job.record,
     'accepted_at', now, 'merged_into', merge_target)

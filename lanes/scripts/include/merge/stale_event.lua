@@ -1,7 +1,7 @@
 -- @include merge/fields
 -- @include queue/expiry
--- retracted_fields(location, newest, times): which fields count as if they had not been told of, as a function of a field's name: those of
--- the newest event, when its job was taken back, or is never sent. Returns nil when there are none.
+-- retracted_fields(location, newest, field_times): if the job with the newest event was cancelled or expired, returns a
+-- function that says whether a field's time no longer counts, because that job set it; else nil.
 local function retracted_fields(location, newest, field_times)
   local job = redis.call('HMGET', key.job(newest), 'state', 'expires_at', 'event_time', 'field_times')
   local over = job[1] == 'pending' and job[2] and expiry(newest, location, job[2]) <= now
@@ -13,10 +13,9 @@ local function retracted_fields(location, newest, field_times)
   end
 end
 
--- stale_event(order): takes out of the order what a later event of its record has said already; returns the job
--- that it adds nothing to, if nothing is left and that job is known: else what is left is sent, and changes nothing. An
--- opportunity that a later event moved to another pipeline stays there, and in its stage.
--- Only orders with an event time know of each other.
+-- stale_event(new_job): removes the fields that a later event of the record already set. If nothing is left, returns
+-- the job with that event, if it still exists; if not, the rest is sent and changes nothing. An opportunity that a
+-- later event moved to another pipeline stays there, in its stage. Applies to jobs with an event time only.
 local function stale_event(new_job)
   if not new_job.event_time then return nil end
   local known = redis.call('HGETALL', key.event_times(new_job.location, new_job.record))
@@ -30,10 +29,10 @@ local function stale_event(new_job)
   local elsewhere = moved and tonumber(field_times['@time']) > new_job.event_time and values.pipelineId ~= moved
   local kept, left = {}, 0
   for _, name in ipairs(names) do
-    local is_stale = not NEVER_MERGED_FIELDS[name] and tonumber(field_times[name] or 0) > new_job.event_time and not (retracted and retracted(name))
-      or elsewhere and name == 'pipelineStageId'
+    local merged, later = not NEVER_MERGED_FIELDS[name], tonumber(field_times[name] or 0) > new_job.event_time
+    local is_stale = merged and later and not (retracted and retracted(name)) or elsewhere and name == 'pipelineStageId'
     if not is_stale then kept[#kept + 1] = name end
-    if not is_stale and not NEVER_MERGED_FIELDS[name] then left = left + 1 end
+    if not is_stale and merged then left = left + 1 end
   end
   if elsewhere then values.pipelineId = moved end
   if #kept < #names or elsewhere then new_job.body = join_fields(kept, values) end
@@ -41,9 +40,9 @@ local function stale_event(new_job)
   return redis.call('EXISTS', key.job(newest)) == 1 and newest or nil
 end
 
--- note_event_time(order, id, window): from now on, older events of the record do not overwrite what this one said. Under
--- '@job' stands the job that has the newest event, under '@time' the time of that event, and under '@pipeline' its pipeline
--- where the body names the opportunity itself, and so may move it.
+-- note_event_time(new_job, id, window): remembers the time of each field, so that older events do not overwrite it.
+-- '@job' has the newest event, '@time' is its time, '@pipeline' its pipeline if the body has the opportunity's id and
+-- so may move it.
 local function note_event_time(new_job, id, window)
   local event_times = key.event_times(new_job.location, new_job.record)
   local names, values = fields(new_job.body)

@@ -1,6 +1,6 @@
 -- @include queue/enqueue_active
 -- @include queue/schedule
--- activate_next(location, record): the head of the record is done with; the next job of the record, if any, becomes its head.
+-- activate_next(location, record): the active job of the record is done. The next blocked job becomes active.
 local function activate_next(location, record)
   local id = redis.call('LPOP', key.blocked(location, record))
   if not id then

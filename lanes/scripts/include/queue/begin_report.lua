@@ -1,7 +1,7 @@
 -- @include queue/lane
 -- @include rate_limit/sync_rate_limits
 -- @include rate_limit/day
--- end_request(lane, state), lose_request(lane): a request of a job in this state is out no longer; and nothing was told of the day.
+-- end_request(lane, state), lose_request(lane): a request of a job in this state has ended; it is lost.
 local function end_request(lane, state)
   lane.outstanding = lane.outstanding - 1
   if state ~= 'in_flight' then redis.call('HINCRBY', key.lane(lane.location), 'redundant', -1) end
@@ -11,24 +11,23 @@ local function lose_request(lane)
   lane.lost = redis.call('HINCRBY', key.lane(lane.location), 'lost', 1)
 end
 
--- begin_report(id, attempt, told, throttled, unsent): what the report of an attempt may still change, after its request has been answered
--- or given up: its slot is free one window from now, and what the answer told of the budgets is learned. The day has back what was
--- never sent. Returns nil for an unknown job, else
---   state, location, record, released_at, seq, priority, carries, died  of the job
---   since    when it was accepted or replayed, or later if it was not to be sent before
---   number   of the attempt's request among all of its location
---   current  the job is in flight under this attempt
---   lane     what stands in its lane
---   probe    it went out in an outage
---   replayed a person sent it again after it had died
---   leased   this attempt held the record until now, although a stale success may have delivered the job meanwhile
+-- begin_report(id, attempt, rate_limit_info, throttled, unsent): ends a request: its rate slot is free one window from
+-- now, the rate limits follow the answer, and a request that was never sent is refunded. Returns nil for an unknown
+-- job, else its fields and
+--   since    when it was accepted or replayed, or its not_before if later
+--   number   of the request among those of its location
+--   current  the job is in flight with this attempt
+--   lane     fields of the lane
+--   probe    it was a probe of an outage
+--   replayed a person replayed the job
+--   leased   this attempt occupied the record until now, although a stale success may have delivered the job
 local function begin_report(id, attempt, rate_limit_info, throttled, unsent)
   local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'released_at', 'attempt', 'seq', 'priority',
     'merged_count', 'number', 'was_dead', 'probe', 'accepted_at', 'not_before',
     'replayed_at', 'lost')
   if not job[1] then return nil end
   local newest = job[5] == attempt
-  -- The first write is one that a full Redis allows, and with it all that follow: what was sent can always be reported.
+  -- A full Redis allows ZREM, and then all later writes: what was sent can always be reported.
   local leased = redis.call('ZREM', key.leases, newest and id or '') == 1
   local found = { id = id, attempt = attempt, state = job[1], location = job[2], record = job[3],
                   released_at = job[4] or '0', seq = tonumber(job[6]), priority = tonumber(job[7]), merged_count = job[8],

@@ -1,6 +1,5 @@
 -- @include queue/series
--- count(location, from, to, jobs): so many jobs, by default one, left the state `from` and entered the state `to`; either
--- may be nil.
+-- count(location, from, to, jobs): moves jobs (default 1) from the count of one state to another; either may be nil.
 local function count(location, from, to, jobs)
   local lane = key.lane(location)
   if from then

@@ -2,7 +2,7 @@
 -- @include rate_limit/day
 -- @include queue/schedule
 -- @include queue/series
--- recheck_rate_limit(lane): what a report gave back or told may let the lane go on earlier than was thought.
+-- recheck_rate_limit(lane): a report may end the wait for the rate limit early.
 local function recheck_rate_limit(lane)
   if lane.rate_limited_until <= now then return end
   local until_at = burst_until(lane) or day_until(lane) or now
@@ -12,7 +12,7 @@ local function recheck_rate_limit(lane)
   end
 end
 
--- end_attempt(job, outcome, detail): writes the attempt down, whose lease `begin_report` has ended. `detail` is JSON.
+-- end_attempt(job, outcome, detail): appends the attempt. `begin_report` has ended its lease. `detail` is JSON.
 local function end_attempt(job, outcome, detail)
   redis.call('RPUSH', key.attempts(job.id),
     string.format('%s %s %s %.0f %s', job.attempt, outcome, job.released_at, now, detail))

@@ -1,7 +1,7 @@
 -- @include queue/enqueue_active
 -- @include queue/promote
--- enqueue_job(location, record, id, seq, at, priority): the job joins the lane: as the head of its record, and then the time
--- from which it may be sent is returned, or behind the others of its record.
+-- enqueue_job(location, record, id, seq, at, priority): adds the job to its lane: active (returns the time from which
+-- it may be sent), or blocked by the other jobs of its record.
 local function enqueue_job(location, record, id, seq, at, priority)
   if redis.call('HSETNX', key.active(location), record, id) == 1 then return enqueue_active(location, id, seq, at, priority) end
   redis.call('RPUSH', key.blocked(location, record), id)

@@ -1,6 +1,5 @@
 -- @include queue/remove_pending
 -- @include dead_letter/bury_job
--- expire_job(id, location, record): a pending job whose time is over leaves its lane unsent.
 local function expire_job(id, location, record)
   remove_pending(location, record, id)
   bury_job(id, location, record, 'pending', 'expired')

@@ -1,5 +1,5 @@
--- expire_keys(id, retention, job): the job is done with; its body goes now, the rest after `retention` milliseconds, and with it the
--- jobs that were merged into it. Of the job it needs location, record, carries (if it carries any), died (if it ever did).
+-- expire_keys(id, retention, job): the job is done. Deletes its body; the rest, and the jobs merged into it, expire
+-- after `retention` ms. `job` needs location, record, merged_count (if any) and was_dead (if it was a dead letter).
 local function expire_keys(id, retention, job)
   redis.call('DEL', key.body(id), key.original(id))
   redis.call('PEXPIRE', key.job(id), retention)
@@ -14,6 +14,6 @@ local function expire_keys(id, retention, job)
     end
   end
   if not job.merged_count then return end
-  for _, merged_jobs in ipairs(redis.call('SMEMBERS', key.merged_jobs(id))) do redis.call('PEXPIRE', key.job(merged_jobs), retention) end
+  for _, merged in ipairs(redis.call('SMEMBERS', key.merged_jobs(id))) do redis.call('PEXPIRE', key.job(merged), retention) end
   redis.call('PEXPIRE', key.merged_jobs(id), retention)
 end

@@ -1,7 +1,7 @@
 -- @include queue/enqueue_active
 -- @include queue/promote
--- insert_before(location, record, other, id, priority): the job joins its lane right before another that waits for its turn, and
--- takes that one's place in the lane. Returns the time from which it may be sent, if it is the head of its record.
+-- insert_before(location, record, other, id, priority): adds the job directly before a pending job of its record, with
+-- the same seq. Returns the time from which it may be sent if it becomes active.
 local function insert_before(location, record, other, id, priority)
   local position = redis.call('HMGET', key.job(other), 'seq', 'priority')
   local urgency = math.max(priority, tonumber(position[2]) or 0)

@@ -1,5 +1,5 @@
--- is_blocked(location, record, id, seq): whether the job stands behind the head of its record. The list is in the order of
--- `seq`, so a few looks are enough, however long it is; only where they do not find it, the whole is read.
+-- is_blocked(location, record, id, seq): whether the job is in the blocked list of its record. The list is ordered by
+-- seq, so a binary search usually finds it; else the whole list is read.
 local function is_blocked(location, record, id, seq)
   local blocked = key.blocked(location, record)
   local low, high = 0, redis.call('LLEN', blocked) - 1

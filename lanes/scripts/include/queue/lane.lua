@@ -1,8 +1,10 @@
--- @include rate_limit/limits
 -- @include rate_limit/limit_in_force
--- read_lane(location): what stands in the lane, the limits in force among it. `outstanding` counts its requests that are out: of
--- jobs in flight, and of those that a late success of an earlier attempt delivered meanwhile. `charged` counts all its requests
--- ever, but for those that were never sent.
+-- The limits of the settings, in every script that releases or reports: requests in a window, the window in us,
+-- requests in a day. A limit that is not set ('' in ARGV) is nil: then the API's applies.
+local limits = { burst = tonumber(ARGV[4]), window = tonumber(ARGV[5]), daily = tonumber(ARGV[6]) }
+
+-- read_lane(location): returns the fields of the lane and the limits in force. `outstanding` counts its requests in
+-- flight, including those of jobs that a stale success delivered. `charged` counts all requests ever sent.
 local function read_lane(location)
   local lane = redis.call('HMGET', key.lane(location), 'hold', 'backoff_until', 'rate_limited_until', 'burst', 'daily', 'weight',
     'turn', 'released', 'day_base', 'day_quarter', 'day_resets_at', 'api_burst', 'api_window', 'api_daily', 'shared_since',

@@ -1,7 +1,7 @@
 -- @include queue/count
 -- @include queue/enqueue_active
 -- @include queue/schedule
--- make_pending(job, at): a job that was in flight waits at its place again, as if it had not been sent; with `at`, until then.
+-- make_pending(job, at): a job in flight becomes pending at its old position; with `at`, delayed until then.
 local function make_pending(job, at)
   redis.call('HSET', key.job(job.id), 'state', 'pending')
   local expires_at = redis.call('HGET', key.job(job.id), 'expires_at')

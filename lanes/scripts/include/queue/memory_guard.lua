@@ -1,9 +1,9 @@
--- What is accepted must be delivered, and for that Redis needs memory: a worker's messages, the attempts of each job.
--- So a sixteenth of `maxmemory` is nothing for new jobs, nor is what those that wait will take (bytes a job, about).
+-- Accepted jobs need memory until they are delivered (messages of workers, attempts). So new jobs may not use the last
+-- sixteenth of `maxmemory`, nor about 512 bytes for each waiting job.
 local RESERVE = 1 / 16
 local NEEDED = 512
 
--- memory_guard(): what to answer when there is no memory left for new jobs, or nil.
+-- memory_guard(): returns an error reply when there is no memory for new jobs, else nil.
 local function memory_guard()
   local info = redis.call('INFO', 'memory')
   local function bytes(name) return tonumber(string.match(info, '\n' .. name .. ':(%d+)')) or 0 end
@@ -12,5 +12,5 @@ local function memory_guard()
   local waiting = redis.call('HMGET', key.counts, 'pending', 'in_flight')
   local needed = NEEDED * ((tonumber(waiting[1]) or 0) + (tonumber(waiting[2]) or 0))
   if bytes('used_memory') - bytes('mem_not_counted_for_evict') + needed <= max_count * (1 - RESERVE) then return nil end
-  return redis.error_reply('OOM its memory is nearly used up: what is left is for the jobs that were accepted')
+  return redis.error_reply('OOM memory is nearly used up: the rest is reserved for accepted jobs')
 end

@@ -1,5 +1,4 @@
--- notify(event, facts): a notice of what this call has made so, for the workers to log and to send. No more are kept than
--- MAX_NOTIFICATIONS; the oldest go first.
+-- notify(event, facts): adds a notification for the workers to log and send. Keeps the newest MAX_NOTIFICATIONS.
 local MAX_NOTIFICATIONS = 10000
 
 local function notify(event, facts)

@@ -1,11 +1,11 @@
 -- @include queue/enqueue_active
--- oldest(location): when the oldest of those jobs was accepted, or replayed, that could have been sent by now: the first of each priority, of
--- those that wait for their backoff (as far as they are the next), and, where none is ready, of those behind one in flight.
+-- oldest(location): returns when the oldest job that could be sent now was accepted or replayed. Checks the first job
+-- of each priority, the next delayed jobs and, if all active jobs are in flight, the first blocked ones.
 local DELAYED_CHECKED = 20
 
 local function oldest(location)
   local found
-  local function look(id)
+  local function inspect(id)
     local job = redis.call('HMGET', key.job(id), 'accepted_at', 'not_before', 'replayed_at')
     local at = math.max(tonumber(job[1]) or now, tonumber(job[2]) or 0, tonumber(job[3]) or 0)
     if at <= now then found = math.min(found or at, at) end
@@ -13,17 +13,17 @@ local function oldest(location)
   local ready = key.ready(location)
   local first = redis.call('ZRANGE', ready, 0, 0, 'WITHSCORES')
   while first[1] do
-    look(first[1])
+    inspect(first[1])
     local priority = math.ceil(-tonumber(first[2]) / 1e14)
     if priority <= 0 then break end
-    first = redis.call('ZRANGEBYSCORE', ready, string.format('%.0f', rank(0, priority - 1)), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    local from = string.format('%.0f', rank(0, priority - 1))
+    first = redis.call('ZRANGEBYSCORE', ready, from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   end
-  for _, id in ipairs(redis.call('ZRANGE', key.delayed(location), 0, DELAYED_CHECKED - 1)) do look(id) end
+  for _, id in ipairs(redis.call('ZRANGE', key.delayed(location), 0, DELAYED_CHECKED - 1)) do inspect(id) end
   if redis.call('EXISTS', ready, key.delayed(location)) == 0 then
-    -- Every head is in flight.
     for _, record in ipairs(redis.call('HKEYS', key.active(location))) do
       local id = redis.call('LINDEX', key.blocked(location, record), 0)
-      if id then look(id) end
+      if id then inspect(id) end
     end
   end
   return found

@@ -7,15 +7,12 @@
 -- @include breaker/global_state
 -- @include breaker/probe
 -- @include queue/servable
--- release_next(from): moves the first job of the lane whose turn it is from `ready` to in flight, when ARGV holds from
--- the position `from` on:
---   worker  lease (us)  unservable (whose locations are not released, as a key of this name holds them, or '')
--- Returns { id, location, attempt, failures, released_at, carries, version, body }, or { '', us until a lane
--- is due or -1 }, or {} when ARGV asks for nothing.
+-- release_next(from): releases a job of the next lane. ARGV from position `from` on are those of release.lua.
+-- Returns what release.lua returns after its code, or {} without ARGV.
 local MAX_LANES_CHECKED = 32
 local FAIR_SHARE = 8
 
--- promote_due(location): jobs whose backoff or not-before is over go from `delayed` to `ready`.
+-- promote_due(location): moves jobs whose backoff or not-before is over from `delayed` to `ready`.
 local function promote_due(location)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.delayed(location), '-inf', now, 'LIMIT', 0, 64)) do
     redis.call('ZREM', key.delayed(location), id)
@@ -24,7 +21,7 @@ local function promote_due(location)
   end
 end
 
--- keeps_turn(lane): a lane of weight n stays the first for n turns, where others have one.
+-- keeps_turn(lane): whether the lane goes first again: a lane of weight n does n times in a row.
 local function keeps_turn(lane)
   if lane.weight <= 1 then return false end
   local turn = (lane.turn + 1) % lane.weight
@@ -32,22 +29,22 @@ local function keeps_turn(lane)
   return turn > 0
 end
 
--- exceeds_fair_share(lane): it has more than its share of all that is in flight, and another lane is due. Else one location that answers
--- slowly would have every hand of the workers after a while.
+-- exceeds_fair_share(lane): whether it has more than its share of all requests in flight while another lane is due.
+-- Else a slow location would occupy all sender threads.
 local function exceeds_fair_share(lane)
   if lane.in_flight < FAIR_SHARE * lane.weight then return false end
   local due = redis.call('ZCOUNT', key.due, '-inf', now)
   return due > 1 and lane.in_flight * due > redis.call('ZCARD', key.leases) * lane.weight
 end
 
--- yields_turn(lane, shut): it goes only when no other lane is due: one that crowds; and on the brake of all, one that is on its
--- own: the others may be delivered, which is what the probes are for.
+-- yields_turn(lane, all_paused): whether it goes only if no other lane is due: a lane above its fair share; on the
+-- brake of all lanes, a lane with its own brake, because the others are more likely to deliver a probe.
 local function yields_turn(lane, all_paused)
   if all_paused then return all_paused == 'refusals' and lane.brake_at end
   return exceeds_fair_share(lane)
 end
 
--- take_turn(lane): sets when the lane is due next, and returns the job that it may release now, or nil.
+-- take_turn(lane): sets when the lane is due next. Returns the job to release now, or nil.
 local function take_turn(lane)
   local location = lane.location
   if lane.held then
@@ -78,15 +75,13 @@ local function take_turn(lane)
   return choose(lane, ready)
 end
 
--- assign_to_consumer(worker, id, attempt, lease): the worker has this job in hand, until its lease ends.
+-- assign_to_consumer(worker, id, attempt, lease): remembers the job as the worker's last, until its lease ends.
 local function assign_to_consumer(worker, id, attempt, lease)
   redis.call('SET', key.consumer(worker), id .. ':' .. attempt, 'PX', math.ceil(lease / 1000))
 end
 
--- redeliver_unacked(worker, lease): the job that this worker was given and never reported on, because the answer of that call was lost: a
--- worker sends one job at a time, so when it asks for another it does not know of this one. The same attempt goes out, with a
--- whole lease.
--- GETDEL is a write that a full Redis allows, and with it all that follow.
+-- redeliver_unacked(worker, lease): returns the worker's last job again if it was never reported: the reply of that
+-- call was lost, because a consumer sends one job at a time. Same attempt, new lease. A full Redis allows GETDEL first.
 local function redeliver_unacked(worker, lease)
   local id, attempt = string.match(redis.call('GETDEL', key.consumer(worker)) or '', '^(.+):(%d+)$')
   if not id then return nil end
@@ -103,7 +98,6 @@ local function redeliver_unacked(worker, lease)
            redis.call('GET', key.body(id)) }
 end
 
--- send_out(id, job, lane, shut, worker, lease): the job is in flight from now on.
 local function send_out(id, job, lane, all_paused, worker, lease)
   local attempt = (tonumber(job[3]) or 0) + 1
   redis.call('ZREM', key.ready(lane.location), id)
@@ -120,8 +114,8 @@ local function send_out(id, job, lane, all_paused, worker, lease)
            redis.call('GET', key.body(id)) }
 end
 
--- next_lane(unservable): the location whose turn it is among those that this worker can serve, and whether the gate is shut before
--- it (for which cause, if it is no outage); or nil, and us until one is due, or -1.
+-- next_lane(unservable): returns the next location that this worker can serve and whether all lanes are paused (the
+-- cause, if it is no outage); or nil and us until one is due, or -1.
 local function next_lane(unservable)
   local first = redis.call('ZRANGE', key.due, 0, 0, 'WITHSCORES')
   local all_paused = first[1] == ''
@@ -146,12 +140,12 @@ local function release_next(from)
   local lost = redeliver_unacked(worker, lease)
   if lost then return lost end
   local passed_over, passed_all_paused
-  for look = 1, MAX_LANES_CHECKED do
+  for checked = 1, MAX_LANES_CHECKED do
     local location, all_paused = next_lane(unservable)
     if not location and not passed_over then return { '', all_paused } end
     local lane = location and read_lane(location) or passed_over
     local id
-    if location and not (all_paused and look == MAX_LANES_CHECKED) and yields_turn(lane, all_paused) then
+    if location and not (all_paused and checked == MAX_LANES_CHECKED) and yields_turn(lane, all_paused) then
       redis.call('ZADD', key.due, now + 1, location)
       passed_over = passed_over or lane
       passed_all_paused = all_paused
@@ -170,4 +164,8 @@ local function release_next(from)
     end
   end
   return { '', 0 }
+end
+
+local function reply(code, from)
+  return { code, unpack(release_next(from)) }
 end

@@ -1,5 +1,4 @@
 -- @include queue/activate_next
--- remove_pending(location, record, id): a pending job leaves its lane, wherever in it it waits.
 local function remove_pending(location, record, id)
   redis.call('ZREM', key.expiring, id)
   if redis.call('HGET', key.active(location), record) == id then

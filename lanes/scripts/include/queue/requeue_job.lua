@@ -1,7 +1,7 @@
 -- @include queue/end_attempt
 -- @include queue/make_pending
--- requeue_job(job, detail, sent): the job goes back to its place and out again, with no attempt spent. Where no request was made
--- (`sent` is false), its slot is free at once, and no attempt is written down.
+-- requeue_job(job, detail, sent): the job becomes pending, with no attempt spent. If no request was made, its rate slot
+-- is free at once and no attempt is appended.
 local function requeue_job(job, detail, sent)
   if sent then
     end_attempt(job, 'requeued', detail)

@@ -1,5 +1,5 @@
 -- @include queue/schedule
--- reschedule(location): what kept the lane from going on is over: it may release the first of its jobs when that may be sent.
+-- reschedule(location): a pause of the lane ended: it is due when its first job is.
 local function reschedule(location)
   if redis.call('ZCARD', key.ready(location)) > 0 then return schedule(location, now) end
   local at = redis.call('ZRANGE', key.delayed(location), 0, 0, 'WITHSCORES')[2]

@@ -1,6 +1,5 @@
--- schedule(location, at): the lane may release a job from `at` on, unless it is held, waits or its budget is spent. Never
--- moves a lane back: whoever waits keeps its turn, and a release that comes too early looks again. Wakes the dispatchers
--- when this lane is now the first of all.
+-- schedule(location, at): the lane is due from `at` on, later if paused or limited, not at all if held. Never
+-- postpones; a release that is too early does. Wakes the dispatchers when this lane is now the first.
 local function schedule(location, at)
   local lane = redis.call('HMGET', key.lane(location), 'hold', 'backoff_until', 'rate_limited_until', 'throttled_until',
     'brake_probe_at')

@@ -1,4 +1,4 @@
--- add_location(location): a location gets its first job. Whoever reads the data finds their layout noted.
+-- add_location(location): lists a new location, and notes the version of the layout with the first.
 local function add_location(location)
   redis.call('SADD', key.locations, location)
   redis.call('SET', key.schema, SCHEMA, 'NX')

@@ -1,12 +1,11 @@
--- Locations whose stored token a worker cannot use (`unservable`). It releases none of their jobs, and changes nothing of theirs:
--- they keep their turn for the other workers.
+-- A worker skips the locations in its `unservable` set: it cannot use their tokens. They stay due for other workers.
 local DUE_PAGE = 100
 local DUE_PAGES = 20
--- us after which such a worker looks again. Nobody wakes it: a lane that it cannot serve may be the first that is due.
+-- us after which such a worker asks again. It is not woken: the first due lane may be one that it cannot serve.
 local UNSERVABLE_PAUSE = 250000
 
--- due_locations(worker, from, most): of the locations in `due`, from the position `from` on, the first that are due and that the
--- worker can serve: at most so many, of those that are looked at. A worker without a name can serve all.
+-- due_locations(worker, from, max_count): returns due locations that the worker can serve, from position `from` of
+-- `due` on. An empty worker name can serve all.
 local function due_locations(worker, from, max_count)
   if worker == '' then return redis.call('ZRANGEBYSCORE', key.due, '-inf', now, 'LIMIT', from, max_count) end
   local found = {}

@@ -1,7 +1,7 @@
 -- @include queue/activate_next
 -- @include queue/end_attempt
--- stale(job, outcome, detail): true when the report of this attempt must change nothing more: the job was taken back,
--- or a stale success delivered it. In the latter case the record goes on only now, when its last request has ended.
+-- stale(job, outcome, detail): returns true when the report must change nothing more: the job was reclaimed, or a stale
+-- success delivered it. In the second case its record continues only now.
 local function stale(job, outcome, detail)
   if job.current then return false end
   if job.leased then

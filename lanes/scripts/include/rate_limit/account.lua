@@ -1,5 +1,4 @@
--- read_account(location): the numbers by which a lane keeps account of its requests, 0 where nothing was noted: released, api_number,
--- day_seen_at, day_from, lost, lost_counted, unsent, day_base.
+-- read_account(location): returns released, api_number, day_seen_at, day_from, lost, lost_counted, unsent, day_base.
 local function read_account(location)
   local numbers = redis.call('HMGET', key.lane(location), 'released', 'api_number', 'day_seen_at', 'day_from', 'lost', 'lost_counted',
     'unsent', 'day_base')
@@ -7,9 +6,8 @@ local function read_account(location)
   return numbers
 end
 
--- sum_dead_letters(location): how many dead letters its records have.
 local function sum_dead_letters(location)
-  local dead_letters = 0
-  for _, some in ipairs(redis.call('HVALS', key.dead_letter_counts(location))) do dead_letters = dead_letters + (tonumber(some) or 0) end
-  return dead_letters
+  local total = 0
+  for _, some in ipairs(redis.call('HVALS', key.dead_letter_counts(location))) do total = total + (tonumber(some) or 0) end
+  return total
 end

@@ -1,12 +1,12 @@
--- The day of a location. `charged` less `day_base` is what is used of it. The base is what was charged when the day began: when the
--- API said that its day begins, or, while it did not say, 24 hours ago, to a quarter of an hour. `day` holds what was charged when a
--- quarter began; a quarter is forgotten a day after its end, so that any 24 hours are covered. What others took lowers the base.
+-- The daily quota of a location: `charged` minus `day_base` is used. The base is what was charged when the day began:
+-- at the API's reset if known, else 24 hours ago. `day` has what was charged when each quarter of an hour began; a
+-- quarter is kept until a day after its end, so that any 24 hours are covered. Requests of others lower the base.
 local QUARTER = 900 * 1000000
 local QUARTERS = 97
 local DAY = 86400 * 1000000
 
--- begin_quarter(lane, quarter): a new quarter of an hour: notes what was charged before it, and finds the oldest one that counts. What
--- others took stays taken: nobody knows when it leaves the day. When that fills the day, one request may go out and ask.
+-- begin_quarter(lane, quarter): notes what was charged before the new quarter, and finds the oldest one that counts.
+-- Requests of others stay counted: when they leave the day is unknown. If they fill it, one request may go out to ask.
 local function begin_quarter(lane, quarter)
   local first, first_base, oldest, base = math.huge, lane.day_base, quarter, lane.charged
   local quarters = redis.call('HGETALL', key.day(lane.location))
@@ -26,7 +26,7 @@ local function begin_quarter(lane, quarter)
   redis.call('HSET', key.lane(lane.location), 'day_quarter', quarter, 'day_base', lane.day_base)
 end
 
--- begin_day(lane): the day of which the API told is over. What is out may count in the new one.
+-- begin_day(lane): the API's day was reset. Requests in flight may count in the new day.
 local function begin_day(lane)
   lane.day_base, lane.day_from, lane.day_seen, lane.day_seen_at = lane.charged - lane.outstanding, lane.released, 0, 0
   lane.day_resets_at = lane.day_resets_at + DAY * (1 + math.floor((now - lane.day_resets_at) / DAY))
@@ -34,8 +34,8 @@ local function begin_day(lane)
     'day_seen_at', 0, 'day_resets_at', lane.day_resets_at)
 end
 
--- day_until(lane): nil when the day has room for a request, else the time at which to ask again. Where the API tells of its day, as
--- many requests as are out stay free: others may have taken as many before we hear of it. Each report looks again (end_attempt).
+-- day_until(lane): nil when the day has quota for a request, else when to ask again. If the API reports its day, as
+-- many requests as are in flight stay free, since others may have sent as many. Each report checks again (end_attempt).
 local function day_until(lane)
   local quarter = math.floor(now / QUARTER)
   if lane.day_resets_at then
@@ -56,8 +56,7 @@ local function day_until(lane)
   return (oldest + QUARTERS) * QUARTER
 end
 
--- refund_day(lane, released_at): a request that was released then was never sent: the day has it back. But no less is used than the
--- server counted.
+-- refund_day(lane, released_at): refunds a request that was never sent. But no less is used than the server counted.
 local function refund_day(lane, released_at)
   redis.call('HINCRBY', key.lane(lane.location), 'unsent', 1)
   lane.charged = lane.charged - 1

@@ -1,10 +1,10 @@
 -- @include queue/notify
--- follow_api_limits(lane, number, told): the limits in force follow those that the API says it applies, as far as no person set one that
--- is stricter. `rate_limit_info` has burst, window (us) and daily, nil where the answer did not say; `number` is that of its request. Only a
--- request that is newer than the last that told says anything. A lower limit holds at once. A higher one holds when two such answers
--- in a row told more, and is the lower of the two; while others share the budget, only a whole window after the first of them. What
--- was on its way when a limit changed says nothing of it any more. A window is never shorter than that of the settings.
--- `api_raise` keeps what was told once: burst, since when, daily, since when (us; - for nothing).
+-- follow_api_limits(lane, number, rate_limit_info): the limits follow the API's headers, up to a stricter limit that a
+-- person set. The info has burst, window (us) and daily, nil where missing; `number` is its request's. Only a request
+-- newer than the last that counted counts. A lower limit applies at once. A higher one applies after two such answers
+-- in a row, as the lower of the two; while others share the limit, also not before a whole window has passed. Requests
+-- in flight at a change are ignored. A window is never shorter than that of the settings. `api_raise` keeps the first
+-- higher answer: burst, since, daily, since (us; - for none).
 local function read_raise(text)
   local raise = {}
   local burst, burst_at, daily, daily_at = string.match(text or '', '^(%S+) (%S+) (%S+) (%S+)$')
@@ -18,7 +18,7 @@ local function write_raise(raise)
   return each(raise.burst) .. ' ' .. each(raise.daily)
 end
 
--- follow(lane, name, value, raise): what the API is taken to apply from now on, or nil for no change.
+-- follow(lane, name, value, raise): returns the API's new limit, or nil for no change.
 local function follow(lane, name, value, raise)
   local known, first = lane['api_' .. name] or lane[name], raise[name]
   if not value then return nil end
@@ -36,7 +36,7 @@ local function follow(lane, name, value, raise)
   return first.value
 end
 
--- set_limit(lane, name, value, default): the API applies this limit now; a change of the limit in force is logged, once.
+-- set_limit(lane, name, value, default): stores the API's limit. Notifies and returns true if that in force changed.
 local function set_limit(lane, name, value, default)
   local before = lane[name]
   redis.call('HSET', key.lane(lane.location), 'api_' .. name, value)

@@ -1,5 +1,5 @@
--- limit_in_force(cap, told, default): the limit in force. `cap` is what a person set, for the location or in the settings, and is never
--- exceeded; `api_limit` is what the API says that it applies. The default holds where neither is known.
+-- limit_in_force(cap, api_limit, default): `cap` was set by a person, for the location or in the settings, and is never
+-- exceeded. Else the API's limit applies, else the default. Python has the same in rate_limits.py.
 local DEFAULT_BURST, DEFAULT_DAILY = 100, 200000
 
 local function limit_in_force(cap, api_limit, default)

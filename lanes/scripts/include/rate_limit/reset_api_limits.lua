@@ -1,7 +1,7 @@
 -- @include now
 -- @include queue/reschedule
--- reset_api_limits(location): what the API told of the location's limits was told of a token that is no more: the default holds until
--- it tells its own. So was the pause of a 429, which may last a day. What is out by now tells of the old token.
+-- reset_api_limits(location): the token was replaced: forgets the API's limits for the old token and the pause of a
+-- 429, which may last a day. Requests in flight still use the old token.
 local function reset_api_limits(location)
   local name = key.lane(location)
   if redis.call('EXISTS', name) == 0 then return end

@@ -1,14 +1,14 @@
--- sync_day(lane, job, seen, resets_in): an answer says that the server had counted `seen` requests of the day when it counted this
--- one, and, where it says so, in how many us its day begins anew. Returns whether the answer tells of the day as it is now.
--- Others' use is what the server counted less all of ours that were released until this report: a lower bound, so nothing has to be
--- taken back. And the day holds no more than the highest count that was told (`day_seen`), what is out, and what ended without
--- telling (`lost`) since before the newest answer was sent (`lost_counted`): what had ended before is in its count, or never came.
--- An answer whose request was sent after the report of the highest count (`day_seen_at`) is newer; when it tells less, the server's
--- day began anew. One whose request was out when the day began (`day_from`) may tell of either day: it says nothing, unless it says
--- that it is of a newer day.
+-- sync_day(lane, job, seen, resets_in): the answer says that the server had counted `seen` requests of the day, up to
+-- and including this one, and perhaps in how many us its day resets. Returns whether the answer is about the current
+-- day. Use by others is the server's count minus all of ours released until this report: a lower bound, so it is never
+-- reduced. The day has at most the highest count reported (`day_seen`), plus requests in flight, plus those that ended
+-- without a report (`lost`) since before the newest answer was sent (`lost_counted`): what ended earlier is in its
+-- count, or never arrived. An answer is newer if its request was sent after the report of the highest count
+-- (`day_seen_at`). If a newer one counts less, the server's day was reset. A request in flight at the reset
+-- (`day_from`) may count in either day: it is ignored, unless it reports a newer reset.
 local SAME_DAY = 60 * 1000000
 
--- day_of(lane, number, resets_at): 'old', 'new', 'same'; the latter for an answer that says nothing else.
+-- day_of(lane, number, resets_at): returns which day the answer is about: 'old', 'new', or 'same' by default.
 local function day_of(lane, number, resets_at)
   local after = resets_at and lane.day_resets_at and resets_at - lane.day_resets_at or 0
   local since = number > lane.day_from

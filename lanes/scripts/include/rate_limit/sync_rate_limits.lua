@@ -1,13 +1,13 @@
 -- @include rate_limit/budget
 -- @include rate_limit/follow_api_limits
 -- @include rate_limit/sync_day
--- sync_rate_limits(job, lane, told): what the API's answer told of the location's budgets corrects our account of them, because others
--- may spend them too. `rate_limit_info` is text: the limit of the window, what is left of it, the window in us, the limit of the day,
--- what is left of it, us until it begins anew; - where the API did not say. The answer counts all requests up to its own,
--- which was the `number`th of ours.
+-- sync_rate_limits(job, lane, rate_limit_info, throttled): corrects our count of requests by the API's answer, since
+-- others may send, too. The info is text: limit of the window, what is left, the window in us, limit of the day, what
+-- is left, us until it resets; - where missing. The answer counts all requests up to its own. Returns whether it is
+-- about the current day.
 local SHARED_FOR = 60 * 1000000
 
--- set_foreign_requests(lane, count): so many requests of others stand in the window. New ones came just now; the oldest leave first.
+-- set_foreign_requests(lane, count): of requests of others in the window. New ones came now; the oldest leave first.
 local function set_foreign_requests(lane, count)
   local foreign_requests = key.foreign_requests(lane.location)
   redis.call('ZREMRANGEBYSCORE', foreign_requests, '-inf', now)
@@ -17,10 +17,9 @@ local function set_foreign_requests(lane, count)
   if count > known then redis.call('PEXPIRE', foreign_requests, math.ceil(lane.window / 1000)) end
 end
 
--- sync_window(lane, since, burst, used, throttled): `used` requests stood in the window when a request came that was sent at
--- `since`. More than all of ours that can have stood there are a proof of others, and so is a 429 when ours alone cannot fill the
--- window: the API lowers its limit below what we have sent by then. From then on, for a while, ours are counted by the times at
--- which they were sent.
+-- sync_window(lane, since, burst, used, throttled): `used` requests were in the window when a request sent at `since`
+-- arrived. More than ours can be prove that others send; so does a 429 when ours cannot fill the window (`burst` is the
+-- API's lowest limit by then). From then on, for a while, ours are counted by the times at which they were sent.
 local function sync_window(lane, since, burst, used, throttled)
   if now - since > REMEMBERED then return end
   local after = '(' .. string.format('%.0f', since)
@@ -39,7 +38,6 @@ local function sync_window(lane, since, burst, used, throttled)
   set_foreign_requests(lane, math.max(0, used - ours))
 end
 
--- learn returns whether the answer told of the day as it is now.
 local function sync_rate_limits(job, lane, rate_limit_info, throttled)
   if rate_limit_info == '' then return false end
   local burst, left, window, daily, day_left, day_resets = string.match(rate_limit_info, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')

@@ -1,6 +1,6 @@
 -- @include queue/is_blocked
--- infer_state(id, job): what became of a job, by all that there is of it. A body goes in the same step in which a job is done with,
--- and then what is left gets a time to live: so a job with a body is not done, whatever stands in its hash, and is kept.
+-- infer_state(id, job): infers the job's state from its other keys. The body is deleted in the step that ends a job,
+-- and what is left gets a time to live. So a job with a body is not done, and is kept, whatever its hash says.
 local function infer_state(id, job)
   local location, record = job.location, job.record
   local waits = redis.call('ZSCORE', key.ready(location), id) or redis.call('ZSCORE', key.delayed(location), id)

@@ -1,7 +1,7 @@
--- is_valid_member(name, location, record, member): whether what stands under this key may stand there, as far as the jobs tell: of the keys
--- of a location `ready`, `delayed`, `active`, `blocked`, `rate_slots`, `newest`, of the cell `leases`, `expiring`, `dead`; `renewals`,
--- whose name stands for the record; and what must end by itself, `consumer`, `unservable`, `token_lock`, whose worker or name stands for
--- the location. What is there no more belongs.
+-- is_valid_member(name, location, record, member): whether a member may be under this key. Keys of a location: `ready`,
+-- `delayed`, `active`, `blocked`, `rate_slots`, `newest_delivered`; of all lanes: `leases`, `expiring`, `dead`;
+-- `renewals`, with the name as record; keys with a time to live: `consumer`, `unservable`, `token_lock`, with worker or
+-- name as location. A member that is gone is valid.
 local FAR_AHEAD = 7 * 86400 * 1000000
 
 local VALIDATORS = {}
@@ -24,8 +24,8 @@ end
 function VALIDATORS.blocked(location, record, id)
   local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record')
   if job[1] == 'pending' and job[2] == location and job[3] == record then
-    local head = redis.call('HGET', key.active(location), record)
-    if head and head ~= id then return true end
+    local active = redis.call('HGET', key.active(location), record)
+    if active and active ~= id then return true end
   end
   return not redis.call('LPOS', key.blocked(location, record), id)
 end

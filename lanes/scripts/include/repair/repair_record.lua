@@ -1,9 +1,9 @@
 -- @include queue/count
 -- @include queue/enqueue_active
 -- @include queue/schedule
--- repair_record(location, record, id): lays the jobs of a record out anew: the one in flight first, then those that wait, in the
--- order of `seq`; what does not belong to it goes. `id` is one that may stand nowhere, or nil. Looks at all that wait for the
--- record, however many: only a broken record comes here.
+-- repair_record(location, record, id): rebuilds the order of a record: the job in flight first, then pending jobs by
+-- seq. Removes jobs that are not of the record. `id` is a job that may be missing, or nil. Reads all jobs of the
+-- record: only for a broken one.
 local function read_record(location, record, id)
   local waiting, seen, holder = {}, {}, nil
   local function add(other)
@@ -24,7 +24,7 @@ local function read_record(location, record, id)
     end
     if state == 'pending' then
       waiting[#waiting + 1] = { id = other, seq = tonumber(job[4]) or 0, priority = tonumber(job[5]),
-                                not_before = tonumber(job[6]), stood = #waiting }
+                                not_before = tonumber(job[6]), position = #waiting }
     end
   end
   add(redis.call('HGET', key.active(location), record))
@@ -32,12 +32,12 @@ local function read_record(location, record, id)
   add(id)
   table.sort(waiting, function(one, other)
     if one.seq ~= other.seq then return one.seq < other.seq end
-    return one.stood < other.stood
+    return one.position < other.position
   end)
   return waiting, holder
 end
 
--- requeue_active(location, job): the head of a record keeps the place in which it waits, and gets one if it has none.
+-- requeue_active(location, job): the active job keeps its place in `ready` or `delayed`, or gets one.
 local function requeue_active(location, job)
   local ready = redis.call('ZSCORE', key.ready(location), job.id)
   local at = tonumber(redis.call('ZSCORE', key.delayed(location), job.id))

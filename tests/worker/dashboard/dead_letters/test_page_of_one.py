@@ -67,7 +67,7 @@ def entries(site: Site) -> list[tuple[str, str, str]]:
 def test_a_replay_of_what_the_api_may_have_warns(site: Site, open_page: OpenPage) -> None:
     site.store.restore(replace(dead_letter(9), reason=Reason.UNCONFIRMED))
     page: Page = open_page(f"{site.url}/dead-letter/job000009").page
-    expect(page.get_by_text("no answer confirmed that the API took it; the last attempt came to")).to_be_visible()
+    expect(page.get_by_text("no answer confirmed that the API took it; the last answer:")).to_be_visible()
     expect(page.get_by_text("The API may have it already: no answer confirmed it.")).to_be_visible()
     page.get_by_role("button", name="Replay").click()
     expect(dialog(page)).to_contain_text(
@@ -84,7 +84,7 @@ def test_it_shows_the_error_and_every_attempt_and_masks_the_body_until_revealed(
     opened = open_page(f"{site.url}/dead-letter/job000000")
     page = opened.page
     expect(
-        page.get_by_text("the API refused it; the last attempt came to: 422 The pipeline id is invalid.")
+        page.get_by_text("the API refused it; the last answer: 422 The pipeline id is invalid.")
     ).to_be_visible()
     expect(page.get_by_text("It would be sent again, and overwrite nothing that is newer.")).to_be_visible()
     row = page.locator(".dead-letters-attempts tbody tr")

@@ -63,7 +63,7 @@ def test_what_it_waits_for_is_what_the_command_says(site: Site, open_page: OpenP
     second = enqueue_pending(site, "line")
     page = show(site, open_page, second)
     line = page.locator("#history li").last
-    expect(line).to_contain_text(f"waits behind an older job of its record, first of all {first}")
+    expect(line).to_contain_text(f"waits for an older job of its record, beginning with {first}")
     where = site.store.queue_position(second)
     assert where is not None
     assert data(site, second)["waits"] == [wait_.as_json() for wait_ in where.blockers()]
@@ -127,7 +127,7 @@ def test_merged_jobs_link_to_each_other(site: Site, open_page: OpenPage) -> None
 def test_cancel_asks_first(site: Site, open_page: OpenPage) -> None:
     job_id = enqueue_pending(site, "cancel", not_before=in_an_hour())
     page = show(site, open_page, job_id)
-    expect(page.locator("#history")).to_contain_text("waits because it is not to be sent earlier")
+    expect(page.locator("#history")).to_contain_text("waits because it must not be sent earlier")
     page.get_by_role("button", name="Cancel this job").press("Enter")
     expect(page.get_by_role("dialog").get_by_role("button", name="Cancel", exact=True)).to_be_focused()
     page.keyboard.press("Enter")  # what cannot be undone is not one keystroke away
