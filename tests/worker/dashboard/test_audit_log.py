@@ -42,7 +42,7 @@ def test_person_and_action_filter(site: Site, open_page: OpenPage) -> None:
     expect(page.locator(ROWS)).to_have_count(1)
     expect(page.locator(ROWS)).to_contain_text("loc-1")
     page.get_by_label("What").fill("replay")
-    expect(page.locator(ROWS)).to_have_text("No entry fits.")
+    expect(page.locator(ROWS)).to_have_text("No entry matches.")
     page.get_by_label("Who", exact=True).fill("")
     expect(page.locator(ROWS)).to_have_count(50)
     assert page.url.endswith("?what=replay")
@@ -50,7 +50,7 @@ def test_person_and_action_filter(site: Site, open_page: OpenPage) -> None:
 
 def test_a_change_shows_at_once(site: Site, open_page: OpenPage) -> None:
     page = open_page(f"{site.url}/audit-log?what=limit").page
-    expect(page.locator(ROWS)).to_have_text("No entry fits.")
+    expect(page.locator(ROWS)).to_have_text("No entry matches.")
     audit_log.append(site.store, "ana", "limit", "loc-9", "burst 5")
     expect(page.locator(ROWS)).to_contain_text("loc-9")
 

@@ -207,7 +207,7 @@ def test_rows_stay_during_a_selection_and_new_ones_are_announced(site: Site, ope
     expect(page.locator("#news")).to_be_visible()
     assert "job000004" in ids(page)
     expect(page.locator("#picked")).to_have_text("1 chosen")
-    page.get_by_role("button", name="Show them as they are now").click()
+    page.get_by_role("button", name="Show the current list").click()
     expect(page.locator(".dead-letters-pick input[value=job000004]")).to_have_count(0)
     expect(page.locator("#news")).to_be_hidden()
     expect(page.locator("#picked")).to_have_text("None chosen")

@@ -71,7 +71,7 @@ def test_a_replay_of_what_the_api_may_have_warns(site: Site, open_page: OpenPage
     expect(page.get_by_text("The API may have it already: no answer confirmed it.")).to_be_visible()
     page.get_by_role("button", name="Replay").click()
     expect(dialog(page)).to_contain_text(
-        "1 of them is unconfirmed: the API may have it already, and a replay sends it once more."
+        "1 of them is unconfirmed: the API may have it already, and a replay sends it again."
     )
     axe(page)
     dialog(page).get_by_role("button", name="Replay").click()
@@ -240,7 +240,7 @@ def test_a_replay_that_is_refused_after_the_edit_says_so(site: Site, open_page: 
     assert (body_of(site)["name"], state_of(site)) == ("Mended", "dead")
     page = open_edit(open_page, site)
     page.get_by_role("button", name="Save and replay…").click()
-    dialog(page).get_by_label("as the last word").check()
+    dialog(page).get_by_label("Overwrite newer data").check()
     dialog(page).get_by_role("button", name="Save and replay").click()
     until(lambda: state_of(site) == "pending", "the replay")
 

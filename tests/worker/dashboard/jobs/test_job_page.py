@@ -86,7 +86,7 @@ def test_in_flight_then_delivered_while_the_page_is_open(site: Site, open_page: 
     expect(page.locator("#history li").last).to_contain_text("delivered, after")
     expect(page.locator("#options")).to_contain_text("opp-9")
     expect(page.locator("#body-none")).to_be_visible()
-    expect(page.get_by_role("button", name="Show what is in it")).to_be_hidden()
+    expect(page.get_by_role("button", name="Show content")).to_be_hidden()
 
 
 def test_its_body_is_masked_until_revealed_and_that_is_in_the_audit_log(site: Site, open_page: OpenPage) -> None:
@@ -97,11 +97,11 @@ def test_its_body_is_masked_until_revealed_and_that_is_in_the_audit_log(site: Si
     answer = requests.get(f"{site.url}/jobs/data", params={"id": job_id}, timeout=10)
     assert {"name": "name", "kind": "text"} in answer.json()["fields"]
     assert SECRET not in answer.text + page.content()
-    page.get_by_role("button", name="Show what is in it").press("Enter")
+    page.get_by_role("button", name="Show content").press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     assert not [entry for entry in audit_log.read(site.store, 9) if entry.what == "reveal"]
-    page.get_by_role("button", name="Show what is in it").press("Enter")
+    page.get_by_role("button", name="Show content").press("Enter")
     page.keyboard.press("Enter")
     expect(page.locator("#body")).to_contain_text(SECRET)
     assert page.evaluate("document.activeElement.id") == "body"
