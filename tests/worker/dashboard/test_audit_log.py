@@ -57,14 +57,14 @@ def test_a_change_shows_at_once(site: Site, open_page: OpenPage) -> None:
 
 def test_an_invalid_position_is_refused(site: Site, open_page: OpenPage) -> None:
     opened = open_page(f"{site.url}/audit-log?before=%2B")
-    expect(opened.page.locator("#live-text")).to_have_text("before is no id of an entry")
+    expect(opened.page.locator("#live-text")).to_have_text("before: is not the id of an entry")
 
 
 @pytest.mark.parametrize("before", ["1-²", "1-1-1", "1", f"{1 << 64}-0", f"0-{1 << 64}", "99999999999999999999-0"])
 def test_a_position_that_redis_would_not_take_is_refused(site: Site, before: str) -> None:
     auth = (PASSWORD["username"], PASSWORD["password"])
     answer = requests.get(f"{site.url}/audit-log/data", {"before": before}, auth=auth, timeout=10)
-    assert (answer.status_code, answer.json()) == (400, {"error": "before is no id of an entry"})
+    assert (answer.status_code, answer.json()) == (400, {"error": "before: is not the id of an entry"})
     whole = requests.get(f"{site.url}/audit-log/data", {"before": f"{(1 << 64) - 1}-0"}, auth=auth, timeout=10)
     assert whole.status_code == 200
 

@@ -105,7 +105,7 @@ class DeadLetterIndex:
         with self._changed:
             now = self._used_at = time.monotonic()
             if not self._started:
-                self._supervisor.start(Loop("letter-index", self._step, wake=self._wake))
+                self._supervisor.start(Loop("dead_letter_index", self._step, wake=self._wake))
                 self._started = True
             if now - self._fresh_at > age:
                 self._request(now)

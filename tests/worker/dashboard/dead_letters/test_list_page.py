@@ -173,7 +173,7 @@ def test_a_replay_shows_first_what_it_would_overwrite(site: Site, open_page: Ope
     assert site.store.counts()["pending"] == 2
     reported = entries(site)
     assert [each[:3] for each in reported] == [("ana", "replay", "job000001, job000002, job000004")] * 2
-    assert reported[0][3].startswith("2 that died until ")
+    assert reported[0][3].startswith("2 that failed until ")
     assert reported[1][3] == "ended: replayed 2, refused 1"
     pick(page, "job000001")
     page.get_by_role("button", name="Replay…").click()

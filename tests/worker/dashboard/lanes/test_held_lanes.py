@@ -95,7 +95,7 @@ def test_they_are_shown_before_they_are_resumed(site: Site, open_page: OpenPage)
     page.get_by_label("Part of the reason").fill("<PRICES>")
     page.get_by_role("button", name="Preview").click()
     page.get_by_role("dialog").get_by_role("button", name="Resume 1 lane").click()
-    expect(page.locator("#toast-container")).to_contain_text("1 lane goes on.")
+    expect(page.locator("#toast-container")).to_contain_text("1 lane is resumed.")
     assert held(site).keys() == {"ada-2", "bob", "both", "token"}
     [entry] = audit_log.read(site.store)
     assert (entry.who, entry.what, entry.on, entry.detail) == ("local", "resume", "ada-1", "was held by ada")
@@ -128,7 +128,7 @@ def test_lanes_on_the_brake_are_resumed_together(site: Site, open_page: OpenPage
         ["braked: on the brake after 2 refusals in a row, the last with status 403"]
     )
     dialog.get_by_role("button", name="Resume 1 lane").click()
-    expect(page.locator("#toast-container")).to_contain_text("1 lane goes on.")
+    expect(page.locator("#toast-container")).to_contain_text("1 lane is resumed.")
     assert site.store.read_lanes(["braked"])[0].brake is None
     assert len(held(site)) == 5
 
