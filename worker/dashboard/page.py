@@ -244,7 +244,7 @@ def redis_error(error: object) -> str | None:
         return str(error)
     if isinstance(error, UNAVAILABLE):
         return str(unavailable(error))
-    return f"Redis refused the command: {error}" if isinstance(error, RedisError) else None
+    return f"Redis refuses: {error}" if isinstance(error, RedisError) else None
 
 
 def _message(error: object, reason: str) -> str:
