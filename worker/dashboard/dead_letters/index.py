@@ -11,7 +11,6 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import redis
 
@@ -270,6 +269,11 @@ def _count(client: "redis.Redis", dead: str, segments: Sequence[Segment]) -> lis
 
 def _interned(letter: DeadLetterSummary) -> DeadLetterSummary:
     """Return it with interned texts, to save memory."""
-    names = ("location_id", "reason", "code", "message", "service")
-    texts: dict[str, Any] = {name: getattr(letter, name) for name in names}
-    return replace(letter, **{name: text and sys.intern(text) for name, text in texts.items()})
+    return replace(
+        letter,
+        location_id=sys.intern(letter.location_id),
+        reason=sys.intern(letter.reason),
+        code=sys.intern(letter.code),
+        message=sys.intern(letter.message),
+        service=letter.service and sys.intern(letter.service),
+    )
