@@ -233,7 +233,7 @@ def test_a_replay_that_is_refused_after_the_edit_says_so(site: Site, open_page: 
     dialog(page).wait_for()
     deliver_newer(site.store, 0)
     dialog(page).get_by_role("button", name="Save and replay").click()
-    expect(dialog(page)).to_contain_text("Saved, but not sent again")
+    expect(dialog(page)).to_contain_text("Saved, but not replayed")
     expect(dialog(page)).to_contain_text("superseded by newer000000")
     dialog(page).get_by_role("button", name="Close").click()
     page.wait_for_url("**/dead-letter/job000000")

@@ -110,7 +110,7 @@ def test_a_hold_that_is_set_after_the_preview_stays(site: Site, open_page: OpenP
     site.store.hold("ada-1", "the second reason", "bob")
     dialog.get_by_role("button", name="Resume 3 lanes").click()
     expect(page.locator("#toast-container")).to_contain_text(
-        "2 lanes go on. Stopped again meanwhile, and left as they are: ada-1, held by bob: the second reason."
+        "2 lanes are resumed. Stopped again meanwhile, so not resumed: ada-1, held by bob: the second reason."
     )
     assert held(site).keys() == {"ada-1", "bob", "token"}
 
@@ -138,7 +138,7 @@ def test_both_causes_are_shown_and_resuming_says_so(site: Site, open_page: OpenP
     expect(page.locator("#stops")).to_contain_text("by ada: wrong prices; authorization: Invalid JWT")
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("dialog")).to_contain_text("Its token was not accepted.")
-    expect(page.get_by_role("dialog")).to_contain_text("lanes token set both) takes that cause away")
+    expect(page.get_by_role("dialog")).to_contain_text("lanes token set both) removes that cause")
     table = open_page(f"{site.url}/lanes").page
     expect(table.locator("#lanes-table tbody")).to_contain_text("ada: wrong prices; authorization: Invalid JWT")
 

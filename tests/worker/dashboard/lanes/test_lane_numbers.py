@@ -99,9 +99,9 @@ def test_every_job_has_its_history(site: Site) -> None:
         kinds |= {word.split(":")[word.startswith("attempt")].strip() for word in words}
         for attempt in job.attempts:
             assert any(["trace id", attempt.detail["trace_id"]] in event["facts"] for event in story["story"])
-    assert {"accepted", "delivered", "refused by the API", "failed, for a reason that may pass", "backoff"} <= kinds
+    assert {"accepted", "delivered", "refused by the API", "failed with a transient error", "backoff"} <= kinds
     assert {"throttled", "refused", "a dead letter, after", "cancelled, after"} <= kinds
-    assert "merged into a job that delivers it too" in kinds
+    assert "merged into the job that delivers it" in kinds
 
 
 def test_the_job_and_the_task_of_flower_link_to_each_other(site: Site, open_page: OpenPage) -> None:

@@ -161,7 +161,7 @@ def test_it_names_the_credential_and_never_shows_the_token(site: Site, open_page
     secret = "pit-very-secret"
     tokens = CredentialStore(site.store)
     expected = {
-        "none": "the one for all locations without their own",
+        "none": "the common token",
         "private": "its own Private Integration Token",
         "oauth": "its own OAuth pair, renewed by the workers; its access token ends",
     }
