@@ -20,7 +20,7 @@ SEEDS = (
     b"1 retry 1 2 {}",
     b'{"id":"1-1","event":"lane_held"}',
     b'{"refresh_token":"r","expires_in":86400}',
-    b"status=422&from=2026-05-01T07:00&sort=died&order=up&page=2&search=a&show=held&rows=50",
+    b"status=422&from=2026-05-01T07:00&sort=failed_at&order=up&page=2&search=a&show=held&rows=50",
     b"$EOF:" + b"m" * 40 + b"\nREDIS0009\xff12345678" + b"m" * 40,
 )
 

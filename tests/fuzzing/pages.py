@@ -62,10 +62,11 @@ SENT: dict[str, dict[str, Any]] = {
     "job_reveal": {"id": "letter0"},
     "job_cancel": {"id": "letter0"},
     "dead_letter_runs": {"verb": "purge", "query": {"location": "loc", "to": "2026-05-01T07:00"}},
-    "letters_export": {"format": "csv", "ids": ["letter0"]},
-    "letter_change": {"text": BODY, "check": True},
+    "dead_letters_export": {"format": "csv", "ids": ["letter0"]},
+    "dead_letter_change": {"text": BODY, "check": True},
 }
-VALUES = ("422", "refused", "died", "up", "15m", "csv", "jsonl", "2026-05-01T07:00", "held", "1-1", "5", BODY, *NASTY)
+TEXTS = ("422", "refused", "failed_at", "up", "15m", "csv", "jsonl", "2026-05-01T07:00", "held", "1-1", "5")
+VALUES = (*TEXTS, BODY, *NASTY)
 
 
 @functools.cache

@@ -1,1 +1,1 @@
-"""The dashboard: Flower with pages of ours. `flower.py` holds every touch point with Flower's own code."""
+"""The dashboard: Flower with our pages. `flower.py` has everything that touches Flower's own code."""

@@ -1,4 +1,4 @@
-"""Who gets in: decided from values alone. Without authentication the dashboard is for this machine only."""
+"""Who has access. Pure functions. Without authentication, the dashboard is for this machine only."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -6,22 +6,21 @@ from urllib.parse import urlsplit
 
 from lanes.errors import LanesError
 
-# What a proxy adds to a request that it passes on: the request came from somewhere else.
+# Headers that a proxy adds: the request came from another machine.
 PROXY_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")
 
 LOOPBACK = "127.0.0.1"
 
 
 class AccessPolicyError(LanesError):
-    """The options would open the dashboard to people whom nobody has let in; the message says what to do."""
+    """The options would give unauthenticated access; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Where a request comes from: the address of its sender, the Host that it names, and whether a proxy passed it on.
+    """The origin of a request: the sender's address, the Host header, and whether a proxy forwarded it.
 
-    A page of somebody else whose name was made to point here (DNS rebinding) reaches this machine from its own browser,
-    but its requests still name that host.
+    The Host header defends against DNS rebinding: a foreign page reaches this machine, but names its own host.
     """
 
     ip: str
@@ -36,7 +35,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
-    """What the options come to. `basic_auth` and `oauth`: which authentication is configured."""
+    """Which authentication is configured, and whether changes are disabled."""
 
     basic_auth: bool = False
     oauth: bool = False
@@ -44,11 +43,11 @@ class AccessPolicy:
 
     @property
     def requires_login(self) -> bool:
-        """Whether people have to say who they are."""
+        """Whether a login is required."""
         return self.basic_auth or self.oauth
 
     def allows(self, client: Client) -> bool:
-        """Return whether the request may come as far as authentication."""
+        """Return whether the request may reach authentication."""
         return self.requires_login or client.is_local
 
     def allows_changes(self, client: Client) -> bool:
@@ -56,9 +55,9 @@ class AccessPolicy:
         return not self.read_only and self.allows(client)
 
     def allows_anonymous_metrics(self, client: Client) -> bool:
-        """Return whether /metrics, which name locations and workers, is answered without a login.
+        """Return whether /metrics, which names locations and workers, needs no login.
 
-        Prometheus has no way through OAuth: there, one on this machine is answered.
+        Prometheus cannot use OAuth; with OAuth, a Prometheus on this machine needs no login.
         """
         return not self.basic_auth and client.is_local
 
@@ -66,16 +65,16 @@ class AccessPolicy:
 def bind_address(
     access: AccessPolicy, address: str, *, unix_socket: str = "", unauthenticated_api: bool = False
 ) -> str:
-    """Return where to listen, which is loopback unless there is authentication.
+    """Return the address to listen on: loopback without authentication.
 
     Raises:
-        AccessPolicyError: the options ask for more than that.
+        AccessPolicyError: the options ask for another one.
     """
     if access.requires_login:
         return address
     remedy = "configure authentication (--basic-auth-file, or Flower's --auth)"
     if unauthenticated_api:
-        message = f"FLOWER_UNAUTHENTICATED_API would let anybody start tasks: unset it, or {remedy}"
+        message = f"FLOWER_UNAUTHENTICATED_API would let anyone start tasks: unset it, or {remedy}"
         raise AccessPolicyError(message)
     if unix_socket:
         message = f"--unix_socket={unix_socket} is open to every user and proxy of this machine: {remedy}"
@@ -87,10 +86,10 @@ def bind_address(
 
 
 def read_credentials(text: str, where: str) -> list[str]:
-    """Read `user:password` lines; empty ones and those that begin with # are skipped.
+    """Read `user:password` lines; empty lines and comments with # are skipped.
 
     Raises:
-        AccessPolicyError: there is none, or one lacks a name or a password.
+        AccessPolicyError: there are none, or one lacks a name or a password.
     """
     lines = [line.strip() for line in text.splitlines()]
     found = [line for line in lines if line and not line.startswith("#")]
@@ -99,10 +98,10 @@ def read_credentials(text: str, where: str) -> list[str]:
 
 
 def check_credentials(entries: list[str], where: str) -> None:
-    """See that each is `user:password`, and that there is one.
+    """Check that each entry is `user:password`, and that there is at least one.
 
     Raises:
-        AccessPolicyError: not so. The message does not show what stands there.
+        AccessPolicyError: otherwise. The message does not show the entry.
     """
     for number, entry in enumerate(entries, 1):
         user, _, password = entry.partition(":")
@@ -118,7 +117,7 @@ def check_credentials(entries: list[str], where: str) -> None:
 
 
 def is_loopback(name: str) -> bool:
-    """Return whether this address or name is this machine's own, whatever a resolver says."""
+    """Return whether this is a loopback address or localhost, without a resolver."""
     if name.lower().rstrip(".") == "localhost":
         return True
     try:
@@ -128,10 +127,10 @@ def is_loopback(name: str) -> bool:
 
 
 def same_origin(host: str, fetch_site: str | None, origin: str | None) -> bool:
-    """Return whether a request that changes something was made by a page of this host, as far as the browser says.
+    """Return whether a change was sent by a page of this host, according to the browser.
 
-    `Sec-Fetch-Site` decides where it is sent, since no page can forge it and a proxy may have changed the Host. Who is
-    no browser sends neither; he has the XSRF token to show.
+    `Sec-Fetch-Site` decides if present: no page can forge it, and a proxy may have changed the Host. Other clients send
+    neither header; they need the XSRF token.
     """
     if fetch_site is not None:
         return fetch_site == "same-origin"

@@ -1,7 +1,7 @@
-"""Every touch point with Flower: what we take of it, put into it and change of it. Tested against the pinned version.
+"""Everything that we use, add or change in Flower. Tested against the pinned version.
 
-Nothing of Flower is copied. Our handlers stand in front of its own, our templates extend its `base.html`, and the items
-of its navigation and the link on its task page are put in at a marker while its own templates are loaded.
+Our handlers come before Flower's, and our templates extend its `base.html`. The items of its navigation and the link on
+its task page are inserted at a marker when its templates are loaded.
 """
 
 import os
@@ -61,14 +61,14 @@ log = structlog.get_logger()
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
-THREADS = 8  # that wait for Redis
-METRICS_MAX_WAIT_SECONDS = 2.0  # for how long a scrape waits for it
+THREADS = 8
+METRICS_MAX_WAIT_SECONDS = 2.0
 STATS_MAX_AGE_SECONDS, STATS_RETRY_SECONDS = 60, 10
 
-# The pages that the navigation names, by the name of their URL.
+# The pages in the navigation: name of the URL -> label.
 MENU = {"throughput": "Throughput", "lanes": "Lanes", "dead_letters": "Dead letters", "audit_log": "Audit log"}
 
-# Flower's template -> the marker behind which ours is put, and ours.
+# Flower's template -> the marker after which ours is inserted, and ours.
 TEMPLATE_ADDITIONS = {
     "navbar.html": (re.compile(r">Broker</a>\s*</li>"), "navbar_items.html"),
     "task.html": (re.compile(r'<div class="detail-actions">'), "task_link.html"),
@@ -76,7 +76,7 @@ TEMPLATE_ADDITIONS = {
 
 
 class Handler(BaseHandler, RequestHandler):
-    """What our handlers build upon: Flower's own, with its authentication and its error pages."""
+    """The base of our handlers: Flower's, with its authentication and its error pages."""
 
     @property
     def dashboard(self) -> "Dashboard":
@@ -84,7 +84,7 @@ class Handler(BaseHandler, RequestHandler):
         return cast("Dashboard", self.application)
 
     def get_current_user(self) -> Any:
-        """Return whom Flower knows; a password beyond ASCII, which it cannot compare, is a wrong one."""
+        """Return Flower's user. A password beyond ASCII, which Flower cannot compare, is wrong."""
         try:
             return super().get_current_user()
         except TypeError:
@@ -92,17 +92,17 @@ class Handler(BaseHandler, RequestHandler):
 
     @property
     def client(self) -> Client:
-        """Where the request comes from."""
+        """The origin of the request."""
         return client_of(self.request)
 
 
 def client_of(request: HTTPServerRequest) -> Client:
-    """Return where a request comes from."""
+    """Return the origin of a request."""
     return Client(request.remote_ip or "", request.host or "", any(name in request.headers for name in PROXY_HEADERS))
 
 
 class Templates(Loader):
-    """Finds our templates first, then Flower's, and puts ours into two of Flower's."""
+    """Finds our templates first, then Flower's, and inserts ours into two of Flower's."""
 
     def __init__(self, flowers: str) -> None:
         super().__init__(str(FOLDER / "templates"))
@@ -120,14 +120,14 @@ class Templates(Loader):
         marker, ours = TEMPLATE_ADDITIONS[name]
         changed, times = marker.subn(lambda found: f'{found[0]}{{% include "{ours}" %}}', text)
         if times != 1:
-            # The pages are still there by their addresses; better than none.
+            # The pages still work by their addresses.
             log.warning("flower_changed", template=name, marker=marker.pattern, found=times)
             return text
         return changed
 
 
 class StaticFiles(StaticFileHandler):
-    """Our static files. What is asked for without its version (a module that another imports) is checked each time."""
+    """Our static files. One without a version in its URL (a module that another imports) is revalidated each time."""
 
     def set_extra_headers(self, path: str) -> None:
         """Add the headers."""
@@ -138,10 +138,10 @@ class StaticFiles(StaticFileHandler):
 
 
 class Metrics(FlowerMetrics, Handler):
-    """Flower's /metrics, which it leaves open: they name locations, so they ask who is there."""
+    """Flower's /metrics, with a login: they name locations."""
 
     async def get(self) -> None:
-        """Answer Prometheus."""
+        """Send the metrics."""
         if not self.dashboard.access.allows_anonymous_metrics(self.client) and not self.current_user:
             raise HTTPError(403, "log in, or ask from this machine")
         if (lanes := self.dashboard.metrics) is not None:
@@ -150,19 +150,19 @@ class Metrics(FlowerMetrics, Handler):
 
 
 class Forbidden(Handler):
-    """What answers somebody who does not get as far as authentication."""
+    """The answer to a request that may not reach authentication."""
 
     def prepare(self) -> None:
         """Refuse."""
         self.set_status(403)
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
         self.finish(
-            "This dashboard has no authentication configured, so it answers only this machine, under the name "
+            "This dashboard has no authentication configured, so it answers only requests from this machine, to "
             "localhost and not through a proxy. See docs/dashboard.md.\n"
         )
 
     def check_xsrf_cookie(self) -> None:
-        """Nothing is changed."""
+        """Not needed: the request is refused."""
 
 
 class Dashboard(Flower):
@@ -170,10 +170,10 @@ class Dashboard(Flower):
 
     Args:
         capp: the Celery app.
-        store: where the lanes are.
-        settings: of the lanes.
-        door: who gets in.
-        handlers: our pages; their URLs are without `url_prefix`.
+        store: the lanes.
+        settings: the settings.
+        access: who has access.
+        handlers: our pages; their URLs have no `url_prefix`.
     """
 
     PUBLIC_PATHS: ClassVar = ("/healthcheck",)
@@ -199,19 +199,19 @@ class Dashboard(Flower):
         self.supervisor = Supervisor()
         self.lane_cache = LaneCache(store, self.supervisor)
         self.metrics: LanesCollector | None = None
-        self._stats_requested_at = 0.0  # when the workers were asked about their pools
+        self._stats_requested_at = 0.0  # when the workers were last asked for their pools
         self.threads = ThreadPoolExecutor(THREADS, "dashboard")
         own = [
             *handlers,
             url(r"/metrics", Metrics),
             url(r"/lanes-static/(.*)", StaticFiles, {"path": str(STATIC)}, name="asset_files"),
         ]
-        # Tornado puts these in front of what is there, so Flower's own "not found" stays the last.
+        # Tornado puts these first, so Flower's "not found" stays last.
         self.add_handlers(r".*", [self._below_prefix(handler) for handler in own])
 
     @property
     def prefix(self) -> str:
-        """What every path begins with: empty, or like `/flower`."""
+        """The prefix of every path: empty, or like `/flower`."""
         given = (self.options.url_prefix or "").strip("/")
         return f"/{given}" if given else ""
 
@@ -219,21 +219,17 @@ class Dashboard(Flower):
         return rewrite_handler(handler, self.prefix) if self.prefix else handler
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
-        """Find who answers: nobody, where the door is shut."""
-        found: HTTPMessageDelegate | None
-        if self._is_public(request.path) or self.access.allows(client_of(request)):
+        """Find the handler: `Forbidden` if the client has no access."""
+        is_public = request.path in [self.prefix + path for path in self.PUBLIC_PATHS]
+        found: HTTPMessageDelegate | None = self.get_handler_delegate(request, Forbidden)
+        if is_public or self.access.allows(client_of(request)):
             found = super().find_handler(request, **kwargs)
-        else:
-            found = self.get_handler_delegate(request, Forbidden)
         return found
 
-    def _is_public(self, path: str) -> bool:
-        return path in [self.prefix + known for known in self.PUBLIC_PATHS]
-
     def live_workers(self) -> list[LiveWorker]:
-        """Return the workers that are alive. Ask in Tornado's loop, where Flower keeps its state.
+        """Return the live workers. Call it in Tornado's loop, where Flower keeps its state.
 
-        Where one has not told about its pool, or not lately, all are asked; their answers come later.
+        If one has not reported its pool lately, all are asked; their answers come later.
         """
         alive = [str(worker.hostname) for worker in self.events.state.workers.values() if worker.alive]
         reported = {name: self.workers[name] for name in alive if "stats" in self.workers.get(name, {})}
@@ -245,11 +241,11 @@ class Dashboard(Flower):
         return [_live_worker(name, reported.get(name, {})) for name in alive]
 
     def task_url(self, task_id: str) -> str | None:
-        """Return the URL of Flower's page of a task, None when it knows of none. Ask in Tornado's loop."""
+        """Return the URL of Flower's page of a task, None if it does not know the task. Call it in Tornado's loop."""
         return str(self.reverse_url("task", task_id)) if task_id in self.events.state.tasks else None
 
     def stop(self) -> None:
-        """End Flower, and what we started."""
+        """Stop Flower, and our threads."""
         super().stop()
         self.supervisor.stop()
         self.threads.shutdown(wait=False, cancel_futures=True)
@@ -269,9 +265,9 @@ def asset_url(handler: Handler, path: str) -> str:
 
 
 def page_url(handler: Handler, name: str, *values: str) -> str | None:
-    """Return the URL of a page of ours, None when there is no such page.
+    """Return the URL of one of our pages, None if there is no page of this name.
 
-    Tornado leaves a / in a value as it is, which would be another address.
+    A / in a value is escaped, which Tornado does not do.
     """
     try:
         found: str = handler.reverse_url(name, *(value.replace("/", "\0") for value in values))
@@ -281,16 +277,16 @@ def page_url(handler: Handler, name: str, *values: str) -> str | None:
 
 
 def menu(handler: Handler) -> dict[str, tuple[str, str]]:
-    """Return name -> title and URL of the pages that the navigation names."""
+    """Return name -> title and URL of the pages in the navigation."""
     return {name: (title, found) for name, title in MENU.items() if (found := page_url(handler, name))}
 
 
 def unauthenticated_api() -> bool:
-    """Return whether the environment opens Flower's API to everybody."""
+    """Return whether the environment opens Flower's API without authentication."""
     return bool(strtobool(os.environ.get("FLOWER_UNAUTHENTICATED_API") or "false"))
 
 
 def parse(arguments: Sequence[str]) -> None:
-    """Take Flower's options from the environment, its configuration file and these arguments, as Flower does."""
+    """Read Flower's options from the environment, its configuration file and the arguments, as Flower does."""
     apply_env_options()
     apply_options(sys.argv[0], list(arguments))

@@ -1,4 +1,4 @@
-"""What reads all lanes, for whoever looks: one for the process, and only while somebody does."""
+"""A cache of all lanes for the process, read only while it is used."""
 
 import math
 import threading
@@ -14,10 +14,10 @@ from lanes.queue.store import LaneStore
 from lanes.storage.redis_errors import own_errors
 from worker.safety.supervisor import Loop, Supervisor
 
-# The reader is busy for no more than this part of its time, and looks no more often than this.
+# The reader is busy for at most this share of its time, and reads at most this often.
 MAX_LOAD = 1 / 20
 MIN_INTERVAL_SECONDS = 1.0
-# Who comes when nobody has looked for so long waits a little for a new picture.
+# A request that finds a snapshot older than this waits a little for a new one.
 STALE_SECONDS = 5.0
 MAX_WAIT_SECONDS = 0.3
 FIRST_WAIT_SECONDS = 30.0
@@ -25,10 +25,9 @@ FIRST_WAIT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class LaneSnapshot:
-    """All lanes, in the order of their names, the counts, and what stops all lanes, as they were at one time.
+    """All lanes by name, the counts, and what stops all lanes, at one time.
 
-    `at` is in seconds since the epoch. `age` tells how many seconds ago that was when the snapshot was asked for, and
-    `error` why there is no newer one, when the last reading failed.
+    `at` is in seconds since the epoch, `age` in seconds at the request. `error` is why the last read failed.
     """
 
     at: float
@@ -46,7 +45,7 @@ class LaneSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class TimedSnapshot:
-    """A picture, when it was begun by `time.monotonic()`, and how long it took."""
+    """A snapshot, when its read began by `time.monotonic()`, and how long it took."""
 
     snapshot: LaneSnapshot
     begun_at: float
@@ -54,16 +53,16 @@ class TimedSnapshot:
 
 
 class LaneCache:
-    """Reads all lanes in a thread of its own while somebody asks. Thread-safe; holds two pictures at the most.
+    """Reads all lanes in its own thread while it is used. Thread-safe.
 
-    The next reading begins no sooner than 20 times what the last one took after that, and never within a second: with
-    10,000 lanes and with ten, reading costs less than a twentieth of a core.
+    The pause after a read is 20 times as long as the read, at least a second: with 10 or 10,000 lanes, it costs less
+    than 5 % of a core.
     """
 
     def __init__(self, store: LaneStore, supervisor: Supervisor | None = None) -> None:
         self._store = store
         self._supervisor = supervisor or Supervisor()
-        self._supervisor.failures.add("lane_cache")  # counted from the beginning, though it starts with the first look
+        self._supervisor.failures.add("lane_cache")  # from the start, though the loop starts later
         self._wake = threading.Event()
         self._changed = threading.Condition()
         self._reading: TimedSnapshot | None = None
@@ -75,12 +74,12 @@ class LaneCache:
         self._started = False
 
     def snapshot(self) -> LaneSnapshot:
-        """Return the newest picture, and have the next one made. Call it in a thread: it may wait for Redis.
+        """Return the newest snapshot and request the next one. Call it in a thread: it may wait for Redis.
 
-        It waits only for the very first picture, and a moment where the last one is old because nobody looked.
+        It waits for the first snapshot, and a moment if the last one is old.
 
         Raises:
-            LanesError: Redis is away, and there is no picture yet.
+            LanesError: Redis is unavailable, and there is no snapshot yet.
         """
         now = time.monotonic()
         with self._changed:
@@ -89,7 +88,7 @@ class LaneCache:
                 known = self._failed_at
                 self._changed.wait_for(lambda: self._reading or self._failed_at != known, FIRST_WAIT_SECONDS)
                 if self._reading is None and self._failure is not None:
-                    raise type(self._failure)(*self._failure.args)  # another each time: one would collect tracebacks
+                    raise type(self._failure)(*self._failure.args)  # a new one: the same one would collect tracebacks
             elif now - self._reading.begun_at > max(STALE_SECONDS, 2 * self._reading.seconds / MAX_LOAD):
                 self._changed.wait_for(lambda: self._is_newer(now), MAX_WAIT_SECONDS)
             if self._reading is None:
@@ -100,16 +99,16 @@ class LaneCache:
             return replace(self._reading.snapshot, age=age, error=error)
 
     def refresh(self, *location_ids: str) -> None:
-        """Read these lanes, which are there, the counts and the gate anew at once: somebody has just changed them.
+        """After a change: read these lanes, the counts and the global state at once.
 
         Raises:
-            LanesError: Redis is away.
+            LanesError: Redis is unavailable.
         """
         begun_at = time.monotonic()
         lanes = {lane.location_id: lane for lane in self._store.read_lanes(location_ids)} if location_ids else {}
         counts, global_state = self._store.counts(), self._store.global_state()
         with self._changed:
-            self._refreshed |= lanes  # a reading that is on has begun before the change, perhaps
+            self._refreshed |= lanes  # a read in progress may have begun before the change
             if self._reading is not None and self._reading.begun_at < begun_at:
                 snapshot = replace(self._reading.snapshot, counts=counts, global_state=global_state)
                 self._reading = replace(self._reading, snapshot=_with(snapshot, lanes))
@@ -122,7 +121,7 @@ class LaneCache:
         return self._failed_at > than or (self._reading is not None and self._reading.begun_at >= than)
 
     def _request(self, now: float) -> None:
-        """Note that somebody looks; the reader begins with the first who does."""
+        """Note a request; the first one starts the loop."""
         self._asked_at = now
         if not self._started:
             self._supervisor.start(Loop("lane_cache", self._step, wake=self._wake))
@@ -130,7 +129,7 @@ class LaneCache:
         self._wake.set()
 
     def _step(self) -> float:
-        """Read, if somebody has asked since the last reading began and the next one may begin."""
+        """Read, if there was a request since the last read began and the pause is over."""
         with self._changed:
             now = time.monotonic()
             if self._asked_at <= self._begun_at:
@@ -177,7 +176,7 @@ def _by_name(lanes: Iterable[Lane]) -> Mapping[str, Lane]:
 
 
 def _with(snapshot: LaneSnapshot, lanes: Mapping[str, Lane]) -> LaneSnapshot:
-    """Return a picture with some lanes as they are now."""
+    """Return a snapshot with some lanes replaced."""
     by_name = {**snapshot.by_name, **lanes}
     ordered = tuple(by_name[name] for name in sorted(by_name))
     return replace(snapshot, lanes=ordered, by_name=MappingProxyType(by_name))

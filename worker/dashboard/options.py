@@ -1,4 +1,4 @@
-"""From options to a running dashboard."""
+"""Starts the dashboard from its options."""
 
 import atexit
 import contextlib
@@ -20,10 +20,10 @@ from worker.metrics.samples import loops_collector
 
 
 def check_option_names(arguments: Sequence[str]) -> None:
-    """See that Flower knows these options; it would skip what it does not know, and a typing error would open the door.
+    """Check that Flower knows these options: it skips unknown ones, and a typing error could disable authentication.
 
     Raises:
-        AccessPolicyError: it does not.
+        AccessPolicyError: one is unknown.
     """
     for argument in arguments:
         name = argument.lstrip("-").partition("=")[0].replace("-", "_")
@@ -36,10 +36,10 @@ def check_option_names(arguments: Sequence[str]) -> None:
 
 
 def access_policy(arguments: Sequence[str], credentials: Sequence[str] = ()) -> AccessPolicy:
-    """Take Flower's options and settle who gets in.
+    """Read Flower's options; return who has access.
 
     Raises:
-        AccessPolicyError: an option is unknown or wrong, or would let everybody in.
+        AccessPolicyError: an option is unknown or invalid, or would give everyone access.
     """
     check_option_names(arguments)
     options = flower.default_options
@@ -58,24 +58,21 @@ def access_policy(arguments: Sequence[str], credentials: Sequence[str] = ()) -> 
         check_credentials(list(options.basic_auth), "basic_auth")
     access = AccessPolicy(bool(options.basic_auth), bool(options.auth), bool(options.read_only))
     options.address = bind_address(
-        access,
-        options.address,
-        unix_socket=options.unix_socket,
-        unauthenticated_api=api_open,
+        access, options.address, unix_socket=options.unix_socket, unauthenticated_api=api_open
     )
     return access
 
 
 def run(capp: Celery, store: LaneStore, settings: DashboardSettings, access: AccessPolicy) -> None:
-    """Serve until the process is told to end.
+    """Serve until the process is stopped.
 
     Raises:
-        AccessPolicyError: the address or port cannot be had.
+        AccessPolicyError: the address or port is not available.
     """
     flower.extract_settings()
     flower.setup_logging()
     dashboard = flower.Dashboard(capp, store, settings, access, handlers())
-    dashboard.metrics = register(store, settings, wait=0)  # who scrapes waits in a thread
+    dashboard.metrics = register(store, settings, wait=0)  # a scrape waits in a thread
     REGISTRY.register(loops_collector(dashboard.supervisor.failures))
     atexit.register(dashboard.stop)
     signal.signal(signal.SIGTERM, flower.sigterm_handler)
@@ -90,8 +87,8 @@ def run(capp: Celery, store: LaneStore, settings: DashboardSettings, access: Acc
     flower.print_banner(capp, "ssl_options" in flower.flower_settings, port)
     if not access.requires_login:
         sys.stderr.write(
-            f"No authentication is configured: the dashboard listens on {dashboard.options.address} only, and takes "
-            "nothing from other machines. To let people in: --basic-auth-file, or Flower's --auth.\n"
+            f"No authentication is configured: the dashboard listens on {dashboard.options.address} only and refuses "
+            "other machines. For access from other machines: --basic-auth-file, or Flower's --auth.\n"
         )
     with contextlib.suppress(KeyboardInterrupt, SystemExit):
         dashboard.start()

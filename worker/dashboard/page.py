@@ -1,4 +1,4 @@
-"""What every page of ours is: authenticated as Flower is, closed to other sites, and never a traceback."""
+"""The base of all pages: Flower's authentication, closed to other sites, errors without a traceback."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ import functools
 import json
 import time
 from base64 import b64decode
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ParamSpec, TypeVar, cast
 
 from redis.exceptions import RedisError
@@ -29,7 +29,7 @@ T = TypeVar("T")
 MAX_REQUEST_BYTES = 1 << 20
 
 HEADERS = {
-    # Bootstrap's stylesheet carries its icons as data: URLs.
+    # Bootstrap's stylesheet has its icons as data: URLs.
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
         "frame-ancestors 'none'"
@@ -42,7 +42,7 @@ HEADERS = {
 
 
 class Page(Handler):
-    """A page, or its data: those whose path ends in `/data` answer JSON."""
+    """A page, or its data: paths that end in `/data` return JSON."""
 
     def set_default_headers(self) -> None:
         """Close the page to other sites and to caches."""
@@ -51,7 +51,7 @@ class Page(Handler):
             self.set_header(name, value)
 
     def prepare(self) -> Coroutine[Any, Any, None] | None:
-        """Let in whom Flower lets in; others are asked to log in as Flower asks them."""
+        """Require a login, as Flower does."""
         if self.answers_json and not self.current_user:
             raise HTTPError(403, "log in first")
         _only_authenticated(self)
@@ -59,7 +59,7 @@ class Page(Handler):
 
     @property
     def answers_json(self) -> bool:
-        """Whether JSON is answered, also when something goes wrong."""
+        """Whether answers, and errors, are JSON."""
         return self.request.path.endswith("/data")
 
     @property
@@ -69,17 +69,17 @@ class Page(Handler):
 
     @property
     def lane_cache(self) -> LaneCache:
-        """What reads all lanes, for whoever looks."""
+        """The cache of all lanes."""
         return self.dashboard.lane_cache
 
     @property
     def lanes_settings(self) -> DashboardSettings:
-        """The settings of the lanes."""
+        """The settings."""
         return self.dashboard.lanes_settings
 
     @property
     def who(self) -> str:
-        """Who looks: the user of basic auth, the email of OAuth, or `local` where nobody is asked."""
+        """The user of basic auth, the email of OAuth, or `local` without authentication."""
         if isinstance(self.current_user, str):
             return self.current_user
         if not self.dashboard.access.basic_auth:
@@ -89,33 +89,33 @@ class Page(Handler):
 
     @property
     def may_change(self) -> bool:
-        """Whether this request, were it a POST, could change something; pages show no buttons otherwise."""
+        """Whether this user may change something; otherwise pages show no buttons."""
         return self.dashboard.access.allows_changes(self.client)
 
     def argument(self, name: str, default: str = "") -> str:
-        """Return an argument of the URL as it was sent (Flower's own `get_argument` escapes it for HTML)."""
+        """Return an argument of the URL, unescaped (Flower's own `get_argument` escapes it for HTML)."""
         return RequestHandler.get_argument(self, name, default)
 
     async def run_in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call something that waits for Redis, in a thread: Tornado's loop never waits."""
+        """Call something that waits for Redis in a thread: Tornado's loop must not wait."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.dashboard.threads, functools.partial(call, *args, **kwargs))
 
     def page_url(self, name: str, *values: str) -> str | None:
-        """Return the URL of a page of ours, None when there is no such page."""
+        """Return the URL of one of our pages, None if there is no page of this name."""
         return page_url(self, name, *values)
 
     def show(self, template: str, *, active: str, **values: Any) -> None:
-        """Render a template of ours. `active` is the page's name in the navigation."""
+        """Render one of our templates. `active` is the page's name in the navigation."""
         self.render(template, active_tab=active, may_change=self.may_change, who=self.who, **values)
 
     def send_json(self, values: dict[str, Any]) -> None:
-        """Answer JSON."""
+        """Send JSON."""
         self.set_header("Content-Type", "application/json; charset=UTF-8")
         self.finish(json.dumps(values, allow_nan=False))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Say in a line what is wrong; 503 when it is Redis."""
+        """Send the error in one line; the status is 503 if Redis is unavailable."""
         error = (kwargs.get("exc_info") or (None, None, None))[1]
         if status_code == 401:  # Flower asks for the password.
             super().write_error(status_code, **kwargs)
@@ -137,13 +137,13 @@ class Page(Handler):
             )
 
     def on_finish(self) -> None:
-        """See whether Redis is back; what was answered may have been known before."""
+        """Check whether Redis is back: this answer may have come from a cache."""
         super().on_finish()
         if redis_availability.is_unavailable and self.answers_json and self.get_status() < 400:
             self.dashboard.threads.submit(_check_recovery, self.store)
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
-        """Log once that Redis is away, and the traceback of what nobody expected."""
+        """Log an outage of Redis once, and unexpected errors with their traceback."""
         if redis_error(value):
             redis_availability.mark_unavailable(cast("Exception", value))
         else:
@@ -151,49 +151,70 @@ class Page(Handler):
 
 
 class Change(Page):
-    """Changes something, by POST: never from another site, never read-only, never without an entry in the trail.
+    """A change, by POST. It needs a login and a CSRF token, and is disabled in read-only mode.
 
-    The values come as a JSON object (`self.payload`), which no form of another site can send; the answer is JSON.
+    It writes an audit-log entry. The request and the answer are JSON.
     """
 
     @property
     def answers_json(self) -> bool:
-        """It does."""
+        """Always."""
         return True
 
     def check_xsrf_cookie(self) -> None:
-        """See that a page of ours sent this: by what the browser says, and by Tornado's own check, always."""
+        """Check that one of our pages sent this: by the browser's headers and by Tornado's own check."""
         headers = self.request.headers
         if not same_origin(self.request.host, headers.get("Sec-Fetch-Site"), headers.get("Origin")):
             raise HTTPError(403, "sent by a page of another site")
         RequestHandler.check_xsrf_cookie(self)
 
     def prepare(self) -> Coroutine[Any, Any, None] | None:
-        """See who it is, and whether changes are taken."""
+        """Require a login and the right to make changes."""
         super().prepare()
         if self.dashboard.access.read_only:
             raise HTTPError(403, "this dashboard is read-only")
         if not self.may_change:
-            raise HTTPError(403, "without authentication, changes are taken from this machine only")
+            raise HTTPError(403, "without authentication, changes are accepted from this machine only")
         return None
 
     @functools.cached_property
     def payload(self) -> dict[str, Any]:
-        """The values that were sent."""
+        """The JSON object that was sent."""
         if len(self.request.body) > MAX_REQUEST_BYTES:
-            raise HTTPError(413, "too much was sent")
+            raise HTTPError(413, f"more than {MAX_REQUEST_BYTES:,} bytes were sent")
         return parse_object(self.request.body or b"{}")
 
+    def text(self, name: str) -> str:
+        """Return a text of the payload.
+
+        Raises:
+            HTTPError: it is missing or empty.
+        """
+        value = self.payload.get(name)
+        if not isinstance(value, str) or not value:
+            raise HTTPError(400, f"{name}: missing")
+        return value
+
     async def log_change(self, what: str, on: str, detail: str = "") -> None:
-        """Write who is about to change what into the trail: before the change, so that none is without an entry."""
+        """Write the audit-log entry of a change, before the change is made."""
         await self.run_in_thread(audit_log.append, self.store, self.who, what, on, detail)
+
+    async def change_lanes(self, lanes: Sequence[str], call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Make a change in a thread, and refresh these lanes and the global state in the cache."""
+
+        def change() -> T:
+            answer = call(*args, **kwargs)
+            self.lane_cache.refresh(*lanes)
+            return answer
+
+        return await self.run_in_thread(change)
 
 
 def parse_object(sent: str | bytes) -> dict[str, Any]:
     """Return the JSON object that was sent.
 
     Raises:
-        HTTPError: it is none, or holds half a character (a lone surrogate), which fits into no key and no answer.
+        HTTPError: it is no JSON object, or has a lone surrogate, which cannot be encoded.
     """
     try:
         found = json.loads(sent)
@@ -214,11 +235,11 @@ def _check_recovery(store: LaneStore) -> None:
 
 @authenticated
 def _only_authenticated(_: RequestHandler) -> None:
-    """Do as Tornado does for a handler's method: redirect to the login, or refuse."""
+    """Redirect to the login, or refuse, as Tornado does for a handler's method."""
 
 
 def redis_error(error: object) -> str | None:
-    """Return what to tell people when Redis is the reason, None when it is not."""
+    """Return the message for an error of Redis, None for other errors."""
     if isinstance(error, RedisUnavailableError):
         return str(error)
     if isinstance(error, UNAVAILABLE):
@@ -231,4 +252,4 @@ def _message(error: object, reason: str) -> str:
         return error.get_message() or reason
     if isinstance(error, LanesError):
         return str(error)
-    return "something went wrong; the log of the dashboard has it"
+    return "unexpected error; see the log of the dashboard"

@@ -1,4 +1,4 @@
-"""Our pages, each module with its handlers."""
+"""The handlers of all pages."""
 
 from tornado.web import url
 
@@ -11,8 +11,5 @@ from worker.dashboard.throughput import throughput_page
 
 def handlers() -> list[url]:
     """Return the handlers of all pages; their URLs are without `url_prefix`."""
-    return [
-        handler
-        for page in (throughput_page, table_page, list_page, audit_log_page, job_page)
-        for handler in page.handlers
-    ]
+    pages = (throughput_page, table_page, list_page, audit_log_page, job_page)
+    return [handler for page in pages for handler in page.handlers]

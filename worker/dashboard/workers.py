@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LiveWorker:
-    """A worker that is alive, as Flower knows it. `slots` and `is_prefork` are None until it has told about its pool.
+    """A live worker. `slots` and `is_prefork` are None until it has reported its pool.
 
-    `is_prefork` tells whether a slot is a process with a crew of threads, or itself what sends one job at a time.
+    A slot of a prefork pool is a process with sender threads; any other slot sends one job at a time.
     """
 
     name: str
@@ -15,7 +15,5 @@ class LiveWorker:
     is_prefork: bool | None = None
 
     def capacity(self, threads: int) -> int | None:
-        """Return how many jobs it can send at once: one slot is kept for other tasks (see `worker/delivery/dispatcher.py`)."""
-        if self.slots is None:
-            return None
-        return max(1, self.slots - 1) * (threads if self.is_prefork else 1)
+        """Return how many jobs it can send at once. One slot is kept for other tasks."""
+        return None if self.slots is None else max(1, self.slots - 1) * (threads if self.is_prefork else 1)

@@ -42,7 +42,7 @@ def test_person_and_action_filter(site: Site, open_page: OpenPage) -> None:
     expect(page.locator(ROWS)).to_have_count(1)
     expect(page.locator(ROWS)).to_contain_text("loc-1")
     page.get_by_label("What").fill("replay")
-    expect(page.locator(ROWS)).to_have_text("No entry fits.")
+    expect(page.locator(ROWS)).to_have_text("No entry matches.")
     page.get_by_label("Who", exact=True).fill("")
     expect(page.locator(ROWS)).to_have_count(50)
     assert page.url.endswith("?what=replay")
@@ -50,21 +50,21 @@ def test_person_and_action_filter(site: Site, open_page: OpenPage) -> None:
 
 def test_a_change_shows_at_once(site: Site, open_page: OpenPage) -> None:
     page = open_page(f"{site.url}/audit-log?what=limit").page
-    expect(page.locator(ROWS)).to_have_text("No entry fits.")
+    expect(page.locator(ROWS)).to_have_text("No entry matches.")
     audit_log.append(site.store, "ana", "limit", "loc-9", "burst 5")
     expect(page.locator(ROWS)).to_contain_text("loc-9")
 
 
 def test_an_invalid_position_is_refused(site: Site, open_page: OpenPage) -> None:
     opened = open_page(f"{site.url}/audit-log?before=%2B")
-    expect(opened.page.locator("#live-text")).to_have_text("before is no id of an entry")
+    expect(opened.page.locator("#live-text")).to_have_text("before: is not the id of an entry")
 
 
 @pytest.mark.parametrize("before", ["1-²", "1-1-1", "1", f"{1 << 64}-0", f"0-{1 << 64}", "99999999999999999999-0"])
 def test_a_position_that_redis_would_not_take_is_refused(site: Site, before: str) -> None:
     auth = (PASSWORD["username"], PASSWORD["password"])
     answer = requests.get(f"{site.url}/audit-log/data", {"before": before}, auth=auth, timeout=10)
-    assert (answer.status_code, answer.json()) == (400, {"error": "before is no id of an entry"})
+    assert (answer.status_code, answer.json()) == (400, {"error": "before: is not the id of an entry"})
     whole = requests.get(f"{site.url}/audit-log/data", {"before": f"{(1 << 64) - 1}-0"}, auth=auth, timeout=10)
     assert whole.status_code == 200
 

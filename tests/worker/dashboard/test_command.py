@@ -40,7 +40,7 @@ def fresh_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
         (["--address=0.0.0.0"], {}, "--address=0.0.0.0 would be open to others"),
         ([], {"FLOWER_ADDRESS": "0.0.0.0"}, "--address=0.0.0.0 would be open to others"),
         (["--conf=open.py"], {}, "--address=0.0.0.0 would be open to others"),
-        ([], {"FLOWER_UNAUTHENTICATED_API": "true"}, "FLOWER_UNAUTHENTICATED_API would let anybody start tasks"),
+        ([], {"FLOWER_UNAUTHENTICATED_API": "true"}, "FLOWER_UNAUTHENTICATED_API would let anyone start tasks"),
         ([], {"FLOWER_UNAUTHENTICATED_API": "perhaps"}, "Flower's options: "),
         (["--unix_socket=f.sock"], {}, "--unix_socket=f.sock is open to every user"),
         (["--bsic_auth=a:b", "--address=0.0.0.0"], {}, "did you mean --basic_auth?"),

@@ -1,8 +1,7 @@
-"""Replays and purges of many dead letters, in the background of a dashboard: nobody has to wait on the page.
+"""Replays and purges of many dead letters, in the background of a dashboard.
 
-Each letter is moved by one atomic call, so whatever ends a run in the middle leaves every letter either where it was or
-where it should be. While Redis is away a run waits for it. Who asked for what stands in the trail before a run begins,
-and what came of it when it ends.
+Each dead letter is changed by one atomic call, so a run that is interrupted leaves no dead letter half changed. A run
+waits while Redis is unavailable. The audit log has an entry before a run and one after it.
 """
 
 import os
@@ -30,19 +29,19 @@ from lanes.storage.stored import MICROSECONDS
 log = structlog.get_logger()
 
 MAX_RUNNING = 4
-MAX_FINISHED = 20  # runs that ended
-MAX_REFUSED = 100  # letters of a run that are told with the reason why they were not moved
-RETRY_SECONDS = 1.0  # between two tries while Redis is away
-MAX_OUTAGE_SECONDS = 600.0  # for a Redis that is away
+MAX_FINISHED = 20  # runs that ended and are kept
+MAX_REFUSED = 100  # refused dead letters of a run that are listed with their reason
+RETRY_SECONDS = 1.0  # between two tries while Redis is unavailable
+MAX_OUTAGE_SECONDS = 600.0  # of Redis
 
 
 class BusyError(LanesError):
-    """As many runs go on as are allowed at once."""
+    """As many runs as allowed are running."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which letters: those named, or all of a choice; in both cases as far as they had died by the end of the span."""
+    """The dead letters of a run: `job_ids`, or all that match the filter; none that failed after the time range."""
 
     description: str
     time_range: TimeRange
@@ -52,11 +51,11 @@ class Selection:
 
 @dataclass(slots=True)
 class BulkRun:
-    """One replay or purge of many letters, or its rehearsal, which changes nothing.
+    """A replay or purge of many dead letters, or its dry run.
 
-    `total` is how many letters it was to be about when it was asked for; those that others move meanwhile are not met.
-    `unconfirmed` counts the moved ones that the API may have already.
-    `waiting` tells why it waits, or why it failed.
+    `total` is the number of dead letters when it was requested; others may change some of them first.
+    `unconfirmed` counts the replayed ones that the API may have already.
+    `waiting` is the reason why it waits or failed.
     """
 
     id: str
@@ -75,7 +74,7 @@ class BulkRun:
     waiting: str | None = None
 
     def add_result(self, moved: ActionResult) -> None:
-        """Note what became of a letter."""
+        """Count the result of a dead letter."""
         if moved.answer == self.action.done:
             self.done += 1
             self.unconfirmed += moved.unconfirmed
@@ -86,12 +85,12 @@ class BulkRun:
 
     @property
     def outcome(self) -> str:
-        """What it came to so far, in words."""
+        """The result so far, in words."""
         refused = self.refused.total()
         return f"{self.action.done} {self.done:,}" + (f", refused {refused:,}" if refused else "")
 
     def as_json(self, max_refused: int = MAX_REFUSED) -> dict[str, Any]:
-        """Return it as plain values, with no more than so many of the letters that were not moved."""
+        """Return it as plain values, with at most `max_refused` of the refused dead letters."""
         return {
             "id": self.id,
             "who": self.who,
@@ -120,7 +119,7 @@ class BulkRun:
 
 
 class BulkRuns:
-    """The runs of one dashboard, each in a thread of its own. `on_finished` is called when one has ended."""
+    """The runs of a dashboard, each in its own thread. `on_finished` is called after each run."""
 
     def __init__(self, store: LaneStore, on_finished: Callable[[], None] = lambda: None) -> None:
         self._store = store
@@ -133,45 +132,45 @@ class BulkRuns:
     def start(
         self, who: str, action: BulkAction, selection: Selection, *, total: int, dry_run: bool = False
     ) -> BulkRun:
-        """Begin; the entry in the trail is the caller's.
+        """Start a run. The caller has written the audit-log entry.
 
         Raises:
-            BusyError: too many go on.
+            BusyError: too many are running.
         """
         run = BulkRun(os.urandom(8).hex(), who, action, selection, dry_run, total)
         with self._lock:
             self.check_capacity()
             stop = self._stops[run.id] = threading.Event()
             self._runs[run.id] = run
-        threading.Thread(target=self._execute, args=(run, stop), name=f"letters-{action.verb}", daemon=True).start()
+        threading.Thread(target=self._execute, args=(run, stop), name=f"bulk-{action.verb}", daemon=True).start()
         return run
 
     def check_capacity(self) -> None:
-        """See that one more may begin.
+        """Check that another run may start.
 
         Raises:
-            BusyError: too many go on.
+            BusyError: too many are running.
         """
         if len(self._stops) >= MAX_RUNNING:
-            message = f"{MAX_RUNNING} replays, purges or dry runs go on; wait for one of them, or stop it"
+            message = f"{MAX_RUNNING} replays, purges or dry runs are running; wait for one of them, or stop it"
             raise BusyError(message)
 
     def get(self, run_id: str) -> BulkRun | None:
-        """Return a run, None when it ended long ago, or never was."""
+        """Return a run, None if it is unknown or ended long ago."""
         return self._runs.get(run_id)
 
     def all(self) -> list[BulkRun]:
-        """Return the runs that change something, the newest first."""
+        """Return all runs except dry runs, the newest first."""
         with self._lock:
             return [run for run in reversed(self._runs.values()) if not run.dry_run]
 
     def stop(self, run_id: str) -> None:
-        """Let a run end behind the batch that it is at."""
+        """Stop a run after its current batch."""
         if stop := self._stops.get(run_id):
             stop.set()
 
     def close(self) -> None:
-        """Stop all."""
+        """Stop all runs."""
         for stop in list(self._stops.values()):
             stop.set()
 
@@ -181,10 +180,10 @@ class BulkRuns:
         except LanesError as error:
             state, run.waiting = "failed", str(error)
         except Exception:
-            state, run.waiting = "failed", "something went wrong; the log of the dashboard has it"
-            log.exception("letters_run_failed", verb=run.action.verb)
+            state, run.waiting = "failed", "unexpected error; see the log of the dashboard"
+            log.exception("bulk_run_failed", verb=run.action.verb)
         if not run.dry_run:
-            with suppress(LanesError):  # the entry that it began is there
+            with suppress(LanesError):  # the audit log has the entry of its start
                 ended = "" if state == "done" else f"; {state}"
                 audit_log.append(
                     self._store, run.who, run.action.verb, run.selection.description, f"ended: {run.outcome}{ended}"
@@ -199,18 +198,18 @@ class BulkRuns:
 
 
 class _BulkRunner:
-    """Goes through the letters of a run, and on from where it was when Redis is back."""
+    """Works through the dead letters of a run; after an outage of Redis it continues where it stopped."""
 
     def __init__(self, store: LaneStore, run: BulkRun, stop: threading.Event) -> None:
         self._store = store
         self._run = run
         self._stop = stop
         self._at = run.selection.time_range.since
-        self._processed: set[str] = set()  # of those that died at that very moment; of letters named, all
+        self._processed: set[str] = set()  # of those that failed at `_at`; all, for a run of `job_ids`
         self._in_doubt: list[str] = []
 
     def run(self) -> str:
-        """Do it; return how it ended."""
+        """Do the run; return its final state."""
         tries: RetryLoop | None = None
         while True:
             try:
@@ -256,9 +255,9 @@ class _BulkRunner:
             self._run.add_result(moved)
 
     def _resolve_in_doubt(self) -> None:
-        """Redis went away in the middle of a batch: those that are no letters any more were moved by it.
+        """After an outage in the middle of a batch, count the jobs that are no longer dead letters as done.
 
-        A letter that was replayed by it and died again since is one that was replayed, too.
+        A job that failed again since was replayed by this run, too.
         """
         if self._run.dry_run or not self._in_doubt:
             return

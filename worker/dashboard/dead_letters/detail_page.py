@@ -1,4 +1,4 @@
-"""One dead letter: why it died, every attempt with its answer, and what a replay of it would come to."""
+"""The page of one dead letter: why it failed, its attempts, and a preview of its replay."""
 
 from dataclasses import dataclass
 
@@ -11,25 +11,25 @@ from lanes.queue.dead_letter import ActionResult
 from lanes.queue.dead_letter_summary import summarize
 from lanes.queue.job import Job
 from worker.dashboard.dead_letters.query import utc_time
-from worker.dashboard.jobs.reveal import masked_fields
+from worker.dashboard.jobs.reveal import find, masked_fields
 from worker.dashboard.page import Page
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayPreview:
-    """What a replay would come to; `superseded_by` is the job that it would overwrite, as far as that is known still."""
+    """The result of a dry run; `superseded_by` is the newer job that it would overwrite, if still known."""
 
     moved: ActionResult
     superseded_by: Job | None
 
     @property
     def allowed(self) -> bool:
-        """Whether it would be sent."""
+        """Whether it would be replayed."""
         return self.moved.answer == "replayed"
 
     @property
     def summary(self) -> str:
-        """It in a line."""
+        """The result in one line."""
         if self.allowed:
             again = " The API may have it already: no answer confirmed it." if self.moved.unconfirmed else ""
             return f"It would be sent again, and overwrite nothing that is newer.{again}"
@@ -45,18 +45,16 @@ class ReplayPreview:
 class DeadLetterPage(Page):
     """The page."""
 
-    answers_json = False  # whatever its id is
+    answers_json = False  # even if the id ends in /data
 
     async def get(self, job_id: str) -> None:
-        """Show it; a job that is no dead letter has a page of its own."""
-        job = await self.run_in_thread(self.store.job, job_id)
-        if job is None:
-            raise HTTPError(404, f"no job {printable(job_id)}: mistyped, or done so long ago that it was pruned")
+        """Show it; redirect to the job's page if it is no longer a dead letter."""
+        job = await self.run_in_thread(find, self.store, job_id)
         if not job.is_dead_letter:
             if history_url := self.page_url("job", job_id):
                 self.redirect(history_url)
                 return
-            raise HTTPError(404, f"{printable(job_id)} is no dead letter: it is {job.state.value.replace('_', ' ')}")
+            raise HTTPError(404, f"{printable(job_id)} is not a dead letter: it is {job.state.value.replace('_', ' ')}")
         self.show(
             "dead_letter.html",
             active="dead_letters",

@@ -1,4 +1,4 @@
-"""Mending the body of a dead letter: checked by field, refused when it changed meanwhile, sent again if wished."""
+"""Edits the body of a dead letter: validated by field, refused after a concurrent change, replayed on request."""
 
 import json
 from collections.abc import Mapping
@@ -15,19 +15,19 @@ from lanes.queue.new_job import NewJob
 from producers.dead_letter_edit import apply_form, differences, field_names, form_value, new_job_with_body, parse_body
 from producers.errors import InvalidJobError
 from producers.receipt import FieldError
-from worker.dashboard.jobs.reveal import digest_of
+from worker.dashboard.jobs.reveal import digest_of, find
 from worker.dashboard.page import Change, Page
 
 FIXED_FIELDS = ("pipelineId", "locationId", "contactId")
 FIXED_FIELD_MESSAGE = (
-    "must stay: it says which opportunity it is for. For another one, enqueue a new job and purge this letter"
+    "must not change: it identifies the opportunity. For another one, enqueue a new job and purge this dead letter"
 )
-CONFLICT_MESSAGE = "somebody else changed this letter meanwhile: load the page again to see what it is now"
+CONFLICT_MESSAGE = "the dead letter was changed meanwhile: load the page again"
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterBody:
-    """A letter, and its body byte for byte."""
+    """A dead letter, and the exact bytes of its body."""
 
     job: Job
     body: bytes
@@ -40,30 +40,28 @@ class DeadLetterBody:
 
 
 class _EditHandler(Page):
-    """What the handlers share."""
+    """The base of the handlers."""
 
     async def read(self, job_id: str) -> DeadLetterBody:
-        """Return the letter.
+        """Return the dead letter.
 
         Raises:
-            HTTPError: there is none.
+            HTTPError: there is no such dead letter.
         """
         return await self.run_in_thread(self._read, job_id)
 
     def _read(self, job_id: str) -> DeadLetterBody:
-        # The body first: if somebody edits in between, it does not match when it is written.
+        # The body first: after an edit in between it does not match when it is written.
         body = self.store.read(lambda client: client.get(self.store.key("body", job_id)))
-        job = self.store.job(job_id)
-        if job is None:
-            raise HTTPError(404, f"no job {printable(job_id)}: mistyped, or done so long ago that it was pruned")
+        job = find(self.store, job_id)
         if not job.is_dead_letter or body is None or job.merged_into:
             state = "merged" if job.merged_into else job.state.value
-            raise HTTPError(409, f"{printable(job_id)} is no dead letter: it is {state.replace('_', ' ')}")
+            raise HTTPError(409, f"{printable(job_id)} is not a dead letter: it is {state.replace('_', ' ')}")
         return DeadLetterBody(job, body)
 
 
 class DeadLetterEditPage(_EditHandler):
-    """The page: the names of the fields; what is in them comes when it is asked for."""
+    """The page: the names of the fields; their values come on request."""
 
     async def get(self, job_id: str) -> None:
         """Show it."""
@@ -80,12 +78,12 @@ class DeadLetterEditPage(_EditHandler):
 
 
 class RevealForEdit(Change, _EditHandler):
-    """Shows the body to somebody who is going to edit it."""
+    """Reveals the body for an edit."""
 
     async def post(self, job_id: str) -> None:
-        """Answer the body as cells of a form and as JSON, and what stands for it until it is written.
+        """Send the body as the values of a form and as JSON, and its digest.
 
-        A value that a form would spoil (of several lines, say) is in the JSON alone.
+        Values that a form would change, such as several lines, are only in the JSON.
         """
         found = await self.read(job_id)
         await self.log_change("reveal", job_id, f"to edit it; location {found.job.location_id}")
@@ -101,10 +99,10 @@ class RevealForEdit(Change, _EditHandler):
 
 
 class SaveEdit(Change, _EditHandler):
-    """Changes the body; with `check`, tells only what that would be."""
+    """Changes the body; with `check`, only returns what would change."""
 
     async def post(self, job_id: str) -> None:
-        """Take `cells` or `text`, and `read`, as they were opened; `replay` and `force` if it is to be sent."""
+        """Take `cells` or `text`, and the digest `read`; `replay` and `force` to replay it."""
         found = await self.read(job_id)
         if self.payload.get("read") != digest_of(found.body):
             raise HTTPError(409, CONFLICT_MESSAGE)
@@ -132,14 +130,14 @@ class SaveEdit(Change, _EditHandler):
             answer = await self.run_in_thread(self.store.edit, job_id, found.body, new_job)
             if answer != "edited":
                 raise HTTPError(
-                    409, CONFLICT_MESSAGE if answer == "changed" else f"it is {answer.replace('_', ' ')} by now"
+                    409, CONFLICT_MESSAGE if answer == "changed" else f"it is now {answer.replace('_', ' ')}"
                 )
         sent = await self._replay(job_id) if self.payload.get("replay") is True else {}
         self.send_json({"edited": len(changes), **sent})
 
     async def _replay(self, job_id: str) -> dict[str, Any]:
         force = self.payload.get("force") is True
-        await self.log_change("replay", job_id, "even over what is newer" if force else "")
+        await self.log_change("replay", job_id, "overwriting newer data" if force else "")
         moved = (await self.run_in_thread(operations.replay, self.store, [job_id], force=force))[0]
         if moved.answer == "replayed":
             return {"replayed": True, "why": ""}
@@ -147,11 +145,11 @@ class SaveEdit(Change, _EditHandler):
 
 
 def new_job_from(found: DeadLetterBody, given: Mapping[str, Any]) -> NewJob:
-    """Return the letter's order with what a form or an editor says.
+    """Return the dead letter as a new job, with the body of a form or an editor.
 
     Raises:
         InvalidJobError: with every problem, by field.
-        HTTPError: neither is there.
+        HTTPError: both are missing.
     """
     text, cells = given.get("text"), given.get("cells")
     if isinstance(text, str):
@@ -176,7 +174,7 @@ def field_error_as_json(problem: FieldError) -> dict[str, str]:
 
 
 def readable_json(body: Mapping[str, Any]) -> str:
-    """Return a body in JSON for people: what would not show, or would turn the writing around, is escaped."""
+    """Return a body as JSON for people. Characters that are invisible or change the writing direction are escaped."""
     text = json.dumps(body, indent=2, ensure_ascii=False)
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text) + "\n"
 

@@ -1,4 +1,4 @@
-"""Dead letters as a file, written while it is sent."""
+"""The export of dead letters as a file, streamed."""
 
 import functools
 from io import BytesIO
@@ -22,11 +22,11 @@ TYPES = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=UTF-8"}
 
 
 class ExportDeadLetters(Change):
-    """Sends letters whole, as `lanes dead export` writes them; asked for by a form, so that it is a download."""
+    """Sends dead letters with their bodies, like `lanes dead export`. A form requests it, so it is a download."""
 
     @functools.cached_property
     def payload(self) -> dict[str, Any]:
-        """The values, which come as JSON in a field of the form."""
+        """The values: JSON in a field of the form."""
         return parse_object(RequestHandler.get_body_argument(self, "given", "{}"))
 
     async def post(self) -> None:
@@ -34,7 +34,7 @@ class ExportDeadLetters(Change):
         form = FORMATS.get(str(self.payload.get("format")))
         if form is None:
             raise HTTPError(400, f"format: must be {' or '.join(FORMATS)}")
-        views = views_of(self.application.settings, self.store, self.dashboard.supervisor)
+        views = views_of(self)
         selection, total = await self.run_in_thread(selection_of, self.store, views, self.payload)
         await self.log_change("export", selection.description, f"{total:,}, as {form}")
         self.set_header("Content-Type", TYPES[form])
@@ -52,8 +52,8 @@ class ExportDeadLetters(Change):
         except StreamClosedError:
             return
         except Exception:
-            # The answer has begun: only a connection that breaks tells the browser that the file is not whole.
-            log.exception("letters_export_failed")
+            # The file is half sent: only a broken connection shows the browser that it is incomplete.
+            log.exception("dead_letter_export_failed")
             self.request.connection.stream.close()  # type: ignore[union-attr]
 
 

@@ -1,9 +1,8 @@
-"""The dead letters in short, in the memory of one dashboard: what filters, groups and sorts a hundred thousand at once.
+"""An index of the dead letters in memory: it filters, groups and sorts 100,000 summaries.
 
-It follows the sorted set `dead` while somebody looks. The first reading takes seconds, and what is there can be used
-meanwhile. Afterwards the letters are compared in segments of the time line: Redis counts each segment, and only those
-whose count is another are read again, and one more in turn, for what left and came with an old time of death between
-two looks. An edit moves nothing: what a page shows is read from Redis when it is shown.
+It follows the sorted set `dead` while the page is in use. The first read takes seconds; what is read so far is already
+usable. Later, Redis counts the dead letters of each time segment. Segments with another count are read again, and one
+more each time, which finds changes that keep the count. Edits change no count: a page reads what it shows from Redis.
 """
 
 import sys
@@ -21,22 +20,22 @@ from lanes.queue.dead_letter_summary import DeadLetterSummary
 from lanes.queue.store import LaneStore
 from worker.safety.supervisor import Loop, Supervisor
 
-MAX_LETTERS = 200_000  # letters that are known, the newest; about 550 bytes each
-READ_BATCH = 2000  # letters of which the first reading asks at once
-SEGMENT_SIZE = 1000  # letters of a segment
+MAX_LETTERS = 200_000  # the newest dead letters, about 550 bytes each
+READ_BATCH = 2000  # dead letters
+SEGMENT_SIZE = 1000  # dead letters
 POLL_SECONDS = 2.0
-ACTIVE_SECONDS = 30.0  # for so long after a look somebody still looks
-IDLE_SECONDS = 900.0  # and for so long what is known is kept
-MAX_AGE_SECONDS = 0.5  # for so long what was read is fresh to somebody who opens a page
-MAX_WAIT_SECONDS = 0.3  # that he waits for it, else
+ACTIVE_SECONDS = 30.0  # after the last request the index is refreshed for this time
+IDLE_SECONDS = 900.0  # and kept for this time
+MAX_AGE_SECONDS = 0.5  # a page that is opened accepts an index of this age
+MAX_WAIT_SECONDS = 0.3  # or else waits this long for a refresh
 
 
 @dataclass(frozen=True, slots=True)
 class IndexSnapshot:
-    """What is known at one moment: letters, the newest first, of so many in `total`.
+    """The index at one moment: dead letters, the newest first, of `total` in Redis.
 
-    `complete` once the first reading is over; `truncated` where there are more than are ever known here; `version` is
-    another one whenever `letters` is. `failure` tells why it is not up to date.
+    `complete`: the first read is over. `truncated`: there are more than the index holds. `version` changes with
+    `letters`. `failure` is the reason why it is not up to date.
     """
 
     letters: Sequence[DeadLetterSummary] = ()
@@ -49,7 +48,7 @@ class IndexSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """How many letters died from `first` until before `last`, microseconds since the epoch; None: at any time since."""
+    """The number of dead letters from `first` to before `last`, microseconds since the epoch; None: no end."""
 
     first: int
     last: int | None
@@ -57,10 +56,7 @@ class Segment:
 
 
 def segments_of(times: Sequence[int], floor: int, size: int) -> list[Segment]:
-    """Cut times of death, in order, into segments; together they cover all times from `floor` on.
-
-    Deaths of one moment are in one segment, however many they are.
-    """
+    """Cut times, in order, into segments that cover all times from `floor` on. Equal times are in one segment."""
     cuts = sorted({floor, *(times[at] for at in range(size, len(times), size) if times[at] > floor)})
     starts = [bisect_left(times, cut) for cut in cuts]
     ends = [*starts[1:], len(times)]
@@ -71,9 +67,9 @@ def segments_of(times: Sequence[int], floor: int, size: int) -> list[Segment]:
 
 
 class DeadLetterIndex:
-    """Keeps up with the dead letters of a store, in a thread of its own while somebody looks. Thread-safe.
+    """Follows the dead letters of a store in its own thread while it is used. Thread-safe.
 
-    `on_dropped` is called when nobody has looked for so long that all was given up.
+    `on_dropped` is called when the index was unused for long and gave its memory back.
     """
 
     def __init__(
@@ -91,21 +87,21 @@ class DeadLetterIndex:
         self._times: dict[str, int] = {}
         self._letters: dict[str, DeadLetterSummary] = {}
         self._order: list[tuple[int, str]] = []
-        self._turn = 0
+        self._rotation = 0
         self._complete = False
         self._known = IndexSnapshot()
-        self._refresh_lock = threading.Lock()  # held by who reads
+        self._refresh_lock = threading.Lock()
         self._changed = threading.Condition()
-        # By the clock of this process.
+        # By `time.monotonic()`.
         self._used_at = self._fresh_at = self._asked_at = self._next_at = -IDLE_SECONDS
         self._started = False
 
     def current(self, wait: float = MAX_WAIT_SECONDS, age: float = MAX_AGE_SECONDS) -> IndexSnapshot:
-        """Return what is known; where that is older than `age` seconds, wait for news, at most `wait` seconds."""
+        """Return the index; if it is older than `age` seconds, wait at most `wait` seconds for a refresh."""
         with self._changed:
             now = self._used_at = time.monotonic()
             if not self._started:
-                self._supervisor.start(Loop("letter-index", self._step, wake=self._wake))
+                self._supervisor.start(Loop("dead_letter_index", self._step, wake=self._wake))
                 self._started = True
             if now - self._fresh_at > age:
                 self._request(now)
@@ -115,7 +111,7 @@ class DeadLetterIndex:
             return self._known
 
     def request_refresh(self) -> None:
-        """Something was just changed: the next look waits for news."""
+        """After a change: refresh, and let the next request wait for it."""
         with self._changed:
             self._request(time.monotonic())
 
@@ -128,7 +124,7 @@ class DeadLetterIndex:
         return self._asked_at > self._fresh_at
 
     def _step(self) -> float | None:
-        """Refresh while somebody looks; give up when nobody has looked for long."""
+        """Refresh while the index is used; drop it when it was unused for long."""
         with self._changed:
             now = time.monotonic()
             idle = now - self._used_at
@@ -145,7 +141,7 @@ class DeadLetterIndex:
         return 0.0
 
     def _drop_all(self) -> None:
-        """Nobody has looked for long: give the memory back."""
+        """Give the memory back."""
         self._clear()
         self._known = IndexSnapshot(version=self._known.version + 1)
         self._started = False
@@ -155,8 +151,9 @@ class DeadLetterIndex:
         self._times, self._letters, self._order, self._complete = {}, {}, [], False
 
     def refresh(self) -> None:
-        """Read what changed. An error is told by `failure`, and what is known stays. After one that is no outage of
-        Redis the next reading begins with the first letter.
+        """Read what changed. After an error, `failure` has the reason and the snapshot stays.
+
+        After an unexpected error, the next read starts from the beginning.
         """
         failure = None
         begun = time.monotonic()
@@ -182,7 +179,7 @@ class DeadLetterIndex:
         return int(self._store.read(lambda client: client.zcard(self._store.key("dead"))))
 
     def _read_first(self) -> None:
-        """Read from the newest on, by rank; what shifts meanwhile is put right by the comparison afterwards."""
+        """Read all from the newest on. Later comparisons correct what shifts meanwhile."""
         dead = self._store.key("dead")
         for start in range(0, self._max_letters, READ_BATCH):
             last = min(start + READ_BATCH, self._max_letters) - 1
@@ -198,7 +195,7 @@ class DeadLetterIndex:
                 return
 
     def _compare(self) -> None:
-        """Count the segments, and read those that changed, and the next in turn."""
+        """Count the segments; read those that changed, and the next one in rotation."""
         dead, total = self._store.key("dead"), self._total()
         floor = 0
         if total > self._max_letters:
@@ -208,11 +205,11 @@ class DeadLetterIndex:
             floor = int(edge[0][1]) if edge else 0
         segments = segments_of([at for at, _ in self._order], floor, SEGMENT_SIZE)
         counts = self._store.read(lambda client: _count(client, dead, segments))
-        self._turn += 1
-        at_turn = self._turn % len(segments)
+        self._rotation += 1
+        rotated = self._rotation % len(segments)
         changed = self._remove(job_id for _, job_id in self._order[: bisect_left(self._order, (floor, ""))])
         for number, (segment, count) in enumerate(zip(segments, counts, strict=True)):
-            if count != segment.count or number == at_turn:
+            if count != segment.count or number == rotated:
                 changed |= self._read_segment(dead, segment)
         if changed or total != self._known.total:
             self._publish()
@@ -237,23 +234,21 @@ class DeadLetterIndex:
         return self._add({job_id: at for job_id, at in there.items() if self._times.get(job_id) != at}) or gone
 
     def _add(self, times: dict[str, int]) -> bool:
-        """Learn of letters; return whether any of these is one still."""
-        ids, learned = list(times), False
+        """Add dead letters; return whether any of them still is one."""
+        ids, added = list(times), False
         for start in range(0, len(ids), STEP):
             for letter in self._store.summarize(ids[start : start + STEP]):
                 if letter is not None:
                     self._letters[letter.id] = _interned(letter)
                     self._times[letter.id] = times[letter.id]
-                    learned = True
-        return learned
+                    added = True
+        return added
 
     def _remove(self, job_ids: Iterable[str]) -> bool:
-        dropped = False
-        for job_id in job_ids:
-            if self._letters.pop(job_id, None) is not None:
-                del self._times[job_id]
-                dropped = True
-        return dropped
+        gone = [job_id for job_id in job_ids if self._letters.pop(job_id, None) is not None]
+        for job_id in gone:
+            del self._times[job_id]
+        return bool(gone)
 
     def _publish(self) -> None:
         self._order = sorted((at, job_id) for job_id, at in self._times.items())
@@ -273,13 +268,12 @@ def _count(client: "redis.Redis", dead: str, segments: Sequence[Segment]) -> lis
 
 
 def _interned(letter: DeadLetterSummary) -> DeadLetterSummary:
-    """Return it with its texts shared with others that say the same."""
-    service = None if letter.service is None else sys.intern(letter.service)
+    """Return it with interned texts, to save memory."""
     return replace(
         letter,
         location_id=sys.intern(letter.location_id),
         reason=sys.intern(letter.reason),
         code=sys.intern(letter.code),
         message=sys.intern(letter.message),
-        service=service,
+        service=letter.service and sys.intern(letter.service),
     )

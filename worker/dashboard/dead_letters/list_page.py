@@ -1,7 +1,7 @@
-"""The dead letters: found, grouped, replayed, purged, exported."""
+"""The list of dead letters: filter, groups, replay and purge."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tornado.web import HTTPError, url
@@ -32,11 +32,11 @@ QUERY_PARAMETERS = (
     *("location", "reason", "status", "message", "message_pattern", "code", "service", "from", "to", "within"),
     *("view", "sort", "order", "page", "size"),
 )
-# What a page that refreshes itself is told of runs; more of one is at its own address.
+# The runs and refused dead letters in the data of the list; a run's own address has more.
 RUNS_IN_LIST = 8
 REFUSED_IN_LIST = 10
 COLUMN_LABELS = {
-    "died": "Failed at (UTC)",
+    "failed_at": "Failed at (UTC)",
     "location": "Location",
     "reason": "Reason",
     "status": "Status",
@@ -49,7 +49,7 @@ COLUMN_LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterListing:
-    """What a page shows: letters, read anew from Redis, or groups with what takes their letters; `matching` letters."""
+    """What the page shows: dead letters, or groups with their filters. `matching` dead letters in all."""
 
     known: IndexSnapshot
     part: ResultPage
@@ -60,7 +60,7 @@ class DeadLettersPage(Page):
     """The page."""
 
     async def get(self) -> None:
-        """Show the letters, or the groups, that are asked for."""
+        """Show the list or the groups."""
         query = self.query()
         view = await self.run_in_thread(self._read_data, query)
         self.show(
@@ -79,16 +79,16 @@ class DeadLettersPage(Page):
         )
 
     def query(self) -> DeadLetterQuery:
-        """Return what the URL asks for."""
-        given = self.request.query_arguments  # to the letter: Tornado's own reading puts spaces for control characters
+        """Return the query in the URL."""
+        given = self.request.query_arguments  # exact: Tornado's own methods replace control characters by spaces
         return DeadLetterQuery.read(
             {name: given[name][-1].decode("utf-8", "replace") for name in QUERY_PARAMETERS if given.get(name)}
         )
 
     @property
     def views(self) -> DeadLetterViews:
-        """What the pages of the dead letters share."""
-        return views_of(self.application.settings, self.store, self.dashboard.supervisor)
+        """What the dead-letter pages share."""
+        return views_of(self)
 
     def _read_data(self, query: DeadLetterQuery) -> DeadLetterListing:
         known = self.views.index.current()
@@ -99,12 +99,10 @@ class DeadLettersPage(Page):
             return DeadLetterListing(known, part, sum(group.count for group in groups))
         found = self.views.letters(known, query.dead_letter_filter, time_range, query.sort, descending=query.descending)
         part = paginate(found, query.page, query.size)
-        return DeadLetterListing(
-            known, ResultPage(self._reread(part.shown), part.first, part.page, part.pages, part.total), len(found)
-        )
+        return DeadLetterListing(known, replace(part, shown=self._reread(part.shown)), len(found))
 
     def _reread(self, shown: Sequence[DeadLetterSummary]) -> list[DeadLetterSummary]:
-        """Return the letters of a page as they are now: edited since, or gone."""
+        """Read the dead letters of a page from Redis; they may have been edited or removed."""
         there = self.store.summarize([found.id for found in shown]) if shown else []
         if None in there:
             self.views.index.request_refresh()
@@ -112,10 +110,10 @@ class DeadLettersPage(Page):
 
 
 class DeadLettersData(DeadLettersPage):
-    """How far the index is, how many letters match, and the runs."""
+    """The state of the index, the number of matching dead letters, and the runs."""
 
     async def get(self) -> None:
-        """Answer them."""
+        """Send them."""
         self.send_json(await self.run_in_thread(self._numbers, self.query()))
 
     def _numbers(self, query: DeadLetterQuery) -> dict[str, Any]:
@@ -134,11 +132,11 @@ class DeadLettersData(DeadLettersPage):
 
 
 class StartBulkRun(Change):
-    """Begins the rehearsal of a replay or purge, or, behind that, the thing itself: never without a rehearsal."""
+    """Starts the dry run of a replay or purge, or, after its dry run, the replay or purge itself."""
 
     async def post(self) -> None:
-        """Answer the id of the run."""
-        views = views_of(self.application.settings, self.store, self.dashboard.supervisor)
+        """Start it and send the id of the run."""
+        views = views_of(self)
         try:
             run = await (self._start_run(views) if "of" in self.payload else self._start_dry_run(views))
         except BusyError as error:
@@ -152,12 +150,12 @@ class StartBulkRun(Change):
     async def _start_run(self, views: DeadLetterViews) -> BulkRun:
         dry_run = views.runs.get(str(self.payload["of"]))
         if dry_run is None or not dry_run.dry_run or dry_run.state != "done":
-            raise HTTPError(409, "what would happen was not looked at, or too long ago; do that first")
+            raise HTTPError(409, "there is no recent dry run; do a dry run first")
         force = self.payload.get("force") is True and dry_run.action.verb == "replay"
         total = dry_run.done + (dry_run.refused["superseded"] if force else 0)
         views.runs.check_capacity()
         until = utc_time(dry_run.selection.time_range.until)
-        detail = f"{total:,} that died until {until} UTC" + (", even over what is newer" if force else "")
+        detail = f"{total:,} that failed until {until} UTC" + (", overwriting newer data" if force else "")
         await self.log_change(dry_run.action.verb, dry_run.selection.description, detail)
         action = replay_action(force=True) if force else dry_run.action
         return views.runs.start(self.who, action, dry_run.selection, total=total)
@@ -170,29 +168,36 @@ class StartBulkRun(Change):
         raise HTTPError(400, "verb: must be replay or purge")
 
 
+def find_run(views: DeadLetterViews, run_id: str) -> BulkRun:
+    """Return a run.
+
+    Raises:
+        HTTPError: it is unknown.
+    """
+    run = views.runs.get(run_id)
+    if run is None:
+        raise HTTPError(404, "no such run, or it ended long ago")
+    return run
+
+
 class BulkRunData(Page):
     """One run."""
 
     def get(self, run_id: str) -> None:
-        """Answer how far it is."""
-        run = views_of(self.application.settings, self.store, self.dashboard.supervisor).runs.get(run_id)
-        if run is None:
-            raise HTTPError(404, "no such run, or it ended long ago")
-        self.send_json(run.as_json())
+        """Send its progress."""
+        self.send_json(find_run(views_of(self), run_id).as_json())
 
 
 class StopBulkRun(Change):
-    """Ends a run before its time."""
+    """Stops a run."""
 
     async def post(self, run_id: str) -> None:
-        """Let it end behind the batch that it is at."""
-        runs = views_of(self.application.settings, self.store, self.dashboard.supervisor).runs
-        run = runs.get(run_id)
-        if run is None:
-            raise HTTPError(404, "no such run, or it ended long ago")
+        """Stop it after its current batch."""
+        views = views_of(self)
+        run = find_run(views, run_id)
         if not run.dry_run:
             await self.log_change("stop", run.selection.description, run.action.verb)
-        runs.stop(run_id)
+        views.runs.stop(run_id)
         self.send_json({"stopped": True})
 
 

@@ -1,8 +1,8 @@
-"""What the page of the dead letters shows of those that are known: pure functions over summaries."""
+"""Filter, order and pages of the list of dead letters. Pure functions over summaries."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -16,9 +16,9 @@ SIZES = (25, 50, 100, 250)
 MAX_TEXT = 500  # characters of a filter
 MAX_TIME = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
-# What a table can be sorted by.
+# Column -> its sort key.
 COLUMNS: dict[str, Callable[[DeadLetterSummary], Any]] = {
-    "died": lambda letter: letter.failed_at,
+    "failed_at": lambda letter: letter.failed_at,
     "location": lambda letter: letter.location_id,
     "reason": lambda letter: letter.reason,
     "status": lambda letter: letter.status,
@@ -27,20 +27,20 @@ COLUMNS: dict[str, Callable[[DeadLetterSummary], Any]] = {
     "attempts": lambda letter: letter.attempts,
     "service": lambda letter: letter.service or "",
 }
-# Spans of time until now that a menu offers, in seconds.
+# The periods of the menu, in seconds until now.
 PERIODS = {"15m": 900, "1h": 3600, "12h": 43_200, "24h": 86_400, "7d": 604_800}
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterQuery:
-    """What a person asks to see. Times in seconds since the epoch; `problems` names what was not understood."""
+    """The filter, order and page. Times in seconds since the epoch; `problems` lists the invalid values."""
 
     dead_letter_filter: DeadLetterFilter = ALL
     since: float | None = None
     until: float | None = None
     within: str = ""
     groups: bool = False
-    sort: str = "died"
+    sort: str = "failed_at"
     descending: bool = True
     page: int = 1
     size: int = 50
@@ -48,7 +48,7 @@ class DeadLetterQuery:
 
     @classmethod
     def read(cls, given: Mapping[str, str]) -> "DeadLetterQuery":
-        """Read the names and values of a query; those that are empty are not given."""
+        """Read the parameters of a query; empty values count as missing."""
         values = {name: value.strip()[:MAX_TEXT] for name, value in given.items() if value.strip()}
         problems: list[str] = []
 
@@ -80,9 +80,7 @@ class DeadLetterQuery:
                 reason=one_of("reason", ("", *REASONS), "") or None,
                 status=None if status is None else 0 if status == "none" else number("status", 0, 599) or None,
                 message=values.get("message"),
-                message_pattern=given.get(
-                    "message_pattern"
-                ),  # to the letter; empty for a group of those that said nothing
+                message_pattern=given.get("message_pattern"),  # exact; empty for dead letters without a message
                 code="" if code == "none" else code,
                 service=values.get("service"),
             ),
@@ -90,26 +88,26 @@ class DeadLetterQuery:
             until=time("to"),
             within=one_of("within", ("", *PERIODS), ""),
             groups=values.get("view") == "groups",
-            sort=one_of("sort", tuple(COLUMNS), "died"),
-            descending=one_of("order", ("descending", "up"), "descending") == "descending",
+            sort=one_of("sort", tuple(COLUMNS), "failed_at"),
+            descending=one_of("order", ("down", "up"), "down") == "down",
             page=max(1, number("page", 1, math.inf)),
             size=number("size", 50, SIZES[-1]) or 50,
         )
-        return query if not problems else cls(**{**_values(query), "problems": tuple(problems)})
+        return replace(query, problems=tuple(problems))
 
     def time_range(self, now: float) -> TimeRange:
-        """Return when those that it takes died, up to now."""
+        """Return the time range, up to now."""
         since = max(self.since or 0.0, now - PERIODS[self.within] if self.within else 0.0)
         return TimeRange(now if self.until is None else min(now, self.until), since)
 
     def open_span(self, now: float) -> TimeRange:
-        """Return the same without an end where none is asked for, and the same again a moment later: for a cache."""
+        """Return the time range for a cache: without an end if none is given, and the same for 5 s."""
         time_range = self.time_range(now - now % 5 if self.within else now)
         return TimeRange(math.inf if self.until is None else self.until, time_range.since)
 
     def as_query(self, **changes: Any) -> dict[str, str]:
-        """Return it as `read` reads it, with changes, without what is the default."""
-        query = DeadLetterQuery(**{**_values(self), **changes})
+        """Return it as `read` reads it, with changes and without defaults."""
+        query = replace(self, **changes)
         dead_letter_filter = query.dead_letter_filter
         found = {
             "location": dead_letter_filter.location_id,
@@ -123,7 +121,7 @@ class DeadLetterQuery:
             "to": write_time(query.until),
             "within": query.within or None,
             "view": "groups" if query.groups else None,
-            "sort": query.sort if query.sort != "died" else None,
+            "sort": query.sort if query.sort != "failed_at" else None,
             "order": None if query.descending else "up",
             "page": query.page if query.page > 1 else None,
             "size": query.size if query.size != 50 else None,
@@ -131,53 +129,48 @@ class DeadLetterQuery:
         return {name: str(value) for name, value in found.items() if value is not None}
 
     def url(self, **changes: Any) -> str:
-        """Return the query of a link to it, with changes."""
+        """Return the query of a link, with changes."""
         return "?" + urlencode(self.as_query(**changes))
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether it is about fewer than all."""
+        """Whether it selects fewer than all."""
         return self.dead_letter_filter.is_narrowed or bool(self.since or self.until or self.within)
 
     def __str__(self) -> str:
-        """Say which letters, for the trail: never what is in them, but what was looked for."""
-        query = self.as_query(groups=False, sort="died", descending=True, page=1, size=50)
-        return "dead letters" + (
-            " with " + ", ".join(f"{name} {value}" for name, value in query.items()) if query else ""
-        )
-
-
-def _values(query: DeadLetterQuery) -> dict[str, Any]:
-    return {each.name: getattr(query, each.name) for each in fields(query)}
+        """Describe the filter, for the audit log."""
+        query = self.as_query(groups=False, sort="failed_at", descending=True, page=1, size=50)
+        filters = ", ".join(f"{name} {value}" for name, value in query.items())
+        return f"dead letters with {filters}" if filters else "dead letters"
 
 
 def read_time(text: str) -> float:
-    """Return a time as forms send it, in UTC, in seconds since the epoch.
+    """Read a time of a form, in UTC; return seconds since the epoch.
 
     Raises:
-        ValueError: it is none, or none that `write_time` could write.
+        ValueError: it is invalid, or beyond what `write_time` can write.
     """
     found = datetime.fromisoformat(text)
     seconds = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     if not 0 <= seconds < MAX_TIME:
-        message = "beyond all times that a letter can have"
+        message = "out of range"
         raise ValueError(message)
     return seconds
 
 
 def write_time(seconds: float | None) -> str | None:
-    """Return a time as forms take it, in UTC."""
+    """Return a time for a form, in UTC."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def utc_time(seconds: float | None) -> str:
-    """Return a time in UTC, as people read it."""
+    """Return a time for people, in UTC."""
     return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 @dataclass(frozen=True, slots=True)
 class ResultPage:
-    """One page of many: what is on it, from the `first` on, which one it is, of how many, and how many are on all."""
+    """A page: what is `shown`, the number of its `first` item, its own number, and the totals of pages and items."""
 
     shown: Sequence[Any]
     first: int
@@ -187,7 +180,7 @@ class ResultPage:
 
 
 def paginate(found: Sequence[Any], page: int, size: int) -> ResultPage:
-    """Return a page; the last one, where it is beyond."""
+    """Return a page, or the last page if there are fewer."""
     pages = max(1, -(-len(found) // size))
     page = min(page, pages)
     start = (page - 1) * size
@@ -197,27 +190,26 @@ def paginate(found: Sequence[Any], page: int, size: int) -> ResultPage:
 def select_dead_letters(
     letters: Sequence[DeadLetterSummary], dead_letter_filter: DeadLetterFilter, time_range: TimeRange
 ) -> list[DeadLetterSummary]:
-    """Return the letters that a choice and a span take, in their order."""
-    if dead_letter_filter.is_narrowed:
-        return [
-            letter
-            for letter in letters
-            if time_range.since <= letter.failed_at <= time_range.until and dead_letter_filter.matches(letter)
-        ]
-    return [letter for letter in letters if time_range.since <= letter.failed_at <= time_range.until]
+    """Return the dead letters that match a filter and a time range, in their order."""
+    found = [letter for letter in letters if time_range.since <= letter.failed_at <= time_range.until]
+    return list(filter(dead_letter_filter.matches, found)) if dead_letter_filter.is_narrowed else found
 
 
 def sort_dead_letters(letters: Sequence[DeadLetterSummary], sort: str, *, descending: bool) -> list[DeadLetterSummary]:
-    """Return letters, which are the newest first, sorted; the newer one first where they are the same."""
-    if sort == "died":
+    """Sort dead letters, which are given newest first; equal ones stay in that order."""
+    if sort == "failed_at":
         return list(letters) if descending else list(reversed(letters))
     return sorted(letters, key=COLUMNS[sort], reverse=descending)
 
 
 def filter_of_group(group: ErrorGroup, query: DeadLetterQuery) -> DeadLetterFilter | None:
-    """Return what takes the letters of a group and no others; None for the rest of many messages."""
+    """Return the filter for the dead letters of a group; None for the group of all other messages."""
     if group.message == OTHER:
         return None
-    own = {"reason": group.reason, "status": group.status, "code": group.code, "message_pattern": group.message}
-    common = {each.name: getattr(query.dead_letter_filter, each.name) for each in fields(DeadLetterFilter)}
-    return DeadLetterFilter(**{**common, **own})
+    return replace(
+        query.dead_letter_filter,
+        reason=group.reason,
+        status=group.status,
+        code=group.code,
+        message_pattern=group.message,
+    )

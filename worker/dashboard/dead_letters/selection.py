@@ -1,4 +1,4 @@
-"""Which dead letters a request is about."""
+"""Which dead letters a request selects."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,15 +15,15 @@ from worker.dashboard.dead_letters.bulk_runs import Selection
 from worker.dashboard.dead_letters.query import DeadLetterQuery
 from worker.dashboard.dead_letters.views import DeadLetterViews
 
-MAX_IDS = 1000  # letters that are chosen one by one
+MAX_IDS = 1000
 MAX_ID = 255
 
 
 def selection_of(store: LaneStore, views: DeadLetterViews, given: Mapping[str, Any]) -> tuple[Selection, int]:
-    """Return which letters are meant by `ids` or `query`, and how many they are. Waits for Redis.
+    """Return what `ids` or `query` selects, and how many dead letters that are. Waits for Redis.
 
     Raises:
-        HTTPError: neither is there, or it is not understood.
+        HTTPError: both are missing, or invalid.
     """
     until = operations.until_now(store)
     ids, query = given.get("ids"), given.get("query")
@@ -38,17 +38,14 @@ def selection_of(store: LaneStore, views: DeadLetterViews, given: Mapping[str, A
         dead_letter_query = DeadLetterQuery.read(query)
         if dead_letter_query.problems:
             raise HTTPError(400, "; ".join(dead_letter_query.problems))
-        found = views.letters(
-            views.index.current(), dead_letter_query.dead_letter_filter, dead_letter_query.open_span(until.until)
-        )
-        return Selection(
-            str(dead_letter_query), dead_letter_query.time_range(until.until), dead_letter_query.dead_letter_filter
-        ), len(found)
-    raise HTTPError(400, f"ids: must be a list of 1 to {MAX_IDS}; or query: the filters")
+        chosen = dead_letter_query.dead_letter_filter
+        found = views.letters(views.index.current(), chosen, dead_letter_query.open_span(until.until))
+        return Selection(str(dead_letter_query), dead_letter_query.time_range(until.until), chosen), len(found)
+    raise HTTPError(400, f"ids: must be a list of 1 to {MAX_IDS} ids; or query: must be the filters")
 
 
 def read_selected(store: LaneStore, selection: Selection) -> Iterator[list[Job]]:
-    """Go through the letters of a selection in batches, each whole."""
+    """Yield the dead letters of a selection in batches, with their bodies."""
     if not selection.job_ids:
         yield from find_in_batches(store, selection.dead_letter_filter, selection.time_range)
         return

@@ -1,8 +1,7 @@
-"""What the pages of the dead letters share within one dashboard: the index, and the runs."""
+"""What the dead-letter pages of a dashboard share: the index, its cached views, and the bulk runs."""
 
 from functools import lru_cache
 from threading import Lock
-from typing import Any
 
 from lanes.dead_letters.filter import DeadLetterFilter
 from lanes.dead_letters.groups import ErrorGroup, group_by_error
@@ -12,15 +11,16 @@ from lanes.queue.store import LaneStore
 from worker.dashboard.dead_letters.bulk_runs import BulkRuns
 from worker.dashboard.dead_letters.index import DeadLetterIndex, IndexSnapshot
 from worker.dashboard.dead_letters.query import select_dead_letters, sort_dead_letters
+from worker.dashboard.page import Page
 from worker.safety.supervisor import Supervisor
 
 _SETTINGS_KEY = "dead_letter_views"
-_CACHED_VIEWS = 8  # that are remembered
-_creation = Lock()  # one desk, whoever asks first
+_CACHED_VIEWS = 8
+_creation = Lock()
 
 
 class DeadLetterViews:
-    """The index and the runs; remembers the last views, so that a page is turned without all being looked through."""
+    """The index and the bulk runs. The last views are cached, so that paging does not filter all dead letters again."""
 
     def __init__(self, store: LaneStore, supervisor: Supervisor) -> None:
         self.index = DeadLetterIndex(store, on_dropped=self._drop_all, supervisor=supervisor)
@@ -32,17 +32,17 @@ class DeadLetterViews:
         known: IndexSnapshot,
         dead_letter_filter: DeadLetterFilter,
         time_range: TimeRange,
-        sort: str = "died",
+        sort: str = "failed_at",
         *,
         descending: bool = True,
     ) -> list[DeadLetterSummary]:
-        """Return those that a choice and a span take, sorted. Not to be changed."""
+        """Return the dead letters that match, sorted. Do not change the list."""
         return self._views_of(known).sort_dead_letters(dead_letter_filter, time_range, sort, descending)
 
     def groups(
         self, known: IndexSnapshot, dead_letter_filter: DeadLetterFilter, time_range: TimeRange
     ) -> list[ErrorGroup]:
-        """Return the groups of those, the largest first. Not to be changed."""
+        """Return their groups, the largest first. Do not change the list."""
         return self._views_of(known).groups(dead_letter_filter, time_range)
 
     def _views_of(self, known: IndexSnapshot) -> "_ViewCache":
@@ -56,7 +56,7 @@ class DeadLetterViews:
 
 
 class _ViewCache:
-    """The last views of what was known at one moment."""
+    """The last views of one snapshot of the index."""
 
     def __init__(self, known: IndexSnapshot) -> None:
         self.version = known.version
@@ -80,10 +80,11 @@ class _ViewCache:
         self.groups = grouped
 
 
-def views_of(settings: dict[str, Any], store: LaneStore, supervisor: Supervisor) -> DeadLetterViews:
-    """Return the desk of a dashboard, which keeps it among the settings of its application."""
+def views_of(page: Page) -> DeadLetterViews:
+    """Return the views of a dashboard, which are kept in the settings of its application."""
+    settings = page.application.settings
     with _creation:
         if _SETTINGS_KEY not in settings:
-            settings[_SETTINGS_KEY] = DeadLetterViews(store, supervisor)
+            settings[_SETTINGS_KEY] = DeadLetterViews(page.store, page.dashboard.supervisor)
     views: DeadLetterViews = settings[_SETTINGS_KEY]
     return views

@@ -1,4 +1,4 @@
-"""The story of a job, from its acceptance to its end. Pure: what Redis knows of it in, what happened out."""
+"""The history of a job, from enqueue to its end. Pure functions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from lanes.queue.job import Attempt, Job, Reason, State
 
 
 class Tone(StrEnum):
-    """How an event is to be looked at; a class of the style sheet."""
+    """How an event is shown; a class of the style sheet."""
 
     PLAIN = "plain"
     GOOD = "good"
@@ -20,10 +20,9 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HistoryEvent:
-    """One thing that happened to a job. `at` is in seconds since the epoch; only the order is known when not `dated`.
+    """An event of a job. `at` is in seconds since the epoch; if not `dated`, only the order is known.
 
-    `seconds` is how long it took, or stands behind the words; `facts` are names and values to be shown beside it;
-    `job_id` is another job that is meant.
+    `seconds` follows the words; `facts` are names and values; `job_id` is another job.
     """
 
     at: float
@@ -37,7 +36,7 @@ class HistoryEvent:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeLabel:
-    """What an outcome of an attempt is called, and how it is to be looked at."""
+    """The words for an outcome, and how it is shown."""
 
     words: str
     tone: Tone
@@ -45,24 +44,24 @@ class OutcomeLabel:
 
 OUTCOME_LABELS = {
     "delivered": OutcomeLabel("delivered", Tone.GOOD),
-    "retry": OutcomeLabel("failed, for a reason that may pass", Tone.WARN),
-    "unconfirmed": OutcomeLabel("not confirmed: it is unknown whether the API took it", Tone.WARN),
-    "throttled": OutcomeLabel("throttled: the API said 429, no attempt is spent", Tone.WARN),
+    "retry": OutcomeLabel("failed with a transient error", Tone.WARN),
+    "unconfirmed": OutcomeLabel("not confirmed: the API may have accepted it", Tone.WARN),
+    "throttled": OutcomeLabel("throttled: the API answered 429, no attempt is spent", Tone.WARN),
     "braked": OutcomeLabel("refused while the brake of its lane closed: no attempt is spent", Tone.WARN),
     "requeued": OutcomeLabel("sent again with another token, no attempt is spent", Tone.WARN),
     "lost": OutcomeLabel("lost: the lease ended without a report, the job was taken back", Tone.WARN),
     Reason.REFUSED: OutcomeLabel("refused by the API", Tone.BAD),
     Reason.UNAUTHORIZED: OutcomeLabel("refused: the token is not accepted", Tone.BAD),
-    Reason.EXHAUSTED: OutcomeLabel("failed for the last time", Tone.BAD),
+    Reason.EXHAUSTED: OutcomeLabel("failed, no attempt is left", Tone.BAD),
 }
 PAUSE_LABELS = {
     "retry": "backoff",
     "unconfirmed": "backoff",
-    "throttled": "waited for its lane, which paused",
-    "braked": "waited for its lane, which was on the brake",
+    "throttled": "waited: its lane paused",
+    "braked": "waited: its lane was on the brake",
 }
 FINAL = (Reason.REFUSED, Reason.UNAUTHORIZED, Reason.EXHAUSTED)
-# How an attempt's notes are called; in this order. Seconds stand by themselves.
+# The labels of an attempt's details, in their order.
 DETAIL_LABELS = {
     "status": "status",
     "code": "code",
@@ -76,32 +75,32 @@ DETAIL_LABELS = {
 STATE_LABELS = {
     State.DELIVERED: OutcomeLabel("delivered", Tone.GOOD),
     State.DEAD: OutcomeLabel("a dead letter", Tone.BAD),
-    State.EXPIRED: OutcomeLabel("expired: its time was over before it was sent", Tone.BAD),
+    State.EXPIRED: OutcomeLabel("expired before it was sent", Tone.BAD),
     State.CANCELLED: OutcomeLabel("cancelled", Tone.PLAIN),
 }
 REASON_LABELS = {
     Reason.REFUSED: "the API refused it",
-    Reason.EXHAUSTED: "its attempts or its time are spent",
+    Reason.EXHAUSTED: "its attempts or its time ran out",
     Reason.UNCONFIRMED: "no answer confirmed it, so the API may have it",
     Reason.UNAUTHORIZED: "the token was not accepted; its lane was held",
 }
-PURGED_LABEL = OutcomeLabel("given up by hand", Tone.PLAIN)
-# What people do, as the trail names it.
+PURGED_LABEL = OutcomeLabel("purged", Tone.PLAIN)
+# The actions of the audit log.
 ACTION_LABELS = {
     "edit": "its body was edited",
-    "replay": "sent again by hand",
-    "purge": "given up",
-    "cancel": "taken back",
-    "reveal": "its body was looked at",
+    "replay": "replayed",
+    "purge": "purged",
+    "cancel": "cancelled by hand",
+    "reveal": "its body was revealed",
 }
-# Shorter pauses between attempts are not worth a line.
+# Shorter pauses between attempts are not shown, in seconds.
 MIN_PAUSE = 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class HistorySources:
-    """What is known of a job: itself (of a merged one, with what became of its carrier), how many jobs were merged into
-    it, whether it was ever replayed, and what people did to it.
+    """A job (a merged one with the state of its merge target), how many jobs were merged into it, whether it was ever
+    replayed, and its audit-log entries.
     """
 
     job: Job
@@ -111,21 +110,19 @@ class HistorySources:
 
 
 def history_of(sources: HistorySources) -> list[HistoryEvent]:
-    """Return what happened to a job, in order."""
-    happened = [*_acceptance(sources), *_attempts(sources.job), *_manual_changes(sources), *_end(sources.job)]
-    return sorted(
-        happened, key=lambda event: event.at
-    )  # what has the same time stays in the order in which it was told
+    """Return the events of a job, in order."""
+    events = [*_acceptance(sources), *_attempts(sources.job), *_manual_changes(sources), *_end(sources.job)]
+    return sorted(events, key=lambda event: event.at)
 
 
 def _acceptance(sources: HistorySources) -> Iterator[HistoryEvent]:
     job = sources.job
     facts = [("service", job.service)] if job.service else []
     if job.event_time is not None:
-        facts.append(("of an event", f"{job.accepted_at - job.event_time:.1f} s before"))
+        facts.append(("event time", f"{job.accepted_at - job.event_time:.1f} s before"))
     yield HistoryEvent(job.accepted_at, "accepted", facts=tuple(facts))
     if job.merged_into is not None:
-        yield HistoryEvent(job.accepted_at, "merged into a job that delivers it too:", job_id=job.merged_into)
+        yield HistoryEvent(job.accepted_at, "merged into the job that delivers it:", job_id=job.merged_into)
     if sources.merged_count:
         others = "another job was" if sources.merged_count == 1 else f"{sources.merged_count} other jobs were"
         yield HistoryEvent(job.accepted_at, f"{others} merged into it", dated=False)
@@ -157,7 +154,7 @@ def _text(value: Any) -> str:
 
 
 def _manual_changes(sources: HistorySources) -> Iterator[HistoryEvent]:
-    """Yield what people did to it: as the trail tells, and what is known without it."""
+    """Yield the changes by hand: from the audit log, and from the job itself."""
     job, done = sources.job, {entry.what for entry in sources.audit_entries}
     for entry in sources.audit_entries:
         facts = (("by", entry.who), *((("note", entry.detail),) if entry.detail else ()))
@@ -169,7 +166,7 @@ def _manual_changes(sources: HistorySources) -> Iterator[HistoryEvent]:
 
 
 def _failure_times(job: Job) -> Iterator[float]:
-    """Yield when it became a dead letter, as far as its attempts tell, but for the last time if it is one still."""
+    """Yield when its attempts made it a dead letter, without the last time if it still is one."""
     for number, attempt in enumerate(job.attempts, 1):
         if attempt.outcome in FINAL and (number < len(job.attempts) or not job.is_dead_letter):
             yield attempt.ended_at

@@ -1,4 +1,4 @@
-"""A job: its whole story, what it waits for, what is in it (masked until asked for), and taking it back."""
+"""The page of a job: its history, what it waits for, its masked content; cancel."""
 
 from typing import Any
 
@@ -8,39 +8,39 @@ from lanes.activity import audit_log
 from lanes.queue.job import Job, State
 from worker.dashboard.jobs import history
 from worker.dashboard.jobs.history import HistoryEvent, HistorySources
-from worker.dashboard.jobs.reveal import Reveal, find, id_in, masked
+from worker.dashboard.jobs.reveal import Reveal, find, masked
 from worker.dashboard.page import Change, Page
 
-# Entries of the trail that are looked through for what people did to a job, and merged jobs that are named.
+# The newest audit-log entries that are searched for a job, and the merged jobs that are listed.
 AUDIT_LOG_ENTRIES = 300
 MAX_MERGED_JOBS = 50
 
 CANCEL_REFUSALS = {
-    "unknown": "there is no such job any more",
-    "dead": "it is a dead letter by now: give it up there",
-    "expired": "it is a dead letter by now: give it up there",
-    "has_merged_jobs": "other jobs were merged into it, and are not yours to take back",
+    "unknown": "the job no longer exists",
+    "dead": "it is a dead letter now: purge it on its page",
+    "expired": "it is a dead letter now: purge it on its page",
+    "has_merged_jobs": "other jobs were merged into it",
     "merged": "it was merged into another job, which delivers it too",
 }
 
 
 class JobPage(Page):
-    """The page of a job: its id is in the path, or in the query where somebody searched for it."""
+    """The page of a job. Its id is in the path, or, after a search, in the query."""
 
-    answers_json = False  # whatever its id is
+    answers_json = False  # even if the id ends in /data
 
     async def get(self, job_id: str | None = None) -> None:
-        """Show it; what it shows comes as data."""
+        """Show the page; its content comes as data."""
         job_id = self.argument("id") if job_id is None else job_id
         await self.run_in_thread(find, self.store, job_id)
         self.show("job.html", active="lanes", job_id=job_id)
 
 
 class JobData(Page):
-    """What is known of a job."""
+    """The data of a job."""
 
     async def get(self) -> None:
-        """Answer all but what is in it."""
+        """Send everything except its content."""
         job_id = self.argument("id")
         task = self.dashboard.task_url(job_id)
         self.send_json({**await self.run_in_thread(self._read_data, job_id), "task": task})
@@ -48,9 +48,10 @@ class JobData(Page):
     def _read_data(self, job_id: str) -> dict[str, Any]:
         store = self.store
         job, where = find(store, job_id), store.queue_position(job_id)
-        carried = store.merged_jobs(job_id, MAX_MERGED_JOBS)
+        is_dead_letter = job.is_dead_letter and job.merged_into is None
+        merged = store.merged_jobs(job_id, MAX_MERGED_JOBS)
         changes = tuple(entry for entry in audit_log.read(store, AUDIT_LOG_ENTRIES) if entry.on == job_id)
-        sources = HistorySources(job, carried.total, where is not None and where.replayed, changes)
+        sources = HistorySources(job, merged.total, where is not None and where.replayed, changes)
         return {
             "at": store.time(),
             "job": _facts(job) | ({"expires_at": where.expires_at} if where and where.expires_at else {}),
@@ -58,17 +59,15 @@ class JobData(Page):
             "waits": [wait.as_json() for wait in where.blockers()] if where else [],
             "fields": masked(job.body),
             "fields_before": masked(job.original),
-            "merged_jobs": {"total": carried.total, "some": carried.some},
-            "may_cancel": job.state is State.PENDING and job.merged_into is None and not carried.total,
+            "merged_jobs": {"total": merged.total, "some": merged.some},
+            "may_cancel": job.state is State.PENDING and job.merged_into is None and not merged.total,
             "lane": self.page_url("lane", job.location_id),
-            "dead_letter": self.page_url("dead_letter", job_id)
-            if job.is_dead_letter and job.merged_into is None
-            else None,
+            "dead_letter": self.page_url("dead_letter", job_id) if is_dead_letter else None,
         }
 
 
 def _facts(job: Job) -> dict[str, Any]:
-    """Return what is said of a job beside its content; its record names a contact, and is content, too."""
+    """Return the fields of a job except its content. Its record counts as content: it names a contact."""
     values = job.as_json()
     return {name: values[name] for name in values if name not in ("body", "original", "record", "attempts")}
 
@@ -78,25 +77,22 @@ def _event(event: HistoryEvent) -> dict[str, Any]:
 
 
 class CancelJob(Change):
-    """Takes a job back that is not on its way yet."""
+    """Cancels a pending job."""
 
     async def post(self) -> None:
         """Cancel it."""
-        job_id = id_in(self.payload)
+        job_id = self.text("id")
         job = await self.run_in_thread(find, self.store, job_id)
         await self.log_change("cancel", job_id)
-        answer = await self.run_in_thread(self._cancel, job)
+        answer = await self.change_lanes(
+            [job.location_id], self.store.cancel, job_id, self.lanes_settings.retention_seconds
+        )
         if answer != State.CANCELLED:
             raise HTTPError(409, CANCEL_REFUSALS.get(answer, f"it is {answer.replace('_', ' ')}"))
         self.send_json({"message": "The job is cancelled."})
 
-    def _cancel(self, job: Job) -> str:
-        answer = self.store.cancel(job.id, self.lanes_settings.retention_seconds)
-        self.lane_cache.refresh(job.location_id)
-        return answer
 
-
-# After those of all other pages: an id may hold anything, and `/job/ID/...` may be theirs.
+# The last of all handlers: an id may contain anything.
 handlers: list[url] = [
     url(r"/jobs/data", JobData, name="job_data"),
     url(r"/jobs/reveal", Reveal, name="job_reveal"),

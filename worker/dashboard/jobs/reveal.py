@@ -1,4 +1,4 @@
-"""What is in a job: masked on every page until somebody asks for it, and then there is an entry in the trail."""
+"""The content of a job: masked, and revealed on request with an entry in the audit log."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from worker.dashboard.page import Change
 
 
 def kind_of(value: object) -> str:
-    """Return what kind of value stands in a field, and nothing of the value."""
+    """Return the type of a value for people."""
     if isinstance(value, bool):
         return "yes or no"
     if isinstance(value, (int, float)):
@@ -26,15 +26,15 @@ def kind_of(value: object) -> str:
 
 
 def masked(body: dict[str, Any] | None) -> list[dict[str, str]] | None:
-    """Return the names of the fields of a body and the kinds of their values; None where there is no body."""
+    """Return the names of the fields of a body and the types of their values; None without a body."""
     return None if body is None else [{"name": name, "kind": kind_of(value)} for name, value in body.items()]
 
 
 def find(store: LaneStore, job_id: str) -> Job:
-    """Return a job as it is now.
+    """Return a job.
 
     Raises:
-        HTTPError: there is none.
+        HTTPError: it is unknown.
     """
     job = store.job(job_id) if job_id else None
     if job is None:
@@ -42,21 +42,9 @@ def find(store: LaneStore, job_id: str) -> Job:
     return job
 
 
-def id_in(given: dict[str, Any]) -> str:
-    """Return the id that was sent.
-
-    Raises:
-        HTTPError: there is none.
-    """
-    job_id = given.get("id")
-    if not isinstance(job_id, str) or not job_id:
-        raise HTTPError(400, "which job?")
-    return job_id
-
-
 @dataclass(frozen=True, slots=True)
 class MaskedField:
-    """A field of a body by the kind of its value; `before` is that before an edit, None where the value is the same."""
+    """A field and the type of its value; `before` is the type before an edit, None if the value is unchanged."""
 
     name: str
     kind: str
@@ -64,7 +52,7 @@ class MaskedField:
 
 
 def masked_fields(job: Job) -> list[MaskedField]:
-    """Return the fields of a body, and those that an edit took away, with nothing of their values."""
+    """Return the fields of a body, and those that an edit removed, with their values masked."""
     body, original = job.body or {}, job.original
 
     def kind_in(values: Mapping[str, Any], name: str) -> str:
@@ -79,18 +67,18 @@ def masked_fields(job: Job) -> list[MaskedField]:
 
 
 def digest_of(body: bytes) -> str:
-    """Return what stands for a body that was read, so that an edit notices when it is another."""
+    """Return a digest of a body, so that an edit notices a change since it was read."""
     return hashlib.sha256(body).hexdigest()
 
 
 class Reveal(Change):
-    """Shows what is in a job, to somebody who asked for it by name."""
+    """Reveals the content of a job."""
 
     async def post(self) -> None:
-        """Answer its body, the one before it was edited, and its record."""
-        job_id = id_in(self.payload)
+        """Send its body, its original body if it was edited, and its record."""
+        job_id = self.text("id")
         job = await self.run_in_thread(find, self.store, job_id)
         if job.body is None:
-            raise HTTPError(409, "its content is gone: it is kept until the job is done with")
+            raise HTTPError(409, "its content is deleted: it is kept only until the job is done")
         await self.log_change("reveal", job_id, f"{job.state.value.replace('_', ' ')}, location {job.location_id}")
         self.send_json({"body": job.body, "original": job.original, "record": job.record})

@@ -1,59 +1,51 @@
-"""What a person does to the brake of a lane, and to that of all lanes: ends it."""
+"""Ends the brake of a lane, or that of all lanes, if it is the one that the page showed."""
 
 from tornado.web import HTTPError, url
 
-from worker.dashboard.lanes.lane_page import ALL_LANES, find, location_in
+from worker.dashboard.lanes.lane_page import ALL_LANES, LaneChange
 from worker.dashboard.page import Change
 
-BRAKE_OVER_MESSAGE = "it is not on the brake any more"
-BRAKE_CHANGED_MESSAGE = "meanwhile the brake closed anew: see why, and end it again"
+REFUSALS = {
+    "free": "it is no longer on the brake",
+    "changed": "it was braked again meanwhile: check the reason, then end the brake again",
+}
 
 
 def check_ended(answer: str) -> None:
-    """Say why a brake was not ended, as the script answers it.
+    """Check the answer of the script that ends a brake.
 
     Raises:
-        HTTPError: it is over, or another one.
+        HTTPError: the brake is over, or is another one.
     """
     if answer != "ended":
-        raise HTTPError(409, BRAKE_OVER_MESSAGE if answer == "free" else BRAKE_CHANGED_MESSAGE)
+        raise HTTPError(409, REFUSALS["free" if answer == "free" else "changed"])
 
 
-class EndBrake(Change):
-    """Lets a lane go on that is on the brake."""
+class EndBrake(LaneChange):
+    """Ends the brake of a lane."""
 
     async def post(self) -> None:
-        """End the brake, if it is the one that was seen. A hold stays."""
-        location = location_in(self.payload)
-        brake = (await self.run_in_thread(find, self.store, location)).brake
+        """End it; a hold stays."""
+        lane = await self.lane()
+        location, brake = lane.location_id, lane.brake
         if brake is None or brake.since != self.payload.get("since"):
-            raise HTTPError(409, BRAKE_OVER_MESSAGE if brake is None else BRAKE_CHANGED_MESSAGE)
+            raise HTTPError(409, REFUSALS["free" if brake is None else "changed"])
         await self.log_change("resume", location, f"on the brake, {brake.refusals} refusals, status {brake.status}")
-        check_ended(await self.run_in_thread(self._end, location, brake.since))
-        self.send_json({"message": f"{location} is not on the brake any more."})
-
-    def _end(self, location: str, since: float) -> str:
-        answer = self.store.end_brake(location, since)
-        self.lane_cache.refresh(location)
-        return answer
+        check_ended(await self.change_lanes([location], self.store.end_brake, location, brake.since))
+        self.send_json({"message": f"{location} is no longer on the brake."})
 
 
 class EndGlobalBrake(Change):
-    """Ends the brake of all lanes; those on their own stay so."""
+    """Ends the brake of all lanes."""
 
     async def post(self) -> None:
-        """End it, if it is the one that was seen."""
+        """End it; the brakes of single lanes stay."""
         brake = (await self.run_in_thread(self.store.global_state)).brake
         if brake is None or brake.since != self.payload.get("since"):
-            raise HTTPError(409, BRAKE_OVER_MESSAGE if brake is None else BRAKE_CHANGED_MESSAGE)
+            raise HTTPError(409, REFUSALS["free" if brake is None else "changed"])
         await self.log_change("resume", ALL_LANES, f"all lanes on the brake, status {brake.status}")
-        check_ended(await self.run_in_thread(self._end, brake.since))
-        self.send_json({"message": "All lanes go on that are not on their own brake."})
-
-    def _end(self, since: float) -> str:
-        answer = self.store.end_brake_of_all(since)
-        self.lane_cache.refresh()
-        return answer
+        check_ended(await self.change_lanes([], self.store.end_brake_of_all, brake.since))
+        self.send_json({"message": "The brake of all lanes has ended."})
 
 
 handlers: list[url] = [

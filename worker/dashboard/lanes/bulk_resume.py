@@ -1,4 +1,4 @@
-"""Stopped lanes, many at a time: which would be resumed, and then these, each with the hold or brake that was seen."""
+"""Resumes many stopped lanes: a preview, then each lane with the hold or brake that the preview showed."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +13,12 @@ from worker.dashboard.page import Change, Page
 MAX_AT_ONCE = 200
 MAX_TEXT = 500
 MAX_NAMED = 5
-MAX_TIME = 1e11  # seconds since the epoch: what lies beyond is no time at which anything was held
-BRAKE = "brake"  # beside the causes of a hold
+MAX_TIME = 1e11  # seconds since the epoch
+BRAKE = "brake"  # a cause besides those of holds
 
 
 def filter_of(page: Page) -> HoldFilter:
-    """Return the filter that an address asks for; an empty value is not given. The cause `brake` is no hold.
+    """Return the filter in an address. The cause `brake` selects lanes on the brake, which have no hold.
 
     Raises:
         HTTPError: the cause is unknown, or lanes on the brake were asked for by a hold.
@@ -34,16 +34,16 @@ def filter_of(page: Page) -> HoldFilter:
 
 
 class HeldLanesData(Page):
-    """Which lanes would be resumed. Changes nothing."""
+    """The preview: the lanes that would be resumed."""
 
     async def get(self) -> None:
-        """Answer the first of them, how many there are, and who holds them; and how many are left for another cause."""
+        """Send the first of them, their number and causes, and how many stay held for another cause."""
         self.send_json(await self.run_in_thread(self._find, filter_of(self)))
 
     def _find(self, hold_filter: HoldFilter) -> dict[str, Any]:
         lanes = self.lane_cache.snapshot().lanes
         found = hold_filter.choose(lanes)
-        # The picture may be some seconds old: of those that are shown, what is so now.
+        # The cache may be some seconds old: read the shown lanes again.
         shown = hold_filter.choose(self.store.lanes(lane.location_id for lane in found[:MAX_AT_ONCE]))
         return {
             "found": max(len(found) - MAX_AT_ONCE, 0) + len(shown),
@@ -60,7 +60,7 @@ class HeldLanesData(Page):
 
 @dataclass(frozen=True, slots=True)
 class LaneStop:
-    """What stops a lane: its hold, or else its brake. `since`, in seconds since the epoch, tells it from another."""
+    """What stops a lane: its hold, or else its brake. `since`, in seconds since the epoch, identifies it."""
 
     since: float
     text: str
@@ -74,74 +74,65 @@ def _stop_of(lane: Lane) -> LaneStop | None:
     return LaneStop(lane.brake.since, f"on the brake after {lane.brake.text}")
 
 
-@dataclass(frozen=True, slots=True)
-class SeenStop:
-    """A hold, or the brake of a lane that was not held, as a page showed it: its lane, and since when."""
-
-    location_id: str
-    since: float
-
-
-def seen_stops(given: dict[str, Any]) -> list[SeenStop]:
-    """Return the holds or brakes that were sent.
+def seen_stops(given: dict[str, Any]) -> dict[str, float]:
+    """Return since when each lane was stopped, as the page showed it.
 
     Raises:
-        HTTPError: the list is missing, empty or too long, or one of the holds is incomplete.
+        HTTPError: the list is missing, empty or too long, or an entry is incomplete.
     """
     lanes = given.get("lanes")
     if not isinstance(lanes, list) or not 1 <= len(lanes) <= MAX_AT_ONCE:
-        raise HTTPError(400, f"which lanes? from 1 to {MAX_AT_ONCE} at once")
-    return [_seen_stop(each) for each in lanes]
+        raise HTTPError(400, f"lanes: must be a list of 1 to {MAX_AT_ONCE}")
+    return dict(map(_seen_stop, lanes))
 
 
-def _seen_stop(each: Any) -> SeenStop:
+def _seen_stop(each: Any) -> tuple[str, float]:
     location, since = (each.get("location"), each.get("since")) if isinstance(each, dict) else (None, None)
     number = isinstance(since, (int, float)) and not isinstance(since, bool) and 0 <= since < MAX_TIME
     if not isinstance(location, str) or not location or not number:
-        raise HTTPError(400, "each lane needs its location, and since when it was stopped")
-    return SeenStop(location, float(since))  # type: ignore[arg-type]
+        raise HTTPError(400, "lanes: each needs its location, and since when it was stopped")
+    return location, float(since)  # type: ignore[arg-type]
 
 
 class ResumeHeld(Change):
-    """Lets many lanes go on that are held or on the brake."""
+    """Resumes many lanes that are held or on the brake."""
 
     async def post(self) -> None:
-        """Resume each whose hold or brake is the one that was seen, and tell of the others."""
+        """Resume each whose hold or brake is the one that was shown; report the others."""
         self.send_json(await self.run_in_thread(self._resume, seen_stops(self.payload)))
 
-    def _resume(self, holds: list[SeenStop]) -> dict[str, Any]:
-        lanes = {lane.location_id: lane for lane in self.store.lanes({seen.location_id for seen in holds})}
-        answers = {seen.location_id: self._resume_one(seen, lanes.get(seen.location_id)) for seen in holds}
+    def _resume(self, seen: dict[str, float]) -> dict[str, Any]:
+        lanes = {lane.location_id: lane for lane in self.store.lanes(set(seen))}
+        answers = {name: self._resume_one(since, lanes.get(name)) for name, since in seen.items()}
         now = {lane.location_id: lane for lane in self.store.lanes(answers)}
         self.lane_cache.refresh(*now)
-        stops = {name: _stop_of(lane) for name, lane in now.items()}
         changed = [
             f"{name}, {stop.text}"
-            for name, answer in answers.items()
-            if answer == "changed" and (stop := stops.get(name)) is not None
+            for name, lane in now.items()
+            if answers[name] == "changed" and (stop := _stop_of(lane)) is not None
         ]
         resumed = sum(answer == "resumed" for answer in answers.values())
         return {"resumed": resumed, "changed": len(changed), "message": _summary(resumed, changed)}
 
-    def _resume_one(self, seen: SeenStop, lane: Lane | None) -> str:
+    def _resume_one(self, since: float, lane: Lane | None) -> str:
         stop = None if lane is None else _stop_of(lane)
         if lane is None or stop is None:
             return "free"
-        if stop.since != seen.since:
+        if stop.since != since:
             return "changed"
         if lane.hold is None:
             audit_log.append(self.store, self.who, "resume", lane.location_id, stop.text)
-            answer = self.store.end_brake(lane.location_id, seen.since)
+            answer = self.store.end_brake(lane.location_id, since)
             return "resumed" if answer == "ended" else answer
         audit_log.append(self.store, self.who, "resume", lane.location_id, f"was held by {lane.held_by}")
-        return self.store.resume(lane.location_id, seen.since)
+        return self.store.resume(lane.location_id, since)
 
 
 def _summary(resumed: int, changed: list[str]) -> str:
-    text = f"{resumed} {'lane goes' if resumed == 1 else 'lanes go'} on."
+    text = f"{resumed} {'lane is' if resumed == 1 else 'lanes are'} resumed."
     if changed:
         more = f"; and {len(changed) - MAX_NAMED} more" if len(changed) > MAX_NAMED else ""
-        text += f" Stopped again meanwhile, and left as they are: {'; '.join(changed[:MAX_NAMED])}{more}."
+        text += f" Stopped again meanwhile, so not resumed: {'; '.join(changed[:MAX_NAMED])}{more}."
     return text
 
 

@@ -1,6 +1,5 @@
-"""One lane: its numbers, its series, its jobs, whose token it uses; hold, resume and its own limits."""
+"""The page of one lane: its numbers, series, jobs and token; hold, resume and limits."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from tornado.web import HTTPError, url
@@ -17,9 +16,9 @@ from worker.dashboard.throughput import statistics
 from worker.tokens.vault import Vault
 
 ALL_LANES = "everything"
-# Who holds lanes beside people.
+# Holders that are not people.
 RESERVED_HOLDERS = ("authorization", "outage")
-HELD_AGAIN_MESSAGE = "meanwhile it was held again: see why, and resume it again"
+HELD_AGAIN_MESSAGE = "it was held again meanwhile: check the reason, then resume it again"
 MAX_REASON = 500
 MAX_LIMIT, MAX_WEIGHT = 10**9, 100
 STEP = 15
@@ -27,34 +26,20 @@ MAX_OFFSET = 10**9
 
 
 def holder_name(who: str) -> str:
-    """Return under which name somebody holds a lane: never one that the lanes themselves say."""
+    """Return the name under which a user holds a lane; it never equals a reserved one."""
     return f"{who} (a person)" if who in RESERVED_HOLDERS else who
 
 
-def reason_in(given: dict[str, Any]) -> str:
-    """Return the reason that was sent.
+def reason_in(change: Change) -> str:
+    """Return the reason of a hold.
 
     Raises:
-        HTTPError: there is none, or it is none that can be shown.
+        HTTPError: it is missing, too long or not printable.
     """
-    reason = given.get("reason")
-    if not isinstance(reason, str) or not reason.strip():
-        raise HTTPError(400, "say why, for whoever looks at it later")
-    if not reason.isprintable() or len(reason) > MAX_REASON:
-        raise HTTPError(400, f"the reason must be printable, at most {MAX_REASON} characters")
-    return reason.strip()
-
-
-def location_in(given: dict[str, Any]) -> str:
-    """Return the location that was sent.
-
-    Raises:
-        HTTPError: there is none.
-    """
-    location = given.get("location")
-    if not isinstance(location, str) or not location:
-        raise HTTPError(400, "which location?")
-    return location
+    reason = change.text("reason").strip()
+    if not reason.isprintable() or not 0 < len(reason) <= MAX_REASON:
+        raise HTTPError(400, f"reason: must be printable, 1 to {MAX_REASON} characters")
+    return reason
 
 
 def find(store: LaneStore, location_id: str) -> Lane:
@@ -64,75 +49,35 @@ def find(store: LaneStore, location_id: str) -> Lane:
         HTTPError: there is no such lane.
     """
     if not store.read(lambda client: client.sismember(store.key("locations"), location_id)):
-        raise HTTPError(404, "no such lane: this location never had a job, or it is mistyped")
+        raise HTTPError(404, "no such lane: the location is mistyped or never had a job")
     return store.read_lanes([location_id])[0]
-
-
-@dataclass(frozen=True, slots=True)
-class LaneSection:
-    """A place of a lane as a table; `headers` are those of its columns."""
-
-    name: str
-    title: str
-    note: str
-    headers: tuple[str, ...]
-
-
-LANE_SECTIONS = (
-    LaneSection(
-        "ready",
-        "Next",
-        "in their order; the first of each record",
-        ("Job", "EnqueueResult", "Attempts", "Priority", "Blocked by it"),
-    ),
-    LaneSection("in_flight", "In flight", "on their way now", ("Job", "Sent", "Attempt", "Worker", "Lease ends")),
-    LaneSection(
-        "delayed",
-        "Delayed",
-        "wait for a backoff or a time",
-        ("Job", "Waits until", "Attempts", "Priority", "Blocked by it"),
-    ),
-    LaneSection(
-        "dead_letters",
-        "Latest dead letters",
-        "among the newest of all lanes",
-        ("Job", "Failed at", "Attempts", "Why", "EnqueueResult"),
-    ),
-)
 
 
 class LanePage(Page):
     """The page of a lane."""
 
-    answers_json = False  # whatever its location is called
+    answers_json = False  # even if the location ends in /data
 
     async def get(self, location_id: str) -> None:
-        """Show it; what it shows comes as data."""
+        """Show the page; its numbers come as data."""
         await self.run_in_thread(find, self.store, location_id)
-        self.show("lane.html", active="lanes", location=location_id, parts=LANE_SECTIONS)
+        self.show("lane.html", active="lanes", location=location_id)
 
 
 class LaneData(Page):
-    """What stands in a lane now."""
+    """The numbers of a lane and a part of its jobs."""
 
     async def get(self) -> None:
-        """Answer its numbers and a part of its jobs, from the positions `ready` and `delayed` on."""
-        location, ready, delayed = (
-            self.argument("location"),
-            _offset(self.argument("ready")),
-            _offset(self.argument("delayed")),
-        )
-        self.send_json(await self.run_in_thread(self._read_data, location, ready, delayed))
+        """Send them, with the jobs from the positions `ready` and `delayed` on."""
+        ready, delayed = _offset(self.argument("ready")), _offset(self.argument("delayed"))
+        self.send_json(await self.run_in_thread(self._read_data, self.argument("location"), ready, delayed))
 
     def _read_data(self, location_id: str, ready: int, delayed: int) -> dict[str, Any]:
         lane, caps = find(self.store, location_id), LimitCaps.of(self.lanes_settings)
         jobs = self.store.lane_jobs(location_id, ready=ready, delayed=delayed, max_count=STEP)
         return {
             "at": self.store.time(),
-            "lane": {
-                **table.as_row(lane, caps),
-                **{name: getattr(lane, name) for name in ("burst", "daily", "weight")},
-            },
+            "lane": table.as_row(lane, caps) | {name: getattr(lane, name) for name in ("burst", "daily", "weight")},
             "step": STEP,
             "ready": {"from": ready, "total": jobs.ready_total, "jobs": [job.as_json() for job in jobs.ready]},
             "delayed": {"from": delayed, "total": jobs.delayed_total, "jobs": [job.as_json() for job in jobs.delayed]},
@@ -143,10 +88,10 @@ class LaneData(Page):
 
 
 class LaneSeriesData(Page):
-    """What happened in a lane in the last day, and whose token it uses: what changes slowly."""
+    """The last day of a lane, and its token."""
 
     async def get(self) -> None:
-        """Answer both."""
+        """Send both."""
         self.send_json(await self.run_in_thread(self._read_data, self.argument("location")))
 
     def _read_data(self, location_id: str) -> dict[str, Any]:
@@ -159,7 +104,7 @@ class LaneSeriesData(Page):
         }
 
     def _token(self, location_id: str) -> dict[str, Any]:
-        """Return what kind of token the location has and until when it serves; nothing of the token itself."""
+        """Return the kind and the expiry of the location's token, never the token itself."""
         settings = self.lanes_settings
         stored = CredentialStore(self.store).read(location_id)
         if not stored.encrypted:
@@ -171,70 +116,63 @@ class LaneSeriesData(Page):
         return {"kind": credential.kind.value, "expires_at": credential.expires_at, "note": stored.note or None}
 
 
-class HoldLane(Change):
-    """Stops a lane."""
+class LaneChange(Change):
+    """A change of one lane."""
+
+    async def lane(self) -> Lane:
+        """Return the lane that the payload names."""
+        return await self.run_in_thread(find, self.store, self.text("location"))
+
+
+class HoldLane(LaneChange):
+    """Holds a lane."""
 
     async def post(self) -> None:
         """Hold it, for a reason."""
-        location, reason = location_in(self.payload), reason_in(self.payload)
-        await self.run_in_thread(find, self.store, location)
+        location, reason = (await self.lane()).location_id, reason_in(self)
         await self.log_change("hold", location, reason)
-        await self.run_in_thread(self._hold, location, reason)
+        await self.change_lanes([location], self.store.hold, location, reason, holder_name(self.who))
         self.send_json({"message": f"{location} is held."})
 
-    def _hold(self, location: str, reason: str) -> None:
-        self.store.hold(location, reason, holder_name(self.who))
-        self.lane_cache.refresh(location)
 
-
-class ResumeLane(Change):
-    """Lets a held lane go on."""
+class ResumeLane(LaneChange):
+    """Resumes a held lane."""
 
     async def post(self) -> None:
-        """Resume it, if the hold is the one that was seen."""
-        location = location_in(self.payload)
-        lane = await self.run_in_thread(find, self.store, location)
+        """Resume it, if its hold is the one that the page showed."""
+        lane = await self.lane()
+        location = lane.location_id
         if lane.hold is None:
-            raise HTTPError(409, "it is not held any more")
+            raise HTTPError(409, "it is no longer held")
         if lane.held_at != self.payload.get("held_at"):
             raise HTTPError(409, HELD_AGAIN_MESSAGE)
         await self.log_change("resume", location, f"was held by {lane.held_by}")
-        if await self.run_in_thread(self._resume, location, lane.held_at) == "changed":
+        if await self.change_lanes([location], self.store.resume, location, lane.held_at) == "changed":
             raise HTTPError(409, HELD_AGAIN_MESSAGE)
-        self.send_json({"message": f"{location} goes on."})
-
-    def _resume(self, location: str, seen: float | None) -> str:
-        answer = self.store.resume(location, seen)
-        self.lane_cache.refresh(location)
-        return answer
+        self.send_json({"message": f"{location} is resumed."})
 
 
-class SetLimits(Change):
-    """Gives a lane budgets and a weight of its own, or the common ones."""
+class SetLimits(LaneChange):
+    """Sets or resets the limits and the weight of a lane."""
 
     async def post(self) -> None:
-        """Set what is given; what is empty is as for all."""
-        location = location_in(self.payload)
+        """Set the values that are given; the others become the common ones."""
         bounds = {"burst": MAX_LIMIT, "daily": MAX_LIMIT, "weight": MAX_WEIGHT}
         own = {name: _limit(name, self.payload.get(name), maximum) for name, maximum in bounds.items()}
-        await self.run_in_thread(find, self.store, location)
-        said = " ".join(f"{name}={value}" for name, value in own.items() if value is not None)
-        await self.log_change("limit", location, said or "reset")
-        await self.run_in_thread(self._limit, location, own)
-        self.send_json({"message": f"{location}: {said or 'limits as for all'}."})
-
-    def _limit(self, location: str, own: dict[str, int | None]) -> None:
-        self.store.limit(location, **own)
-        self.lane_cache.refresh(location)
+        location = (await self.lane()).location_id
+        detail = " ".join(f"{name}={value}" for name, value in own.items() if value is not None)
+        await self.log_change("limit", location, detail or "reset")
+        await self.change_lanes([location], self.store.limit, location, **own)
+        self.send_json({"message": f"{location}: {detail or 'common limits'}."})
 
 
 def _limit(name: str, given: Any, maximum: int) -> int | None:
-    """Read a limit: a number within bounds, or nothing."""
+    """Read a limit; None if it is empty."""
     text = "" if given is None else str(given).strip()
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= maximum):
-        raise HTTPError(400, f"{name}: a whole number from 1 to {maximum}, or nothing for the common one")
+        raise HTTPError(400, f"{name}: must be a whole number from 1 to {maximum}, or empty for the common one")
     return int(text)
 
 

@@ -1,4 +1,4 @@
-"""The table of lanes: found, filtered, sorted, and cut into pages. Pure: lanes and a query in, a page out."""
+"""The table of lanes: search, filter, order and pages. Pure functions."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ class LaneFilter(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LimitCaps:
-    """The caps of a location that was not given its own; None where nobody set one, and the API's limit holds."""
+    """The common limits of locations; None where the API's limit applies."""
 
     burst: int | None
     daily: int | None
@@ -40,16 +40,16 @@ class LimitCaps:
         return cls(settings.burst_cap, settings.daily_cap)
 
     def burst_of(self, lane: Lane) -> RateLimit:
-        """Return the requests that a location has in a window, and who says so."""
+        """Return the burst limit in force, and its source."""
         return lane.burst_in_force(self.burst)
 
     def daily_of(self, lane: Lane) -> RateLimit:
-        """Return the requests that a location has in a day, and who says so."""
+        """Return the daily quota in force, and its source."""
         return lane.daily_in_force(self.daily)
 
 
 def dead_letter_count(lane: Lane) -> int:
-    """Return how many dead letters a lane has; expired jobs are among them."""
+    """Return how many dead letters a lane has, with its expired jobs."""
     return lane.counts["dead"] + lane.counts["expired"]
 
 
@@ -63,7 +63,7 @@ FILTERS: Mapping[LaneFilter, Callable[[Lane], bool]] = {
     LaneFilter.IDLE: lambda lane: not (lane.counts["pending"] or lane.counts["in_flight"] or lane.hold is not None),
 }
 
-# Column -> what it is sorted by; None stands last, whichever way.
+# Column -> its sort key; None is last in both directions.
 SortKey = Callable[[Lane, LimitCaps], float | str | None]
 COLUMNS: Mapping[str, SortKey] = {
     "location": lambda lane, _: lane.location_id,
@@ -77,13 +77,14 @@ COLUMNS: Mapping[str, SortKey] = {
     "oldest": lambda lane, _: lane.oldest,
     "hold": lambda lane, _: None if lane.hold is None else (lane.held_by or "") + "\0" + lane.hold,
 }
-# What one wants to see first of a column: names from A, the next release first, of all else the most.
+# Columns that are sorted in ascending order first.
 ASCENDING_FIRST = ("location", "next", "hold")
+SHOWN_COUNTS = ("accepted", "pending", "in_flight", "delivered", "merged", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
 class LaneTableQuery:
-    """What of the table is wanted. Holds nothing that is not in its bounds; `page` may lie beyond the last one."""
+    """The search, filter, order and page. All values are within their bounds; `page` may be beyond the last one."""
 
     search: str = ""
     show: LaneFilter = LaneFilter.ALL
@@ -94,7 +95,7 @@ class LaneTableQuery:
 
     @classmethod
     def parse(cls, given: Mapping[str, str]) -> "LaneTableQuery":
-        """Read what an address says; what makes no sense counts as not said."""
+        """Read an address; invalid values count as missing."""
         sort = given.get("sort", "")
         sort = sort if sort in COLUMNS else cls().sort
         direction = given.get("direction") if given.get("direction") in ("up", "down") else None
@@ -109,54 +110,40 @@ class LaneTableQuery:
         )
 
     def sorted_by(self, column: str) -> "LaneTableQuery":
-        """Return what a press on a column's head asks for: that column, or the other way round; from the first page."""
+        """Return the query after a click on a column's head."""
         descending = not self.descending if column == self.sort else column not in ASCENDING_FIRST
         return replace(self, sort=column, descending=descending, page=1)
 
     def query_string(self) -> str:
-        """Return it as the query of an address, without what goes without saying; empty when all does."""
+        """Return it as the query of an address, without defaults."""
         usual = LaneTableQuery()
-        said = {
-            "search": self.search,
-            "show": self.show.value if self.show is not usual.show else "",
-            "sort": self.sort if self.sort != usual.sort else "",
-            "direction": ""
-            if self.descending == (self.sort not in ASCENDING_FIRST)
-            else ("down" if self.descending else "up"),
-            "page": self.page if self.page != 1 else "",
-            "rows": self.rows if self.rows != usual.rows else "",
+        given: dict[str, object] = {
+            name: getattr(self, name)
+            for name in ("search", "show", "sort", "page", "rows")
+            if getattr(self, name) != getattr(usual, name)
         }
-        return urlencode({name: value for name, value in said.items() if value != ""})
-
-
-@dataclass(frozen=True, slots=True)
-class LaneTotals:
-    """Sums over the lanes that were found."""
-
-    pending: int = 0
-    in_flight: int = 0
-    delivered: int = 0
-    dead: int = 0
-    held: int = 0
+        if self.descending != (self.sort not in ASCENDING_FIRST):
+            given["direction"] = "down" if self.descending else "up"
+        return urlencode(given)
 
 
 @dataclass(frozen=True, slots=True)
 class LaneTablePage:
-    """One page of the table: its lanes, how many were found in all, on how many pages, and their totals.
+    """One page of the table: its lanes, and the number, the pages and the totals of all matching lanes.
 
-    `matching` tells for each filter how many lanes it would find under the same search.
+    `matching` has the number of lanes for each filter, with the same search.
     """
 
     query: LaneTableQuery
     lanes: tuple[Lane, ...]
     found: int
     pages: int
-    totals: LaneTotals
+    totals: Mapping[str, int]
     matching: Mapping[LaneFilter, int]
 
 
 def paginate(lanes: Sequence[Lane], query: LaneTableQuery, caps: LimitCaps) -> LaneTablePage:
-    """Return the page that a query asks for, or the last one where there are fewer."""
+    """Return the page of a query, or the last page if there are fewer."""
     text = query.search.casefold()
     searched = [lane for lane in lanes if text in lane.location_id.casefold()] if text else lanes
     matching = {show: sum(map(choice, searched)) for show, choice in FILTERS.items()}
@@ -168,12 +155,10 @@ def paginate(lanes: Sequence[Lane], query: LaneTableQuery, caps: LimitCaps) -> L
 
 
 def as_row(lane: Lane, caps: LimitCaps) -> dict[str, Any]:
-    """Return a lane as plain values, with the budgets that it really has."""
+    """Return a lane as plain values, with the limits in force."""
     return {
         "location": lane.location_id,
-        **{
-            name: lane.counts[name] for name in ("accepted", "pending", "in_flight", "delivered", "merged", "cancelled")
-        },
+        **{name: lane.counts[name] for name in SHOWN_COUNTS},
         "dead": dead_letter_count(lane),
         "window": _use(lane.window_used, caps.burst_of(lane)),
         "day": _use(lane.day_used, caps.daily_of(lane)),
@@ -194,34 +179,24 @@ def _use(used: int, limit: RateLimit) -> dict[str, Any]:
 
 
 def sort(lanes: Iterable[Lane], query: LaneTableQuery, caps: LimitCaps) -> list[Lane]:
-    """Return the lanes in the order asked for; equal ones, and those that have nothing to be sorted by, by name."""
+    """Return the lanes in order; lanes that are equal or without a value, by name."""
     key = COLUMNS[query.sort]
-    with_value: list[tuple[float | str, Lane]] = []
-    without: list[Lane] = []
-    for lane in sorted(lanes, key=lambda lane: lane.location_id):
-        value = key(lane, caps)
-        if value is None:
-            without.append(lane)
-        else:
-            with_value.append((value, lane))
+    keyed = [(key(lane, caps), lane) for lane in sorted(lanes, key=lambda lane: lane.location_id)]
+    with_value = [(value, lane) for value, lane in keyed if value is not None]
     with_value.sort(key=lambda pair: pair[0], reverse=query.descending)
-    return [lane for _, lane in with_value] + without
+    return [lane for _, lane in with_value] + [lane for value, lane in keyed if value is None]
 
 
-def _totals(lanes: Iterable[Lane]) -> LaneTotals:
-    pending = in_flight = delivered = dead = held = 0
-    for lane in lanes:
-        counts = lane.counts
-        pending += counts["pending"]
-        in_flight += counts["in_flight"]
-        delivered += counts["delivered"]
-        dead += dead_letter_count(lane)
-        held += lane.hold is not None
-    return LaneTotals(pending, in_flight, delivered, dead, held)
+def _totals(lanes: Sequence[Lane]) -> dict[str, int]:
+    return {
+        **{name: sum(lane.counts[name] for lane in lanes) for name in ("pending", "in_flight", "delivered")},
+        "dead": sum(map(dead_letter_count, lanes)),
+        "held": sum(lane.hold is not None for lane in lanes),
+    }
 
 
 def _number(text: str | None, minimum: int, maximum: int, otherwise: int) -> int:
-    """Read a number within bounds."""
+    """Read a number, cut to its bounds."""
     if text is None or not text.isascii() or not text.isdigit() or len(text) > 9:
         return otherwise
     return min(max(int(text), minimum), maximum)

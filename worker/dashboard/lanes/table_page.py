@@ -1,10 +1,9 @@
-"""The lanes: a table of all, and what is done to all of them."""
+"""The table of lanes; hold and resume of all lanes."""
 
 from typing import Any
 
 from tornado.web import HTTPError, url
 
-from lanes.queue.global_state import GlobalState
 from worker.dashboard.lane_cache import LaneSnapshot
 from worker.dashboard.lanes import brake, bulk_resume, lane_page, table
 from worker.dashboard.lanes.table import LaneFilter, LaneTablePage, LaneTableQuery, LimitCaps
@@ -35,7 +34,7 @@ FILTER_LABELS = {
 
 
 def query_of(page: Page) -> LaneTableQuery:
-    """Return what of the table the address asks for."""
+    """Return the query in the address."""
     names = ("search", "show", "sort", "direction", "page", "rows")
     return LaneTableQuery.parse({name: page.argument(name) for name in names if page.argument(name)})
 
@@ -44,7 +43,7 @@ class LanesPage(Page):
     """The table."""
 
     def get(self) -> None:
-        """Show it; its rows come as data."""
+        """Show the page; the rows come as data."""
         self.show(
             "lanes.html",
             active="lanes",
@@ -59,7 +58,7 @@ class LanesData(Page):
     """A page of the table."""
 
     async def get(self) -> None:
-        """Answer its rows, the totals of all that were found, and what stops all lanes."""
+        """Send its rows, the totals of all matching lanes, and what stops all lanes."""
         self.send_json(await self.run_in_thread(self._read_data, query_of(self)))
 
     def _read_data(self, query: LaneTableQuery) -> dict[str, Any]:
@@ -84,7 +83,7 @@ def as_json(seen: LaneSnapshot, page: LaneTablePage, caps: LimitCaps) -> dict[st
         "descending": page.query.descending,
         "show": page.query.show.value,
         "query_string": page.query.query_string(),
-        "totals": {name: getattr(page.totals, name) for name in page.totals.__slots__},
+        "totals": page.totals,
         "matching": {show.value: count for show, count in page.matching.items()},
         "lanes": [table.as_row(each, caps) for each in page.lanes],
         "global_state": statistics.global_stops(seen.global_state),
@@ -92,41 +91,32 @@ def as_json(seen: LaneSnapshot, page: LaneTablePage, caps: LimitCaps) -> dict[st
 
 
 class HoldAll(Change):
-    """Stops all lanes."""
+    """Holds all lanes."""
 
     async def post(self) -> None:
         """Hold everything, for a reason."""
-        reason = lane_page.reason_in(self.payload)
+        reason = lane_page.reason_in(self)
         await self.log_change("hold", lane_page.ALL_LANES, reason)
-        await self.run_in_thread(self._hold, reason)
+        await self.change_lanes([], self.store.hold_all, reason, lane_page.holder_name(self.who))
         self.send_json({"message": "Everything is held."})
-
-    def _hold(self, reason: str) -> None:
-        self.store.hold_all(reason, lane_page.holder_name(self.who))
-        self.lane_cache.refresh()
 
 
 class ResumeAll(Change):
-    """Ends the hold of everything."""
+    """Ends the global hold."""
 
     async def post(self) -> None:
-        """Let all lanes go on that are not held on their own, if the hold is the one that was seen."""
+        """End it, if it is the one that the page showed. Lanes with a hold of their own stay held."""
         global_state = await self.run_in_thread(self.store.global_state)
         if global_state.hold is None:
-            raise HTTPError(409, "not everything is held any more")
+            raise HTTPError(409, "the global hold is already over")
         seen = self.payload.get("held_at")
         if global_state.held_at == seen:
             await self.log_change("resume", lane_page.ALL_LANES)
-            global_state = await self.run_in_thread(self._resume, global_state)
+            await self.change_lanes([], self.store.resume_all, seen)
+            global_state = await self.run_in_thread(self.store.global_state)
         if global_state.hold is not None and global_state.held_at != seen:
-            raise HTTPError(409, f"meanwhile {global_state.held_by} has held everything anew: {global_state.hold}")
-        self.send_json({"message": "Everything goes on."})
-
-    def _resume(self, seen: GlobalState) -> GlobalState:
-        """End the hold that was seen; return what stops all lanes then."""
-        self.store.resume_all(seen.held_at)
-        self.lane_cache.refresh()
-        return self.store.global_state()
+            raise HTTPError(409, f"{global_state.held_by} has held everything again: {global_state.hold}")
+        self.send_json({"message": "Everything is resumed."})
 
 
 handlers: list[url] = [

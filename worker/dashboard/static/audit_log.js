@@ -1,6 +1,6 @@
-// The trail: filtered and paged on the server; the address of the page keeps both.
+// The audit log. The server filters and pages it; the address keeps the filter and the page.
 
-import { el, formatTime, poll } from "./live.js";
+import { el, formatTime, poll, redraw, updateAddress } from "./live.js";
 
 const page = document.getElementById("audit-log");
 const filters = document.getElementById("filters");
@@ -8,47 +8,35 @@ const rows = document.getElementById("entries");
 const older = document.getElementById("older");
 const newest = document.getElementById("newest");
 const state = new URLSearchParams(window.location.search);
-let shown = null;
 let next = null;
 
 for (const name of ["who", "what"]) filters.elements[name].value = state.get(name) || "";
 
-function draw(found) {
-  const text = JSON.stringify(found);
-  if (text === shown) return; // What somebody is reading or has the focus in stays.
-  shown = text;
+// The roles keep the table for screen readers: on a phone each row is laid out as a block.
+function row({ at, who, what, on, url, detail }) {
+  const cell = (label, content, kind = "") => el("td", { class: kind, role: "cell", "data-label": label }, content);
+  return el("tr", { role: "row" },
+    cell("When", el("time", { datetime: new Date(at * 1000).toISOString() }, formatTime(at)), "lanes-time"),
+    cell("Who", who),
+    cell("What", el("span", { class: "badge text-bg-secondary" }, what)),
+    cell("On", url ? el("a", { href: url }, on) : on, "lanes-breaks"),
+    cell("Detail", detail, "lanes-breaks"));
+}
+
+function emptyRow() {
+  const text = state.size ? "No entry matches." : "No changes by hand yet.";
+  return el("tr", { role: "row" }, el("td", { colspan: 5, role: "cell", class: "empty-table-message" }, text));
+}
+
+const refresh = poll(() => `${page.dataset.source}?${state}`, (found) => {
   next = found.next;
   older.disabled = next === null;
   newest.disabled = !state.has("before");
-  rows.replaceChildren(...found.entries.map((entry) => row(
-    cell("", el("time", { datetime: new Date(entry.at * 1000).toISOString() }, formatTime(entry.at))),
-    cell("", entry.who),
-    cell("", el("span", { class: "badge text-bg-secondary" }, entry.what)),
-    cell("lanes-breaks", entry.url ? el("a", { href: entry.url }, entry.on) : entry.on),
-    cell("lanes-breaks", entry.detail))));
-  if (!found.entries.length) {
-    const why = state.size ? "No entry fits." : "Nobody has changed anything by hand yet.";
-    rows.append(row(el("td", { colspan: 5, role: "cell", class: "empty-table-message" }, why)));
-  }
-}
-
-// On a phone a row is laid out as a block, which would make it none for a screen reader: hence the roles.
-function row(...cells) {
-  return el("tr", { role: "row" }, ...cells);
-}
-
-function cell(kind, content) {
-  return el("td", { class: kind, role: "cell" }, content);
-}
-
-const refresh = poll(() => `${page.dataset.source}?${state}`, draw);
+  redraw(rows, [found.entries, state.size], () => (found.entries.length ? found.entries.map(row) : [emptyRow()]));
+});
 
 function go(changes) {
-  for (const [name, value] of Object.entries(changes)) {
-    if (value) state.set(name, value);
-    else state.delete(name);
-  }
-  window.history.replaceState(null, "", state.size ? `?${state}` : window.location.pathname);
+  updateAddress(state, changes);
   refresh();
 }
 

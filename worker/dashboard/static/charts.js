@@ -1,8 +1,8 @@
-// Charts over time, drawn by uPlot (vendor/uplot), in Flower's colours, each with its table.
+// Charts over time, drawn by uPlot (vendor/uplot) in Flower's colours, each with a table of its numbers.
 
 import { el, number } from "./live.js";
 
-// Not by colour alone: each has its own stroke.
+// Each line has its own stroke, for people who cannot tell the colours apart.
 const LINES = [
   { name: "delivered", title: "Delivered", colour: "--flower-success", filled: true },
   { name: "retried", title: "Retried", colour: "--flower-warning", dash: [6, 4] },
@@ -10,19 +10,16 @@ const LINES = [
   { name: "dead", title: "Dead", colour: "--flower-danger" },
 ];
 
-function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 
-function clock(seconds) {
-  return new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-}
+const sum = (values) => values.reduce((total, value) => total + value, 0);
 
 export function rate(value) {
   return number(value, value < 1 ? 2 : 1);
 }
 
-function options(width, height, lines) {
+function options(width, height) {
   const grid = { stroke: colour("--bs-border-color"), width: 1 };
   const ink = { stroke: colour("--flower-text-muted"), font: "12px system-ui, sans-serif", grid, ticks: grid };
   return {
@@ -31,14 +28,14 @@ function options(width, height, lines) {
     padding: [12, 26, 0, 0], // the last label of the time axis is centred on its mark
     cursor: { y: false, points: { size: 6 } },
     legend: { live: true },
-    scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
+    scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] } },
     axes: [
       { ...ink, values: (_, marks) => marks.map(clock), space: 70 },
       { ...ink, size: 50, values: (_, marks) => marks.map((mark) => number(mark, 1)) },
     ],
     series: [
       { label: "From", value: (_, at) => (at ? clock(at) : "–") },
-      ...lines.map((line) => ({
+      ...LINES.map((line) => ({
         label: line.title,
         stroke: colour(line.colour),
         width: line.filled ? 1.5 : 2,
@@ -52,33 +49,30 @@ function options(width, height, lines) {
 }
 
 /**
- * A chart of what happened a second. `target` is an element, `table` one with a body for the same numbers, of which each
- * row is the mean of `rowSeconds`. Returns a function that draws `{step, at, <name of a line>: [...]}`.
+ * A chart of rates per second, in the panel called `name`. Each row of its table is the mean of `rowSeconds`.
+ * Returns a function that draws `{step, at, <name of a line>: [...]}`.
  */
-export function rates(target, table, rowSeconds, lines = LINES) {
+export function rates(name, rowSeconds) {
+  const target = document.getElementById(`${name}-chart`);
+  const table = document.querySelector(`#${name}-table tbody`);
   let plot = null;
   let shown = null;
 
-  function columns() {
-    return [shown.at, ...lines.map((line) => shown[line.name])];
-  }
-
-  function size() {
-    return { width: Math.max(200, target.clientWidth), height: 220 };
-  }
+  const columns = () => [shown.at, ...LINES.map((line) => shown[line.name])];
+  const size = () => ({ width: Math.max(200, target.clientWidth), height: 220 });
 
   function build() {
     if (!shown) return;
     if (plot) plot.destroy();
     const { width, height } = size();
-    plot = new window.uPlot(options(width, height, lines), columns(), target);
+    plot = new window.uPlot(options(width, height), columns(), target);
   }
 
   function describe() {
-    const most = Math.max(...shown[lines[0].name], 0);
-    const sums = lines.map((line) => `${line.title.toLowerCase()} ${number(total(shown[line.name], shown.step))}`);
+    const max = Math.max(...shown[LINES[0].name], 0);
+    const sums = LINES.map((line) => `${line.title.toLowerCase()} ${number(Math.round(sum(shown[line.name]) * shown.step))}`);
     target.setAttribute("role", "img");
-    target.setAttribute("aria-label", `Chart, jobs a second: in all ${sums.join(", ")}; at most ${rate(most)} ${lines[0].title.toLowerCase()} a second. The table below has the numbers.`);
+    target.setAttribute("aria-label", `Chart, jobs a second: in all ${sums.join(", ")}; at most ${rate(max)} ${LINES[0].title.toLowerCase()} a second. The table below has the numbers.`);
   }
 
   function fill() {
@@ -87,7 +81,7 @@ export function rates(target, table, rowSeconds, lines = LINES) {
     for (let end = shown.at.length; end > 0; end -= steps) {
       const start = Math.max(0, end - steps);
       rows.push(el("tr", {}, el("th", { scope: "row" }, clock(shown.at[start])),
-        ...lines.map((line) => el("td", {}, rate(mean(shown[line.name].slice(start, end)))))));
+        ...LINES.map((line) => el("td", {}, rate(sum(shown[line.name].slice(start, end)) / (end - start))))));
     }
     table.replaceChildren(...rows);
   }
@@ -105,12 +99,4 @@ export function rates(target, table, rowSeconds, lines = LINES) {
       fill();
     }
   };
-}
-
-function total(values, step) {
-  return Math.round(values.reduce((sum, value) => sum + value, 0) * step);
-}
-
-function mean(values) {
-  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }

@@ -1,11 +1,9 @@
 // The page of one dead letter.
-import { withErrorToast, waitForRun, startBulkRun, exportFile } from "./bulk_actions.js";
-import { toast } from "./live.js";
+import { exportFile, startBulkRun, waitForRun } from "./bulk_actions.js";
+import { toast, withErrorToast } from "./live.js";
 
 const page = document.getElementById("dead-letter");
 const selection = { ids: [page.dataset.id] };
-
-for (const button of page.querySelectorAll("[data-move], [data-export]")) button.disabled = false; // a click is heard now
 
 for (const button of page.querySelectorAll("[data-move]")) {
   button.addEventListener("click", () => withErrorToast(async () => {
@@ -14,7 +12,7 @@ for (const button of page.querySelectorAll("[data-move]")) {
     if (id === null) return;
     const run = await waitForRun(page.dataset.runs, id);
     if (run.done) window.location.assign(verb === "replay" ? page.dataset.job : page.dataset.deadLetters);
-    else toast(run.refused_letters.length ? run.refused_letters[0].why : run.waiting || "It was not moved", "danger");
+    else toast(run.refused_letters.length ? run.refused_letters[0].why : run.waiting || "Nothing was changed", "danger");
   }));
 }
 

@@ -1,6 +1,6 @@
-// Mending the body of a dead letter: opened when asked for, checked by the server, shown as a difference, then saved.
-import { withErrorToast, forceBox, unconfirmedWarning } from "./bulk_actions.js";
-import { ask, change, el, toast } from "./live.js";
+// Editing the body of a dead letter: opened on request, checked by the server, shown as a difference, then saved.
+import { forceBox, unconfirmedWarning } from "./bulk_actions.js";
+import { ask, change, el, toast, withErrorToast } from "./live.js";
 
 const page = document.getElementById("edit");
 const form = document.getElementById("form");
@@ -17,11 +17,10 @@ document.getElementById("open").addEventListener("click", () => withErrorToast(a
   opened = await change(page.dataset.open);
   for (const row of rows) {
     const name = row.dataset.field;
+    input(row).value = opened.cells[name] ?? "";
     if (opened.multiline.includes(name)) {
       input(row).disabled = true;
-      input(row).placeholder = "of several lines: edit it as JSON";
-    } else {
-      input(row).value = opened.cells[name] ?? "";
+      input(row).placeholder = "several lines: edit it as JSON";
     }
   }
   text.value = opened.text;
@@ -30,7 +29,7 @@ document.getElementById("open").addEventListener("click", () => withErrorToast(a
   rows.map(input).find((each) => !each.readOnly && !each.disabled)?.focus();
 }));
 
-document.getElementById("open").disabled = false; // a click is heard now
+document.getElementById("open").disabled = false;
 
 for (const button of form.querySelectorAll("[data-as]")) {
   button.addEventListener("click", () => {
@@ -45,15 +44,14 @@ for (const button of form.querySelectorAll("[data-as]")) {
   });
 }
 
-/** Show each problem at its field, and all of them where the JSON is edited. */
+/** Show each problem at its field, and all of them above the form. */
 function showProblems(found) {
   for (const row of rows) {
     const own = found.filter((each) => as === "cells" && each.field.split(".")[0] === row.dataset.field);
     problem(row).hidden = !own.length;
     problem(row).textContent = own.map(line).join("; ");
     input(row).setAttribute("aria-invalid", String(own.length > 0));
-    if (own.length) input(row).setAttribute("aria-describedby", problem(row).id);
-    else input(row).removeAttribute("aria-describedby");
+    input(row).setAttribute("aria-describedby", own.length ? problem(row).id : "");
   }
   problems.hidden = !found.length;
   problems.replaceChildren(...found.map((each) => el("p", { class: "mb-0" }, (each.field ? `${each.field}: ` : "") + line(each))));
@@ -90,16 +88,16 @@ async function save(replay) {
     return;
   }
   const given = await ask({
-    title: replay ? "Save it and send it again?" : "Save it?",
+    title: replay ? "Save and replay?" : "Save it?",
     more: el("div", {}, difference(checked.changes), replay && checked.why ? el("p", { class: "dead-letters-problem" }, `The replay would be refused: ${checked.why}.`) : null,
       replay && checked.unconfirmed ? unconfirmedWarning(1) : null,
-      replay && checked.superseded ? forceBox("Send it over what is newer, as the last word") : null),
+      replay && checked.superseded ? forceBox("Overwrite newer data") : null),
     confirm: replay ? "Save and replay" : "Save",
   });
   if (given === null) return;
   const done = await change(page.dataset.change, { ...written(), replay, force: given.force === "yes" });
   if (replay && !done.replayed) {
-    await ask({ title: "Saved, but not sent again", text: `${done.why}.`, confirm: "Close" });
+    await ask({ title: "Saved, but not replayed", text: `${done.why}.`, confirm: "Close" });
   }
   window.location.assign(done.replayed ? page.dataset.job : page.dataset.deadLetter);
 }

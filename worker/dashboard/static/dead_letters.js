@@ -1,6 +1,6 @@
-// The list of the dead letters: what is chosen, what is done with it, how far that is. The rows come from the server.
-import { withErrorToast, letters, startBulkRun, refusals, exportFile } from "./bulk_actions.js";
-import { change, el, number, poll, toast, write } from "./live.js";
+// The list of dead letters: selection, actions and their progress. The server renders the rows.
+import { deadLetters, exportFile, refusals, refusedCount, startBulkRun } from "./bulk_actions.js";
+import { change, el, number, poll, redraw, toast, withErrorToast, write } from "./live.js";
 
 const page = document.getElementById("dead-letters");
 const query = Object.fromEntries(new URLSearchParams(window.location.search));
@@ -8,7 +8,6 @@ let matching = 0;
 let all = false;
 let version = Number(page.dataset.version);
 let fetching = false;
-let shownRuns = "";
 
 const boxes = () => [...page.querySelectorAll(".dead-letters-pick input")];
 const picked = () => boxes().filter((box) => box.checked).map((box) => box.value);
@@ -20,7 +19,7 @@ function showSelection() {
   const text = all ? `All ${number(matching)} that match` : chosen ? `${number(chosen)} chosen` : "None chosen";
   write("picked", text);
   for (const button of page.querySelectorAll("[data-move], [data-export]")) button.disabled = chosen === 0;
-  for (const button of page.querySelectorAll("#pick-page, #pick-all")) button.disabled = false; // a click is heard now
+  for (const button of page.querySelectorAll("#pick-page, #pick-all")) button.disabled = false;
 }
 
 function pick(everything, checked) {
@@ -29,7 +28,7 @@ function pick(everything, checked) {
   showSelection();
 }
 
-// The rows are replaced now and then, so what is clicked is looked for where the click arrives.
+// The rows are replaced now and then, so the page itself listens.
 page.addEventListener("change", (event) => {
   if (!event.target.closest(".dead-letters-pick")) return;
   all = false;
@@ -51,20 +50,19 @@ async function begin(verb) {
   const id = await startBulkRun(page.dataset.runs, verb, selection());
   if (id === null) return;
   pick(false, false);
-  toast(`The ${verb} goes on in the background`);
+  toast(`The ${verb} runs in the background`);
   refresh();
 }
 
 const running = (run) => run.state === "running";
 
 function runItem(run) {
-  const refused = Object.values(run.refused).reduce((sum, each) => sum + each, 0);
-  const seen = run.done + refused;
+  const seen = run.done + refusedCount(run);
   const state = { running: "", done: "ended", stopped: "stopped", failed: "failed" }[run.state];
   return el("li", { "data-run": run.id },
-    el("div", { class: "dead-letters-run-head" },
+    el("div", { class: "d-flex flex-wrap column-gap-3 align-items-baseline justify-content-between" },
       el("span", {}, el("strong", {}, run.verb === "purge" ? "Purge" : "Replay"), ` of ${run.on}, by ${run.who}`),
-      el("span", {}, `${run.done_word} ${number(run.done)} of ${letters(run.total)}${state ? `, ${state}` : ""}`),
+      el("span", {}, `${run.done_word} ${number(run.done)} of ${deadLetters(run.total)}${state ? `, ${state}` : ""}`),
       running(run) && "mayChange" in page.dataset
         ? el("button", { type: "button", class: "btn btn-sm btn-outline-secondary", "data-stop": `${page.dataset.runs}/${run.id}/stop` }, "Stop") : null),
     running(run) ? el("progress", { max: Math.max(run.total, seen, 1), value: seen, "aria-label": `${run.verb} of ${run.on}` }) : null,
@@ -73,26 +71,19 @@ function runItem(run) {
 }
 
 function drawRuns(runs) {
-  const told = JSON.stringify(runs);
-  if (told === shownRuns) return;
-  shownRuns = told;
-  page.querySelector("#runs").hidden = runs.length === 0;
   const list = page.querySelector("#runs-list");
   const open = new Set([...list.querySelectorAll("details[open]")].map((each) => each.closest("[data-run]").dataset.run));
   const stopping = list.contains(document.activeElement) ? document.activeElement.dataset.stop : null;
-  list.replaceChildren(...runs.map(runItem));
+  if (!redraw(list, runs, () => runs.map(runItem))) return;
+  page.querySelector("#runs").hidden = runs.length === 0;
   for (const item of list.children) if (open.has(item.dataset.run)) item.querySelector("details")?.setAttribute("open", "");
   if (stopping) list.querySelector(`[data-stop="${CSS.escape(stopping)}"]`)?.focus();
 }
 
-/** Nobody is in the middle of something that new rows would disturb. */
+/** Whether new rows would disturb nothing: no selection, focus, dialog or marked text. */
 function quiet() {
   return !all && !picked().length && !page.querySelector("#found").contains(document.activeElement)
     && !document.querySelector("dialog[open]") && window.getSelection().isCollapsed;
-}
-
-function showNewsNotice(there) {
-  document.getElementById("news").hidden = !there;
 }
 
 function showNews() {
@@ -101,11 +92,11 @@ function showNews() {
   refresh();
 }
 
-/** Put the rows as the server shows them now in the place of those that are here. */
+/** Replace the rows by those of the server. */
 async function renew(newer) {
   if (fetching) return;
   if (!quiet()) {
-    showNewsNotice(all || picked().length > 0);
+    document.getElementById("news").hidden = !all && !picked().length;
     return;
   }
   fetching = true;
@@ -118,10 +109,10 @@ async function renew(newer) {
       document.getElementById(id).replaceWith(document.adoptNode(fresh.getElementById(id)));
     }
     version = newer;
-    showNewsNotice(false);
+    document.getElementById("news").hidden = true;
     showSelection();
   } catch {
-    // The next answer of the poll tells whether the dashboard is there.
+    // The next poll shows whether the dashboard answers.
   } finally {
     fetching = false;
   }

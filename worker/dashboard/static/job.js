@@ -1,6 +1,6 @@
 // The page of one job.
 
-import { act, ask, change, el, formatTime, number, poll, span, toast, write } from "./live.js";
+import { act, ask, change, el, formatTime, number, poll, redraw, span, withErrorToast, write } from "./live.js";
 import { shown } from "./reveal.js";
 import { jobAddress, show } from "./rows.js";
 
@@ -16,27 +16,26 @@ function jobLink(other) {
   return el("a", { href: jobAddress(page.dataset.job, other), class: "lanes-id" }, other);
 }
 
-/** Replace what a node shows, unless it shows that already: a reader keeps the selection. */
-function draw(node, values, children) {
-  const shown = JSON.stringify(values);
-  if (node.dataset.shown === shown) return;
-  node.dataset.shown = shown;
-  node.replaceChildren(...children());
+function timeTag(at, before = "") {
+  return el("time", { datetime: new Date(at * 1000).toISOString() }, `${before}${formatTime(at)}`);
+}
+
+function eventWords(words, jobId, seconds = null) {
+  return el("p", { class: "lanes-event-words" }, words, jobId ? " " : null, jobId ? jobLink(jobId) : null,
+    seconds === null ? null : el("span", {}, ` ${span(seconds)}`));
 }
 
 function eventItem(event) {
   const facts = event.facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
   return el("li", { class: `lanes-event lanes-event-${event.tone}` },
-    el("p", { class: "lanes-event-words" }, event.words, event.job_id ? " " : null, event.job_id ? jobLink(event.job_id) : null,
-      event.seconds === null ? null : el("span", {}, ` ${span(event.seconds)}`)),
-    event.dated ? el("time", { datetime: new Date(event.at * 1000).toISOString() }, formatTime(event.at)) : null,
+    eventWords(event.words, event.job_id, event.seconds),
+    event.dated ? timeTag(event.at) : null,
     facts.length ? el("dl", {}, ...facts) : null);
 }
 
 function waitItem(wait) {
   return el("li", { class: "lanes-event lanes-event-now" },
-    el("p", { class: "lanes-event-words" }, `waits ${wait.words}`, wait.job_id ? " " : null, wait.job_id ? jobLink(wait.job_id) : null),
-    wait.until ? el("time", { datetime: new Date(wait.until * 1000).toISOString() }, `until ${formatTime(wait.until)}`) : null);
+    eventWords(`waits ${wait.words}`, wait.job_id), wait.until ? timeTag(wait.until, "until ") : null);
 }
 
 function options(job, lane) {
@@ -46,7 +45,7 @@ function options(job, lane) {
     ["Accepted", time(job.accepted_at)],
     ["Not before", time(job.not_before)],
     ["Expires", time(job.expires_at)],
-    ["Of an event", time(job.event_time)],
+    ["Event time", time(job.event_time)],
     ["Service", job.service],
     ["Priority", number(job.priority)],
     ["API version", job.api_version],
@@ -58,9 +57,14 @@ function options(job, lane) {
 }
 
 function fieldTable(title, rows) {
-  return el("table", { class: "table workers-table lanes-grid" }, el("caption", { class: "visually-hidden" }, title),
-    el("thead", {}, el("tr", {}, el("th", { scope: "col", class: "lanes-head-text" }, "Field"), el("th", { scope: "col", class: "lanes-head-text" }, "Value"))),
+  const head = (name) => el("th", { scope: "col", class: "lanes-head-text" }, name);
+  return el("table", { class: "table workers-table lanes-grid mb-3" }, el("caption", { class: "visually-hidden" }, title),
+    el("thead", {}, el("tr", {}, head("Field"), head("Value"))),
     el("tbody", {}, ...rows.map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, value)))));
+}
+
+function bodyParts(title, rows, before) {
+  return [fieldTable(title, rows), ...(before ? [el("p", { class: "lanes-note" }, "Before it was edited:"), fieldTable("Before it was edited", before)] : [])];
 }
 
 function drawBody({ fields, fields_before: before }) {
@@ -73,17 +77,14 @@ function drawBody({ fields, fields_before: before }) {
   }
   if (revealed) return;
   const kinds = (list) => list.map((field) => [field.name, el("i", {}, field.kind)]);
-  draw(document.getElementById("body"), [fields, before], () => [
-    fields ? fieldTable("Fields and kinds of values", kinds(fields)) : null,
-    before ? el("p", { class: "lanes-note" }, "It was edited. As it was accepted:") : null,
-    before ? fieldTable("Fields before it was edited", kinds(before)) : null,
-  ].filter(Boolean));
+  redraw(document.getElementById("body"), [fields, before], () =>
+    (fields ? bodyParts("Fields and types of values", kinds(fields), before && kinds(before)) : []));
 }
 
 function drawMergedJobs({ total, some }) {
   show(document.getElementById("merged-jobs-panel"), total > 0);
   write("merged-jobs-note", total > some.length ? `${number(some.length)} of ${number(total)}` : number(total));
-  draw(document.getElementById("merged-jobs"), some, () => some.map((other) => el("li", {}, jobLink(other))));
+  redraw(document.getElementById("merged-jobs"), some, () => some.map((other) => el("li", {}, jobLink(other))));
 }
 
 function drawLinks(found) {
@@ -104,8 +105,8 @@ const refresh = poll(`${page.dataset.source}?${new URLSearchParams({ id })}`, (f
   const badge = document.getElementById("state");
   badge.className = `badge lanes-badge-${STATES[job.state] ?? "secondary"}`;
   write(badge, job.state.replace("_", " "));
-  draw(document.getElementById("history"), [found.history, found.waits], () => [...found.history.map(eventItem), ...found.waits.map(waitItem)]);
-  draw(document.getElementById("options"), [job, found.lane], () =>
+  redraw(document.getElementById("history"), [found.history, found.waits], () => [...found.history.map(eventItem), ...found.waits.map(waitItem)]);
+  redraw(document.getElementById("options"), [job, found.lane], () =>
     options(job, found.lane).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
   drawBody(found);
   drawMergedJobs(found.merged_jobs);
@@ -114,34 +115,26 @@ const refresh = poll(`${page.dataset.source}?${new URLSearchParams({ id })}`, (f
 
 document.getElementById("reveal")?.addEventListener("click", async () => {
   const sure = await ask({
-    title: "Show what is in this job?",
-    text: "It may hold what people told a business in confidence. That you looked at it is written to the audit log.",
-    confirm: "Show it",
+    title: "Show the content of this job?",
+    text: "It may be confidential. The audit log records that you looked at it.",
+    confirm: "Show content",
   });
-  if (sure === null) return;
-  try {
-    const { body, original, record } = await change(page.dataset.reveal, { id });
-    revealed = true;
-    write("body-note", "shown; recorded in the audit log");
-    const rows = (values) => Object.entries(values).map(([name, value]) => [name, shown(value)]);
-    const target = document.getElementById("body");
-    delete target.dataset.shown;
-    target.replaceChildren(...[
-      fieldTable("What is in it", [...rows(body), ["(its record)", record]]),
-      original ? el("p", { class: "lanes-note" }, "As it was accepted, before it was edited:") : null,
-      original ? fieldTable("Before it was edited", rows(original)) : null,
-    ].filter(Boolean));
-    target.tabIndex = -1;
-    target.focus();
-    refresh();
-  } catch (error) {
-    toast(error.message, "danger");
-  }
+  const found = sure && await withErrorToast(() => change(page.dataset.reveal, { id }));
+  if (!found) return;
+  revealed = true;
+  write("body-note", "shown; recorded in the audit log");
+  const rows = (values) => Object.entries(values).map(([name, value]) => [name, shown(value)]);
+  const target = document.getElementById("body");
+  delete target.dataset.shown;
+  target.replaceChildren(...bodyParts("Content", [...rows(found.body), ["(its record)", found.record]], found.original && rows(found.original)));
+  target.tabIndex = -1;
+  target.focus();
+  refresh();
 });
 
 document.getElementById("cancel")?.addEventListener("click", () => act({
   title: "Cancel this job?",
-  text: "It is taken out of its lane, its content goes, and it is not sent. This cannot be undone.",
+  text: "It is removed from its lane, its content is deleted, and it is not sent. This cannot be undone.",
   confirm: "Cancel the job",
   danger: true,
-}, page.dataset.cancel, { values: { id }, done: (answer) => answer.message, refresh }));
+}, page.dataset.cancel, { values: { id }, refresh }));

@@ -1,7 +1,7 @@
-// The table of lanes. What of it is wanted stands in the address, so that a reload, a bookmark and the way back keep it.
+// The table of lanes. The address holds its filter, order and page, so a reload or a bookmark keeps them.
 
 import { resumeHeld } from "./bulk_resume.js";
-import { act, el, formatTime, number, poll, span, write } from "./live.js";
+import { act, el, formatTime, number, poll, span, updateAddress, write } from "./live.js";
 import { address, bar, fillBar, show, syncRows } from "./rows.js";
 import { brakeLine, drawStops, stopLines } from "./stop_banner.js";
 
@@ -13,12 +13,7 @@ const query = new URLSearchParams(page.dataset.query);
 let last = null;
 
 function updateQuery(changes) {
-  for (const [name, value] of Object.entries(changes)) {
-    if (value === "" || value === null) query.delete(name);
-    else query.set(name, value);
-  }
-  if (!("page" in changes)) query.delete("page");
-  history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
+  updateAddress(query, { page: "", ...changes });
   refresh();
 }
 
@@ -133,25 +128,26 @@ document.getElementById("rows").addEventListener("change", (event) => updateQuer
 document.getElementById("previous").addEventListener("click", () => updateQuery({ page: last.page - 1 }));
 document.getElementById("next").addEventListener("click", () => updateQuery({ page: last.page + 1 }));
 
-const message = (answer) => answer.message;
-document.getElementById("hold-all")?.addEventListener("click", () => act({
+function onClick(id, url, question, seen = () => ({})) {
+  document.getElementById(id)?.addEventListener("click", () =>
+    act(question(last.global_state), url, { values: seen(last.global_state), refresh }));
+}
+
+onClick("hold-all", page.dataset.holdAll, () => ({
   title: "Hold everything?",
-  text: "No lane sends anything more until everything is resumed, lanes to come neither. What is on its way ends. Jobs are accepted and wait, and do not expire meanwhile.",
+  text: "No lane, present or future, sends anything until everything is resumed. Jobs in flight finish. New jobs are accepted and wait; they do not expire during the hold.",
   confirm: "Hold everything",
   danger: true,
-  fields: [{ name: "reason", label: "Why, for whoever looks at it later", required: true, maxlength: 500, autocomplete: "off" }],
-}, page.dataset.holdAll, { done: message, refresh }));
-document.getElementById("resume-all")?.addEventListener("click", () => {
-  const hold = last.global_state.hold;
-  act({
-    title: "Resume everything?",
-    text: `It is held by ${hold.by}: ${hold.reason}. What waited is sent from now on; lanes that are held on their own stay so.`,
-    confirm: "Resume everything",
-  }, page.dataset.resumeAll, { values: { held_at: hold.at }, done: message, refresh });
-});
-document.getElementById("resume-held")?.addEventListener("click", () => resumeHeld(page.dataset.held, page.dataset.resumeHeld, refresh));
-document.getElementById("end-brake")?.addEventListener("click", () => act({
+  fields: [{ name: "reason", label: "Why", required: true, maxlength: 500, autocomplete: "off" }],
+}));
+onClick("resume-all", page.dataset.resumeAll, ({ hold }) => ({
+  title: "Resume everything?",
+  text: `It is held by ${hold.by}: ${hold.reason}. Pending jobs are sent from now on. Lanes with a hold of their own stay held.`,
+  confirm: "Resume everything",
+}), ({ hold }) => ({ held_at: hold.at }));
+onClick("end-brake", page.dataset.endBrake, () => ({
   title: "End the brake of all lanes?",
-  text: "What waits is sent from now on; lanes on their own brake stay so. If the API refuses still, all lanes are on the brake again after the next refusal.",
+  text: "Pending jobs are sent from now on. Lanes on their own brake stay on it. If the API still refuses, all lanes are on the brake again after the next refusal.",
   confirm: "End the brake of all",
-}, page.dataset.endBrake, { values: { since: last.global_state.brake.since }, done: message, refresh }));
+}), ({ brake }) => ({ since: brake.since }));
+document.getElementById("resume-held")?.addEventListener("click", () => resumeHeld(page.dataset.held, page.dataset.resumeHeld, refresh));

@@ -1,7 +1,7 @@
-// What our pages share: data that refresh themselves, a question before each change, and news for people.
+// Shared by all pages: live data, dialogs before changes, notices, formatting.
 
 const EVERY_MS = 2000;
-const PATIENCE_MS = 10000;
+const TIMEOUT_MS = 10000;
 
 /** Make an element: el("td", {class: "number"}, 12, el("b", {}, "x")). Text is text, never HTML. */
 export function el(tag, attributes = {}, ...children) {
@@ -15,18 +15,40 @@ export function el(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Put text where it stands already differently; an unchanged node stays, so nothing flickers or is read out again. */
+/** Set the text of a node or an id, if it differs: an unchanged node does not flicker and is not read out again. */
 export function write(target, text) {
   const node = typeof target === "string" ? document.getElementById(target) : target;
   const shown = String(text);
   if (node && node.textContent !== shown) node.textContent = shown;
 }
 
+/** Replace the children of a node if `values` differ from those of the last call. Returns whether they did. */
+export function redraw(node, values, children) {
+  const shown = JSON.stringify(values);
+  if (node.dataset.shown === shown) return false;
+  node.dataset.shown = shown;
+  node.replaceChildren(...children().filter(Boolean));
+  return true;
+}
+
+/** Set or, if empty, delete parameters of a page's query, and show the query in the address bar. */
+export function updateAddress(query, changes) {
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === "" || value === null) query.delete(name);
+    else query.set(name, value);
+  }
+  window.history.replaceState(null, "", query.size ? `?${query}` : window.location.pathname);
+}
+
 export function number(value, digits = 0) {
   return value.toLocaleString("en", { maximumFractionDigits: digits });
 }
 
-/** A span of time in short words: 0.35 -> "350 ms", 75 -> "1 min 15 s". */
+export function pluralize(count, noun) {
+  return `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** A duration in short words: 0.35 -> "350 ms", 75 -> "1 min 15 s". */
 export function span(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   if (seconds < 0.995) return `${Math.round(seconds * 1000)} ms`;
@@ -43,47 +65,36 @@ function parts(value, size, large, small) {
   return `${number(Math.floor(value / size))} ${large}${rest ? ` ${rest} ${small}` : ""}`;
 }
 
-/** A moment (seconds since the epoch) as this reader's clock has it. */
+/** A time (seconds since the epoch) in the local time zone. */
 export function formatTime(seconds) {
   return new Date(seconds * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
 }
 
-class Failure extends Error {
-  constructor(message, status) {
-    super(message);
-    this.status = status;
-  }
-}
+class Failure extends Error {}
 
-/** Fetch JSON once. Throws an Error that says what went wrong. */
+/** Fetch JSON once. Throws a Failure that says what went wrong. */
 export async function request(url, options = {}) {
   let answer;
   try {
-    answer = await fetch(url, { credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE_MS), ...options });
+    answer = await fetch(url, { credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS), ...options });
   } catch {
-    throw new Failure("The dashboard does not answer", 0);
+    throw new Failure("The dashboard does not answer");
   }
-  const text = await answer.text();
-  let found = null;
-  try {
-    found = JSON.parse(text);
-  } catch {
-    // Told below by its status.
-  }
+  const found = await answer.json().catch(() => null);
   if (answer.ok && found !== null) return found;
-  if (answer.status === 503) throw new Failure("Redis does not answer", 503);
-  if (answer.status === 401) throw new Failure("Logged out: load the page again", 401);
-  throw new Failure((found && found.error) || `The dashboard answered ${answer.status}`, answer.status);
+  if (answer.status === 503) throw new Failure("Redis does not answer");
+  if (answer.status === 401) throw new Failure("Logged out: load the page again");
+  throw new Failure(found?.error || `The dashboard answered ${answer.status}`);
 }
 
 /**
- * Fetch data every two seconds while the tab is visible, and draw them. Says in the page's live status whether they are
- * fresh. `source` is a URL, or a function that returns one. Returns `refresh()`, which does it at once.
+ * Fetch data every two seconds while the tab is visible, and draw them. The page's live status shows whether they are
+ * current. `source` is a URL, or a function that returns one. Returns `refresh()`, which fetches at once.
  */
 export function poll(source, draw) {
   let timer = null;
   let seen = null;
-  let turn = 0;
+  let latest = 0;
   let state = "";
 
   function showStatus(text, good) {
@@ -102,20 +113,20 @@ export function poll(source, draw) {
   }
 
   async function refresh() {
-    const mine = ++turn;
+    const mine = ++latest;
     clearTimeout(timer);
     try {
       const found = await request(typeof source === "function" ? source() : source);
-      if (mine !== turn) return; // A newer question is under way: it has other filters.
+      if (mine !== latest) return; // A newer request is on its way, with other filters.
       draw(found);
       seen = Date.now();
       showStatus("Live", true);
     } catch (error) {
-      if (mine !== turn) return;
+      if (mine !== latest) return;
       if (!(error instanceof Failure)) throw error;
       showStatus(error.message, false);
     } finally {
-      if (mine === turn) {
+      if (mine === latest) {
         showAge();
         if (!document.hidden) timer = setTimeout(refresh, EVERY_MS);
       }
@@ -131,7 +142,7 @@ export function poll(source, draw) {
   return refresh;
 }
 
-/** Send a change, after the question; values go as JSON. Throws an Error that says what was refused. */
+/** POST values as JSON. Throws a Failure that says why the change was refused. */
 export async function change(url, values = {}) {
   const cookie = document.cookie.split("; ").find((pair) => pair.startsWith("_xsrf="));
   return request(url, {
@@ -145,11 +156,10 @@ export async function change(url, values = {}) {
 }
 
 /**
- * Ask before a change: a modal dialog, closed by Escape, which gives the focus back where it was. Resolves to the values
- * of its fields (an empty object without any), or null when the person thought better of it.
+ * Ask before a change, in a modal dialog. Resolves to the values of its fields, or null when it was cancelled.
  *
- * fields: [{name, label, type, value, required, min, max, help}], or with options, [[value, text]], for a list to choose
- * from; more: a node that is shown below the text.
+ * fields: [{name, label, type, value, required, min, max, help}]; with options, [[value, text]], a field is a list.
+ * more: a node that is shown below the text.
  */
 export function ask({ title, text = "", confirm = "Go on", danger = false, fields = [], more = null }) {
   return new Promise((resolve) => {
@@ -160,13 +170,13 @@ export function ask({ title, text = "", confirm = "Go on", danger = false, field
       const input = options
         ? el("select", { class: "form-select", ...own }, ...options.map(([value, shown]) => el("option", { value }, shown)))
         : el("input", { type: "text", class: "form-control", ...own });
-      return el("div", { class: "lanes-field" }, el("label", { for: id, class: "form-label" }, label), input,
+      return el("div", { class: "mt-3" }, el("label", { for: id, class: "form-label" }, label), input,
         help ? el("div", { id: `${id}-help`, class: "form-text" }, help) : null);
     });
     const form = el("form", { method: "dialog" },
-      el("h2", { id: "ask-title", class: "lanes-ask-title" }, title),
+      el("h2", { id: "ask-title", class: "fs-5 fw-bold" }, title),
       text ? el("p", { id: "ask-text" }, text) : null, more, ...inputs,
-      el("div", { class: "lanes-ask-buttons" }, cancel,
+      el("div", { class: "d-flex gap-3 justify-content-end mt-4" }, cancel,
         el("button", { type: "submit", class: `btn ${danger ? "btn-danger" : "btn-primary"}` }, confirm)));
     const dialog = el("dialog", { class: "lanes-ask", "aria-labelledby": "ask-title", "aria-describedby": text ? "ask-text" : null }, form);
     let values = null;
@@ -180,12 +190,12 @@ export function ask({ title, text = "", confirm = "Go on", danger = false, field
     });
     document.body.append(dialog);
     dialog.showModal();
-    // What cannot be undone is not one keystroke away.
+    // A dangerous change needs more than one keystroke.
     (inputs.length ? dialog.querySelector("input") : danger ? cancel : dialog.querySelector("[type=submit]")).focus();
   });
 }
 
-/** Tell people what came of it, in Flower's own corner; `kind` is success or danger. */
+/** Show a notice; `kind` is success or danger. */
 export function toast(text, kind = "success") {
   const bad = kind === "danger";
   const close = el("button", { type: "button", class: "btn-close btn-close-white me-2 m-auto", "aria-label": "Close", "data-bs-dismiss": "toast" });
@@ -196,14 +206,21 @@ export function toast(text, kind = "success") {
   window.bootstrap.Toast.getOrCreateInstance(made, { delay: bad ? 10000 : 5000 }).show();
 }
 
-/** Ask, change, tell, refresh: what a button does. `question` as for `ask`; `done` makes the news from the answer. */
-export async function act(question, url, { values = {}, done, refresh = () => {} }) {
+/** Ask, send the change, show its answer, refresh: what a button does. `question` as for `ask`. */
+export async function act(question, url, { values = {}, refresh }) {
   const given = await ask(question);
   if (given === null) return;
+  const done = await withErrorToast(() => change(url, { ...values, ...given }));
+  if (done) toast(done.message);
+  refresh();
+}
+
+/** Do it; show an error as a notice and return null. */
+export async function withErrorToast(work) {
   try {
-    toast(done(await change(url, { ...values, ...given })));
+    return await work();
   } catch (error) {
     toast(error.message, "danger");
+    return null;
   }
-  refresh();
 }

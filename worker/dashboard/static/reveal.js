@@ -1,7 +1,7 @@
-// Shows the body of a job when asked for: a button with data-reveal (the address), data-id, and aria-controls (the list).
-import { change, toast } from "./live.js";
+// Shows the body of a job: a button with data-reveal (the address), data-id, and aria-controls (the list).
+import { change, withErrorToast } from "./live.js";
 
-/** A value as text; what would not show, or would turn the direction of writing, is escaped. */
+/** A value as text. Characters that are invisible or change the writing direction are escaped. */
 export function shown(value) {
   const text = typeof value === "string" ? value : JSON.stringify(value);
   return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (hidden) => `\\u{${hidden.codePointAt(0).toString(16)}}`);
@@ -18,21 +18,17 @@ function fill(list, body, original) {
   }
 }
 
-// A button is enabled once a click on it is heard.
 for (const button of document.querySelectorAll("button[data-reveal]")) {
   button.disabled = false;
   button.addEventListener("click", async () => {
     const list = document.getElementById(button.getAttribute("aria-controls"));
     button.disabled = true;
-    try {
-      const { body, original } = await change(button.dataset.reveal, { id: button.dataset.id });
-      fill(list, body, original);
-      button.hidden = true;
-      list.tabIndex = -1;
-      list.focus({ preventScroll: true });
-    } catch (error) {
-      button.disabled = false;
-      toast(error.message, "danger");
-    }
+    const found = await withErrorToast(() => change(button.dataset.reveal, { id: button.dataset.id }));
+    button.disabled = false;
+    if (!found) return;
+    fill(list, found.body, found.original);
+    button.hidden = true;
+    list.tabIndex = -1;
+    list.focus({ preventScroll: true });
   });
 }

@@ -1,10 +1,10 @@
-// Rows of tables that refresh themselves.
+// Rows of live tables.
 
 import { el, number, write } from "./live.js";
 
 /**
- * Make the rows of a table what the items say. A row that was there stays the node that it is, so focus, scroll and a
- * selection stay, too. `key` names an item; `make` builds its row, `fill` writes into it.
+ * Show the items as the rows of a table. Rows that are already there keep their nodes, so focus, scroll and selection
+ * stay. `key` identifies an item; `make` builds its row, `fill` writes into it.
  */
 export function syncRows(body, items, key, make, fill) {
   const focused = document.activeElement;
@@ -26,21 +26,21 @@ export function syncRows(body, items, key, make, fill) {
     if (row === place) place = place.nextElementSibling;
     else body.insertBefore(row, place);
   }
-  // A row that moved has lost the focus on the way.
+  // A row that was moved has lost the focus.
   if (focused !== document.activeElement && body.contains(focused)) focused.focus({ preventScroll: true });
 }
 
-/** An address of a page of ours: `pattern` is one with the word NAME where the name belongs. */
+/** The address of a page; `pattern` has the word NAME in place of the name. */
 export function address(pattern, name) {
   return pattern.replace("NAME", encodeURIComponent(name));
 }
 
-/** The address of a job; one whose name a browser would take for a way through folders goes by its query. */
+/** The address of a job. An id of dots, which a browser would take for a folder, goes into the query. */
 export function jobAddress(pattern, id) {
   return /^\.{1,2}$/.test(id) ? pattern.replace("/NAME", `?id=${encodeURIComponent(id)}`) : address(pattern, id);
 }
 
-/** A bar of how much of a budget is used, with its numbers beside it; fill it with `fillBar`. */
+/** A bar for how much of a limit is used, with its numbers; filled by `fillBar`. */
 export function bar(label) {
   const text = el("span", { class: "lanes-bar-text" });
   return el("div", { class: "lanes-bar" },
@@ -64,6 +64,6 @@ function short(value) {
 }
 
 /** Show or hide an element. */
-export function show(node, so) {
-  if (node.hidden === so) node.hidden = !so;
+export function show(node, visible) {
+  node.hidden = !visible;
 }

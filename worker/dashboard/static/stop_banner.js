@@ -1,35 +1,34 @@
-// What stops lanes, in lines at the head of a page.
+// What stops lanes: lines at the top of a page.
 
-import { el, formatTime, number, span } from "./live.js";
+import { el, formatTime, pluralize, redraw, span } from "./live.js";
 
-/** The lines that tell of it: [kind, text]. */
-export function stopLines(global_state) {
+const nextProbe = (seconds) => (seconds ? `, the next in ${span(seconds)}` : "");
+
+/** The lines for a global hold, an outage and a global brake, each as [kind, text]. */
+export function stopLines({ hold, outage, brake }) {
   const lines = [];
-  if (global_state.hold) lines.push(["danger", `Everything is held since ${formatTime(global_state.hold.at)} by ${global_state.hold.by}: ${global_state.hold.reason}`]);
-  if (global_state.outage) {
-    const { since, room, next_probe_in: next } = global_state.outage;
-    const how = room === 1 ? `all lanes pause, single probes go out${next ? `, the next in ${span(next)}` : ""}` : `it ends, ${room} requests at a time`;
+  if (hold) lines.push(["danger", `Everything is held since ${formatTime(hold.at)} by ${hold.by}: ${hold.reason}`]);
+  if (outage) {
+    const { since, half_open_limit: limit, next_probe_in: next } = outage;
+    const how = limit === 1 ? `all lanes pause, single probes are sent${nextProbe(next)}` : `ending, ${limit} requests at a time`;
     lines.push(["danger", `Outage of the API since ${formatTime(since)}: ${how}`]);
   }
-  if (global_state.brake) {
-    const { since, status, next_probe_in: next } = global_state.brake;
-    const how = `several were refused with status ${status}, and nothing is delivered; single probes go out${next ? `, the next in ${span(next)}` : ""}`;
+  if (brake) {
+    const { since, status, next_probe_in: next } = brake;
+    const how = `several were refused with status ${status}, and nothing is delivered; single probes are sent${nextProbe(next)}`;
     lines.push(["danger", `All lanes are on the brake since ${formatTime(since)}: ${how}`]);
   }
   return lines;
 }
 
-/** What a lane on the brake says of itself. */
+/** The state of a lane on the brake. */
 export function brakeLine({ refusals, status, next_probe_in: next }) {
-  const many = `${number(refusals)} refusal${refusals === 1 ? "" : "s"} in a row, the last with status ${status}`;
-  return `${many}; single probes go out, the next ${next < 1 ? "now" : `in ${span(next)}`}`;
+  const when = next < 1 ? "now" : `in ${span(next)}`;
+  return `${pluralize(refusals, "refusal")} in a row, the last with status ${status}; single probes are sent, the next ${when}`;
 }
 
-/** Show lines in the page's region for them; what stands there already is not read out again. */
+/** Show the lines in the page's region; unchanged lines are not read out again. */
 export function drawStops(lines) {
-  const region = document.getElementById("stops");
-  const text = lines.map((line) => line[1]).join("\n");
-  if (region.dataset.shown === text) return;
-  region.dataset.shown = text;
-  region.replaceChildren(...lines.map(([kind, line]) => el("p", { class: `lanes-stop lanes-stop-${kind}` }, line)));
+  redraw(document.getElementById("stops"), lines.map((line) => line[1]), () =>
+    lines.map(([kind, line]) => el("p", { class: `lanes-stop lanes-stop-${kind}` }, line)));
 }

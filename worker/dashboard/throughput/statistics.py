@@ -1,4 +1,4 @@
-"""The figures of the throughput page, made of what the lanes and the series say; nothing here asks Redis."""
+"""The figures of the throughput page, from lanes and series. Pure functions."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -19,11 +19,10 @@ CURRENT_STEPS, RECENT_SECONDS = 3, 300
 def backlog(
     lanes: Sequence[Lane], global_state: GlobalState, hour: Series, settings: RateLimitSettings
 ) -> dict[str, Any]:
-    """Return how much waits, and how long it takes at the present pace if nothing more comes.
+    """Return the size of the backlog, and the time to deliver it at the current rate if no more jobs come.
 
-    No lane goes faster than its windows allow, so the longest lane may take longer than all together. `seconds` is None
-    when nothing moves. Jobs of held lanes (`held`) wait for a person, those of lanes on the brake (`braked`) until the
-    API takes one; neither for the pace.
+    A lane is no faster than its rate window allows, so the longest lane may take longer than the total rate suggests.
+    `seconds` is None when nothing moves. Jobs of `held` and `braked` lanes are counted separately.
     """
     open_lanes = [lane for lane in lanes if lane.hold is None and global_state.hold is None]
     moving = [lane for lane in open_lanes if lane.brake is None]
@@ -47,47 +46,44 @@ def backlog(
 
 
 def oldest(lanes: Iterable[Lane]) -> dict[str, Any] | None:
-    """Return for how long the oldest job waits that could have been sent, and where, but for lanes that are stopped."""
-    going = [lane for lane in lanes if lane.hold is None and lane.brake is None]
-    waiting = [(lane.oldest, lane.location_id) for lane in going if lane.oldest is not None]
-    if not waiting:
+    """Return the age and the lane of the oldest due job, without lanes that are held or on the brake."""
+    moving = [lane for lane in lanes if lane.hold is None and lane.brake is None]
+    due = [(lane.oldest, lane.location_id) for lane in moving if lane.oldest is not None]
+    if not due:
         return None
-    seconds, location_id = max(waiting)
+    seconds, location_id = max(due)
     return {"seconds": seconds, "location_id": location_id}
 
 
 def held(lanes: Iterable[Lane]) -> dict[str, Any] | None:
-    """Return how many lanes are held, and which one for the longest; None when none is."""
-    found = [(lane.held_at or 0.0, lane.location_id) for lane in lanes if lane.hold is not None]
-    if not found:
-        return None
-    since, location_id = min(found)
-    return {"lanes": len(found), "since": since, "location_id": location_id}
+    """Return the number of held lanes and the one held longest, None if no lane is held."""
+    return _longest([(lane.held_at or 0.0, lane.location_id) for lane in lanes if lane.hold is not None])
 
 
 def braked(lanes: Iterable[Lane]) -> dict[str, Any] | None:
-    """Return how many lanes are on the brake, and which one for the longest; None when none is."""
-    found = [(lane.brake.since, lane.location_id) for lane in lanes if lane.brake is not None]
-    if not found:
-        return None
-    since, location_id = min(found)
-    return {"lanes": len(found), "since": since, "location_id": location_id}
+    """Return the number of lanes on the brake and the one braked longest, None if no lane is."""
+    return _longest([(lane.brake.since, lane.location_id) for lane in lanes if lane.brake is not None])
+
+
+def _longest(stopped: list[tuple[float, str]]) -> dict[str, Any] | None:
+    since, location_id = min(stopped, default=(0.0, ""))
+    return {"lanes": len(stopped), "since": since, "location_id": location_id} if stopped else None
 
 
 def current_rate(hour: Series, event: str) -> float:
-    """Return how many there were a second lately: over the step that is going on, so far, and the two before it."""
+    """Return the current rate per second: over the unfinished step and the two before it."""
     steps = hour.points[-CURRENT_STEPS:]
     seconds = hour.now - steps[0].at if steps else 0.0
     return sum(point.counts[event] for point in steps) / seconds if seconds else 0.0
 
 
 def rates(hour: Series) -> dict[str, float]:
-    """Return how many there were of each kind a second lately."""
+    """Return the current rate of each charted event."""
     return {event: current_rate(hour, event) for event in CHARTED}
 
 
 def latency(hour: Series) -> dict[str, Any]:
-    """Return p50, p95 and p99 in seconds, of the last five minutes and of the hour."""
+    """Return p50, p95 and p99 in seconds, for the last five minutes and the last hour."""
     recent = hour.last(RECENT_SECONDS)
     return {
         "waits": _quantiles(add_up(point.waits for point in recent), hour.waits),
@@ -103,7 +99,7 @@ def _quantiles(recent: Histogram, hour: Histogram) -> dict[str, Any]:
 
 
 def chart(series: Series) -> dict[str, Any]:
-    """Return the complete steps as columns: when each began, and what there was of each kind a second."""
+    """Return the complete steps as columns: their starts, and the rate of each event."""
     steps = series.points[:-1]
     return {
         "step": series.step,
@@ -113,9 +109,9 @@ def chart(series: Series) -> dict[str, Any]:
 
 
 def worker_usage(workers: Sequence[LiveWorker], in_flight: int, threads: int) -> dict[str, Any]:
-    """Return how many workers are alive, how many jobs they can send at once, and how many of these hands are busy.
+    """Return how many workers are alive, how many jobs they can send at once, and how busy they are.
 
-    `busy` is None while a worker has not told about its pool.
+    `busy` is None until every worker has reported its pool.
     """
     known = [worker.capacity(threads) for worker in workers]
     capacity = sum(each for each in known if each is not None)

@@ -1,10 +1,9 @@
-"""Throughput: how fast, how full, how late."""
+"""The throughput page."""
 
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from tornado.web import url
 
@@ -20,9 +19,9 @@ HOUR_TTL_SECONDS, DAY_TTL_SECONDS = 1.5, 30.0
 
 
 class CachedSeries:
-    """A series, read again when it is older than so many seconds: Redis is asked once for all who look. Thread-safe.
+    """A series that is read again when it is older than `seconds`, once for all requests. Thread-safe.
 
-    Where Redis is silent, whoever waited behind the one who asked gets his answer, and does not wait anew.
+    Requests that wait for a failing read get its error and do not try again.
     """
 
     def __init__(self, read: Callable[[LaneStore], Series], seconds: float) -> None:
@@ -32,10 +31,10 @@ class CachedSeries:
         self._known: dict[LaneStore, tuple[float, Series | LanesError]] = {}
 
     def of(self, store: LaneStore) -> Series:
-        """Return the series of this store.
+        """Return the series of a store.
 
         Raises:
-            LanesError: Redis is away.
+            LanesError: Redis is unavailable.
         """
         came_at = time.monotonic()
         with self._lock:
@@ -45,7 +44,7 @@ class CachedSeries:
                 found = self._read_or_error(store)
                 self._known[store] = (time.monotonic(), found)
         if isinstance(found, LanesError):
-            raise type(found)(*found.args)  # another each time: one would collect tracebacks
+            raise type(found)(*found.args)  # a new one each time: the same one would collect tracebacks
         return found
 
     def _read_or_error(self, store: LaneStore) -> Series | LanesError:
@@ -55,22 +54,12 @@ class CachedSeries:
             return error
 
 
-@dataclass(frozen=True, slots=True)
-class LatencyRow:
-    """A row of the latency table."""
-
-    name: str
-    title: str
-
-
 class ThroughputPage(Page):
     """The page."""
 
-    LATENCY_ROWS: ClassVar = (LatencyRow("waits", "Enqueue to delivery"), LatencyRow("answers", "Answer of the API"))
-
     def get(self) -> None:
-        """Show it."""
-        self.show("throughput.html", active="throughput", latency_rows=self.LATENCY_ROWS, settings=self.lanes_settings)
+        """Show the page; its numbers come as data."""
+        self.show("throughput.html", active="throughput")
 
 
 class ThroughputData(Page):
@@ -80,7 +69,7 @@ class ThroughputData(Page):
     DAY = CachedSeries(last_day, DAY_TTL_SECONDS)
 
     async def get(self) -> None:
-        """Answer them."""
+        """Send them."""
         workers = self.dashboard.live_workers()
         self.send_json(await self.run_in_thread(self._numbers, workers))
 

@@ -62,7 +62,7 @@ def test_a_dashboard_killed_in_a_bulk_replay_leaves_whole_dead_letters_and_the_a
     assert list(check_consistency(site.store)) == []
     asked = audit_log.read(site.store)[-1]
     assert (asked.what, asked.on) == ("replay", "dead letters with reason refused")
-    assert asked.detail.startswith("6,000 that died until ")
+    assert asked.detail.startswith("6,000 that failed until ")
 
 
 def test_an_export_that_breaks_off_does_not_look_whole(site: Site) -> None:

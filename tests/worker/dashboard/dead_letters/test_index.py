@@ -209,7 +209,7 @@ def test_a_request_starts_it_and_it_refreshes_while_requested(store: LaneStore) 
     store.purge("job000004", 60)
     until(lambda: index.current(wait=0).total == 98, "a purge that nobody told of")
     names = [thread.name for thread in threading.enumerate()]
-    assert names.count("letter-index") == 1
+    assert names.count("dead_letter_index") == 1
 
 
 def test_an_unexpected_error_is_shown_counted_and_does_not_end_it(
@@ -227,7 +227,7 @@ def test_an_unexpected_error_is_shown_counted_and_does_not_end_it(
     store.purge("job000003", 60)
     until(lambda: (known := index.current()).failure is None and known.complete and known.total == 9, "its return")
     assert agrees(index, store)
-    assert index._supervisor.failures.counts["letter-index"] > 0
+    assert index._supervisor.failures.counts["dead_letter_index"] > 0
 
 
 def test_without_requests_it_stops_and_it_starts_again(store: LaneStore, monkeypatch: pytest.MonkeyPatch) -> None:

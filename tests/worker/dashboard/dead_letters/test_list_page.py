@@ -173,7 +173,7 @@ def test_a_replay_shows_first_what_it_would_overwrite(site: Site, open_page: Ope
     assert site.store.counts()["pending"] == 2
     reported = entries(site)
     assert [each[:3] for each in reported] == [("ana", "replay", "job000001, job000002, job000004")] * 2
-    assert reported[0][3].startswith("2 that died until ")
+    assert reported[0][3].startswith("2 that failed until ")
     assert reported[1][3] == "ended: replayed 2, refused 1"
     pick(page, "job000001")
     page.get_by_role("button", name="Replay…").click()
@@ -207,7 +207,7 @@ def test_rows_stay_during_a_selection_and_new_ones_are_announced(site: Site, ope
     expect(page.locator("#news")).to_be_visible()
     assert "job000004" in ids(page)
     expect(page.locator("#picked")).to_have_text("1 chosen")
-    page.get_by_role("button", name="Show them as they are now").click()
+    page.get_by_role("button", name="Show the current list").click()
     expect(page.locator(".dead-letters-pick input[value=job000004]")).to_have_count(0)
     expect(page.locator("#news")).to_be_hidden()
     expect(page.locator("#picked")).to_have_text("None chosen")
@@ -335,7 +335,7 @@ POSTS: dict[str, dict[str, object]] = {
         ({"verb": "replay", "query": {"status": "x"}}, 400, "status: must be a number"),
         ({"verb": "replay", "query": {"status": 1}}, 400, "ids: must be a list"),
         ({"verb": "burn", "ids": ["x"]}, 400, "verb: must be replay or purge"),
-        ({"of": "nothing"}, 409, "do that first"),
+        ({"of": "nothing"}, 409, "do a dry run first"),
     ],
 )
 def test_a_wrong_request_is_reported(made: Site, values: dict[str, object], status: int, reported: str) -> None:

@@ -71,7 +71,7 @@ def test_a_replay_of_what_the_api_may_have_warns(site: Site, open_page: OpenPage
     expect(page.get_by_text("The API may have it already: no answer confirmed it.")).to_be_visible()
     page.get_by_role("button", name="Replay").click()
     expect(dialog(page)).to_contain_text(
-        "1 of them is unconfirmed: the API may have it already, and a replay sends it once more."
+        "1 of them is unconfirmed: the API may have it already, and a replay sends it again."
     )
     axe(page)
     dialog(page).get_by_role("button", name="Replay").click()
@@ -126,7 +126,7 @@ def test_purge_and_replay_from_its_page(site: Site, open_page: OpenPage) -> None
     page.wait_for_url("**/job/job000001")
     assert state_of(site, "job000001") == "pending"
     answer = requests.get(f"{site.url}/dead-letter/nobody", auth=AUTH, timeout=30)
-    assert (answer.status_code, "no job nobody" in answer.text) == (404, True)
+    assert (answer.status_code, "no such job" in answer.text) == (404, True)
 
 
 def test_an_edit_by_fields_is_checked_shown_as_a_difference_and_sent_in_one_go(site: Site, open_page: OpenPage) -> None:
@@ -178,7 +178,7 @@ def test_an_edit_as_json_keeps_the_original_and_shows_it(site: Site, open_page: 
     expect(page.locator("#problems")).to_contain_text("is not JSON")
     page.locator("#text").fill(json.dumps({**body_of(site), "contactId": "other"}))
     page.get_by_role("button", name="Save…").click()
-    expect(page.locator("#problems")).to_contain_text("contactId: must stay")
+    expect(page.locator("#problems")).to_contain_text("contactId: must not change")
     page.locator("#text").fill(json.dumps({**body_of(site), "name": "Two\nlines"}))
     page.get_by_role("button", name="Save…").click()
     dialog(page).get_by_role("button", name="Save").click()
@@ -210,7 +210,7 @@ def test_of_two_people_who_edit_the_same_dead_letter_the_second_is_warned(site: 
     dialog(first).get_by_role("button", name="Save").click()
     first.wait_for_url("**/dead-letter/job000000")
     dialog(second).get_by_role("button", name="Save").click()
-    expect(second.locator(".toast")).to_contain_text("somebody else changed this letter meanwhile")
+    expect(second.locator(".toast")).to_contain_text("the dead letter was changed meanwhile")
     assert body_of(site)["name"] == "First"
     assert [each[1] for each in entries(site)] == ["reveal", "reveal", "edit"]
 
@@ -220,7 +220,7 @@ def test_a_job_that_is_no_longer_dead_is_reported(site: Site, open_page: OpenPag
     page.locator("#cell-name").fill("Late")
     site.store.replay("job000000")
     page.get_by_role("button", name="Save…").click()
-    expect(page.locator(".toast")).to_contain_text("job000000 is no dead letter: it is pending")
+    expect(page.locator(".toast")).to_contain_text("job000000 is not a dead letter: it is pending")
     assert body_of(site)["name"] == SECRET
     answer = requests.get(f"{site.url}/dead-letter/job000000/edit", auth=AUTH, timeout=30)
     assert answer.status_code == 409
@@ -233,14 +233,14 @@ def test_a_replay_that_is_refused_after_the_edit_says_so(site: Site, open_page: 
     dialog(page).wait_for()
     deliver_newer(site.store, 0)
     dialog(page).get_by_role("button", name="Save and replay").click()
-    expect(dialog(page)).to_contain_text("Saved, but not sent again")
+    expect(dialog(page)).to_contain_text("Saved, but not replayed")
     expect(dialog(page)).to_contain_text("superseded by newer000000")
     dialog(page).get_by_role("button", name="Close").click()
     page.wait_for_url("**/dead-letter/job000000")
     assert (body_of(site)["name"], state_of(site)) == ("Mended", "dead")
     page = open_edit(open_page, site)
     page.get_by_role("button", name="Save and replay…").click()
-    dialog(page).get_by_label("as the last word").check()
+    dialog(page).get_by_label("Overwrite newer data").check()
     dialog(page).get_by_role("button", name="Save and replay").click()
     until(lambda: state_of(site) == "pending", "the replay")
 

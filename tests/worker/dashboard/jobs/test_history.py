@@ -54,7 +54,7 @@ def lines(*reported: HistoryEvent) -> list[str]:
             HistorySources(job(("retry", 101, 102), ("delivered", 109, 110), state=State.DELIVERED, ended_at=110)),
             [
                 "100 accepted",
-                "101 attempt 1: failed, for a reason that may pass [1]",
+                "101 attempt 1: failed with a transient error [1]",
                 "102 backoff [7]",
                 "109 attempt 2: delivered [1]",
                 "110 delivered, after [10]",
@@ -66,11 +66,11 @@ def lines(*reported: HistoryEvent) -> list[str]:
             ),
             [
                 "100 accepted",
-                "101 attempt 1: throttled: the API said 429, no attempt is spent [1]",
-                "102 waited for its lane, which paused [10]",
+                "101 attempt 1: throttled: the API answered 429, no attempt is spent [1]",
+                "102 waited: its lane paused [10]",
                 "112 attempt 2: sent again with another token, no attempt is spent [1]",
                 "113 attempt 3: lost: the lease ended without a report, the job was taken back [37]",
-                "150 attempt 4: failed, for a reason that may pass [1]",
+                "150 attempt 4: failed with a transient error [1]",
             ],
         ),
         (
@@ -83,16 +83,16 @@ def lines(*reported: HistoryEvent) -> list[str]:
         ),
         (
             HistorySources(job(state=State.EXPIRED, reason="expired", ended_at=160)),
-            ["100 accepted", "160 expired: its time was over before it was sent, after [60]"],
+            ["100 accepted", "160 expired before it was sent, after [60]"],
         ),
         (HistorySources(job(state=State.CANCELLED, ended_at=101)), ["100 accepted", "101 cancelled, after [1]"]),
         (
             HistorySources(job(("refused", 101, 102), state=State.CANCELLED, reason="purged", ended_at=200)),
-            ["100 accepted", "101 attempt 1: refused by the API [1]", "200 given up by hand, after [100]"],
+            ["100 accepted", "101 attempt 1: refused by the API [1]", "200 purged, after [100]"],
         ),
         (
             HistorySources(job(state=State.PENDING, merged_into="job0")),
-            ["100 accepted", "100 merged into a job that delivers it too:"],
+            ["100 accepted", "100 merged into the job that delivers it:"],
         ),
         (HistorySources(NEW, merged_count=1), ["100 accepted", "100 another job was merged into it"]),
         (HistorySources(NEW, merged_count=3), ["100 accepted", "100 3 other jobs were merged into it"]),
@@ -104,7 +104,7 @@ def lines(*reported: HistoryEvent) -> list[str]:
                 "100 accepted",
                 "101 attempt 1: refused by the API [1]",
                 "102 waited [198]",
-                "102 sent again by hand",
+                "102 replayed",
                 "300 attempt 2: delivered [1]",
                 "301 delivered, after [201]",
             ],
@@ -122,9 +122,9 @@ def lines(*reported: HistoryEvent) -> list[str]:
             [
                 "100 accepted",
                 "101 attempt 1: refused by the API [1]",
-                "140 its body was looked at",
+                "140 its body was revealed",
                 "150 its body was edited",
-                "160 sent again by hand",
+                "160 replayed",
             ],
         ),
         (
@@ -171,7 +171,7 @@ def test_what_the_api_said_stands_beside_the_attempt() -> None:
 def test_an_event_without_a_time_says_so() -> None:
     dead = job(("refused", 101, 102), ("refused", 300, 301), state=State.DEAD, reason="refused", ended_at=301)
     events = history_of(HistorySources(dead, replayed=True))
-    assert [event.words for event in events if not event.dated] == ["sent again by hand"]
+    assert [event.words for event in events if not event.dated] == ["replayed"]
     assert next(event.at for event in events if not event.dated) == 102
 
 
@@ -182,5 +182,5 @@ def test_who_did_it_and_how_late_the_event_was() -> None:
             audit_entries=(AuditLogEntry("1", 5e9, "ada", "cancel", "job1", "why"),),
         )
     )
-    assert events[0].facts == (("service", "crm"), ("of an event", "1.5 s before"))
+    assert events[0].facts == (("service", "crm"), ("event time", "1.5 s before"))
     assert events[1].facts == (("by", "ada"), ("note", "why"))

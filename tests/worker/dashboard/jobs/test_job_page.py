@@ -51,7 +51,7 @@ def test_the_history_of_a_job_that_failed_and_waits(site: Site, open_page: OpenP
     events = page.locator("#history li")
     expect(events).to_have_count(3)
     expect(events.nth(0)).to_contain_text("accepted")
-    expect(events.nth(1)).to_contain_text("attempt 1: failed, for a reason that may pass 250 ms")
+    expect(events.nth(1)).to_contain_text("attempt 1: failed with a transient error 250 ms")
     for text in ("502", "trace-502", "w@host"):
         expect(events.nth(1)).to_contain_text(text)
     expect(events.nth(2)).to_contain_text("waits for its backoff to end")
@@ -86,7 +86,7 @@ def test_in_flight_then_delivered_while_the_page_is_open(site: Site, open_page: 
     expect(page.locator("#history li").last).to_contain_text("delivered, after")
     expect(page.locator("#options")).to_contain_text("opp-9")
     expect(page.locator("#body-none")).to_be_visible()
-    expect(page.get_by_role("button", name="Show what is in it")).to_be_hidden()
+    expect(page.get_by_role("button", name="Show content")).to_be_hidden()
 
 
 def test_its_body_is_masked_until_revealed_and_that_is_in_the_audit_log(site: Site, open_page: OpenPage) -> None:
@@ -97,17 +97,17 @@ def test_its_body_is_masked_until_revealed_and_that_is_in_the_audit_log(site: Si
     answer = requests.get(f"{site.url}/jobs/data", params={"id": job_id}, timeout=10)
     assert {"name": "name", "kind": "text"} in answer.json()["fields"]
     assert SECRET not in answer.text + page.content()
-    page.get_by_role("button", name="Show what is in it").press("Enter")
+    page.get_by_role("button", name="Show content").press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     assert not [entry for entry in audit_log.read(site.store, 9) if entry.what == "reveal"]
-    page.get_by_role("button", name="Show what is in it").press("Enter")
+    page.get_by_role("button", name="Show content").press("Enter")
     page.keyboard.press("Enter")
     expect(page.locator("#body")).to_contain_text(SECRET)
     assert page.evaluate("document.activeElement.id") == "body"
     entry = audit_log.read(site.store, 1)[0]
     assert (entry.who, entry.what, entry.on) == ("local", "reveal", job_id)
-    expect(page.locator("#history")).to_contain_text("its body was looked at")
+    expect(page.locator("#history")).to_contain_text("its body was revealed")
     expect(page.locator("#body")).to_contain_text(SECRET)
     axe(page)
 
@@ -116,7 +116,7 @@ def test_merged_jobs_link_to_each_other(site: Site, open_page: OpenPage) -> None
     first = enqueue_pending(site, "merge", merge=True)
     second = enqueue_pending(site, "merge", merge=True)
     page = show(site, open_page, second)
-    expect(page.locator("#history")).to_contain_text(f"merged into a job that delivers it too: {first}")
+    expect(page.locator("#history")).to_contain_text(f"merged into the job that delivers it: {first}")
     expect(page.get_by_role("button", name="Cancel this job")).to_be_hidden()
     page.goto(f"{site.url}/job/{first}")
     expect(page.locator("#history")).to_contain_text("another job was merged into it")
@@ -136,7 +136,7 @@ def test_cancel_asks_first(site: Site, open_page: OpenPage) -> None:
     page.get_by_role("button", name="Cancel this job").press("Enter")
     page.get_by_role("dialog").get_by_role("button", name="Cancel the job").press("Enter")
     expect(page.locator("#state")).to_have_text("cancelled")
-    expect(page.locator("#history")).to_contain_text("taken back")
+    expect(page.locator("#history")).to_contain_text("cancelled by hand")
     assert (audit_log.read(site.store, 1)[0].what, audit_log.read(site.store, 1)[0].on) == ("cancel", job_id)
 
 

@@ -86,7 +86,7 @@ def test_they_are_shown_before_they_are_resumed(site: Site, open_page: OpenPage)
     page.get_by_role("dialog").get_by_role("button", name="Preview").click()
     dialog = page.get_by_role("dialog", name="Resume 1 lane?")
     expect(dialog).to_contain_text("These holds end: 1 by ada.")
-    expect(dialog).to_contain_text("1 lane held for another cause as well is left as it is.")
+    expect(dialog).to_contain_text("1 lane with another cause as well stays held.")
     expect(dialog.get_by_role("listitem")).to_have_text(["ada-1: held by ada: wrong <PRICES>"])
     axe(page)
     page.keyboard.press("Escape")
@@ -95,7 +95,7 @@ def test_they_are_shown_before_they_are_resumed(site: Site, open_page: OpenPage)
     page.get_by_label("Part of the reason").fill("<PRICES>")
     page.get_by_role("button", name="Preview").click()
     page.get_by_role("dialog").get_by_role("button", name="Resume 1 lane").click()
-    expect(page.locator("#toast-container")).to_contain_text("1 lane goes on.")
+    expect(page.locator("#toast-container")).to_contain_text("1 lane is resumed.")
     assert held(site).keys() == {"ada-2", "bob", "both", "token"}
     [entry] = audit_log.read(site.store)
     assert (entry.who, entry.what, entry.on, entry.detail) == ("local", "resume", "ada-1", "was held by ada")
@@ -110,7 +110,7 @@ def test_a_hold_that_is_set_after_the_preview_stays(site: Site, open_page: OpenP
     site.store.hold("ada-1", "the second reason", "bob")
     dialog.get_by_role("button", name="Resume 3 lanes").click()
     expect(page.locator("#toast-container")).to_contain_text(
-        "2 lanes go on. Stopped again meanwhile, and left as they are: ada-1, held by bob: the second reason."
+        "2 lanes are resumed. Stopped again meanwhile, so not resumed: ada-1, held by bob: the second reason."
     )
     assert held(site).keys() == {"ada-1", "bob", "token"}
 
@@ -128,7 +128,7 @@ def test_lanes_on_the_brake_are_resumed_together(site: Site, open_page: OpenPage
         ["braked: on the brake after 2 refusals in a row, the last with status 403"]
     )
     dialog.get_by_role("button", name="Resume 1 lane").click()
-    expect(page.locator("#toast-container")).to_contain_text("1 lane goes on.")
+    expect(page.locator("#toast-container")).to_contain_text("1 lane is resumed.")
     assert site.store.read_lanes(["braked"])[0].brake is None
     assert len(held(site)) == 5
 
@@ -138,7 +138,7 @@ def test_both_causes_are_shown_and_resuming_says_so(site: Site, open_page: OpenP
     expect(page.locator("#stops")).to_contain_text("by ada: wrong prices; authorization: Invalid JWT")
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("dialog")).to_contain_text("Its token was not accepted.")
-    expect(page.get_by_role("dialog")).to_contain_text("lanes token set both) takes that cause away")
+    expect(page.get_by_role("dialog")).to_contain_text("lanes token set both) removes that cause")
     table = open_page(f"{site.url}/lanes").page
     expect(table.locator("#lanes-table tbody")).to_contain_text("ada: wrong prices; authorization: Invalid JWT")
 

@@ -81,7 +81,7 @@ def test_deliveries_and_requests_are_those_that_the_sandbox_counted(site: Site) 
     for lane in found["lanes"]:
         requests_ = summary["locations"].get(lane["location"], {"requests": 0})["requests"]
         stories = [story for story in histories_of(site, lane["location"]) if story["job"]["merged_into"] is None]
-        words = [event["words"] for story in stories for event in story["story"]]
+        words = [event["words"] for story in stories for event in story["history"]]
         assert sum(word.startswith("attempt ") for word in words) == requests_
         # Answers that overtake each other tell of more than ours so far: the day is never under its count.
         assert lane["day"]["used"] >= requests_
@@ -92,16 +92,16 @@ def test_every_job_has_its_history(site: Site) -> None:
     for story in histories_of(site):
         job = site.store.job(story["job"]["id"])
         assert job is not None
-        words = [event["words"] for event in story["story"]]
+        words = [event["words"] for event in story["history"]]
         assert words[0] == "accepted"
         assert sum(word.startswith("attempt ") for word in words) == len(job.attempts)
         assert bool(story["waits"]) == (job.state.value == "pending")
         kinds |= {word.split(":")[word.startswith("attempt")].strip() for word in words}
         for attempt in job.attempts:
-            assert any(["trace id", attempt.detail["trace_id"]] in event["facts"] for event in story["story"])
-    assert {"accepted", "delivered", "refused by the API", "failed, for a reason that may pass", "backoff"} <= kinds
+            assert any(["trace id", attempt.detail["trace_id"]] in event["facts"] for event in story["history"])
+    assert {"accepted", "delivered", "refused by the API", "failed with a transient error", "backoff"} <= kinds
     assert {"throttled", "refused", "a dead letter, after", "cancelled, after"} <= kinds
-    assert "merged into a job that delivers it too" in kinds
+    assert "merged into the job that delivers it" in kinds
 
 
 def test_the_job_and_the_task_of_flower_link_to_each_other(site: Site, open_page: OpenPage) -> None:

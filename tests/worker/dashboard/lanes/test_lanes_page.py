@@ -138,7 +138,7 @@ def test_a_hold_that_is_another_one_by_now_is_not_ended(site: Site, open_page: O
     expect(page.get_by_role("dialog")).to_contain_text("the first")
     site.store.hold_all("the second", "grace")
     page.get_by_role("dialog").get_by_role("button", name="Resume everything").click()
-    expect(page.locator("#toast-container")).to_contain_text("grace has held everything anew: the second")
+    expect(page.locator("#toast-container")).to_contain_text("grace has held everything again: the second")
     assert site.store.global_state().hold == "the second"
     site.store.resume_all()
 

@@ -177,7 +177,7 @@ def test_below_a_prefix_behind_a_password_everything_works(behind_password: Prot
     page.keyboard.press("Enter")
     expect(page.locator("#stops")).to_have_text("")
     page.get_by_role("link", name=behind_password.job_id).click()
-    page.get_by_role("button", name="Show what is in it").click()
+    page.get_by_role("button", name="Show content").click()
     page.keyboard.press("Enter")
     expect(page.locator("#body")).to_contain_text(SECRET)
     page.get_by_role("link", name="Lanes", exact=True).first.click()

@@ -64,7 +64,7 @@ def test_resuming_everything_keeps_a_newer_hold(there: SeededRedis, interpose: I
     global_state = there.store.global_state()
     assert (global_state.held_by, global_state.hold) == ("bob", "the second reason")
     assert answer.status == 409
-    assert "held everything anew" in json.loads(answer.body)["error"]
+    assert "held everything again" in json.loads(answer.body)["error"]
 
 
 def test_resuming_many_lanes_keeps_newer_holds(there: SeededRedis, interpose: Interpose) -> None:
@@ -76,7 +76,7 @@ def test_resuming_many_lanes_keeps_newer_holds(there: SeededRedis, interpose: In
     assert {lane.location_id: lane.hold for lane in there.store.lanes()} == {"held": "the second reason", "loc": None}
     assert (answer["resumed"], answer["changed"]) == (1, 1)
     assert answer["message"] == (
-        "1 lane goes on. Stopped again meanwhile, and left as they are: held, held by bob: the second reason."
+        "1 lane is resumed. Stopped again meanwhile, so not resumed: held, held by bob: the second reason."
     )
 
 
@@ -93,5 +93,5 @@ def test_resuming_many_lanes_on_the_brake_keeps_newer_brakes(there: SeededRedis)
     assert lanes["second"].brake is not None
     assert lanes["second"].hold == "the second reason"
     assert answer["message"] == (
-        "1 lane goes on. Stopped again meanwhile, and left as they are: second, held by bob: the second reason."
+        "1 lane is resumed. Stopped again meanwhile, so not resumed: second, held by bob: the second reason."
     )

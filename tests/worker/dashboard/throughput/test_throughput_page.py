@@ -70,9 +70,9 @@ def test_latency_pace_and_backlog_are_there(site: Site, open_page: OpenPage) -> 
     waits, answers = page.locator("[data-band=waits]").first, page.locator("[data-band=answers]").first
     for band in (waits, answers):
         expect(band.locator("td").first).to_have_text(re.compile(r"^\d+(\.\d)? m?s$"), timeout=PATIENCE_MS)
-    expect(page.locator("#gone")).to_have_text("nothing waits")
+    expect(page.locator("#gone")).to_have_text("nothing pending")
     expect(page.locator("#gone-note")).to_contain_text("more held")
-    expect(page.locator("#oldest")).to_have_text("none waits")
+    expect(page.locator("#oldest")).to_have_text("none pending")
     expect(page.locator("#share-note")).to_have_text("no lane has work that it may send")
     expect(page.locator("#stops")).to_contain_text("2 lanes held")
 
