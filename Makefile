@@ -50,7 +50,7 @@ audit: env  ## Look up known vulnerabilities of the locked dependencies; needs a
 bench: env  ## Measure the figures of docs/performance.md and draw charts
 	@$(BIN)/python -m benchmarks --plots benchmarks/plots
 
-bench-quick: env  ## Run every benchmark small: shows that all work, measures nothing
+bench-quick: env  ## Run every benchmark small; shows that all work, measures nothing
 	@$(BIN)/python -m benchmarks --quick
 
 fuzz: env  ## Fuzz every parser for SECONDS=60 each
