@@ -28,12 +28,12 @@ PAGES: dict[str, Callable[[Site], str]] = {
     "lanes": lambda _: "/lanes",
     "lane": lambda _: "/lane/loc-3",
     "job": lambda site: f"/job/{job_with_history(site)}",
-    "trail": lambda _: "/audit-log",
-    "letters": lambda site: seed_dead_letters(site, "/dead-letters?within=12h"),
-    "letters-groups": lambda site: seed_dead_letters(site, "/dead-letters?view=groups"),
-    "letters-replay": lambda site: seed_dead_letters(site, "/dead-letters?size=25"),
-    "letter": lambda site: seed_dead_letters(site, "/dead-letter/job000002"),
-    "letter-edit": lambda site: seed_dead_letters(site, "/dead-letter/job000000/edit"),
+    "audit-log": lambda _: "/audit-log",
+    "dead-letters": lambda site: seed_dead_letters(site, "/dead-letters?within=12h"),
+    "dead-letters-groups": lambda site: seed_dead_letters(site, "/dead-letters?view=groups"),
+    "dead-letters-replay": lambda site: seed_dead_letters(site, "/dead-letters?size=25"),
+    "dead-letter": lambda site: seed_dead_letters(site, "/dead-letter/job000002"),
+    "dead-letter-edit": lambda site: seed_dead_letters(site, "/dead-letter/job000000/edit"),
 }
 
 
@@ -54,9 +54,9 @@ def edit_wrongly(page: Page) -> None:
 
 
 # What is done on a page before its picture is taken.
-STEPS: dict[str, Callable[[Page], None]] = {"letters-replay": replay_some, "letter-edit": edit_wrongly}
+STEPS: dict[str, Callable[[Page], None]] = {"dead-letters-replay": replay_some, "dead-letter-edit": edit_wrongly}
 # Of these, what the screen shows, not the whole length.
-ONE_SCREEN = ("letters", "letters-replay")
+ONE_SCREEN = ("dead-letters", "dead-letters-replay")
 
 LOOKS: dict[str, dict[str, object]] = {
     "light": {"viewport": DESKTOP, "color_scheme": "light"},
