@@ -60,6 +60,14 @@ class Injected:
 
 
 @dataclass(frozen=True, slots=True)
+class NotTried:
+    """A fault that could not be injected, and why: it proves nothing about the system."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything that is known of a run that is over.
 

@@ -12,6 +12,10 @@ from tests.chaos.evidence import Injected
 REQUESTS_PER_WORKER = THREADS  # that a worker may have at a request at once
 
 
+class NotInjectedError(Exception):
+    """A fault could not be injected, for the reason that the message gives. It left everything as it was."""
+
+
 class Fault(ABC):
     """One fault, at one time.
 
@@ -40,7 +44,12 @@ class Fault(ABC):
 
     @abstractmethod
     def begin(self, environment: Environment) -> None:
-        """Do it."""
+        """Inject it.
+
+        Raises:
+            NotInjectedError: it could not be injected; `end` will not be called. The same holds for a missing right,
+                program, process or command of Redis (`CANNOT_INJECT` in `run.py`).
+        """
 
     @abstractmethod
     def end(self, environment: Environment) -> None:

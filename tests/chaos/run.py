@@ -13,8 +13,8 @@ from lanes.queue.job import State
 from lanes.queue.store import LaneStore
 from tests.chaos import journal
 from tests.chaos.environment import LEASE, LIMIT, WINDOW, Environment, EnvironmentFailedError
-from tests.chaos.evidence import Arrival, Evidence, Injected
-from tests.chaos.fault import Fault, wait
+from tests.chaos.evidence import Arrival, Evidence, Injected, NotTried
+from tests.chaos.fault import Fault, NotInjectedError, wait
 from tests.chaos.faults import Planned
 from tests.chaos.recovery import SAMPLE_SECONDS
 
@@ -24,6 +24,8 @@ RECOVERED_SECONDS = 60.0
 DRAINED_SECONDS = 120.0
 LIVE_SPEED = 0.7  # of the rate before; the table tells the exact figures, from the account of the sandbox
 STEP = 500
+# A missing right, program, process or command of Redis.
+CANNOT_INJECT = (NotInjectedError, PermissionError, FileNotFoundError, ProcessLookupError, redis.ResponseError)
 
 LogLine = Callable[[str], None]
 
@@ -47,6 +49,7 @@ class Run:
     calm: float = CALM_SECONDS
     rounds: list[Round] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
+    not_tried: list[NotTried] = field(default_factory=list)
     _samples: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=400))
 
     def inject_faults(self, plan: Iterable[Sequence[Planned]], seconds: float) -> None:
@@ -69,6 +72,8 @@ class Run:
         before = min(self._rate(self.calm), self.environment.usual_rate)  # more is a backlog of the last fault
         began_at = time.monotonic()
         injected = self._do(planned, began_at)
+        if not injected:
+            return
         ended_at, ended_wall = time.monotonic(), time.time()
         self.environment.settle()
         settled = time.monotonic()
@@ -89,7 +94,7 @@ class Run:
         self._rest(self.calm)
 
     def _do(self, planned: Sequence[Planned], began_at: float) -> list[Injected]:
-        """Begin and end the faults of a round at their times."""
+        """Begin and end the faults of a round at their times; return those that could be injected."""
         acts: list[tuple[float, int, Fault]] = []
         for one in planned:
             fault = one.make()
@@ -98,12 +103,18 @@ class Run:
         injected: list[Injected] = []
         for at, is_end, fault in sorted(acts, key=lambda act: act[:2]):
             self._rest(began_at + at - time.monotonic())
-            if is_end:
+            if not is_end:
+                now = time.monotonic()
+                try:
+                    fault.begin(self.environment)
+                except CANNOT_INJECT as error:
+                    self.not_tried.append(NotTried(fault.name, f"{type(error).__name__}: {error}"))
+                    self.log(f"  not tried: {fault.name}: {error}")
+                else:
+                    began[id(fault)] = now
+            elif id(fault) in began:
                 fault.end(self.environment)
                 injected.append(fault.injected(began[id(fault)]))
-            else:
-                began[id(fault)] = time.monotonic()
-                fault.begin(self.environment)
         return injected
 
     def _recover(self, since: float, before: float) -> float | None:

@@ -29,6 +29,7 @@ from ops.embedded.processes import Child, end_on_signals
 from tests.chaos import journal
 from tests.chaos.connection_faults import API_FAULTS, CONNECTION_FAULTS
 from tests.chaos.environment import WORKERS, Environment
+from tests.chaos.evidence import NotTried
 from tests.chaos.fault import Fault
 from tests.chaos.faults import Planned, rounds
 from tests.chaos.overload import unaccounted
@@ -117,6 +118,7 @@ class Soak:
     counts: dict[str, Any]
     wrong: tuple[str, ...]
     series: dict[str, tuple[list[float], list[float]]]
+    not_tried: tuple[NotTried, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -156,7 +158,7 @@ def soak(
     applied = {one["body"].get("name") for one in seen if one["applied"] is not None}
     wrong = [*environment.unexpected_exits(), *run.stuck, *recorded.unexpected, *unaccounted(recorded, counts, applied)]
     verdicts = tuple(judge(name, *series, _flat(name)) for name, series in sorted(sampler.series.items()))
-    return Soak(seed, seconds, verdicts, counts, tuple(wrong), sampler.series)
+    return Soak(seed, seconds, verdicts, counts, tuple(wrong), sampler.series, tuple(run.not_tried))
 
 
 def _plan(seed: int) -> Iterator[list[Planned]]:
@@ -199,9 +201,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plot(came, given.plots)
     if given.as_json:
         verdicts = {one.name: {"median": one.median, "growth": one.growth, "flat": one.flat} for one in came.verdicts}
-        print(json.dumps({"seed": came.seed, "series": verdicts, "counts": came.counts, "wrong": came.wrong}, indent=2))
+        not_tried = [{"fault": one.name, "why": one.why} for one in came.not_tried]
+        shown = {"seed": came.seed, "series": verdicts, "counts": came.counts, "wrong": came.wrong}
+        print(json.dumps({**shown, "not_tried": not_tried}, indent=2))
     else:
-        print(*came.verdicts, *came.wrong, f"counts: {came.counts}", sep="\n")
+        not_tried = [f"not tried: {one.name} ({one.why})" for one in came.not_tried]
+        print(*came.verdicts, *came.wrong, *not_tried, f"counts: {came.counts}", sep="\n")
     return 0 if came.good else 1
 
 

@@ -10,7 +10,7 @@ from ops.embedded.processes import Child
 from ops.sandbox import Fault as ApiFault
 from ops.sandbox import FaultKind
 from tests.chaos.environment import Environment
-from tests.chaos.fault import BEYOND_A_LEASE, REQUESTS_PER_WORKER, Fault
+from tests.chaos.fault import BEYOND_A_LEASE, REQUESTS_PER_WORKER, Fault, NotInjectedError
 
 HOURS = 3600.0
 FEW_FILES = 4  # fewer than it has open
@@ -57,8 +57,10 @@ class ProcessKilled(WorkerFault):
 
     def begin(self, environment: Environment) -> None:
         processes = children_of(self.victim(environment).pid)
-        if processes:
-            os.kill(self.chance.choice(processes), signal.SIGKILL)
+        if not processes:
+            message = f"worker {self.who} has no child process"
+            raise NotInjectedError(message)
+        os.kill(self.chance.choice(processes), signal.SIGKILL)
 
 
 class WorkerPaused(WorkerFault):
@@ -141,9 +143,13 @@ class TooManyFiles(WorkerFault):
     def begin(self, environment: Environment) -> None:
         self._before: dict[int, tuple[int, int]] = {}
         worker = self.victim(environment)
-        for pid in (worker.pid, *children_of(worker.pid)):
-            self._before[pid] = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, (FEW_FILES, self._before[pid][1]))
+        try:
+            for pid in (worker.pid, *children_of(worker.pid)):
+                self._before[pid] = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, (FEW_FILES, self._before[pid][1]))
+        except OSError:
+            self.end(environment)
+            raise
         environment.workers_proxy.cut()
         environment.api_proxy.cut()
 
