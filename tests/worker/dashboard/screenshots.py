@@ -16,7 +16,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from lanes.storage.stored import MICROSECONDS
 from ops.embedded.stack import Stack
-from tests.worker.dashboard.conftest import ARGUMENTS, CHROMIUM, DESKTOP, PHONE, Site, row
+from tests import real_parts
+from tests.worker.dashboard.conftest import ARGUMENTS, DESKTOP, PHONE, Site, row
 from tests.worker.dashboard.dead_letters.sample_dead_letters import dead_letter, seed
 from tests.worker.dashboard.every_outcome import SANDBOX, SETTINGS, run_every_outcome, settled
 
@@ -132,7 +133,9 @@ def main() -> None:
         stack.until(lambda: settled(site), *stack.children)
         for number in range(2000):
             site.producer.enqueue(row(f"loc-{number % 4}", f"contact-{number}"))
-        browser = ends.enter_context(sync_playwright()).chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        browser = ends.enter_context(sync_playwright()).chromium.launch(
+            executable_path=real_parts.chromium(), args=list(ARGUMENTS)
+        )
         page = browser.new_page()
         page.goto(f"{site.url}/throughput")
         page.get_by_text("jobs at once").wait_for()  # the workers have told how much they can send

@@ -16,8 +16,10 @@ from ops.sandbox import DEFAULT_TOKEN, Sandbox, SandboxSettings
 SPECIFICATIONS = Path(__file__).resolve().parents[4] / "shared" / "highlevel"
 DEADLINE_SECONDS = 60.0
 
-# The published specification does not come with the project; without it there is nothing to compare with.
-collect_ignore = [] if SPECIFICATIONS.is_dir() else ["test_contract.py", "test_oauth_contract.py"]
+# The project does not ship HighLevel's published OpenAPI specifications.
+needs_specifications = pytest.mark.skipif(
+    not SPECIFICATIONS.is_dir(), reason=f"HighLevel's OpenAPI specifications are not in {SPECIFICATIONS}"
+)
 
 BODY = {"pipelineId": "pipe", "locationId": "loc", "contactId": "contact"}
 HEADERS = {

@@ -15,7 +15,7 @@ from ops.sandbox.contract import CONTRACTS
 from producers import InvalidJobError
 from producers.model_versions import MODELS
 from producers.new_job import make_new_job
-from tests.worker.highlevel.conftest import BODY, SPECIFICATIONS, post
+from tests.worker.highlevel.conftest import BODY, SPECIFICATIONS, needs_specifications, post
 from tests.worker.highlevel.recorder import Recorder
 from worker.highlevel.client import PATH, HighLevelClient
 
@@ -52,7 +52,10 @@ FULL: dict[str, dict[str, Any]] = {
     },
 }
 VALUES: tuple[object, ...] = ("x", 7, True, None, [], {})
-pytestmark = pytest.mark.parametrize("specification", FOUND, ids=[path.name for path in FOUND], indirect=True)
+pytestmark = [
+    needs_specifications,
+    pytest.mark.parametrize("specification", FOUND, ids=[path.name for path in FOUND], indirect=True),
+]
 
 
 class Specification:

@@ -9,13 +9,14 @@ import pytest
 import requests
 
 from ops.sandbox import Sandbox, SandboxControl
-from tests.worker.highlevel.conftest import DEADLINE_SECONDS, SPECIFICATIONS
+from tests.worker.highlevel.conftest import DEADLINE_SECONDS, SPECIFICATIONS, needs_specifications
 from tests.worker.highlevel.recorder import Recorder, Request
 from worker.tokens.oauth import LOCATION_TOKEN_PATH, TOKEN_PATH, OAuthClient
 
 FOUND = SPECIFICATIONS / "oauth-token.openapi.json"
 AGENT = {"User-Agent": "highlevel-lanes/test", "Version": "2021-07-28"}
 CLIENT = {"client_id": "app", "client_secret": "secret"}
+pytestmark = needs_specifications
 
 
 @pytest.fixture(scope="module")
