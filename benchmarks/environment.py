@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the systems play on."""
+    """The Redis and the sandbox that all compared systems use."""
 
     stack: Stack
     control: SandboxControl

@@ -131,7 +131,7 @@ def _time_status(stack: Stack, pending: int) -> float:
     """Return the seconds that `lanes status --json` takes.
 
     Raises:
-        BenchmarkError: it tells another number of pending jobs.
+        BenchmarkError: it reports another number of pending jobs.
     """
     command = [str(Path(sys.executable).with_name("lanes")), "status", "--json"]
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""`make chaos`, `python -m tests.chaos --seconds 600 --seed 1`: faults for as long as wished, then the account.
+"""`make chaos`, `python -m tests.chaos --seconds 600 --seed 1`: faults for some time, then the report.
 
 Exit status 1 when anything was lost, out of order, too fast, sent without need, or stuck.
 """

@@ -1,4 +1,4 @@
-"""The short form of the chaos suite: a small scene, a few faults, the whole account."""
+"""The short form of the chaos suite: a small environment, a few faults, and all checks."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a run came to, as a table and as JSON."""
+"""The report of a run, as a table and as JSON."""
 
 import statistics
 from collections import Counter
@@ -21,7 +21,7 @@ MAX_SHOWN = 40
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The figures of a run; `wrong` holds a line for each violation, and is empty when all is well."""
+    """The figures of a run; `wrong` has a line for each violation."""
 
     seed: int
     seconds: float

@@ -1,4 +1,4 @@
-"""`make soak`, `python -m tests.chaos.soak --seconds 900`: hours in small. Full drain with faults, and all stays flat.
+"""`make soak`, `python -m tests.chaos.soak --seconds 900`: a long run in small: full drain with faults, while memory, descriptors and latency stay flat.
 
 The faults are those that leave processes alive, so that what a process gathers over time can be seen: lines that break,
 an API that fails, scripts flushed, clients killed, Redis restarted. Jobs are kept for a few seconds only, since what
@@ -93,7 +93,7 @@ class Sampler:
             return  # away, for a moment
 
     def _purge(self, store: LaneStore) -> None:
-        """Give dead letters up, as a person would: they are kept until somebody does."""
+        """Purge dead letters, as a person would: they are kept until then."""
         ids = cast("list[bytes]", store.client.zrange(store.key("dead"), 0, MAX_PURGED))
         for job_id in ids:
             store.purge(job_id.decode(), RETENTION_SECONDS)

@@ -136,7 +136,7 @@ def rate_limits(data: bytes) -> None:
 
 
 def stored(data: bytes) -> None:
-    """What is read back from Redis: lines of `name value`, the body, an attempt, a notice, all the same bytes."""
+    """What is read back from Redis: lines of `name value`, the body, an attempt, a notification, all the same bytes."""
     fields = dict(line.split(b" ", 1) for line in data.split(b"\n") if b" " in line)
     known = {b"state": b"pending", b"location": b"loc", b"record": b"r", b"accepted_at": b"1"}
     for read in (

@@ -21,8 +21,8 @@ consumers = count()
 
 
 def release_one(store: ClockedStore, limits: DefaultLimits) -> Released | Idle:
-    """Let a seat that nobody had before release a job."""
-    found = store.release(Consumer(f"seat{next(consumers)}", LEASE, 3600, limits)).next
+    """Release a job for a new consumer."""
+    found = store.release(Consumer(f"consumer{next(consumers)}", LEASE, 3600, limits)).next
     assert found is not None
     return found
 

@@ -114,14 +114,14 @@ def dead_letter_unindexed(job_id: str = "job1", record: str = "pipe/contact") ->
     }
 
 
-def seat(worker: str = "w1", limits: DefaultLimits = LIMITS) -> Consumer:
-    """Return a worker's seat."""
+def make_consumer(worker: str = "w1", limits: DefaultLimits = LIMITS) -> Consumer:
+    """Return a worker as a consumer."""
     return Consumer(worker, LEASE, KEPT, limits)
 
 
 def send(store: ClockedStore, worker: str = "w1") -> Released:
     """Release the next job."""
-    job = store.release(seat(worker)).next
+    job = store.release(make_consumer(worker)).next
     assert isinstance(job, Released)
     return job
 

@@ -23,7 +23,7 @@ class RefusalSimulation(OutageSimulation):
 
     words: dict[str, str]
 
-    def _answer(self, job: Released, seat: Consumer, *, failed: bool) -> None:
+    def _answer(self, job: Released, consumer: Consumer, *, failed: bool) -> None:
         report = AttemptReport(job.id, job.attempt, "{}", LIMITS, RateLimitInfo())
         if failed:
             words = getattr(self, "words", {}).get(
@@ -32,7 +32,7 @@ class RefusalSimulation(OutageSimulation):
             self._store.bury(report, reason="refused", refusal=CountedRefusal(20, 1, 60, 403, refusal_shape(words)))
         else:
             self._store.deliver(report, retention=10**6)
-        self.free.append(seat)
+        self.free.append(consumer)
 
 
 def delivered(store: ClockedStore) -> Counter[str]:

@@ -207,18 +207,18 @@ def test_deliveries_are_noted_only_while_their_record_has_dead_letters(store: Cl
 def test_an_edit_keeps_the_first_body_and_detects_other_edits(store: ClockedStore, order: Orders) -> None:
     first = order()
     store.enqueue(first, 60)
-    mended = NewJob(first.id, "loc", first.record, b'{"n":"mended"}')
-    assert store.edit(first.id, first.body, mended) == "pending"
-    assert store.edit("nobody", first.body, mended) == "unknown"
+    edited = NewJob(first.id, "loc", first.record, b'{"n":"edited"}')
+    assert store.edit(first.id, first.body, edited) == "pending"
+    assert store.edit("nobody", first.body, edited) == "unknown"
     bury(store)
     store.pass_time(1)
     seen = store.job(first.id)
     assert seen is not None
-    assert store.edit(first.id, b"{}", mended) == "changed"
+    assert store.edit(first.id, b"{}", edited) == "changed"
     assert store.edit(first.id, first.body, NewJob(first.id, "loc", "pipe/other", b"{}")) == "elsewhere"
     assert store.edit(first.id, first.body, NewJob(first.id, "other", first.record, b"{}")) == "elsewhere"
-    assert store.edit(first.id, first.body, mended) == "edited"
-    assert store.edit(first.id, mended.body, NewJob(first.id, "loc", first.record, b'{"n":"again"}')) == "edited"
+    assert store.edit(first.id, first.body, edited) == "edited"
+    assert store.edit(first.id, edited.body, NewJob(first.id, "loc", first.record, b'{"n":"again"}')) == "edited"
     job = store.job(first.id)
     assert job is not None
     assert (job.body, job.original, job.edited_at) == ({"n": "again"}, {"n": 1}, store.now)
@@ -254,13 +254,13 @@ def test_a_purged_dead_letter_comes_back_with_its_merged_jobs(store: ClockedStor
     def part(job_id: str, body: bytes) -> NewJob:
         return NewJob(job_id, "loc", "pipe/contact", body, merge=True)
 
-    store.enqueue_many([part("carrier", b'{"name":"a"}'), part("carried", b'{"status":"b"}')], 60)
+    store.enqueue_many([part("target", b'{"name":"a"}'), part("merged", b'{"status":"b"}')], 60)
     bury(store)
-    store.purge("carrier", 3600)
-    assert store.client.pttl(store.key("job", "carried")) > 0
-    letter = DeadLetter(part("carrier", b'{"name":"a"}'), Reason.REFUSED, store.now, store.now, ())
+    store.purge("target", 3600)
+    assert store.client.pttl(store.key("job", "merged")) > 0
+    letter = DeadLetter(part("target", b'{"name":"a"}'), Reason.REFUSED, store.now, store.now, ())
     assert store.restore(letter) == "restored"
-    for name, job_id in (("job", "carrier"), ("job", "carried"), ("merged_jobs", "carrier"), ("attempts", "carrier")):
+    for name, job_id in (("job", "target"), ("job", "merged"), ("merged_jobs", "target"), ("attempts", "target")):
         assert store.client.pttl(store.key(name, job_id)) == -1
     assert (store.counts()["accepted"], store.counts()["dead"], store.counts()["merged"]) == (2, 1, 1)
     assert list(check_consistency(store)) == []

@@ -59,10 +59,10 @@ def test_a_cancelled_job_makes_no_event_stale_even_if_a_later_one_was_reported(s
 
 
 def test_an_expired_job_and_those_merged_into_it_make_no_event_stale(store: ClockedStore) -> None:
-    enqueue_event(store, "carrier", 100, expires_at=store.now + 10, name="carrier", monetaryValue=1)
-    enqueue_event(store, "carried", 200, expires_at=store.now + 10, merge=True, status="carried")
+    enqueue_event(store, "target", 100, expires_at=store.now + 10, name="target", monetaryValue=1)
+    enqueue_event(store, "merged", 200, expires_at=store.now + 10, merge=True, status="merged")
     store.pass_time(60)
-    assert store.expire(10) == ["carrier"]
+    assert store.expire(10) == ["target"]
     enqueue_event(store, "late", 50, name="late", status="late")
     assert delivered(store) == identity("a") | {"name": "late", "status": "late"}
 
@@ -96,9 +96,9 @@ def enqueue_event(
 def delivered(store: ClockedStore) -> dict[str, object]:
     """Deliver all that is due; return what the API has of it, field by field."""
     api: dict[str, object] = {}
-    seat = Consumer("w", LEASE, 3600, LIMITS)
-    job = store.release(seat).next
+    consumer = Consumer("w", LEASE, 3600, LIMITS)
+    job = store.release(consumer).next
     while isinstance(job, Released):
         api |= json.loads(job.body)
-        job = store.deliver(AttemptReport(job.id, job.attempt, "{}", LIMITS), retention=3600, release_for=seat).next
+        job = store.deliver(AttemptReport(job.id, job.attempt, "{}", LIMITS), retention=3600, release_for=consumer).next
     return api

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from lanes.queue.job import State
 from lanes.queue.lane_jobs import LaneJobs, MergedJobs
-from tests.lanes.conftest import START, ClockedStore, Orders, seat
+from tests.lanes.conftest import START, ClockedStore, Orders, make_consumer
 from tests.lanes.whole_state import KEPT, KNOWN, report, send, watch
 
 
@@ -92,7 +92,7 @@ def test_a_whole_window_in_flight_is_cut(store: ClockedStore, order: Orders) -> 
     store.limit("loc", burst=40, daily=None, weight=None)
     store.enqueue_many([order(record=f"r{n}") for n in range(40)], KNOWN)
     for n in range(40):
-        store.release(seat(f"w{n}"))
+        store.release(make_consumer(f"w{n}"))
     assert len(list_jobs(store).in_flight) == 25
     assert len(list_jobs(store, max_count=40).in_flight) == 40
 

@@ -156,7 +156,7 @@ class Simulation:
         self._latency = latency
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
-        self._free = [Consumer(f"seat{number}", LEASE, 3600, limits) for number in range(consumers)]
+        self._free = [Consumer(f"consumer{number}", LEASE, 3600, limits) for number in range(consumers)]
         self._wakes_at = float("inf")
 
     @property
@@ -201,41 +201,41 @@ class Simulation:
                 self._sleep(result.seconds)
                 return
             assert isinstance(result, Released)
-            seat = self._free.pop()
+            consumer = self._free.pop()
             self.requests.send(result)
-            self._send(result, seat)
+            self._send(result, consumer)
 
-    def _send(self, job: Released, seat: Consumer) -> None:
+    def _send(self, job: Released, consumer: Consumer) -> None:
         latency = self.chance.uniform(*self._latency)
         arrives, ends, fate = self.now + self.chance.uniform(0.05, 0.5) * latency, self.now + latency, 1.0
         if self._losses.requests or self._losses.answers:
             fate = self.chance.random()
         if fate < self._losses.requests:
-            self._lose(job, seat)
+            self._lose(job, consumer)
         elif fate < self._losses.requests + self._losses.answers:
             self.at(arrives, self._vanish)
-            self._lose(job, seat)
+            self._lose(job, consumer)
         else:
-            self.at(arrives, lambda: self._arrive(job, seat, ends))
+            self.at(arrives, lambda: self._arrive(job, consumer, ends))
 
     def _vanish(self) -> None:
         self.server.arrive(self.now, "lanes")
 
-    def _lose(self, job: Released, seat: Consumer) -> None:
+    def _lose(self, job: Released, consumer: Consumer) -> None:
         if self.chance.random() < self._losses.deaths:
-            self.at(self.now + LEASE, lambda: self._reclaim(job, seat))
+            self.at(self.now + LEASE, lambda: self._reclaim(job, consumer))
         else:
-            self.at(self.now + TIMEOUT, lambda: self._fail(job, seat))
+            self.at(self.now + TIMEOUT, lambda: self._fail(job, consumer))
 
-    def _reclaim(self, job: Released, seat: Consumer) -> None:
+    def _reclaim(self, job: Released, consumer: Consumer) -> None:
         self.requests.lose(job)
         self._store.reclaim(100, 10**6)
-        self._free.append(replace(seat, worker=f"{seat.worker}'"))
+        self._free.append(replace(consumer, worker=f"{consumer.worker}'"))
 
-    def _fail(self, job: Released, seat: Consumer) -> None:
+    def _fail(self, job: Released, consumer: Consumer) -> None:
         self.requests.lose(job)
         self._store.retry(AttemptReport(job.id, job.attempt, "{}", self._limits), delay=0.5)
-        self._free.append(seat)
+        self._free.append(consumer)
 
     def _sleep(self, seconds: float | None) -> None:
         wakes_at = self.now + (seconds or 0.001)
@@ -243,19 +243,19 @@ class Simulation:
             self._wakes_at = wakes_at
             self.at(wakes_at, lambda: None)
 
-    def _arrive(self, job: Released, seat: Consumer, answered_at: float) -> None:
+    def _arrive(self, job: Released, consumer: Consumer, answered_at: float) -> None:
         rate_limits = self.server.arrive(self.now, "lanes")
         admitted = self.server.arrivals[-1][2]
-        self.at(answered_at, lambda: self._answer(job, seat, rate_limits, admitted=admitted))
+        self.at(answered_at, lambda: self._answer(job, consumer, rate_limits, admitted=admitted))
 
-    def _answer(self, job: Released, seat: Consumer, rate_limits: RateLimitInfo, *, admitted: bool) -> None:
+    def _answer(self, job: Released, consumer: Consumer, rate_limits: RateLimitInfo, *, admitted: bool) -> None:
         self.requests.answer(job)
         report = AttemptReport(job.id, job.attempt, "{}", self._limits, rate_limits)
         if admitted:
             self._store.deliver(report, retention=3600)
         else:  # as the client makes it of the same headers
             self._store.throttle(report, wait=1 if rate_limits.day_left != 0 else rate_limits.day_resets_in or 3600)
-        self._free.append(seat)
+        self._free.append(consumer)
 
 
 def start(

@@ -56,14 +56,14 @@ def test_the_header_lists_the_arguments_that_the_script_uses(name: str) -> None:
     code = whole_of(name)
     used = {int(number) for number in re.findall(r"ARGV\[(\d+)\]", code)}
     begun = {int(start) for start in re.findall(r"(?:reply\('\w+', |for at = )(\d+)(?:\)|, #ARGV)", code)}
-    seat = {start + more for start in begun - open_ended for more in range(3)}
+    consumer_arguments = {start + more for start in begun - open_ended for more in range(3)}
     if name in IDS_ALONE:
         assert "ipairs(ARGV)" in code
     elif name == "limit":
         assert "ARGV[i + 1]" in code
         assert listed == [1, 2, 3, 4]
     else:
-        assert used | begun | seat == set(listed)
+        assert used | begun | consumer_arguments == set(listed)
     assert listed == list(range(1, len(listed) + 1))
 
 

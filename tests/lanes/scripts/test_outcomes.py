@@ -14,8 +14,8 @@ from tests.lanes.whole_state import (
     dead_letter_unindexed,
     fields_of,
     held,
+    make_consumer,
     report,
-    seat,
     send,
     watch,
 )
@@ -80,7 +80,7 @@ def test_deliver_takes_the_next_of_the_record_in_the_same_call(store: ClockedSto
     job = in_hand(store, order)
     store.enqueue(order(), KNOWN)
     with watch(store) as changed:
-        taken = store.deliver(report(job), retention=KEPT, release_for=seat()).next
+        taken = store.deliver(report(job), retention=KEPT, release_for=make_consumer()).next
     assert isinstance(taken, Released)
     assert taken.id == "job2"
     expected = (
@@ -187,7 +187,7 @@ def test_the_next_of_the_record_waits_where_it_has_to(store: ClockedStore, order
 def test_an_answer_shows_a_blocked_lane_that_it_may_go_on_earlier(store: ClockedStore, order: Orders) -> None:
     store.enqueue_many([order(record=record) for record in "abc"], KNOWN)
     first, _ = send(store, "w1"), send(store, "w2")
-    store.release(seat("w3"))
+    store.release(make_consumer("w3"))
     with watch(store) as changed:
         store.deliver(report(first), retention=KEPT)
     assert {name: changed[name] for name in ("lane:loc.rate_limited_until", "due.loc")} == {
@@ -198,7 +198,7 @@ def test_an_answer_shows_a_blocked_lane_that_it_may_go_on_earlier(store: Clocked
 
 def test_a_report_on_no_job_changes_nothing(store: ClockedStore, order: Orders, outcome: str) -> None:
     in_hand(store, order)
-    nobody = AttemptReport("nobody", 1, "{}", seat().limits)
+    nobody = AttemptReport("nobody", 1, "{}", make_consumer().limits)
     with watch(store) as changed:
         assert OUTCOMES[outcome](store, nobody).code == "unknown"
     assert changed == {}
@@ -290,7 +290,7 @@ def test_the_record_of_a_job_that_a_late_success_delivered_goes_on_when_its_last
     store.enqueue(order(), KNOWN)
     store.deliver(report(older), retention=KEPT)
     with watch(store) as changed:
-        newest = AttemptReport("job1", older.attempt + 1, "{}", seat().limits)
+        newest = AttemptReport("job1", older.attempt + 1, "{}", make_consumer().limits)
         assert OUTCOMES[outcome](store, newest).code == "stale"
     assert changed.pop("attempts:job1").endswith(f", 2 {WRITTEN[outcome]} t+62 t+62 {{}}")
     throttled = fields_of("lane:loc", throttled="1", throttled_until="t+66") if outcome == "throttle" else {}

@@ -7,7 +7,7 @@ from hypothesis.stateful import rule
 
 from lanes.credentials import CredentialStore
 from lanes.queue.transitions import Consumer
-from tests.lanes.conftest import seat
+from tests.lanes.conftest import make_consumer
 from tests.lanes.state_machine.dead_letter_rules import LOCATIONS
 from tests.lanes.state_machine.hold_rules import HoldRules
 
@@ -28,6 +28,6 @@ class ServingRules(HoldRules):
         assert tokens.unservable(worker) == locations
         self.unservable[worker] = locations
 
-    def seat(self, worker: str) -> Consumer:
-        """Return the seat of a worker."""
-        return replace(seat(worker), unservable=worker if self.unservable.get(worker) else "")
+    def consumer(self, worker: str) -> Consumer:
+        """Return the consumer of a worker."""
+        return replace(make_consumer(worker), unservable=worker if self.unservable.get(worker) else "")

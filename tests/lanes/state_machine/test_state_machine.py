@@ -143,7 +143,7 @@ class LanesMachine(FailureRules, BrakeRules, ServingRules):
     @rule(worker=st.sampled_from(WORKERS))
     def release(self, worker: str) -> None:
         """A worker asks for a job; if it has one that it never reported on, it gets that one."""
-        self.released(worker, self.store.release(self.seat(worker)))
+        self.released(worker, self.store.release(self.consumer(worker)))
 
     @rule()
     def release_all(self) -> None:
@@ -188,7 +188,7 @@ class LanesMachine(FailureRules, BrakeRules, ServingRules):
         """Report an attempt, and perhaps take the next job in the same call."""
         job, model = sent.job, self.jobs[sent.job.id]
         free = self.busy.get(sent.worker) in (None, job)
-        following = self.seat(sent.worker) if release_for and free else None
+        following = self.consumer(sent.worker) if release_for and free else None
         current = model.state is State.IN_FLIGHT and model.attempt == job.attempt
         leased = model.leased and model.attempt == job.attempt
         self.answered(job, sent=outcome not in UNSENT or not current)
@@ -248,7 +248,7 @@ class LanesMachine(FailureRules, BrakeRules, ServingRules):
 
     @rule(seconds=st.sampled_from((0.5, 4.0, 11.0, 31.0, 90000.0)))
     def pass_time(self, seconds: float) -> None:
-        """Time passes; seats are forgotten when their leases end."""
+        """Time passes; consumers are forgotten when their leases end."""
         self.note_held(seconds)
         self.store.pass_time(seconds)
         for worker, job in list(self.busy.items()):

@@ -68,8 +68,8 @@ def test_resume_ends_the_brake(quick: Run, store: LaneStore, enqueue: Callable[.
     assert brake_of(store, "one") is None
     assert isinstance(store.release(CONSUMER).next, Released)
     assert quick("resume", "one").stderr == "one was not held\n"
-    trail = quick("audit-log", "--what", "resume").stdout
-    assert "on the brake after 2 refusals" in trail
+    audit_log = quick("audit-log", "--what", "resume").stdout
+    assert "on the brake after 2 refusals" in audit_log
 
 
 def test_a_held_lane_is_resumed_first_and_its_brake_by_a_second_call(

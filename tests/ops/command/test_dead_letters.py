@@ -155,10 +155,10 @@ def test_an_edit_from_stdin_and_of_a_job_that_is_not_dead(
     quick: Run, store: LaneStore, refuse: Bury, enqueue: Any
 ) -> None:
     job_id = refuse("one", "a", pipeline(1))
-    mended = {**body_of(store, job_id), "name": "Ünal"}
-    assert quick("dead", "edit", job_id, "--file", "-", stdin=json.dumps(mended).encode()).returncode == 0
-    assert body_of(store, job_id) == mended
-    for wrong in (b"not json", b"[]", json.dumps({**mended, "_options": {}}).encode()):
+    edited = {**body_of(store, job_id), "name": "Ünal"}
+    assert quick("dead", "edit", job_id, "--file", "-", stdin=json.dumps(edited).encode()).returncode == 0
+    assert body_of(store, job_id) == edited
+    for wrong in (b"not json", b"[]", json.dumps({**edited, "_options": {}}).encode()):
         assert quick("dead", "edit", job_id, "--file", "-", stdin=wrong).returncode == 1
     pending = enqueue("one", "b")
     shown = quick("dead", "edit", pending, "--set", "name=x")

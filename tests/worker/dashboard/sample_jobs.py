@@ -15,7 +15,7 @@ SECRET = "Name-That-Stays-Masked"
 REFUSAL = CountedRefusal(limit=2, gap=50, max_gap=60, status=403, shape="shape")
 
 
-def seat(worker: str) -> Consumer:
+def make_consumer(worker: str) -> Consumer:
     return Consumer(worker, lease=600, retention=3600, limits=LIMITS)
 
 
@@ -23,7 +23,7 @@ def release_job(site: Site, job_id: str) -> Released:
     """Release this job; others that were due before it go back."""
     others: list[Released] = []
     while True:
-        job = site.store.release(seat(f"hand-{len(others)}-{job_id}@host")).next
+        job = site.store.release(make_consumer(f"hand-{len(others)}-{job_id}@host")).next
         assert isinstance(job, Released), "it is not due"
         if job.id == job_id:
             break
@@ -68,7 +68,7 @@ def put_on_brake(store: LaneStore, location: str) -> None:
     others: list[Released] = []
     refused = 0
     while refused < REFUSAL.limit:
-        job = store.release(seat(f"hand-{len(others)}-{refused}-{location}@host")).next
+        job = store.release(make_consumer(f"hand-{len(others)}-{refused}-{location}@host")).next
         assert isinstance(job, Released), "it is not due"
         if job.location_id != location:
             others.append(job)

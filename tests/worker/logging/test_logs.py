@@ -56,8 +56,8 @@ def test_off_a_terminal_each_line_is_one_json_object() -> None:
     lines = done.stderr.decode("ascii").splitlines()
     events = [json.loads(line) for line in lines]
     assert len(events) == len(EVENTS)
-    for event, begins in zip(events, EVENTS, strict=True):
-        assert begins in event["event"]
+    for event, start in zip(events, EVENTS, strict=True):
+        assert start in event["event"]
         assert {"event", "level", "timestamp"} <= event.keys()
         shown = "".join(str(value) for value in event.values())
         assert shown.replace("\n", "").isprintable()  # whoever prints a decoded value
@@ -81,11 +81,11 @@ def test_on_a_terminal_a_line_is_readable_and_cannot_move_the_cursor() -> None:
     assert "the-api-token" not in text
     lines = text.replace("\r\n", "\n").splitlines()
     assert all(line.isprintable() for line in lines)
-    heads = [line for line in lines if not line.startswith("    ")]
-    assert len(heads) == len(EVENTS)
-    for head, begins in zip(heads, EVENTS, strict=True):
-        assert begins in head
-        assert re.match(r"\d{4}-\d\d-\d\dT\S+Z \[(info|warning|error) *\] ", head)
+    events = [line for line in lines if not line.startswith("    ")]
+    assert len(events) == len(EVENTS)
+    for event, start in zip(events, EVENTS, strict=True):
+        assert start in event
+        assert re.match(r"\d{4}-\d\d-\d\dT\S+Z \[(info|warning|error) *\] ", event)
     assert not [line for line in lines if line.startswith("{")]
 
 

@@ -12,7 +12,7 @@ from worker.tokens.renewal_timing import RENEWAL_TIMING, RenewalTiming
 pytestmark = pytest.mark.timeout(600)
 # What came before, until the first request that the API may have taken: pauses have grown by then.
 BEFORE: dict[str, tuple[str, ...]] = {
-    "nobody there": ("refused",) * 6,
+    "no listener": ("refused",) * 6,
     "failures": ("503",) * 6,
     "silence": ("lost before",) * 4,
 }
