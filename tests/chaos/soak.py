@@ -1,4 +1,4 @@
-"""`make soak`, `python -m tests.chaos.soak --seconds 900`: a long run in small: full drain with faults, while memory, descriptors and latency stay flat.
+"""`make soak`, `python -m tests.chaos.soak --seconds 900`: a long run at full drain with faults; everything stays flat.
 
 The faults are those that leave processes alive, so that what a process gathers over time can be seen: lines that break,
 an API that fails, scripts flushed, clients killed, Redis restarted. Jobs are kept for a few seconds only, since what

@@ -1,4 +1,4 @@
-"""The whole of it: real Redis, real workers, a server that counts."""
+"""End to end: a real Redis, real workers, and the sandbox, which counts requests."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from producers import OpportunityProducer
 
 DEADLINE_SECONDS = 120.0
 
-# The clients of the test that runs: they are closed with it, not whenever the garbage collector finds them.
+# The clients of the running test: closed with it, not by the garbage collector.
 clients = ExitStack()
 
 

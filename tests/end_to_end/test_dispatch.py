@@ -96,7 +96,7 @@ def shifts_of(stack: Stack, worker: Child) -> int:
 
 
 def test_shifts_are_started_again_once_redis_takes_their_messages(make_stack: Callable[..., Stack]) -> None:
-    """Refused by rights here, as by a full Redis; the consumer, which only reads, notices nothing."""
+    """Redis refuses writes by ACL here, as a full Redis does; the consumer only reads and is not affected."""
     stack = make_stack()
     store = store_of(stack)
     stack.start_worker("one")

@@ -183,7 +183,7 @@ def test_what_legends_and_alerts_name_are_labels_of_what_they_show(monitored_run
             assert all(wanted <= names for names in shown), (panel["title"], expression)
 
 
-# Told by what the dashboard, Python or Flower tell besides; a panel or alert needs none of them.
+# Other metrics of the dashboard, Python and Flower; no panel or alert uses them.
 NOT_SHOWN: frozenset[str] = frozenset()
 
 

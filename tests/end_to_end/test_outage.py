@@ -1,4 +1,4 @@
-"""An outage of the API with two workers, one of which is killed in it, and Redis too; and the notifications of it."""
+"""An outage of the API with two workers, one of which is killed in it, and Redis too; and its notifications."""
 
 import json
 from collections.abc import Callable
@@ -86,7 +86,7 @@ def test_a_worker_killed_between_claiming_and_sending_a_notification_loses_nothi
         store = store_of(stack)
         killed = stack.start_worker("killed", *WORKER)
         store.hold("loc", "asked the customer", "ada")
-        until(lambda: receiver.received, "the notification in the worker's hands")
+        until(lambda: receiver.received, "the notification claimed by the worker")
         producer_of(stack).enqueue(row("other", "contact"))
         until(lambda: store.counts()["delivered"] == 1, "a job delivered while the receiver hangs")
         killed.kill()

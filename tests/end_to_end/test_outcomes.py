@@ -1,4 +1,4 @@
-"""What the API answers is what `lanes job ID --json` tells, in its own words, once the job has come to its state."""
+"""`lanes job ID --json` shows each answer of the API in its own words, once the job has its state."""
 
 import json
 import subprocess

@@ -16,14 +16,14 @@ from tests.end_to_end.conftest import all_done, producer_of, row, store_of, unti
 LANES = str(Path(sys.executable).with_name("lanes"))
 LOCATIONS = [f"loc-{number}" for number in range(10)]
 LETTERS = 100
-OVERTAKEN = 10  # letters of each location whose record has a newer upsert that is delivered before the replay
+SUPERSEDED = 10  # dead letters per location whose record has a newer delivered upsert at the replay
 FOLLOWED = 20  # those whose record has a newer upsert that waits during the replay
-OTHER_UPSERTS = 30  # upserts of each location for records without letters
+OTHER_UPSERTS = 30  # upserts per location for records without dead letters
 OLD, NEW = 1, 2
 
 
 def failing_row(location: str, number: int) -> dict[str, object]:
-    """A row of an export: a letter that died a minute after its acceptance, long ago."""
+    """A row of an export: a dead letter that failed a minute after its acceptance, long ago."""
     attempt = {
         "number": 1,
         "outcome": "refused",
@@ -56,12 +56,12 @@ def test_a_thousand_dead_letters_replayed_under_traffic(make_stack: Callable[...
             for location in LOCATIONS
         ]
 
-    accepted = producer.enqueue_many(newer(0, OVERTAKEN)).job_ids
+    accepted = producer.enqueue_many(newer(0, SUPERSEDED)).job_ids
     stack.start_worker("one")
     until(lambda: all_done(store), "the first newer upserts delivered")
     for location in LOCATIONS:
         store.hold(location, "so that they wait when the letters come", "test")
-    accepted += producer.enqueue_many(newer(OVERTAKEN, OVERTAKEN + FOLLOWED)).job_ids
+    accepted += producer.enqueue_many(newer(SUPERSEDED, SUPERSEDED + FOLLOWED)).job_ids
     shown = lanes("replay", "--all", "--yes")
     for location in LOCATIONS:
         store.resume(location)
@@ -71,9 +71,9 @@ def test_a_thousand_dead_letters_replayed_under_traffic(make_stack: Callable[...
     until(lambda: all_done(store), "every letter and every upsert delivered")
 
     assert shown.returncode == 1
-    assert shown.stderr.splitlines()[-1] == f"replayed {(LETTERS - OVERTAKEN) * len(LOCATIONS)} dead letters"
+    assert shown.stderr.splitlines()[-1] == f"replayed {(LETTERS - SUPERSEDED) * len(LOCATIONS)} dead letters"
     reported = {line.split(": ")[0]: line for line in shown.stderr.splitlines()[:-1]}
-    assert set(reported) == {f"{location}-{number}" for location in LOCATIONS for number in range(OVERTAKEN)}
+    assert set(reported) == {f"{location}-{number}" for location in LOCATIONS for number in range(SUPERSEDED)}
     delivered = set(accepted)
     assert all(line.split("superseded by ")[1].split(",")[0] in delivered for line in reported.values())
 
@@ -85,7 +85,7 @@ def test_a_thousand_dead_letters_replayed_under_traffic(make_stack: Callable[...
     values = {(each["locationId"], each["contactId"]): each["monetaryValue"] for each in control.records()}
     for location in LOCATIONS:
         for number in range(LETTERS + OTHER_UPSERTS):
-            only_a_letter = OVERTAKEN + FOLLOWED <= number < LETTERS
+            only_a_letter = SUPERSEDED + FOLLOWED <= number < LETTERS
             assert values[location, f"contact-{number}"] == (OLD if only_a_letter else NEW), number
     left = [job.state for job in store.jobs(sorted(reported)) if job]
     assert left == [State.DEAD] * len(reported)

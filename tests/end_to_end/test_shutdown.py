@@ -1,4 +1,4 @@
-"""A warm shutdown finishes the request in hand and releases nothing more."""
+"""A warm shutdown finishes the open requests and releases nothing more."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ def test_sigterm(make_stack: Callable[..., Stack], shift_seconds: float) -> None
     store, control = store_of(stack), SandboxControl(stack.sandbox_url)
     producer_of(stack).enqueue_many(row(f"loc-{number % 5}", f"contact-{number}") for number in range(200))
     worker = stack.start_worker()
-    until(lambda: control.summary()["open"] > 10, "requests in hand")
+    until(lambda: control.summary()["open"] > 10, "open requests")
     assert worker.stop() == 0
     seen = control.summary()
     counts = store.counts()

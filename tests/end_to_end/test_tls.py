@@ -48,7 +48,7 @@ def test_everything_works_over_tls(stack: Stack, tmp_path: Path) -> None:
         assert PASSWORD not in worker.output
 
 
-IMPOSTORS = {"of another name": ("127.0.0.2", True), "of an authority nobody knows": ("127.0.0.1", False)}
+IMPOSTORS = {"of another name": ("127.0.0.2", True), "of an unknown authority": ("127.0.0.1", False)}
 
 
 @pytest.mark.parametrize("which", IMPOSTORS)

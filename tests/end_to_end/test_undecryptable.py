@@ -79,7 +79,7 @@ def test_a_worker_that_can_serve_nothing_that_is_due_says_so_waits_and_goes_on_w
     time.sleep(WATCHED_SECONDS)
     assert calls(store) - before < MOST_CALLS * WATCHED_SECONDS
     assert {(job.state, job.attempt, job.attempts) for job in store.jobs(ids) if job} == {(State.PENDING, 0, ())}
-    # They are stored with its key: nobody needs to start it anew.
+    # They are stored with its key: no restart is needed.
     store_private(stack, *locations, LANES_SECRET_KEY=wrong)
     until(lambda: all_done(store), "every job done")
     assert store.counts()["delivered"] == LOCATIONS

@@ -25,7 +25,7 @@ def has_socket(pid: int, port: int) -> bool:
     """Return whether a process has the socket that listens on a port."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"}
-    assert sockets, "nobody listens"
+    assert sockets, "no listener"
     found = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         try:

@@ -1,4 +1,4 @@
-"""The command `lanes`, run as a person runs it, with options and values that nobody would type, on a real Redis."""
+"""The command `lanes`, run on a real Redis with unlikely options and values."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ from tests.fuzzing.seeded_redis import SECRET, State, seeded_redis
 
 STATUSES = (0, 1, 2, 3)
 NO_REDIS = 3
-# Written into a file or a pipe as they are; what a terminal shows of it is up to whoever prints that file.
+# Written unchanged into a file or a pipe; the program that prints the file must escape it.
 DATA = ("dead export",)
 READING = ("status", "job", "audit-log", "dead list", "dead show", "token list", "token new-key", "completion")
 # What the help's examples are about -> what is there.
@@ -62,7 +62,7 @@ def ends(name: str) -> bool:
 
 
 def endless(option: click.Option) -> bool:
-    """Return whether an option makes a command go on until it is told to end."""
+    """Return whether an option makes a command run until it is stopped."""
     return "until Ctrl-C" in (option.help or "")
 
 
@@ -175,7 +175,7 @@ class Ended:
 
 
 class Pipe(BytesIO):
-    """What stands behind a stream."""
+    """The file descriptor of a stream."""
 
     name = "<pipe>"
 

@@ -132,7 +132,7 @@ def report(job: Released, rate_limits: RateLimitInfo | None = None) -> AttemptRe
 
 
 def held(location: str, by: str, reason: str, *, at: int) -> dict[str, str]:
-    """Return what the first hold of a lane brings: its time that counts, and the first of all notices."""
+    """Return the changes of a lane's first hold: its held time, and the first notification."""
     notice = {
         "by": by,
         "location": location,

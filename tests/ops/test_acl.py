@@ -47,7 +47,7 @@ class AclRun:
         return done.stdout
 
     def denials(self) -> list[str]:
-        """Return what Redis refused to somebody since it was last asked."""
+        """Return the commands that Redis refused since the last call."""
         with redis.Redis.from_url(self.urls["admin"]) as client:
             found = [f"{entry['username']}: {entry['reason']} {entry['object']}" for entry in client.acl_log()]
             client.acl_log_reset()

@@ -1,4 +1,4 @@
-"""What the tests of the producers share: both faces behind one, so that each case runs on both."""
+"""Shared by the tests of the producers: one interface for both, so that each case runs on both."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Every way in which a real Redis does not take part: a bounded wait, and an error that tells what is the matter.
+"""Every way in which a real Redis can fail: a bounded wait, and an error that names the cause.
 
 Each case on both producers.
 """

@@ -1,4 +1,4 @@
-"""A producer made from settings or a URL: what is wrong is told when it is made. Each case on both producers."""
+"""A producer made from settings or a URL: errors are reported when it is made. Each case on both producers."""
 
 from pathlib import Path
 

@@ -24,7 +24,7 @@ def begin_outage(store: ClockedStore, order: Orders) -> None:
 
 
 def end_outage(store: ClockedStore) -> None:
-    """Deliver what is due until the gate is open."""
+    """Deliver due jobs until the breaker is closed."""
     while store.global_state().outage is not None:
         job = store.release(make_consumer()).next
         if isinstance(job, Released):

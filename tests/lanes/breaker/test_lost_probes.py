@@ -1,4 +1,4 @@
-"""A single probe of a lane that fails, and a stale success: what the one leaves behind, and what the other proves."""
+"""A single probe of a failing lane, and a stale success: what each of them changes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""An outage step by step: probes, what opens the gate and what shuts it, whose fault a failure is."""
+"""An outage step by step: probes, what opens and closes the breaker, and which failures count."""
 
 import pytest
 
@@ -180,7 +180,7 @@ def test_a_location_that_fails_alone_opens_the_breaker_only_once(store: ClockedS
     assert half_open_limit() == 2
     store.pass_time(1)
     fail_again()
-    assert half_open_limit() == 1, "nobody was answered in between"
+    assert half_open_limit() == 1, "nothing was answered in between"
 
 
 def test_a_lane_that_starts_to_fail_waits_at_least_as_long_as_a_429_said(store: ClockedStore, order: Orders) -> None:

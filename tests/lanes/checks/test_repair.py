@@ -239,7 +239,7 @@ def test_a_single_breakage_never_costs_a_job_that_is_still_there(store: ClockedS
     there = [job_id for job_id in ids if store.client.exists(store.key("job", job_id))]
     bodies = {job_id for job_id in ids if store.client.exists(store.key("body", job_id))}
     left = repair(store)
-    # Of a job that is done, and whose location is lost, nothing is left that could tell it.
+    # The location of a finished job cannot be restored: nothing else holds it.
     assert all(finding.code == "job-unreadable" and finding.where not in bodies for finding in left)
     assert {job_id for job_id in ids if store.client.exists(store.key("body", job_id))} == bodies
     delivered = drain(store)

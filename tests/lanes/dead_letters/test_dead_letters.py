@@ -146,7 +146,7 @@ def test_what_was_delivered_is_not_overwritten_unless_asked_for(store: ClockedSt
 
 
 def test_what_may_have_been_delivered_is_not_overwritten(store: ClockedStore, order: Orders) -> None:
-    """A newer job in flight, and one whose worker was lost: the API may have it, and the worker may tell so yet."""
+    """A newer job in flight, and one whose worker was lost: the API may have it, and the worker may still report it."""
     letter, newer = order(), order()
     store.enqueue_many([letter, newer], 60)
     bury(store)
@@ -160,7 +160,7 @@ def test_what_may_have_been_delivered_is_not_overwritten(store: ClockedStore, or
     assert drain(store) == [newer.id, letter.id]
 
 
-def test_a_newer_job_keeps_its_backoff_behind_the_replayed_one(store: ClockedStore, order: Orders) -> None:
+def test_a_newer_job_keeps_its_backoff_after_the_replayed_one(store: ClockedStore, order: Orders) -> None:
     letter, newer = order(), order()
     store.enqueue_many([letter, newer], 60)
     bury(store)

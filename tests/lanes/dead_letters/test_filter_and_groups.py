@@ -1,4 +1,4 @@
-"""Which letters a choice takes, and which groups they make: tables."""
+"""Which dead letters a filter matches, and their groups: tables."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a service tells of the time of an event decides what overwrites what."""
+"""Event times decide which update overwrites which."""
 
 import json
 
@@ -34,7 +34,7 @@ def test_an_older_event_never_overwrites_a_newer_one(store: ClockedStore, merge:
 def test_an_event_held_past_its_expiry_still_counts(store: ClockedStore) -> None:
     """Its time does not run while it is held, so it will be sent, and must not be overwritten by an older event."""
     enqueue_event(store, "newer", 200, expires_at=store.now + 10, status="newer")
-    store.hold("loc", "a look at it", "somebody")
+    store.hold("loc", "a look at it", "ada")
     store.pass_time(60)
     enqueue_event(store, "older", 100, status="older", name="older")
     store.resume("loc")
@@ -87,7 +87,7 @@ def enqueue_event(
     expires_at: float | None = None,
     **values: object,
 ) -> None:
-    """Let a service tell of an event."""
+    """Enqueue an event of a service."""
     body = json.dumps(identity("a") | values, separators=(",", ":")).encode()
     event_time = store.now // 1000 * 1000 - 1000 + time
     store.enqueue(NewJob(job_id, "loc", "a", body, merge=merge, expires_at=expires_at, event_time=event_time), 3600)

@@ -130,7 +130,7 @@ def test_an_urgent_job_is_the_first_of_its_lane_and_its_lane_is_not(store: Clock
 
 
 def test_an_urgent_job_makes_earlier_jobs_of_its_record_urgent(store: ClockedStore, order: Orders) -> None:
-    """And those alone: who comes behind it, or has another record, waits as before."""
+    """Only those: later jobs, and jobs of other records, wait as before."""
     plain, first, second, urgent, after = [
         order(record="p/plain"),
         order(record="p/urgent"),

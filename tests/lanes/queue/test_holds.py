@@ -1,4 +1,4 @@
-"""Holds of lanes and of everything: what is released, what expires, and what is told."""
+"""Holds of lanes and global holds: what is released, what expires, and what is reported."""
 
 from collections.abc import Callable
 
@@ -112,7 +112,7 @@ def test_a_hold_wakes_no_dispatcher_and_its_end_wakes_them(store: ClockedStore, 
 
 
 def test_a_release_needs_no_extra_command_while_the_breaker_is_closed(store: ClockedStore, order: Orders) -> None:
-    """Read off what Redis counted: the gate stands in a key that is read anyway."""
+    """By Redis's own count of commands: the hold is in a key that is read anyway."""
     for n in range(3):
         store.enqueue(order("loc", f"r{n}"), 60)
     store.client.config_resetstat()

@@ -1,4 +1,4 @@
-"""The jobs of a lane as somebody looks at them: each place in its order, and never too much of it."""
+"""The list of a lane's jobs: each queue position in order, and bounded in length."""
 
 from dataclasses import replace
 

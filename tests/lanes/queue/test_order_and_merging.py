@@ -39,7 +39,7 @@ NASTY = '"}],{\\'
 
 @dataclass
 class Said:
-    """What events told of a record: the time of each field, and the newest event with the job that it is in."""
+    """The known events of a record: the time of each field, the newest event, and the job that holds it."""
 
     times: dict[str, float] = field(default_factory=dict)
     newest: float = 0.0
@@ -78,7 +78,7 @@ class OrderMachine(RuleBasedStateMachine):
         priority=st.sampled_from((0, 0, 0, 9)),
     )
     def enqueue(self, record: str, names: set[str], merge: bool, age: float | None, priority: int) -> None:
-        """An upsert comes, perhaps long after what it tells of."""
+        """An upsert arrives, perhaps long after its event."""
         self.made += 1
         values: dict[str, object] = {
             name: self.made + 0.1234567890123 if name == "monetaryValue" else f"{name}{self.made}{NASTY}"
@@ -176,7 +176,7 @@ class OrderMachine(RuleBasedStateMachine):
 
     @rule(taken=st.booleans())
     def die(self, taken: bool) -> None:
-        """A worker dies between sending and reporting; perhaps the API took the job."""
+        """A worker crashes between sending and reporting; the API may have the job."""
         sent = self.send()
         if sent is not None:
             job, group = sent
@@ -238,7 +238,7 @@ class OrderMachine(RuleBasedStateMachine):
 
     @invariant()
     def agree(self) -> None:
-        """Every job is where the model has it, and who was merged shares the fate of its target."""
+        """Every job is where the model has it, and a merged job has the state of its target."""
         assert list(check_consistency(self.store)) == []
         ids = [*self.fate, *self.merge_targets]
         for job_id, job in zip(ids, self.store.jobs(ids), strict=True):

@@ -30,7 +30,7 @@ def refuse(
 
 
 def out(store: ClockedStore, worker: str) -> Released:
-    """Release the next job; the budget has room for any number."""
+    """Release the next job; the rate limit allows any number."""
     job = store.release(make_consumer(worker, WIDE)).next
     assert isinstance(job, Released)
     return job
@@ -162,7 +162,7 @@ def test_in_any_order_of_reports_one_is_dead_and_the_others_are_delivered_in_ord
     store.pass_time(0)
     orders, tokens = Orders(), CredentialStore(store)
     records = {}
-    for number in range(2 * JOBS):  # the second half behind the first
+    for number in range(2 * JOBS):  # the second half after the first
         made = orders(record=str(number % JOBS))
         records[made.id] = made.record
         store.enqueue(made, KNOWN)
@@ -187,7 +187,7 @@ def test_in_any_order_of_reports_one_is_dead_and_the_others_are_delivered_in_ord
             assert store.resume_authorized("loc") == expected
         else:
             result = refuse(store, released[int(event)], version, sent=sent[int(event)], release_for=wide[int(event)])
-            # The first tells something new, unless it comes after another credential.
+            # The first refusal is new, unless it comes after another credential.
             first = not codes and not new
             assert result.code == ("buried" if first else "requeued")
             codes.append(result.code)

@@ -1,4 +1,4 @@
-"""A server, workers and somebody else who sends, in virtual time, around the real scripts on a real Redis."""
+"""A server, workers and a foreign sender in virtual time, with the real scripts on a real Redis."""
 
 import heapq
 import random
@@ -24,7 +24,7 @@ DAY = 86_400.0
 class Server:
     """Counts the requests of one location as the API may: in a sliding window, or in fixed ones.
 
-    The limits may change at any time. A day, where it has one, begins with its first request; `resets` tells whether
+    The limits may change at any time. A day, where it has one, begins with its first request; `resets` says whether
     the answers say when it ends. A refused request uses up nothing; `day_refused` counts those that the day refused.
     """
 
@@ -41,7 +41,7 @@ class Server:
     days: list[int] = field(default_factory=list)
 
     def arrive(self, now: float, sender: str) -> RateLimitInfo:
-        """Count a request, if there is room for it."""
+        """Count a request, if the window is not full."""
         while self.admitted and self._gone(self.admitted[0], now):
             self.admitted.popleft()
         day_left = self._look_at_day(now)
@@ -77,7 +77,7 @@ class Server:
         return max(sum(1 for at in times[i:] if at < begin + LIMITS.window) for i, begin in enumerate(times))
 
     def share_refused(self, sender: str, since: float) -> float:
-        """Return which part of a sender's requests from a time on found no room."""
+        """Return the share of a sender's requests after a time that were over the limit."""
         fitted = [fits for at, who, fits in self.arrivals if who == sender and at >= since]
         return fitted.count(False) / len(fitted)
 
@@ -89,9 +89,9 @@ class Server:
 
 @dataclass
 class Losses:
-    """Which parts of the requests get lost on their way, and of the answers; which part of these workers die of it.
+    """The shares of requests and answers that are lost, and the share of workers that crash then.
 
-    A worker that does not die reports a failure after its time-out; of one that does, the lease ends.
+    A worker that survives reports a failure after its time-out; the lease of one that crashes ends.
     """
 
     requests: float = 0.0
@@ -101,7 +101,7 @@ class Losses:
 
 @dataclass
 class Requests:
-    """What nobody but the test knows: which requests are out, and which of those that ended may have been counted.
+    """What only the test knows: the open requests, and which of the ended ones may have been counted.
 
     Events are numbered. What ended without an answer is settled by the answer to a request that was sent after its end.
     """
@@ -128,7 +128,7 @@ class Requests:
 
     @property
     def unknown(self) -> int:
-        """How many ended of which nobody can know whether they were counted."""
+        """How many ended requests may or may not have been counted."""
         return sum(1 for end in self.lost if end > self.settled)
 
 
@@ -185,7 +185,7 @@ class Simulation:
         self._store.enqueue_many([NewJob(f"j{n}", location, f"p/{n}", b"{}") for n in range(jobs)], 60)
 
     def send_foreign(self, until: float, rate: Callable[[], float]) -> None:
-        """Let somebody else send, at this rate a second, with pauses at random."""
+        """Let a foreign sender send at this rate per second, with random pauses."""
         at = self.now + self.chance.uniform(0.5, 1.5) / rate()
         if at < until:
             self.at(at, lambda: self._send_one_foreign(until, rate))

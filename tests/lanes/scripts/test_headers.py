@@ -1,4 +1,4 @@
-"""The head of each script says what it does; here it is compared with what the script uses."""
+"""The header comment of each script is compared with what the script uses."""
 
 import re
 from importlib.resources import files
@@ -34,7 +34,7 @@ def code_of(name: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_script_has_a_method_of_its_name(name: str) -> None:
-    """Or findings name it, as what mends them."""
+    """Or findings name it as their repair."""
     stores = (LaneStore, CredentialStore, CheckStore)
     texts = "".join(path.read_text("utf-8") for path in (ROOT / "lanes").rglob("*.py"))
     assert any(callable(getattr(store, name, None)) for store in stores) or f'Repair("{name}"' in texts

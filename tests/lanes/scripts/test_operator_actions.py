@@ -114,7 +114,7 @@ def test_a_replayed_job_goes_before_the_newer_ones_of_its_record(store: ClockedS
     }
 
 
-def test_a_forced_replay_goes_behind_the_other_jobs_of_its_record_and_makes_them_urgent(
+def test_a_forced_replay_comes_after_the_other_jobs_of_its_record_and_makes_them_urgent(
     store: ClockedStore, order: Orders
 ) -> None:
     bury(store, order, priority=4)

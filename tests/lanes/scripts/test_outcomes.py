@@ -38,7 +38,7 @@ def outcome(request: pytest.FixtureRequest) -> str:
 
 
 def ends(outcome: str, state: str) -> dict[str, str]:
-    """What every outcome of the job in hand changes, two seconds after its release."""
+    """What every outcome of a job in flight changes, two seconds after its release."""
     return {
         "attempts:job1": f'1 {outcome} t+0 t+2 {{"status":200}}',
         "job:job1.state": f"in_flight -> {state}",
@@ -209,7 +209,7 @@ def test_a_repeated_report_changes_nothing(store: ClockedStore, order: Orders, o
     OUTCOMES[outcome](store, report(job))
     with watch(store) as changed:
         assert OUTCOMES[outcome](store, report(job)).code == "stale"
-    # A 429 is a 429, whoever tells of it.
+    # A 429 counts from any report.
     assert changed == ({"lane:loc.throttled": "1 -> 2"} if outcome == "throttle" else {})
 
 
@@ -229,7 +229,7 @@ def test_a_late_failure_changes_nothing_but_its_slot(
 
 
 def supersede(store: ClockedStore, becomes: str) -> None:
-    """End the lease of the attempt in hand, and let its job wait, go out again, die or be taken back."""
+    """End the lease of the current attempt; then its job waits, is sent again, fails permanently or is cancelled."""
     store.pass_time(60)
     store.reclaim(9, 1 if becomes == "dead" else 9)
     if becomes == "in flight":

@@ -1,4 +1,4 @@
-"""release: what it changes of the whole of Redis; and survey, which tells what it could release."""
+"""release: its changes to the whole of Redis; and `count_due`, which counts what it could release."""
 
 import pytest
 

@@ -22,7 +22,7 @@ class BrakeRules(HoldRules):
     def bury(
         self, job: Released, report: AttemptReport, outcome: str, following: Consumer | None, *, current: bool
     ) -> tuple[Result, str]:
-        """The job dies, unless it is refused and was out when the brake closed; with the code that says so."""
+        """The job fails permanently, unless it was in flight when the brake closed; return the code of each case."""
         if outcome == "refuse":
             result, code = self.refuse_job(job, report, following, current=current)
         else:

@@ -79,7 +79,7 @@ class HoldRules(DeadLetterRules):
         self.all_held = stop
 
     def refuse(self, location: str, version: int) -> bool:
-        """The credential of this version is refused; tell whether that is new, so that the lane is held for it."""
+        """The credential of this version is refused; return whether that is new, so that the lane is held for it."""
         if REFUSED in self.held[location] or version != self.versions[location]:
             return False
         self.held[location].add(REFUSED)
@@ -88,7 +88,7 @@ class HoldRules(DeadLetterRules):
 
     @rule(location=st.sampled_from(LOCATIONS), renewal=st.booleans(), dies=SELDOM)
     def store_credential(self, location: str, renewal: bool, dies: bool) -> None:
-        """A credential is renewed, or a person stores another, and then lets the lane go on unless his machine dies."""
+        """A credential is renewed, or a person stores another one and resumes the lane, unless the machine crashes."""
         tokens, before = CredentialStore(self.store), self.versions[location]
         self.versions[location] = tokens.store_credential(
             location, b"sealed", replaces=before if renewal and before else None
@@ -113,7 +113,7 @@ class HoldRules(DeadLetterRules):
 
     @invariant()
     def breaker_matches(self) -> None:
-        """The gate is shut while there is a reason, and no longer; no more are out in an outage than may be."""
+        """All lanes stop exactly as long as there is a reason; an outage allows a limited number of open requests."""
         global_state = self.store.global_state()
         shut = self.store.client.zscore(self.store.key("due"), "") is not None
         assert shut == (global_state.hold is not None or global_state.outage is not None)

@@ -35,7 +35,7 @@ OUTCOMES = (
     *("bury", "unauthorized", "no_token", "refuse", "refuse"),
 )
 UNSENT = ("unsent", "no_token")
-SILENT = (*UNSENT, "fail", "doubt")  # nothing was told of the limits
+SILENT = (*UNSENT, "fail", "doubt")  # nothing was reported about the limits
 # What the API says of its limit, which may be lower than what a person set, and higher.
 RATE_LIMIT_INFOS = (None, RateLimitInfo(burst=1), RateLimitInfo(), RateLimitInfo(burst=2), RateLimitInfo(burst=3))
 
@@ -135,7 +135,7 @@ class LanesMachine(FailureRules, BrakeRules, ServingRules):
         self.sent.append(Sent(worker, job))
 
     def check_limit(self, location: str) -> None:
-        """Whatever the API said last, a request went out only if its window has room by the limit in force."""
+        """A request is sent only if the limit in force allows it, whatever the API reported last."""
         [lane] = [lane for lane in self.store.lanes() if lane.location_id == location]
         ends = [end for _, end in self.charged[location].values() if end > self.store.now - LIMITS.window]
         assert len(ends) <= lane.burst_in_force(BURST).requests
@@ -153,7 +153,7 @@ class LanesMachine(FailureRules, BrakeRules, ServingRules):
 
     @rule(data=st.data(), location=st.sampled_from(LOCATIONS))
     def work(self, data: st.DataObject, location: str) -> None:
-        """There are jobs; every worker asks, and reports what it has in hand. Else most steps would do nothing."""
+        """With jobs enqueued, every worker asks and reports. Otherwise most steps would do nothing."""
         self.enqueue_some(location)
         self.pass_time(4.0)
         self.release_all()
@@ -176,7 +176,7 @@ class LanesMachine(FailureRules, BrakeRules, ServingRules):
     @precondition(lambda self: self.sent)
     @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES), release_for=st.booleans())
     def report(self, data: st.DataObject, outcome: str, release_for: bool) -> None:
-        """Any attempt that was ever made reports, perhaps again, perhaps long after its lease."""
+        """Any earlier attempt reports, perhaps again, perhaps long after its lease."""
         self.send_report(data.draw(st.sampled_from(self.sent)), outcome, release_for=release_for)
 
     def outdated(self) -> list[Sent]:
@@ -226,7 +226,7 @@ class LanesMachine(FailureRules, BrakeRules, ServingRules):
     def unauthorized(
         self, report: AttemptReport, model: ModelJob, following: Consumer | None, *, current: bool
     ) -> tuple[Result, str]:
-        """The credential was refused: the first job dies of it, and any other waits again."""
+        """The credential was refused: the first job fails permanently, any other is pending again."""
         version = self.went_with[report.job_id, report.attempt]
         result = self.store.bury(report, reason="unauthorized", hold="no", token_version=version, release_for=following)
         if not current:
@@ -258,7 +258,7 @@ class LanesMachine(FailureRules, BrakeRules, ServingRules):
 
     @rule()
     def reclaim(self) -> None:
-        """The jobs of silent workers come back, or die when they have failed too often."""
+        """The jobs of silent workers come back, or fail permanently after too many failures."""
         reclaimed = {job.id: job for job in self.store.reclaim(100, MAX_FAILURES)}
         for job_id, model in self.jobs.items():
             over = model.leased and model.lease_ends <= self.store.now

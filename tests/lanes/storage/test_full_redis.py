@@ -49,7 +49,7 @@ def store(small_server: RedisServer) -> Iterator[ClockedStore]:
 
 
 def prepare(store: ClockedStore) -> None:
-    """Begin anew, with a job in each state, named by it."""
+    """Start from an empty Redis with one job in each state, named after it."""
     store.client.config_set("maxmemory", ROOM)
     store.client.flushall()
     store.pass_time(START - store.now)
@@ -74,7 +74,7 @@ def prepare(store: ClockedStore) -> None:
 
 
 def fill(store: ClockedStore) -> None:
-    """Fill the memory up, so far that what the test's own jobs give back makes no room."""
+    """Fill the memory so far that what the test's own jobs free is not enough."""
     store.client.config_set("maxmemory", ROOM + MEGABYTE)
     with suppress(OutOfMemoryError):
         for number in itertools.count():

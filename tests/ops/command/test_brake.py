@@ -117,7 +117,7 @@ def test_the_lanes_on_the_brake_are_resumed_together_but_for_held_ones(
     assert brake_of(store, "one") is not None
     found = json.loads(quick("resume", "--brake", "--dry-run", "--json").stdout)
     assert [(lane["location_id"], lane["answer"]) for lane in found] == [("one", "braked")]
-    assert quick("resume", "--brake").returncode == 2  # nobody is there to be asked
+    assert quick("resume", "--brake").returncode == 2  # there is no terminal to ask at
     assert quick("resume", "--brake", "--yes").stderr.startswith("one goes on (it was on the brake after 2 refusals")
     assert brake_of(store, "one") is None
     assert brake_of(store, "two") is not None

@@ -121,7 +121,7 @@ def test_data_of_another_schema_are_refused_in_one_line(quick: Run, server: Redi
 
 @pytest.mark.parametrize("age", PROGRAMS)
 def test_missing_permissions_are_listed(quick: Run, tmp_path: Path, age: str) -> None:
-    """From 7.0 on Redis tells without doing; before, what would write is not tried."""
+    """Redis 7.0 and later have a dry run; on earlier versions, commands that write are not tried."""
     with RedisServer(tmp_path / age, program=PROGRAMS[age]()) as server:
         with redis.Redis.from_url(server.url) as client:
             client.execute_command("ACL SETUSER half on >word ~lanes:* &* +@all -zadd -getdel -sadd -config")

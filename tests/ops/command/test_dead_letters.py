@@ -1,4 +1,4 @@
-"""What people do with dead letters: find, group, mend, replay."""
+"""What people do with dead letters: find, group, edit, replay."""
 
 import json
 from collections.abc import Callable

@@ -185,7 +185,7 @@ class Feed:
         self._stdin.flush()
 
     def wait_for_line(self) -> str:
-        """Wait until something is told: a refused row, once its batch is in."""
+        """Wait until something is reported: a refused row, once its batch is in."""
         assert self.process.stderr is not None
         return self.process.stderr.readline().decode()
 
