@@ -1,4 +1,4 @@
-"""The real parts that tests ask for."""
+"""Fixtures for all tests, and which tests are slow."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from ops.embedded.redis_server import RedisServer
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A server with AOF that all tests share; who kills servers starts one of their own."""
+    """A server with AOF that all tests share; a test that kills servers starts its own."""
     with RedisServer(tmp_path_factory.mktemp("redis")) as server:
         yield server
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Group:
-    """One request to be: the job that merged it, and each field's value with its time."""
+    """A future request: its job, and each field's value with its time."""
 
     id: str
     record: str

@@ -15,7 +15,7 @@ REFUSAL = CountedRefusal(limit=2, gap=1, max_gap=8, status=403, shape="shape")
 
 
 class BrakeRules(HoldRules):
-    """The model of the lanes on the brake. There are too few of them for the brake of all."""
+    """The model of lanes on the brake. There are too few lanes for the global brake."""
 
     refusals: dict[str, int]
 
@@ -35,7 +35,7 @@ class BrakeRules(HoldRules):
     def refuse_job(
         self, job: Released, report: AttemptReport, following: Consumer | None, *, current: bool
     ) -> tuple[Result, str]:
-        """The API refuses; with the code that says what comes of the job."""
+        """The API refuses; return the code that the report must have."""
         model = self.jobs[job.id]
         closed_at = self.braked.get(model.location)
         result = self.store.bury(report, reason="refused", refusal=REFUSAL, release_for=following)

@@ -1,5 +1,7 @@
-"""The parts of redis-py below its commands are as this project knows them: `lanes/queue/exchange.py` sends and reads with
-them, the `connect` of both stores has options checked by them, and `ops/redis_backup.py` takes the socket.
+"""The private parts of redis-py are as this project uses them.
+
+`lanes/queue/exchange.py` sends and reads with them, `connect` of both stores checks options with them, and
+`ops/redis_backup.py` uses the socket.
 """
 
 import asyncio

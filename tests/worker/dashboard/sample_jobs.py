@@ -23,7 +23,7 @@ def release_job(site: Site, job_id: str) -> Released:
     """Release this job; others that were due before it go back."""
     others: list[Released] = []
     while True:
-        job = site.store.release(make_consumer(f"hand-{len(others)}-{job_id}@host")).next
+        job = site.store.release(make_consumer(f"thread-{len(others)}-{job_id}@host")).next
         assert isinstance(job, Released), "it is not due"
         if job.id == job_id:
             break
@@ -57,7 +57,7 @@ def put_in_flight(site: Site, location: str, contact: str = "flying") -> str:
 
 
 def enqueue_pending(site: Site, location: str, contact: str = "waiting", **options: Any) -> str:
-    """Enqueue a job that stays pending: nobody takes it."""
+    """Enqueue a job that stays pending: there is no worker."""
     return site.producer.enqueue(row(location, contact, name=SECRET), **options).job_id
 
 
@@ -68,7 +68,7 @@ def put_on_brake(store: LaneStore, location: str) -> None:
     others: list[Released] = []
     refused = 0
     while refused < REFUSAL.limit:
-        job = store.release(make_consumer(f"hand-{len(others)}-{refused}-{location}@host")).next
+        job = store.release(make_consumer(f"thread-{len(others)}-{refused}-{location}@host")).next
         assert isinstance(job, Released), "it is not due"
         if job.location_id != location:
             others.append(job)

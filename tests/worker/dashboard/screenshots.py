@@ -29,7 +29,7 @@ PAGES: dict[str, Callable[[Site], str]] = {
     "lanes": lambda _: "/lanes",
     "lane": lambda _: "/lane/loc-3",
     "job": lambda site: f"/job/{job_with_history(site)}",
-    "trail": lambda _: "/audit-log",
+    "audit-log": lambda _: "/audit-log",
     "letters": lambda site: seed_dead_letters(site, "/dead-letters?within=12h"),
     "letters-groups": lambda site: seed_dead_letters(site, "/dead-letters?view=groups"),
     "letters-replay": lambda site: seed_dead_letters(site, "/dead-letters?size=25"),
@@ -46,7 +46,7 @@ def replay_some(page: Page) -> None:
 
 
 def edit_wrongly(page: Page) -> None:
-    """Open the body, and see a mistake told."""
+    """Open the body, and show a field error."""
     page.get_by_role("button", name="Show content and edit").click()
     page.locator("#cell-status").fill("wonn")
     page.get_by_role("button", name="Save…").click()
@@ -67,7 +67,7 @@ LOOKS: dict[str, dict[str, object]] = {
 
 
 def job_with_history(site: Site) -> str:
-    """Return the id of the job that has the most to tell."""
+    """Return the id of the job with the longest history."""
     ids = (
         key.decode().removeprefix(site.store.key("job", ""))
         for key in site.store.client.scan_iter(site.store.key("job", "*"))
@@ -138,7 +138,7 @@ def main() -> None:
         )
         page = browser.new_page()
         page.goto(f"{site.url}/throughput")
-        page.get_by_text("jobs at once").wait_for()  # the workers have told how much they can send
+        page.get_by_text("jobs at once").wait_for()  # the workers have reported how many jobs they can send
         for name in sys.argv[1:] or PAGES:
             take(browser, site, name)
             print(FOLDER / f"{name}-*.png")

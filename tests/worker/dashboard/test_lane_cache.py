@@ -1,4 +1,4 @@
-"""The watcher: one reading for all who look, none when nobody does, and no lie when Redis is away."""
+"""The lane cache: one read for all readers, none without readers, and no stale data shown as current."""
 
 import threading
 import time
@@ -35,7 +35,7 @@ class CountedStore(LaneStore):
             self.began.set()
             self.go_on.wait()
             if self.broken:
-                raise ValueError("what nobody expected")  # noqa: EM101, TRY003 - any error will do
+                raise ValueError("unexpected")  # noqa: EM101 - any error will do
         return found
 
 
@@ -91,7 +91,7 @@ def test_without_requests_nothing_is_read(store: CountedStore, lane_cache: LaneC
     until(lambda: lane_cache._begun_at >= lane_cache._asked_at)
     settled = store.readings
     watched = CountedStore(connect(redis_url))
-    other = LaneCache(watched)  # somebody looks at this one, for long enough
+    other = LaneCache(watched)  # this one has a reader, for long enough
     until(lambda: other.snapshot() and watched.readings >= 20)
     other.close()
     watched.client.close()
@@ -211,7 +211,7 @@ def test_no_redis_from_the_beginning_is_an_error_each_time(tmp_path: Path) -> No
 
 def test_an_unexpected_error_is_reported_and_the_reader_goes_on(store: CountedStore, lane_cache: LaneCache) -> None:
     store.broken = True
-    with pytest.raises(LanesError, match="what nobody expected"):
+    with pytest.raises(LanesError, match="unexpected"):
         lane_cache.snapshot()
     store.broken = False
     assert until(lambda: _looked(lane_cache)).error is None

@@ -1,4 +1,4 @@
-"""The sandbox, and ways to knock at it."""
+"""The sandbox, and requests to it."""
 
 import json
 import time
@@ -41,7 +41,7 @@ def until(so: Callable[[], object], what: str) -> None:
 def post(
     sandbox: Sandbox, headers: dict[str, str | None] | None = None, raw: bytes | None = None, **fields: Any
 ) -> requests.Response:
-    """Send an upsert that is right but for what is given; a header that is None is left out."""
+    """Send an upsert that is valid except for these fields and headers; a header of None is left out."""
     body = json.dumps({**BODY, **fields}).encode() if raw is None else raw
     request = requests.Request("POST", f"{sandbox.url}/opportunities/upsert", data=body).prepare()
     request.headers["User-Agent"] = SKIP_HEADER  # else urllib3 puts its own
@@ -60,5 +60,5 @@ def make_sandbox() -> Iterator[Callable[..., Sandbox]]:
 
 @pytest.fixture
 def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    """A sandbox as it is by itself."""
+    """A sandbox with default settings."""
     return make_sandbox()

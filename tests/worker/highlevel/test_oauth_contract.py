@@ -1,4 +1,4 @@
-"""What we send for tokens and what the sandbox answers, against HighLevel's published specification."""
+"""Our token requests and the sandbox's answers, compared with HighLevel's published specification."""
 
 import json
 from typing import Any
@@ -30,7 +30,7 @@ def schema(document: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     [kind] = content["content"].values()
     name = kind["schema"]["$ref"].rsplit("/", 1)[1]
     found: dict[str, Any] = document["components"]["schemas"][name]
-    # Documented beside the schemas: every response carries a trace id.
+    # Documented outside the schemas: every response has a trace id.
     properties = {**found["properties"], "traceId": {"type": "string", "minLength": 1}}
     return {**found, "properties": properties, "additionalProperties": False}
 

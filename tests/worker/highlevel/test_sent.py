@@ -1,4 +1,4 @@
-"""Whether a request that failed may have reached the server; and closing a connection by hand."""
+"""Whether a failed request may have reached the server; and closing a connection explicitly."""
 
 import socket
 import threading

@@ -60,7 +60,7 @@ def test_off_a_terminal_each_line_is_one_json_object() -> None:
         assert start in event["event"]
         assert {"event", "level", "timestamp"} <= event.keys()
         shown = "".join(str(value) for value in event.values())
-        assert shown.replace("\n", "").isprintable()  # whoever prints a decoded value
+        assert shown.replace("\n", "").isprintable()  # any program may print a decoded value
         assert "the-api-token" not in shown
     assert events[0]["status"] == 400
     assert events[1]["logger"] == "celery.worker"
@@ -92,7 +92,7 @@ def test_on_a_terminal_a_line_is_readable_and_cannot_move_the_cursor() -> None:
 def _read(end: int) -> bytes:
     try:
         return os.read(end, 65_536)
-    except OSError:  # how a terminal says that nobody is left at its other end
+    except OSError:  # how a terminal reports that its other end is closed
         return b""
 
 

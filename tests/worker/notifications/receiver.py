@@ -1,4 +1,4 @@
-"""A receiver of notifications: a real HTTP server that a test tells how to misbehave."""
+"""A receiver of notifications: a real HTTP server with faults on demand."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Notices from the script that makes them to a receiver that fails first, hangs, drips and dies."""
+"""Notifications, from the script to a receiver that first fails, hangs, answers slowly and crashes."""
 
 import hashlib
 import hmac

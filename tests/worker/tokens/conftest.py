@@ -66,7 +66,7 @@ class Harness:
         return self.store.store_credential(name, self.vault.encrypt(name, credential))
 
     def put_pair(self, location: str, **changes: object) -> int:
-        """Store a pair as the sandbox gave it, but for what is given."""
+        """Store a pair as the sandbox gave it, except for these fields."""
         return self.put(location, from_fields({**self.control.grant(location), **changes}, self.now()))
 
     def stored(self, name: str) -> Credential:

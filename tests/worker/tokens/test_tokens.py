@@ -1,4 +1,4 @@
-"""What a shift is told: which token, and what its refusal comes to."""
+"""Which token a shift gets, and what its refusal leads to."""
 
 import time
 from collections.abc import Callable

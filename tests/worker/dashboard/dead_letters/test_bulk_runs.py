@@ -1,4 +1,4 @@
-"""Replays and purges of many letters in the background: what they move, wait for, and tell the trail."""
+"""Replays and purges of many dead letters in the background: what they move, wait for, and write to the audit log."""
 
 import threading
 from collections.abc import Iterator, Sequence

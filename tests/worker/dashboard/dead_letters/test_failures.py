@@ -1,4 +1,4 @@
-"""Dead letters on the pages while things break: Redis in a replay or an export, the dashboard itself."""
+"""The dead letters pages during failures: Redis in a replay or an export, or the dashboard itself."""
 
 import json
 

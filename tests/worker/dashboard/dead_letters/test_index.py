@@ -207,7 +207,7 @@ def test_a_request_starts_it_and_it_refreshes_while_requested(store: LaneStore) 
     until(lambda: index.current().total == 99, "the purge")
     assert agrees(index, store)
     store.purge("job000004", 60)
-    until(lambda: index.current(wait=0).total == 98, "a purge that nobody told of")
+    until(lambda: index.current(wait=0).total == 98, "a purge by another process")
     names = [thread.name for thread in threading.enumerate()]
     assert names.count("letter-index") == 1
 

@@ -34,7 +34,7 @@ def made(make_site: MakeSite) -> Site:
 
 @pytest.fixture
 def site(made: Site) -> Site:
-    """A site with letters of which job000001 is overtaken, job000000 the newest."""
+    """A site with dead letters; job000001 is superseded, job000000 is the newest."""
     made.store.client.flushall()
     seed(made.store, range(COUNT))
     deliver_newer(made.store, 1)

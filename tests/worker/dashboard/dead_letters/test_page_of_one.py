@@ -1,4 +1,4 @@
-"""The page of one dead letter in a browser: why it died, what is in it, how it is mended and sent again."""
+"""The page of one dead letter in a browser: its error, its content, how it is edited and replayed."""
 
 import json
 from dataclasses import replace

@@ -24,7 +24,7 @@ def site(make_site: MakeSite) -> Site:
     site.dead, site.flaky, site.flying = bury(site, "lane"), fail(site, "lane"), put_in_flight(site, "lane")  # type: ignore[attr-defined]
     for n in range(30):
         enqueue_pending(site, "lane", f"Kontakt-{n:02}")
-    site.behind = enqueue_pending(site, "lane", "Kontakt-00")  # type: ignore[attr-defined]
+    site.blocked = enqueue_pending(site, "lane", "Kontakt-00")  # type: ignore[attr-defined]
     site.delayed = enqueue_pending(site, "lane", "late", not_before=in_an_hour())  # type: ignore[attr-defined]
     return site
 
@@ -52,7 +52,7 @@ def test_its_jobs_are_listed_by_state(site: Any, open_page: OpenPage) -> None:
     assert set(ids(page, "delayed")) == {site.flaky, site.delayed}
     assert ids(page, "letters") == [site.dead]
     assert len(ids(page, "ready")) == 15
-    expect(page.locator("#ready tbody tr").first.locator("td").last).to_have_text("1")  # one stands behind it
+    expect(page.locator("#ready tbody tr").first.locator("td").last).to_have_text("1")  # one job is blocked by it
     first = ids(page, "ready")
     page.locator("[data-part=ready][data-way='1']").press("Enter")
     expect(page.locator("#ready-range")).to_have_text(re.compile("^16.30 of 30$"))

@@ -47,4 +47,4 @@ def test_a_viewer_waits_for_a_silent_redis_only_once(redis_url: str) -> None:
         assert asked < 8
         with pytest.raises(RedisUnavailableError):
             kept.of(store)
-        assert len(reads) == asked + 1  # it is asked anew by who comes later
+        assert len(reads) == asked + 1  # a later reader reads again
