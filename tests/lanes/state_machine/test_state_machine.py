@@ -12,13 +12,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     initialize,
-    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
 )
 
-from lanes.checks.consistency import check_consistency
 from lanes.queue.job import State
 from lanes.queue.new_job import EnqueueStatus
 from lanes.queue.results import Released, Result
@@ -28,7 +26,8 @@ from tests.lanes.conftest import BURST, LIMITS, ClockedStore, Orders
 from tests.lanes.state_machine.brake_rules import BrakeRules
 from tests.lanes.state_machine.dead_letter_rules import LOCATIONS, RECORDS, ModelJob
 from tests.lanes.state_machine.failure_rules import MAX_FAILURES, FailureRules
-from tests.lanes.state_machine.serving_rules import WORKERS, ServingRules
+from tests.lanes.state_machine.invariants import Invariants
+from tests.lanes.state_machine.serving_rules import WORKERS
 
 OUTCOMES = (
     *("deliver", "deliver", "retry", "fail", "fail", "doubt", "throttle", "requeue", "unsent"),
@@ -48,7 +47,7 @@ class Sent:
     job: Released
 
 
-class LanesMachine(FailureRules, BrakeRules, ServingRules):
+class LanesMachine(FailureRules, BrakeRules, Invariants):
     """The rules are the store's methods."""
 
     @initialize()
@@ -281,26 +280,6 @@ class LanesMachine(FailureRules, BrakeRules, ServingRules):
         assert answer == ("cancelled" if model.state is State.PENDING else model.state.value)
         if model.state is State.PENDING:
             self.end(job_id, State.CANCELLED)
-
-    @invariant()
-    def consistent(self) -> None:
-        """Every job is in one place, the counts add up, and the model agrees."""
-        assert list(check_consistency(self.store)) == []
-        counts = self.store.counts()
-        assert counts["accepted"] == len(self.jobs)
-        for state in State:
-            assert counts[state] == sum(1 for model in self.jobs.values() if model.state is state), state
-        lanes = self.store.lanes()
-        for name in ("accepted", *State):
-            assert sum(lane.counts[name] for lane in lanes) == counts[name]
-
-    @invariant()
-    def within_the_limit(self) -> None:
-        """However late the server counts a request, from its release to its report, no window holds too many."""
-        for requests in self.charged.values():
-            spans = requests.values()
-            for begin in {end for _, end in spans}:
-                assert sum(1 for at, end in spans if at < begin + LIMITS.window and end >= begin) <= BURST
 
 
 @pytest.mark.parametrize("steps", [40])
