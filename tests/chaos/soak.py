@@ -205,8 +205,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shown = {"seed": came.seed, "series": verdicts, "counts": came.counts, "wrong": came.wrong}
         print(json.dumps({**shown, "not_tried": not_tried}, indent=2))
     else:
-        not_tried = [f"not tried: {one.name} ({one.why})" for one in came.not_tried]
-        print(*came.verdicts, *came.wrong, *not_tried, f"counts: {came.counts}", sep="\n")
+        lines = [f"not tried: {one.name} ({one.why})" for one in came.not_tried]
+        print(*came.verdicts, *came.wrong, *lines, f"counts: {came.counts}", sep="\n")
     return 0 if came.good else 1
 
 

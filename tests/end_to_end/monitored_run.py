@@ -18,8 +18,8 @@ from ops.embedded.redis_server import free_port
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, FaultKind, SandboxControl
 from producers import OpportunityProducer
-from tests.end_to_end.conftest import row, until
 from tests.end_to_end.prometheus_server import Prometheus
+from tests.helpers import row, until
 
 SECRET = "Name-That-Stays-Home"
 LIMITS = DefaultLimits(100, 10, 200_000)

@@ -30,7 +30,8 @@ from ops.redis_backup import (
     write_backup_into,
 )
 from ops.sandbox import SandboxControl
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
+from tests.helpers import row, until
 
 LANES = str(Path(sys.executable).with_name("lanes"))
 

@@ -10,7 +10,8 @@ from lanes.storage.keys import DEFAULT_PREFIX
 from ops.embedded.processes import Child
 from ops.embedded.stack import Stack
 from ops.sandbox import SandboxControl
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
+from tests.helpers import row, until
 from worker.app import load_app
 
 POOLS = {

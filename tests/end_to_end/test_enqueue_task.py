@@ -10,7 +10,8 @@ from pathlib import Path
 import redis
 
 from ops.embedded.stack import Stack
-from tests.end_to_end.conftest import row, store_of, until
+from tests.end_to_end.conftest import store_of
+from tests.helpers import row, until
 
 CLIENT = """
 import sys

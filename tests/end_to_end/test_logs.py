@@ -13,7 +13,8 @@ from celery import Celery
 from ops.embedded.processes import Child
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, SandboxControl
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
+from tests.helpers import row, until
 
 EVIL = 'x\n{"event": "job_delivered"}\x1b[2J'
 

@@ -17,9 +17,9 @@ import yaml
 from lanes.queue.job import State
 from ops.embedded.redis_server import free_port
 from ops.embedded.stack import TOKEN
-from tests.end_to_end.conftest import until
 from tests.end_to_end.monitored_run import PROMETHEUS, SECRET, MonitoredRun, start_monitored_run
 from tests.end_to_end.prometheus_server import grouping_labels, selectors
+from tests.helpers import until
 from worker.metrics.catalogue import ALL, CELL_METRICS, OF_LOOPS, WORKER_METRICS, MetricKind
 
 ROOT = Path(__file__).parents[2]

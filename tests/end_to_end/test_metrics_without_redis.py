@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from ops.embedded.stack import Stack
-from tests.end_to_end.conftest import until
+from tests.helpers import until
 
 
 @pytest.fixture

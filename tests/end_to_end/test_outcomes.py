@@ -9,7 +9,8 @@ from typing import Any
 
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, FaultKind, SandboxControl
-from tests.end_to_end.conftest import producer_of, row, store_of, until
+from tests.end_to_end.conftest import producer_of, store_of
+from tests.helpers import row, until
 
 JSON = {"content-type": "application/json", "x-trace-id": "trace-of-the-header"}
 PAGE = b"<!DOCTYPE html><html><body>bad gateway</body></html>"

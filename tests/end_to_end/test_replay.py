@@ -11,7 +11,8 @@ from lanes.checks.consistency import check_consistency
 from lanes.queue.job import State
 from ops.embedded.stack import Stack
 from ops.sandbox import SandboxControl
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
+from tests.helpers import row, until
 
 LANES = str(Path(sys.executable).with_name("lanes"))
 LOCATIONS = [f"loc-{number}" for number in range(10)]

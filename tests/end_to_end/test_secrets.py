@@ -15,8 +15,9 @@ import requests
 from lanes.queue.store import LaneStore
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, SandboxControl
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
 from tests.end_to_end.test_tokens import LANES, WITH_TOKENS, import_pairs, lane_of, run
+from tests.helpers import row, until
 
 PRIVATE = "pit-recognisable-private-token"
 DEFAULT = "recognisable-default-token"

@@ -7,7 +7,8 @@ import pytest
 from lanes.checks.consistency import check_consistency
 from ops.embedded.stack import Stack
 from ops.sandbox import SandboxControl
-from tests.end_to_end.conftest import producer_of, row, store_of, until
+from tests.end_to_end.conftest import producer_of, store_of
+from tests.helpers import row, until
 
 
 @pytest.mark.parametrize("shift_seconds", [5, 0.5], ids=["in a shift", "after its shift"])

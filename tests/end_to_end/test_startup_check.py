@@ -11,7 +11,7 @@ from lanes.queue.store import LaneStore, connect
 from lanes.settings import WorkerSettings
 from lanes.storage.keys import SCHEMA
 from ops.embedded.stack import Stack
-from tests.end_to_end.conftest import until
+from tests.helpers import until
 from worker.safety import startup_check
 from worker.safety.startup_check import EX_CONFIG
 

@@ -12,7 +12,7 @@ from ops.embedded.redis_server import RedisServer
 from ops.embedded.stack import Stack
 from producers import OpportunityProducer, State
 from tests.certificates import make_certificate
-from tests.end_to_end.conftest import row, until
+from tests.helpers import row, until
 from tests.proxy import Proxy
 
 PASSWORD = "open-sesame-of-the-test"

@@ -12,8 +12,9 @@ from lanes.queue.job import State
 from lanes.queue.store import LaneStore
 from ops.embedded.redis_server import free_port
 from ops.embedded.stack import Stack
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
 from tests.end_to_end.test_tokens import WITH_TOKENS, run
+from tests.helpers import row, until
 from worker.safety.startup_check import EX_CONFIG
 from worker.tokens.vault import new_key
 

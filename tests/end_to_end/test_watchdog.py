@@ -11,7 +11,8 @@ import pytest
 from ops.embedded.processes import Child
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, SandboxControl
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
+from tests.helpers import row, until
 from worker.safety.consumer_watchdog import EX_SOFTWARE
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,8 @@ from lanes.settings import WorkerSettings
 from ops.embedded.processes import Child
 from ops.embedded.redis_server import free_port
 from ops.embedded.stack import Stack
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
+from tests.helpers import row, until
 from worker.app import make_app
 from worker.steps import MetricsStep
 

@@ -20,7 +20,7 @@ from ops.embedded.stack import Stack
 from ops.make_secrets import make
 from ops.redis_acl import USERS
 from producers import OpportunityProducer, State
-from tests.end_to_end.conftest import row
+from tests.helpers import row
 from tests.redis_programs import PROGRAMS
 
 Urls = dict[str, str]

@@ -18,7 +18,7 @@ from lanes.environment import PREFIX
 from lanes.settings import WorkerSettings
 from ops.make_secrets import TOGETHER, make
 from tests import real_parts
-from tests.end_to_end.conftest import until
+from tests.helpers import until
 from tests.ops.deployment import COMPOSE, ROOT, SERVICES, Deployment, settings_of
 
 LASTING = [name for name, service in SERVICES.items() if service["restart"] != "no"]

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,13 +39,6 @@ def problems_of(model: type[BaseModel], values: object, path: str = "") -> list[
     assert str(caught.value) == "; ".join(reported)
     assert all(line.isprintable() for line in reported)
     return reported
-
-
-def until(so: Callable[[], object], what: str) -> None:
-    """Ask, and ask again, until it is so; each condition here asks Redis, which is pause enough."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not so():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_SECONDS:g} s: {what}"
 
 
 def connections(store: LaneStore) -> set[str]:

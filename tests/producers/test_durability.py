@@ -21,7 +21,8 @@ from lanes.queue.store import LaneStore, connect
 from lanes.settings import ProducerSettings
 from ops.embedded.redis_server import RedisServer
 from producers import DurabilityError, InvalidJobError, State
-from tests.producers.conftest import OK, MakeProducer, Producer, until
+from tests.helpers import until
+from tests.producers.conftest import OK, MakeProducer, Producer
 from tests.proxy import Proxy
 from tests.redis_programs import PROGRAMS
 

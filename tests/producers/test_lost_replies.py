@@ -15,7 +15,8 @@ from lanes.queue.store import LaneStore
 from lanes.settings import ProducerSettings
 from ops.embedded.redis_server import RedisServer
 from producers import EnqueueFailedError, EnqueueInterruptedError, Receipt, RedisUnavailableError, State
-from tests.producers.conftest import OK, MakeProducer, Producer, until
+from tests.helpers import until
+from tests.producers.conftest import OK, MakeProducer, Producer
 from tests.proxy import Proxy
 
 pytestmark = pytest.mark.timeout(60)

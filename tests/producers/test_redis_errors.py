@@ -23,7 +23,8 @@ from ops.embedded.processes import Child
 from ops.embedded.redis_server import RedisServer, find_redis_server, free_port
 from producers import EnqueueFailedError, EnqueueInterruptedError, RedisUnavailableError, Trouble
 from tests.certificates import make_certificate
-from tests.producers.conftest import OK, MakeProducer, until
+from tests.helpers import until
+from tests.producers.conftest import OK, MakeProducer
 from tests.proxy import Proxy
 from tests.redis_programs import PROGRAMS
 

@@ -8,7 +8,8 @@ from lanes.errors import SettingsError
 from lanes.queue.store import LaneStore
 from lanes.settings import ProducerSettings
 from producers import AsyncOpportunityProducer, OpportunityProducer, UnknownJobError
-from tests.producers.conftest import OK, MakeProducer, connections, until
+from tests.helpers import until
+from tests.producers.conftest import OK, MakeProducer, connections
 
 Face = type[OpportunityProducer] | type[AsyncOpportunityProducer]
 URLS = [

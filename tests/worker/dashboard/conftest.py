@@ -1,6 +1,5 @@
 """The dashboard as a process on a real Redis, and a real browser that looks at it."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,18 +29,6 @@ PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
 DEADLINE_SECONDS = 60.0
 PASSWORD: dict[str, str] = {"username": "ana", "password": "correct horse"}
-
-
-def until(so: Callable[[], object], what: str) -> None:
-    """Wait for a condition; the deadline is far beyond what any machine needs."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not so():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_SECONDS:g} s: {what}"
-        time.sleep(0.05)
-
-
-def row(location: str, contact: str, **fields: object) -> dict[str, object]:
-    return {"pipelineId": "pipe", "locationId": location, "contactId": contact, **fields}
 
 
 class Site:

@@ -8,7 +8,8 @@ from lanes.queue.results import Released
 from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport, Consumer, CountedRefusal, DefaultLimits, RateLimitInfo
 from producers.new_job import make_new_job
-from tests.worker.dashboard.conftest import Site, row
+from tests.helpers import row
+from tests.worker.dashboard.conftest import Site
 
 LIMITS = DefaultLimits(burst=100, window=10, daily=200_000)
 SECRET = "Name-That-Stays-Masked"

@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from lanes.storage.stored import MICROSECONDS
 from ops.embedded.stack import Stack
 from tests import real_parts
-from tests.worker.dashboard.conftest import ARGUMENTS, DESKTOP, PHONE, Site, row
+from tests.helpers import row
+from tests.worker.dashboard.conftest import ARGUMENTS, DESKTOP, PHONE, Site
 from tests.worker.dashboard.dead_letters.sample_dead_letters import dead_letter, seed
 from tests.worker.dashboard.every_outcome import SANDBOX, SETTINGS, run_every_outcome, settled
 

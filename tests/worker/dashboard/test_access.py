@@ -11,7 +11,8 @@ import pytest
 import requests
 from tornado.web import create_signed_value
 
-from tests.worker.dashboard.conftest import PASSWORD, people_file, until
+from tests.helpers import until
+from tests.worker.dashboard.conftest import PASSWORD, people_file
 from tests.worker.dashboard.site_with_extra_page import ExtraPageSite, start
 
 ANA = PASSWORD["username"], PASSWORD["password"]

@@ -1,8 +1,7 @@
 """The lane cache: one read for all readers, none without readers, and no stale data shown as current."""
 
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from lanes.queue.lane import Lane
 from lanes.queue.store import LaneStore, connect
 from ops.embedded.redis_server import RedisServer
 from producers import OpportunityProducer
+from tests.helpers import until
 from worker.dashboard import lane_cache as module
 from worker.dashboard.lane_cache import LaneCache, LaneSnapshot
 
@@ -54,14 +54,6 @@ def lane_cache(store: CountedStore, monkeypatch: pytest.MonkeyPatch) -> Iterator
     yield lane_cache
     store.go_on.set()
     lane_cache.close()
-
-
-def until(so: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 60
-    while not (found := so()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return found
 
 
 def enqueue(store: LaneStore, location: str, contact: str = "c") -> None:

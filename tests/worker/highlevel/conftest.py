@@ -1,7 +1,6 @@
 """The sandbox, and requests to it."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,14 +27,6 @@ HEADERS = {
     "User-Agent": "highlevel-lanes/test",
     "Version": "2021-07-28",
 }
-
-
-def until(so: Callable[[], object], what: str) -> None:
-    """Wait for a condition; the deadline is far beyond what any machine needs."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not so():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_SECONDS:g} s: {what}"
-        time.sleep(0.01)
 
 
 def post(

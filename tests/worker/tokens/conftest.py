@@ -9,7 +9,7 @@ from lanes.credentials import CredentialStore
 from lanes.queue.store import LaneStore, connect
 from lanes.settings import WorkerSettings
 from ops.sandbox import Sandbox, SandboxControl, SandboxSettings
-from tests.worker.highlevel.conftest import until
+from tests.helpers import until
 from worker.tokens.credential import Credential, from_fields
 from worker.tokens.provider import Token, TokenProvider
 from worker.tokens.vault import Vault, new_key

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.worker.dashboard.conftest import MakeSite, Site, until
+from tests.helpers import until
+from tests.worker.dashboard.conftest import MakeSite, Site
 from tests.worker.dashboard.dead_letters.list_page import COUNT, known_to
 from tests.worker.dashboard.dead_letters.sample_dead_letters import deliver_newer, seed
 

@@ -19,7 +19,7 @@ from lanes.queue.results import Released
 from lanes.queue.store import LaneStore, connect
 from lanes.queue.transitions import AttemptReport
 from ops.embedded.redis_server import RedisServer
-from tests.worker.dashboard.conftest import until
+from tests.helpers import until
 from tests.worker.dashboard.dead_letters.sample_dead_letters import (
     CONSUMER,
     dead_letter,

@@ -12,7 +12,7 @@ from lanes.dead_letters.filter import DeadLetterFilter, scan_summaries
 from lanes.dead_letters.operations import until_now
 from lanes.queue.store import LaneStore, connect
 from ops.embedded.redis_server import RedisServer
-from tests.worker.dashboard.conftest import until
+from tests.helpers import until
 from tests.worker.dashboard.dead_letters.sample_dead_letters import dead_letter, fail_again, seed
 from worker.dashboard.dead_letters import index as index_module
 from worker.dashboard.dead_letters.index import DeadLetterIndex, IndexSnapshot, Segment, segments_of

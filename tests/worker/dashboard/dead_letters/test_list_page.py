@@ -14,7 +14,8 @@ from lanes.queue.job import Attempt, Reason
 from lanes.queue.new_job import NewJob
 from producers.files.dead_letters import read_dead_letter
 from producers.files.rows import read_rows
-from tests.worker.dashboard.conftest import OpenPage, Site, axe, fits, until
+from tests.helpers import until
+from tests.worker.dashboard.conftest import OpenPage, Site, axe, fits
 from tests.worker.dashboard.dead_letters.list_page import COUNT, command, dialog, entries, ids, open_letters, pick
 from tests.worker.dashboard.dead_letters.sample_dead_letters import dead_letter
 

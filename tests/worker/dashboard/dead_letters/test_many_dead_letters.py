@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, until
+from tests.helpers import until
+from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site
 from tests.worker.dashboard.dead_letters.sample_dead_letters import seed_many
 
 MANY = 100_000

@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect
 from lanes.activity import audit_log
 from lanes.queue.job import Reason
 from lanes.queue.new_job import NewJob
-from tests.worker.dashboard.conftest import PASSWORD, MakeSite, OpenPage, Site, axe, fits, until
+from tests.helpers import until
+from tests.worker.dashboard.conftest import PASSWORD, MakeSite, OpenPage, Site, axe, fits
 from tests.worker.dashboard.dead_letters.sample_dead_letters import dead_letter, deliver_newer, seed
 
 AUTH = (PASSWORD["username"], PASSWORD["password"])

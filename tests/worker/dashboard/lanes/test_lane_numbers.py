@@ -13,7 +13,8 @@ import requests
 from playwright.sync_api import expect
 
 from ops.sandbox import SandboxControl
-from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, until
+from tests.helpers import until
+from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site
 from tests.worker.dashboard.every_outcome import SANDBOX, SETTINGS, run_every_outcome, wait_until_settled
 
 

@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 
 from lanes.activity import audit_log
 from lanes.credentials import CredentialStore
-from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, axe, fits, until
+from tests.helpers import until
+from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, axe, fits
 from tests.worker.dashboard.sample_jobs import SECRET, bury, enqueue_pending, fail, in_an_hour, put_in_flight
 from worker.tokens.credential import Credential, CredentialKind
 from worker.tokens.vault import Vault

@@ -8,7 +8,7 @@ import pytest
 from lanes.activity.series import Series
 from lanes.errors import RedisUnavailableError
 from lanes.queue.store import LaneStore, connect
-from tests.worker.dashboard.conftest import until
+from tests.helpers import until
 from worker.dashboard.throughput.throughput_page import CachedSeries
 
 

@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from ops.sandbox import SandboxControl
-from tests.worker.dashboard.conftest import DEADLINE_SECONDS, MakeSite, OpenPage, Site, axe, fits, row, until
+from tests.helpers import row, until
+from tests.worker.dashboard.conftest import DEADLINE_SECONDS, MakeSite, OpenPage, Site, axe, fits
 from tests.worker.dashboard.every_outcome import SANDBOX, SETTINGS, run_every_outcome, wait_until_settled
 
 PATIENCE_MS = DEADLINE_SECONDS * 1000
