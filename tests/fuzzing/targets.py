@@ -91,12 +91,12 @@ def dead_letters(data: bytes) -> None:
     for row in read_rows(BytesIO(data), "jsonl"):
         if not row.field_errors:
             try:
-                letter = read_dead_letter(row)
+                dead_letter = read_dead_letter(row)
             except InvalidJobError as error:
                 for problem in error.field_errors:
                     check_message(problem)
             else:
-                for attempt in letter.attempts:
+                for attempt in dead_letter.attempts:
                     assert Attempt.parse(attempt.line().encode()).number == attempt.number
 
 

@@ -69,13 +69,13 @@ def test_only_the_lanes_newest_dead_letters(store: ClockedStore, order: Orders) 
     store.enqueue(order(record="late", expires_at=store.now + 1), KNOWN)
     store.pass_time(2)
     store.expire(9)
-    letters = list_jobs(store).dead_letters
-    assert [(job.id, job.state, job.reason) for job in letters] == [
+    dead_letters = list_jobs(store).dead_letters
+    assert [(job.id, job.state, job.reason) for job in dead_letters] == [
         ("job4", State.EXPIRED, "expired"),
         ("job3", State.DEAD, "refused"),
         ("job1", State.DEAD, "refused"),
     ]
-    assert letters[2].ended_at == START
+    assert dead_letters[2].ended_at == START
     assert ids(list_jobs(store, max_count=2).dead_letters) == ["job4", "job3"]
 
 

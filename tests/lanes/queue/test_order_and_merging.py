@@ -217,18 +217,18 @@ class OrderMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def replay(self, data: st.DataObject) -> None:
         """A person sends a dead letter again: before all that is newer, unless some of that may be delivered."""
-        letter = self.dead[data.draw(st.sampled_from(sorted(self.dead)))]
-        queue, newest = self.waiting[letter.record], self.newest.get(letter.record)
-        at = next((at for at, other in enumerate(queue) if other.is_newer(letter)), len(queue))
-        moved = replay(self.store, [letter.id])[0]
-        if newest is not None and newest.is_newer(letter):
-            assert moved == ActionResult(letter.id, "superseded", newest.id)
+        dead_letter = self.dead[data.draw(st.sampled_from(sorted(self.dead)))]
+        queue, newest = self.waiting[dead_letter.record], self.newest.get(dead_letter.record)
+        at = next((at for at, other in enumerate(queue) if other.is_newer(dead_letter)), len(queue))
+        moved = replay(self.store, [dead_letter.id])[0]
+        if newest is not None and newest.is_newer(dead_letter):
+            assert moved == ActionResult(dead_letter.id, "superseded", newest.id)
         elif at < len(queue) and (queue[at].lost or self.fate[queue[at].id] is State.IN_FLIGHT):
-            assert moved == ActionResult(letter.id, "superseded", queue[at].id)
+            assert moved == ActionResult(dead_letter.id, "superseded", queue[at].id)
         else:
-            assert moved == ActionResult(letter.id, "replayed")
-            queue.insert(at, self.dead.pop(letter.id))
-            self.fate[letter.id] = State.PENDING
+            assert moved == ActionResult(dead_letter.id, "replayed")
+            queue.insert(at, self.dead.pop(dead_letter.id))
+            self.fate[dead_letter.id] = State.PENDING
 
     @rule(seconds=st.sampled_from((1.0, 4.0)))
     def pass_time(self, seconds: float) -> None:

@@ -157,13 +157,13 @@ class DeadLetterRules(RuleBasedStateMachine):
             order = NewJob(job_id, model.location, model.record, b'{"n":%d}' % int(job_id.removeprefix("job")))
         model = self.jobs[order.id]
         attempts = tuple(Attempt(number, "refused", 1.0, 2.0) for number in range(1, model.attempt + 1))
-        letter = DeadLetter(order, Reason(reason), self.store.now, self.store.now, attempts)
+        dead_letter = DeadLetter(order, Reason(reason), self.store.now, self.store.now, attempts)
         back = model.state is State.CANCELLED and model.purged
-        assert self.store.restore(letter) == ("restored" if back else model.state.value)
+        assert self.store.restore(dead_letter) == ("restored" if back else model.state.value)
         if back:
             self.end(order.id, state)
             model.purged = model.unnamed = False  # a row that names no version is of the default one
-            assert self.store.restore(letter) == state.value
+            assert self.store.restore(dead_letter) == state.value
 
     @invariant()
     def dead_letters_match(self) -> None:

@@ -60,9 +60,9 @@ def test_what_is_wrong_is_reported_then_previewed_then_repaired(quick: Run, enqu
     assert repaired.returncode == 0, repaired.stdout + repaired.stderr
     assert f"repaired: job-position {job_id}: " in repaired.stdout
     assert getattr(store.release(CONSUMER).next, "id", None) == job_id
-    letter = json.loads(quick("job", orphan, "--json").stdout)
-    assert (letter["state"], letter["body"]["contactId"]) == ("dead", "other")
-    assert "what became of it is not known" in letter["attempts"][-1]["message"]
+    dead_letter = json.loads(quick("job", orphan, "--json").stdout)
+    assert (dead_letter["state"], dead_letter["body"]["contactId"]) == ("dead", "other")
+    assert "what became of it is not known" in dead_letter["attempts"][-1]["message"]
     again = quick("check", "--repair", "--yes")
     assert (again.returncode, again.stdout) == (0, "")
 

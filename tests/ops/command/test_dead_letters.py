@@ -116,14 +116,14 @@ def test_an_edit_by_fields(quick: Run, store: LaneStore, refuse: Bury) -> None:
         "nothing was changed",
     ]
     assert body_of(store, job_id)["name"] == "old"
-    letter = json.loads(quick(*edit, "--json").stdout)
+    dead_letter = json.loads(quick(*edit, "--json").stdout)
     identity = {"pipelineId": "pipe", "locationId": "one", "contactId": "a"}
-    assert letter["body"] == {**identity, "name": "new=er", "monetaryValue": 12.5}
-    assert letter["original"] == {**identity, "name": "old", "assignedTo": "someone"}
+    assert dead_letter["body"] == {**identity, "name": "new=er", "monetaryValue": 12.5}
+    assert dead_letter["original"] == {**identity, "name": "old", "assignedTo": "someone"}
     assert "original " in quick("dead", "show", job_id).stdout
     assert quick("dead", "edit", job_id, "--set", "name=new=er").stderr == "no field changes\n"
     quick("dead", "replay", job_id)
-    assert json.loads(getattr(store.release(CONSUMER).next, "body", b"{}")) == letter["body"]
+    assert json.loads(getattr(store.release(CONSUMER).next, "body", b"{}")) == dead_letter["body"]
 
 
 @pytest.mark.parametrize(

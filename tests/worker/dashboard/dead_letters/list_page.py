@@ -20,7 +20,7 @@ def known_to(site: Site) -> tuple[int, int]:
     return reported["known"], reported["total"]
 
 
-def open_letters(open_page: OpenPage, site: Site, query: str = "", **how: Any) -> Page:
+def open_dead_letters(open_page: OpenPage, site: Site, query: str = "", **how: Any) -> Page:
     page = open_page(f"{site.url}/dead-letters{query}", **how).page
     page.get_by_text("Live", exact=True).wait_for()
     return page

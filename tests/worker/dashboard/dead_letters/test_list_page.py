@@ -16,7 +16,7 @@ from producers.files.dead_letters import read_dead_letter
 from producers.files.rows import read_rows
 from tests.helpers import until
 from tests.worker.dashboard.conftest import OpenPage, Site, axe, fits
-from tests.worker.dashboard.dead_letters.list_page import COUNT, command, dialog, entries, ids, open_letters, pick
+from tests.worker.dashboard.dead_letters.list_page import COUNT, command, dialog, entries, ids, open_dead_letters, pick
 from tests.worker.dashboard.dead_letters.sample_dead_letters import dead_letter
 
 BAD = "<script>hacked = 1</script>\u202e\x1b[31m\"'"
@@ -42,7 +42,7 @@ def test_the_dead_letters_are_those_of_the_command(
     site: Site, open_page: OpenPage, query: str, options: tuple[str, ...]
 ) -> None:
     reported = [each["id"] for each in command(site, "dead", "list", *options)]
-    page = open_letters(open_page, site, f"?size=250&{query}")
+    page = open_dead_letters(open_page, site, f"?size=250&{query}")
     expect(page.locator("#count")).to_have_text(f"{len(reported)} of {COUNT} dead letters")
     assert ids(page) == list(reversed(reported))
     counts = command(site, "status")
@@ -51,7 +51,7 @@ def test_the_dead_letters_are_those_of_the_command(
 
 def test_groups_are_those_of_the_command_and_link_to_their_dead_letters(site: Site, open_page: OpenPage) -> None:
     reported = command(site, "dead", "list", "--group")
-    page = open_letters(open_page, site, "?view=groups")
+    page = open_dead_letters(open_page, site, "?view=groups")
     rows = page.locator("tbody tr").all()
     assert [int(row.locator("strong").inner_text()) for row in rows] == [each["count"] for each in reported]
     for number, each in enumerate(reported):
@@ -61,7 +61,7 @@ def test_groups_are_those_of_the_command_and_link_to_their_dead_letters(site: Si
 
 
 def test_sorted_and_reversed_on_the_server(site: Site, open_page: OpenPage) -> None:
-    page = open_letters(open_page, site, "?size=25")
+    page = open_dead_letters(open_page, site, "?size=25")
     first = page.locator(".dead-letters-pick input").first
     assert ids(page) == [f"job{number:06d}" for number in range(25)]
     page.get_by_role("link", name="Next").click()
@@ -78,12 +78,12 @@ def test_sorted_and_reversed_on_the_server(site: Site, open_page: OpenPage) -> N
 
 
 def test_an_invalid_filter_is_reported(site: Site, open_page: OpenPage) -> None:
-    page = open_letters(open_page, site, "?status=4xx&within=1h")
+    page = open_dead_letters(open_page, site, "?status=4xx&within=1h")
     expect(page.get_by_role("alert")).to_have_text("status: must be a number")
 
 
 def test_by_keyboard_alone(site: Site, open_page: OpenPage) -> None:
-    page = open_letters(open_page, site)
+    page = open_dead_letters(open_page, site)
     page.locator("summary", has_text="Filter").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
@@ -105,7 +105,7 @@ def test_by_keyboard_alone(site: Site, open_page: OpenPage) -> None:
 
 
 def test_a_replay_shows_first_what_it_would_overwrite(site: Site, open_page: OpenPage) -> None:
-    page = open_letters(open_page, site)
+    page = open_dead_letters(open_page, site)
     pick(page, "job000001", "job000002", "job000004")
     page.get_by_role("button", name="Replay…").click()
     expect(dialog(page)).to_contain_text("Replay 2 dead letters?")
@@ -131,7 +131,7 @@ def test_a_replay_shows_first_what_it_would_overwrite(site: Site, open_page: Ope
 
 
 def test_a_purge_asks_with_cancel_in_focus_and_takes_the_bodies(site: Site, open_page: OpenPage) -> None:
-    page = open_letters(open_page, site)
+    page = open_dead_letters(open_page, site)
     page.get_by_role("button", name="Choose this page").click()
     expect(page.locator("#picked")).to_have_text("50 chosen")
     page.get_by_role("button", name="Purge…").click()
@@ -148,7 +148,7 @@ def test_a_purge_asks_with_cancel_in_focus_and_takes_the_bodies(site: Site, open
 
 
 def test_rows_stay_during_a_selection_and_new_ones_are_announced(site: Site, open_page: OpenPage) -> None:
-    page = open_letters(open_page, site)
+    page = open_dead_letters(open_page, site)
     pick(page, "job000003")
     site.store.purge("job000004", 60)
     expect(page.locator("#news")).to_be_visible()
@@ -163,7 +163,7 @@ def test_rows_stay_during_a_selection_and_new_ones_are_announced(site: Site, ope
 
 
 def test_a_bulk_run_goes_on_without_the_page_and_is_shown_on_return(site: Site, open_page: OpenPage) -> None:
-    page = open_letters(open_page, site, "?reason=refused&size=25")
+    page = open_dead_letters(open_page, site, "?reason=refused&size=25")
     page.get_by_role("button", name="Choose all that match").click()
     expect(page.locator("#picked")).to_have_text("All 65 that match")
     page.get_by_role("button", name="Replay…").click()
@@ -172,7 +172,7 @@ def test_a_bulk_run_goes_on_without_the_page_and_is_shown_on_return(site: Site, 
     expect(dialog(page)).to_have_count(0)
     page.goto(f"{site.url}/throughput")
     until(lambda: site.store.counts()["pending"] == 65, "the replay")
-    page = open_letters(open_page, site)
+    page = open_dead_letters(open_page, site)
     expect(page.locator("#runs")).to_contain_text("Replay of dead letters with reason refused, by ana")
     expect(page.locator("#runs")).to_contain_text("replayed 65 of 65 dead letters, ended")
     assert site.store.counts()["dead"] == 33
@@ -182,7 +182,7 @@ def test_a_bulk_run_goes_on_without_the_page_and_is_shown_on_return(site: Site, 
 def test_an_export_can_be_imported_and_is_in_the_audit_log(
     site: Site, open_page: OpenPage, label: str, form: Any
 ) -> None:
-    page = open_letters(open_page, site, "?location=loc1")
+    page = open_dead_letters(open_page, site, "?location=loc1")
     page.get_by_role("button", name="Choose all that match").click()
     page.get_by_role("button", name="Export…").click()
     dialog(page).get_by_label(label).check()
@@ -205,7 +205,7 @@ def test_foreign_text_is_never_markup(site: Site, open_page: OpenPage) -> None:
     order = NewJob(BAD_ID, "loc", "pipe/x", body, service=BAD_ID[:60])
     site.store.restore(DeadLetter(order, Reason.REFUSED, 1.0, 2.0, (attempt,)))
     shown = "<script>hacked = 1</script>\\u202e\\x1b[31m\"'"
-    page = open_letters(open_page, site, "?location=loc")
+    page = open_dead_letters(open_page, site, "?location=loc")
     expect(page.locator(".dead-letters-message")).to_have_text(shown)
     expect(page.locator(".dead-letters-answer code")).to_have_text(shown)
     assert ids(page) == [BAD_ID]
@@ -225,7 +225,7 @@ def test_foreign_text_is_never_markup(site: Site, open_page: OpenPage) -> None:
     page.get_by_role("button", name="JSON").click()
     assert json.loads(page.locator("#text").input_value())["name"] == BAD
     assert "\u202e" not in page.locator("#text").input_value()
-    page = open_letters(open_page, site, "?location=loc")
+    page = open_dead_letters(open_page, site, "?location=loc")
     pick(page, BAD_ID.replace("'", "\\'"))
     page.get_by_role("button", name="Replay…").click()
     dialog(page).get_by_role("button", name="Replay").click()
@@ -238,6 +238,6 @@ def test_foreign_text_is_never_markup(site: Site, open_page: OpenPage) -> None:
 )
 @pytest.mark.parametrize("how", [{"phone": True}, {"dark": True}, {}], ids=["phone", "dark", "light"])
 def test_it_is_accessible(site: Site, open_page: OpenPage, path: str, how: dict[str, bool]) -> None:
-    page = open_letters(open_page, site, path.removeprefix("/dead-letters"), **how)
+    page = open_dead_letters(open_page, site, path.removeprefix("/dead-letters"), **how)
     fits(page)
     axe(page)

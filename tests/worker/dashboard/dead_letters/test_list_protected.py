@@ -5,7 +5,7 @@ import requests
 from playwright.sync_api import expect
 
 from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site
-from tests.worker.dashboard.dead_letters.list_page import AUTH, entries, open_letters
+from tests.worker.dashboard.dead_letters.list_page import AUTH, entries, open_dead_letters
 from tests.worker.dashboard.dead_letters.sample_dead_letters import seed
 
 
@@ -63,7 +63,7 @@ def test_a_wrong_request_is_reported(made: Site, values: dict[str, object], stat
 def test_read_only_shows_and_changes_nothing(make_site: MakeSite, open_page: OpenPage) -> None:
     site = make_site("--read_only", password=True)
     seed(site.store, range(3))
-    page = open_letters(open_page, site)
+    page = open_dead_letters(open_page, site)
     expect(page.locator("tbody tr")).to_have_count(3)
     expect(page.get_by_role("checkbox")).to_have_count(0)
     page.get_by_role("link", name="job000002").click()
