@@ -1,4 +1,4 @@
-"""What the lanes are measured against: Celery alone, one task per upsert, with late acks and task events.
+"""The baseline of the lanes: Celery alone, one task per upsert, with late acks and task events.
 
 `celery -A benchmarks.bare_celery worker` drains it.
 """

@@ -30,7 +30,7 @@ class Way:
 
 
 def measure(plan: Plan) -> Findings:
-    """Run all in turn, each on an empty Redis."""
+    """Run all, one after another, each on an empty Redis."""
     rates: dict[str, list[float]] = {}
     with Stack(plan.folder / "enqueue") as stack:
         stack.start_redis()

@@ -156,6 +156,6 @@ class Plan:
 
 
 def progress(line: str) -> None:
-    """Say on stderr what goes on."""
+    """Print progress on stderr."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()

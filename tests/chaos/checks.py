@@ -1,4 +1,4 @@
-"""What must hold after a run, whatever was done to it. Pure: evidence in, a line for each violation out."""
+"""What must hold after every run: each check reads the evidence and yields a line per violation."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ SLACK_SECONDS = 2.0  # for what a fault held up to arrive after its end
 
 
 def violations(evidence: Evidence) -> list[str]:
-    """Return a line for each thing that must not be."""
+    """Return a line for each violation."""
     return [
         *lost(evidence),
         *miscounted(evidence),
@@ -64,7 +64,7 @@ def miscounted(evidence: Evidence) -> Iterator[str]:
 
 
 def not_sent(evidence: Evidence) -> Iterator[str]:
-    """Yield the jobs whose end is not what became of them at the API."""
+    """Yield the jobs whose final state disagrees with the API."""
     applied = {arrival.uid for arrival in evidence.arrivals if arrival.applied}
     ends = evidence.ends
     for accepted_job in evidence.accepted_jobs:

@@ -1,4 +1,4 @@
-"""Producers that bring ten times what may be sent, until Redis has no memory for more; and it goes on by itself."""
+"""Producers enqueue ten times what may be sent, until Redis has no memory left; it recovers without help."""
 
 import time
 from dataclasses import dataclass

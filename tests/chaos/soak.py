@@ -110,7 +110,7 @@ class Sampler:
 
 @dataclass(frozen=True)
 class Soak:
-    """What came of it."""
+    """The result of a run."""
 
     seed: int
     seconds: float

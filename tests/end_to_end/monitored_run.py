@@ -28,7 +28,7 @@ PROMETHEUS = ("prometheus", "a password")  # the name is that of the configurati
 
 @dataclass(frozen=True)
 class MonitoredRun:
-    """What has run, and who watches it."""
+    """What has run, and its monitoring."""
 
     stack: Stack
     store: LaneStore

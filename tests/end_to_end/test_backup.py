@@ -1,4 +1,4 @@
-"""A backup while jobs flow, and what comes of it in an empty Redis."""
+"""A backup under load, and its restore into an empty Redis."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Shifts are started for jobs that are due and slots that are free: no more, no fewer, whatever the pool."""
+"""Shifts are started for due jobs and free slots, no more and no fewer, in every pool."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Somebody who reaches the broker, and nothing else: what their messages do to a real worker."""
+"""An attacker with access to the broker only: the effect of their messages on a real worker."""
 
 import base64
 import json

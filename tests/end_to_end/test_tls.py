@@ -1,4 +1,4 @@
-"""Redis over TLS: workers, the dashboard, the command and producers verify whom they speak to, and all of it works."""
+"""Redis over TLS: workers, the dashboard, the command and producers verify the server, and all of it works."""
 
 from collections.abc import Iterator
 from pathlib import Path

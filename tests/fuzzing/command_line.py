@@ -57,7 +57,7 @@ class Leaf:
 
 
 def ends(name: str) -> bool:
-    """Return whether a command ends by itself: the table says of servers and the like that they run or serve."""
+    """Return whether a command ends on its own; the help of servers says "run" or "serve"."""
     return COMMANDS[name].split(" ", 1)[0] not in ("Run", "Serve")
 
 
@@ -181,7 +181,7 @@ class Pipe(BytesIO):
 
 
 class Streams:
-    """Stands in for the three streams of a process, none of them a terminal."""
+    """Replaces the three streams of a process; none is a terminal."""
 
     def __init__(self, given: bytes) -> None:
         self.stdin = TextIOWrapper(Pipe(given), "utf-8", errors="surrogateescape")
@@ -235,7 +235,7 @@ def call(arguments: list[str], given: bytes) -> tuple[Meant | None, Ended]:
 
 
 def check(arguments: list[str], meant: Meant | None, ended: Ended, *, changed: set[bytes]) -> None:
-    """See that what came of it is what may come of a command."""
+    """Check that the result is one that a command may have."""
     reported = f"{arguments} -> {ended}, {changed=}"
     assert ended.status in STATUSES, reported
     assert ended.status != NO_REDIS or "--redis-url" in arguments, reported

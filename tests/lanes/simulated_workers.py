@@ -1,4 +1,4 @@
-"""Workers in virtual time that never run short: they release whatever is due, and answer as a test says."""
+"""Unlimited workers in virtual time: they release every due job, and the test decides the answers."""
 
 import heapq
 from collections.abc import Callable, Sequence
@@ -122,5 +122,5 @@ class SimulatedWorkers:
 
 
 def locations(jobs: Sequence[Released]) -> list[str]:
-    """Return whose turns these were."""
+    """Return the lanes of these releases."""
     return [job.location_id for job in jobs]

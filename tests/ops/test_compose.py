@@ -77,7 +77,7 @@ USERS_OF = {"worker": "worker", "dashboard": "dashboard", "lanes": "command", "b
 
 
 def redis_users(name: str) -> list[str]:
-    """Return whose addresses of Redis a service is given."""
+    """Return which Redis URLs a service gets."""
     secrets = SERVICES[name].get("secrets", [])
     return [secret.removeprefix("redis_url_") for secret in secrets if secret.startswith("redis_url")]
 

@@ -58,7 +58,7 @@ def rows() -> list[dict[str, Any]]:
 
 
 def interrupted(act: Callable[[], object]) -> Iterator[Opportunity]:
-    """Yield the rows, and let something happen before one of them."""
+    """Yield the rows, and call a function before one of them."""
     for number, row in enumerate(rows(), 1):
         if number == DEATH:
             act()

@@ -1,4 +1,4 @@
-"""An audit beside producers and workers that do not rest: it finds nothing, and a repair has nothing to do."""
+"""A consistency check under full traffic finds nothing, and a repair changes nothing."""
 
 import random
 import threading

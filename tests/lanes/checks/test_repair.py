@@ -202,7 +202,7 @@ WHO = ("nobody", "plain", "sent", "waiting", "refused", "done", "third", "held")
 
 
 def breakage(store: ClockedStore, chance: random.Random) -> tuple[object, ...]:
-    """Any single thing done to any key of jobs, lanes and indexes."""
+    """Any single change of any key of jobs, lanes and indexes."""
     keys = sorted(key.decode() for key in store.client.scan_iter(match=f"{store.prefix}*"))
     keys = [key.removeprefix(store.prefix) for key in keys]
     key = chance.choice([key for key in keys if not key.startswith(SPARED)])

@@ -1,4 +1,4 @@
-"""Who is next: lanes take turns, by their weights, and an urgent job is the first of its own lane alone."""
+"""The next job: lanes alternate by weight, and an urgent job is first in its own lane only."""
 
 from collections import Counter
 from itertools import groupby

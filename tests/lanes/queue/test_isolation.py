@@ -93,7 +93,7 @@ Load = Callable[[ClockedStore, SimulatedWorkers], None]
 
 
 def sent_of_good(store: ClockedStore, load: Load, trouble: Trouble | None) -> list[float]:
-    """Return when the jobs of the good lane went out, beside a lane in trouble or alone."""
+    """Return when the jobs of the good lane were sent, with a failing lane or without."""
     store.client.flushall()
     store.pass_time(START - store.now)
     simulated_workers = workers_for(store, trouble)

@@ -62,7 +62,7 @@ def test_it_finds_the_one_servable_lane_among_many(
 def test_a_polling_worker_takes_no_turn_from_lanes_it_cannot_serve(
     store: ClockedStore, order: Orders, tokens: CredentialStore
 ) -> None:
-    """Two lanes are always due; a worker that can serve neither asks many times before each release of another one."""
+    """Two lanes are always due; a worker that can serve neither asks often before each release of another worker."""
     tokens.mark_unservable("bad", ["a", "b"], 60)
     store.enqueue_many([order(location, f"r{number}") for number in range(6) for location in "ab"], 60)
     served = []

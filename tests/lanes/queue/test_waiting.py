@@ -1,4 +1,4 @@
-"""Where a job stands and what it waits for, at every place and for every reason."""
+"""The queue position of a job and what it waits for, for every position and every reason."""
 
 from collections.abc import Callable
 

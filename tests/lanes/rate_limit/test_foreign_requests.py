@@ -22,7 +22,7 @@ def rate_limits(used: int) -> RateLimitInfo:
 
 
 def alone(store: ClockedStore, ours: int) -> bool:
-    """Whether all slots but those that ours have taken go out at once: none is left free, and nothing is paced."""
+    """Whether all slots that our requests left free are used at once, without pacing."""
     return ours + len(release_due(store, LIMITS)) == BURST
 
 

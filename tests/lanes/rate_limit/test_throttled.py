@@ -1,4 +1,4 @@
-"""What a 429 asks for holds until its time is over, whatever else is heard of its lane."""
+"""The wait after a 429 lasts its full time, whatever other answers the lane gets."""
 
 import pytest
 

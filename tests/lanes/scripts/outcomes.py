@@ -34,7 +34,7 @@ def ends(outcome: str, state: str) -> dict[str, str]:
 
 
 def advances(to: str | None = None) -> dict[str, str]:
-    """How the record of a job that is done with goes on."""
+    """The changes of a record when its active job is finished."""
     if to is None:
         return {f"active:loc.{RECORD}": "job1 -> gone"}
     return {f"active:loc.{RECORD}": f"job1 -> {to}", f"blocked:loc:{RECORD}": f"{to} -> gone"}

@@ -45,7 +45,7 @@ def test_a_repeated_report_changes_nothing(store: ClockedStore, order: Orders, o
 def test_a_late_failure_changes_nothing_but_its_slot(
     store: ClockedStore, order: Orders, now: str, failure: str
 ) -> None:
-    """The job was taken back, and went on without this attempt. The server counted it all the same."""
+    """The job was reclaimed and continued without this attempt. The server still counted the request."""
     job = in_flight(store, order)
     supersede(store, now)
     with watch(store) as changed:

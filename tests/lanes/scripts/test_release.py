@@ -12,7 +12,7 @@ RECORD = "pipe/contact"
 
 
 def goes_out(job_id: str, *, at: int = 0) -> dict[str, str]:
-    """What the first release of a lane brings, wherever the job waited."""
+    """The changes of a lane's first release, from any queue position."""
     lane = fields_of("lane:loc", in_flight="1", pending="1 -> 0", released="1", day_base="0", day_quarter="2000000")
     job = {"state": "pending -> in_flight", "attempt": "1", "number": "1", "released_at": f"t{at:+}", "worker": "w1"}
     return (

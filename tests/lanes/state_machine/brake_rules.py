@@ -58,7 +58,7 @@ class BrakeRules(HoldRules):
 
     @rule(location=st.sampled_from(LOCATIONS), right=st.booleans())
     def end_brake(self, location: str, right: bool) -> None:
-        """A person lets a lane go on, as he saw it or as it was before."""
+        """A person resumes a lane, in its current state or as it was before."""
         closed_at = self.braked.get(location)
         answer = self.store.end_brake(location, (closed_at or 1.0) - (0 if right else 1))
         assert answer == ("free" if closed_at is None else "ended" if right else "changed")

@@ -21,7 +21,7 @@ class ServingRules(HoldRules):
 
     @rule(worker=st.sampled_from(WORKERS), locations=st.sets(st.sampled_from(LOCATIONS)))
     def cannot_serve(self, worker: str, locations: set[str]) -> None:
-        """A worker has tokens of which it can use those of some locations only."""
+        """A worker can use the tokens of some locations only."""
         tokens, before = CredentialStore(self.store), self.unservable.get(worker, set())
         tokens.mark_unservable(worker, locations, 10**6)
         tokens.unmark_unservable(worker, before - locations)

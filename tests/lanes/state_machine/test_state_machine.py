@@ -1,6 +1,6 @@
 """All transitions in any order, with stale and repeated calls, on a real Redis in virtual time.
 
-After each step the audit of `lanes check` must find nothing, and a plain model must agree on the state of every job, on
+After each step `lanes check` must find nothing, and a plain model must agree on the state of every job, on
 the order of deliveries per record, and on the limit in any window.
 """
 
@@ -179,7 +179,7 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
         self.send_report(data.draw(st.sampled_from(self.sent)), outcome, release_for=release_for)
 
     def outdated(self) -> list[Sent]:
-        """The attempts whose jobs are in flight under newer ones."""
+        """The attempts of jobs that are in flight with a newer attempt."""
         jobs = self.jobs
         return [sent for sent in self.sent if (job := jobs[sent.job.id]).leased and job.attempt > sent.job.attempt]
 

@@ -1,4 +1,4 @@
-"""A Redis that is full: it takes nothing new and changes nothing for it, while all that it has goes on to its end."""
+"""A full Redis refuses new jobs without any change, while the accepted jobs are delivered."""
 
 import itertools
 from collections.abc import Callable, Iterator

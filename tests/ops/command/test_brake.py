@@ -1,4 +1,4 @@
-"""Lanes on the brake, as the commands show them, and how a person lets them go on."""
+"""Lanes on the brake, as the commands show them, and how a person resumes them."""
 
 import json
 from collections.abc import Callable

@@ -26,7 +26,7 @@ def findings(shown: Any) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis of its own, for who changes its settings."""
+    """A separate Redis, for tests that change its settings."""
     with RedisServer(tmp_path / "own-redis") as server:
         yield server
 

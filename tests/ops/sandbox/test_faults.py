@@ -1,4 +1,4 @@
-"""Faults: which requests they befall, what they look like on the wire, and that the client copes with each."""
+"""Faults: which requests they affect, their bytes on the wire, and how the client handles each."""
 
 import socket
 import threading

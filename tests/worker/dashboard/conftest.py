@@ -49,7 +49,7 @@ MakeSite = Callable[..., Site]
 
 
 def people_file(folder: Path) -> Path:
-    """Write who may enter."""
+    """Write the password file."""
     path = folder / "people"
     path.write_text("# who may enter\n{username}:{password}\n".format(**PASSWORD))
     return path

@@ -1,4 +1,4 @@
-"""The dashboard as a process, asked over HTTP: who may look, who may change, and what goes wrong in which words."""
+"""The dashboard as a process, over HTTP: who may read, who may change, and the error messages."""
 
 from base64 import b64encode
 from collections.abc import Iterator

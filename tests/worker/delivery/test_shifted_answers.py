@@ -47,7 +47,7 @@ def server(
 
 @pytest.fixture
 def deliver(redis_url: str) -> Iterator[Callable[[str, list[tuple[str, str]]], list[State]]]:
-    """Enqueue jobs for these pipelines and contacts, let one thread send them, and return what became of each."""
+    """Enqueue jobs for these pipelines and contacts, let one thread send them, and return each result."""
     with connect(redis_url) as client, OpportunityProducer.from_url(redis_url) as producer:
 
         def run(url: str, jobs: list[tuple[str, str]]) -> list[State]:

@@ -1,4 +1,4 @@
-"""What the client sends and to whom, and what it makes of servers that misbehave below HTTP."""
+"""What the client sends and where, and the outcomes of failures below HTTP."""
 
 import socket
 import threading

@@ -57,7 +57,7 @@ class World:
         self.asked: list[float] = []
 
     def advance(self, seconds: float) -> None:
-        """Let time pass for every clock, and for what Redis forgets by itself."""
+        """Let time pass for every clock, and for what expires in Redis."""
         self.time += seconds
         self.lanes.pass_time(seconds)
         left = self.lanes.client.pttl(self._lock) - seconds * 1000

@@ -1,4 +1,4 @@
-"""No location loses its refresh token as long as two tries in a row are lost at most, however: in virtual time."""
+"""No location loses its refresh token if at most two tries in a row are lost, in any way; in virtual time."""
 
 from collections.abc import Iterable
 from itertools import product

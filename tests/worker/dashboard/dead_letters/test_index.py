@@ -1,4 +1,4 @@
-"""The index of the dead letters: it comes to the same as Redis, whatever happens between two looks."""
+"""The index of the dead letters agrees with Redis after any change between two reads."""
 
 import math
 import random

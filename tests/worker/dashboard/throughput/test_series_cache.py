@@ -1,4 +1,4 @@
-"""A series is read once for all who look."""
+"""A series is read once for all readers."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
