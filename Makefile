@@ -7,7 +7,7 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.1
   --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo up test lint format docs audit bench bench-quick chaos soak fuzz secrets lock clean
+.PHONY: help env demo up test test-fast lint format docs audit bench bench-quick chaos soak fuzz secrets lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{ printf "  make %-13s%s\n", $$1, $$2 }'
@@ -33,6 +33,9 @@ test: env  ## Lint, types, import rules and every test
 	$(BIN)/lint-imports
 	$(BIN)/bandit --quiet --severity-level medium --recursive lanes producers worker ops
 	$(BIN)/python -m pytest -n 3 --dist loadfile
+
+test-fast: env  ## The tests that need no workers, browsers or long simulations, in less than two minutes
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not slow"
 
 lint: env  ## Lint only
 	$(BIN)/ruff check .

@@ -47,7 +47,7 @@ Found = dict[str, Findings]
     help="Draw each benchmark into a PNG in this folder.",
 )
 def main(runs: int, only: Sequence[str], quick: bool, as_json: bool, plots: Path | None) -> None:
-    """Measure the lanes beside plain Celery and dramatiq, in turn, on the same machine."""
+    """Measure the lanes, plain Celery and dramatiq, one after another, on the same machine."""
     end_on_signals()
     try:
         with tempfile.TemporaryDirectory(prefix="lanes-benchmarks-") as folder:

@@ -1,4 +1,4 @@
-"""What the lanes are measured against: Celery alone, one task per upsert, with late acks and task events.
+"""The baseline of the lanes: Celery alone, one task per upsert, with late acks and task events.
 
 `celery -A benchmarks.bare_celery worker` drains it.
 """
@@ -13,7 +13,7 @@ from benchmarks.upsert import REDIS_URL, post
 
 
 def make_app(redis_url: str) -> Celery:
-    """Return an app that has Celery's defaults but for JSON, late acks, events and no results."""
+    """Return an app with Celery's defaults, except JSON, late acks, events and no results."""
     app = Celery("bare", broker=redis_url)
     app.conf.update(
         accept_content=["json"],

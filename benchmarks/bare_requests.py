@@ -17,7 +17,7 @@ Send = Callable[[Body], requests.Response]
 
 
 def plain(url: str) -> Send:
-    """`Session.post` as everybody calls it: it looks for proxies and a `.netrc` in the environment each time."""
+    """`Session.post` with its defaults: each call reads proxies and `.netrc` from the environment."""
     session = requests.Session()
     session.headers.update(HEADERS)
     return lambda body: session.post(url, json=body, timeout=TIMEOUT_SECONDS)

@@ -13,7 +13,7 @@ Body = dict[str, object]
 
 
 def make_bodies(count: int, locations: int = LOCATIONS) -> list[Body]:
-    """Return bodies as a service hands them over, going round the locations."""
+    """Return bodies as a service enqueues them, one location after another."""
     return list(stream_bodies(count, locations))
 
 

@@ -1,4 +1,4 @@
-"""What is drawn beside the bars of the figures: curves over an axis. Values only; `plots` draws them."""
+"""Charts besides the bars of the figures: curves over an axis. Values only; `plots` draws them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -47,7 +47,7 @@ Drains = Mapping[str, Sequence[Drain]]
 
 
 def measure(plan: Plan) -> Findings:
-    """Let each side drain the same upserts, in turn."""
+    """Drain the same upserts with each side, one after another."""
     bodies = make_bodies(plan.drain)
     sides = (OURS, CELERY[0], DRAMATIQ[0]) if plan.brief else (OURS, TWO, *CELERY, *DRAMATIQ)
     drains: dict[str, list[Drain]] = {}

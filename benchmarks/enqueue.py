@@ -1,4 +1,4 @@
-"""How many jobs a second one producer hands over, beside `apply_async` and dramatiq's `send` with the same bodies."""
+"""Jobs per second that one producer enqueues, compared with `apply_async` and dramatiq's `send` on the same bodies."""
 
 import asyncio
 import time
@@ -23,14 +23,14 @@ OURS = (SINGLE, ASYNC, BULK)
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to hand jobs over: a call, and how many it hands over."""
+    """One way to enqueue: a call, and how many jobs it enqueues."""
 
     call: Callable[[], object]
     jobs: int
 
 
 def measure(plan: Plan) -> Findings:
-    """Run all in turn, each on an empty Redis."""
+    """Run all, one after another, each on an empty Redis."""
     rates: dict[str, list[float]] = {}
     with Stack(plan.folder / "enqueue") as stack:
         stack.start_redis()

@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the systems play on."""
+    """The Redis and the sandbox that all compared systems use."""
 
     stack: Stack
     control: SandboxControl
@@ -62,7 +62,7 @@ def until(stack: Stack, so: Callable[[], bool], needed: Sequence[Child], poll: f
 
 
 def end(stack: Stack, children: Sequence[Child]) -> None:
-    """End some of the parts in good order; the others go on."""
+    """Stop some of the parts gracefully; the others go on."""
     for child in children:
         child.ask_to_end()
     for child in children:

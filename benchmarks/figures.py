@@ -96,7 +96,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The figures of one benchmark, what is drawn beside them, and counts by which it can be checked."""
+    """The figures of one benchmark, its charts, and counts to check it."""
 
     figures: list[Figure]
     counts: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""How much of Redis's memory a waiting job takes beside its body, and a message of others with the same body."""
+"""How much Redis memory a pending job takes besides its body, and a message of the other systems."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ Fill = Callable[[Sequence[Body]], object]
 
 
 def measure(plan: Plan) -> Findings:
-    """Fill an empty Redis with each in turn, once: two fills of the same kind differ by less than a hundredth."""
+    """Fill an empty Redis with each kind once: two fills of one kind differ by less than 1 %."""
     bodies = make_bodies(plan.memory)
     sides: dict[str, list[float]] = {}
     pending = 0

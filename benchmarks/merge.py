@@ -1,4 +1,4 @@
-"""A storm of updates: each record updated again and again, faster than its location's limit lets through."""
+"""Many updates: each record is updated repeatedly, faster than its location's rate limit allows."""
 
 import random
 import time
@@ -27,7 +27,7 @@ class MergeResult:
 
 
 def measure(plan: Plan) -> Findings:
-    """Send the same storm with and without merging, in turn."""
+    """Send the same updates with and without merging, one after the other."""
     options: dict[str, dict[str, Any]] = {MERGED: {"merge": True}, WITHOUT: {}}
     rows = make_storm(plan.storm)
     results: dict[str, list[MergeResult]] = {name: [] for name in options}

@@ -39,7 +39,7 @@ class NeighbourResult:
 
 
 def measure(plan: Plan) -> Findings:
-    """Let each system play the same scene in turn, on the same Redis and the same sandbox."""
+    """Run the same load on each system, one after another, on the same Redis and sandbox."""
     bodies = _bodies(plan.neighbours)
     results: dict[str, list[NeighbourResult]] = {system.name: [] for system in SYSTEMS}
     for run in range(1, plan.long_runs + 1):
@@ -62,7 +62,7 @@ def _bodies(plan: Neighbours) -> list[Body]:
 
 
 def _run(environment: Environment, system: System, bodies: list[Body]) -> NeighbourResult:
-    """Start the workers and warm them up, hand the jobs over one by one, wait for the last answer.
+    """Start the workers and warm them up, enqueue the jobs one by one, wait for the last answer.
 
     Raises:
         BenchmarkError: something was not delivered, or twice.

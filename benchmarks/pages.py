@@ -49,7 +49,7 @@ def addresses(location: str, pending: str, dead: str) -> dict[str, str]:
 
 
 def measure(plan: Plan) -> Findings:
-    """Fill Redis once, then ask for each page in turn, again and again, as a browser does that is logged in."""
+    """Fill Redis once, then request each page repeatedly, as a logged-in browser does."""
     dashboard_size = plan.dashboard_size
     with Stack(plan.folder / "pages") as stack:
         stack.start_redis()

@@ -1,4 +1,4 @@
-"""How large the benchmarks are, and what they tell while they run."""
+"""The sizes of the benchmarks, and what they print while they run."""
 
 import sys
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ class Limit:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings that tell our workers."""
+        """The same limits as settings of our workers."""
         return {"LANES_BURST_LIMIT": str(self.requests), "LANES_BURST_WINDOW_SECONDS": str(self.seconds)}
 
     @property
     def options(self) -> list[str]:
-        """The options that tell the sandbox."""
+        """The same limits as options of the sandbox."""
         return ["--burst-limit", str(self.requests), "--burst-window", str(self.seconds)]
 
     def fastest(self, requests: int) -> float:
@@ -72,7 +72,7 @@ class Quiet:
 
 @dataclass(frozen=True, slots=True)
 class DashboardSize:
-    """What the pages of the dashboard have to show, how often each is asked for, and jobs while somebody watches."""
+    """What the dashboard's pages show, how often each is requested, and how many jobs run while a browser is open."""
 
     lanes: int
     dead_letters: int
@@ -156,6 +156,6 @@ class Plan:
 
 
 def progress(line: str) -> None:
-    """Say on stderr what goes on."""
+    """Print progress on stderr."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()

@@ -95,7 +95,7 @@ def _draw_bars(axes: Axes, figure: Figure) -> None:
 
 
 def _draw_aims(axes: Axes, figure: Figure) -> None:
-    """Draw what was aimed at: a value as it is, a ratio as what it comes to beside its side."""
+    """Draw the aims: a value as it is, a ratio multiplied by the value of its side."""
     for aim in figure.aims:
         bound = aim.at_least if aim.at_least is not None else aim.at_most
         assert bound is not None

@@ -27,7 +27,7 @@ def processor_seconds(root: int) -> float:
 
 
 def _read(path: Path) -> list[str]:
-    """Return the fields behind the name, which may hold anything; none when the process has just ended."""
+    """Return the fields after the name, which may hold any character; empty when the process has just ended."""
     try:
         return path.read_text("utf-8", "replace").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""A backlog over many lanes on one Redis: what a release costs beside that of a short one, memory, a look, a crash."""
+"""A large backlog in many lanes on one Redis: the cost of a release, memory, a read, a crash."""
 
 import json
 import subprocess
@@ -41,7 +41,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """Bytes that Redis holds for each job beside its body, and jobs enqueued a second."""
+    """Redis bytes per job besides its body, and jobs enqueued per second."""
 
     bytes_per_job: float
     rate: float
@@ -131,7 +131,7 @@ def _time_status(stack: Stack, pending: int) -> float:
     """Return the seconds that `lanes status --json` takes.
 
     Raises:
-        BenchmarkError: it tells another number of pending jobs.
+        BenchmarkError: it reports another number of pending jobs.
     """
     command = [str(Path(sys.executable).with_name("lanes")), "status", "--json"]
     started = time.monotonic()

@@ -12,7 +12,7 @@ PLENTY = 1_000_000_000
 LIMITS = DefaultLimits(burst=PLENTY, window=10, daily=PLENTY)
 RETENTION_SECONDS = 86_400
 CONSUMER = Consumer("benchmark#1", lease=45, retention=RETENTION_SECONDS, limits=LIMITS)
-# What every answer tells, as the instant server has it.
+# The rate limit headers of the instant server.
 RATE_LIMIT_INFO = RateLimitInfo(
     burst=1_000_000, left=999_999, window=10, daily=PLENTY, day_left=PLENTY - 1, day_resets_in=86_000
 )

@@ -1,4 +1,4 @@
-"""The systems that are compared: how each takes a job, what drains it, and how many jobs it still has in hand."""
+"""The compared systems: how each takes a job, what drains it, and how many unfinished jobs it has."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +29,7 @@ class System:
 
     Args:
         name: what the tables call it.
-        sending: opens what hands a body over to it.
+        sending: opens a function that enqueues one body.
         workers: a command line for each worker.
         left: how many jobs it has not finished.
         says_ready: how many processes of each worker say that they are ready.

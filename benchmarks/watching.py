@@ -1,4 +1,4 @@
-"""What it costs a busy worker that somebody watches: the dashboard open in a browser, beside nobody."""
+"""What an open dashboard costs a busy worker: the same drain with and without a browser."""
 
 import shutil
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ SIDE = systems.lanes("lanes", commands.LANES)
 
 
 def measure(plan: Plan) -> Findings:
-    """Let a worker drain the same jobs with and without somebody who watches, in turn.
+    """Drain the same jobs alternately with and without a browser on the dashboard.
 
     Raises:
         BenchmarkError: there is no browser.

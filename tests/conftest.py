@@ -1,16 +1,46 @@
-"""The real parts that tests ask for."""
+"""Fixtures for all tests, and which tests are slow."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
 
 from ops.embedded.redis_server import RedisServer
 
+TESTS = Path(__file__).parent
+# `make test-fast` leaves out the tests marked `slow`: these folders and files, and users of these fixtures.
+SLOW = (
+    *("benchmarks/", "end_to_end/", "fuzzing/", "lanes/state_machine/"),
+    *("chaos/test_overload", "chaos/test_soak", "worker/dashboard/test_access.py"),
+    *(
+        "lanes/checks/test_consistency_at_full_traffic",
+        "lanes/queue/test_isolation",
+        "lanes/queue/test_order_and_merging",
+    ),
+    *(
+        "ops/command/test_many_dead_letters",
+        "producers/testing/test_against_the_lanes",
+        "worker/tokens/test_lost_answers",
+    ),
+)
+SLOW_FIXTURES = {"browser", "inject_faults", "make_site"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow tests: workers, dashboards, browsers, injected faults, virtual time, properties of a real Redis."""
+    for item in items:
+        path = item.path.relative_to(TESTS).as_posix()
+        fixtures = set(getattr(item, "fixturenames", ()))
+        on_redis = "redis_server" in fixtures and item.get_closest_marker("hypothesis")
+        if path.startswith(SLOW) or "virtual_time" in path or SLOW_FIXTURES & fixtures or on_redis:
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A server with AOF that all tests share; who kills servers starts one of their own."""
+    """A server with AOF that all tests share; a test that kills servers starts its own."""
     with RedisServer(tmp_path_factory.mktemp("redis")) as server:
         yield server
 

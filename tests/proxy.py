@@ -1,4 +1,4 @@
-"""A TCP proxy that a test tells how to misbehave: between a producer or worker and Redis, or a worker and the API.
+"""A TCP proxy with faults on demand: between a producer or worker and Redis, or a worker and the API.
 
 with Proxy(server.port) as proxy:
     producer = OpportunityProducer.from_url(f"redis://127.0.0.1:{proxy.port}/0")

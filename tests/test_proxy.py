@@ -1,4 +1,4 @@
-"""The proxy misbehaves as it is told, and only so."""
+"""The proxy injects the requested faults and no others."""
 
 import time
 from collections.abc import Iterator
@@ -34,14 +34,14 @@ def beside(redis_url: str) -> Iterator["redis.Redis"]:
         yield client
 
 
-def test_it_hands_on_what_it_gets(proxy: Proxy, client: "redis.Redis") -> None:
+def test_it_forwards_what_it_gets(proxy: Proxy, client: "redis.Redis") -> None:
     value = bytes(range(256)) * 4096
     client.set("k", value)
     assert client.get("k") == value
     assert (proxy.opened, proxy.lost) == (1, 0)
 
 
-def test_a_lost_reply_is_to_a_request_that_was_carried_out(
+def test_a_lost_reply_is_to_a_request_that_was_executed(
     proxy: Proxy, client: "redis.Redis", beside: "redis.Redis"
 ) -> None:
     client.incr("n")
@@ -61,7 +61,7 @@ def test_a_reply_is_cut_in_its_middle(proxy: Proxy, client: "redis.Redis") -> No
     assert client.strlen("k") == 100_000
 
 
-def test_a_lost_request_was_not_carried_out(proxy: Proxy, client: "redis.Redis", beside: "redis.Redis") -> None:
+def test_a_lost_request_was_not_executed(proxy: Proxy, client: "redis.Redis", beside: "redis.Redis") -> None:
     client.ping()
     proxy.lose_request(b"INCR", after=5)
     with pytest.raises(redis.ConnectionError):

@@ -16,7 +16,7 @@ from benchmarks.commands import PROCESSES, SLOTS
 from benchmarks.watching import CHROMIUM
 from lanes.settings import WorkerSettings
 
-# Without a browser nobody watches, unless real parts are required: then it is an error.
+# Without a browser, `watching` is left out; when real parts are required, that is an error.
 NO_BROWSER = shutil.which(CHROMIUM) is None and not os.environ.get("LANES_REQUIRE_REAL_PARTS")
 RUN = BENCHMARKS.keys() - ({"watching"} if NO_BROWSER else set())
 FIRST = {"neighbour", "enqueue", "accuracy"}

@@ -1,4 +1,4 @@
-"""`make chaos`, `python -m tests.chaos --seconds 600 --seed 1`: faults for as long as wished, then the account.
+"""`make chaos`, `python -m tests.chaos --seconds 600 --seed 1`: faults for some time, then the report.
 
 Exit status 1 when anything was lost, out of order, too fast, sent without need, or stuck.
 """
@@ -21,6 +21,7 @@ from lanes.errors import LanesError
 from ops.embedded.processes import end_on_signals
 from tests.chaos import journal
 from tests.chaos.environment import Environment
+from tests.chaos.evidence import NotTried
 from tests.chaos.faults import FAULTS, TOGETHER, rounds
 from tests.chaos.report import Report, make_report
 from tests.chaos.run import Run
@@ -45,10 +46,10 @@ def parser() -> argparse.ArgumentParser:
 def run_once(
     folder: Path, seed: int, names: Sequence[str], *, seconds: float, together: float, console: Console
 ) -> Report:
-    """InjectFaults a run and judge it."""
+    """Inject faults for some seconds, and judge the run."""
     began = time.monotonic()
-    left_out = {name: why for name in names if (why := FAULTS[name].missing())}
-    usable = [name for name in names if name not in left_out]
+    not_tried = [NotTried(name, why) for name in names if (why := FAULTS[name].missing())]
+    usable = [name for name in names if FAULTS[name].missing() is None]
 
     def log(line: str) -> None:
         console.print(f"[{time.monotonic() - began:6.1f} s] {line}", markup=False, highlight=False)
@@ -59,7 +60,7 @@ def run_once(
         log("the faults are over: letting the lanes run dry")
         evidence = run.finish()
         recorded = journal.read(environment.journals)
-        return make_report(run, evidence, recorded, seed=seed, seconds=time.monotonic() - began, left_out=left_out)
+        return make_report(run, evidence, recorded, seed=seed, seconds=time.monotonic() - began, not_tried=not_tried)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""What must hold after a run, whatever was done to it. Pure: evidence in, a line for each violation out."""
+"""What must hold after every run: each check reads the evidence and yields a line per violation."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ SLACK_SECONDS = 2.0  # for what a fault held up to arrive after its end
 
 
 def violations(evidence: Evidence) -> list[str]:
-    """Return a line for each thing that must not be."""
+    """Return a line for each violation."""
     return [
         *lost(evidence),
         *miscounted(evidence),
@@ -34,14 +34,14 @@ def violations(evidence: Evidence) -> list[str]:
 
 
 def epoch(evidence: Evidence, accepted_job: AcceptedJob) -> int:
-    """Return how often Redis had been emptied before a promise; the jobs of earlier times are gone by definition."""
+    """Return how often Redis was emptied before a job was accepted; earlier jobs are gone by definition."""
     if accepted_job.job_id in evidence.stored:
         return len(evidence.emptied)
     return sum(at <= accepted_job.acked_at for at in evidence.emptied)
 
 
 def lost(evidence: Evidence) -> Iterator[str]:
-    """Yield the promised jobs that are nowhere, though Redis was not emptied since."""
+    """Yield the accepted jobs that are lost, although Redis was not emptied since."""
     emptied = max(evidence.emptied, default=float("-inf"))
     for accepted_job in evidence.accepted_jobs:
         # A call that began before the new beginning may have been answered by the old one.
@@ -50,10 +50,10 @@ def lost(evidence: Evidence) -> Iterator[str]:
 
 
 def miscounted(evidence: Evidence) -> Iterator[str]:
-    """Yield where the counts of the lanes are not those of the jobs that were promised."""
+    """Yield where the counts of the lanes differ from those of the accepted jobs."""
     present = {accepted_job.job_id for accepted_job in evidence.accepted_jobs if accepted_job.job_id in evidence.stored}
     if evidence.counts["accepted"] != len(present):
-        yield f"miscounted: {evidence.counts['accepted']} accepted, but {len(present)} were promised"
+        yield f"miscounted: {evidence.counts['accepted']} accepted, but {len(present)} were acknowledged"
     states = Counter(evidence.stored[job_id] for job_id in present)
     for state in State:
         if evidence.counts[state] != states[state]:
@@ -64,7 +64,7 @@ def miscounted(evidence: Evidence) -> Iterator[str]:
 
 
 def not_sent(evidence: Evidence) -> Iterator[str]:
-    """Yield the jobs whose end is not what became of them at the API."""
+    """Yield the jobs whose final state disagrees with the API."""
     applied = {arrival.uid for arrival in evidence.arrivals if arrival.applied}
     ends = evidence.ends
     for accepted_job in evidence.accepted_jobs:
@@ -93,7 +93,7 @@ def out_of_order(evidence: Evidence) -> Iterator[str]:
     newest: dict[tuple[Record, int], int] = {}
     for arrival in sorted(evidence.arrivals, key=lambda one: one.at):
         if arrival.uid not in epochs:
-            yield f"unknown: a request for {arrival.uid or arrival.record} that nobody was promised"
+            yield f"unknown: a request for {arrival.uid or arrival.record} that was never accepted"
             continue
         key = arrival.record, epochs[arrival.uid]
         if arrival.n < newest.get(key, 0):
@@ -103,7 +103,7 @@ def out_of_order(evidence: Evidence) -> Iterator[str]:
 
 
 def stale_value_kept(evidence: Evidence) -> Iterator[str]:
-    """Yield the records that the API does not have as the newest delivered job says, be it a carried one."""
+    """Yield the records that differ at the API from the newest delivered job, merged or not."""
     now = len(evidence.emptied)
     said: dict[Record, int] = {}
     for accepted_job in evidence.accepted_jobs:

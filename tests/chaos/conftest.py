@@ -1,4 +1,4 @@
-"""The short form of the chaos suite: a small scene, a few faults, the whole account."""
+"""The short form of the chaos suite: a small environment, a few faults, and all checks."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -37,7 +37,7 @@ def inject_faults(tmp_path: Path) -> InjectFaults:
         usable = [name for name in names if name not in missing]
         if not usable:
             pytest.skip(f"cannot be injected here: {missing}")
-        print(f"seed {seed}; left out: {missing or 'nothing'}")
+        print(f"seed {seed}; not tried: {missing or 'none'}")
         with Environment(
             tmp_path, seed, ["w1", "w2"], ["p1"], rate=50, small_disk="disk full" in usable
         ) as environment:
@@ -46,6 +46,7 @@ def inject_faults(tmp_path: Path) -> InjectFaults:
             evidence = run.finish()
         wrong = [*violations(evidence), *run.stuck]
         assert not wrong, "\n".join(wrong)
+        assert run.not_tried == []
         assert {one.name for one in evidence.injected} == set(usable)
         return evidence
 

@@ -1,4 +1,4 @@
-"""What befalls the lines between the parts, and the API."""
+"""Faults of the connections between the parts, and of the API."""
 
 import random
 
@@ -13,7 +13,7 @@ CONNECTIONS = ("producers-Redis", "workers-Redis", "workers-API")
 
 
 class ConnectionFault(Fault):
-    """Befalls one of the lines. What was held back on it is thrown away at the end: no network keeps it for long."""
+    """A fault of one connection. Delayed bytes are dropped at the end: no network keeps them for long."""
 
     targets = frozenset({"connections"})
     beyond_a_lease = False  # whether reports may be held up for so long
@@ -25,7 +25,7 @@ class ConnectionFault(Fault):
         self.repeats = None if may_cost_answers else 0
 
     def proxy(self, environment: Environment) -> Proxy:
-        """Return the line."""
+        """Return the proxy of the connection."""
         return {
             "producers-Redis": environment.producers_proxy,
             "workers-Redis": environment.workers_proxy,
@@ -48,7 +48,7 @@ class ConnectionsCut(ConnectionFault):
 
 
 class ConnectionsRefused(ConnectionFault):
-    """Cut, and no new connection is taken."""
+    """Connections are cut, and new ones are refused."""
 
     name = "connections refused"
     beyond_a_lease = True
@@ -59,7 +59,7 @@ class ConnectionsRefused(ConnectionFault):
 
 
 class ConnectionsHalfOpen(ConnectionFault):
-    """Both ends are there and hear nothing of each other."""
+    """Both ends stay up and get no bytes from each other."""
 
     name = "connections half open"
     beyond_a_lease = True
@@ -70,7 +70,7 @@ class ConnectionsHalfOpen(ConnectionFault):
 
 
 class ConnectionsDelayed(ConnectionFault):
-    """Every piece comes late."""
+    """Every chunk comes late."""
 
     name = "connections delayed"
     beyond_a_lease = True
@@ -81,7 +81,7 @@ class ConnectionsDelayed(ConnectionFault):
 
 
 class ConnectionsThrottled(ConnectionFault):
-    """Bytes come one by one, so that a request takes a good part of its time."""
+    """Bytes come so slowly that a request takes much of its time limit."""
 
     name = "connections throttled to bytes"
     beyond_a_lease = True
@@ -92,7 +92,7 @@ class ConnectionsThrottled(ConnectionFault):
 
 
 class ReplyCut(ConnectionFault):
-    """Some replies are cut in their middle: what was asked has been done, and who asked does not know."""
+    """Some replies are cut in the middle: the command was executed, and the client does not know it."""
 
     name = "replies cut in the middle"
     min_seconds, max_seconds = 1, 2
@@ -104,7 +104,7 @@ class ReplyCut(ConnectionFault):
 
 
 class ApiMisbehaves(Fault):
-    """What the API does instead of answering well."""
+    """An API that fails instead of answering."""
 
     targets = frozenset({"API"})
 
@@ -159,7 +159,7 @@ class ApiNever(ApiMisbehaves):
 
 
 class ApiFails(ApiMisbehaves):
-    """5xx, so many that it is an outage."""
+    """Enough 5xx for an outage."""
 
     name = "API answers 5xx"
     min_seconds, max_seconds = 2, 4
@@ -169,7 +169,7 @@ class ApiFails(ApiMisbehaves):
 
 
 class ApiThrottles(ApiMisbehaves):
-    """A storm of 429s that nobody provoked."""
+    """Many 429s without a cause."""
 
     name = "API answers 429"
     min_seconds, max_seconds = 2, 3
@@ -179,7 +179,7 @@ class ApiThrottles(ApiMisbehaves):
 
 
 class ApiTwice(Fault):
-    """Every answer comes twice on its connection: the second must not be taken for that of the next request."""
+    """Every answer comes twice on its connection: the second must not count as the answer to the next request."""
 
     name = "API answers twice"
     targets = frozenset({"answers"})
@@ -193,7 +193,7 @@ class ApiTwice(Fault):
 
 
 class ApiHints(ApiMisbehaves):
-    """A 103 comes before half of the answers, so that an answer may be taken for that of the next request."""
+    """A 103 comes before half of the answers: no answer may count as the answer to another request."""
 
     name = "API sends early hints"
 
@@ -202,10 +202,10 @@ class ApiHints(ApiMisbehaves):
 
 
 class ApiStrays(ApiMisbehaves):
-    """Bytes that belong to no answer come behind some answers, whole answers behind others.
+    """Stray bytes follow some answers; whole answers follow others.
 
     Not together with faults of the lines: on a slow line these bytes come when the next request is on its way, and then
-    nobody can tell that they do not answer it.
+    they cannot be told from its answer.
     """
 
     name = "API sends more than an answer"

@@ -1,4 +1,4 @@
-"""The line to the API, which can hand on an answer twice."""
+"""A proxy to the API that can send an answer twice."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ ANSWER = b"HTTP/1."
 
 
 class DuplicatingProxy(Proxy):
-    """A proxy that, with `duplicate` set, hands on every piece that begins an answer two times over."""
+    """A proxy that, with `duplicate` set, sends the first chunk of every answer twice."""
 
     duplicate = False
 

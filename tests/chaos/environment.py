@@ -61,7 +61,7 @@ SETTINGS: dict[str, object] = {
 }
 
 
-# What ends a worker by the will of Celery or the fault of kombu; whoever supervises it starts it again.
+# Exits that Celery intends or a bug in kombu causes; a supervisor starts the worker again.
 KNOWN_EXIT_CAUSES = (
     "Too many open files",
     # A connection that breaks while a message is not acknowledged, and again while kombu gives that back.
@@ -70,9 +70,9 @@ KNOWN_EXIT_CAUSES = (
 
 
 def exit_reason(output: str) -> str:
-    """Return why a worker ended, as far as it said."""
+    """Return why a worker ended, from its output."""
     reasons = [line for line in output.splitlines() if "Unrecoverable" in line or '"critical"' in line]
-    return reasons[-1][:MAX_REASON_LENGTH] if reasons else "without a word"
+    return reasons[-1][:MAX_REASON_LENGTH] if reasons else "no reason logged"
 
 
 class Environment:
@@ -161,11 +161,11 @@ class Environment:
 
     @property
     def client(self) -> "redis.Redis":
-        """A client past the proxies, that soon gives up."""
+        """A client that bypasses the proxies and does not retry."""
         return connect(self.redis.url, socket_timeout=2, retry=Retry(NoBackoff(), 0))
 
     def clock_file(self, name: str) -> Path:
-        """Where it stands by how much the clock of a worker is off."""
+        """The file that holds by how many seconds a worker's clock is off."""
         return self.folder / f"{name}.clock"
 
     def spawn_worker(self, name: str, *options: str) -> None:
@@ -180,7 +180,7 @@ class Environment:
         self.workers[name] = self.stack.start(name, [*arguments, "--concurrency", "2", *options], **environ)
 
     def expect_exit(self, name: str) -> None:
-        """A worker was killed or told to end."""
+        """Note that a worker was killed or asked to end."""
         self._leaving.add(name)
 
     def supervise(self, special: str = "", *options: str) -> bool:
@@ -199,7 +199,7 @@ class Environment:
         return all(name not in self._leaving and " ready." in child.output for name, child in self.workers.items())
 
     def unexpected_exits(self) -> list[str]:
-        """Return a line for each worker that ended by itself, and should have lived."""
+        """Return a line for each worker that ended without being asked to, and without a known cause."""
         return [f"died: {end}" for end in self.ends if not any(reason in end for reason in KNOWN_EXIT_CAUSES)]
 
     def settle(self, special: str = "", *options: str) -> None:
@@ -236,7 +236,7 @@ class Environment:
                 raise EnvironmentFailedError(message)
 
     def journal(self, name: str) -> Path:
-        """Where a producer writes down what it was promised."""
+        """The file in which a producer notes its accepted jobs."""
         return self.folder / f"{name}.journal"
 
     @property
@@ -245,7 +245,7 @@ class Environment:
         return [self.journal(name) for name in self._names[1]]
 
     def switch_redis(self, server: RedisServer) -> None:
-        """From now on Redis is this one; the lines lead there, as the address of a service would."""
+        """Use this Redis from now on: the proxies lead to it, as a service address would."""
         self.redis = self.stack.redis = server
         for line in (self.producers_proxy, self.workers_proxy):
             line.to = server.port
@@ -255,11 +255,11 @@ class Environment:
 
     @property
     def usual_rate(self) -> float:
-        """Rows a second that come in, in good weather."""
+        """Rows per second while no fault is in force."""
         return self.rate * len(self.producers)
 
     def delivered(self) -> int:
-        """How many jobs are delivered, by the counts of the lanes; -1 while Redis does not tell."""
+        """Return the lanes' count of delivered jobs; -1 while Redis is unavailable."""
         try:
             with self.client as client:
                 return LaneStore(client).counts()["delivered"]
@@ -267,14 +267,14 @@ class Environment:
             return -1
 
     def record_job_states(self) -> None:
-        """See that each job that was promised is there, and in what state, before Redis is emptied."""
+        """Record the state of each accepted job before Redis is emptied; a missing one is a finding."""
         accepted_jobs = [one for one in journal.read(self.journals).accepted_jobs if one.asked_at >= self.emptied_at]
         with self.client as client:
             for start in range(0, len(accepted_jobs), RECENT):
                 some = accepted_jobs[start : start + RECENT]
                 jobs = LaneStore(client).read_jobs([accepted_job.job_id for accepted_job in some])
                 lost = [accepted_job for accepted_job, job in zip(some, jobs, strict=True) if job is None]
-                self.findings += [f"lost: job {one.job_id} ({one.uid}) was accepted and is nowhere" for one in lost]
+                self.findings += [f"lost: job {one.job_id} ({one.uid}) was accepted and does not exist" for one in lost]
                 self.emptied |= {job.id: job.state for job in jobs if job is not None}
 
     def workers_at_work(self, since: float) -> set[str]:
@@ -295,4 +295,4 @@ class Environment:
 
 
 class EnvironmentFailedError(LanesError):
-    """A part of the scene did not do what it must in good weather."""
+    """A part of the environment failed without a fault in force."""

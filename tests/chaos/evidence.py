@@ -1,4 +1,4 @@
-"""What a run left behind, by which it is judged. Times in seconds, monotonic: those of every process of a machine."""
+"""What the checks judge a run by. Times are monotonic seconds, the same for all processes of a machine."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ Record = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request that reached the API. `applied`: the upsert took effect, whether or not the answer told."""
+    """A request that reached the API. `applied`: the upsert took effect, whatever the answer was."""
 
     uid: str
     n: int
@@ -30,7 +30,7 @@ class Arrival:
 
     @classmethod
     def of(cls, seen: Mapping[str, Any]) -> "Arrival":
-        """Read what the sandbox tells of a request."""
+        """Read the sandbox's entry of a request."""
         body = seen["body"]
         return cls(
             body.get("name", ""),
@@ -46,9 +46,9 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Injected:
-    """A fault that was in force, and what it may cost.
+    """A fault that was in force, and how many repeated requests it may cause.
 
-    `repeats`: how many requests may be sent again for it; None for as many as there were, 0 for none. `emptied_at`:
+    `repeats`: how many requests it may repeat; None for any number. `emptied_at`:
     when Redis was up again with nothing, where the fault was that.
     """
 
@@ -60,10 +60,18 @@ class Injected:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """Everything that is known of a run that is over.
+class NotTried:
+    """A fault that could not be injected, and why: it proves nothing about the system."""
 
-    `stored`: the jobs that are there, `gone`: those that were right before Redis was emptied, each with its state.
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything known about a finished run.
+
+    `stored`: the state of each existing job; `gone`: the state of each job right before Redis was emptied.
     """
 
     accepted_jobs: Sequence[AcceptedJob]
@@ -81,7 +89,7 @@ class Evidence:
 
     @property
     def ends(self) -> dict[str, State]:
-        """How the jobs ended, be it before Redis was emptied."""
+        """The final state of each job, also of those before Redis was emptied."""
         return {**{job_id: state for job_id, state in self.gone.items() if state.final}, **self.stored}
 
     @property

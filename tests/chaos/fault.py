@@ -1,4 +1,4 @@
-"""What a fault is: something that is done to the scene, and undone, and what it may cost."""
+"""A fault: how it is injected, how it is undone, and how many repeated requests it may cost."""
 
 import random
 import time
@@ -12,15 +12,19 @@ from tests.chaos.evidence import Injected
 REQUESTS_PER_WORKER = THREADS  # that a worker may have at a request at once
 
 
+class NotInjectedError(Exception):
+    """A fault could not be injected, for the reason that the message gives. It left everything as it was."""
+
+
 class Fault(ABC):
     """One fault, at one time.
 
     `targets`: no two faults of one target are in force at once. `min_seconds` and `max_seconds` are seconds for
-    which it lasts. `repeats` says how many requests it may make needful to send again: None for as many as there
+    which it lasts. `repeats` is how many requests it may cause to be sent again: None for as many as there
     were, since the answers or reports of all of them may be lost.
 
     Args:
-        chance: decides whatever is left open; the same seed, the same decisions.
+        chance: makes its random choices; the same seed gives the same choices.
     """
 
     name: ClassVar[str]
@@ -40,11 +44,16 @@ class Fault(ABC):
 
     @abstractmethod
     def begin(self, environment: Environment) -> None:
-        """Do it."""
+        """Inject it.
+
+        Raises:
+            NotInjectedError: it could not be injected; `end` will not be called. The same holds for a missing right,
+                program, process or command of Redis (`CANNOT_INJECT` in `run.py`).
+        """
 
     @abstractmethod
     def end(self, environment: Environment) -> None:
-        """Undo it, and do not wait for anybody to recover: other faults may be in force."""
+        """Undo it, without waiting for recovery: other faults may be in force."""
 
     def injected(self, began_at: float) -> Injected:
         """Return what goes into the evidence, once it has ended."""

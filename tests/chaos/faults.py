@@ -1,4 +1,4 @@
-"""All faults, and a plan of them. Pure: the same seed, the same plan."""
+"""All faults, and a plan of them. The same seed gives the same plan."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ MAX_TOGETHER = 3
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A fault to come: so many seconds after its round began, for so long, with a seed for what it leaves open."""
+    """A planned fault: seconds after its round begins, its duration, and the seed of its random choices."""
 
     name: str
     after: float

@@ -1,4 +1,4 @@
-"""What a producer was promised, on disk: a line for each word from the lanes. Times in seconds, monotonic."""
+"""A producer's journal on disk: a line for each answer of the lanes. Times are monotonic seconds."""
 
 import json
 import time
@@ -28,7 +28,7 @@ class AcceptedJob:
 
 @dataclass(frozen=True, slots=True)
 class JournalContents:
-    """All that the journals of a run hold: promises, how often each typed error came, and what must not have come."""
+    """The contents of a run's journals: accepted jobs, the count of each typed error, and unexpected errors."""
 
     accepted_jobs: tuple[AcceptedJob, ...]
     refusals: dict[str, int]
@@ -83,7 +83,7 @@ class Journal:
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield what stands in a journal; a line that was cut off by a kill was no promise yet."""
+    """Yield the entries of a journal; a line that a kill cut off does not count."""
     if not path.exists():
         return
     for line in path.read_text("utf-8").splitlines():
@@ -94,7 +94,7 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def read(paths: Iterable[Path]) -> JournalContents:
-    """Read the journals of all producers; of a job that was promised twice (the lanes were emptied) the last counts."""
+    """Read the journals of all producers; the last entry counts of a job accepted twice (the lanes were emptied)."""
     accepted_jobs: dict[str, dict[str, Any]] = {}
     cancelled: set[str] = set()
     refusals: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Producers that bring ten times what may be sent, until Redis has no memory for more; and it goes on by itself."""
+"""Producers enqueue ten times what may be sent, until Redis has no memory left; it recovers without help."""
 
 import time
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ DRAINED_SECONDS = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Overload:
-    """What came of it: jobs promised, refusals told to producers, and what must not be."""
+    """The result: accepted jobs, errors that producers got, and violations."""
 
     accepted: int
     refusals: dict[str, int]
@@ -64,10 +64,10 @@ def _left(store: LaneStore) -> int:
 
 
 def unaccounted(recorded: JournalContents, counts: dict[str, int], applied: set[str]) -> list[str]:
-    """Return what is wrong by the counts and the sandbox; the jobs themselves are forgotten by then, to make room."""
+    """Return what is wrong by the counts and the sandbox; the jobs themselves have expired by then, to free memory."""
     wrong = []
     if counts["accepted"] != len(recorded.accepted_jobs):
-        wrong.append(f"miscounted: {counts['accepted']} accepted, but {len(recorded.accepted_jobs)} were promised")
+        wrong.append(f"miscounted: {counts['accepted']} accepted, but {len(recorded.accepted_jobs)} were acknowledged")
     if counts["accepted"] != sum(counts[state] for state in State):
         wrong.append(f"miscounted: {counts}")
     return wrong + [

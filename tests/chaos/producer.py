@@ -47,7 +47,7 @@ class Service:
                 time.sleep(self._chance.uniform(*PAUSE_SECONDS))
 
     def _enqueue(self, rows: list[Row]) -> bool:
-        """Enqueue rows together; tell whether all were acknowledged."""
+        """Enqueue rows together; return whether all were acknowledged."""
         asked_at, now = time.monotonic(), datetime.now(UTC)
         try:
             if len(rows) == 1:

@@ -1,4 +1,4 @@
-"""What befalls Redis."""
+"""Faults of Redis."""
 
 import os
 import resource
@@ -20,13 +20,13 @@ SLOW_LOADING = "\nkey-load-delay 1000\n"
 
 
 class RedisFault(Fault):
-    """Befalls Redis itself. Reports that it does not take are insisted on; some may come too late."""
+    """A fault of Redis itself. Reports that it does not accept are retried; some may come too late."""
 
     targets = frozenset({"Redis"})
 
 
 class RedisKilled(RedisFault):
-    """SIGKILL; it comes back with its append-only file, sooner or later than a lease."""
+    """SIGKILL; it comes back with its append-only file, before or after a lease has ended."""
 
     name = "Redis killed"
     repeats: int | None = REQUESTS_OF_ALL_WORKERS
@@ -40,7 +40,7 @@ class RedisKilled(RedisFault):
 
 
 class RedisRestarted(RedisKilled):
-    """Ended in good order and started again."""
+    """Stopped gracefully and started again."""
 
     name = "Redis restarted"
     min_seconds, max_seconds = 0.1, 0.5
@@ -50,7 +50,7 @@ class RedisRestarted(RedisKilled):
 
 
 class RedisEmptied(RedisKilled):
-    """It comes back with nothing: what was accepted is gone, and the accounting begins anew."""
+    """It comes back empty: the accepted jobs are gone, and counting starts again."""
 
     name = "Redis restarted empty"
     repeats = None
@@ -120,7 +120,7 @@ def fillers(client: "redis.Redis") -> Iterator[list[bytes]]:
 
 
 class RedisNearlyFull(RedisFault):
-    """What memory is left is for what was accepted: nothing new comes in, all else goes on."""
+    """The remaining memory is kept for accepted jobs: new jobs are refused, the rest goes on."""
 
     name = "Redis nearly full"
     min_seconds, max_seconds = 2, 4
@@ -136,7 +136,7 @@ class RedisNearlyFull(RedisFault):
 
 
 class RedisFull(RedisNearlyFull):
-    """At `maxmemory`, for longer than a shift: the workers' own messages are refused, too."""
+    """At `maxmemory` for longer than a shift: the workers' messages are refused, too."""
 
     name = "Redis at maxmemory"
     repeats = REQUESTS_OF_ALL_WORKERS
@@ -148,7 +148,7 @@ class RedisFull(RedisNearlyFull):
 
 
 class RedisReadOnly(RedisFault):
-    """Made a replica of a primary that is not there: it answers, and takes no write."""
+    """A replica of a missing primary: it answers reads and refuses writes."""
 
     name = "Redis read-only"
     repeats = REQUESTS_OF_ALL_WORKERS
@@ -164,7 +164,7 @@ class RedisReadOnly(RedisFault):
 
 
 class DiskFails(RedisKilled):
-    """The append-only file cannot be written any further, in the middle of a write; Redis dies of it."""
+    """A write to the append-only file fails in the middle; Redis exits."""
 
     name = "disk of the append-only file fails"
     min_seconds, max_seconds = 1.0, 4.0
@@ -172,11 +172,11 @@ class DiskFails(RedisKilled):
     def begin(self, environment: Environment) -> None:
         size = (environment.redis.folder / "appendonly.aof").stat().st_size
         resource.prlimit(environment.redis.pid, resource.RLIMIT_FSIZE, (size + 1000, resource.RLIM_INFINITY))
-        wait(lambda: not environment.redis.alive, "the death of Redis by its disk")
+        wait(lambda: not environment.redis.alive, "Redis to exit after the failed write")
 
 
 class DiskFull(RedisKilled):
-    """The disk of Redis is full: with `appendfsync always` it ends rather than acknowledge what it cannot keep."""
+    """The disk of Redis is full: with `appendfsync always` it exits instead of acknowledging what it cannot store."""
 
     name = "disk full"
     min_seconds, max_seconds = 1.0, 4.0
@@ -193,7 +193,7 @@ class DiskFull(RedisKilled):
                     pass
             except OSError:
                 pass  # full
-        wait(lambda: not environment.redis.alive, "the death of Redis by its full disk")
+        wait(lambda: not environment.redis.alive, "Redis to exit, its disk being full")
 
     def end(self, environment: Environment) -> None:
         self._filler.unlink()
@@ -201,9 +201,9 @@ class DiskFull(RedisKilled):
 
 
 class FailedOver(RedisFault):
-    """Killed while it has a replica: Sentinel promotes that, and the address leads there.
+    """Killed while it has a replica: Sentinel promotes the replica, and clients are led to it.
 
-    What is written in the very moment of the death may be lost, for replication does not wait; see `durability`.
+    Writes at the moment of the kill may be lost, since replication is asynchronous; see `durability`.
     """
 
     name = "failed over by Sentinel"
@@ -225,7 +225,7 @@ class FailedOver(RedisFault):
         environment.switch_redis(replica)
 
     def end(self, environment: Environment) -> None:
-        """Nothing is to be undone."""
+        """There is nothing to undo."""
 
 
 class ScriptsFlushed(RedisFault):
@@ -246,7 +246,7 @@ class ScriptsFlushed(RedisFault):
 
 
 class ClientsKilled(RedisFault):
-    """`CLIENT KILL` of everybody."""
+    """`CLIENT KILL` of all clients."""
 
     name = "clients killed"
     min_seconds, max_seconds = 0.1, 0.5

@@ -1,4 +1,4 @@
-"""What a run came to, as a table and as JSON."""
+"""The report of a run, as a table and as JSON."""
 
 import statistics
 from collections import Counter
@@ -11,7 +11,7 @@ from rich.table import Table
 
 from lanes.queue.job import State
 from tests.chaos.checks import explain_repeats, lost, max_per_window, out_of_order, violations
-from tests.chaos.evidence import Evidence
+from tests.chaos.evidence import Evidence, NotTried
 from tests.chaos.journal import JournalContents
 from tests.chaos.recovery import Recovery, recovery
 from tests.chaos.run import CALM_SECONDS, Run
@@ -21,13 +21,13 @@ MAX_SHOWN = 40
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The figures of a run; `wrong` holds a line for each violation, and is empty when all is well."""
+    """The figures of a run; `wrong` has a line for each violation."""
 
     seed: int
     seconds: float
     figures: dict[str, int]
     faults: dict[str, int]
-    left_out: dict[str, str]
+    not_tried: tuple[NotTried, ...]
     repeats: dict[str, int]
     refusals: dict[str, int]
     recoveries: dict[str, float | None]
@@ -40,7 +40,9 @@ class Report:
             "seconds": round(self.seconds),
             **self.figures,
             "faults": self.faults,
-            "left_out": self.left_out,
+            "not_tried": [
+                {"fault": one.name, "why": one.why, "times": times} for one, times in Counter(self.not_tried).items()
+            ],
             "requests_sent_again_by_cause": self.repeats,
             "refusals_told_to_producers": self.refusals,
             **self.recoveries,
@@ -59,8 +61,8 @@ class Report:
             for name, count in group.items():
                 table.add_row(f"{title}: {name}", str(count))
             table.add_section()
-        for name, why in self.left_out.items():
-            table.add_row(f"left out: {name} ({why})", "0")
+        for one, times in Counter(self.not_tried).items():
+            table.add_row(f"not tried: {one.name} ({one.why})", str(times))
         console.print(table)
         for line in self.wrong[:MAX_SHOWN]:
             console.print(line, markup=False, highlight=False)
@@ -85,9 +87,15 @@ def recoveries(run: Run, evidence: Evidence) -> list[Recovery]:
 
 
 def make_report(
-    run: Run, evidence: Evidence, recorded: JournalContents, *, seed: int, seconds: float, left_out: dict[str, str]
+    run: Run,
+    evidence: Evidence,
+    recorded: JournalContents,
+    *,
+    seed: int,
+    seconds: float,
+    not_tried: Sequence[NotTried] = (),
 ) -> Report:
-    """Judge a run."""
+    """Judge a run. `not_tried`: the faults that were not planned, because this machine cannot inject them."""
     repeats, ends = explain_repeats(evidence), evidence.ends
     nowhere = sum(line.startswith("lost") for line in (*lost(evidence), *evidence.findings))
     states = Counter(
@@ -123,7 +131,7 @@ def make_report(
         seconds,
         figures,
         dict(sorted(Counter(one.name for one in evidence.injected).items())),
-        left_out,
+        (*not_tried, *run.not_tried),
         dict(repeats.by_cause.most_common()),
         recorded.refusals,
         summary,

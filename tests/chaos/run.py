@@ -1,4 +1,4 @@
-"""A run: faults, one round after the other, each recovered from, and at the end the account of everything."""
+"""A run: rounds of faults, each with its recovery, and at the end the evidence of everything."""
 
 import time
 from collections import deque
@@ -13,17 +13,19 @@ from lanes.queue.job import State
 from lanes.queue.store import LaneStore
 from tests.chaos import journal
 from tests.chaos.environment import LEASE, LIMIT, WINDOW, Environment, EnvironmentFailedError
-from tests.chaos.evidence import Arrival, Evidence, Injected
-from tests.chaos.fault import Fault, wait
+from tests.chaos.evidence import Arrival, Evidence, Injected, NotTried
+from tests.chaos.fault import Fault, NotInjectedError, wait
 from tests.chaos.faults import Planned
 from tests.chaos.recovery import SAMPLE_SECONDS
 
 CALM_SECONDS = 4.0  # before a round, so that there is a speed to come back to
-# Generous: what is in hand is back after a lease and a backoff; a worker starts its consumer anew; the machine is busy.
+# Generous: open requests return after a lease and a backoff; a worker restarts its consumer; the machine is busy.
 RECOVERED_SECONDS = 60.0
 DRAINED_SECONDS = 120.0
-LIVE_SPEED = 0.7  # of the rate before; the table tells the exact figures, from the account of the sandbox
+LIVE_SPEED = 0.7  # of the rate before; the report has the exact figures, from the sandbox
 STEP = 500
+# A missing right, program, process or command of Redis.
+CANNOT_INJECT = (NotInjectedError, PermissionError, FileNotFoundError, ProcessLookupError, redis.ResponseError)
 
 LogLine = Callable[[str], None]
 
@@ -40,17 +42,18 @@ class Round:
 
 @dataclass(slots=True)
 class Run:
-    """What happens to one scene. `log` is told what goes on, a line at a time; `calm`: seconds between the rounds."""
+    """A run in one environment. `log` gets a line for each step; `calm`: seconds between the rounds."""
 
     environment: Environment
     log: LogLine = print
     calm: float = CALM_SECONDS
     rounds: list[Round] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
+    not_tried: list[NotTried] = field(default_factory=list)
     _samples: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=400))
 
     def inject_faults(self, plan: Iterable[Sequence[Planned]], seconds: float) -> None:
-        """Inject one round after the other, as long as there are any and the time is not over."""
+        """Inject one round after another, until the plan or the time ends."""
         ends_at = time.monotonic() + seconds
         self.warm_up()
         for planned in plan:
@@ -59,16 +62,18 @@ class Run:
                 return
 
     def warm_up(self) -> None:
-        """Wait until every worker delivers, and for a while of usual speed."""
+        """Wait until every worker delivers, then run at usual speed for a while."""
         wait(lambda: self._all_at_work(since=0.0), "every worker to deliver")
         self._rest(self.calm)
 
     def inject(self, planned: Sequence[Planned]) -> None:
-        """Do and undo these faults, and wait until the system is back at full speed with every worker at work."""
+        """Inject and undo these faults; wait until the system is at full speed and every worker delivers."""
         self.log(" + ".join(map(str, planned)))
         before = min(self._rate(self.calm), self.environment.usual_rate)  # more is a backlog of the last fault
         began_at = time.monotonic()
         injected = self._do(planned, began_at)
+        if not injected:
+            return
         ended_at, ended_wall = time.monotonic(), time.time()
         self.environment.settle()
         settled = time.monotonic()
@@ -89,7 +94,7 @@ class Run:
         self._rest(self.calm)
 
     def _do(self, planned: Sequence[Planned], began_at: float) -> list[Injected]:
-        """Begin and end the faults of a round at their times."""
+        """Begin and end the faults of a round at their times; return those that could be injected."""
         acts: list[tuple[float, int, Fault]] = []
         for one in planned:
             fault = one.make()
@@ -98,12 +103,18 @@ class Run:
         injected: list[Injected] = []
         for at, is_end, fault in sorted(acts, key=lambda act: act[:2]):
             self._rest(began_at + at - time.monotonic())
-            if is_end:
+            if not is_end:
+                now = time.monotonic()
+                try:
+                    fault.begin(self.environment)
+                except CANNOT_INJECT as error:
+                    self.not_tried.append(NotTried(fault.name, f"{type(error).__name__}: {error}"))
+                    self.log(f"  not tried: {fault.name}: {error}")
+                else:
+                    began[id(fault)] = now
+            elif id(fault) in began:
                 fault.end(self.environment)
                 injected.append(fault.injected(began[id(fault)]))
-            else:
-                began[id(fault)] = time.monotonic()
-                fault.begin(self.environment)
         return injected
 
     def _recover(self, since: float, before: float) -> float | None:
@@ -127,14 +138,14 @@ class Run:
             self._samples.append((time.monotonic(), delivered))
 
     def _rest(self, seconds: float) -> None:
-        """Let it be, and look now and then."""
+        """Wait, and take a sample now and then."""
         ends_at = time.monotonic() + seconds
         while (left := ends_at - time.monotonic()) > 0:
             self._sample()
             time.sleep(min(0.2, left))
 
     def _rate(self, seconds: float) -> float:
-        """Return the deliveries a second of the last so many seconds."""
+        """Return the deliveries per second in the last `seconds`."""
         now = time.monotonic()
         samples = [sample for sample in self._samples if sample[0] >= now - seconds - 0.5]
         if len(samples) < 2 or samples[-1][0] - samples[0][0] < 0.5:
@@ -142,12 +153,12 @@ class Run:
         return (samples[-1][1] - samples[0][1]) / (samples[-1][0] - samples[0][0])
 
     def finish(self) -> Evidence:
-        """Let the producers end, the lanes run dry, and collect what there is to judge by."""
+        """Stop the producers, wait until the lanes are empty, and return the evidence."""
         self.environment.stop_producers()
         try:
             self.wait_dry()
         except EnvironmentFailedError as error:
-            self.stuck.append(f"stuck: {error}")  # the account tells what was left
+            self.stuck.append(f"stuck: {error}")  # the evidence shows what was left
         return collect(self.environment, [one for round_ in self.rounds for one in round_.injected])
 
     def wait_dry(self) -> None:

@@ -20,7 +20,7 @@ sentinel failover-timeout lanes 5000
 
 
 class Sentinel:
-    """One Sentinel, whose word is enough, from `with` to the end of the block."""
+    """One Sentinel with a quorum of one, from `with` to the end of the block."""
 
     def __init__(self, folder: Path, primary: int) -> None:
         self._folder = folder / f"sentinel-{primary}"

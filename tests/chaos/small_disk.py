@@ -1,4 +1,4 @@
-"""A disk that can be filled: a file system in memory, where this machine lets us mount one."""
+"""A disk that can be filled: a file system in memory, if this machine allows mounting one."""
 
 import subprocess
 import tempfile

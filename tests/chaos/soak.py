@@ -1,4 +1,4 @@
-"""`make soak`, `python -m tests.chaos.soak --seconds 900`: hours in small. Full drain with faults, and all stays flat.
+"""`make soak`, `python -m tests.chaos.soak --seconds 900`: a long run at full drain with faults; everything stays flat.
 
 The faults are those that leave processes alive, so that what a process gathers over time can be seen: lines that break,
 an API that fails, scripts flushed, clients killed, Redis restarted. Jobs are kept for a few seconds only, since what
@@ -29,6 +29,7 @@ from ops.embedded.processes import Child, end_on_signals
 from tests.chaos import journal
 from tests.chaos.connection_faults import API_FAULTS, CONNECTION_FAULTS
 from tests.chaos.environment import WORKERS, Environment
+from tests.chaos.evidence import NotTried
 from tests.chaos.fault import Fault
 from tests.chaos.faults import Planned, rounds
 from tests.chaos.overload import unaccounted
@@ -92,7 +93,7 @@ class Sampler:
             return  # away, for a moment
 
     def _purge(self, store: LaneStore) -> None:
-        """Give dead letters up, as a person would: they are kept until somebody does."""
+        """Purge dead letters, as a person would: they are kept until then."""
         ids = cast("list[bytes]", store.client.zrange(store.key("dead"), 0, MAX_PURGED))
         for job_id in ids:
             store.purge(job_id.decode(), RETENTION_SECONDS)
@@ -109,7 +110,7 @@ class Sampler:
 
 @dataclass(frozen=True)
 class Soak:
-    """What came of it."""
+    """The result of a run."""
 
     seed: int
     seconds: float
@@ -117,6 +118,7 @@ class Soak:
     counts: dict[str, Any]
     wrong: tuple[str, ...]
     series: dict[str, tuple[list[float], list[float]]]
+    not_tried: tuple[NotTried, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -156,7 +158,7 @@ def soak(
     applied = {one["body"].get("name") for one in seen if one["applied"] is not None}
     wrong = [*environment.unexpected_exits(), *run.stuck, *recorded.unexpected, *unaccounted(recorded, counts, applied)]
     verdicts = tuple(judge(name, *series, _flat(name)) for name, series in sorted(sampler.series.items()))
-    return Soak(seed, seconds, verdicts, counts, tuple(wrong), sampler.series)
+    return Soak(seed, seconds, verdicts, counts, tuple(wrong), sampler.series, tuple(run.not_tried))
 
 
 def _plan(seed: int) -> Iterator[list[Planned]]:
@@ -199,9 +201,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plot(came, given.plots)
     if given.as_json:
         verdicts = {one.name: {"median": one.median, "growth": one.growth, "flat": one.flat} for one in came.verdicts}
-        print(json.dumps({"seed": came.seed, "series": verdicts, "counts": came.counts, "wrong": came.wrong}, indent=2))
+        not_tried = [{"fault": one.name, "why": one.why} for one in came.not_tried]
+        shown = {"seed": came.seed, "series": verdicts, "counts": came.counts, "wrong": came.wrong}
+        print(json.dumps({**shown, "not_tried": not_tried}, indent=2))
     else:
-        print(*came.verdicts, *came.wrong, f"counts: {came.counts}", sep="\n")
+        lines = [f"not tried: {one.name} ({one.why})" for one in came.not_tried]
+        print(*came.verdicts, *came.wrong, *lines, f"counts: {came.counts}", sep="\n")
     return 0 if came.good else 1
 
 

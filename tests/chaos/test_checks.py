@@ -1,4 +1,4 @@
-"""The checks find what they are for, and nothing where all is well."""
+"""Each check finds its violation, and nothing in consistent evidence."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -111,11 +111,11 @@ def but_for(uid: str) -> Change:
 
 WRONG: dict[str, tuple[Change, list[str]]] = {
     "a lost job": (without("job-x1", State.EXPIRED), ["lost: job job-x1"]),
-    "a job that nobody was promised": (counted(accepted=8, delivered=4), ["miscounted: 8 accepted", "miscounted: 4 d"]),
+    "a job that was not accepted": (counted(accepted=8, delivered=4), ["miscounted: 8 accepted", "miscounted: 4 d"]),
     "a count that drifted": (counted(delivered=2), ["miscounted: 2 delivered"]),
     "a job that never ended": (stood("job-x1", State.EXPIRED, State.PENDING), ["unfinished: 1 jobs are still pending"]),
-    "a delivery that reached nobody": (but_for("a1"), ["not sent: a1"]),
-    "a merged word that reached nobody": (but_for("b2"), ["overwritten: "]),
+    "a delivery that did not arrive": (but_for("a1"), ["not sent: a1"]),
+    "a merged job that did not arrive": (but_for("b2"), ["overwritten: "]),
     "a good job that died": (stood("job-a2", State.DELIVERED, State.DEAD), ["dead without need: a2", "overwritten"]),
     "a bad job that was delivered": (stood("job-r1", State.DEAD, State.DELIVERED), ["not sent: r1", "overwritten"]),
     "a cancelled job that expired": (
@@ -143,7 +143,7 @@ WRONG: dict[str, tuple[Change, list[str]]] = {
         ["limit: 1 requests were answered 429", "sent again without need: a2"],
     ),
     "an unexplained duplicate": (arrived(arrival("a2", "a", 2, 31)), ["sent again without need: a2"]),
-    "a request for what nobody was promised": (arrived(arrival("z9", "z", 1, 31)), ["unknown: a request for z9"]),
+    "a request of a job that was not accepted": (arrived(arrival("z9", "z", 1, 31)), ["unknown: a request for z9"]),
     "a surprised producer": (
         lambda consistent: replace(consistent, unexpected=["producer: KeyError"]),
         ["producer: KeyError"],
@@ -167,7 +167,7 @@ def test_what_is_wrong_is_found(what: str) -> None:
 EMPTIED = Injected("Redis restarted empty", 14.5, 15.5, None, emptied_at=15.5)
 
 
-def test_what_was_promised_before_redis_was_emptied_is_gone_by_definition() -> None:
+def test_jobs_accepted_before_redis_was_emptied_are_gone_by_definition() -> None:
     gone = replace(
         CONSISTENT,
         injected=[EMPTIED],

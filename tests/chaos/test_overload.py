@@ -1,4 +1,4 @@
-"""Ten times more than may be sent: back-pressure, nothing lost, and it goes on by itself."""
+"""Ten times more than may be sent: back-pressure, nothing lost, and recovery without help."""
 
 from pathlib import Path
 

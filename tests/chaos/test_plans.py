@@ -1,4 +1,4 @@
-"""The same seed gives the same plans and rows; journals and recovery are read rightly. Without a process."""
+"""The same seed gives the same plans and rows; journals and recovery are read correctly. Without processes."""
 
 import random
 from collections import Counter
@@ -77,7 +77,7 @@ def test_rows_of_a_step_are_of_different_records_in_growing_order() -> None:
     assert {row.kind for row in rows(3, 3000)} == set(RecordKind)
 
 
-def test_a_journal_holds_what_was_promised_and_no_line_that_was_cut_off(tmp_path: Path) -> None:
+def test_a_journal_holds_the_accepted_jobs_and_no_line_that_was_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "p1.journal"
     first, second = rows(3, 2)[:2]
     with Journal(path) as written:
@@ -122,4 +122,4 @@ def test_a_worker_that_ends_says_why() -> None:
         '{"event": "x"}\n{"event": "Unrecoverable error: OSError(24, \'Too many open files\')", "level": "critical"}\n'
     )
     assert "Too many open files" in exit_reason(words)
-    assert exit_reason("nothing\n") == "without a word"
+    assert exit_reason("nothing\n") == "no reason logged"

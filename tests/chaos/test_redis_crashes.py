@@ -1,4 +1,4 @@
-"""A Redis that dies, of itself or of its disk, and comes back."""
+"""A Redis that crashes, or whose disk fails, and that comes back."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What grows is told from what only jumps about; without a process but our own."""
+"""Growth is distinguished from noise; without other processes."""
 
 import os
 import random

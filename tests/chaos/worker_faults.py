@@ -1,4 +1,4 @@
-"""What befalls workers and producers."""
+"""Faults of workers and producers."""
 
 import os
 import resource
@@ -10,7 +10,7 @@ from ops.embedded.processes import Child
 from ops.sandbox import Fault as ApiFault
 from ops.sandbox import FaultKind
 from tests.chaos.environment import Environment
-from tests.chaos.fault import BEYOND_A_LEASE, REQUESTS_PER_WORKER, Fault
+from tests.chaos.fault import BEYOND_A_LEASE, REQUESTS_PER_WORKER, Fault, NotInjectedError
 
 HOURS = 3600.0
 FEW_FILES = 4  # fewer than it has open
@@ -23,21 +23,21 @@ def children_of(pid: int) -> list[int]:
 
 
 class WorkerFault(Fault):
-    """Befalls one worker."""
+    """A fault of one worker."""
 
     targets = frozenset({"workers"})
 
     def victim(self, environment: Environment) -> Child:
-        """Choose whom it befalls."""
+        """Choose the worker."""
         self.who = self.chance.choice(sorted(environment.workers))
         return environment.workers[self.who]
 
     def end(self, environment: Environment) -> None:
-        """Nothing is to be undone: what has ended is started again when all faults are over."""
+        """There is nothing to undo: ended workers are started again after the round."""
 
 
 class WorkerKilled(WorkerFault):
-    """SIGKILL: all its processes at once, as a crash of its machine."""
+    """SIGKILL of all its processes at once, like a crash of its machine."""
 
     name = "worker killed"
     repeats = REQUESTS_PER_WORKER
@@ -49,7 +49,7 @@ class WorkerKilled(WorkerFault):
 
 
 class ProcessKilled(WorkerFault):
-    """SIGKILL of the process that sends; its worker lives and has to notice."""
+    """SIGKILL of the process that sends; its worker goes on and must detect it."""
 
     name = "process of a worker killed"
     repeats = REQUESTS_PER_WORKER
@@ -57,12 +57,14 @@ class ProcessKilled(WorkerFault):
 
     def begin(self, environment: Environment) -> None:
         processes = children_of(self.victim(environment).pid)
-        if processes:
-            os.kill(self.chance.choice(processes), signal.SIGKILL)
+        if not processes:
+            message = f"worker {self.who} has no child process"
+            raise NotInjectedError(message)
+        os.kill(self.chance.choice(processes), signal.SIGKILL)
 
 
 class WorkerPaused(WorkerFault):
-    """SIGSTOP for longer than a lease, then SIGCONT: its jobs are taken back, and it goes on as if nothing was."""
+    """SIGSTOP for longer than a lease, then SIGCONT: its jobs are reclaimed, and it goes on unaware of it."""
 
     name = "worker paused beyond a lease"
     repeats = REQUESTS_PER_WORKER
@@ -76,7 +78,7 @@ class WorkerPaused(WorkerFault):
 
 
 class WorkerStopped(WorkerFault):
-    """SIGTERM: it finishes what it has in hand and nothing is sent twice."""
+    """SIGTERM: it finishes its open requests, and no request is sent twice."""
 
     name = "worker stopped"
     min_seconds, max_seconds = 0.1, 1
@@ -87,7 +89,7 @@ class WorkerStopped(WorkerFault):
 
 
 class WorkerStoppedTwice(WorkerStopped):
-    """SIGTERM, and SIGQUIT before it is done: it ends at once."""
+    """SIGTERM, then SIGQUIT before it has finished: it exits at once."""
 
     name = "worker stopped, then at once"
     repeats = REQUESTS_PER_WORKER
@@ -118,7 +120,7 @@ class WorkerStoppedHanging(WorkerStopped):
 
 
 class ClockJumped(WorkerFault):
-    """The clocks of all workers jump by hours, each its own way; and back."""
+    """The clocks of all workers jump by different hours, and back."""
 
     name = "clocks of workers jumped by hours"
     min_seconds, max_seconds = 2, 4
@@ -133,7 +135,7 @@ class ClockJumped(WorkerFault):
 
 
 class TooManyFiles(WorkerFault):
-    """No process of a worker may open another file or connection, and those that it has are cut."""
+    """The processes of a worker cannot open files or connections, and their connections are cut."""
 
     name = "too many open files"
     repeats = None
@@ -141,9 +143,13 @@ class TooManyFiles(WorkerFault):
     def begin(self, environment: Environment) -> None:
         self._before: dict[int, tuple[int, int]] = {}
         worker = self.victim(environment)
-        for pid in (worker.pid, *children_of(worker.pid)):
-            self._before[pid] = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, (FEW_FILES, self._before[pid][1]))
+        try:
+            for pid in (worker.pid, *children_of(worker.pid)):
+                self._before[pid] = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, (FEW_FILES, self._before[pid][1]))
+        except OSError:
+            self.end(environment)
+            raise
         environment.workers_proxy.cut()
         environment.api_proxy.cut()
 
@@ -154,7 +160,7 @@ class TooManyFiles(WorkerFault):
 
 
 class MemoryGrows(WorkerFault):
-    """A worker whose processes are over their memory after each shift, and are replaced."""
+    """A worker whose processes exceed their memory limit after each shift, and are replaced."""
 
     name = "worker over its memory"
     targets = frozenset({"workers", "Redis", "lines", "API", "answers"})  # a worker is stopped and started for it
@@ -173,7 +179,7 @@ class MemoryGrows(WorkerFault):
 
 
 class ProducerKilled(Fault):
-    """SIGKILL of a producer, wherever it is; started again, it enqueues anew what it has no word for in its journal."""
+    """SIGKILL of a producer; started again, it repeats every enqueue without an answer in its journal."""
 
     name = "producer killed"
     targets = frozenset({"producers"})

@@ -16,7 +16,7 @@ def go_deaf(consumer: Any) -> None:
 
 
 def cancel_queue(consumer: Any) -> None:
-    """Give up the queue of its own, as somebody may tell it where remote control is on."""
+    """Stop consuming its own queue, as remote control could make it."""
     consumer.cancel_task_queue(worker_direct(consumer.hostname).name)
 
 

@@ -1,6 +1,5 @@
-"""The whole of it: real Redis, real workers, a server that counts."""
+"""End to end: a real Redis, real workers, and the sandbox, which counts requests."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,20 +12,8 @@ from producers import OpportunityProducer
 
 DEADLINE_SECONDS = 120.0
 
-# The clients of the test that runs: they are closed with it, not whenever the garbage collector finds them.
+# The clients of the running test: closed with it, not by the garbage collector.
 clients = ExitStack()
-
-
-def until(so: Callable[[], object], what: str, seconds: float = DEADLINE_SECONDS) -> None:
-    """Wait for a condition; the deadline is far beyond what any machine needs."""
-    deadline = time.monotonic() + seconds
-    while not so():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.05)
-
-
-def row(location: str, contact: str, **fields: object) -> dict[str, object]:
-    return {"pipelineId": "pipe", "locationId": location, "contactId": contact, **fields}
 
 
 @pytest.fixture

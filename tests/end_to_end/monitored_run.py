@@ -1,4 +1,4 @@
-"""A run with every outcome, the dashboard and a worker that tell of it, and a real Prometheus that listens."""
+"""A run with every outcome, with a dashboard and a worker that export metrics, and a real Prometheus."""
 
 import json
 import subprocess
@@ -18,8 +18,8 @@ from ops.embedded.redis_server import free_port
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, FaultKind, SandboxControl
 from producers import OpportunityProducer
-from tests.end_to_end.conftest import row, until
 from tests.end_to_end.prometheus_server import Prometheus
+from tests.helpers import row, until
 
 SECRET = "Name-That-Stays-Home"
 LIMITS = DefaultLimits(100, 10, 200_000)
@@ -28,7 +28,7 @@ PROMETHEUS = ("prometheus", "a password")  # the name is that of the configurati
 
 @dataclass(frozen=True)
 class MonitoredRun:
-    """What has run, and who watches it."""
+    """What has run, and its monitoring."""
 
     stack: Stack
     store: LaneStore
@@ -37,11 +37,11 @@ class MonitoredRun:
     worker_metrics: str
 
     def dashboard(self) -> str:
-        """Return what the dashboard tells Prometheus."""
+        """Return the dashboard's metrics."""
         return requests.get(f"{self.stack.flower_url}/metrics", auth=PROMETHEUS, timeout=30).text
 
     def worker(self, path: str = "/metrics") -> str:
-        """Return what the worker tells."""
+        """Return the worker's metrics."""
         return requests.get(f"http://{self.worker_metrics}{path}", timeout=30).text
 
     def status(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def enqueue_for_every_outcome(stack: Stack, store: LaneStore, producer: Opportun
     sandbox.inject(Fault(kind=FaultKind.STATUS, status=429, retry_after=1, contact_prefix="c-limit", times=1))
     sandbox.inject(Fault(kind=FaultKind.STATUS, status=400, contact_prefix="c-refused"))
     sandbox.inject(Fault(kind=FaultKind.STATUS, status=401, location="held"))
-    producer.enqueue(row("silent", "c-ghost", name=SECRET))
+    producer.enqueue(row("silent", "c-silent", name=SECRET))
     assert store.release(Consumer("orphan", lease=0.01, retention=60, limits=LIMITS)).next  # never reported
     for contact in ("c-good", "c-flaky-1", "c-flaky-2", "c-broken", "c-refused-1", "c-refused-2", "c-refused-3"):
         producer.enqueue(row("loc", contact, name=SECRET))

@@ -8,7 +8,8 @@ from lanes.checks.consistency import check_consistency
 from ops.embedded.stack import Stack
 from ops.sandbox import SandboxControl
 from ops.sandbox.faults import Fault, FaultKind
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
+from tests.helpers import row, until
 
 OTHERS = [f"loc-{number}" for number in range(4)]
 JOBS, OF_OTHERS = 300, 40

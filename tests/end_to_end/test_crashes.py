@@ -12,7 +12,8 @@ from lanes.queue.store import LaneStore
 from ops.embedded.stack import Stack
 from ops.sandbox import SandboxControl
 from producers import OpportunityProducer
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
+from tests.helpers import row, until
 
 LOCATIONS = [f"loc-{number}" for number in range(6)]
 FAST_LEASE = {"lease_seconds": 4, "http_timeout_seconds": 3, "backoff_max_seconds": 1}

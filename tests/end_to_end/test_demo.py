@@ -13,7 +13,7 @@ import pytest
 import redis
 import requests
 
-from tests.end_to_end.conftest import until
+from tests.helpers import until
 
 LANES = str(Path(sys.executable).with_name("lanes"))
 

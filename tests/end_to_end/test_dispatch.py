@@ -1,4 +1,4 @@
-"""Shifts are started for jobs that are due and slots that are free: no more, no fewer, whatever the pool."""
+"""Shifts are started for due jobs and free slots, no more and no fewer, in every pool."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,8 @@ from lanes.storage.keys import DEFAULT_PREFIX
 from ops.embedded.processes import Child
 from ops.embedded.stack import Stack
 from ops.sandbox import SandboxControl
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
+from tests.helpers import row, until
 from worker.app import load_app
 
 POOLS = {
@@ -96,7 +97,7 @@ def shifts_of(stack: Stack, worker: Child) -> int:
 
 
 def test_shifts_are_started_again_once_redis_takes_their_messages(make_stack: Callable[..., Stack]) -> None:
-    """Refused by rights here, as by a full Redis; the consumer, which only reads, notices nothing."""
+    """Redis refuses writes by ACL here, as a full Redis does; the consumer only reads and is not affected."""
     stack = make_stack()
     store = store_of(stack)
     stack.start_worker("one")

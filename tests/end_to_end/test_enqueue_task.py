@@ -10,7 +10,8 @@ from pathlib import Path
 import redis
 
 from ops.embedded.stack import Stack
-from tests.end_to_end.conftest import row, store_of, until
+from tests.end_to_end.conftest import store_of
+from tests.helpers import row, until
 
 CLIENT = """
 import sys
@@ -54,7 +55,7 @@ def test_a_message_that_comes_twice_makes_no_second_job(make_stack: Callable[...
 
 
 def let_the_visibility_timeout_pass(stack: Stack) -> set[str]:
-    """Make what the dead worker had in hand look as old as it will be in a minute; return the ids of those tasks."""
+    """Make the unacknowledged tasks of the killed worker a minute older; return their ids."""
     with redis.Redis.from_url(stack.redis.url) as client:
         in_hand = client.hgetall("lanes:celery:unacked")
         client.zadd("lanes:celery:unacked_index", dict.fromkeys(in_hand, time.time() - 61))
@@ -62,10 +63,10 @@ def let_the_visibility_timeout_pass(stack: Stack) -> set[str]:
         return {task_id for task_id in ids if task_id.startswith("task-")}
 
 
-def test_a_worker_killed_with_messages_in_hand_loses_none_of_them(
+def test_a_worker_killed_with_unacknowledged_messages_loses_none_of_them(
     make_stack: Callable[..., Stack], tmp_path: Path
 ) -> None:
-    """Those that Celery had written down as in hand, that is: see the README for the gap in Celery's own fetching."""
+    """Only the messages that Celery recorded as unacknowledged; the README describes the gap in Celery's fetching."""
     stack = make_stack()
     rows = [row("loc", f"contact-{number}") for number in range(400)]
     first = stack.start_worker("first")
@@ -78,4 +79,4 @@ def test_a_worker_killed_with_messages_in_hand_loses_none_of_them(
     assert in_hand
     stack.start_worker("second")
     ids = [f"{task_id}-{number}" for task_id in in_hand for number in range(1, 401)]
-    until(lambda: None not in store.jobs(ids), "every row of the messages in hand accepted")
+    until(lambda: None not in store.jobs(ids), "every row of the unacknowledged messages accepted")

@@ -8,7 +8,8 @@ import requests
 
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, SandboxControl
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
+from tests.helpers import row, until
 
 SECRET = "Name-That-Stays-Home"
 

@@ -1,4 +1,4 @@
-"""Somebody who reaches the broker, and nothing else: what their messages do to a real worker."""
+"""An attacker with access to the broker only: the effect of their messages on a real worker."""
 
 import base64
 import json
@@ -11,7 +11,8 @@ import redis
 from celery import Celery
 
 from ops.embedded.stack import Stack
-from tests.end_to_end.conftest import producer_of, row, store_of, until
+from tests.end_to_end.conftest import producer_of, store_of
+from tests.helpers import row, until
 
 SECRET = "Secret-Name-Of-A-Deal"
 MORE_HOLES = ("shutdown", "pool_shrink", "pool_restart", "autoscale", "cancel_consumer", "rate_limit", "time_limit")

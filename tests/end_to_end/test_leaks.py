@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from ops.embedded.stack import Stack
 from tests.chaos.samples import descriptors, process_group
-from tests.end_to_end.conftest import producer_of, row, store_of, until
+from tests.end_to_end.conftest import producer_of, store_of
+from tests.helpers import row, until
 
 WARM, MORE = 1, 5
 

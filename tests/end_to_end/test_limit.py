@@ -6,7 +6,8 @@ from collections.abc import Callable
 from ops.embedded.stack import Stack
 from ops.sandbox import SandboxControl
 from ops.sandbox.request_log import max_in_window
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
+from tests.helpers import row, until
 
 
 def test_two_workers_on_a_hot_location_send_at_most_100_in_any_10_seconds(make_stack: Callable[..., Stack]) -> None:

@@ -13,13 +13,14 @@ from celery import Celery
 from ops.embedded.processes import Child
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, SandboxControl
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
+from tests.helpers import row, until
 
 EVIL = 'x\n{"event": "job_delivered"}\x1b[2J'
 
 
 def lines_of(worker: Child) -> list[dict[str, Any]]:
-    """Return every line on standard error; what Celery tells people on standard output, it says as it stops."""
+    """Return every line of standard error; Celery's messages to people are on standard output."""
     lines = worker.output.splitlines()
     return [json.loads(line) for line in lines if line and not line.startswith("worker: ")]
 
@@ -60,7 +61,7 @@ def test_each_outcome_is_one_line_and_nothing_else_is_logged(make_stack: Callabl
 
 
 class CuttableListener:
-    """Stands at a port where nobody lives any more, counts who knocks, and lets nobody in."""
+    """Listens on the port of the stopped Redis, counts connections, and closes each."""
 
     def __init__(self, port: int) -> None:
         self.knocks = 0
@@ -107,7 +108,7 @@ def test_a_redis_outage_is_a_few_lines_however_many_retries(make_stack: Callable
 
 
 def test_redis_is_reported_back_only_when_it_was_reached(make_stack: Callable[..., Stack]) -> None:
-    """With its only slot taken by hands that cannot report, the dispatcher asks Redis for little."""
+    """While sender threads that cannot report fill its only slot, the dispatcher sends few commands to Redis."""
     stack = make_stack("--latency", "0.2")
     producer = producer_of(stack)
     producer.enqueue_many([row(f"loc-{number % 9}", f"contact-{number}") for number in range(300)])
@@ -115,7 +116,7 @@ def test_redis_is_reported_back_only_when_it_was_reached(make_stack: Callable[..
     store = store_of(stack)
     until(lambda: store.counts()["delivered"] > 20, "the worker in the midst of its work")
     stack.redis.kill()
-    until(lambda: "redis_unavailable" in worker.output, "the worker to notice")
+    until(lambda: "redis_unavailable" in worker.output, "the worker to log it")
     listener = CuttableListener(stack.redis.port)
     until(lambda: listener.knocks >= 60, "many to try")
     assert "redis_available" not in worker.output

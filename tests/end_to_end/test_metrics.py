@@ -17,9 +17,9 @@ import yaml
 from lanes.queue.job import State
 from ops.embedded.redis_server import free_port
 from ops.embedded.stack import TOKEN
-from tests.end_to_end.conftest import until
 from tests.end_to_end.monitored_run import PROMETHEUS, SECRET, MonitoredRun, start_monitored_run
 from tests.end_to_end.prometheus_server import grouping_labels, selectors
+from tests.helpers import until
 from worker.metrics.catalogue import ALL, CELL_METRICS, OF_LOOPS, WORKER_METRICS, MetricKind
 
 ROOT = Path(__file__).parents[2]
@@ -183,7 +183,7 @@ def test_what_legends_and_alerts_name_are_labels_of_what_they_show(monitored_run
             assert all(wanted <= names for names in shown), (panel["title"], expression)
 
 
-# Told by what the dashboard, Python or Flower tell besides; a panel or alert needs none of them.
+# Other metrics of the dashboard, Python and Flower; no panel or alert uses them.
 NOT_SHOWN: frozenset[str] = frozenset()
 
 

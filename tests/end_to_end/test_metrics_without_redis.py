@@ -1,4 +1,4 @@
-"""A Redis that is away is what the dashboard's metrics tell; they come all the same."""
+"""Without Redis, the dashboard still serves metrics, and they report the outage."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from ops.embedded.stack import Stack
-from tests.end_to_end.conftest import until
+from tests.helpers import until
 
 
 @pytest.fixture

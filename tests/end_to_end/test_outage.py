@@ -1,4 +1,4 @@
-"""An outage of the API with two workers, one of which is killed in it, and Redis too; and the notices of it."""
+"""An outage of the API with two workers, one of which is killed in it, and Redis too; and its notifications."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,8 @@ from lanes.checks.consistency import check_consistency
 from ops.embedded.stack import Stack
 from ops.sandbox import SandboxControl
 from ops.sandbox.faults import Fault, FaultKind
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
+from tests.helpers import row, until
 from tests.worker.notifications.receiver import Receiver
 
 LOCATIONS = [f"loc-{number}" for number in range(20)]
@@ -59,7 +60,7 @@ def test_an_outage_costs_few_requests_and_no_dead_letter(make_stack: Callable[..
         # Only attempts that died with their worker were spent.
         assert sum(job.failures for job in store.jobs(ids) if job) <= counts["reclaimed"]
         assert list(check_consistency(store)) == []
-        until(lambda: {"outage_began", "outage_ended"} <= set(events(receiver)), "both notices")
+        until(lambda: {"outage_began", "outage_ended"} <= set(events(receiver)), "both notifications")
 
 
 def test_a_location_that_alone_fails_costs_the_others_nothing(make_stack: Callable[..., Stack]) -> None:
@@ -86,7 +87,7 @@ def test_a_worker_killed_between_claiming_and_sending_a_notification_loses_nothi
         store = store_of(stack)
         killed = stack.start_worker("killed", *WORKER)
         store.hold("loc", "asked the customer", "ada")
-        until(lambda: receiver.received, "the notice in the worker's hands")
+        until(lambda: receiver.received, "the notification claimed by the worker")
         producer_of(stack).enqueue(row("other", "contact"))
         until(lambda: store.counts()["delivered"] == 1, "a job delivered while the receiver hangs")
         killed.kill()
@@ -96,6 +97,6 @@ def test_a_worker_killed_between_claiming_and_sending_a_notification_loses_nothi
         assert store.claim_notification(1, None) is None
         store.client.zadd(name, {taken[0]: 0})  # half a minute later
         stack.start_worker("other", *WORKER)
-        until(lambda: store.client.zcard(name) == 0, "the notice sent")
+        until(lambda: store.client.zcard(name) == 0, "the notification sent")
         assert events(receiver) == ["lane_held"]
         assert len({received.headers["Lanes-Notification-Id"] for received in receiver.received}) == 1

@@ -1,4 +1,4 @@
-"""What the API answers is what `lanes job ID --json` tells, in its own words, once the job has come to its state."""
+"""`lanes job ID --json` shows each answer of the API in its own words, once the job has its state."""
 
 import json
 import subprocess
@@ -9,7 +9,8 @@ from typing import Any
 
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, FaultKind, SandboxControl
-from tests.end_to_end.conftest import producer_of, row, store_of, until
+from tests.end_to_end.conftest import producer_of, store_of
+from tests.helpers import row, until
 
 JSON = {"content-type": "application/json", "x-trace-id": "trace-of-the-header"}
 PAGE = b"<!DOCTYPE html><html><body>bad gateway</body></html>"

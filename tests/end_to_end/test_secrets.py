@@ -15,8 +15,9 @@ import requests
 from lanes.queue.store import LaneStore
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, SandboxControl
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
 from tests.end_to_end.test_tokens import LANES, WITH_TOKENS, import_pairs, lane_of, run
+from tests.helpers import row, until
 
 PRIVATE = "pit-recognisable-private-token"
 DEFAULT = "recognisable-default-token"
@@ -125,17 +126,19 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     pages = {place: page(stack, place) for place in (*PAGES, *(f"/task/{job_id}" for job_id in ids))}
     logs = {child.name: child.output for child in stack.children if child.name != "sandbox"}
     reported = {name: output_of(stack, *name.split()) for name in ("token list --json", "token list", "status --json")}
-    letters = {name: output_of(stack, *name.split()) for name in ("dead list --json", "dead list", "dead export -")}
+    dead_letters = {
+        name: output_of(stack, *name.split()) for name in ("dead list --json", "dead list", "dead export -")
+    }
     traffic = {f"command {number}": unpacked(text) for number, text in enumerate(monitor.commands)}
     stored = dict(values_of(store.client))
     assert "event" in logs["worker"]
     assert any("celeryev" in text for text in traffic.values())
-    assert any(NAME in text for text in letters.values())
-    for found in (pages, logs, reported, letters, traffic, stored):
+    assert any(NAME in text for text in dead_letters.values())
+    for found in (pages, logs, reported, dead_letters, traffic, stored):
         assert found
         for where, text in found.items():
             assert not [secret for secret in secrets if secret in text], where
-    assert any("Bearer [secret]" in text for text in letters.values())  # the API did repeat the token
+    assert any("Bearer [secret]" in text for text in dead_letters.values())  # the API did repeat the token
     for found in (pages, logs, reported):
         for where, text in found.items():
             assert NAME.lower() not in text.lower(), where

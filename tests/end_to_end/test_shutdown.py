@@ -1,4 +1,4 @@
-"""A warm shutdown finishes the request in hand and releases nothing more."""
+"""A warm shutdown finishes the open requests and releases nothing more."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,8 @@ import pytest
 from lanes.checks.consistency import check_consistency
 from ops.embedded.stack import Stack
 from ops.sandbox import SandboxControl
-from tests.end_to_end.conftest import producer_of, row, store_of, until
+from tests.end_to_end.conftest import producer_of, store_of
+from tests.helpers import row, until
 
 
 @pytest.mark.parametrize("shift_seconds", [5, 0.5], ids=["in a shift", "after its shift"])
@@ -16,7 +17,7 @@ def test_sigterm(make_stack: Callable[..., Stack], shift_seconds: float) -> None
     store, control = store_of(stack), SandboxControl(stack.sandbox_url)
     producer_of(stack).enqueue_many(row(f"loc-{number % 5}", f"contact-{number}") for number in range(200))
     worker = stack.start_worker()
-    until(lambda: control.summary()["open"] > 10, "requests in hand")
+    until(lambda: control.summary()["open"] > 10, "open requests")
     assert worker.stop() == 0
     seen = control.summary()
     counts = store.counts()

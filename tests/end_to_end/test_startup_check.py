@@ -11,7 +11,7 @@ from lanes.queue.store import LaneStore, connect
 from lanes.settings import WorkerSettings
 from lanes.storage.keys import SCHEMA
 from ops.embedded.stack import Stack
-from tests.end_to_end.conftest import until
+from tests.helpers import until
 from worker.safety import startup_check
 from worker.safety.startup_check import EX_CONFIG
 
@@ -41,7 +41,7 @@ REASONS: dict[str, tuple[Callable[[Client], None], str, str]] = {
 
 @pytest.mark.parametrize("name", REASONS)
 def test_a_worker_refuses_a_redis_that_loses_jobs(make_stack: Callable[..., Stack], name: str) -> None:
-    worsen, why, mend = REASONS[name]
+    worsen, why, remedy = REASONS[name]
     stack = make_stack()
     with redis.Redis.from_url(stack.redis.url) as client:
         worsen(client)
@@ -51,7 +51,7 @@ def test_a_worker_refuses_a_redis_that_loses_jobs(make_stack: Callable[..., Stac
     lines = [line for line in worker.output.splitlines() if line.startswith("lanes: ")]
     assert len(lines) == 2
     assert why in lines[0]
-    assert mend in lines[0]
+    assert remedy in lines[0]
     assert "LANES_ALLOW_UNSAFE_REDIS" in lines[1]
     assert "Traceback" not in worker.output
     assert " ready." not in worker.output

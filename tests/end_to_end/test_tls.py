@@ -1,4 +1,4 @@
-"""Redis over TLS: workers, the dashboard, the command and producers verify whom they speak to, and all of it works."""
+"""Redis over TLS: workers, the dashboard, the command and producers verify the server, and all of it works."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from ops.embedded.redis_server import RedisServer
 from ops.embedded.stack import Stack
 from producers import OpportunityProducer, State
 from tests.certificates import make_certificate
-from tests.end_to_end.conftest import row, until
+from tests.helpers import row, until
 from tests.proxy import Proxy
 
 PASSWORD = "open-sesame-of-the-test"
@@ -48,7 +48,7 @@ def test_everything_works_over_tls(stack: Stack, tmp_path: Path) -> None:
         assert PASSWORD not in worker.output
 
 
-IMPOSTORS = {"of another name": ("127.0.0.2", True), "of an authority nobody knows": ("127.0.0.1", False)}
+IMPOSTORS = {"of another name": ("127.0.0.2", True), "of an unknown authority": ("127.0.0.1", False)}
 
 
 @pytest.mark.parametrize("which", IMPOSTORS)

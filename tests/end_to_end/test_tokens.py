@@ -1,4 +1,4 @@
-"""Tokens: renewed while jobs go out, revoked, replaced, and renewed by a worker that dies in the middle of it."""
+"""Tokens: renewed while jobs are sent, revoked, replaced, and renewed by a worker that is killed during the renewal."""
 
 import json
 import subprocess
@@ -15,7 +15,8 @@ from lanes.checks.consistency import check_consistency
 from lanes.queue.job import State
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, SandboxControl
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
+from tests.helpers import row, until
 from worker.tokens.renewal_timing import RENEWAL_TIMING
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
@@ -26,7 +27,7 @@ LANES = str(Path(sys.executable).with_name("lanes"))
 
 
 def run(stack: Stack, *arguments: str, stdin: str = "", **environ: str) -> str:
-    """Run `lanes token ...` and return what it told."""
+    """Run `lanes token ...` and return its output."""
     done = subprocess.run(
         [LANES, "token", *arguments],
         input=stdin,
@@ -136,7 +137,7 @@ def test_a_revoked_token_costs_one_dead_letter_and_no_other_lane_anything(make_s
 
 
 def test_a_worker_killed_between_the_answer_and_its_writing(make_stack: Callable[..., Stack]) -> None:
-    """Redis goes away while the token endpoint answers, then the worker with the new pair: nobody else has it."""
+    """Redis goes away while the token endpoint answers, then the worker, which alone has the new pair."""
     stack = make_stack("--token-seconds", "3600", **WITH_TOKENS, http_timeout_seconds=2, lease_seconds=4)
     store, control = store_of(stack), SandboxControl(stack.sandbox_url)
     control.inject(Fault(kind="slow_body", endpoint="token", delay_seconds=1, applied=True, times=1))

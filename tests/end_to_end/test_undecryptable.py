@@ -12,8 +12,9 @@ from lanes.queue.job import State
 from lanes.queue.store import LaneStore
 from ops.embedded.redis_server import free_port
 from ops.embedded.stack import Stack
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
 from tests.end_to_end.test_tokens import WITH_TOKENS, run
+from tests.helpers import row, until
 from worker.safety.startup_check import EX_CONFIG
 from worker.tokens.vault import new_key
 
@@ -79,7 +80,7 @@ def test_a_worker_that_can_serve_nothing_that_is_due_says_so_waits_and_goes_on_w
     time.sleep(WATCHED_SECONDS)
     assert calls(store) - before < MOST_CALLS * WATCHED_SECONDS
     assert {(job.state, job.attempt, job.attempts) for job in store.jobs(ids) if job} == {(State.PENDING, 0, ())}
-    # They are stored with its key: nobody needs to start it anew.
+    # They are stored with its key: no restart is needed.
     store_private(stack, *locations, LANES_SECRET_KEY=wrong)
     until(lambda: all_done(store), "every job done")
     assert store.counts()["delivered"] == LOCATIONS

@@ -7,7 +7,8 @@ import pytest
 from lanes.checks.consistency import check_consistency
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, SandboxControl
-from tests.end_to_end.conftest import all_done, producer_of, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
+from tests.helpers import until
 
 ROW = {
     "pipelineId": "pipe",

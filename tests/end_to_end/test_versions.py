@@ -15,7 +15,8 @@ from lanes.settings import ProducerSettings
 from ops.embedded.stack import Stack
 from ops.sandbox import SandboxControl
 from producers import OpportunityProducer
-from tests.end_to_end.conftest import all_done, row, store_of, until
+from tests.end_to_end.conftest import all_done, store_of
+from tests.helpers import row, until
 
 
 def v3_row(location: str, opportunity_id: str | None, **fields: object) -> dict[str, Any]:

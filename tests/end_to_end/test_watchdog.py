@@ -1,4 +1,4 @@
-"""A worker that is alive but takes no work: it goes on by itself. One that only has nothing to do is left alone."""
+"""A worker that is alive but takes no work recovers on its own. An idle worker is not touched."""
 
 import os
 import signal
@@ -11,7 +11,8 @@ import pytest
 from ops.embedded.processes import Child
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, SandboxControl
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
+from tests.helpers import row, until
 from worker.safety.consumer_watchdog import EX_SOFTWARE
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +81,7 @@ def group_of(worker: Child) -> list[int]:
 
 @pytest.mark.parametrize("pool", ["prefork", "solo"])
 def test_a_healthy_worker_is_left_alone(make_stack: Callable[..., Stack], pool: str) -> None:
-    """Idle, held, throttled, with long requests, while Redis stands still, and after it stood still itself."""
+    """Idle, held, throttled, with long requests, while Redis is paused, and after the worker was paused itself."""
     stack = make_stack("--latency", "0.4", **QUICK)
     store, control = store_of(stack), SandboxControl(stack.sandbox_url)
     worker = stack.start_worker("one", "--pool", pool, "--concurrency", "2")

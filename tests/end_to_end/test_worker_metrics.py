@@ -12,7 +12,8 @@ from lanes.settings import WorkerSettings
 from ops.embedded.processes import Child
 from ops.embedded.redis_server import free_port
 from ops.embedded.stack import Stack
-from tests.end_to_end.conftest import all_done, producer_of, row, store_of, until
+from tests.end_to_end.conftest import all_done, producer_of, store_of
+from tests.helpers import row, until
 from worker.app import make_app
 from worker.steps import MetricsStep
 
@@ -25,7 +26,7 @@ def has_socket(pid: int, port: int) -> bool:
     """Return whether a process has the socket that listens on a port."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"}
-    assert sockets, "nobody listens"
+    assert sockets, "no listener"
     found = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         try:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from ops.embedded.stack import Stack
-from tests.end_to_end.conftest import producer_of, row, store_of, until
+from tests.end_to_end.conftest import producer_of, store_of
+from tests.helpers import row, until
 
 
 @pytest.mark.parametrize(

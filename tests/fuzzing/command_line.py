@@ -1,4 +1,4 @@
-"""The command `lanes`, run as a person runs it, with options and values that nobody would type, on a real Redis."""
+"""The command `lanes`, run on a real Redis with unlikely options and values."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ from tests.fuzzing.seeded_redis import SECRET, State, seeded_redis
 
 STATUSES = (0, 1, 2, 3)
 NO_REDIS = 3
-# Written into a file or a pipe as they are; what a terminal shows of it is up to whoever prints that file.
+# Written unchanged into a file or a pipe; the program that prints the file must escape it.
 DATA = ("dead export",)
 READING = ("status", "job", "audit-log", "dead list", "dead show", "token list", "token new-key", "completion")
 # What the help's examples are about -> what is there.
@@ -57,12 +57,12 @@ class Leaf:
 
 
 def ends(name: str) -> bool:
-    """Return whether a command ends by itself: the table says of servers and the like that they run or serve."""
+    """Return whether a command ends on its own; the help of servers says "run" or "serve"."""
     return COMMANDS[name].split(" ", 1)[0] not in ("Run", "Serve")
 
 
 def endless(option: click.Option) -> bool:
-    """Return whether an option makes a command go on until it is told to end."""
+    """Return whether an option makes a command run until it is stopped."""
     return "until Ctrl-C" in (option.help or "")
 
 
@@ -175,13 +175,13 @@ class Ended:
 
 
 class Pipe(BytesIO):
-    """What stands behind a stream."""
+    """The file descriptor of a stream."""
 
     name = "<pipe>"
 
 
 class Streams:
-    """Stands in for the three streams of a process, none of them a terminal."""
+    """Replaces the three streams of a process; none is a terminal."""
 
     def __init__(self, given: bytes) -> None:
         self.stdin = TextIOWrapper(Pipe(given), "utf-8", errors="surrogateescape")
@@ -235,7 +235,7 @@ def call(arguments: list[str], given: bytes) -> tuple[Meant | None, Ended]:
 
 
 def check(arguments: list[str], meant: Meant | None, ended: Ended, *, changed: set[bytes]) -> None:
-    """See that what came of it is what may come of a command."""
+    """Check that the result is one that a command may have."""
     reported = f"{arguments} -> {ended}, {changed=}"
     assert ended.status in STATUSES, reported
     assert ended.status != NO_REDIS or "--redis-url" in arguments, reported

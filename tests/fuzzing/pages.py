@@ -1,4 +1,4 @@
-"""The dashboard's own pages, asked by somebody who types addresses and sends forms that no page of ours would."""
+"""The dashboard's own pages, with addresses and forms that none of our pages sends."""
 
 import contextlib
 import functools

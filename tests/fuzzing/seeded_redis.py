@@ -71,7 +71,7 @@ class SeededRedis:
             pipe.execute()
 
     def _seed(self) -> list[str]:
-        """Put letters, waiting and delivered jobs, a hold, a token and a trail there; return the ids of the jobs."""
+        """Store dead letters, pending and delivered jobs, a hold, a token and audit-log entries; return the job ids."""
         self.store.client.flushall()
         producer = OpportunityProducer(self.store, self.settings)
 
@@ -103,7 +103,7 @@ def _dead_letter(number: int) -> DeadLetter:
 
 @functools.cache
 def seeded_redis() -> SeededRedis:
-    """Return the scene of this process."""
+    """Return the seeded Redis of this process."""
     stack = ExitStack()
     atexit.register(stack.close)
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fuzz"))

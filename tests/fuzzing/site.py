@@ -30,7 +30,7 @@ USUAL = {"Host": "localhost", "Authorization": LOGIN}
 
 
 class Noted(logging.Handler):
-    """Keeps what is logged that nobody expects: tracebacks and errors. Our own logs are taken by structlog."""
+    """Collects logged tracebacks and errors. Our own logs go to structlog."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -79,12 +79,12 @@ class Site:
         await asyncio.Event().wait()
 
     def ask(self, asked: "Asked") -> "Answer | None":
-        """Send a request; all that came of it is over when this returns, what is logged behind the answer, too."""
+        """Send a request, and wait until everything it caused is over, also what is logged after the answer."""
         with structlog.testing.capture_logs() as logs:
             answer = asked.send(self.port)
             asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop).result(TIMEOUT_SECONDS)
             for thread in threading.enumerate():
-                if thread.name.startswith("letters-"):  # a replay or a purge, or the rehearsal of one
+                if thread.name.startswith("letters-"):  # a replay or a purge, or its dry run
                     thread.join(TIMEOUT_SECONDS)
         self.noted.take(logs)
         return answer

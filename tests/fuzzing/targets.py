@@ -40,14 +40,14 @@ NOW = 1_800_000_000.0
 
 
 def check_message(problem: FieldError) -> None:
-    """What is told of a row is one printable line, and bounded."""
+    """The report about a row is one printable line of bounded length."""
     line = str(problem)
     assert line.isprintable(), repr(line)
     assert len(line) < 4000
 
 
 def take(row: FileRow) -> None:
-    """Take a row as an enqueue does: every problem is told, and what passes is a body that the API can be sent."""
+    """Validate a row as an enqueue does: every error is reported, and a valid row gives a body for the API."""
     for problem in row.field_errors:
         check_message(problem)
     if row.field_errors:
@@ -87,16 +87,16 @@ def comma_separated(data: bytes) -> None:
 
 
 def dead_letters(data: bytes) -> None:
-    """Dead letters that are put back."""
+    """Dead letters that are restored."""
     for row in read_rows(BytesIO(data), "jsonl"):
         if not row.field_errors:
             try:
-                letter = read_dead_letter(row)
+                dead_letter = read_dead_letter(row)
             except InvalidJobError as error:
                 for problem in error.field_errors:
                     check_message(problem)
             else:
-                for attempt in letter.attempts:
+                for attempt in dead_letter.attempts:
                     assert Attempt.parse(attempt.line().encode()).number == attempt.number
 
 
@@ -125,7 +125,7 @@ def answers(data: bytes) -> None:
 
 
 def rate_limits(data: bytes) -> None:
-    """The headers that tell of budgets."""
+    """The rate limit headers."""
     names = ("max", "remaining", "interval-milliseconds", "limit-daily", "daily-remaining", "daily-reset")
     values = data.decode("latin-1").split("\n")
     limits = read_rate_limits({f"x-ratelimit-{name}": value for name, value in zip(names, values, strict=False)})
@@ -136,7 +136,7 @@ def rate_limits(data: bytes) -> None:
 
 
 def stored(data: bytes) -> None:
-    """What is read back from Redis: lines of `name value`, the body, an attempt, a notice, all the same bytes."""
+    """What is read back from Redis: lines of `name value`, the body, an attempt, a notification, all the same bytes."""
     fields = dict(line.split(b" ", 1) for line in data.split(b"\n") if b" " in line)
     known = {b"state": b"pending", b"location": b"loc", b"record": b"r", b"accepted_at": b"1"}
     for read in (
@@ -153,7 +153,7 @@ def stored(data: bytes) -> None:
 
 
 def credentials(data: bytes) -> None:
-    """A credential that a person hands in."""
+    """A credential that a person stores."""
     try:
         credential = read_credential(data.decode("utf-8", "replace"), 1.0)
     except CredentialError as error:
@@ -181,7 +181,7 @@ def settings(data: bytes) -> None:
 
 
 def filters(data: bytes) -> None:
-    """What the pages of lanes and letters read out of an address, which they write into the next one."""
+    """What the pages of lanes and dead letters read from a URL and write into the next one."""
     given = dict(parse_qsl(data.decode("utf-8", "replace"), max_num_fields=None))
     wanted = DeadLetterQuery.read(given)
     again = DeadLetterQuery.read(wanted.as_query())  # in whole seconds
@@ -195,7 +195,7 @@ def filters(data: bytes) -> None:
 
 
 def backups(data: bytes) -> None:
-    """What Redis gives for a backup, and the file that it is; whether it is whole is told without reading it all."""
+    """Redis's reply for a backup, and the backup file; its completeness is checked without reading it all."""
     with contextlib.suppress(RedisUnavailableError):
         assert sum(map(len, redis_backup.data_of(BytesIO(data)))) < len(data)
     with tempfile.NamedTemporaryFile() as file:

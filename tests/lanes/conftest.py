@@ -58,6 +58,6 @@ def order() -> Orders:
     return Orders()
 
 
-def seat(name: str = "w1", limits: DefaultLimits = LIMITS) -> Consumer:
-    """A worker's seat."""
+def make_consumer(name: str = "w1", limits: DefaultLimits = LIMITS) -> Consumer:
+    """A worker as a consumer."""
     return Consumer(name, lease=30, retention=3600, limits=limits)

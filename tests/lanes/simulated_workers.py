@@ -1,4 +1,4 @@
-"""Workers in virtual time that never run short: they release whatever is due, and answer as a test says."""
+"""Unlimited workers in virtual time: they release every due job, and the test decides the answers."""
 
 import heapq
 from collections.abc import Callable, Sequence
@@ -21,8 +21,8 @@ consumers = count()
 
 
 def release_one(store: ClockedStore, limits: DefaultLimits) -> Released | Idle:
-    """Let a seat that nobody had before release a job."""
-    found = store.release(Consumer(f"seat{next(consumers)}", LEASE, 3600, limits)).next
+    """Release a job for a new consumer."""
+    found = store.release(Consumer(f"consumer{next(consumers)}", LEASE, 3600, limits)).next
     assert found is not None
     return found
 
@@ -122,5 +122,5 @@ class SimulatedWorkers:
 
 
 def locations(jobs: Sequence[Released]) -> list[str]:
-    """Return whose turns these were."""
+    """Return the lanes of these releases."""
     return [job.location_id for job in jobs]

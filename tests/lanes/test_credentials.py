@@ -1,4 +1,4 @@
-"""Where credentials are kept: versions that fence, and a lock that ends by itself."""
+"""The store of credentials: versions that fence, and a lock that expires."""
 
 import pytest
 

@@ -114,14 +114,14 @@ def dead_letter_unindexed(job_id: str = "job1", record: str = "pipe/contact") ->
     }
 
 
-def seat(worker: str = "w1", limits: DefaultLimits = LIMITS) -> Consumer:
-    """Return a worker's seat."""
+def make_consumer(worker: str = "w1", limits: DefaultLimits = LIMITS) -> Consumer:
+    """Return a worker as a consumer."""
     return Consumer(worker, LEASE, KEPT, limits)
 
 
 def send(store: ClockedStore, worker: str = "w1") -> Released:
     """Release the next job."""
-    job = store.release(seat(worker)).next
+    job = store.release(make_consumer(worker)).next
     assert isinstance(job, Released)
     return job
 
@@ -132,7 +132,7 @@ def report(job: Released, rate_limits: RateLimitInfo | None = None) -> AttemptRe
 
 
 def held(location: str, by: str, reason: str, *, at: int) -> dict[str, str]:
-    """Return what the first hold of a lane brings: its time that counts, and the first of all notices."""
+    """Return the changes of a lane's first hold: its held time, and the first notification."""
     notice = {
         "by": by,
         "location": location,

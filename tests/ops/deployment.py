@@ -1,4 +1,4 @@
-"""The command lines of the Compose file, run as they stand but for paths, ports and names of this machine."""
+"""The command lines of the Compose file, run unchanged, except paths, ports and host names."""
 
 import re
 import shutil

@@ -20,7 +20,7 @@ from ops.embedded.stack import Stack
 from ops.make_secrets import make
 from ops.redis_acl import USERS
 from producers import OpportunityProducer, State
-from tests.end_to_end.conftest import row
+from tests.helpers import row
 from tests.redis_programs import PROGRAMS
 
 Urls = dict[str, str]
@@ -47,7 +47,7 @@ class AclRun:
         return done.stdout
 
     def denials(self) -> list[str]:
-        """Return what Redis refused to somebody since it was last asked."""
+        """Return the commands that Redis refused since the last call."""
         with redis.Redis.from_url(self.urls["admin"]) as client:
             found = [f"{entry['username']}: {entry['reason']} {entry['object']}" for entry in client.acl_log()]
             client.acl_log_reset()

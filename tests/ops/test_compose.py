@@ -18,7 +18,7 @@ from lanes.environment import PREFIX
 from lanes.settings import WorkerSettings
 from ops.make_secrets import TOGETHER, make
 from tests import real_parts
-from tests.end_to_end.conftest import until
+from tests.helpers import until
 from tests.ops.deployment import COMPOSE, ROOT, SERVICES, Deployment, settings_of
 
 LASTING = [name for name, service in SERVICES.items() if service["restart"] != "no"]
@@ -77,7 +77,7 @@ USERS_OF = {"worker": "worker", "dashboard": "dashboard", "lanes": "command", "b
 
 
 def redis_users(name: str) -> list[str]:
-    """Return whose addresses of Redis a service is given."""
+    """Return which Redis URLs a service gets."""
     secrets = SERVICES[name].get("secrets", [])
     return [secret.removeprefix("redis_url_") for secret in secrets if secret.startswith("redis_url")]
 
@@ -103,7 +103,7 @@ def test_every_secret_is_used_by_a_service(tmp_path: Path) -> None:
     made = make(tmp_path / "secrets")
     names = {path.name for path in (tmp_path / "secrets").iterdir()}
     assert len(made) == len(names)
-    names -= {"redis_url_producer", "redis_url_admin"}  # for the services that enqueue, and for whoever mends Redis
+    names -= {"redis_url_producer", "redis_url_admin"}  # for the services that enqueue, and for repairs
     assert names == COMPOSE["secrets"].keys()
     assert names == {secret for service in SERVICES.values() for secret in service.get("secrets", [])}
     assert {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()} == names
@@ -169,7 +169,7 @@ def test_what_the_monitoring_names_is_what_is_mounted_and_called() -> None:
 
 
 @pytest.mark.parametrize("name", ["worker", "dashboard"])
-def test_a_request_in_hand_may_be_finished_before_the_kill(name: str) -> None:
+def test_an_open_request_may_be_finished_before_the_kill(name: str) -> None:
     seconds = float(SERVICES[name]["stop_grace_period"].removesuffix("s"))
     assert seconds > WorkerSettings.model_fields["http_timeout_seconds"].default
 
@@ -244,7 +244,7 @@ def test_the_dashboard_is_closed_without_a_password(deployment: Deployment) -> N
         with pytest.raises(urllib.error.HTTPError, match=r"401|403"):
             urllib.request.urlopen(f"http://127.0.0.1:{deployment.ports['5555']}/{place}", timeout=10)
     deployment.children[-1].kill()
-    for people in ("", "# nobody\n", None):
+    for people in ("", "# empty\n", None):
         path = deployment.folder / "secrets" / "dashboard_people"
         path.unlink() if people is None else path.write_text(people)
         assert deployment.start("dashboard").wait(60) == 2

@@ -1,4 +1,4 @@
-"""A Redis of our own: what a crash in the middle of a write leaves of a transaction is never carried out in part."""
+"""The embedded Redis: after a crash in the middle of a write, no transaction is executed in part."""
 
 from pathlib import Path
 

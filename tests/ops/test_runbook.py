@@ -1,4 +1,4 @@
-"""What the runbook tells people to type is what the real command, services and units take."""
+"""The commands in the runbook are valid for the real command, services and units."""
 
 import re
 import shlex

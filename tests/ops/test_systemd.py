@@ -18,7 +18,7 @@ from ops.embedded.processes import Child
 from ops.embedded.redis_server import find_redis_server, free_port
 from ops.make_secrets import make
 from tests import real_parts
-from tests.end_to_end.conftest import until
+from tests.helpers import until
 
 ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "ops/systemd"

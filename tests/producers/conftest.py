@@ -1,8 +1,7 @@
-"""What the tests of the producers share: both faces behind one, so that each case runs on both."""
+"""Shared by the tests of the producers: one interface for both, so that each case runs on both."""
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,13 +39,6 @@ def problems_of(model: type[BaseModel], values: object, path: str = "") -> list[
     assert str(caught.value) == "; ".join(reported)
     assert all(line.isprintable() for line in reported)
     return reported
-
-
-def until(so: Callable[[], object], what: str) -> None:
-    """Ask, and ask again, until it is so; each condition here asks Redis, which is pause enough."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not so():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_SECONDS:g} s: {what}"
 
 
 def connections(store: LaneStore) -> set[str]:

@@ -10,7 +10,8 @@ from lanes.checks.consistency import check_consistency
 from lanes.queue.store import LaneStore
 from ops.embedded.redis_server import RedisServer
 from producers import AsyncOpportunityProducer, EnqueueInterruptedError, EnqueueReport, State
-from tests.producers.conftest import OK, connections, deliver, until
+from tests.helpers import until
+from tests.producers.conftest import OK, connections, deliver
 
 MANY = 1201
 CROWD = 300  # more tasks than any client opens connections

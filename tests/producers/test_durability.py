@@ -21,7 +21,8 @@ from lanes.queue.store import LaneStore, connect
 from lanes.settings import ProducerSettings
 from ops.embedded.redis_server import RedisServer
 from producers import DurabilityError, InvalidJobError, State
-from tests.producers.conftest import OK, MakeProducer, Producer, until
+from tests.helpers import until
+from tests.producers.conftest import OK, MakeProducer, Producer
 from tests.proxy import Proxy
 from tests.redis_programs import PROGRAMS
 
@@ -114,7 +115,7 @@ def test_many_rows_wait_once_a_batch(make_producer: MakeProducer, start: Start) 
         ("old", ("--no-appendfsync-on-rewrite", "yes"), "older than 7.2 .* no-appendfsync-on-rewrite no"),
         ("old", ("--rename-command", "CONFIG", ""), "older than 7.2 .*: allow this user CONFIG GET"),
     ],
-    ids=["never synced", "no file", "old, no file", "old, every second", "old, not always", "old, tells nothing"],
+    ids=["never synced", "no file", "old, no file", "old, every second", "old, not always", "old, reports nothing"],
 )
 def test_where_it_cannot_be_had_the_job_is_accepted_and_the_error_holds_its_receipt(
     make_producer: MakeProducer, start: Start, program: str, options: tuple[str, ...], why: str
@@ -190,7 +191,7 @@ def test_what_a_replica_acknowledged_outlives_the_primary_and_what_was_only_acce
         safe = [first.result().job_id]
         safe += [producer.enqueue(row(number), durability="replicas:1").job_id for number in range(1, 3)]
         safe += producer.enqueue_many([row(number) for number in range(3, 9)], durability="replicas:1").job_ids
-        line.stall()  # the replica lags behind
+        line.stall()  # the replica lags
         accepted = producer.enqueue(row(9)).job_id
         primary.kill()
         line.cut()

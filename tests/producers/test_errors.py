@@ -1,4 +1,4 @@
-"""Errors travel: a pool of processes, or Celery, hands them over pickled, and a test copies them."""
+"""Errors can be pickled, as process pools and Celery do, and copied."""
 
 import copy
 import pickle

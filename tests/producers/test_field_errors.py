@@ -1,4 +1,4 @@
-"""What is said of values that are no jobs: short, on one printable line, whatever they are."""
+"""Errors about invalid jobs: short, on one printable line, for any value."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -15,7 +15,8 @@ from lanes.queue.store import LaneStore
 from lanes.settings import ProducerSettings
 from ops.embedded.redis_server import RedisServer
 from producers import EnqueueFailedError, EnqueueInterruptedError, Receipt, RedisUnavailableError, State
-from tests.producers.conftest import OK, MakeProducer, Producer, until
+from tests.helpers import until
+from tests.producers.conftest import OK, MakeProducer, Producer
 from tests.proxy import Proxy
 
 pytestmark = pytest.mark.timeout(60)
@@ -35,7 +36,7 @@ def through(proxy: Proxy, seconds: float = 20) -> ProducerSettings:
 
 @pytest.fixture
 def producer(redis_url: str, make_producer: MakeProducer, proxy: Proxy) -> Producer:
-    """A producer behind the proxy, that has enqueued a job and so given Redis its script."""
+    """A producer that connects through the proxy, and has loaded its script by enqueueing a job."""
     assert redis_url
     producer = make_producer(through(proxy))
     producer.enqueue({**OK, "contactId": "before"})
@@ -129,7 +130,7 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_that_to_another_call(
 def test_a_connection_that_went_silent_is_given_up_for_a_new_one(
     make_producer: MakeProducer, proxy: Proxy, store: LaneStore
 ) -> None:
-    """Half open: the other end is gone, and nobody said so."""
+    """Half open: the other end is gone without closing the connection."""
     producer = make_producer(through(proxy, 3))
     producer.enqueue(OK)
     opened = proxy.opened

@@ -1,4 +1,4 @@
-"""From what a service hands over to an order: whose options count, what makes two bodies the same."""
+"""From a service's input to a `NewJob`: which options count, and which bodies are the same."""
 
 import json
 from collections.abc import Mapping

@@ -21,7 +21,8 @@ from producers import (
     UpsertOpportunity,
     WaitTimeoutError,
 )
-from tests.producers.conftest import CONSUMER, OK, MakeProducer, Producer, deliver, release, until
+from tests.helpers import until
+from tests.producers.conftest import CONSUMER, OK, MakeProducer, Producer, deliver, release
 
 NOON = datetime(2100, 1, 1, 12, tzinfo=UTC)
 KEY = {"idempotency_key": "order-4711"}

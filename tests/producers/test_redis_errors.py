@@ -1,4 +1,4 @@
-"""Every way in which a real Redis does not take part: a bounded wait, and an error that tells what is the matter.
+"""Every way in which a real Redis can fail: a bounded wait, and an error that names the cause.
 
 Each case on both producers.
 """
@@ -23,7 +23,8 @@ from ops.embedded.processes import Child
 from ops.embedded.redis_server import RedisServer, find_redis_server, free_port
 from producers import EnqueueFailedError, EnqueueInterruptedError, RedisUnavailableError, Trouble
 from tests.certificates import make_certificate
-from tests.producers.conftest import OK, MakeProducer, until
+from tests.helpers import until
+from tests.producers.conftest import OK, MakeProducer
 from tests.proxy import Proxy
 from tests.redis_programs import PROGRAMS
 

@@ -1,4 +1,4 @@
-"""A Redis that fills up or dies half way, and how to go on. Each case on both producers."""
+"""A Redis that fills up or crashes half way, and how to go on. Each case on both producers."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.producers.conftest import OK, MakeProducer, Opportunity
 pytestmark = pytest.mark.timeout(60)
 
 MANY = 1700
-DEATH = 1200  # the row before which Redis dies: some batches are in by then, and some rows are left
+DEATH = 1200  # the row before which Redis is killed: some batches are in by then, and some rows are left
 MOST_UNREPORTED = 500  # one batch, as the error's docstring says
 
 
@@ -58,7 +58,7 @@ def rows() -> list[dict[str, Any]]:
 
 
 def interrupted(act: Callable[[], object]) -> Iterator[Opportunity]:
-    """Yield the rows, and let something happen before one of them."""
+    """Yield the rows, and call a function before one of them."""
     for number, row in enumerate(rows(), 1):
         if number == DEATH:
             act()

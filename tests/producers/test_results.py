@@ -1,4 +1,4 @@
-"""What a service is told of a job that is done: the opportunity, or why not. Each case on both producers."""
+"""What a service learns about a finished job: the opportunity, or the error. Each case on both producers."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A producer made from settings or a URL: what is wrong is told when it is made. Each case on both producers."""
+"""A producer made from settings or a URL: errors are reported when it is made. Each case on both producers."""
 
 from pathlib import Path
 
@@ -8,7 +8,8 @@ from lanes.errors import SettingsError
 from lanes.queue.store import LaneStore
 from lanes.settings import ProducerSettings
 from producers import AsyncOpportunityProducer, OpportunityProducer, UnknownJobError
-from tests.producers.conftest import OK, MakeProducer, connections, until
+from tests.helpers import until
+from tests.producers.conftest import OK, MakeProducer, connections
 
 Face = type[OpportunityProducer] | type[AsyncOpportunityProducer]
 URLS = [

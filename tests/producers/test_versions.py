@@ -1,4 +1,4 @@
-"""API versions at enqueue: which one counts, what it can carry, and what is told of the rest."""
+"""API versions at enqueue: which one counts, its fields, and the errors about other fields."""
 
 import json
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""Who changed what by hand."""
+"""The audit log: who changed what."""
 
 import redis
 

@@ -1,4 +1,4 @@
-"""What happened lately, as those who watch read it."""
+"""Recent activity, as the dashboard reads it."""
 
 import pytest
 

@@ -7,7 +7,7 @@ from lanes.queue.global_state import AllBrake
 from lanes.queue.lane import Brake
 from lanes.queue.results import Released
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, CountedRefusal, DefaultLimits, RateLimitInfo
-from tests.lanes.conftest import ClockedStore, Orders, seat
+from tests.lanes.conftest import ClockedStore, Orders, make_consumer
 
 LIMITS = DefaultLimits(burst=100, window=10, daily=1000)
 REFUSAL = CountedRefusal(limit=3, gap=1, max_gap=8, status=403, shape="forbidden")
@@ -24,7 +24,7 @@ def enqueue(store: ClockedStore, order: Orders, location: str = "loc", jobs: int
 
 def send(store: ClockedStore, worker: str = "w") -> Released:
     """Release the next job, which there must be, to a worker of this name."""
-    job = store.release(seat(f"{worker}{store.now}", LIMITS)).next
+    job = store.release(make_consumer(f"{worker}{store.now}", LIMITS)).next
     assert isinstance(job, Released)
     return job
 
@@ -36,7 +36,7 @@ def send_many(store: ClockedStore, jobs: int) -> list[Released]:
 
 def is_idle(store: ClockedStore) -> bool:
     """Whether nothing can be released."""
-    return not isinstance(store.release(seat(f"idle{store.now}", LIMITS)).next, Released)
+    return not isinstance(store.release(make_consumer(f"idle{store.now}", LIMITS)).next, Released)
 
 
 def report(job: Released) -> AttemptReport:
@@ -86,7 +86,7 @@ def probe(store: ClockedStore) -> Released:
     """Wait for the next probe of all lanes and send it."""
     for _ in range(100):
         store.pass_time(1)
-        job = store.release(seat(f"p{store.now}", LIMITS)).next
+        job = store.release(make_consumer(f"p{store.now}", LIMITS)).next
         if isinstance(job, Released):
             return job
     raise AssertionError

@@ -39,7 +39,7 @@ class OutageSimulation:
         self._backoff = Backoff(1, 300)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
-        self.free = [Consumer(f"seat{number}", LEASE, 3600, LIMITS) for number in range(CONSUMERS)]
+        self.free = [Consumer(f"consumer{number}", LEASE, 3600, LIMITS) for number in range(CONSUMERS)]
         self._wakes_at = float("inf")
         self._housekeeping()
 
@@ -82,20 +82,20 @@ class OutageSimulation:
                     self._at(wakes_at, lambda: None)
                 return
             assert isinstance(result, Released)
-            seat = self.free.pop()
+            consumer = self.free.pop()
             failed = self.fails(result.location_id, self._store.now)
             self.requests.append(Request(self._store.now, result.location_id, failed))
             latency = self._chance.uniform(0.05, 0.5)
             self._at(
                 self._store.now + latency,
-                lambda job=result, seat=seat, failed=failed: self._answer(job, seat, failed=failed),  # type: ignore[misc]
+                lambda job=result, consumer=consumer, failed=failed: self._answer(job, consumer, failed=failed),  # type: ignore[misc]
             )
 
-    def _answer(self, job: Released, seat: Consumer, *, failed: bool) -> None:
+    def _answer(self, job: Released, consumer: Consumer, *, failed: bool) -> None:
         if failed:
             delay = self._backoff.delay(job.failures + 1, self._chance)
             report = AttemptReport(job.id, job.attempt, "{}", LIMITS)
             self._store.retry(report, delay=delay, outage=BREAKER_POLICY, retry_policy=RETRY_POLICY)
         else:
             self._store.deliver(AttemptReport(job.id, job.attempt, "{}", LIMITS, RateLimitInfo()), retention=10**6)
-        self.free.append(seat)
+        self.free.append(consumer)

@@ -2,7 +2,7 @@
 
 from lanes.queue.results import Idle, Released
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, DefaultLimits
-from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
+from tests.lanes.conftest import LIMITS, ClockedStore, Orders, make_consumer
 
 LIMITS_OF_MANY = DefaultLimits(burst=100, window=10, daily=1000)
 BREAKER_POLICY = BreakerPolicy(failures=3, locations=3, gap=1, max_gap=60)
@@ -16,7 +16,7 @@ def begin_outage(store: ClockedStore, order: Orders) -> None:
     """Fail a request of each of three locations."""
     for name in ("x", "y", "z"):
         store.enqueue(order(name, name), 60)
-    jobs = [store.release(seat(name)).next for name in ("x", "y", "z")]
+    jobs = [store.release(make_consumer(name)).next for name in ("x", "y", "z")]
     for job in jobs:
         assert isinstance(job, Released)
         assert fail(store, job) == "retried"
@@ -24,9 +24,9 @@ def begin_outage(store: ClockedStore, order: Orders) -> None:
 
 
 def end_outage(store: ClockedStore) -> None:
-    """Deliver what is due until the gate is open."""
+    """Deliver due jobs until the breaker is closed."""
     while store.global_state().outage is not None:
-        job = store.release(seat()).next
+        job = store.release(make_consumer()).next
         if isinstance(job, Released):
             store.deliver(AttemptReport(job.id, job.attempt, "{}", LIMITS), retention=3600)
         else:

@@ -240,8 +240,8 @@ def test_its_start_and_its_end_send_notifications(store: ClockedStore, order: Or
     close(store, order)
     store.pass_time(7)
     deliver(store, send(store))
-    notices = [store.claim_notification(30, None) for _ in range(2)]
-    assert [(notice.event, notice.facts) for notice in notices if notice] == [
+    notifications = [store.claim_notification(30, None) for _ in range(2)]
+    assert [(notification.event, notification.facts) for notification in notifications if notification] == [
         ("lane_braked", {"location": "loc", "refusals": 3, "status": 403}),
         ("lane_brake_ended", {"location": "loc", "seconds": 7, "by": "delivery"}),
     ]

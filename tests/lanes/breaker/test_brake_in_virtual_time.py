@@ -23,7 +23,7 @@ class RefusalSimulation(OutageSimulation):
 
     words: dict[str, str]
 
-    def _answer(self, job: Released, seat: Consumer, *, failed: bool) -> None:
+    def _answer(self, job: Released, consumer: Consumer, *, failed: bool) -> None:
         report = AttemptReport(job.id, job.attempt, "{}", LIMITS, RateLimitInfo())
         if failed:
             words = getattr(self, "words", {}).get(
@@ -32,7 +32,7 @@ class RefusalSimulation(OutageSimulation):
             self._store.bury(report, reason="refused", refusal=CountedRefusal(20, 1, 60, 403, refusal_shape(words)))
         else:
             self._store.deliver(report, retention=10**6)
-        self.free.append(seat)
+        self.free.append(consumer)
 
 
 def delivered(store: ClockedStore) -> Counter[str]:
@@ -40,7 +40,7 @@ def delivered(store: ClockedStore) -> Counter[str]:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_of_a_location_that_is_refused_for_an_hour_few_jobs_die(store: ClockedStore, seed: int) -> None:
+def test_a_location_refused_for_an_hour_has_few_dead_letters(store: ClockedStore, seed: int) -> None:
     heals = store.now + HOUR
     simulation = RefusalSimulation(store, lambda name, at: name == "refused" and at < heals, seed)
     simulation.enqueue(300, ["refused"])
@@ -79,9 +79,9 @@ def test_when_every_location_is_refused_all_lanes_stop_and_resume_by_themselves(
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_while_one_healthy_lane_is_delivered_all_lanes_never_stop(store: ClockedStore, seed: int) -> None:
-    sick = [f"sick-{number}" for number in range(5)]
-    simulation = RefusalSimulation(store, lambda name, _: name in sick, seed)
-    simulation.enqueue(2000, [*sick, "healthy"])
+    failing = [f"failing-{number}" for number in range(5)]
+    simulation = RefusalSimulation(store, lambda name, _: name in failing, seed)
+    simulation.enqueue(2000, [*failing, "healthy"])
     stopped = 0
     for number in range(300):
         simulation.run(2)
@@ -89,14 +89,14 @@ def test_while_one_healthy_lane_is_delivered_all_lanes_never_stop(store: Clocked
         stopped += store.global_state().brake is not None
     assert stopped == 0
     assert delivered(store)["healthy"] >= 333 + 299
-    assert all((lane.brake is not None) == (lane.location_id in sick) for lane in store.lanes())
+    assert all((lane.brake is not None) == (lane.location_id in failing) for lane in store.lanes())
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_healthy_lane_ends_a_wrong_global_brake(store: ClockedStore, seed: int) -> None:
-    sick = ["sick-1", "sick-2", "sick-3"]
-    simulation = RefusalSimulation(store, lambda name, _: name in sick, seed)
-    simulation.enqueue(900, sick)
+    failing = ["failing-1", "failing-2", "failing-3"]
+    simulation = RefusalSimulation(store, lambda name, _: name in failing, seed)
+    simulation.enqueue(900, failing)
     simulation.run(600)
     assert store.global_state().brake is not None
     simulation.enqueue(400, ["healthy"], "well")
@@ -107,10 +107,10 @@ def test_a_healthy_lane_ends_a_wrong_global_brake(store: ClockedStore, seed: int
 
 
 def test_locations_refused_for_different_reasons_stop_no_other(store: ClockedStore) -> None:
-    sick = {"one": "Forbidden resource", "two": "Cannot POST /x", "three": "property name should not exist"}
-    simulation = RefusalSimulation(store, lambda name, _: name in sick)
-    simulation.words = sick
-    simulation.enqueue(300, list(sick))
+    failing = {"one": "Forbidden resource", "two": "Cannot POST /x", "three": "property name should not exist"}
+    simulation = RefusalSimulation(store, lambda name, _: name in failing)
+    simulation.words = failing
+    simulation.enqueue(300, list(failing))
     simulation.run(600)
     assert store.global_state().brake is None
     simulation.enqueue(100, ["healthy"], "well")

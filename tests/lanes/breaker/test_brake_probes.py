@@ -23,7 +23,7 @@ from tests.lanes.breaker.brake_steps import (
     send,
     send_many,
 )
-from tests.lanes.conftest import ClockedStore, Orders, seat
+from tests.lanes.conftest import ClockedStore, Orders, make_consumer
 
 
 def test_single_probes_with_growing_gaps_while_other_lanes_go_on(store: ClockedStore, order: Orders) -> None:
@@ -80,7 +80,7 @@ def test_a_worker_that_dies_with_the_probe_delays_the_next_by_its_lease(store: C
     close(store, order)
     store.pass_time(1)
     lost = send(store, "dead")
-    assert store.release(seat("other", LIMITS)).next == Idle(30.0)
+    assert store.release(make_consumer("other", LIMITS)).next == Idle(30.0)
     store.pass_time(30)
     store.reclaim(10, 99)
     probe = send(store)
@@ -94,9 +94,9 @@ def test_a_worker_that_dies_with_the_probe_delays_the_next_by_its_lease(store: C
 def test_a_probe_whose_release_was_lost_stays_the_only_one(store: ClockedStore, order: Orders) -> None:
     close(store, order)
     store.pass_time(1)
-    first = store.release(seat("deaf", LIMITS)).next
+    first = store.release(make_consumer("deaf", LIMITS)).next
     store.pass_time(20)
-    again = store.release(seat("deaf", LIMITS)).next
+    again = store.release(make_consumer("deaf", LIMITS)).next
     assert first == again
     store.pass_time(20)
     assert is_idle(store)

@@ -23,7 +23,7 @@ from tests.lanes.breaker.brake_steps import (
     send,
     send_many,
 )
-from tests.lanes.conftest import ClockedStore, Orders, seat
+from tests.lanes.conftest import ClockedStore, Orders, make_consumer
 
 
 def test_three_lanes_for_the_same_stop_all_with_single_probes(store: ClockedStore, order: Orders) -> None:
@@ -96,7 +96,7 @@ def test_a_delivery_ends_it_at_once_and_lanes_keep_their_own_brakes(store: Clock
     assert len(send_many(store, 20)) == 20
     assert all(brake_of(store, name) for name in ("a", "b", "c"))
     assert list(check_consistency(store)) == []
-    events = [notice.event for _ in range(10) if (notice := store.claim_notification(30, None))]
+    events = [notification.event for _ in range(10) if (notification := store.claim_notification(30, None))]
     assert [event for event in events if event != "lane_held"] == [
         "lane_braked",
         "lane_braked",
@@ -139,7 +139,7 @@ def test_a_delivery_since_the_first_refusal_keeps_all_lanes_going(store: Clocked
     close(store, order, "c")
     for number in range(60):
         store.pass_time(3)
-        if isinstance(job := store.release(seat(f"x{number}", LIMITS)).next, Released):
+        if isinstance(job := store.release(make_consumer(f"x{number}", LIMITS)).next, Released):
             refuse(store, job)
     assert store.global_state().brake is None
     assert store.counts()["pending"] == 0, "each was probed to its end"

@@ -1,4 +1,4 @@
-"""A single probe of a lane that fails, and a stale success: what the one leaves behind, and what the other proves."""
+"""A single probe of a failing lane, and a stale success: what each of them changes."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from lanes.checks.consistency import check_consistency
 from lanes.queue.results import Idle, Released
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, RateLimitInfo
 from tests.lanes.breaker.brake_steps import LIMITS, brake_all, enqueue, probe, refuse, report, send, send_many
-from tests.lanes.conftest import ClockedStore, Orders, seat
+from tests.lanes.conftest import ClockedStore, Orders, make_consumer
 
 BREAKER_POLICY = BreakerPolicy(failures=3, locations=3, gap=1, max_gap=60)
 
@@ -31,7 +31,7 @@ def probe_of_a_failing_lane(store: ClockedStore, order: Orders) -> Released:
 
 def waits(store: ClockedStore) -> float:
     """Return for how long nothing can be released."""
-    found = store.release(seat("next", LIMITS)).next
+    found = store.release(make_consumer("next", LIMITS)).next
     assert isinstance(found, Idle)
     assert found.seconds is not None
     return found.seconds
@@ -96,8 +96,8 @@ def test_a_redelivered_probe_stays_the_only_one_of_its_lane(store: ClockedStore,
     for job in send_many(store, 3):
         fail(store, job)
     store.pass_time(2)
-    first = store.release(seat("deaf", LIMITS)).next
+    first = store.release(make_consumer("deaf", LIMITS)).next
     store.pass_time(20)
-    assert store.release(seat("deaf", LIMITS)).next == first
+    assert store.release(make_consumer("deaf", LIMITS)).next == first
     store.pass_time(20)
     assert waits(store) == 10

@@ -97,7 +97,7 @@ def test_failing_locations_do_not_keep_the_breaker_open_for_the_others(store: Cl
     assert store.counts()["delivered"] == 400
 
 
-def test_a_good_job_behind_many_failing_ones_gets_its_turn(store: ClockedStore) -> None:
+def test_a_good_job_after_many_failing_ones_is_delivered(store: ClockedStore) -> None:
     simulation = OutageSimulation(store, lambda _, __: True)
     simulation.enqueue(40, ["loc"])
     simulation.run(120)

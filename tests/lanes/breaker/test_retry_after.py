@@ -5,7 +5,7 @@ import pytest
 from lanes.queue.results import Idle, Released
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, DefaultLimits, RateLimitInfo
 from tests.lanes.breaker.outage_steps import begin_outage
-from tests.lanes.conftest import ClockedStore, Orders, seat
+from tests.lanes.conftest import ClockedStore, Orders, make_consumer
 
 MANY = DefaultLimits(burst=100, window=10, daily=1000)
 BREAKER_POLICY = BreakerPolicy(failures=3, locations=3, gap=1, max_gap=4)
@@ -13,7 +13,7 @@ ASKED = 90.0
 
 
 def release(store: ClockedStore, worker: str = "w1") -> Released:
-    job = store.release(seat(worker, MANY)).next
+    job = store.release(make_consumer(worker, MANY)).next
     assert isinstance(job, Released)
     return job
 
@@ -29,7 +29,7 @@ def retry(
 def quiet(store: ClockedStore) -> float:
     """Let time pass until a job is released; return how much passed."""
     began = store.now
-    while isinstance(found := store.release(seat("w9", MANY)).next, Idle):
+    while isinstance(found := store.release(make_consumer("w9", MANY)).next, Idle):
         assert found.seconds is not None
         store.pass_time(max(found.seconds, 0.000001))
     return store.now - began
@@ -66,7 +66,7 @@ def test_a_probe_that_fails_says_when_the_next_one_goes(store: ClockedStore, ord
     store.pass_time(1)
     retry(store, release(store))
     store.pass_time(ASKED - 0.001)
-    assert isinstance(store.release(seat("early", MANY)).next, Idle)
+    assert isinstance(store.release(make_consumer("early", MANY)).next, Idle)
     store.pass_time(0.001)
     retry(store, release(store), min_delay=0)
     assert 3 <= quiet(store) <= 4, "the gap itself has grown as without it"

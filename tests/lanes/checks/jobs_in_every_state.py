@@ -1,4 +1,4 @@
-"""A scene with jobs in every state, and what it takes to audit, mend and drain it."""
+"""Jobs in every state, and functions to check, repair and drain them."""
 
 import json
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ REPAIR_DEFAULTS = RepairDefaults(lease=30, window=10, retention=3600)
 
 
 def order(job_id: str, location: str, record: str, **options: object) -> NewJob:
-    """An order whose body tells whose it is."""
+    """A job whose body holds its own id."""
     body = {"pipelineId": "pipe", "locationId": location, "contactId": record, "name": job_id}
     return NewJob(job_id, location, record, json.dumps(body, separators=(",", ":")).encode(), **options)  # type: ignore[arg-type]
 
@@ -31,7 +31,7 @@ def read_body(job_id: str, body: bytes) -> NewJob | None:
 
 
 def release_one(store: ClockedStore, worker: str) -> Released | None:
-    """Let a worker that nobody was before release a job."""
+    """Release a job for a new worker."""
     found = store.release(Consumer(worker, 30, 3600, LIMITS)).next
     return found if isinstance(found, Released) else None
 
@@ -92,7 +92,7 @@ def set_up(store: ClockedStore) -> list[str]:
 
 
 def repair(store: ClockedStore) -> list[Finding]:
-    """Mend until nothing can be mended any more; return what remains."""
+    """Repair until nothing can be repaired any more; return the remaining findings."""
     repairer = Repairer(store, REPAIR_DEFAULTS, read_body)
     for _ in range(5):
         findings = list(check_consistency(store))

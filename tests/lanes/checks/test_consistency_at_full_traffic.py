@@ -1,4 +1,4 @@
-"""An audit beside producers and workers that do not rest: it finds nothing, and a repair has nothing to do."""
+"""A consistency check under full traffic finds nothing, and a repair changes nothing."""
 
 import random
 import threading
@@ -22,7 +22,7 @@ AUDITS = 5
 
 
 class Traffic:
-    """Threads that call the store at random until they are told to stop."""
+    """Threads that call the store at random until they are stopped."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -44,7 +44,7 @@ class Traffic:
                 made += 1
                 try:
                     work(store, chance, number * 1_000_000 + made)
-                except Exception as error:  # noqa: BLE001 - the test tells it
+                except Exception as error:  # noqa: BLE001 - the test reports it
                     self.failed.append(error)
                     return
                 self.calls += 1

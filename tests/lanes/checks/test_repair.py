@@ -1,4 +1,4 @@
-"""A Redis that is broken by hand: the audit sees it, the repair mends it, and everything is delivered after."""
+"""A broken Redis: the check finds it, the repair fixes it, and then every job is delivered."""
 
 import json
 import random
@@ -18,48 +18,48 @@ SENT = {"sent", "after-sent", "retried", "after-retried", "replayed", "waiting",
 SENT |= {"held", "slowed", "elsewhere", "plain", "brief"}
 FAR = 9_000_000_000_000_000
 
-# What a person, a bug or an evicting Redis may do: command, key, values; and what the audit says to it.
+# What a person, a bug or an evicting Redis may break: command, key, values; and what the consistency check reports.
 BREAKAGES: dict[str, tuple[tuple[object, ...], str]] = {
     "a lane's jobs are gone from ready": (("del", "ready:loc"), "job-position"),
-    "later is gone": (("del", "delayed:loc"), "job-position"),
-    "those behind are gone": (("del", "blocked:loc:h"), "job-position"),
-    "one behind is gone": (("lrem", "blocked:loc:h", 0, "second"), "job-position"),
+    "the delayed jobs are gone": (("del", "delayed:loc"), "job-position"),
+    "the blocked jobs are gone": (("del", "blocked:loc:h"), "job-position"),
+    "one blocked job is gone": (("lrem", "blocked:loc:h", 0, "second"), "job-position"),
     "an active job is blocked by itself": (("lpush", "blocked:loc:h", "waiting"), "orphan"),
-    "one is blocked twice": (("rpush", "blocked:loc:h", "second"), "job-position"),
-    "the heads are gone": (("del", "active:loc"), "job-position"),
-    "one head is gone": (("hdel", "active:loc", "h"), "job-position"),
-    "a head is a ghost": (("hset", "active:loc", "h", "nobody"), "orphan"),
-    "a head of nothing": (("hset", "active:loc", "zzz", "nobody"), "orphan"),
-    "a head is of another record": (("hset", "active:loc", "h", "plain"), "orphan"),
-    "a ghost is ready": (("zadd", "ready:loc", 1, "nobody"), "orphan"),
+    "a job is blocked twice": (("rpush", "blocked:loc:h", "second"), "job-position"),
+    "the active jobs are gone": (("del", "active:loc"), "job-position"),
+    "one active job is gone": (("hdel", "active:loc", "h"), "job-position"),
+    "the active job is unknown": (("hset", "active:loc", "h", "nobody"), "orphan"),
+    "an active job of an unknown record": (("hset", "active:loc", "zzz", "nobody"), "orphan"),
+    "the active job is of another record": (("hset", "active:loc", "h", "plain"), "orphan"),
+    "an unknown job is ready": (("zadd", "ready:loc", 1, "nobody"), "orphan"),
     "a job of another lane is ready": (("zadd", "ready:loc", 1, "elsewhere"), "orphan"),
-    "a ghost is for later": (("zadd", "delayed:loc", 1, "nobody"), "orphan"),
-    "an orphan is blocked": (("lpush", "blocked:loc:h", "nobody"), "orphan"),
-    "orphans are blocked by no job": (("lpush", "blocked:loc:zzz", "nobody"), "orphan"),
+    "an unknown job is delayed": (("zadd", "delayed:loc", 1, "nobody"), "orphan"),
+    "an unknown job is blocked": (("lpush", "blocked:loc:h", "nobody"), "orphan"),
+    "unknown jobs of an unknown record are blocked": (("lpush", "blocked:loc:zzz", "nobody"), "orphan"),
     "a job waits twice": (("zadd", "delayed:loc", FAR, "plain"), "job-position"),
     "the leases are gone": (("del", "leases"), "job-lease"),
-    "a lease of nobody": (("zadd", "leases", 1, "nobody"), "orphan"),
-    "a lease of one that waits": (("zadd", "leases", FAR, "plain"), "job-lease"),
+    "a lease of an unknown job": (("zadd", "leases", 1, "nobody"), "orphan"),
+    "a lease of a pending job": (("zadd", "leases", FAR, "plain"), "job-lease"),
     "the slots are gone": (("del", "rate_slots:loc"), "job-slot"),
-    "a slot for ever": (("zadd", "rate_slots:loc", FAR, "nobody:1"), "orphan"),
+    "a rate slot that never ends": (("zadd", "rate_slots:loc", FAR, "nobody:1"), "orphan"),
     "nothing is due": (("del", "due"), "job-due"),
     "a lane is due in years": (("zadd", "due", FAR, "loc"), "lane-due"),
-    "the gate is shut": (("zadd", "due", 0, ""), "global_state"),
-    "all are held and go on": (("hset", "global_state", "hold", "a reason"), "global_state"),
+    "an entry without a lane is due": (("zadd", "due", 0, ""), "global_state"),
+    "a global hold that does not hold": (("hset", "global_state", "hold", "a reason"), "global_state"),
     "the dead letters are gone": (("del", "dead"), "job-dead-letter"),
-    "a dead letter of nobody": (("zadd", "dead", 1, "nobody"), "orphan"),
-    "a dead letter that is not": (("zadd", "dead", 1, "plain"), "job-dead-letter"),
-    "no record knows of letters": (("del", "dead_letter_counts:loc"), "job-dead-letter"),
-    "a letter too many": (("hset", "lane:loc", "dead_letters", 9), "lane-dead-letters"),
-    "something newest of nothing": (("hset", "newest_delivered:loc", "zzz", "1 1 nobody"), "orphan"),
+    "a dead letter of an unknown job": (("zadd", "dead", 1, "nobody"), "orphan"),
+    "a pending job among the dead letters": (("zadd", "dead", 1, "plain"), "job-dead-letter"),
+    "the counts of dead letters are gone": (("del", "dead_letter_counts:loc"), "job-dead-letter"),
+    "a dead letter too many": (("hset", "lane:loc", "dead_letters", 9), "lane-dead-letters"),
+    "a newest delivery of an unknown job": (("hset", "newest_delivered:loc", "zzz", "1 1 nobody"), "orphan"),
     "expiring is gone": (("del", "expiring"), "job-expiring"),
-    "one expires that is not there": (("zadd", "expiring", FAR, "nobody"), "orphan"),
-    "one expires that never should": (("zadd", "expiring", FAR, "plain"), "job-expiring"),
+    "an unknown job expires": (("zadd", "expiring", FAR, "nobody"), "orphan"),
+    "a job without a deadline expires": (("zadd", "expiring", FAR, "plain"), "job-expiring"),
     "a state says delivered": (("hset", "job:plain", "state", "delivered"), "job-position"),
     "a state says dead": (("hset", "job:plain", "state", "dead"), "job-dead-letter"),
     "a state says in flight": (("hset", "job:plain", "state", "in_flight"), "job-lease"),
     "a state of one in flight says pending": (("hset", "job:sent", "state", "pending"), "job-lease"),
-    "a state of a letter says pending": (("hset", "job:refused", "state", "pending"), "job-position"),
+    "a state of a dead letter says pending": (("hset", "job:refused", "state", "pending"), "job-position"),
     "a state of one done says pending": (("hset", "job:done", "state", "pending"), "job-position"),
     "a state says nonsense": (("hset", "job:plain", "state", "?"), "job-state"),
     "a state is gone": (("hdel", "job:second", "state"), "job-state"),
@@ -68,15 +68,15 @@ BREAKAGES: dict[str, tuple[tuple[object, ...], str]] = {
     "a record is gone": (("hdel", "job:second", "record"), "job-unreadable"),
     "a job is to be forgotten": (("expire", "job:plain", 1000), "job-ttl"),
     "a job that is done stays": (("persist", "job:done"), "job-ttl"),
-    "one that joined stays": (("hset", "job:joined", "merged_into", "nobody"), "job-ttl"),
-    "nobody carries it": (("del", "merged_jobs:waiting"), "job-merged"),
-    "it carries more": (("hset", "job:waiting", "merged_count", 5), "job-merged"),
-    "only the body of a job is left": (("del", "job:plain"), "job-body"),
-    "only the body of an active job is left": (("del", "job:waiting"), "orphan"),
-    "attempts of nobody": (("rpush", "attempts:nobody", "1 lost 1 2 {}"), "job-leftover"),
-    "those carried by nobody": (("sadd", "merged_jobs:nobody", "joined"), "job-leftover"),
-    "an original of nobody": (("set", "original:nobody", "{}"), "job-leftover"),
-    "a body of nobody": (
+    "a merged job without its target stays": (("hset", "job:joined", "merged_into", "nobody"), "job-ttl"),
+    "no merge target has it": (("del", "merged_jobs:waiting"), "job-merged"),
+    "it has merged more": (("hset", "job:waiting", "merged_count", 5), "job-merged"),
+    "a job is gone, except its body": (("del", "job:plain"), "job-body"),
+    "an active job is gone, except its body": (("del", "job:waiting"), "orphan"),
+    "attempts of an unknown job": (("rpush", "attempts:nobody", "1 lost 1 2 {}"), "job-leftover"),
+    "merged jobs of an unknown job": (("sadd", "merged_jobs:nobody", "joined"), "job-leftover"),
+    "an original of an unknown job": (("set", "original:nobody", "{}"), "job-leftover"),
+    "a body of an unknown job": (
         ("set", "body:nobody", json.dumps({"locationId": "loc", "contactId": "x", "pipelineId": "pipe"})),
         "job-body",
     ),
@@ -85,37 +85,37 @@ BREAKAGES: dict[str, tuple[tuple[object, ...], str]] = {
         "job-content",
     ),
     "an original of one that is done": (("set", "original:done", "{}"), "job-content"),
-    "a seat for ever": (("set", "consumer:nobody", "plain:1"), "orphan"),
-    "a lane unservable for ever": (("sadd", "unservable:nobody", "loc"), "orphan"),
-    "a lock of a token for ever": (("set", "token_lock:loc", "nobody"), "orphan"),
+    "a consumer that never ends": (("set", "consumer:nobody", "plain:1"), "orphan"),
+    "an unservable lane of no worker": (("sadd", "unservable:nobody", "loc"), "orphan"),
+    "a token lock that never ends": (("set", "token_lock:loc", "nobody"), "orphan"),
     "a renewal of no token": (("hset", "renewals", "loc", "1 1"), "orphan"),
     "the locations are gone": (("del", "locations"), "lane-unlisted"),
     "a lane is gone": (("del", "lane:loc"), "job-order"),
     "a hold is gone": (("hdel", "lane:held", "hold"), "lane-held"),
-    "a hold from nowhere": (("hset", "lane:loc", "hold", "why"), "lane-held"),
+    "a hold without a person": (("hset", "lane:loc", "hold", "why"), "lane-held"),
     "held time is gone": (("del", "held_time"), "lane-held"),
-    "a hold of no one": (("hdel", "lane:held", "held_by"), "lane-hold"),
-    "it is held since never": (("hdel", "lane:held", "held_at"), "lane-hold"),
-    "it is held since nonsense": (("hset", "lane:held", "held_at", "?"), "lane-hold"),
+    "a hold without its author": (("hdel", "lane:held", "held_by"), "lane-hold"),
+    "a hold without its time": (("hdel", "lane:held", "held_at"), "lane-hold"),
+    "a hold with an invalid time": (("hset", "lane:held", "held_at", "?"), "lane-hold"),
     "a refused credential holds nothing": (("hset", "lane:loc", "unauthorized", "7 Invalid JWT"), "lane-hold"),
     "a refused credential of no version": (("hset", "lane:held", "unauthorized", "Invalid JWT"), "lane-hold"),
     "authorization holds it for no credential": (("hset", "lane:held", "held_by", "authorization"), "lane-hold"),
     "a brake is gone": (("hdel", "lane:slow", "brake_at"), "lane-held"),
-    "a brake is incomplete": (("hdel", "lane:slow", "brake_gap"), "lane-brake"),
+    "a brake without its gap": (("hdel", "lane:slow", "brake_gap"), "lane-brake"),
     "a brake without a next probe": (("hdel", "lane:slow", "brake_probe_at"), "lane-brake"),
-    "a brake from nowhere": (("hset", "lane:loc", "brake_at", 1), "lane-held"),
-    "the brake of all is incomplete": (("hset", "global_state", "cause", "refusals"), "global_state"),
+    "a brake without refusals": (("hset", "lane:loc", "brake_at", 1), "lane-held"),
+    "half a global brake": (("hset", "global_state", "cause", "refusals"), "global_state"),
     "an outage without a beginning": (("hset", "global_state", "half_open_limit", 1), "global_state"),
     "a lane counts too many": (("hincrby", "lane:loc", "pending", 3), "count"),
     "a lane counts too few": (("hincrby", "lane:loc", "in_flight", -1), "count"),
-    "a lane heard an answer that it never asked for": (("hset", "lane:loc", "api_number", 9999), "lane-numbers"),
-    "a day was told of by nobody": (("hset", "lane:loc", "day_seen_at", 9999), "lane-numbers"),
-    "a day began in days to come": (("hset", "lane:loc", "day_from", 9999), "lane-numbers"),
+    "a lane has an answer without a request": (("hset", "lane:loc", "api_number", 9999), "lane-numbers"),
+    "a day reported by no answer": (("hset", "lane:loc", "day_seen_at", 9999), "lane-numbers"),
+    "a day began in the future": (("hset", "lane:loc", "day_from", 9999), "lane-numbers"),
     "a day has more than was charged": (("hset", "lane:loc", "day_base", 9999), "lane-numbers"),
-    "a lane took back more than it sent": (("hset", "lane:loc", "unsent", 9999), "lane-numbers"),
-    "a lane knows more to be lost than were lost": (("hset", "lane:loc", "lost_counted", 9999), "lane-numbers"),
-    "a lane has requests out for nothing": (("hset", "lane:loc", "redundant", 2), "lane-redundant"),
-    "a lane counts other letters": (("hincrby", "lane:loc", "dead", 2), "count"),
+    "a lane refunded more than it sent": (("hset", "lane:loc", "unsent", 9999), "lane-numbers"),
+    "a lane counts more lost requests than were lost": (("hset", "lane:loc", "lost_counted", 9999), "lane-numbers"),
+    "a lane has redundant requests in flight": (("hset", "lane:loc", "redundant", 2), "lane-redundant"),
+    "a lane counts other dead letters": (("hincrby", "lane:loc", "dead", 2), "count"),
     "all counts are gone": (("del", "counts"), "count"),
     "one count is off": (("hincrby", "counts", "delivered", 1), "count"),
 }
@@ -141,9 +141,9 @@ def test_every_breakage_is_found_and_repaired_and_everything_is_delivered(store:
     assert all(finding.repair and finding.advice and "\n" not in str(finding) for finding in found)
     there = [job_id for job_id in ids if store.client.exists(store.key("job", job_id))]
     assert repair(store) == []
-    if name == "a hold from nowhere":
+    if name == "a hold without a person":
         assert store.resume("loc") == "resumed"
-    if name == "all are held and go on":
+    if name == "a global hold that does not hold":
         assert store.resume_all() == "resumed"
     delivered = drain(store)
     assert list(check_consistency(store)) == []
@@ -202,7 +202,7 @@ WHO = ("nobody", "plain", "sent", "waiting", "refused", "done", "third", "held")
 
 
 def breakage(store: ClockedStore, chance: random.Random) -> tuple[object, ...]:
-    """Any single thing done to any key of jobs, lanes and indexes."""
+    """Any single change of any key of jobs, lanes and indexes."""
     keys = sorted(key.decode() for key in store.client.scan_iter(match=f"{store.prefix}*"))
     keys = [key.removeprefix(store.prefix) for key in keys]
     key = chance.choice([key for key in keys if not key.startswith(SPARED)])
@@ -239,7 +239,7 @@ def test_a_single_breakage_never_costs_a_job_that_is_still_there(store: ClockedS
     there = [job_id for job_id in ids if store.client.exists(store.key("job", job_id))]
     bodies = {job_id for job_id in ids if store.client.exists(store.key("body", job_id))}
     left = repair(store)
-    # Of a job that is done, and whose location is lost, nothing is left that could tell it.
+    # The location of a finished job cannot be restored: nothing else holds it.
     assert all(finding.code == "job-unreadable" and finding.where not in bodies for finding in left)
     assert {job_id for job_id in ids if store.client.exists(store.key("body", job_id))} == bodies
     delivered = drain(store)

@@ -14,7 +14,7 @@ from tests.lanes.dead_letters.test_dead_letters import bury
 
 
 def seed(store: LaneStore, number: int, instants: int) -> TimeRange:
-    """Make letters that died at so many different instants, and return the span of them all."""
+    """Make dead letters that failed at different times; return the time range of all."""
     now = operations.until_now(store).until
     for start in range(0, number, 5000):
         some = range(start, min(start + 5000, number))
@@ -38,7 +38,7 @@ def test_dead_letters_of_the_same_instant_are_all_read(redis_url: str) -> None:
 
 
 def test_a_dead_letter_that_moves_during_the_read_is_read_once(redis_url: str) -> None:
-    """Replayed letters leave the order in which they stand, and may die again at once."""
+    """Replayed dead letters leave the order that is being read, and may fail again at once."""
     store = LaneStore(connect(redis_url))
     time_range, seen = seed(store, 100, 7), []
     for batch in operations.read_ids(store, time_range, step=10):
@@ -55,9 +55,9 @@ def test_a_full_redis_allows_purges_and_adds_nothing(redis_url: str) -> None:
     body = store.client.get(store.key("body", "j000000"))
     store.client.config_set("maxmemory", 1)
     try:
-        letter = DeadLetter(NewJob("new", "loc", "p/c", b"{}"), Reason.REFUSED, 1.0, 1.0, ())
+        dead_letter = DeadLetter(NewJob("new", "loc", "p/c", b"{}"), Reason.REFUSED, 1.0, 1.0, ())
         with pytest.raises(RedisUnavailableError, match="OOM"):
-            operations.restore(store, [letter])
+            operations.restore(store, [dead_letter])
         with pytest.raises(RedisUnavailableError, match="OOM"):
             store.edit("j000000", b"{}", NewJob("j000000", "loc0", "p/0", b'{"a":1}'))
         assert store.client.get(store.key("body", "j000000")) == body

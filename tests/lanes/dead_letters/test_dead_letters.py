@@ -81,43 +81,43 @@ def test_an_expired_job_is_a_dead_letter_with_its_own_state(store: ClockedStore,
 
 
 def test_a_replay_goes_before_newer_unsent_jobs(store: ClockedStore, order: Orders) -> None:
-    letter, other, newer, last = order(record="a"), order(record="b"), order(record="a"), order(record="c")
-    store.enqueue_many([letter], 60)
+    dead_letter, other, newer, last = order(record="a"), order(record="b"), order(record="a"), order(record="c")
+    store.enqueue_many([dead_letter], 60)
     bury(store)
     store.enqueue_many([other, newer, last], 60)
-    assert operations.replay(store, [letter.id], dry_run=True) == [ActionResult(letter.id, "replayed")]
-    assert state(store, letter.id) is State.DEAD
-    assert store.replay(letter.id) == "replayed"
+    assert operations.replay(store, [dead_letter.id], dry_run=True) == [ActionResult(dead_letter.id, "replayed")]
+    assert state(store, dead_letter.id) is State.DEAD
+    assert store.replay(dead_letter.id) == "replayed"
     assert list(check_consistency(store)) == []
-    assert drain(store) == [other.id, letter.id, newer.id, last.id]
+    assert drain(store) == [other.id, dead_letter.id, newer.id, last.id]
 
 
 @pytest.mark.parametrize("reason", [Reason.UNCONFIRMED, Reason.REFUSED])
 def test_a_replay_reports_that_the_api_may_have_it(store: ClockedStore, order: Orders, reason: Reason) -> None:
     doubtful = reason is Reason.UNCONFIRMED
-    letter = order(record="a")
-    store.enqueue(letter, 60)
+    dead_letter = order(record="a")
+    store.enqueue(dead_letter, 60)
     bury(store, reason=reason)
     for dry_run in (True, False):
-        assert operations.replay(store, [letter.id], dry_run=dry_run) == [
-            ActionResult(letter.id, "replayed", unconfirmed=doubtful)
+        assert operations.replay(store, [dead_letter.id], dry_run=dry_run) == [
+            ActionResult(dead_letter.id, "replayed", unconfirmed=doubtful)
         ]
     bury(store, reason=reason)
     newer = order(record="a")
     store.enqueue(newer, 60)
     drain(store)
-    assert operations.replay(store, [letter.id]) == [
-        ActionResult(letter.id, "superseded", newer.id, unconfirmed=doubtful)
+    assert operations.replay(store, [dead_letter.id]) == [
+        ActionResult(dead_letter.id, "superseded", newer.id, unconfirmed=doubtful)
     ]
 
 
 def test_an_urgent_newer_job_makes_the_replayed_one_urgent(store: ClockedStore, order: Orders) -> None:
-    letter, other = order(record="a"), order(record="b")
-    store.enqueue(letter, 60)
+    dead_letter, other = order(record="a"), order(record="b")
+    store.enqueue(dead_letter, 60)
     bury(store)
     store.enqueue_many([other, order(record="a", priority=9)], 60)
-    store.replay(letter.id)
-    assert drain(store) == [letter.id, "job3", other.id]
+    store.replay(dead_letter.id)
+    assert drain(store) == [dead_letter.id, "job3", other.id]
 
 
 def test_dead_letters_of_one_record_keep_their_order_in_any_order_of_replay(store: ClockedStore, order: Orders) -> None:
@@ -129,44 +129,44 @@ def test_dead_letters_of_one_record_keep_their_order_in_any_order_of_replay(stor
 
 
 def test_what_was_delivered_is_not_overwritten_unless_asked_for(store: ClockedStore, order: Orders) -> None:
-    letter, newer = order(), order()
-    store.enqueue_many([letter, newer], 60)
+    dead_letter, newer = order(), order()
+    store.enqueue_many([dead_letter, newer], 60)
     bury(store)
     deliver(store)
-    superseded = [ActionResult(letter.id, "superseded", newer.id)]
-    assert operations.replay(store, [letter.id]) == superseded
-    assert operations.replay(store, [letter.id], dry_run=True) == superseded
-    assert state(store, letter.id) is State.DEAD
-    assert operations.replay(store, [letter.id], force=True) == [ActionResult(letter.id, "replayed")]
+    superseded = [ActionResult(dead_letter.id, "superseded", newer.id)]
+    assert operations.replay(store, [dead_letter.id]) == superseded
+    assert operations.replay(store, [dead_letter.id], dry_run=True) == superseded
+    assert state(store, dead_letter.id) is State.DEAD
+    assert operations.replay(store, [dead_letter.id], force=True) == [ActionResult(dead_letter.id, "replayed")]
     bury(store)
-    assert operations.replay(store, [letter.id]) == superseded, "forgotten when it was replayed and died again"
-    assert store.purge(letter.id, 3600) == "purged"
+    assert operations.replay(store, [dead_letter.id]) == superseded, "forgotten when it was replayed and died again"
+    assert store.purge(dead_letter.id, 3600) == "purged"
     assert store.client.exists(store.key("dead_letter_counts", "loc"), store.key("newest_delivered", "loc")) == 0
     assert store.client.hget(store.key("lane", "loc"), "dead_letters") == b"0"
 
 
 def test_what_may_have_been_delivered_is_not_overwritten(store: ClockedStore, order: Orders) -> None:
-    """A newer job in flight, and one whose worker was lost: the API may have it, and the worker may tell so yet."""
-    letter, newer = order(), order()
-    store.enqueue_many([letter, newer], 60)
+    """A newer job in flight, and one whose worker was lost: the API may have it, and the worker may still report it."""
+    dead_letter, newer = order(), order()
+    store.enqueue_many([dead_letter, newer], 60)
     bury(store)
     release(store)
-    superseded = [ActionResult(letter.id, "superseded", newer.id)]
-    assert operations.replay(store, [letter.id]) == superseded
+    superseded = [ActionResult(dead_letter.id, "superseded", newer.id)]
+    assert operations.replay(store, [dead_letter.id]) == superseded
     store.pass_time(31)
     store.reclaim(10, 5)
-    assert operations.replay(store, [letter.id]) == superseded
-    assert operations.replay(store, [letter.id], force=True)[0].answer == "replayed"
-    assert drain(store) == [newer.id, letter.id]
+    assert operations.replay(store, [dead_letter.id]) == superseded
+    assert operations.replay(store, [dead_letter.id], force=True)[0].answer == "replayed"
+    assert drain(store) == [newer.id, dead_letter.id]
 
 
-def test_a_newer_job_keeps_its_backoff_behind_the_replayed_one(store: ClockedStore, order: Orders) -> None:
-    letter, newer = order(), order()
-    store.enqueue_many([letter, newer], 60)
+def test_a_newer_job_keeps_its_backoff_after_the_replayed_one(store: ClockedStore, order: Orders) -> None:
+    dead_letter, newer = order(), order()
+    store.enqueue_many([dead_letter, newer], 60)
     bury(store)
     store.retry(report(release(store)), delay=50)
-    assert store.replay(letter.id) == "replayed"
-    assert drain(store) == [letter.id]
+    assert store.replay(dead_letter.id) == "replayed"
+    assert drain(store) == [dead_letter.id]
     store.pass_time(50)
     assert drain(store) == [newer.id]
 
@@ -186,8 +186,8 @@ def test_the_event_time_counts_before_the_time_of_acceptance(
     store: ClockedStore, event_time: float, answer: str
 ) -> None:
     body = b'{"locationId":"loc","name":"n"}'
-    letter = NewJob("letter", "loc", "pipe/contact", body, event_time=store.now - 100)
-    store.enqueue(letter, 3600)
+    dead_letter = NewJob("letter", "loc", "pipe/contact", body, event_time=store.now - 100)
+    store.enqueue(dead_letter, 3600)
     bury(store)
     other = NewJob(
         "other", "loc", "pipe/contact", b'{"locationId":"loc","status":"s"}', event_time=store.now - event_time
@@ -207,18 +207,18 @@ def test_deliveries_are_noted_only_while_their_record_has_dead_letters(store: Cl
 def test_an_edit_keeps_the_first_body_and_detects_other_edits(store: ClockedStore, order: Orders) -> None:
     first = order()
     store.enqueue(first, 60)
-    mended = NewJob(first.id, "loc", first.record, b'{"n":"mended"}')
-    assert store.edit(first.id, first.body, mended) == "pending"
-    assert store.edit("nobody", first.body, mended) == "unknown"
+    edited = NewJob(first.id, "loc", first.record, b'{"n":"edited"}')
+    assert store.edit(first.id, first.body, edited) == "pending"
+    assert store.edit("nobody", first.body, edited) == "unknown"
     bury(store)
     store.pass_time(1)
     seen = store.job(first.id)
     assert seen is not None
-    assert store.edit(first.id, b"{}", mended) == "changed"
+    assert store.edit(first.id, b"{}", edited) == "changed"
     assert store.edit(first.id, first.body, NewJob(first.id, "loc", "pipe/other", b"{}")) == "elsewhere"
     assert store.edit(first.id, first.body, NewJob(first.id, "other", first.record, b"{}")) == "elsewhere"
-    assert store.edit(first.id, first.body, mended) == "edited"
-    assert store.edit(first.id, mended.body, NewJob(first.id, "loc", first.record, b'{"n":"again"}')) == "edited"
+    assert store.edit(first.id, first.body, edited) == "edited"
+    assert store.edit(first.id, edited.body, NewJob(first.id, "loc", first.record, b'{"n":"again"}')) == "edited"
     job = store.job(first.id)
     assert job is not None
     assert (job.body, job.original, job.edited_at) == ({"n": "again"}, {"n": 1}, store.now)
@@ -231,11 +231,14 @@ def test_an_edit_keeps_the_first_body_and_detects_other_edits(store: ClockedStor
 
 def test_a_restore_puts_a_dead_letter_back_once(store: ClockedStore) -> None:
     attempts = (Attempt(3, "refused", store.now - 60, store.now - 59, {"status": 422, "message": "no"}),)
-    letter = DeadLetter(
+    dead_letter = DeadLetter(
         NewJob("old", "loc", "pipe/contact", b'{"n":7}', service="shop", priority=4, event_time=store.now - 99),
         *(Reason.REFUSED, store.now - 100, store.now - 50, attempts, b'{"n":6}'),
     )
-    assert operations.restore(store, [letter, letter]) == [ActionResult("old", "restored"), ActionResult("old", "dead")]
+    assert operations.restore(store, [dead_letter, dead_letter]) == [
+        ActionResult("old", "restored"),
+        ActionResult("old", "dead"),
+    ]
     job = store.job("old")
     assert job is not None
     assert (job.state, job.reason, job.service, job.priority, job.attempt) == (State.DEAD, "refused", "shop", 4, 3)
@@ -245,22 +248,22 @@ def test_a_restore_puts_a_dead_letter_back_once(store: ClockedStore) -> None:
     assert list(check_consistency(store)) == []
     store.replay("old")
     assert release(store).attempt == 4
-    assert store.restore(letter) == "in_flight"
+    assert store.restore(dead_letter) == "in_flight"
     store.deliver(AttemptReport("old", 4, "{}", LIMITS), retention=3600)
-    assert store.restore(letter) == "delivered"
+    assert store.restore(dead_letter) == "delivered"
 
 
 def test_a_purged_dead_letter_comes_back_with_its_merged_jobs(store: ClockedStore) -> None:
     def part(job_id: str, body: bytes) -> NewJob:
         return NewJob(job_id, "loc", "pipe/contact", body, merge=True)
 
-    store.enqueue_many([part("carrier", b'{"name":"a"}'), part("carried", b'{"status":"b"}')], 60)
+    store.enqueue_many([part("target", b'{"name":"a"}'), part("merged", b'{"status":"b"}')], 60)
     bury(store)
-    store.purge("carrier", 3600)
-    assert store.client.pttl(store.key("job", "carried")) > 0
-    letter = DeadLetter(part("carrier", b'{"name":"a"}'), Reason.REFUSED, store.now, store.now, ())
-    assert store.restore(letter) == "restored"
-    for name, job_id in (("job", "carrier"), ("job", "carried"), ("merged_jobs", "carrier"), ("attempts", "carrier")):
+    store.purge("target", 3600)
+    assert store.client.pttl(store.key("job", "merged")) > 0
+    dead_letter = DeadLetter(part("target", b'{"name":"a"}'), Reason.REFUSED, store.now, store.now, ())
+    assert store.restore(dead_letter) == "restored"
+    for name, job_id in (("job", "target"), ("job", "merged"), ("merged_jobs", "target"), ("attempts", "target")):
         assert store.client.pttl(store.key(name, job_id)) == -1
     assert (store.counts()["accepted"], store.counts()["dead"], store.counts()["merged"]) == (2, 1, 1)
     assert list(check_consistency(store)) == []

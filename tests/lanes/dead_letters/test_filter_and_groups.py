@@ -1,4 +1,4 @@
-"""Which letters a choice takes, and which groups they make: tables."""
+"""Which dead letters a filter matches, and their groups: tables."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,8 +14,10 @@ from lanes.queue.job import Attempt, Reason
 from lanes.queue.new_job import NewJob
 from tests.lanes.conftest import ClockedStore
 
-LETTER = DeadLetterSummary("a", "loc", "refused", 422, "BAD", "No contact ocQHyuzHvysMo5N5VsXc here", 5.0, "shop", 1)
-SILENT = replace(LETTER, id="b", status=0, code="", message="", service=None, failed_at=3.0)
+DEAD_LETTER = DeadLetterSummary(
+    "a", "loc", "refused", 422, "BAD", "No contact ocQHyuzHvysMo5N5VsXc here", 5.0, "shop", 1
+)
+SILENT = replace(DEAD_LETTER, id="b", status=0, code="", message="", service=None, failed_at=3.0)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +41,10 @@ SILENT = replace(LETTER, id="b", status=0, code="", message="", service=None, fa
     ],
 )
 def test_what_a_filter_selects(dead_letter_filter: DeadLetterFilter, takes: str) -> None:
-    assert "".join(letter.id for letter in (LETTER, SILENT) if dead_letter_filter.matches(letter)) == takes
+    assert (
+        "".join(dead_letter.id for dead_letter in (DEAD_LETTER, SILENT) if dead_letter_filter.matches(dead_letter))
+        == takes
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,8 +61,8 @@ def test_the_shape_of_a_message_is_what_is_left_without_ids(message: str, shape:
 
 
 def test_groups_count_equal_errors_in_any_order() -> None:
-    others = [replace(LETTER, id=f"c{n}", location_id=f"l{n}", failed_at=9.0 - n) for n in range(3)]
-    first, second = group_by_error([LETTER, *others, SILENT])
+    others = [replace(DEAD_LETTER, id=f"c{n}", location_id=f"l{n}", failed_at=9.0 - n) for n in range(3)]
+    first, second = group_by_error([DEAD_LETTER, *others, SILENT])
     assert (first.count, first.location_count, first.oldest, first.newest, first.example) == (4, "4", 5.0, 9.0, "a")
     assert (second.count, second.status, second.code, second.message) == (1, 0, "", "")
     assert (second.as_json()["status"], second.as_json()["code"]) == (None, None)
@@ -65,8 +70,8 @@ def test_groups_count_equal_errors_in_any_order() -> None:
 
 def test_beyond_so_many_groups_the_rest_is_one_for_each_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(groups, "MAX_GROUPS", 2)
-    letters = [replace(LETTER, message=f"m{n}", reason="refused" if n < 4 else "exhausted") for n in range(6)]
-    assert [(each.message, each.reason, each.count) for each in group_by_error(letters)] == [
+    dead_letters = [replace(DEAD_LETTER, message=f"m{n}", reason="refused" if n < 4 else "exhausted") for n in range(6)]
+    assert [(each.message, each.reason, each.count) for each in group_by_error(dead_letters)] == [
         (OTHER, "refused", 2),
         (OTHER, "exhausted", 2),
         ("m0", "refused", 1),
@@ -80,12 +85,12 @@ def test_any_imported_dead_letter_has_a_summary_and_the_script_agrees(store: Clo
         {"message": {"deep": [1]}, "code": 7},
         {"status": None, "message": "half \ud800"},
     ]
-    letters = [
+    dead_letters = [
         DeadLetter(NewJob(f"job{n}", "loc", f"p/{n}", b"{}", service="shop"), Reason.EXHAUSTED, 1.0, 2.5, attempts)
         for n, attempts in enumerate([(), *((Attempt(1, "retry", 1.0, 2.0, detail),) for detail in details)])
     ]
-    for letter in letters:
-        store.restore(letter)
+    for dead_letter in dead_letters:
+        store.restore(dead_letter)
     found = [summarize(job) for job in find_dead_letters(store, DeadLetterFilter(service="shop"))]
     assert [(each.status, each.code, each.message, each.attempts) for each in found] == [
         (0, "", "", 0),
@@ -99,6 +104,6 @@ def test_any_imported_dead_letter_has_a_summary_and_the_script_agrees(store: Clo
 
 
 def test_a_summary_says_why_in_a_printable_line() -> None:
-    bad = replace(LETTER, message="\x1b[31m<b>\u202e")
+    bad = replace(DEAD_LETTER, message="\x1b[31m<b>\u202e")
     assert bad.why == "the API refused it; the last answer: 422 \\x1b[31m<b>\\u202e"
     assert replace(SILENT, reason="expired").why == "its expires_at passed before it was delivered"

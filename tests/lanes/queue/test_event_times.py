@@ -1,4 +1,4 @@
-"""What a service tells of the time of an event decides what overwrites what."""
+"""Event times decide which update overwrites which."""
 
 import json
 
@@ -34,7 +34,7 @@ def test_an_older_event_never_overwrites_a_newer_one(store: ClockedStore, merge:
 def test_an_event_held_past_its_expiry_still_counts(store: ClockedStore) -> None:
     """Its time does not run while it is held, so it will be sent, and must not be overwritten by an older event."""
     enqueue_event(store, "newer", 200, expires_at=store.now + 10, status="newer")
-    store.hold("loc", "a look at it", "somebody")
+    store.hold("loc", "a look at it", "ada")
     store.pass_time(60)
     enqueue_event(store, "older", 100, status="older", name="older")
     store.resume("loc")
@@ -59,10 +59,10 @@ def test_a_cancelled_job_makes_no_event_stale_even_if_a_later_one_was_reported(s
 
 
 def test_an_expired_job_and_those_merged_into_it_make_no_event_stale(store: ClockedStore) -> None:
-    enqueue_event(store, "carrier", 100, expires_at=store.now + 10, name="carrier", monetaryValue=1)
-    enqueue_event(store, "carried", 200, expires_at=store.now + 10, merge=True, status="carried")
+    enqueue_event(store, "target", 100, expires_at=store.now + 10, name="target", monetaryValue=1)
+    enqueue_event(store, "merged", 200, expires_at=store.now + 10, merge=True, status="merged")
     store.pass_time(60)
-    assert store.expire(10) == ["carrier"]
+    assert store.expire(10) == ["target"]
     enqueue_event(store, "late", 50, name="late", status="late")
     assert delivered(store) == identity("a") | {"name": "late", "status": "late"}
 
@@ -87,7 +87,7 @@ def enqueue_event(
     expires_at: float | None = None,
     **values: object,
 ) -> None:
-    """Let a service tell of an event."""
+    """Enqueue an event of a service."""
     body = json.dumps(identity("a") | values, separators=(",", ":")).encode()
     event_time = store.now // 1000 * 1000 - 1000 + time
     store.enqueue(NewJob(job_id, "loc", "a", body, merge=merge, expires_at=expires_at, event_time=event_time), 3600)
@@ -96,9 +96,9 @@ def enqueue_event(
 def delivered(store: ClockedStore) -> dict[str, object]:
     """Deliver all that is due; return what the API has of it, field by field."""
     api: dict[str, object] = {}
-    seat = Consumer("w", LEASE, 3600, LIMITS)
-    job = store.release(seat).next
+    consumer = Consumer("w", LEASE, 3600, LIMITS)
+    job = store.release(consumer).next
     while isinstance(job, Released):
         api |= json.loads(job.body)
-        job = store.deliver(AttemptReport(job.id, job.attempt, "{}", LIMITS), retention=3600, release_for=seat).next
+        job = store.deliver(AttemptReport(job.id, job.attempt, "{}", LIMITS), retention=3600, release_for=consumer).next
     return api

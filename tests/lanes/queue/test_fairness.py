@@ -1,4 +1,4 @@
-"""Who is next: lanes take turns, by their weights, and an urgent job is the first of its own lane alone."""
+"""The next job: lanes alternate by weight, and an urgent job is first in its own lane only."""
 
 from collections import Counter
 from itertools import groupby
@@ -130,7 +130,7 @@ def test_an_urgent_job_is_the_first_of_its_lane_and_its_lane_is_not(store: Clock
 
 
 def test_an_urgent_job_makes_earlier_jobs_of_its_record_urgent(store: ClockedStore, order: Orders) -> None:
-    """And those alone: who comes behind it, or has another record, waits as before."""
+    """Only those: later jobs, and jobs of other records, wait as before."""
     plain, first, second, urgent, after = [
         order(record="p/plain"),
         order(record="p/urgent"),

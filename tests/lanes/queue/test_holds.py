@@ -1,4 +1,4 @@
-"""Holds of lanes and of everything: what is released, what expires, and what is told."""
+"""Holds of lanes and global holds: what is released, what expires, and what is reported."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from lanes.queue.job import State
 from lanes.queue.results import Idle, Released
 from lanes.queue.transitions import AttemptReport
 from tests.lanes.breaker.outage_steps import begin_outage, end_outage
-from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
+from tests.lanes.conftest import LIMITS, ClockedStore, Orders, make_consumer
 
 Stop = Callable[[ClockedStore], object]
 LANE: tuple[Stop, Stop] = (lambda store: store.hold("loc", "r", "ada"), lambda store: store.resume("loc"))
@@ -54,11 +54,11 @@ def test_time_held_is_added_once(
     assert found.state is State.PENDING
     store.pass_time(began + held_for + 9.999 - store.now)
     store.expire(10)
-    released = store.release(seat()).next
+    released = store.release(make_consumer()).next
     assert isinstance(released, Released)
     store.throttle(AttemptReport(job.id, 1, "{}", LIMITS), wait=0)
     store.pass_time(0.002)
-    assert store.release(seat()).next == Idle(None)
+    assert store.release(make_consumer()).next == Idle(None)
     found = store.job(job.id)
     assert found is not None
     assert found.state is State.EXPIRED
@@ -92,11 +92,11 @@ def test_everything_held_in_an_outage_sends_no_probe(store: ClockedStore, order:
     begin_outage(store, order)
     store.hold_all("wait", "ada")
     store.pass_time(100)
-    assert store.release(seat()).next == Idle(None)
+    assert store.release(make_consumer()).next == Idle(None)
     assert store.count_due(10, LIMITS).due == 0
     store.resume_all()
-    assert isinstance(store.release(seat()).next, Released)
-    assert isinstance(store.release(seat("w2")).next, Idle)
+    assert isinstance(store.release(make_consumer()).next, Released)
+    assert isinstance(store.release(make_consumer("w2")).next, Idle)
 
 
 def test_a_hold_wakes_no_dispatcher_and_its_end_wakes_them(store: ClockedStore, order: Orders) -> None:
@@ -112,10 +112,10 @@ def test_a_hold_wakes_no_dispatcher_and_its_end_wakes_them(store: ClockedStore, 
 
 
 def test_a_release_needs_no_extra_command_while_the_breaker_is_closed(store: ClockedStore, order: Orders) -> None:
-    """Read off what Redis counted: the gate stands in a key that is read anyway."""
+    """By Redis's own count of commands: the hold is in a key that is read anyway."""
     for n in range(3):
         store.enqueue(order("loc", f"r{n}"), 60)
     store.client.config_resetstat()
-    store.release(seat())
+    store.release(make_consumer())
     stats = store.client.info("commandstats")
     assert stats["cmdstat_zrange"]["calls"] == 2

@@ -63,7 +63,7 @@ def silent(store: ClockedStore) -> None:
 
 
 def workers_for(store: ClockedStore, trouble: Trouble | None) -> SimulatedWorkers:
-    """Return workers whom the API answers well but for the lane in trouble."""
+    """Return workers to whom the API answers well, except for the failing lane."""
 
     def answer(report: AttemptReport, job: Released) -> None:
         if job.location_id != "bad":
@@ -79,7 +79,7 @@ def workers_for(store: ClockedStore, trouble: Trouble | None) -> SimulatedWorker
 
 
 def now_and_then(store: ClockedStore, simulated_workers: SimulatedWorkers) -> None:
-    """A job every 0.7 seconds, at which the window always has room."""
+    """A job every 0.7 seconds, so that the rate window is never full."""
     for number in range(45):
         simulated_workers.at(START + 1 + 0.7 * number, lambda: fill(store, "good", 1))
 
@@ -93,7 +93,7 @@ Load = Callable[[ClockedStore, SimulatedWorkers], None]
 
 
 def sent_of_good(store: ClockedStore, load: Load, trouble: Trouble | None) -> list[float]:
-    """Return when the jobs of the good lane went out, beside a lane in trouble or alone."""
+    """Return when the jobs of the good lane were sent, with a failing lane or without."""
     store.client.flushall()
     store.pass_time(START - store.now)
     simulated_workers = workers_for(store, trouble)
@@ -224,9 +224,9 @@ def test_a_limit_that_is_raised_does_not_forget_jobs_in_backoff(store: ClockedSt
 
 
 def test_a_slow_location_does_not_take_every_sender_thread(store: ClockedStore) -> None:
-    """Workers with 40 hands; one location takes 20 s for an answer, three others a quarter of a second."""
+    """Workers with 40 threads; one location answers in 20 s, three others in a quarter of a second."""
     limits = DefaultLimits(burst=1000, window=10, daily=100_000)
-    hands = [f"hand{number}" for number in range(40)]
+    threads = [f"thread{number}" for number in range(40)]
     busy: list[tuple[float, str, Released]] = []
     done: Counter[str] = Counter()
     for location in ("slow", "one", "two", "three"):
@@ -238,16 +238,16 @@ def test_a_slow_location_does_not_take_every_sender_thread(store: ClockedStore) 
             busy.remove(entry)
             deliver(store, entry[2], limits)
             done[entry[2].location_id] += 1
-            hands.append(entry[1])
-        while hands:
+            threads.append(entry[1])
+        while threads:
             store.pass_time(TICK)
-            job = store.release(Consumer(hands[-1], 60, 3600, limits)).next
+            job = store.release(Consumer(threads[-1], 60, 3600, limits)).next
             if not isinstance(job, Released):
                 break
             seconds = 20 if job.location_id == "slow" else 0.25
-            busy.append((store.now + seconds, hands.pop(), job))
+            busy.append((store.now + seconds, threads.pop(), job))
     in_flight = Counter(entry[2].location_id for entry in busy)
-    # About a quarter of the hands is the slow one's; the others deliver with the rest as if it were not there.
+    # The slow location occupies about a quarter of the threads; the others are served by the rest at full speed.
     assert 8 <= in_flight["slow"] <= 13
     assert min(done[name] for name in ("one", "two", "three")) > 25 * 30 / 3 / 0.3 * 0.8
     assert done["slow"] >= 8

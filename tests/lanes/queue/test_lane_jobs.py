@@ -1,10 +1,10 @@
-"""The jobs of a lane as somebody looks at them: each place in its order, and never too much of it."""
+"""The list of a lane's jobs: each queue position in order, and bounded in length."""
 
 from dataclasses import replace
 
 from lanes.queue.job import State
 from lanes.queue.lane_jobs import LaneJobs, MergedJobs
-from tests.lanes.conftest import START, ClockedStore, Orders, seat
+from tests.lanes.conftest import START, ClockedStore, Orders, make_consumer
 from tests.lanes.whole_state import KEPT, KNOWN, report, send, watch
 
 
@@ -69,13 +69,13 @@ def test_only_the_lanes_newest_dead_letters(store: ClockedStore, order: Orders) 
     store.enqueue(order(record="late", expires_at=store.now + 1), KNOWN)
     store.pass_time(2)
     store.expire(9)
-    letters = list_jobs(store).dead_letters
-    assert [(job.id, job.state, job.reason) for job in letters] == [
+    dead_letters = list_jobs(store).dead_letters
+    assert [(job.id, job.state, job.reason) for job in dead_letters] == [
         ("job4", State.EXPIRED, "expired"),
         ("job3", State.DEAD, "refused"),
         ("job1", State.DEAD, "refused"),
     ]
-    assert letters[2].ended_at == START
+    assert dead_letters[2].ended_at == START
     assert ids(list_jobs(store, max_count=2).dead_letters) == ["job4", "job3"]
 
 
@@ -92,7 +92,7 @@ def test_a_whole_window_in_flight_is_cut(store: ClockedStore, order: Orders) -> 
     store.limit("loc", burst=40, daily=None, weight=None)
     store.enqueue_many([order(record=f"r{n}") for n in range(40)], KNOWN)
     for n in range(40):
-        store.release(seat(f"w{n}"))
+        store.release(make_consumer(f"w{n}"))
     assert len(list_jobs(store).in_flight) == 25
     assert len(list_jobs(store, max_count=40).in_flight) == 40
 

@@ -39,7 +39,7 @@ NASTY = '"}],{\\'
 
 @dataclass
 class Said:
-    """What events told of a record: the time of each field, and the newest event with the job that it is in."""
+    """The known events of a record: the time of each field, the newest event, and the job that holds it."""
 
     times: dict[str, float] = field(default_factory=dict)
     newest: float = 0.0
@@ -60,7 +60,7 @@ class OrderMachine(RuleBasedStateMachine):
         self.waiting: dict[str, list[Group]] = {record: [] for record in RECORDS}
         self.said: dict[str, Said] = {record: Said() for record in RECORDS}
         self.fate: dict[str, State] = {}
-        self.carrier: dict[str, str] = {}
+        self.merge_targets: dict[str, str] = {}
         self.dead: dict[str, Group] = {}
         self.dead_letter_indexed: dict[str, Group] = {}
         self.newest: dict[str, Group] = {}
@@ -78,7 +78,7 @@ class OrderMachine(RuleBasedStateMachine):
         priority=st.sampled_from((0, 0, 0, 9)),
     )
     def enqueue(self, record: str, names: set[str], merge: bool, age: float | None, priority: int) -> None:
-        """An upsert comes, perhaps long after what it tells of."""
+        """An upsert arrives, perhaps long after its event."""
         self.made += 1
         values: dict[str, object] = {
             name: self.made + 0.1234567890123 if name == "monetaryValue" else f"{name}{self.made}{NASTY}"
@@ -93,14 +93,14 @@ class OrderMachine(RuleBasedStateMachine):
     def expect(self, order: NewJob, values: dict[str, Any]) -> None:
         """Do the same in the model."""
         said, time = self.said[order.record], order.event_time
-        carrier: str | None = None
+        target: str | None = None
         if time is not None and said.job:
             values = {name: value for name, value in values.items() if said.times.get(name, 0) <= time}
             if not values and said.newest > time:
-                carrier = said.job
+                target = said.job
         group = self.waiting[order.record][-1] if self.waiting[order.record] else None
-        if carrier is None and order.merge and group is not None and not group.started:
-            carrier = group.id
+        if target is None and order.merge and group is not None and not group.started:
+            target = group.id
             for name, value in values.items():
                 held = group.fields.get(name)
                 if held is None or held[1] <= (time or self.store.now):
@@ -108,29 +108,29 @@ class OrderMachine(RuleBasedStateMachine):
         if time is not None:
             said.times |= dict.fromkeys(values, time)
             if time >= said.newest:
-                said.newest, said.job = time, carrier or order.id
-        if carrier is None:
+                said.newest, said.job = time, target or order.id
+        if target is None:
             at = time or self.store.now
             new = Group(order.id, order.record, at, {name: (value, at) for name, value in values.items()})
             self.waiting[order.record].append(new)
             self.fate[order.id] = State.PENDING
         else:
-            self.carrier[order.id] = carrier
+            self.merge_targets[order.id] = target
             groups = [*self.waiting[order.record], *self.dead.values()]
-            next((group.carries for group in groups if group.id == carrier), []).append(order.id)
+            next((group.merged for group in groups if group.id == target), []).append(order.id)
 
     # What workers do.
 
     def send(self) -> tuple[Released, Group] | None:
         """Release a job and send it: the API takes it, whatever becomes of the answer."""
-        job = self.store.release(Consumer(f"seat{len(self.old)}", LEASE, 3600, LIMITS)).next
+        job = self.store.release(Consumer(f"consumer{len(self.old)}", LEASE, 3600, LIMITS)).next
         if not isinstance(job, Released):
             return None
         body = json.loads(job.body)
         group = self.waiting[body["contactId"]][0]
         assert job.id == group.id
         assert body == group.body
-        assert job.merged_count == len(group.carries)
+        assert job.merged_count == len(group.merged)
         assert self.fate[job.id] is State.PENDING
         group.started, group.lost = True, False
         self.fate[job.id] = State.IN_FLIGHT
@@ -176,7 +176,7 @@ class OrderMachine(RuleBasedStateMachine):
 
     @rule(taken=st.booleans())
     def die(self, taken: bool) -> None:
-        """A worker dies between sending and reporting; perhaps the API took the job."""
+        """A worker crashes between sending and reporting; the API may have the job."""
         sent = self.send()
         if sent is not None:
             job, group = sent
@@ -217,18 +217,18 @@ class OrderMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def replay(self, data: st.DataObject) -> None:
         """A person sends a dead letter again: before all that is newer, unless some of that may be delivered."""
-        letter = self.dead[data.draw(st.sampled_from(sorted(self.dead)))]
-        queue, newest = self.waiting[letter.record], self.newest.get(letter.record)
-        at = next((at for at, other in enumerate(queue) if other.is_newer(letter)), len(queue))
-        moved = replay(self.store, [letter.id])[0]
-        if newest is not None and newest.is_newer(letter):
-            assert moved == ActionResult(letter.id, "superseded", newest.id)
+        dead_letter = self.dead[data.draw(st.sampled_from(sorted(self.dead)))]
+        queue, newest = self.waiting[dead_letter.record], self.newest.get(dead_letter.record)
+        at = next((at for at, other in enumerate(queue) if other.is_newer(dead_letter)), len(queue))
+        moved = replay(self.store, [dead_letter.id])[0]
+        if newest is not None and newest.is_newer(dead_letter):
+            assert moved == ActionResult(dead_letter.id, "superseded", newest.id)
         elif at < len(queue) and (queue[at].lost or self.fate[queue[at].id] is State.IN_FLIGHT):
-            assert moved == ActionResult(letter.id, "superseded", queue[at].id)
+            assert moved == ActionResult(dead_letter.id, "superseded", queue[at].id)
         else:
-            assert moved == ActionResult(letter.id, "replayed")
-            queue.insert(at, self.dead.pop(letter.id))
-            self.fate[letter.id] = State.PENDING
+            assert moved == ActionResult(dead_letter.id, "replayed")
+            queue.insert(at, self.dead.pop(dead_letter.id))
+            self.fate[dead_letter.id] = State.PENDING
 
     @rule(seconds=st.sampled_from((1.0, 4.0)))
     def pass_time(self, seconds: float) -> None:
@@ -238,15 +238,15 @@ class OrderMachine(RuleBasedStateMachine):
 
     @invariant()
     def agree(self) -> None:
-        """Every job is where the model has it, and who was merged shares the fate of its carrier."""
+        """Every job is where the model has it, and a merged job has the state of its target."""
         assert list(check_consistency(self.store)) == []
-        ids = [*self.fate, *self.carrier]
+        ids = [*self.fate, *self.merge_targets]
         for job_id, job in zip(ids, self.store.jobs(ids), strict=True):
             assert job is not None
-            assert job.merged_into == self.carrier.get(job_id)
+            assert job.merged_into == self.merge_targets.get(job_id)
             assert job.state is self.fate[job.merged_into or job_id]
         counts = self.store.counts()
-        assert counts["merged"] == len(self.carrier)
+        assert counts["merged"] == len(self.merge_targets)
         assert counts["accepted"] == self.made
         assert counts["delivered"] == sum(fate is State.DELIVERED for fate in self.fate.values())
 

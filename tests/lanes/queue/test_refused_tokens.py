@@ -13,7 +13,7 @@ from lanes.queue.lane import HoldCause, Lane
 from lanes.queue.results import Idle, Released, Result
 from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits, RateLimitInfo
 from tests.lanes.conftest import START, ClockedStore, Orders
-from tests.lanes.whole_state import KNOWN, report, seat, send, watch
+from tests.lanes.whole_state import KNOWN, make_consumer, report, send, watch
 
 WIDE = DefaultLimits(burst=1000, window=10, daily=10_000)
 PERSON, REFUSED = HoldCause.OPERATOR, HoldCause.AUTHORIZATION
@@ -30,8 +30,8 @@ def refuse(
 
 
 def out(store: ClockedStore, worker: str) -> Released:
-    """Release the next job; the budget has room for any number."""
-    job = store.release(seat(worker, WIDE)).next
+    """Release the next job; the rate limit allows any number."""
+    job = store.release(make_consumer(worker, WIDE)).next
     assert isinstance(job, Released)
     return job
 
@@ -50,7 +50,7 @@ def test_the_second_is_requeued_in_order_without_a_spent_attempt(
     store.pass_time(2)
     assert refuse(store, first, sent=sent).code == "buried"
     with watch(store) as changed:
-        assert refuse(store, second, sent=sent, release_for=seat("w2")) == Result("requeued", Idle(None))
+        assert refuse(store, second, sent=sent, release_for=make_consumer("w2")) == Result("requeued", Idle(None))
     written = {"attempts:job2": '1 requeued t+0 t+2 {"status":401}', "rate_slots:loc.job2:1": "t+70 -> t+12"}
     answered = {"lane:loc.answered": "1 -> 2"}
     never_sent = {"rate_slots:loc.job2:1": "t+70 -> gone", "lane:loc.unsent": "1 -> 2"}
@@ -87,7 +87,7 @@ def test_in_a_lane_that_a_person_holds_the_first_is_the_dead_letter_and_the_hold
     where = store.queue_position(second.id)
     assert where is not None
     assert where.blockers()[0].words == f"because its lane is held by {lane.hold_text}"
-    assert [notice["by"] for notice in notices(store)] == ["ada", "authorization"]
+    assert [notification["by"] for notification in notifications(store)] == ["ada", "authorization"]
     # A person who saw only the first hold did not see that sending is of no use.
     assert store.resume("loc", held_at) == "changed"
     assert store.resume("loc", lane.held_at) == "resumed"
@@ -95,11 +95,11 @@ def test_in_a_lane_that_a_person_holds_the_first_is_the_dead_letter_and_the_hold
     assert list(check_consistency(store)) == []
 
 
-def notices(store: ClockedStore) -> list[dict[str, object]]:
+def notifications(store: ClockedStore) -> list[dict[str, object]]:
     found = []
-    while notice := store.claim_notification(60, None):
-        found.append(dict(notice.facts))
-        store.ack_notification(notice)
+    while notification := store.claim_notification(60, None):
+        found.append(dict(notification.facts))
+        store.ack_notification(notification)
     return found
 
 
@@ -128,7 +128,7 @@ def test_a_credential_that_was_replaced_before_the_report_holds_nothing(store: C
         store.enqueue(order(record=record), KNOWN)
     first, second = send(store, "w1"), send(store, "w2")
     new = tokens.store_credential("loc", b"new")
-    result = refuse(store, first, old, release_for=seat("w1"))
+    result = refuse(store, first, old, release_for=make_consumer("w1"))
     assert result.code == "requeued"
     assert isinstance(result.next, Released)
     assert (result.next.id, result.next.attempt, lane_of(store).hold) == (first.id, 2, None)
@@ -162,7 +162,7 @@ def test_in_any_order_of_reports_one_is_dead_and_the_others_are_delivered_in_ord
     store.pass_time(0)
     orders, tokens = Orders(), CredentialStore(store)
     records = {}
-    for number in range(2 * JOBS):  # the second half behind the first
+    for number in range(2 * JOBS):  # the second half after the first
         made = orders(record=str(number % JOBS))
         records[made.id] = made.record
         store.enqueue(made, KNOWN)
@@ -187,7 +187,7 @@ def test_in_any_order_of_reports_one_is_dead_and_the_others_are_delivered_in_ord
             assert store.resume_authorized("loc") == expected
         else:
             result = refuse(store, released[int(event)], version, sent=sent[int(event)], release_for=wide[int(event)])
-            # The first tells something new, unless it comes after another credential.
+            # The first refusal is new, unless it comes after another credential.
             first = not codes and not new
             assert result.code == ("buried" if first else "requeued")
             codes.append(result.code)

@@ -6,13 +6,13 @@ from lanes.checks.consistency import check_consistency
 from lanes.queue.job import State
 from lanes.queue.results import Idle, Released
 from lanes.queue.transitions import AttemptReport, DefaultLimits
-from tests.lanes.conftest import ClockedStore, Orders, seat
+from tests.lanes.conftest import ClockedStore, Orders, make_consumer
 
 LIMITS = DefaultLimits(burst=2, window=10, daily=1000)
 
 
 def released(store: ClockedStore, worker: str = "w1") -> Released:
-    job = store.release(seat(worker)).next
+    job = store.release(make_consumer(worker)).next
     assert isinstance(job, Released)
     return job
 
@@ -22,7 +22,9 @@ def test_it_goes_out_again_at_once_before_the_jobs_it_blocks(store: ClockedStore
     for each in (first, second):
         store.enqueue(each, 60)
     job = released(store)
-    result = store.requeue(AttemptReport(job.id, 1, '{"status":401}', LIMITS), wait=0, sent=True, release_for=seat())
+    result = store.requeue(
+        AttemptReport(job.id, 1, '{"status":401}', LIMITS), wait=0, sent=True, release_for=make_consumer()
+    )
     assert result.code == "requeued"
     assert isinstance(result.next, Released)
     assert (result.next.id, result.next.attempt, result.next.failures) == (first.id, 2, 0)
@@ -53,7 +55,7 @@ def test_only_its_lane_waits(store: ClockedStore, order: Orders) -> None:
     store.enqueue(order("fast"), 60)
     store.requeue(AttemptReport(job.id, 1, "{}", LIMITS), wait=5, sent=False)
     assert released(store, "w2").location_id == "fast"
-    waits = store.release(seat("w3")).next
+    waits = store.release(make_consumer("w3")).next
     assert waits == Idle(5.0)
     store.pass_time(5)
     assert released(store, "w3").id == job.id
@@ -63,9 +65,9 @@ def test_in_a_held_lane_it_waits(store: ClockedStore, order: Orders) -> None:
     store.enqueue(order(), 60)
     job = released(store)
     store.hold("loc", "to look at it", "operator")
-    assert store.requeue(AttemptReport(job.id, 1, "{}", LIMITS), wait=0, sent=True, release_for=seat()).next == Idle(
-        None
-    )
+    assert store.requeue(
+        AttemptReport(job.id, 1, "{}", LIMITS), wait=0, sent=True, release_for=make_consumer()
+    ).next == Idle(None)
     assert list(check_consistency(store)) == []
 
 

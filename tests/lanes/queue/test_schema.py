@@ -43,6 +43,6 @@ def test_the_first_job_notes_the_schema(store: ClockedStore, order: Orders) -> N
     assert reopened(store).counts()["accepted"] == 1
 
 
-def test_the_first_letter_notes_the_schema(store: ClockedStore, order: Orders) -> None:
+def test_the_first_dead_letter_writes_the_schema(store: ClockedStore, order: Orders) -> None:
     store.restore(DeadLetter(order(), Reason.REFUSED, 1.0, 2.0, ()))
     assert store.client.get(store.key("schema")) == SCHEMA.encode()

@@ -11,7 +11,7 @@ from lanes.queue.new_job import NewJob
 from lanes.queue.results import Released
 from lanes.queue.transitions import AttemptReport, RateLimitInfo, RetryPolicy
 from tests.lanes.breaker.outage_steps import BREAKER_POLICY, begin_outage
-from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
+from tests.lanes.conftest import LIMITS, ClockedStore, Orders, make_consumer
 from tests.lanes.whole_state import KNOWN, report, send, watch
 
 LAST = RetryPolicy(max_attempts=0, max_age=10**6)
@@ -31,7 +31,7 @@ def v3(body: bytes | None = None, version: str = "v3", **fields: Any) -> NewJob:
 
 
 def release(store: ClockedStore, worker: str = "w1") -> Released:
-    job = store.release(seat(worker)).next
+    job = store.release(make_consumer(worker)).next
     assert isinstance(job, Released)
     return job
 

@@ -13,7 +13,7 @@ LIMITS = DefaultLimits(burst=100, window=10, daily=100_000)
 PAUSE = 0.25
 
 
-def seat(name: str, unservable: str = "") -> Consumer:
+def make_consumer(name: str, unservable: str = "") -> Consumer:
     return Consumer(name, 30, 3600, LIMITS, unservable)
 
 
@@ -31,11 +31,11 @@ def test_unservable_jobs_are_unchanged_and_keep_their_turn_for_other_workers(
 ) -> None:
     assert tokens.mark_unservable("bad", ["a", "b"], 60) == 2
     store.enqueue_many([order(location) for location in "abc"], 60)
-    assert location_of(store.release(seat("bad#1", "bad")).next) == "c"
+    assert location_of(store.release(make_consumer("bad#1", "bad")).next) == "c"
     with watch(store) as changed:
-        assert store.release(seat("bad#2", "bad")).next == Idle(PAUSE)
+        assert store.release(make_consumer("bad#2", "bad")).next == Idle(PAUSE)
     assert changed == {}
-    assert [location_of(store.release(seat(f"good#{n}")).next) for n in range(3)] == ["a", "b", None]
+    assert [location_of(store.release(make_consumer(f"good#{n}")).next) for n in range(3)] == ["a", "b", None]
     assert list(check_consistency(store)) == []
 
 
@@ -50,27 +50,27 @@ def test_it_finds_the_one_servable_lane_among_many(
     assert store.count_due(9, LIMITS, "bad") == DueJobs(0, PAUSE)
     store.enqueue_many([order("own", "one"), order("own", "two")], 60)
     assert store.count_due(9, LIMITS, "bad") == DueJobs(2, 0)
-    job = store.release(seat("bad#1", "bad")).next
+    job = store.release(make_consumer("bad#1", "bad")).next
     assert isinstance(job, Released)
     assert job.location_id == "own"
     # So does a report that takes the next job.
     report = AttemptReport(job.id, job.attempt, "{}", LIMITS)
-    assert location_of(store.deliver(report, retention=60, release_for=seat("bad#1", "bad")).next) == "own"
+    assert location_of(store.deliver(report, retention=60, release_for=make_consumer("bad#1", "bad")).next) == "own"
     assert store.count_due(1000, LIMITS).due == lanes
 
 
 def test_a_polling_worker_takes_no_turn_from_lanes_it_cannot_serve(
     store: ClockedStore, order: Orders, tokens: CredentialStore
 ) -> None:
-    """Two lanes are always due; a worker that can serve neither asks many times before each release of another one."""
+    """Two lanes are always due; a worker that can serve neither asks often before each release of another worker."""
     tokens.mark_unservable("bad", ["a", "b"], 60)
     store.enqueue_many([order(location, f"r{number}") for number in range(6) for location in "ab"], 60)
     served = []
     for number in range(12):
         for asks in range(5):
             store.pass_time(0.001)
-            assert store.release(seat(f"bad#{asks}", "bad")).next == Idle(PAUSE)
-        served.append(location_of(store.release(seat(f"good#{number}")).next))
+            assert store.release(make_consumer(f"bad#{asks}", "bad")).next == Idle(PAUSE)
+        served.append(location_of(store.release(make_consumer(f"good#{number}")).next))
     assert served == ["a", "b"] * 6
 
 
@@ -80,9 +80,9 @@ def test_while_the_breaker_is_open_it_probes_with_what_it_can_serve(
     tokens.mark_unservable("bad", ["a"], 60)
     store.enqueue_many([order("a"), order("b")], 60)
     store.hold_all("why", "operator")
-    assert store.release(seat("bad#1", "bad")).next == Idle(None)
+    assert store.release(make_consumer("bad#1", "bad")).next == Idle(None)
     store.resume_all()
-    assert location_of(store.release(seat("bad#1", "bad")).next) == "b"
+    assert location_of(store.release(make_consumer("bad#1", "bad")).next) == "b"
 
 
 def test_a_mark_lasts_until_it_is_not_renewed(store: ClockedStore, tokens: CredentialStore) -> None:

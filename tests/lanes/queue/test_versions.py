@@ -7,7 +7,7 @@ from lanes.checks.consistency import check_consistency
 from lanes.queue.new_job import NewJob
 from lanes.queue.results import Released
 from lanes.queue.transitions import AttemptReport
-from tests.lanes.conftest import LIMITS, ClockedStore, seat
+from tests.lanes.conftest import LIMITS, ClockedStore, make_consumer
 
 ACTIONS = {"followers": [], "isRemoveAllFollowers": False, "followersActionType": "add"}
 
@@ -19,7 +19,7 @@ def order(number: int, version: str = "v3", record: str = "opp", **body: Any) ->
 
 
 def release(store: ClockedStore) -> Released:
-    released = store.release(seat()).next
+    released = store.release(make_consumer()).next
     assert isinstance(released, Released)
     return released
 
@@ -98,9 +98,9 @@ def test_an_older_event_does_not_move_the_opportunity_back(store: ClockedStore) 
     event(store, 4, 55, pipelineId="p2", status="lost")
     assert body_of(store, "job4")["pipelineId"] == "p3"
     event(store, 5, 45, pipelineId="p1", pipelineStageId="stage-of-p1")
-    carried = store.job("job5")
-    assert carried is not None
-    assert carried.merged_into == "job3"
+    merged = store.job("job5")
+    assert merged is not None
+    assert merged.merged_into == "job3"
 
 
 def test_an_older_event_leaves_a_body_that_the_api_takes(store: ClockedStore) -> None:

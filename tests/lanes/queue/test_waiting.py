@@ -1,4 +1,4 @@
-"""Where a job stands and what it waits for, at every place and for every reason."""
+"""The queue position of a job and what it waits for, for every position and every reason."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from lanes.queue.job import State
 from lanes.queue.results import Released
 from lanes.queue.waiting import Blocker, PendingState, QueuePosition, WaitReason
 from tests.lanes.breaker.outage_steps import BREAKER_POLICY, begin_outage, fail
-from tests.lanes.conftest import LIMITS, START, ClockedStore, Orders, seat
+from tests.lanes.conftest import LIMITS, START, ClockedStore, Orders, make_consumer
 from tests.lanes.whole_state import KEPT, KNOWN, report, send, watch
 
 Make = Callable[[ClockedStore, Orders], str]
@@ -96,7 +96,7 @@ def throttled(store: ClockedStore, order: Orders) -> str:
 def spent(store: ClockedStore, order: Orders) -> str:
     store.enqueue_many([order(record=record) for record in "abc"], KNOWN)
     for worker in ("w1", "w2", "w3"):
-        store.release(seat(worker))
+        store.release(make_consumer(worker))
     return "job3"
 
 
@@ -108,7 +108,7 @@ def outage(store: ClockedStore, order: Orders) -> str:
 def outage_that_ends(store: ClockedStore, order: Orders) -> str:
     begin_outage(store, order)
     store.pass_time(1)
-    job = store.release(seat()).next
+    job = store.release(make_consumer()).next
     assert isinstance(job, Released)
     store.deliver(report(job), retention=KEPT)
     return next(f"job{n}" for n in (1, 2, 3) if f"job{n}" != job.id)
@@ -118,7 +118,7 @@ def failing(store: ClockedStore, order: Orders) -> str:
     store.enqueue(order(), KNOWN)
     for _ in range(BREAKER_POLICY.failures):
         store.pass_time(LIMITS.window + 1)
-        job = store.release(seat()).next
+        job = store.release(make_consumer()).next
         assert isinstance(job, Released)
         fail(store, job)
     return "job1"

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Group:
-    """One request to be: the job that carries it, and each field's value with its time."""
+    """A future request: its job, and each field's value with its time."""
 
     id: str
     record: str
     time: float
     fields: dict[str, tuple[object, float]]
-    carries: list[str] = field(default_factory=list)
+    merged: list[str] = field(default_factory=list)
     started: bool = False
     lost: bool = False
 

@@ -1,4 +1,4 @@
-"""A server, workers and somebody else who sends, in virtual time, around the real scripts on a real Redis."""
+"""A server, workers and a foreign sender in virtual time, with the real scripts on a real Redis."""
 
 import heapq
 import random
@@ -24,7 +24,7 @@ DAY = 86_400.0
 class Server:
     """Counts the requests of one location as the API may: in a sliding window, or in fixed ones.
 
-    The limits may change at any time. A day, where it has one, begins with its first request; `resets` tells whether
+    The limits may change at any time. A day, where it has one, begins with its first request; `resets` says whether
     the answers say when it ends. A refused request uses up nothing; `day_refused` counts those that the day refused.
     """
 
@@ -41,7 +41,7 @@ class Server:
     days: list[int] = field(default_factory=list)
 
     def arrive(self, now: float, sender: str) -> RateLimitInfo:
-        """Count a request, if there is room for it."""
+        """Count a request, if the window is not full."""
         while self.admitted and self._gone(self.admitted[0], now):
             self.admitted.popleft()
         day_left = self._look_at_day(now)
@@ -77,7 +77,7 @@ class Server:
         return max(sum(1 for at in times[i:] if at < begin + LIMITS.window) for i, begin in enumerate(times))
 
     def share_refused(self, sender: str, since: float) -> float:
-        """Return which part of a sender's requests from a time on found no room."""
+        """Return the share of a sender's requests after a time that were over the limit."""
         fitted = [fits for at, who, fits in self.arrivals if who == sender and at >= since]
         return fitted.count(False) / len(fitted)
 
@@ -89,9 +89,9 @@ class Server:
 
 @dataclass
 class Losses:
-    """Which parts of the requests get lost on their way, and of the answers; which part of these workers die of it.
+    """The shares of requests and answers that are lost, and the share of workers that crash then.
 
-    A worker that does not die reports a failure after its time-out; of one that does, the lease ends.
+    A worker that survives reports a failure after its time-out; the lease of one that crashes ends.
     """
 
     requests: float = 0.0
@@ -101,7 +101,7 @@ class Losses:
 
 @dataclass
 class Requests:
-    """What nobody but the test knows: which requests are out, and which of those that ended may have been counted.
+    """What only the test knows: the open requests, and which of the ended ones may have been counted.
 
     Events are numbered. What ended without an answer is settled by the answer to a request that was sent after its end.
     """
@@ -128,7 +128,7 @@ class Requests:
 
     @property
     def unknown(self) -> int:
-        """How many ended of which nobody can know whether they were counted."""
+        """How many ended requests may or may not have been counted."""
         return sum(1 for end in self.lost if end > self.settled)
 
 
@@ -156,7 +156,7 @@ class Simulation:
         self._latency = latency
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
-        self._free = [Consumer(f"seat{number}", LEASE, 3600, limits) for number in range(consumers)]
+        self._free = [Consumer(f"consumer{number}", LEASE, 3600, limits) for number in range(consumers)]
         self._wakes_at = float("inf")
 
     @property
@@ -185,7 +185,7 @@ class Simulation:
         self._store.enqueue_many([NewJob(f"j{n}", location, f"p/{n}", b"{}") for n in range(jobs)], 60)
 
     def send_foreign(self, until: float, rate: Callable[[], float]) -> None:
-        """Let somebody else send, at this rate a second, with pauses at random."""
+        """Let a foreign sender send at this rate per second, with random pauses."""
         at = self.now + self.chance.uniform(0.5, 1.5) / rate()
         if at < until:
             self.at(at, lambda: self._send_one_foreign(until, rate))
@@ -201,41 +201,41 @@ class Simulation:
                 self._sleep(result.seconds)
                 return
             assert isinstance(result, Released)
-            seat = self._free.pop()
+            consumer = self._free.pop()
             self.requests.send(result)
-            self._send(result, seat)
+            self._send(result, consumer)
 
-    def _send(self, job: Released, seat: Consumer) -> None:
+    def _send(self, job: Released, consumer: Consumer) -> None:
         latency = self.chance.uniform(*self._latency)
         arrives, ends, fate = self.now + self.chance.uniform(0.05, 0.5) * latency, self.now + latency, 1.0
         if self._losses.requests or self._losses.answers:
             fate = self.chance.random()
         if fate < self._losses.requests:
-            self._lose(job, seat)
+            self._lose(job, consumer)
         elif fate < self._losses.requests + self._losses.answers:
             self.at(arrives, self._vanish)
-            self._lose(job, seat)
+            self._lose(job, consumer)
         else:
-            self.at(arrives, lambda: self._arrive(job, seat, ends))
+            self.at(arrives, lambda: self._arrive(job, consumer, ends))
 
     def _vanish(self) -> None:
         self.server.arrive(self.now, "lanes")
 
-    def _lose(self, job: Released, seat: Consumer) -> None:
+    def _lose(self, job: Released, consumer: Consumer) -> None:
         if self.chance.random() < self._losses.deaths:
-            self.at(self.now + LEASE, lambda: self._reclaim(job, seat))
+            self.at(self.now + LEASE, lambda: self._reclaim(job, consumer))
         else:
-            self.at(self.now + TIMEOUT, lambda: self._fail(job, seat))
+            self.at(self.now + TIMEOUT, lambda: self._fail(job, consumer))
 
-    def _reclaim(self, job: Released, seat: Consumer) -> None:
+    def _reclaim(self, job: Released, consumer: Consumer) -> None:
         self.requests.lose(job)
         self._store.reclaim(100, 10**6)
-        self._free.append(replace(seat, worker=f"{seat.worker}'"))
+        self._free.append(replace(consumer, worker=f"{consumer.worker}'"))
 
-    def _fail(self, job: Released, seat: Consumer) -> None:
+    def _fail(self, job: Released, consumer: Consumer) -> None:
         self.requests.lose(job)
         self._store.retry(AttemptReport(job.id, job.attempt, "{}", self._limits), delay=0.5)
-        self._free.append(seat)
+        self._free.append(consumer)
 
     def _sleep(self, seconds: float | None) -> None:
         wakes_at = self.now + (seconds or 0.001)
@@ -243,19 +243,19 @@ class Simulation:
             self._wakes_at = wakes_at
             self.at(wakes_at, lambda: None)
 
-    def _arrive(self, job: Released, seat: Consumer, answered_at: float) -> None:
+    def _arrive(self, job: Released, consumer: Consumer, answered_at: float) -> None:
         rate_limits = self.server.arrive(self.now, "lanes")
         admitted = self.server.arrivals[-1][2]
-        self.at(answered_at, lambda: self._answer(job, seat, rate_limits, admitted=admitted))
+        self.at(answered_at, lambda: self._answer(job, consumer, rate_limits, admitted=admitted))
 
-    def _answer(self, job: Released, seat: Consumer, rate_limits: RateLimitInfo, *, admitted: bool) -> None:
+    def _answer(self, job: Released, consumer: Consumer, rate_limits: RateLimitInfo, *, admitted: bool) -> None:
         self.requests.answer(job)
         report = AttemptReport(job.id, job.attempt, "{}", self._limits, rate_limits)
         if admitted:
             self._store.deliver(report, retention=3600)
         else:  # as the client makes it of the same headers
             self._store.throttle(report, wait=1 if rate_limits.day_left != 0 else rate_limits.day_resets_in or 3600)
-        self._free.append(seat)
+        self._free.append(consumer)
 
 
 def start(

@@ -1,4 +1,4 @@
-"""The two budgets of a location: edges, days, limits of its own, and those that the API tells."""
+"""The two rate limits of a location: edges, days, its own limits, and those that the API reports."""
 
 import random
 
@@ -206,7 +206,7 @@ def test_answers_of_a_day_in_any_order_lose_nothing(store: ClockedStore) -> None
 
 
 def test_a_day_reported_late_is_the_same_day(store: ClockedStore) -> None:
-    """The reset is told from when the answer was made, and comes with its latency."""
+    """The reset counts from when the answer was made, and arrives with its latency."""
     limits = DefaultLimits(burst=50, window=10, daily=1000)
     fill(store, "loc", 100)
     first, *jobs = [release_job(store, limits) for _ in range(3)]
@@ -217,7 +217,7 @@ def test_a_day_reported_late_is_the_same_day(store: ClockedStore) -> None:
     assert day_used(store) == 4
 
 
-# What the API tells of the limits themselves.
+# What the API reports about the limits themselves.
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_a_reported_window_is_obeyed_when_it_is_stricter(
 
 @pytest.mark.parametrize(("reported", "holds"), [(20.0, 20.0), (10.0, 10.0), (1.0, 10.0)])
 def test_a_reported_interval_is_obeyed_when_it_is_stricter(store: ClockedStore, reported: float, holds: float) -> None:
-    """From the answer on that tells it: its own slot is the first that lasts so long."""
+    """From the answer that reports it: its own rate slot is the first with that duration."""
     fill(store, "loc", 50)
     deliver(store, release_job(store, ONE), ONE, RateLimitInfo(window=reported))
     assert idle_seconds(store, ONE) == holds

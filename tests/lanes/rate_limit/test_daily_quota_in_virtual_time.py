@@ -139,7 +139,7 @@ def test_with_another_client_no_more_are_refused_than_were_out(
 
 
 def test_a_day_used_up_by_other_clients_is_tried_once_an_hour(store: ClockedStore) -> None:
-    """The API does not say when it begins anew."""
+    """The API does not report the reset."""
     server = Server(daily=300, resets=False)
     simulation = start(store, 6, server=server, consumers=20)
     simulation.enqueue(400)

@@ -31,12 +31,12 @@ def deliver_with(store: ClockedStore, rate_limits: RateLimitInfo, jobs: int = 1,
         deliver(store, release_job(store, limits), limits, rate_limits)
 
 
-def notices(store: ClockedStore) -> list[Notification]:
-    """Take all notices that are due."""
+def notifications(store: ClockedStore) -> list[Notification]:
+    """Take all notifications that are due."""
     found = []
-    while notice := store.claim_notification(30, None):
-        found.append(notice)
-        store.ack_notification(notice)
+    while notification := store.claim_notification(30, None):
+        found.append(notification)
+        store.ack_notification(notification)
     return found
 
 
@@ -150,7 +150,7 @@ def test_without_the_cap_the_apis_limit_holds_again(store: ClockedStore) -> None
 def test_each_change_sends_one_notification(store: ClockedStore, name: str) -> None:
     for value in (50, 50, 50, 90, 90, 90, 20):
         deliver_with(store, RateLimitInfo(**{name: value}))
-    found = [(notice.event, notice.facts) for notice in notices(store)]
+    found = [(notification.event, notification.facts) for notification in notifications(store)]
     default = 100 if name == "burst" else 200_000
     steps = [(default, 50), (50, 90), (90, 20)]
     assert found == [
@@ -162,7 +162,7 @@ def test_a_limit_above_the_cap_sends_no_notification(store: ClockedStore) -> Non
     store.limit("loc", 30, None, None)
     for value in (250, 250, 90, 100, 100):
         deliver_with(store, RateLimitInfo(burst=value))
-    assert notices(store) == []
+    assert notifications(store) == []
 
 
 def put(tokens: CredentialStore) -> None:

@@ -1,4 +1,4 @@
-"""What answers teach of somebody else who spends a location's window, and what they do not."""
+"""What answers show about foreign requests in a location's rate window, and what they do not show."""
 
 from dataclasses import dataclass
 from itertools import pairwise, permutations
@@ -12,7 +12,7 @@ from tests.lanes.simulated_workers import LEASE, deliver, fill, idle_seconds, re
 BURST = 100
 LIMITS = DefaultLimits(burst=BURST, window=10, daily=100_000)
 MARGIN = 2
-FASTER = 1.5  # at most, while there is room
+FASTER = 1.5  # at most, while the window is not full
 SHARED_FOR = 60
 
 
@@ -22,7 +22,7 @@ def rate_limits(used: int) -> RateLimitInfo:
 
 
 def alone(store: ClockedStore, ours: int) -> bool:
-    """Whether all slots but those that ours have taken go out at once: none is left free, and nothing is paced."""
+    """Whether all slots that our requests left free are used at once, without pacing."""
     return ours + len(release_due(store, LIMITS)) == BURST
 
 
@@ -93,7 +93,7 @@ def test_beside_another_client_our_requests_are_spread_and_leave_slots_free(stor
         store.pass_time(min(idle_seconds(store, LIMITS), end - store.now))
     assert 1 + len(times) == share
     pauses = [later - before for before, later in pairwise(times)]
-    # Faster while there is room, never all at once.
+    # Faster while the window is not full, never all at once.
     assert min(pauses) >= LIMITS.window / (FASTER * share) - 1e-5
     assert max(pauses) <= LIMITS.window / share + 1e-5
     assert pauses[0] < pauses[-1]
@@ -137,7 +137,7 @@ def test_a_stale_report_changes_no_rate_limit(store: ClockedStore) -> None:
 
 @dataclass(frozen=True)
 class Garbled(RateLimitInfo):
-    """What no answer can have told."""
+    """What no answer can have shown."""
 
     text: str = ""
 

@@ -28,7 +28,7 @@ def check_alone(server: Server, latency: tuple[float, float]) -> None:
 
 
 def test_it_is_the_same_with_a_whole_window_in_flight(store: ClockedStore) -> None:
-    """With more hands than a window has requests, and answers that take longer than a window."""
+    """With more threads than a window allows requests, and answers that take longer than a window."""
     latency = (8.0, 14.0)
     simulation = start(store, 1, latency=latency, consumers=BURST + 20)
     simulation.enqueue(1500)

@@ -1,4 +1,4 @@
-"""What a 429 asks for holds until its time is over, whatever else is heard of its lane."""
+"""The wait after a 429 lasts its full time, whatever other answers the lane gets."""
 
 import pytest
 
@@ -6,14 +6,14 @@ from lanes.checks.consistency import check_consistency
 from lanes.queue.results import Idle, Released
 from lanes.queue.transitions import AttemptReport, RateLimitInfo
 from tests.lanes.breaker.outage_steps import BREAKER_POLICY, LIMITS_OF_MANY
-from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
+from tests.lanes.conftest import LIMITS, ClockedStore, Orders, make_consumer
 
 
 def fail_behind_a_429(store: ClockedStore, order: Orders) -> AttemptReport:
     """A 429 asks for 60 s; then the lane fails; one request is still out: return its report."""
     for number in range(8):
         store.enqueue(order("loc", f"r{number}"), 60)
-    jobs = [store.release(seat(f"w{number}", LIMITS_OF_MANY)).next for number in range(5)]
+    jobs = [store.release(make_consumer(f"w{number}", LIMITS_OF_MANY)).next for number in range(5)]
     reports = [
         AttemptReport(job.id, job.attempt, "{}", LIMITS_OF_MANY, RateLimitInfo())
         for job in jobs
@@ -39,23 +39,23 @@ def test_no_other_answer_of_its_lane_ends_the_pause_of_a_429(store: ClockedStore
     else:
         store.requeue(report, wait=0, sent=True)
     assert store.lanes(["loc"])[0].failing == 0
-    assert store.release(seat("w", LIMITS_OF_MANY)).next == Idle(58)
+    assert store.release(make_consumer("w", LIMITS_OF_MANY)).next == Idle(58)
     assert list(check_consistency(store)) == []
     where = store.queue_position("job8")
     assert where is not None
     wait = where.blockers()[0]
     assert (wait.cause, wait.until) == ("paused", store.now + 58)
     store.pass_time(58)
-    assert isinstance(store.release(seat("w", LIMITS_OF_MANY)).next, Released)
+    assert isinstance(store.release(make_consumer("w", LIMITS_OF_MANY)).next, Released)
 
 
 def test_a_shorter_wait_shortens_no_longer_one(store: ClockedStore, order: Orders) -> None:
     for number in range(3):
         store.enqueue(order("loc", f"r{number}"), 60)
-    jobs = [store.release(seat(f"w{number}")).next for number in range(2)]
+    jobs = [store.release(make_consumer(f"w{number}")).next for number in range(2)]
     reports = [
         AttemptReport(job.id, job.attempt, "{}", LIMITS, RateLimitInfo()) for job in jobs if isinstance(job, Released)
     ]
     store.throttle(reports[0], wait=60)
     store.throttle(reports[1], wait=1)
-    assert store.release(seat("w")).next == Idle(60)
+    assert store.release(make_consumer("w")).next == Idle(60)

@@ -39,10 +39,10 @@ def test_edit_changes_the_body_and_keeps_the_first(store: ClockedStore, order: O
 
 def test_restore_makes_a_dead_letter_and_undoes_a_purge(store: ClockedStore, order: Orders) -> None:
     attempt = Attempt(2, "refused", START + 1, START + 2, {"status": 400})
-    letter = DeadLetter(order(service="shop"), Reason.REFUSED, START, START + 2, (attempt,), b'{"n":0}')
+    dead_letter = DeadLetter(order(service="shop"), Reason.REFUSED, START, START + 2, (attempt,), b'{"n":0}')
     store.pass_time(3)
     with watch(store) as changed:
-        assert store.restore(letter) == "restored"
+        assert store.restore(dead_letter) == "restored"
     assert changed == dead_letter_indexed() | {
         **fields_of("job:job1", state="dead", reason="refused", accepted_at="t+0", ended_at="t+2", failures="0"),
         **fields_of("job:job1", location="loc", record=RECORD, seq="1", attempt="2", service="shop"),
@@ -55,7 +55,7 @@ def test_restore_makes_a_dead_letter_and_undoes_a_purge(store: ClockedStore, ord
     }
     store.purge("job1", KEPT)
     with watch(store) as changed:
-        assert store.restore(letter) == "restored"
+        assert store.restore(dead_letter) == "restored"
     assert changed == {
         **fields_of(
             "job:job1", state="cancelled -> dead", reason="purged -> refused", ended_at="t+3 -> t+2", was_dead="1"
@@ -69,5 +69,5 @@ def test_restore_makes_a_dead_letter_and_undoes_a_purge(store: ClockedStore, ord
         **fields_of("lane:loc", cancelled="1 -> 0", dead="0 -> 1", dead_letters="0 -> 1"),
     }
     with watch(store) as changed:
-        assert store.restore(letter) == "dead"
+        assert store.restore(dead_letter) == "dead"
     assert changed == {}

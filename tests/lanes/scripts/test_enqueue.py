@@ -10,7 +10,7 @@ RECORD = "pipe/contact"
 
 
 def enters(job_id: str, *, seq: int = 1, body: str, **more: str) -> dict[str, str]:
-    """What every accepted job brings, wherever it waits."""
+    """The changes of every accepted job, at any queue position."""
     fields = {"state": "pending", "location": "loc", "record": RECORD, "accepted_at": "t+0", "seq": str(seq)}
     counts = fields_of("lane:loc", accepted="1", pending="1", seq="1") | {"locations.loc": "in"}
     if seq > 1:

@@ -1,4 +1,4 @@
-"""The head of each script says what it does; here it is compared with what the script uses."""
+"""The header comment of each script is compared with what the script uses."""
 
 import re
 from importlib.resources import files
@@ -34,7 +34,7 @@ def code_of(name: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_script_has_a_method_of_its_name(name: str) -> None:
-    """Or a finding names it as its repair."""
+    """Or findings name it as their repair."""
     stores = (LaneStore, CredentialStore, CheckStore)
     texts = "".join(path.read_text("utf-8") for path in (ROOT / "lanes").rglob("*.py"))
     assert any(callable(getattr(store, name, None)) for store in stores) or f'Repair("{name}"' in texts
@@ -56,14 +56,14 @@ def test_the_header_lists_the_arguments_that_the_script_uses(name: str) -> None:
     code = whole_of(name)
     used = {int(number) for number in re.findall(r"ARGV\[(\d+)\]", code)}
     begun = {int(start) for start in re.findall(r"(?:reply\('\w+', |for at = )(\d+)(?:\)|, #ARGV)", code)}
-    consumer = {start + more for start in begun - open_ended for more in range(3)}
+    consumer_arguments = {start + more for start in begun - open_ended for more in range(3)}
     if name in IDS_ALONE:
         assert "ipairs(ARGV)" in code
     elif name == "limit":
         assert "ARGV[i + 1]" in code
         assert listed == [1, 2, 3, 4]
     else:
-        assert used | begun | consumer == set(listed)
+        assert used | begun | consumer_arguments == set(listed)
     assert listed == list(range(1, len(listed) + 1))
 
 

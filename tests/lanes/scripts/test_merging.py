@@ -20,12 +20,12 @@ def upsert(job_id: str, body: dict[str, object], **options: Any) -> NewJob:
     )
 
 
-def joins(job_id: str, carrier: str, merged_count: str = "1") -> dict[str, str]:
-    """What every merged job brings: none of its own body, and no place."""
-    fields = {"state": "merged", "location": "loc", "record": "rec", "accepted_at": "t+0", "merged_into": carrier}
+def joins(job_id: str, target: str, merged_count: str = "1") -> dict[str, str]:
+    """The changes of every merged job: no body of its own, and no queue position."""
+    fields = {"state": "merged", "location": "loc", "record": "rec", "accepted_at": "t+0", "merged_into": target}
     return fields_of(f"job:{job_id}", **fields) | {
-        f"merged_jobs:{carrier}.{job_id}": "in",
-        f"job:{carrier}.merged_count": merged_count,
+        f"merged_jobs:{target}.{job_id}": "in",
+        f"job:{target}.merged_count": merged_count,
         **fields_of("lane:loc", accepted="1 -> 2", merged="1"),
     }
 

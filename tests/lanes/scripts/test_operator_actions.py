@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 
 from tests.lanes.conftest import START, ClockedStore, Orders
-from tests.lanes.whole_state import KEPT, KNOWN, dead_letter_unindexed, fields_of, held, report, seat, send, watch
+from tests.lanes.whole_state import (
+    KEPT,
+    KNOWN,
+    dead_letter_unindexed,
+    fields_of,
+    held,
+    make_consumer,
+    report,
+    send,
+    watch,
+)
 
 RECORD = "pipe/contact"
 VERBS: dict[str, Callable[[ClockedStore, str], str]] = {
@@ -104,7 +114,7 @@ def test_a_replayed_job_goes_before_the_newer_ones_of_its_record(store: ClockedS
     }
 
 
-def test_a_forced_replay_goes_behind_the_other_jobs_of_its_record_and_makes_them_urgent(
+def test_a_forced_replay_comes_after_the_other_jobs_of_its_record_and_makes_them_urgent(
     store: ClockedStore, order: Orders
 ) -> None:
     bury(store, order, priority=4)
@@ -228,7 +238,7 @@ def test_a_lane_that_waited_for_its_limit_goes_on_with_a_new_one(
 ) -> None:
     store.enqueue_many([order(record=record) for record in "abc"], KNOWN)
     for worker in ("w1", "w2", "w3"):
-        store.release(seat(worker))
+        store.release(make_consumer(worker))
     store.cancel("job3", KEPT)
     store.enqueue(order(not_before=not_before), KNOWN)
     store.pass_time(3)

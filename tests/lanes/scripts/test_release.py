@@ -1,4 +1,4 @@
-"""release: what it changes of the whole of Redis; and survey, which tells what it could release."""
+"""release: its changes to the whole of Redis; and `count_due`, which counts what it could release."""
 
 import pytest
 
@@ -6,13 +6,13 @@ from lanes.queue.results import DueJobs, Idle, Released
 from lanes.queue.transitions import DefaultLimits
 from lanes.versions import DEFAULT_VERSION
 from tests.lanes.conftest import START, ClockedStore, Orders
-from tests.lanes.whole_state import KNOWN, LIMITS, dead_letter_indexed, fields_of, report, seat, send, watch
+from tests.lanes.whole_state import KNOWN, LIMITS, dead_letter_indexed, fields_of, make_consumer, report, send, watch
 
 RECORD = "pipe/contact"
 
 
 def goes_out(job_id: str, *, at: int = 0) -> dict[str, str]:
-    """What the first release of a lane brings, wherever the job waited."""
+    """The changes of a lane's first release, from any queue position."""
     lane = fields_of("lane:loc", in_flight="1", pending="1 -> 0", released="1", day_base="0", day_quarter="2000000")
     job = {"state": "pending -> in_flight", "attempt": "1", "number": "1", "released_at": f"t{at:+}", "worker": "w1"}
     return (
@@ -31,7 +31,7 @@ def goes_out(job_id: str, *, at: int = 0) -> dict[str, str]:
 def test_a_ready_job_goes_out(store: ClockedStore, order: Orders) -> None:
     store.enqueue(order(expires_at=START + 100), KNOWN)
     with watch(store) as changed:
-        job = store.release(seat()).next
+        job = store.release(make_consumer()).next
     assert job == Released("job1", "loc", 1, 0, START, 0, DEFAULT_VERSION, b'{"n":1}')
     assert changed == goes_out("job1") | {
         "ready:loc.job1": "1 -> gone",
@@ -114,14 +114,14 @@ def test_a_spent_burst_blocks_the_lane_until_its_first_slot_is_free(store: Clock
     for worker in ("w1", "w2"):
         send(store, worker)
     with watch(store) as changed:
-        assert store.release(seat("w3")).next == Idle(70)
+        assert store.release(make_consumer("w3")).next == Idle(70)
     assert changed == {"due.loc": "t+0 -> t+70", "lane:loc.rate_limited_until": "t+70"}
 
 
 def test_a_spent_daily_quota_blocks_the_lane_until_its_oldest_quarter_hour_has_passed(
     store: ClockedStore, order: Orders
 ) -> None:
-    day = seat(limits=DefaultLimits(burst=9, window=10, daily=1))
+    day = make_consumer(limits=DefaultLimits(burst=9, window=10, daily=1))
     store.enqueue_many([order(record=record) for record in "ab"], KNOWN)
     store.deliver(report(send(store)), retention=60)
     with watch(store) as changed:
@@ -134,7 +134,7 @@ def test_a_held_lane_releases_nothing(store: ClockedStore, order: Orders) -> Non
     store.enqueue(order(), KNOWN)
     store.hold("loc", "why", "operator")
     with watch(store) as changed:
-        assert store.release(seat()).next == Idle(None)
+        assert store.release(make_consumer()).next == Idle(None)
     assert changed == {}
 
 
@@ -170,7 +170,7 @@ def test_a_lane_above_its_limit_does_not_lower_the_count_of_others(store: Clocke
     wide = DefaultLimits(burst=9, window=10, daily=1000)
     store.enqueue_many([order("a", f"r{number}") for number in range(6)], KNOWN)
     for number in range(5):
-        store.release(seat(f"w{number}", wide))
+        store.release(make_consumer(f"w{number}", wide))
     store.limit("a", burst=1, daily=None, weight=None)
     store.enqueue_many([order("b", f"r{number}") for number in range(4)], KNOWN)
     assert store.count_due(9, wide).due == 4

@@ -15,14 +15,14 @@ REFUSAL = CountedRefusal(limit=2, gap=1, max_gap=8, status=403, shape="shape")
 
 
 class BrakeRules(HoldRules):
-    """The model of the lanes on the brake. There are too few of them for the brake of all."""
+    """The model of lanes on the brake. There are too few lanes for the global brake."""
 
     refusals: dict[str, int]
 
     def bury(
         self, job: Released, report: AttemptReport, outcome: str, following: Consumer | None, *, current: bool
     ) -> tuple[Result, str]:
-        """The job dies, unless it is refused and was out when the brake closed; with the code that says so."""
+        """The job fails permanently, unless it was in flight when the brake closed; return the code of each case."""
         if outcome == "refuse":
             result, code = self.refuse_job(job, report, following, current=current)
         else:
@@ -35,7 +35,7 @@ class BrakeRules(HoldRules):
     def refuse_job(
         self, job: Released, report: AttemptReport, following: Consumer | None, *, current: bool
     ) -> tuple[Result, str]:
-        """The API refuses; with the code that says what comes of the job."""
+        """The API refuses; return the code that the report must have."""
         model = self.jobs[job.id]
         closed_at = self.braked.get(model.location)
         result = self.store.bury(report, reason="refused", refusal=REFUSAL, release_for=following)
@@ -58,7 +58,7 @@ class BrakeRules(HoldRules):
 
     @rule(location=st.sampled_from(LOCATIONS), right=st.booleans())
     def end_brake(self, location: str, right: bool) -> None:
-        """A person lets a lane go on, as he saw it or as it was before."""
+        """A person resumes a lane, in its current state or as it was before."""
         closed_at = self.braked.get(location)
         answer = self.store.end_brake(location, (closed_at or 1.0) - (0 if right else 1))
         assert answer == ("free" if closed_at is None else "ended" if right else "changed")

@@ -82,7 +82,7 @@ class DeadLetterRules(RuleBasedStateMachine):
     @precondition(lambda self: any(model.failed for model in self.jobs.values()))
     @rule(data=st.data(), even=st.sampled_from((False, False, True)), dry_run=st.booleans())
     def replay(self, data: st.DataObject, even: bool, dry_run: bool) -> None:
-        """A person sends a letter again: before what is newer, unless that may be delivered; or asks what would be."""
+        """A person replays a dead letter, before newer jobs unless those may be delivered; or runs it dry."""
         job_id = data.draw(st.sampled_from(sorted(job_id for job_id, model in self.jobs.items() if model.failed)))
         model = self.jobs[job_id]
         queue = self.queue(model)
@@ -128,7 +128,7 @@ class DeadLetterRules(RuleBasedStateMachine):
     @precondition(lambda self: any(model.failed for model in self.jobs.values()))
     @rule(data=st.data())
     def edit(self, data: st.DataObject) -> None:
-        """A person edits a letter, twice with the same idea of what stands there."""
+        """A person edits a dead letter, twice from the same version."""
         job_id = data.draw(st.sampled_from(sorted(job_id for job_id, model in self.jobs.items() if model.failed)))
         model = self.jobs[job_id]
         body: Any = self.store.client.get(self.store.key("body", job_id))
@@ -146,7 +146,7 @@ class DeadLetterRules(RuleBasedStateMachine):
 
     @rule(data=st.data(), reason=st.sampled_from(("refused", "expired")), new=st.booleans())
     def restore(self, data: st.DataObject, reason: str, new: bool) -> None:
-        """A letter of an export comes back, or any job is taken for one; the second time changes nothing."""
+        """An exported dead letter is restored, or any other job; the second time changes nothing."""
         state = State.EXPIRED if reason == "expired" else State.DEAD
         if new or not self.jobs:
             order = self.orders(data.draw(st.sampled_from(LOCATIONS)), data.draw(st.sampled_from(RECORDS)))
@@ -157,13 +157,13 @@ class DeadLetterRules(RuleBasedStateMachine):
             order = NewJob(job_id, model.location, model.record, b'{"n":%d}' % int(job_id.removeprefix("job")))
         model = self.jobs[order.id]
         attempts = tuple(Attempt(number, "refused", 1.0, 2.0) for number in range(1, model.attempt + 1))
-        letter = DeadLetter(order, Reason(reason), self.store.now, self.store.now, attempts)
+        dead_letter = DeadLetter(order, Reason(reason), self.store.now, self.store.now, attempts)
         back = model.state is State.CANCELLED and model.purged
-        assert self.store.restore(letter) == ("restored" if back else model.state.value)
+        assert self.store.restore(dead_letter) == ("restored" if back else model.state.value)
         if back:
             self.end(order.id, state)
             model.purged = model.unnamed = False  # a row that names no version is of the default one
-            assert self.store.restore(letter) == state.value
+            assert self.store.restore(dead_letter) == state.value
 
     @invariant()
     def dead_letters_match(self) -> None:

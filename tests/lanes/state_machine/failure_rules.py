@@ -26,9 +26,9 @@ class FailureRules(HoldRules):
     def fail(
         self, report: AttemptReport, model: ModelJob, following: Consumer | None, *, current: bool, doubt: bool
     ) -> tuple[Result, str]:
-        """The API itself failed: in an outage that spends nothing, else a job dies of too many attempts, or of age.
+        """The API failed: free in an outage; otherwise a job fails permanently after too many attempts, or by age.
 
-        One of which it is in doubt whether the API took it dies at once, if a repeat could make a second opportunity.
+        A job that the API may have fails permanently at once, if a repeat could make a second opportunity.
         """
         at_once = doubt and model.unnamed
         result = self.store.retry(

@@ -1,4 +1,4 @@
-"""The rules of the state machine about holds and outages: who stops what, and for how long a job could not be sent."""
+"""Rules about holds and outages: what is held, by which cause, and for how long a job could not be sent."""
 
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
@@ -57,7 +57,7 @@ class HoldRules(DeadLetterRules):
 
     @rule(location=st.sampled_from(LOCATIONS), stop=SELDOM)
     def hold(self, location: str, stop: bool) -> None:
-        """An operator stops a lane or lets it go on, whatever holds it, if that is what he saw."""
+        """An operator holds or resumes a lane, for any cause, if the lane is still as the operator saw it."""
         seen = self.store.read_lanes([location])[0].held_at
         if stop:
             self.store.hold(location, "to look at it", PERSON)
@@ -69,7 +69,7 @@ class HoldRules(DeadLetterRules):
 
     @rule(stop=SELDOM)
     def hold_all(self, stop: bool) -> None:
-        """An operator stops everything or lets it go on; lanes that are held on their own stay so."""
+        """An operator sets or ends the global hold; lanes with their own hold stay held."""
         seen = self.store.global_state().held_at
         if stop:
             self.store.hold_all("to look at it all", PERSON)
@@ -79,7 +79,7 @@ class HoldRules(DeadLetterRules):
         self.all_held = stop
 
     def refuse(self, location: str, version: int) -> bool:
-        """The credential of this version is refused; tell whether that is new, so that the lane is held for it."""
+        """The credential of this version is refused; return whether that is new, so that the lane is held for it."""
         if REFUSED in self.held[location] or version != self.versions[location]:
             return False
         self.held[location].add(REFUSED)
@@ -88,7 +88,7 @@ class HoldRules(DeadLetterRules):
 
     @rule(location=st.sampled_from(LOCATIONS), renewal=st.booleans(), dies=SELDOM)
     def store_credential(self, location: str, renewal: bool, dies: bool) -> None:
-        """A credential is renewed, or a person stores another, and then lets the lane go on unless his machine dies."""
+        """A credential is renewed, or a person stores another one and resumes the lane, unless the machine crashes."""
         tokens, before = CredentialStore(self.store), self.versions[location]
         self.versions[location] = tokens.store_credential(
             location, b"sealed", replaces=before if renewal and before else None
@@ -100,7 +100,7 @@ class HoldRules(DeadLetterRules):
 
     @rule(location=st.sampled_from(LOCATIONS))
     def resume_authorized(self, location: str) -> None:
-        """Authorization is no cause of a hold any more, if another credential stands there than the refused one."""
+        """Authorization no longer causes a hold when another credential replaces the refused one."""
         held = self.held[location]
         if REFUSED not in held:
             expected = "free"
@@ -113,7 +113,7 @@ class HoldRules(DeadLetterRules):
 
     @invariant()
     def breaker_matches(self) -> None:
-        """The gate is shut while there is a reason, and no longer; no more are out in an outage than may be."""
+        """All lanes stop exactly as long as there is a reason; an outage allows a limited number of open requests."""
         global_state = self.store.global_state()
         shut = self.store.client.zscore(self.store.key("due"), "") is not None
         assert shut == (global_state.hold is not None or global_state.outage is not None)

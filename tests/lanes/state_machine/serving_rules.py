@@ -7,7 +7,7 @@ from hypothesis.stateful import rule
 
 from lanes.credentials import CredentialStore
 from lanes.queue.transitions import Consumer
-from tests.lanes.conftest import seat
+from tests.lanes.conftest import make_consumer
 from tests.lanes.state_machine.dead_letter_rules import LOCATIONS
 from tests.lanes.state_machine.hold_rules import HoldRules
 
@@ -21,13 +21,13 @@ class ServingRules(HoldRules):
 
     @rule(worker=st.sampled_from(WORKERS), locations=st.sets(st.sampled_from(LOCATIONS)))
     def cannot_serve(self, worker: str, locations: set[str]) -> None:
-        """A worker has tokens of which it can use those of some locations only."""
+        """A worker can use the tokens of some locations only."""
         tokens, before = CredentialStore(self.store), self.unservable.get(worker, set())
         tokens.mark_unservable(worker, locations, 10**6)
         tokens.unmark_unservable(worker, before - locations)
         assert tokens.unservable(worker) == locations
         self.unservable[worker] = locations
 
-    def seat(self, worker: str) -> Consumer:
-        """Return the seat of a worker."""
-        return replace(seat(worker), unservable=worker if self.unservable.get(worker) else "")
+    def consumer(self, worker: str) -> Consumer:
+        """Return the consumer of a worker."""
+        return replace(make_consumer(worker), unservable=worker if self.unservable.get(worker) else "")

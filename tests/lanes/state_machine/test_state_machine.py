@@ -1,6 +1,6 @@
 """All transitions in any order, with stale and repeated calls, on a real Redis in virtual time.
 
-After each step the audit of `lanes check` must find nothing, and a plain model must agree on the state of every job, on
+After each step `lanes check` must find nothing, and a plain model must agree on the state of every job, on
 the order of deliveries per record, and on the limit in any window.
 """
 
@@ -12,13 +12,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     initialize,
-    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
 )
 
-from lanes.checks.consistency import check_consistency
 from lanes.queue.job import State
 from lanes.queue.new_job import EnqueueStatus
 from lanes.queue.results import Released, Result
@@ -28,14 +26,15 @@ from tests.lanes.conftest import BURST, LIMITS, ClockedStore, Orders
 from tests.lanes.state_machine.brake_rules import BrakeRules
 from tests.lanes.state_machine.dead_letter_rules import LOCATIONS, RECORDS, ModelJob
 from tests.lanes.state_machine.failure_rules import MAX_FAILURES, FailureRules
-from tests.lanes.state_machine.serving_rules import WORKERS, ServingRules
+from tests.lanes.state_machine.invariants import Invariants
+from tests.lanes.state_machine.serving_rules import WORKERS
 
 OUTCOMES = (
     *("deliver", "deliver", "retry", "fail", "fail", "doubt", "throttle", "requeue", "unsent"),
     *("bury", "unauthorized", "no_token", "refuse", "refuse"),
 )
 UNSENT = ("unsent", "no_token")
-SILENT = (*UNSENT, "fail", "doubt")  # nothing was told of the limits
+SILENT = (*UNSENT, "fail", "doubt")  # nothing was reported about the limits
 # What the API says of its limit, which may be lower than what a person set, and higher.
 RATE_LIMIT_INFOS = (None, RateLimitInfo(burst=1), RateLimitInfo(), RateLimitInfo(burst=2), RateLimitInfo(burst=3))
 
@@ -48,7 +47,7 @@ class Sent:
     job: Released
 
 
-class LanesMachine(FailureRules, BrakeRules, ServingRules):
+class LanesMachine(FailureRules, BrakeRules, Invariants):
     """The rules are the store's methods."""
 
     @initialize()
@@ -135,7 +134,7 @@ class LanesMachine(FailureRules, BrakeRules, ServingRules):
         self.sent.append(Sent(worker, job))
 
     def check_limit(self, location: str) -> None:
-        """Whatever the API said last, a request went out only if its window has room by the limit in force."""
+        """A request is sent only if the limit in force allows it, whatever the API reported last."""
         [lane] = [lane for lane in self.store.lanes() if lane.location_id == location]
         ends = [end for _, end in self.charged[location].values() if end > self.store.now - LIMITS.window]
         assert len(ends) <= lane.burst_in_force(BURST).requests
@@ -143,7 +142,7 @@ class LanesMachine(FailureRules, BrakeRules, ServingRules):
     @rule(worker=st.sampled_from(WORKERS))
     def release(self, worker: str) -> None:
         """A worker asks for a job; if it has one that it never reported on, it gets that one."""
-        self.released(worker, self.store.release(self.seat(worker)))
+        self.released(worker, self.store.release(self.consumer(worker)))
 
     @rule()
     def release_all(self) -> None:
@@ -153,7 +152,7 @@ class LanesMachine(FailureRules, BrakeRules, ServingRules):
 
     @rule(data=st.data(), location=st.sampled_from(LOCATIONS))
     def work(self, data: st.DataObject, location: str) -> None:
-        """There are jobs; every worker asks, and reports what it has in hand. Else most steps would do nothing."""
+        """With jobs enqueued, every worker asks and reports. Otherwise most steps would do nothing."""
         self.enqueue_some(location)
         self.pass_time(4.0)
         self.release_all()
@@ -176,11 +175,11 @@ class LanesMachine(FailureRules, BrakeRules, ServingRules):
     @precondition(lambda self: self.sent)
     @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES), release_for=st.booleans())
     def report(self, data: st.DataObject, outcome: str, release_for: bool) -> None:
-        """Any attempt that was ever made reports, perhaps again, perhaps long after its lease."""
+        """Any earlier attempt reports, perhaps again, perhaps long after its lease."""
         self.send_report(data.draw(st.sampled_from(self.sent)), outcome, release_for=release_for)
 
     def outdated(self) -> list[Sent]:
-        """The attempts whose jobs are in flight under newer ones."""
+        """The attempts of jobs that are in flight with a newer attempt."""
         jobs = self.jobs
         return [sent for sent in self.sent if (job := jobs[sent.job.id]).leased and job.attempt > sent.job.attempt]
 
@@ -188,7 +187,7 @@ class LanesMachine(FailureRules, BrakeRules, ServingRules):
         """Report an attempt, and perhaps take the next job in the same call."""
         job, model = sent.job, self.jobs[sent.job.id]
         free = self.busy.get(sent.worker) in (None, job)
-        following = self.seat(sent.worker) if release_for and free else None
+        following = self.consumer(sent.worker) if release_for and free else None
         current = model.state is State.IN_FLIGHT and model.attempt == job.attempt
         leased = model.leased and model.attempt == job.attempt
         self.answered(job, sent=outcome not in UNSENT or not current)
@@ -226,7 +225,7 @@ class LanesMachine(FailureRules, BrakeRules, ServingRules):
     def unauthorized(
         self, report: AttemptReport, model: ModelJob, following: Consumer | None, *, current: bool
     ) -> tuple[Result, str]:
-        """The credential was refused: the first job dies of it, and any other waits again."""
+        """The credential was refused: the first job fails permanently, any other is pending again."""
         version = self.went_with[report.job_id, report.attempt]
         result = self.store.bury(report, reason="unauthorized", hold="no", token_version=version, release_for=following)
         if not current:
@@ -248,7 +247,7 @@ class LanesMachine(FailureRules, BrakeRules, ServingRules):
 
     @rule(seconds=st.sampled_from((0.5, 4.0, 11.0, 31.0, 90000.0)))
     def pass_time(self, seconds: float) -> None:
-        """Time passes; seats are forgotten when their leases end."""
+        """Time passes; consumers are forgotten when their leases end."""
         self.note_held(seconds)
         self.store.pass_time(seconds)
         for worker, job in list(self.busy.items()):
@@ -258,7 +257,7 @@ class LanesMachine(FailureRules, BrakeRules, ServingRules):
 
     @rule()
     def reclaim(self) -> None:
-        """The jobs of silent workers come back, or die when they have failed too often."""
+        """The jobs of silent workers come back, or fail permanently after too many failures."""
         reclaimed = {job.id: job for job in self.store.reclaim(100, MAX_FAILURES)}
         for job_id, model in self.jobs.items():
             over = model.leased and model.lease_ends <= self.store.now
@@ -281,26 +280,6 @@ class LanesMachine(FailureRules, BrakeRules, ServingRules):
         assert answer == ("cancelled" if model.state is State.PENDING else model.state.value)
         if model.state is State.PENDING:
             self.end(job_id, State.CANCELLED)
-
-    @invariant()
-    def consistent(self) -> None:
-        """Every job is in one place, the counts add up, and the model agrees."""
-        assert list(check_consistency(self.store)) == []
-        counts = self.store.counts()
-        assert counts["accepted"] == len(self.jobs)
-        for state in State:
-            assert counts[state] == sum(1 for model in self.jobs.values() if model.state is state), state
-        lanes = self.store.lanes()
-        for name in ("accepted", *State):
-            assert sum(lane.counts[name] for lane in lanes) == counts[name]
-
-    @invariant()
-    def within_the_limit(self) -> None:
-        """However late the server counts a request, from its release to its report, no window holds too many."""
-        for requests in self.charged.values():
-            spans = requests.values()
-            for begin in {end for _, end in spans}:
-                assert sum(1 for at, end in spans if at < begin + LIMITS.window and end >= begin) <= BURST
 
 
 @pytest.mark.parametrize("steps", [40])

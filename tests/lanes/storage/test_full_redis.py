@@ -1,4 +1,4 @@
-"""A Redis that is full: it takes nothing new and changes nothing for it, while all that it has goes on to its end."""
+"""A full Redis refuses new jobs without any change, while the accepted jobs are delivered."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from lanes.queue.results import Idle, Released
 from lanes.queue.transitions import AttemptReport
 from ops.embedded.redis_server import RedisServer
 from tests.lanes.conftest import START, ClockedStore
-from tests.lanes.whole_state import KEPT, KNOWN, LIMITS, report, seat, send, watch
+from tests.lanes.whole_state import KEPT, KNOWN, LIMITS, make_consumer, report, send, watch
 
 MEGABYTE = 2**20
 ROOM = 6 * MEGABYTE
@@ -49,7 +49,7 @@ def store(small_server: RedisServer) -> Iterator[ClockedStore]:
 
 
 def prepare(store: ClockedStore) -> None:
-    """Begin anew, with a job in each state, named by it."""
+    """Start from an empty Redis with one job in each state, named after it."""
     store.client.config_set("maxmemory", ROOM)
     store.client.flushall()
     store.pass_time(START - store.now)
@@ -74,7 +74,7 @@ def prepare(store: ClockedStore) -> None:
 
 
 def fill(store: ClockedStore) -> None:
-    """Fill the memory up, so far that what the test's own jobs give back makes no room."""
+    """Fill the memory so far that what the test's own jobs free is not enough."""
     store.client.config_set("maxmemory", ROOM + MEGABYTE)
     with suppress(OutOfMemoryError):
         for number in itertools.count():
@@ -89,7 +89,7 @@ REFUSED: dict[str, Callable[[ClockedStore], object]] = {
     ),
     "a job behind others": lambda store: store.enqueue(replace(NEW, record="in-hand", priority=3), KNOWN),
     "a job to merge": lambda store: store.enqueue(replace(NEW, record="ready", merge=True), KNOWN),
-    "a job that is overtaken": lambda store: store.enqueue(replace(NEW, record="ready", event_time=START - 9), KNOWN),
+    "a job with a stale event": lambda store: store.enqueue(replace(NEW, record="ready", event_time=START - 9), KNOWN),
     "a job of a new location": lambda store: store.enqueue(replace(NEW, location_id="elsewhere"), KNOWN),
     "a limit": lambda store: store.limit("loc", burst=8, daily=None, weight=None),
 }
@@ -143,10 +143,10 @@ def test_an_accepted_job_is_recognized(store: ClockedStore) -> None:
 
 
 GOES_ON: dict[str, Callable[[ClockedStore], object]] = {
-    "release": lambda store: store.release(seat("w2")),
-    "release again": lambda store: store.release(seat("w1")),
+    "release": lambda store: store.release(make_consumer("w2")),
+    "release again": lambda store: store.release(make_consumer("w1")),
     "deliver": lambda store: store.deliver(IN_HAND, retention=KEPT),
-    "deliver and take": lambda store: store.deliver(IN_HAND, retention=KEPT, release_for=seat("w2")),
+    "deliver and take": lambda store: store.deliver(IN_HAND, retention=KEPT, release_for=make_consumer("w2")),
     "deliver late": lambda store: store.deliver(TAKEN_BACK, retention=KEPT),
     "retry": lambda store: store.retry(IN_HAND, delay=5),
     "retry late": lambda store: store.retry(TAKEN_BACK, delay=5),
@@ -208,9 +208,9 @@ def test_a_full_redis_is_drained_and_then_takes_jobs_again(store: ClockedStore) 
 def drain(store: ClockedStore) -> list[str]:
     """Deliver all that can be sent; return the ids in order."""
     sent = []
-    job = store.release(seat()).next
+    job = store.release(make_consumer()).next
     while isinstance(job, Released):
         sent.append(job.id)
-        job = store.deliver(report(job), retention=KEPT, release_for=seat()).next
+        job = store.deliver(report(job), retention=KEPT, release_for=make_consumer()).next
     assert job == Idle(None)
     return sent

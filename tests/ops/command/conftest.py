@@ -30,7 +30,7 @@ def environ(redis_url: str, **more: str) -> dict[str, str]:
 
 @pytest.fixture
 def run(redis_url: str, tmp_path: Path) -> Run:
-    """Run `lanes ...` in an empty folder and return what came of it."""
+    """Run `lanes ...` in an empty folder and return its result."""
 
     def run_(
         *arguments: str, stdin: bytes = b"", url: str = redis_url, **more: str

@@ -1,4 +1,4 @@
-"""Dead letters with an answer of choice, and questions about them."""
+"""Dead letters with a chosen answer, and commands on them."""
 
 from collections.abc import Callable
 from typing import Any

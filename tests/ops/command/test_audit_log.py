@@ -1,4 +1,4 @@
-"""Who changed what by hand: each command that changes something leaves an entry, and `lanes audit-log` shows them."""
+"""Each command that changes something writes an audit-log entry, and `lanes audit-log` shows it."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Lanes on the brake, as the commands show them, and how a person lets them go on."""
+"""Lanes on the brake, as the commands show them, and how a person resumes them."""
 
 import json
 from collections.abc import Callable
@@ -68,8 +68,8 @@ def test_resume_ends_the_brake(quick: Run, store: LaneStore, enqueue: Callable[.
     assert brake_of(store, "one") is None
     assert isinstance(store.release(CONSUMER).next, Released)
     assert quick("resume", "one").stderr == "one was not held\n"
-    trail = quick("audit-log", "--what", "resume").stdout
-    assert "on the brake after 2 refusals" in trail
+    audit_log = quick("audit-log", "--what", "resume").stdout
+    assert "on the brake after 2 refusals" in audit_log
 
 
 def test_a_held_lane_is_resumed_first_and_its_brake_by_a_second_call(
@@ -117,7 +117,7 @@ def test_the_lanes_on_the_brake_are_resumed_together_but_for_held_ones(
     assert brake_of(store, "one") is not None
     found = json.loads(quick("resume", "--brake", "--dry-run", "--json").stdout)
     assert [(lane["location_id"], lane["answer"]) for lane in found] == [("one", "braked")]
-    assert quick("resume", "--brake").returncode == 2  # nobody is there to be asked
+    assert quick("resume", "--brake").returncode == 2  # there is no terminal to ask at
     assert quick("resume", "--brake", "--yes").stderr.startswith("one resumed (it was on the brake after 2 refusals")
     assert brake_of(store, "one") is None
     assert brake_of(store, "two") is not None

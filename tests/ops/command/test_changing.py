@@ -39,15 +39,15 @@ def test_a_merged_job_is_not_cancelled_and_its_merge_target_is_named(quick: Run,
     row = {"pipelineId": "p", "locationId": "loc", "contactId": "c"}
     (tmp_path / "a.jsonl").write_text("".join(json.dumps({**row, "name": name}) + "\n" for name in "ab"))
     shown = quick("enqueue", "a.jsonl", "--merge", "--priority", "3", "--ids")
-    carrier, merged = shown.stdout.split()
-    assert quick("cancel", carrier, merged).stderr.splitlines() == [
-        f"{carrier}: not cancelled: other jobs were merged into it",
+    target, merged = shown.stdout.split()
+    assert quick("cancel", target, merged).stderr.splitlines() == [
+        f"{target}: not cancelled: other jobs were merged into it",
         f"{merged}: not cancelled: it was merged into another job, which delivers both",
         "lanes: cancelled 0 of 2 jobs",
     ]
     job = json.loads(quick("job", merged, "--json").stdout)
-    assert (job["state"], job["merged_into"]) == ("pending", carrier)
-    assert json.loads(quick("job", carrier, "--json").stdout)["body"] == {**row, "name": "b"}
+    assert (job["state"], job["merged_into"]) == ("pending", target)
+    assert json.loads(quick("job", target, "--json").stdout)["body"] == {**row, "name": "b"}
     assert json.loads(quick("status", "--json").stdout)["merged"] == 1
 
 
@@ -208,10 +208,10 @@ def test_what_is_exported_is_enqueued_as_it_is(
 def test_an_export_overwrites_nothing(run: Run, bury: Callable[..., str], tmp_path: Path) -> None:
     bury("one")
     bury("two")
-    (tmp_path / "mine.jsonl").write_text("mended\n", encoding="utf-8")
+    (tmp_path / "mine.jsonl").write_text("edited\n", encoding="utf-8")
     shown = run("dead", "export", "mine.jsonl")
     assert shown.returncode == 2
     assert "mine.jsonl exists already" in shown.stderr
-    assert (tmp_path / "mine.jsonl").read_text("utf-8") == "mended\n"
+    assert (tmp_path / "mine.jsonl").read_text("utf-8") == "edited\n"
     shown = run("dead", "export", "--location", "two")
     assert [json.loads(line)["locationId"] for line in shown.stdout.splitlines()] == ["two"]

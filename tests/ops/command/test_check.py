@@ -26,7 +26,7 @@ def findings(shown: Any) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis of its own, for who changes its settings."""
+    """A separate Redis, for tests that change its settings."""
     with RedisServer(tmp_path / "own-redis") as server:
         yield server
 
@@ -60,9 +60,9 @@ def test_what_is_wrong_is_reported_then_previewed_then_repaired(quick: Run, enqu
     assert repaired.returncode == 0, repaired.stdout + repaired.stderr
     assert f"repaired: job-position {job_id}: " in repaired.stdout
     assert getattr(store.release(CONSUMER).next, "id", None) == job_id
-    letter = json.loads(quick("job", orphan, "--json").stdout)
-    assert (letter["state"], letter["body"]["contactId"]) == ("dead", "other")
-    assert "its state is unknown" in letter["attempts"][-1]["message"]
+    dead_letter = json.loads(quick("job", orphan, "--json").stdout)
+    assert (dead_letter["state"], dead_letter["body"]["contactId"]) == ("dead", "other")
+    assert "its state is unknown" in dead_letter["attempts"][-1]["message"]
     again = quick("check", "--repair", "--yes")
     assert (again.returncode, again.stdout) == (0, "")
 
@@ -121,7 +121,7 @@ def test_data_of_another_schema_are_refused_in_one_line(quick: Run, server: Redi
 
 @pytest.mark.parametrize("age", PROGRAMS)
 def test_missing_permissions_are_listed(quick: Run, tmp_path: Path, age: str) -> None:
-    """From 7.0 on Redis tells without doing; before, what would write is not tried."""
+    """Redis 7.0 and later have a dry run; on earlier versions, commands that write are not tried."""
     with RedisServer(tmp_path / age, program=PROGRAMS[age]()) as server:
         with redis.Redis.from_url(server.url) as client:
             client.execute_command("ACL SETUSER half on >word ~lanes:* &* +@all -zadd -getdel -sadd -config")

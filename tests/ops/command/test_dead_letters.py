@@ -1,4 +1,4 @@
-"""What people do with dead letters: find, group, mend, replay."""
+"""What people do with dead letters: find, group, edit, replay."""
 
 import json
 from collections.abc import Callable
@@ -116,14 +116,14 @@ def test_an_edit_by_fields(quick: Run, store: LaneStore, refuse: Bury) -> None:
         "nothing was changed",
     ]
     assert body_of(store, job_id)["name"] == "old"
-    letter = json.loads(quick(*edit, "--json").stdout)
+    dead_letter = json.loads(quick(*edit, "--json").stdout)
     identity = {"pipelineId": "pipe", "locationId": "one", "contactId": "a"}
-    assert letter["body"] == {**identity, "name": "new=er", "monetaryValue": 12.5}
-    assert letter["original"] == {**identity, "name": "old", "assignedTo": "someone"}
+    assert dead_letter["body"] == {**identity, "name": "new=er", "monetaryValue": 12.5}
+    assert dead_letter["original"] == {**identity, "name": "old", "assignedTo": "someone"}
     assert "original " in quick("dead", "show", job_id).stdout
     assert quick("dead", "edit", job_id, "--set", "name=new=er").stderr == "no field changes\n"
     quick("dead", "replay", job_id)
-    assert json.loads(getattr(store.release(CONSUMER).next, "body", b"{}")) == letter["body"]
+    assert json.loads(getattr(store.release(CONSUMER).next, "body", b"{}")) == dead_letter["body"]
 
 
 @pytest.mark.parametrize(
@@ -155,10 +155,10 @@ def test_an_edit_from_stdin_and_of_a_job_that_is_not_dead(
     quick: Run, store: LaneStore, refuse: Bury, enqueue: Any
 ) -> None:
     job_id = refuse("one", "a", pipeline(1))
-    mended = {**body_of(store, job_id), "name": "Ünal"}
-    assert quick("dead", "edit", job_id, "--file", "-", stdin=json.dumps(mended).encode()).returncode == 0
-    assert body_of(store, job_id) == mended
-    for wrong in (b"not json", b"[]", json.dumps({**mended, "_options": {}}).encode()):
+    edited = {**body_of(store, job_id), "name": "Ünal"}
+    assert quick("dead", "edit", job_id, "--file", "-", stdin=json.dumps(edited).encode()).returncode == 0
+    assert body_of(store, job_id) == edited
+    for wrong in (b"not json", b"[]", json.dumps({**edited, "_options": {}}).encode()):
         assert quick("dead", "edit", job_id, "--file", "-", stdin=wrong).returncode == 1
     pending = enqueue("one", "b")
     shown = quick("dead", "edit", pending, "--set", "name=x")

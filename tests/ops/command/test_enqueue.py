@@ -150,10 +150,10 @@ def test_refused_rows_of_a_csv_file_can_be_sent_again(
     shown = run("enqueue", write("a.csv", text), "--refused-to", "wrong.csv", "--json")
     assert summary(shown) == (8, 4, 0, [3, 6, 8, 10])
     assert (tmp_path / "wrong.csv").read_bytes().decode() == header + "".join(bad) + "\n"
-    mended = (
+    corrected = (
         (header + "".join(bad)).replace("c 1", "c1").replace('"open', "open").replace("c3", "c3,n").replace("c 4", "c4")
     )
-    assert summary(run("enqueue", write("mended.csv", mended), "--json")) == (4, 4, 0, [])
+    assert summary(run("enqueue", write("corrected.csv", corrected), "--json")) == (4, 4, 0, [])
 
 
 def test_no_file_of_refused_rows_without_any(run: Run, write: Callable[[str, str], str], tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ class Feed:
         self._stdin.flush()
 
     def wait_for_line(self) -> str:
-        """Wait until something is told: a refused row, once its batch is in."""
+        """Wait until something is reported: a refused row, once its batch is in."""
         assert self.process.stderr is not None
         return self.process.stderr.readline().decode()
 

@@ -1,4 +1,4 @@
-"""A hundred thousand dead letters: never more than a batch of them in memory, nor a round trip for each."""
+"""A hundred thousand dead letters: at most one batch in memory, and no round trip for each."""
 
 from collections.abc import Sequence
 from itertools import islice

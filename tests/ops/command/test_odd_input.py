@@ -1,4 +1,4 @@
-"""What nobody would type: the command says so in printable lines, and what it was asked for is not done by halves."""
+"""Odd input: the command refuses it in printable lines, and changes nothing partially."""
 
 import os
 

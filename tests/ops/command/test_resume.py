@@ -13,7 +13,7 @@ KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 
 def holds(store: LaneStore) -> dict[str, tuple[str | None, str | None]]:
-    """Return who holds each lane, and why."""
+    """Return the cause and the reason of each lane's hold."""
     return {lane.location_id: (lane.held_by, lane.hold) for lane in store.lanes() if lane.hold is not None}
 
 

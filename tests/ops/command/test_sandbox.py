@@ -1,4 +1,4 @@
-"""`lanes sandbox`: answers until it is told to stop."""
+"""`lanes sandbox`: answers until it is stopped."""
 
 import subprocess
 import urllib.request

@@ -1,4 +1,4 @@
-"""On a terminal there are colours, bars and questions; in a pipe there is none of that."""
+"""On a terminal there are colours, bars and questions; in a pipe there are none."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Faults: which requests they befall, what they look like on the wire, and that the client copes with each."""
+"""Faults: which requests they affect, their bytes on the wire, and how the client handles each."""
 
 import socket
 import threading
@@ -11,7 +11,8 @@ import pytest
 from ops.sandbox import DEFAULT_TOKEN, Fault, FaultKind, Sandbox
 from ops.sandbox.fault_injection import HUGE_BYTES
 from ops.sandbox.faults import Faults
-from tests.worker.highlevel.conftest import DEADLINE_SECONDS, HEADERS, post, until
+from tests.helpers import until
+from tests.worker.highlevel.conftest import DEADLINE_SECONDS, HEADERS, post
 from worker.highlevel.bounded_post import MAX_ANSWER_BYTES
 from worker.highlevel.client import HighLevelClient
 from worker.highlevel.outcomes import Answer, Outcome, OutcomeKind, classify

@@ -10,7 +10,8 @@ import requests
 from ops.sandbox import Fault, Sandbox, SandboxControl, SandboxSettings
 from ops.sandbox.limits import LocationLimits, limit_headers, retry_after_header
 from ops.sandbox.request_log import max_in_window
-from tests.worker.highlevel.conftest import post, until
+from tests.helpers import until
+from tests.worker.highlevel.conftest import post
 from worker.highlevel.outcomes import Answer as Received
 from worker.highlevel.outcomes import OutcomeKind, classify
 

@@ -7,7 +7,8 @@ import pytest
 import requests
 
 from ops.sandbox import Fault, FaultKind, Sandbox, SandboxControl
-from tests.worker.highlevel.conftest import DEADLINE_SECONDS, HEADERS, post, until
+from tests.helpers import until
+from tests.worker.highlevel.conftest import DEADLINE_SECONDS, HEADERS, post
 from worker.highlevel.outcomes import RequestFailure
 from worker.tokens.oauth import Grant, OAuthClient, TokenDenied
 

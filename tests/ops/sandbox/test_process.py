@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from ops.sandbox import DEFAULT_TOKEN, Fault, Sandbox, SandboxControl, SandboxSettings
 from ops.sandbox.cli import sandbox as command
 from ops.sandbox.cli import settings_of
-from tests.worker.highlevel.conftest import DEADLINE_SECONDS, post, until
+from tests.helpers import until
+from tests.worker.highlevel.conftest import DEADLINE_SECONDS, post
 from worker.highlevel.client import HighLevelClient
 from worker.highlevel.outcomes import Answer
 

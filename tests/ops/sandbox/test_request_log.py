@@ -7,7 +7,8 @@ import pytest
 
 from ops.sandbox import Fault, RecordKey, RequestLog, Sandbox
 from ops.sandbox.request_log import max_in_window, utilisation
-from tests.worker.highlevel.conftest import post, until
+from tests.helpers import until
+from tests.worker.highlevel.conftest import post
 
 KEY = RecordKey("loc", "pipe", "contact")
 OTHER = RecordKey("loc", "pipe", "other")

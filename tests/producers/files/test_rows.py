@@ -1,7 +1,6 @@
-"""Files of rows as they come: whatever stands in a line costs that line and no other."""
+"""JSON Lines, and files of any bytes: a broken line affects only itself."""
 
 import gzip
-import io
 import json
 from typing import Any
 
@@ -12,26 +11,9 @@ from hypothesis import strategies as st
 from lanes.settings import ProducerSettings
 from producers import EnqueueOptions
 from producers.batching import check_rows
-from producers.files.rows import MAX_ROW_BYTES, FileRow, Format, read_rows
+from producers.files.rows import MAX_ROW_BYTES, FileRow, Format
 from tests.producers.conftest import OK
-
-GOOD = json.dumps(OK)
-HEADER = "pipelineId,locationId,contactId,name\n"
-TABLE = HEADER + "pipe,loc,contact,\n"
-
-
-def rows_of(content: str | bytes, form: Format) -> list[FileRow]:
-    return list(read_rows(io.BytesIO(content.encode() if isinstance(content, str) else content), form))
-
-
-def reported(content: str | bytes, form: Format) -> list[str]:
-    """Return one line for each row: its numbers, and its value or what is wrong with it."""
-    lines = []
-    for row in rows_of(content, form):
-        assert (row.value is None) == bool(row.field_errors)
-        number = f"{row.number}" if row.number == row.last_line else f"{row.number}-{row.last_line}"
-        lines.append(f"{number} {'; '.join(map(str, row.field_errors)) or json.dumps(row.value, default=str)}")
-    return lines
+from tests.producers.files.row_files import GOOD, HEADER, TABLE, reported, rows_of
 
 
 @pytest.mark.parametrize(
@@ -51,25 +33,6 @@ def reported(content: str | bytes, form: Format) -> list[str]:
 )
 def test_json_lines_with_and_without_bom_crlf_and_blank_lines(content: str, numbers: list[int]) -> None:
     assert rows_of(content, "jsonl") == [FileRow(number, OK, (), number) for number in numbers]
-
-
-@pytest.mark.parametrize(
-    ("content", "numbers"),
-    [
-        ("", []),
-        ("\n\n", []),
-        (HEADER, []),
-        (TABLE, [2]),
-        (TABLE.removesuffix("\n"), [2]),
-        (TABLE.replace("\n", "\r\n"), [2]),
-        (f"\ufeff{TABLE}", [2]),
-        (f"\n \n{TABLE}\n\r\npipe,loc,contact,\n\n", [4, 7]),
-        (HEADER.replace(",", " , ") + '"pipe","loc","contact",""\n', [2]),
-        ('"pipelineId","locationId","contactId"\npipe,loc,contact\n', [2]),
-    ],
-)
-def test_csv_with_and_without_bom_crlf_and_blank_lines(content: str, numbers: list[int]) -> None:
-    assert rows_of(content, "csv") == [FileRow(number, OK, (), number) for number in numbers]
 
 
 NESTED = "[" * 100_000 + "]" * 100_000
@@ -160,129 +123,6 @@ def test_very_many_names_are_no_trouble() -> None:
     assert reported(f"{{{line}}}", "jsonl") == [f"1 {names[-1]}: {TWICE} (it is 1 and 1)"]
     header = ",".join(f"{number:x}" for number in range(45_000))
     assert len(rows_of(f"{header}\n{',' * 44_999}\n", "csv")) == 1
-
-
-# Rows below the header, and what becomes of each.
-CSV_FILES: list[tuple[str | bytes, list[str]]] = [
-    ("p,l,c", ["2 must have as many cells as the header, 4 (it is 3 cells)"]),
-    ("p,l,c,n,", ["2 must have as many cells as the header, 4 (it is 5 cells)"]),
-    ("p;l;c;n", ["2 must have as many cells as the header, 4 (it is 1 cells)"]),
-    ('p,l,c,"open', ["""2 is not CSV: a quote that opens here is not closed (it is 'p,l,c,"open')"""]),
-    (
-        'p,l,c,"open\np,l,c,\n',
-        ["""2 is not CSV: a quote that opens here is not closed (it is 'p,l,c,"open')""", "3 p l c"],
-    ),
-    ('p,l,c,"a"b', ["2 is not CSV: ',' expected after '\"'"]),
-    ('p,l,c,a"b"', ['2 p l c a"b"']),
-    ('p,l,c,"a""b"', ['2 p l c a"b']),
-    ('p,l,c,"a,b"', ["2 p l c a,b"]),
-    ('p,l,c,"one\ntwo\r\n\nfive"\np,l,d,\n', ["2-5 p l c one\ntwo\r\n\nfive", "6 p l d"]),
-    ("p,l,c,a\rb", ["2 is not CSV: there is a carriage return outside quotes (it is 'p,l,c,a\\rb')"]),
-    ('p,l,c,"a\rb"', ["2 p l c a\rb"]),
-    (",,,", ["2 "]),
-    (b"p,l,c,\xff", ["2 must be UTF-8; byte 7 is not"]),
-    (b"p,l,c,\0", ["2 must be UTF-8 without NUL; is it UTF-16?"]),
-    ("p,l,c," + "n" * MAX_ROW_BYTES, [f"2 must be at most {MAX_ROW_BYTES} bytes long"]),
-    ('p,l,c,"' + "n" * 140_000 + '"', ["2 is not CSV: field larger than field limit (131072)"]),
-    (
-        b'p,l,c,"one\ntwo \xff\nthree"',
-        [
-            "2 is not CSV: a quote that opens here is not closed",
-            "3 must be UTF-8; byte 5 is not",
-            "4 must have as many cells as the header, 4 (it is 1 cells)",
-        ],
-    ),
-    (
-        'p,l,c,"' + "\n".join(["x" * 100_000] * 3) + '"',
-        [
-            "2 is not CSV: a quote that opens here is not closed",
-            *(f"{number} must have as many cells as the header, 4 (it is 1 cells)" for number in (3, 4)),
-        ],
-    ),
-]
-
-
-@pytest.mark.parametrize(("content", "wanted"), CSV_FILES, ids=lambda value: repr(value)[:30])
-def test_the_rows_of_a_csv_file(content: str | bytes, wanted: list[str]) -> None:
-    raw = content.encode() if isinstance(content, str) else content
-    found = []
-    for row in rows_of(HEADER.encode() + raw, "csv"):
-        number = f"{row.number}" if row.number == row.last_line else f"{row.number}-{row.last_line}"
-        shown = " ".join(row.value.values()) if isinstance(row.value, dict) else "; ".join(map(str, row.field_errors))
-        found.append(f"{number} {shown}")
-    assert len(found) == len(wanted)
-    assert [line[: len(start)] for line, start in zip(found, wanted, strict=True)] == wanted
-
-
-@pytest.mark.parametrize(
-    ("header", "wanted"),
-    [
-        ("pipelineId;locationId;contactId", "must have commas between its cells, like the header"),
-        ("pipelineId\tlocationId\tcontactId", "must have commas between its cells, like the header"),
-        ("contactId,name,contactId", "contactId: must be in the header only once"),
-        ("contactId, contactId ", "contactId: must be in the header only once"),
-        ("contactId,,name", "cannot be read: column 2 has no name in the header"),
-        ("contactId,", "cannot be read: column 2 has no name in the header"),
-        ('contactId,"open', "cannot be read: the header in line 1 is invalid"),
-        (b"contactId,\xff", "cannot be read: the header in line 1 is invalid"),
-        ("contactId,\0", "cannot be read: the header in line 1 is invalid"),
-    ],
-)
-def test_under_a_wrong_header_every_row_is_refused(header: str | bytes, wanted: str) -> None:
-    raw = header.encode() if isinstance(header, str) else header
-    lines = reported(raw + b"\na,b\n\na,b,c\n", "csv")
-    assert [line.split(" (it is ")[0] for line in lines[-2:]] == [f"2 {wanted}", f"4 {wanted}"]
-    assert all(line.startswith("1 ") for line in lines[:-2])
-    assert len(lines) == (3 if "is broken" in wanted else 2)
-
-
-def test_a_broken_row_under_a_wrong_header_is_reported_once() -> None:
-    assert reported(b"contactId,contactId\n\xff\na,b\n", "csv") == [
-        "2 must be UTF-8; byte 1 is not (it is b'\\xff\\n')",
-        "3 contactId: must be in the header only once",
-    ]
-
-
-def test_a_header_may_have_several_lines() -> None:
-    assert rows_of('"na\nme",contactId\nn,c\n', "csv") == [FileRow(3, {"na\nme": "n", "contactId": "c"}, (), 3)]
-
-
-def test_options_come_in_columns() -> None:
-    table = "contactId,_options.service,_options.not_before\nc,s,2030-01-01T00:00:00Z\nd,,\n"
-    assert [row.value for row in rows_of(table, "csv")] == [
-        {"contactId": "c", "_options": {"service": "s", "not_before": "2030-01-01T00:00:00Z"}},
-        {"contactId": "d"},
-    ]
-
-
-@pytest.mark.parametrize(
-    ("cell", "value"),
-    [
-        ("12", 12),
-        (" 12 ", 12),
-        ("+12", 12),
-        ("-12.50", -12.5),
-        ("12.", 12.0),
-        ("1e3", 1000.0),
-        ("9007199254740993", 9007199254740993),
-        ("1,5", "1,5"),
-        (".5", ".5"),
-        ("1_000", "1_000"),
-        ("٣", "٣"),
-        ("0x10", "0x10"),
-        ("nan", "nan"),
-        ("inf", "inf"),
-        ("1e999", "1e999"),
-        ("9" * 5000, "9" * 5000),
-    ],
-    ids=lambda value: repr(value)[:20],
-)
-@pytest.mark.parametrize("name", ["monetaryValue", "monetary_value"])
-def test_a_number_in_a_field(name: str, cell: str, value: object) -> None:
-    (row,) = rows_of(f'{name},name\n"{cell}",12\n', "csv")
-    assert row.value == {name: value, "name": "12"}
-    assert isinstance(row.value, dict)
-    assert type(row.value[name]) is type(value)
 
 
 def check_parsed(content: bytes, form: Format) -> None:

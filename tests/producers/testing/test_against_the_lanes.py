@@ -113,7 +113,7 @@ class Pair:
 
     @staticmethod
     def seen(job: Job, names: dict[str, str]) -> dict[str, Any]:
-        """Return what a service sees of a job, but for ids and times of day."""
+        """Return what a service sees of a job, except ids and times."""
         shown = job.as_json()
         times = ("accepted_at", "ended_at", "started_at")
         attempts = [{name: value for name, value in one.items() if name not in times} for one in shown["attempts"]]

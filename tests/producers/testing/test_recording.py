@@ -160,7 +160,7 @@ def test_priority_goes_first_but_never_past_its_own_opportunity(face: Face) -> N
     assert order == ["2", "3", "4", "1"]
 
 
-def test_an_unconfigured_job_keeps_blocking_the_ones_behind_it(face: Face) -> None:
+def test_an_unconfigured_job_keeps_blocking_the_jobs_after_it(face: Face) -> None:
     face.ends(Delivered(), name="good")
     for name in ("untold", "good"):
         face.enqueue({**OK, "name": name})

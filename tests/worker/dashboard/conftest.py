@@ -1,8 +1,5 @@
 """The dashboard as a process on a real Redis, and a real browser that looks at it."""
 
-import os
-import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,8 +12,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from lanes.queue.store import LaneStore, connect
 from ops.embedded.stack import Stack
 from producers import OpportunityProducer
+from tests import real_parts
 
-CHROMIUM = "/usr/bin/chromium"
 TIMEOUT_MILLISECONDS = 60_000  # far beyond what any machine needs
 # No sandbox of its own (containers have none to give), no GPU, and nothing that looks for the world outside.
 ARGUMENTS = (
@@ -32,18 +29,6 @@ PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
 DEADLINE_SECONDS = 60.0
 PASSWORD: dict[str, str] = {"username": "ana", "password": "correct horse"}
-
-
-def until(so: Callable[[], object], what: str) -> None:
-    """Wait for a condition; the deadline is far beyond what any machine needs."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not so():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_SECONDS:g} s: {what}"
-        time.sleep(0.05)
-
-
-def row(location: str, contact: str, **fields: object) -> dict[str, object]:
-    return {"pipelineId": "pipe", "locationId": location, "contactId": contact, **fields}
 
 
 class Site:
@@ -64,7 +49,7 @@ MakeSite = Callable[..., Site]
 
 
 def people_file(folder: Path) -> Path:
-    """Write who may enter."""
+    """Write the password file."""
     path = folder / "people"
     path.write_text("# who may enter\n{username}:{password}\n".format(**PASSWORD))
     return path
@@ -107,21 +92,10 @@ def make_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeSite]:
         stack.stop()
 
 
-def find_chromium() -> str:
-    """Return the browser, or end the test: a failure where real parts are required, a skip elsewhere."""
-    found = shutil.which(CHROMIUM)
-    if found is None:
-        message = f"there is no {CHROMIUM}: apt-get install chromium"
-        if os.environ.get("LANES_REQUIRE_REAL_PARTS"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium for all tests of a file; beyond it, its event loop would be in the way of other tests."""
-    path = find_chromium()
+    path = real_parts.chromium()
     expect.set_options(timeout=TIMEOUT_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))

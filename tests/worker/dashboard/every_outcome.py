@@ -2,7 +2,8 @@
 
 from lanes.activity import audit_log
 from ops.sandbox import Fault, SandboxControl
-from tests.worker.dashboard.conftest import Site, row, until
+from tests.helpers import row, until
+from tests.worker.dashboard.conftest import Site
 
 SANDBOX = ("--known-pipeline", "pipe", "--latency", "0.02-0.08", "--burst-limit", "20", "--burst-window", "2")
 SETTINGS = {"backoff_base_seconds": 0.1, "backoff_max_seconds": 0.2, "burst_window_seconds": 2, "burst_limit": 20}

@@ -11,7 +11,7 @@ from worker.dashboard.page import Change, Page
 
 
 class ExtraChange(Change):
-    """Writes into the trail what it was given; `fail` makes it fail as nobody expects."""
+    """Writes its input to the audit log; `fail` makes it fail unexpectedly."""
 
     async def post(self) -> None:
         """Do so."""
@@ -23,7 +23,7 @@ class ExtraChange(Change):
 
 
 class BrokenPage(Page):
-    """Fails as nobody expects."""
+    """Fails unexpectedly."""
 
     def get(self) -> None:
         """Do so."""

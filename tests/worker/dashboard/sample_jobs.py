@@ -8,14 +8,15 @@ from lanes.queue.results import Released
 from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport, Consumer, CountedRefusal, DefaultLimits, RateLimitInfo
 from producers.new_job import make_new_job
-from tests.worker.dashboard.conftest import Site, row
+from tests.helpers import row
+from tests.worker.dashboard.conftest import Site
 
 LIMITS = DefaultLimits(burst=100, window=10, daily=200_000)
 SECRET = "Name-That-Stays-Masked"
 REFUSAL = CountedRefusal(limit=2, gap=50, max_gap=60, status=403, shape="shape")
 
 
-def seat(worker: str) -> Consumer:
+def make_consumer(worker: str) -> Consumer:
     return Consumer(worker, lease=600, retention=3600, limits=LIMITS)
 
 
@@ -23,7 +24,7 @@ def release_job(site: Site, job_id: str) -> Released:
     """Release this job; others that were due before it go back."""
     others: list[Released] = []
     while True:
-        job = site.store.release(seat(f"hand-{len(others)}-{job_id}@host")).next
+        job = site.store.release(make_consumer(f"thread-{len(others)}-{job_id}@host")).next
         assert isinstance(job, Released), "it is not due"
         if job.id == job_id:
             break
@@ -57,7 +58,7 @@ def put_in_flight(site: Site, location: str, contact: str = "flying") -> str:
 
 
 def enqueue_pending(site: Site, location: str, contact: str = "waiting", **options: Any) -> str:
-    """Enqueue a job that stays pending: nobody takes it."""
+    """Enqueue a job that stays pending: there is no worker."""
     return site.producer.enqueue(row(location, contact, name=SECRET), **options).job_id
 
 
@@ -68,7 +69,7 @@ def put_on_brake(store: LaneStore, location: str) -> None:
     others: list[Released] = []
     refused = 0
     while refused < REFUSAL.limit:
-        job = store.release(seat(f"hand-{len(others)}-{refused}-{location}@host")).next
+        job = store.release(make_consumer(f"thread-{len(others)}-{refused}-{location}@host")).next
         assert isinstance(job, Released), "it is not due"
         if job.location_id != location:
             others.append(job)

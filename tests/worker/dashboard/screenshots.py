@@ -16,7 +16,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from lanes.storage.stored import MICROSECONDS
 from ops.embedded.stack import Stack
-from tests.worker.dashboard.conftest import ARGUMENTS, CHROMIUM, DESKTOP, PHONE, Site, row
+from tests import real_parts
+from tests.helpers import row
+from tests.worker.dashboard.conftest import ARGUMENTS, DESKTOP, PHONE, Site
 from tests.worker.dashboard.dead_letters.sample_dead_letters import dead_letter, seed
 from tests.worker.dashboard.every_outcome import SANDBOX, SETTINGS, run_every_outcome, settled
 
@@ -45,7 +47,7 @@ def replay_some(page: Page) -> None:
 
 
 def edit_wrongly(page: Page) -> None:
-    """Open the body, and see a mistake told."""
+    """Open the body, and show a field error."""
     page.get_by_role("button", name="Show content and edit").click()
     page.locator("#cell-status").fill("wonn")
     page.get_by_role("button", name="Save…").click()
@@ -66,7 +68,7 @@ LOOKS: dict[str, dict[str, object]] = {
 
 
 def job_with_history(site: Site) -> str:
-    """Return the id of the job that has the most to tell."""
+    """Return the id of the job with the longest history."""
     ids = (
         key.decode().removeprefix(site.store.key("job", ""))
         for key in site.store.client.scan_iter(site.store.key("job", "*"))
@@ -132,10 +134,12 @@ def main() -> None:
         stack.until(lambda: settled(site), *stack.children)
         for number in range(2000):
             site.producer.enqueue(row(f"loc-{number % 4}", f"contact-{number}"))
-        browser = ends.enter_context(sync_playwright()).chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        browser = ends.enter_context(sync_playwright()).chromium.launch(
+            executable_path=real_parts.chromium(), args=list(ARGUMENTS)
+        )
         page = browser.new_page()
         page.goto(f"{site.url}/throughput")
-        page.get_by_text("jobs at once").wait_for()  # the workers have told how much they can send
+        page.get_by_text("jobs at once").wait_for()  # the workers have reported how many jobs they can send
         for name in sys.argv[1:] or PAGES:
             take(browser, site, name)
             print(FOLDER / f"{name}-*.png")

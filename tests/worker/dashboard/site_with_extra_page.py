@@ -27,13 +27,13 @@ class ExtraPageSite(Site):
     def request_change(
         self, client: requests.Session, on: str = "x", *, token: str | None = None, **headers: str
     ) -> Any:
-        """Ask for a change, as our pages do unless told otherwise."""
+        """Request a change, by default as our pages do."""
         sent = str(client.cookies.get("_xsrf")) if token is None else token
         headers = {"X-XSRFToken": sent, "Content-Type": "application/json"} | headers
         return client.post(f"{self.url}/test-change", data=json.dumps({"on": on}), headers=headers, timeout=10)
 
     def recorded_changes(self) -> list[tuple[str, str]]:
-        """Return who touched what, by the trail."""
+        """Return who changed what, from the audit log."""
         return [(entry.who, entry.on) for entry in audit_log.read(self.store) if entry.what == "test-change"]
 
 

@@ -1,4 +1,4 @@
-"""The dashboard as a process, asked over HTTP: who may look, who may change, and what goes wrong in which words."""
+"""The dashboard as a process, over HTTP: who may read, who may change, and the error messages."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -11,7 +11,8 @@ import pytest
 import requests
 from tornado.web import create_signed_value
 
-from tests.worker.dashboard.conftest import PASSWORD, people_file, until
+from tests.helpers import until
+from tests.worker.dashboard.conftest import PASSWORD, people_file
 from tests.worker.dashboard.site_with_extra_page import ExtraPageSite, start
 
 ANA = PASSWORD["username"], PASSWORD["password"]
@@ -123,7 +124,7 @@ def test_changes_need_the_password_the_token_and_a_page_of_ours(locked: ExtraPag
     good = client.cookies["_xsrf"]
     refused = {
         "no token": locked.request_change(client, "no token", token=""),
-        "a token of somebody else": locked.request_change(
+        "a token of another person": locked.request_change(
             client, "other token", token=locked.session(ANA).cookies["_xsrf"]
         ),
         "no cookie": locked.request_change(_with(requests.Session(), ANA), "no cookie", token=good),
@@ -232,7 +233,7 @@ def test_without_redis_pages_say_so_and_come_back(tmp_path: Path) -> None:
         client = site.session()
         assert status(f"{site.url}/lanes/data") == 200
         site.stack.redis.kill()
-        until(lambda: status(f"{site.url}/audit-log/data") == 503, "the page to notice")
+        until(lambda: status(f"{site.url}/audit-log/data") == 503, "the page to report it")
         kept = requests.get(f"{site.url}/lanes/data", timeout=20)  # the last picture: Redis is not back for that
         assert kept.status_code == 200
         for path in ("/throughput/data", "/audit-log/data"):

@@ -1,4 +1,4 @@
-"""The trail's page in a browser."""
+"""The audit log page in a browser."""
 
 import pytest
 import requests

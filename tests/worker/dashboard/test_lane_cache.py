@@ -1,8 +1,7 @@
-"""The watcher: one reading for all who look, none when nobody does, and no lie when Redis is away."""
+"""The lane cache: one read for all readers, none without readers, and no stale data shown as current."""
 
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from lanes.queue.lane import Lane
 from lanes.queue.store import LaneStore, connect
 from ops.embedded.redis_server import RedisServer
 from producers import OpportunityProducer
+from tests.helpers import until
 from worker.dashboard import lane_cache as module
 from worker.dashboard.lane_cache import LaneCache, LaneSnapshot
 
@@ -35,7 +35,7 @@ class CountedStore(LaneStore):
             self.began.set()
             self.go_on.wait()
             if self.broken:
-                raise ValueError("what nobody expected")
+                raise ValueError("unexpected")
         return found
 
 
@@ -54,14 +54,6 @@ def lane_cache(store: CountedStore, monkeypatch: pytest.MonkeyPatch) -> Iterator
     yield lane_cache
     store.go_on.set()
     lane_cache.close()
-
-
-def until(so: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 60
-    while not (found := so()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return found
 
 
 def enqueue(store: LaneStore, location: str, contact: str = "c") -> None:
@@ -91,7 +83,7 @@ def test_without_requests_nothing_is_read(store: CountedStore, lane_cache: LaneC
     until(lambda: lane_cache._begun_at >= lane_cache._asked_at)
     settled = store.readings
     watched = CountedStore(connect(redis_url))
-    other = LaneCache(watched)  # somebody looks at this one, for long enough
+    other = LaneCache(watched)  # this one has a reader, for long enough
     until(lambda: other.snapshot() and watched.readings >= 20)
     other.close()
     watched.client.close()
@@ -211,7 +203,7 @@ def test_no_redis_from_the_beginning_is_an_error_each_time(tmp_path: Path) -> No
 
 def test_an_unexpected_error_is_reported_and_the_reader_goes_on(store: CountedStore, lane_cache: LaneCache) -> None:
     store.broken = True
-    with pytest.raises(LanesError, match="what nobody expected"):
+    with pytest.raises(LanesError, match="unexpected"):
         lane_cache.snapshot()
     store.broken = False
     assert until(lambda: _looked(lane_cache)).error is None

@@ -3,7 +3,8 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, axe, fits, row, until
+from tests.helpers import row, until
+from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, axe, fits
 
 ASK = "(question) => import('/lanes-static/live.js').then((live) => { window.answer = live.ask(question); })"
 QUESTION: dict[str, object] = {

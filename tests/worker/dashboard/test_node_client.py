@@ -7,8 +7,9 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from tests.helpers import row, until
 from tests.real_parts import node
-from tests.worker.dashboard.conftest import PASSWORD, MakeSite, OpenPage, row, until
+from tests.worker.dashboard.conftest import PASSWORD, MakeSite, OpenPage
 
 ROOT = Path(__file__).parents[3]
 CLIENT = ROOT / "tests" / "end_to_end" / "enqueue.mjs"

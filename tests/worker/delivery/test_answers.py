@@ -1,4 +1,4 @@
-"""What becomes of a job by each kind of answer that confirms nothing, repeats too much or asks to be left alone."""
+"""What each unconfirmed answer does to a job, and answers that are too long or ask for a wait."""
 
 import json
 from collections.abc import Iterator

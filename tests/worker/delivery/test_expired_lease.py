@@ -1,4 +1,4 @@
-"""A hand that was held up between its release and its request: by then another may have the job."""
+"""A sender thread delayed between release and request: another one may have the job by then."""
 
 import pytest
 from celery import Celery

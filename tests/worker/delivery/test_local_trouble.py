@@ -1,4 +1,4 @@
-"""A worker that cannot send, for a reason of its own: no job fails, no outage begins, and it goes on by itself."""
+"""A worker that cannot send for a local reason: no job fails, no outage begins, and it recovers on its own."""
 
 import contextlib
 import os

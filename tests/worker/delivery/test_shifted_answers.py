@@ -19,7 +19,7 @@ from worker.delivery.shift import SenderThread
 
 JOBS = 12
 SECONDS = 60.0
-# What comes behind is longer than what a reader takes from the TLS layer at once, and fits into a record of it.
+# The stray bytes exceed one read from the TLS layer, and fit into one TLS record.
 LONG = "x" * 12_000
 AROUND = [
     Fault(kind=FaultKind.EARLY_HINTS, contact_prefix="hit-"),
@@ -47,7 +47,7 @@ def server(
 
 @pytest.fixture
 def deliver(redis_url: str) -> Iterator[Callable[[str, list[tuple[str, str]]], list[State]]]:
-    """Enqueue jobs for these pipelines and contacts, let one thread send them, and return what became of each."""
+    """Enqueue jobs for these pipelines and contacts, let one thread send them, and return each result."""
     with connect(redis_url) as client, OpportunityProducer.from_url(redis_url) as producer:
 
         def run(url: str, jobs: list[tuple[str, str]]) -> list[State]:

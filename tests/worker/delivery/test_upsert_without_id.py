@@ -1,4 +1,4 @@
-"""A v3 upsert without `id` may make a second opportunity when it is sent twice: what is sent again, and what dies."""
+"""A v3 upsert without `id` may make a second opportunity if sent twice: what is retried, and what is a dead letter."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -78,8 +78,8 @@ def test_an_upsert_that_the_api_did_not_take_is_tried_again(sandbox: Sandbox, wo
 def test_an_upsert_that_found_no_server_is_tried_again(redis_url: str) -> None:
     """The connection was refused: nothing was sent."""
     long = 10**6
-    nobody = {"api_version": "v3", "backoff_base_seconds": long, "backoff_max_seconds": long}
-    with worker_of(redis_url, "http://127.0.0.1:1", **nobody) as worker:
+    no_listener = {"api_version": "v3", "backoff_base_seconds": long, "backoff_max_seconds": long}
+    with worker_of(redis_url, "http://127.0.0.1:1", **no_listener) as worker:
         [job] = worker.deliver(BODY)
     assert (job.state, [attempt.outcome for attempt in job.attempts]) == (State.PENDING, ["retry"])
 

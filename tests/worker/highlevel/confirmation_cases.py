@@ -71,7 +71,7 @@ def failures_in_a_success() -> Iterator[Case]:
 
 
 def unconfirmed() -> Iterator[Case]:
-    """?: a 2xx that neither holds what is promised nor says that it failed: it is unknown whether the API took it."""
+    """?: a 2xx without the documented body and without an error: whether the API applied it is unknown."""
     for body, headers, message in (
         ({}, JSON, "HTTP 200 without the promised body"),
         ({"message": "Server is busy"}, JSON, "HTTP 200 without the promised body"),
@@ -90,12 +90,12 @@ def unconfirmed() -> Iterator[Case]:
     ):
         yield case(200, body, headers, kind=OutcomeKind.UNCONFIRMED, message=message, in_doubt=True, warning=None)
     for status, body, in_doubt in (
-        # S (RFC 9110, 15.6.3 and 15.6.5): a gateway's 502 and 504 tell of an answer that it lost; O: its 520 and 524
+        # S (RFC 9110, 15.6.3 and 15.6.5): a gateway's 502 and 504 report a lost answer; O: its 520 and 524
         (502, EDGE_PAGE, True),
         (504, b"", True),
         (520, b"", True),
         (524, b"", True),
-        # The API's own answer, or that of an edge which reached nobody.
+        # The API's own answer, or that of an edge that reached no server.
         (500, b"", False),
         (503, b"", False),
         (521, b"", False),
@@ -109,7 +109,7 @@ def unconfirmed() -> Iterator[Case]:
 
 
 def deliveries() -> Iterator[Case]:
-    """S: what is promised; a success with half of it is delivered, with a warning."""
+    """S: the documented body; a success with a part of it is delivered, with a warning."""
     for body, headers, opportunity_id, new, warned in (
         (GOOD, JSON, "opp", True, False),
         (GOOD, HTML, "opp", True, False),

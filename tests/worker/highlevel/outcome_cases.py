@@ -29,7 +29,7 @@ def kinds() -> Iterator[Case]:
         (400, error(400, "Bad Request"), OutcomeKind.REFUSED),
         (401, error(401, "Invalid token: access token is invalid", error="Unauthorized"), OutcomeKind.UNAUTHORIZED),
         (422, error(422, ["Unprocessable Entity"], error="Unprocessable Entity"), OutcomeKind.REFUSED),
-        # O: a new record answers 201; any 2xx with the promised JSON is success, and one without it confirms nothing
+        # O: a new record answers 201; any 2xx with the documented JSON is success, and one without it confirms nothing
         (201, {"opportunity": {"id": "opp"}, "new": True}, OutcomeKind.DELIVERED),
         (202, {"opportunity": {"id": "opp"}, "new": True}, OutcomeKind.DELIVERED),
         (202, b"", OutcomeKind.UNCONFIRMED),
@@ -47,7 +47,11 @@ def kinds() -> Iterator[Case]:
         (401, v3("Invalid JWT"), OutcomeKind.UNAUTHORIZED),
         (401, EDGE_PAGE, OutcomeKind.UNAUTHORIZED),
         (401, b"", OutcomeKind.UNAUTHORIZED),
-        (403, error(403, "The token does not have access to this location.", error="Forbidden"), OutcomeKind.UNAUTHORIZED),
+        (
+            403,
+            error(403, "The token does not have access to this location.", error="Forbidden"),
+            OutcomeKind.UNAUTHORIZED,
+        ),
         (403, error(403, "The token is not authorized for this scope."), OutcomeKind.UNAUTHORIZED),
         (403, v3("The token does not have access to this location."), OutcomeKind.UNAUTHORIZED),
         # ?: a 403 that speaks of something else, or of nothing, is about this job
@@ -244,13 +248,16 @@ def hostile_bodies() -> Iterator[Case]:
         '{"message": "breit"}'.encode("utf-16"),
     ):
         for status, kind in (
-            (200, OutcomeKind.UNCONFIRMED), (400, OutcomeKind.REFUSED), (401, OutcomeKind.UNAUTHORIZED), (500, OutcomeKind.RETRY)
-        ):  # fmt: skip
+            (200, OutcomeKind.UNCONFIRMED),
+            (400, OutcomeKind.REFUSED),
+            (401, OutcomeKind.UNAUTHORIZED),
+            (500, OutcomeKind.RETRY),
+        ):
             yield case(status, body, kind=kind)
 
 
 def trace_ids() -> Iterator[Case]:
-    """S: every response carries one."""
+    """S: every response has one."""
     for body, headers, trace_id in (
         ({"traceId": "from the body"}, {"x-trace-id": "from the header"}, "from the body"),
         ({}, {"x-trace-id": "from the header"}, "from the header"),

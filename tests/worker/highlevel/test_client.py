@@ -1,4 +1,4 @@
-"""What the client sends and to whom, and what it makes of servers that misbehave below HTTP."""
+"""What the client sends and where, and the outcomes of failures below HTTP."""
 
 import socket
 import threading
@@ -219,7 +219,7 @@ def test_a_server_that_falls_silent_is_a_failure(raw: bytes) -> None:
 def test_no_failure_shows_the_token_or_the_body() -> None:
     body = str(BODY).encode()
     servers = {
-        "nobody listens": no_listener(),
+        "no listener": no_listener(),
         "closes": answer_once(b""),
         "repeats the request": answer_once(f"Bearer {TOKEN}\r\n\r\n".encode()),
         "silent": answer_once(b"", then_wait=True),

@@ -1,4 +1,4 @@
-"""What we send and what the sandbox answers, against HighLevel's published specifications of the versions we speak."""
+"""Our requests and the sandbox's answers, compared with HighLevel's published specifications."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from ops.sandbox.contract import CONTRACTS
 from producers import InvalidJobError
 from producers.model_versions import MODELS
 from producers.new_job import make_new_job
-from tests.worker.highlevel.conftest import BODY, SPECIFICATIONS, post
+from tests.worker.highlevel.conftest import BODY, SPECIFICATIONS, needs_specifications, post
 from tests.worker.highlevel.recorder import Recorder
 from worker.highlevel.client import PATH, HighLevelClient
 
@@ -52,7 +52,10 @@ FULL: dict[str, dict[str, Any]] = {
     },
 }
 VALUES: tuple[object, ...] = ("x", 7, True, None, [], {})
-pytestmark = pytest.mark.parametrize("specification", FOUND, ids=[path.name for path in FOUND], indirect=True)
+pytestmark = [
+    needs_specifications,
+    pytest.mark.parametrize("specification", FOUND, ids=[path.name for path in FOUND], indirect=True),
+]
 
 
 class Specification:
@@ -77,7 +80,7 @@ class Specification:
     def response(self, status: int) -> dict[str, Any]:
         # Observed: a new record answers 201, with the body that is documented for 200.
         schema = self._schema(self.operation["responses"]["200" if status == 201 else str(status)])
-        # Documented beside the schemas: every response carries a trace id.
+        # Documented outside the schemas: every response has a trace id.
         properties = {**schema["properties"], "traceId": {"type": "string", "minLength": 1}}
         return {**schema, "properties": properties, "required": list(properties), "additionalProperties": False}
 

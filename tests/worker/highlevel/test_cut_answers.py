@@ -1,4 +1,4 @@
-"""Answers whose body breaks off, or whose headers do not tell where it ends; and those that only look so."""
+"""Answers whose body is cut off, or whose headers do not give its length; and valid ones that look similar."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Servers that mean harm, for both clients that carry secrets: what they are told, and what they can make us hold."""
+"""Hostile servers, for both clients that send secrets: what they get, and how much memory they can make us use."""
 
 import gzip
 import os
@@ -109,7 +109,7 @@ def test_gzip_in_gzip_in_gzip_is_refused(ask: Ask, record: Callable[..., Recorde
 
 
 def serve_forever(head: bytes, piece: bytes, pause: float, stack: ExitStack) -> str:
-    """Start a server that answers with this beginning, and then with the same piece for ever."""
+    """Start a server that answers with this beginning, and then endlessly with the same chunk."""
     listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
     ended = threading.Event()
     stack.callback(ended.set)

@@ -1,4 +1,4 @@
-"""What we send for tokens and what the sandbox answers, against HighLevel's published specification."""
+"""Our token requests and the sandbox's answers, compared with HighLevel's published specification."""
 
 import json
 from typing import Any
@@ -9,13 +9,14 @@ import pytest
 import requests
 
 from ops.sandbox import Sandbox, SandboxControl
-from tests.worker.highlevel.conftest import DEADLINE_SECONDS, SPECIFICATIONS
+from tests.worker.highlevel.conftest import DEADLINE_SECONDS, SPECIFICATIONS, needs_specifications
 from tests.worker.highlevel.recorder import Recorder, Request
 from worker.tokens.oauth import LOCATION_TOKEN_PATH, TOKEN_PATH, OAuthClient
 
 FOUND = SPECIFICATIONS / "oauth-token.openapi.json"
 AGENT = {"User-Agent": "highlevel-lanes/test", "Version": "2021-07-28"}
 CLIENT = {"client_id": "app", "client_secret": "secret"}
+pytestmark = needs_specifications
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def schema(document: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     [kind] = content["content"].values()
     name = kind["schema"]["$ref"].rsplit("/", 1)[1]
     found: dict[str, Any] = document["components"]["schemas"][name]
-    # Documented beside the schemas: every response carries a trace id.
+    # Documented outside the schemas: every response has a trace id.
     properties = {**found["properties"], "traceId": {"type": "string", "minLength": 1}}
     return {**found, "properties": properties, "additionalProperties": False}
 

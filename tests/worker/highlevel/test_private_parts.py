@@ -1,4 +1,4 @@
-"""What `worker/highlevel/deadline.py` builds upon in urllib3 and http.client is as this project knows it."""
+"""The private parts of urllib3 and http.client that `worker/highlevel/deadline.py` uses are unchanged."""
 
 import contextlib
 import http.client

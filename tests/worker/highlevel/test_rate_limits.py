@@ -1,4 +1,4 @@
-"""What the headers of an answer tell of the budgets, and that every kind of answer carries it."""
+"""What the rate limit headers of an answer mean, and that every kind of answer passes them on."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whether a request that failed may have reached the server; and closing a connection by hand."""
+"""Whether a failed request may have reached the server; and closing a connection explicitly."""
 
 import socket
 import threading
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import make_certificate
-from tests.worker.highlevel.conftest import until
+from tests.helpers import until
 from tests.worker.highlevel.wire import WireServer, own_answer
 from worker.highlevel.client import HighLevelClient
 from worker.highlevel.outcomes import Answer, RequestFailure

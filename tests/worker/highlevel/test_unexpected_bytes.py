@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import make_certificate
-from tests.worker.highlevel.conftest import until
+from tests.helpers import until
 from tests.worker.highlevel.wire import WireServer, answer, own_answer
 from worker.highlevel.client import HighLevelClient
 from worker.highlevel.outcomes import Answer, RequestFailure
@@ -105,7 +105,7 @@ def test_a_body_where_none_may_be(serve: Callable[..., WireServer], status: str,
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
-def test_a_204_that_promises_a_body(serve: Callable[..., WireServer], framing: bytes) -> None:
+def test_a_204_that_announces_a_body(serve: Callable[..., WireServer], framing: bytes) -> None:
     server = serve(b"HTTP/1.1 204 No Content\r\n" + framing + b"\r\n\r\n")
     client = client_of(server)
     assert ask(client) == (204, b"")
@@ -149,7 +149,7 @@ def test_bytes_between_two_requests(serve: Callable[..., WireServer], between: b
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
         HINTS + b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
     ],
-    ids=["at once", "behind another 1xx"],
+    ids=["at once", "after another 1xx"],
 )
 def test_a_protocol_that_was_never_asked_for(serve: Callable[..., WireServer], head: bytes) -> None:
     server = serve(head + answer(BODY))

@@ -41,7 +41,7 @@ class WireServer:
     `ended` counts the connections that the client has closed.
 
     Args:
-        answers: the bytes for each request. The connection stays open behind them.
+        answers: the bytes for each request. The connection stays open after them.
         certificate: a PEM file with a certificate and its key.
         closing: the requests after whose answer the server closes the connection, with `reset` by a TCP reset.
         again: the first answer is sent over and over, as long as the client takes it.

@@ -21,11 +21,11 @@ COLOURS = re.compile(r"\x1b\[[\d;]*m")
 SCRIPT = f"""
 import logging, sys, threading, warnings
 import structlog
-from lanes.settings import Settings
+from lanes.settings import WorkerSettings
 from worker.logging.setup import configure_logging, configure_celery_logging
 
 evil = {EVIL!r}
-settings = Settings(api_token="the-api-token", log_level="info")
+settings = WorkerSettings(api_token="the-api-token", log_level="info")
 configure_logging(settings)
 configure_celery_logging(settings, "INFO", sys.argv[1] if len(sys.argv) > 1 else None)
 log = structlog.get_logger()
@@ -56,11 +56,11 @@ def test_off_a_terminal_each_line_is_one_json_object() -> None:
     lines = done.stderr.decode("ascii").splitlines()
     events = [json.loads(line) for line in lines]
     assert len(events) == len(EVENTS)
-    for event, begins in zip(events, EVENTS, strict=True):
-        assert begins in event["event"]
+    for event, start in zip(events, EVENTS, strict=True):
+        assert start in event["event"]
         assert {"event", "level", "timestamp"} <= event.keys()
         shown = "".join(str(value) for value in event.values())
-        assert shown.replace("\n", "").isprintable()  # whoever prints a decoded value
+        assert shown.replace("\n", "").isprintable()  # any program may print a decoded value
         assert "the-api-token" not in shown
     assert events[0]["status"] == 400
     assert events[1]["logger"] == "celery.worker"
@@ -81,18 +81,18 @@ def test_on_a_terminal_a_line_is_readable_and_cannot_move_the_cursor() -> None:
     assert "the-api-token" not in text
     lines = text.replace("\r\n", "\n").splitlines()
     assert all(line.isprintable() for line in lines)
-    heads = [line for line in lines if not line.startswith("    ")]
-    assert len(heads) == len(EVENTS)
-    for head, begins in zip(heads, EVENTS, strict=True):
-        assert begins in head
-        assert re.match(r"\d{4}-\d\d-\d\dT\S+Z \[(info|warning|error) *\] ", head)
+    events = [line for line in lines if not line.startswith("    ")]
+    assert len(events) == len(EVENTS)
+    for event, start in zip(events, EVENTS, strict=True):
+        assert start in event
+        assert re.match(r"\d{4}-\d\d-\d\dT\S+Z \[(info|warning|error) *\] ", event)
     assert not [line for line in lines if line.startswith("{")]
 
 
 def _read(end: int) -> bytes:
     try:
         return os.read(end, 65_536)
-    except OSError:  # how a terminal says that nobody is left at its other end
+    except OSError:  # how a terminal reports that its other end is closed
         return b""
 
 

@@ -39,7 +39,7 @@ Scrape = Callable[..., dict[str, float]]
 
 @pytest.fixture
 def scrape() -> Scrape:
-    """Look at a store anew and return what Prometheus would read."""
+    """Read a store again and return what Prometheus would scrape."""
 
     def scrape_(store: LaneStore, settings: WorkerSettings = SETTINGS) -> dict[str, float]:
         return values(LanesCollector(store, settings, wait=TIMEOUT).collect())

@@ -1,4 +1,4 @@
-"""One look serves many; Redis away, frozen or closed leaves whoever asks with a short answer."""
+"""One read serves many scrapes; while Redis is away, frozen or closed, a scrape gets a short answer."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What is told is what the lanes count."""
+"""The metrics agree with the counts of the lanes."""
 
 import pytest
 

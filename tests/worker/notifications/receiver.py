@@ -1,4 +1,4 @@
-"""A receiver of notices: a real HTTP server that a test tells how to misbehave."""
+"""A receiver of notifications: a real HTTP server with faults on demand."""
 
 import threading
 import time
@@ -46,7 +46,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/notices?key=secret-of-the-url"
+        return f"http://127.0.0.1:{self._server.server_port}/notifications?key=secret-of-the-url"
 
     def answer(self, handler: BaseHTTPRequestHandler, answer: str) -> None:
         handler.close_connection = True

@@ -1,4 +1,4 @@
-"""Notices from the script that makes them to a receiver that fails first, hangs, drips and dies."""
+"""Notifications, from the script to a receiver that first fails, hangs, answers slowly and crashes."""
 
 import hashlib
 import hmac
@@ -14,7 +14,7 @@ from lanes.queue.notification import Notification
 from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport, RateLimitInfo
 from lanes.settings import WorkerSettings
-from tests.lanes.conftest import LIMITS, ClockedStore, Orders, seat
+from tests.lanes.conftest import LIMITS, ClockedStore, Orders, make_consumer
 from tests.worker.highlevel.wire import WireServer
 from tests.worker.highlevel.wire import answer as wire_answer
 from tests.worker.notifications.receiver import Receiver
@@ -57,7 +57,7 @@ def events(receiver: Receiver) -> list[object]:
 
 def bury(store: LaneStore, order: Orders, hold: str = "", message: str = "") -> None:
     store.enqueue(order(f"loc{order.made}", f"r{order.made}"), 60)
-    job = store.release(seat(f"w{order.made}")).next
+    job = store.release(make_consumer(f"w{order.made}")).next
     detail = json.dumps({"message": message})
     store.bury(AttemptReport(getattr(job, "id", ""), 1, detail, LIMITS, RateLimitInfo()), reason="refused", hold=hold)
 

@@ -1,6 +1,6 @@
 """The private parts of kombu and Celery that are used or patched are as this project knows them.
 
-When a test fails after an upgrade, its message says what changed. The code is in `worker/safety/patches_for_kombu.py` and
+When a test fails after an upgrade, its message says what changed. The code: `worker/safety/patches_for_kombu.py` and
 `worker/safety/patches_for_celery.py`.
 """
 

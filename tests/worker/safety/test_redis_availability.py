@@ -1,4 +1,4 @@
-"""One line for each change of state, whoever of many processes notices it, and a reminder now and then."""
+"""One line for each change of state, for all processes together, and a reminder now and then."""
 
 import subprocess
 import sys

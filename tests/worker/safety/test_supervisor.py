@@ -1,8 +1,7 @@
 """Background loops: what ends one, and what does not."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import redis
@@ -10,6 +9,7 @@ import structlog
 from structlog.testing import LogCapture
 
 from lanes.errors import RedisUnavailableError
+from tests.helpers import until
 from worker.metrics.samples import loops_collector
 from worker.safety import supervisor as module
 from worker.safety.supervisor import Loop, Supervisor, every
@@ -29,13 +29,6 @@ def supervisor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
     supervisor = Supervisor()
     yield supervisor
     supervisor.stop()
-
-
-def until(so: Callable[[], bool]) -> None:
-    ends_at = time.monotonic() + 30
-    while not so():
-        assert time.monotonic() < ends_at
-        time.sleep(0.002)
 
 
 def failures(supervisor: Supervisor) -> dict[str, float]:

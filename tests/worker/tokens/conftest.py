@@ -9,7 +9,7 @@ from lanes.credentials import CredentialStore
 from lanes.queue.store import LaneStore, connect
 from lanes.settings import WorkerSettings
 from ops.sandbox import Sandbox, SandboxControl, SandboxSettings
-from tests.worker.highlevel.conftest import until
+from tests.helpers import until
 from worker.tokens.credential import Credential, from_fields
 from worker.tokens.provider import Token, TokenProvider
 from worker.tokens.vault import Vault, new_key
@@ -66,7 +66,7 @@ class Harness:
         return self.store.store_credential(name, self.vault.encrypt(name, credential))
 
     def put_pair(self, location: str, **changes: object) -> int:
-        """Store a pair as the sandbox gave it, but for what is given."""
+        """Store a pair as the sandbox gave it, except for these fields."""
         return self.put(location, from_fields({**self.control.grant(location), **changes}, self.now()))
 
     def stored(self, name: str) -> Credential:

@@ -1,7 +1,7 @@
 """The token endpoint, processes that renew, and time, all in one thread: every way in which an answer can be lost.
 
-Redis is real, and so are the scripts, `TokenProvider` and `Renewer`; the time between is not. A second of it counts as `SCALE`
-real ones, so that the milliseconds which the real parts take mean nothing.
+Redis, the scripts, `TokenProvider` and `Renewer` are real; the time between them is not. A second of it counts as
+`SCALE` real ones, so that the milliseconds of the real parts do not matter.
 """
 
 from collections import deque
@@ -57,7 +57,7 @@ class World:
         self.asked: list[float] = []
 
     def advance(self, seconds: float) -> None:
-        """Let time pass for every clock, and for what Redis forgets by itself."""
+        """Let time pass for every clock, and for what expires in Redis."""
         self.time += seconds
         self.lanes.pass_time(seconds)
         left = self.lanes.client.pttl(self._lock) - seconds * 1000
@@ -167,7 +167,7 @@ class Process:
         renewer._clock = self.tokens._clock = lambda: world.time
         renewer._submit = renewer._work
         renewer._sleep = self._sleep
-        # It has wanted one for long: it asks as rarely as anybody does.
+        # It has wanted one for long: it asks as rarely as any process.
         self.tokens._waits["loc"] = world.time - 10**9, world.time
 
     def _sleep(self, seconds: float) -> bool:
@@ -180,9 +180,9 @@ class Process:
 
 
 def renew(world: World, *, idle: bool = False) -> str:
-    """Let processes ask, one after the other has died, until one has a token, or is told that there is none.
+    """Let one process after another ask and crash, until one gets a token, or the answer that there is none.
 
-    With `idle` nobody wants to send any more after the first one has asked: workers look about once a second for what
+    With `idle` there are no jobs after the first request: workers look about once a second for what
     was left in the middle.
     """
     process = Process(world)

@@ -1,4 +1,4 @@
-"""What people hand in, and what is refused."""
+"""Credentials that people store, and those that are refused."""
 
 import json
 from typing import Any

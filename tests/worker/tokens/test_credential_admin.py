@@ -17,7 +17,7 @@ from worker.tokens.vault import Vault, VaultError, new_key
 
 
 def test_a_new_key_in_the_middle_of_renewals(harness: Harness, lanes: LaneStore) -> None:
-    """Encrypted anew, interrupted, repeated, beside writes of newer credentials: no credential is lost or set back."""
+    """Re-encrypted, interrupted, repeated, during writes of newer credentials: no credential is lost or reverted."""
     new = new_key()
     both = Vault(SecretStr(f"{new},{KEY}"))
     admin = CredentialAdmin(lanes, both)

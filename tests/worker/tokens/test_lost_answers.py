@@ -1,4 +1,4 @@
-"""No location loses its refresh token as long as two tries in a row are lost at most, however: in virtual time."""
+"""No location loses its refresh token if at most two tries in a row are lost, in any way; in virtual time."""
 
 from collections.abc import Iterable
 from itertools import product
@@ -12,7 +12,7 @@ from worker.tokens.renewal_timing import RENEWAL_TIMING, RenewalTiming
 pytestmark = pytest.mark.timeout(600)
 # What came before, until the first request that the API may have taken: pauses have grown by then.
 BEFORE: dict[str, tuple[str, ...]] = {
-    "nobody there": ("refused",) * 6,
+    "no listener": ("refused",) * 6,
     "failures": ("503",) * 6,
     "silence": ("lost before",) * 4,
 }

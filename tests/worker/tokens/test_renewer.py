@@ -1,4 +1,4 @@
-"""Who renews, and what becomes of a renewal that is overtaken, late or cut short."""
+"""Which process renews, and what a superseded, late or interrupted renewal does."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import pytest
 
 from lanes.queue.store import LaneStore
 from ops.sandbox import Fault, Sandbox
-from tests.worker.highlevel.conftest import until
+from tests.helpers import until
 from tests.worker.tokens.conftest import Harness, until_usable
 from worker.highlevel.outcomes import Outcome, OutcomeKind
 from worker.tokens import renewal_policy
@@ -15,7 +15,7 @@ from worker.tokens.oauth import Grant, OAuthClient
 
 
 def test_a_process_late_to_a_renewal_does_not_renew_again(harness: Harness) -> None:
-    """As a process does that was told of the old version before another renewed it."""
+    """Like a process that read the old version before another process renewed it."""
     version = harness.put_pair("loc", access_token="")
     until_usable(harness.tokens(), "loc")
     late = harness.tokens()

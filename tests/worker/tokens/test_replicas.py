@@ -10,8 +10,8 @@ import redis
 from lanes.queue.store import LaneStore, connect
 from ops.embedded.redis_server import RedisServer
 from ops.sandbox import Sandbox
+from tests.helpers import until
 from tests.proxy import Proxy
-from tests.worker.highlevel.conftest import until
 from tests.worker.tokens.conftest import Harness
 from worker.tokens import renewer as module
 

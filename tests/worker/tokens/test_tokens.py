@@ -1,4 +1,4 @@
-"""What a shift is told: which token, and what its refusal comes to."""
+"""Which token a shift gets, and what its refusal leads to."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import pytest
 
 from lanes.queue.store import LaneStore, connect
 from ops.sandbox import Fault, Sandbox
-from tests.worker.highlevel.conftest import until
+from tests.helpers import until
 from tests.worker.tokens.conftest import Harness, until_usable
 from worker.highlevel.outcomes import Outcome, OutcomeKind
 from worker.tokens import provider as module

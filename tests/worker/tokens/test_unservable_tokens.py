@@ -1,4 +1,4 @@
-"""Tokens that this worker cannot decrypt or renew: its jobs go back, and nobody is refused."""
+"""Tokens that this worker cannot decrypt or renew: its jobs are requeued, and none is refused."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What stands in Redis is of no use without the key, under another name, or after a change."""
+"""Stored tokens are useless without the key, under another name, or after a change."""
 
 import pytest
 from pydantic import SecretStr

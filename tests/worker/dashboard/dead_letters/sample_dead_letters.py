@@ -1,4 +1,4 @@
-"""Dead letters by the thousand, and what is asked of them."""
+"""Thousands of dead letters, and commands on them."""
 
 import json
 import time
@@ -15,7 +15,7 @@ from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits
 
 BATCH = 5000
 CONSUMER = Consumer("test", lease=60, retention=3600, limits=DefaultLimits(burst=100_000, window=10, daily=1_000_000))
-# What they die of, in turn.
+# Their errors, repeated in this order.
 CAUSES: tuple[tuple[Reason, int | None, str | None, str], ...] = (
     (Reason.REFUSED, 422, "OPPORTUNITY_BAD_PIPELINE", "The pipeline id is invalid."),
     (Reason.EXHAUSTED, 503, None, "HTTP 503 with an HTML page"),
@@ -25,7 +25,7 @@ CAUSES: tuple[tuple[Reason, int | None, str | None, str], ...] = (
 
 
 def dead_letter(number: int, failed_at: float | None = None, **fields: object) -> DeadLetter:
-    """Return a letter; it died so many seconds ago as its number is."""
+    """Return a dead letter that failed `number` seconds ago."""
     reason, status, code, message = CAUSES[number % len(CAUSES)]
     at = time.time() - number - 1 if failed_at is None else failed_at
     detail: dict[str, Any] = {"message": message.format(number=number), "trace_id": f"trace-{number}", "seconds": 0.25}
@@ -44,7 +44,7 @@ def dead_letter(number: int, failed_at: float | None = None, **fields: object) -
 
 
 def seed(store: LaneStore, numbers: Sequence[int]) -> list[str]:
-    """Put these letters there; return their ids."""
+    """Store these dead letters; return their ids."""
     for start in range(0, len(numbers), BATCH):
         operations.restore(store, [dead_letter(number) for number in numbers[start : start + BATCH]])
     return [f"job{number:06d}" for number in numbers]
@@ -74,7 +74,7 @@ end
 
 
 def seed_many(store: LaneStore, count: int) -> None:
-    """Put that many letters there, as `seed` does."""
+    """Store that many dead letters, as `seed` does."""
     names = ("reason", "status", "code", "message")
     causes = [
         json.dumps({name: value for name, value in zip(names, cause, strict=True) if value is not None})
@@ -86,7 +86,7 @@ def seed_many(store: LaneStore, count: int) -> None:
 
 
 def deliver_newer(store: LaneStore, number: int) -> str:
-    """Deliver a newer job of the record of a letter; return its id. Nothing else may wait."""
+    """Deliver a newer job of a dead letter's record; return its id. No other job may be pending."""
     old = dead_letter(number).new_job
     newer = NewJob(f"newer{number:06d}", old.location_id, old.record, old.body)
     store.enqueue(newer, 60)
@@ -98,7 +98,7 @@ def deliver_newer(store: LaneStore, number: int) -> str:
 
 
 def fail_again(store: LaneStore, job_id: str) -> None:
-    """Replay a letter, and let it die again. Nothing else may wait."""
+    """Replay a dead letter, and let it fail again. No other job may be pending."""
     assert store.replay(job_id) == "replayed"
     released = store.release(CONSUMER).next
     assert isinstance(released, Released)

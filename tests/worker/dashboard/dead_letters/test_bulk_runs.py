@@ -1,4 +1,4 @@
-"""Replays and purges of many letters in the background: what they move, wait for, and tell the trail."""
+"""Replays and purges of many dead letters in the background: what they move, wait for, and write to the audit log."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from lanes.queue.results import Released
 from lanes.queue.store import LaneStore, connect
 from lanes.queue.transitions import AttemptReport
 from ops.embedded.redis_server import RedisServer
-from tests.worker.dashboard.conftest import until
+from tests.helpers import until
 from tests.worker.dashboard.dead_letters.sample_dead_letters import (
     CONSUMER,
     dead_letter,

@@ -1,4 +1,4 @@
-"""Dead letters on the pages while things break: Redis in a replay or an export, the dashboard itself."""
+"""The dead letters pages during failures: Redis in a replay or an export, or the dashboard itself."""
 
 import json
 
@@ -8,7 +8,8 @@ from playwright.sync_api import expect
 
 from lanes.activity import audit_log
 from lanes.checks.consistency import check_consistency
-from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, until
+from tests.helpers import until
+from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site
 from tests.worker.dashboard.dead_letters.sample_dead_letters import seed
 
 MANY = 12_000

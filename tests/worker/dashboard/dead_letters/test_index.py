@@ -1,4 +1,4 @@
-"""The index of the dead letters: it comes to the same as Redis, whatever happens between two looks."""
+"""The index of the dead letters agrees with Redis after any change between two reads."""
 
 import math
 import random
@@ -12,7 +12,7 @@ from lanes.dead_letters.filter import DeadLetterFilter, scan_summaries
 from lanes.dead_letters.operations import until_now
 from lanes.queue.store import LaneStore, connect
 from ops.embedded.redis_server import RedisServer
-from tests.worker.dashboard.conftest import until
+from tests.helpers import until
 from tests.worker.dashboard.dead_letters.sample_dead_letters import dead_letter, fail_again, seed
 from worker.dashboard.dead_letters import index as index_module
 from worker.dashboard.dead_letters.index import DeadLetterIndex, IndexSnapshot, Segment, segments_of
@@ -207,7 +207,7 @@ def test_a_request_starts_it_and_it_refreshes_while_requested(store: LaneStore) 
     until(lambda: index.current().total == 99, "the purge")
     assert agrees(index, store)
     store.purge("job000004", 60)
-    until(lambda: index.current(wait=0).total == 98, "a purge that nobody told of")
+    until(lambda: index.current(wait=0).total == 98, "a purge by another process")
     names = [thread.name for thread in threading.enumerate()]
     assert names.count("dead_letter_index") == 1
 

@@ -6,74 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
-from click.testing import CliRunner
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from lanes.activity import audit_log
 from lanes.checks.consistency import check_consistency
 from lanes.queue.dead_letter import DeadLetter
 from lanes.queue.job import Attempt, Reason
 from lanes.queue.new_job import NewJob
-from ops.command.root import lanes
 from producers.files.dead_letters import read_dead_letter
 from producers.files.rows import read_rows
-from tests.worker.dashboard.conftest import PASSWORD, MakeSite, OpenPage, Site, axe, fits, until
-from tests.worker.dashboard.dead_letters.sample_dead_letters import dead_letter, deliver_newer, seed
+from tests.helpers import until
+from tests.worker.dashboard.conftest import OpenPage, Site, axe, fits
+from tests.worker.dashboard.dead_letters.list_page import COUNT, command, dialog, entries, ids, open_dead_letters, pick
+from tests.worker.dashboard.dead_letters.sample_dead_letters import dead_letter
 
-COUNT = 130
-AUTH = (PASSWORD["username"], PASSWORD["password"])
 BAD = "<script>hacked = 1</script>\u202e\x1b[31m\"'"
 BAD_ID = "<script>hacked=1</script>\"'&/?#%41"
-
-
-@pytest.fixture(scope="module")
-def made(make_site: MakeSite) -> Site:
-    return make_site(password=True, prefix="flower")
-
-
-@pytest.fixture
-def site(made: Site) -> Site:
-    """A site with letters of which job000001 is overtaken, job000000 the newest."""
-    made.store.client.flushall()
-    seed(made.store, range(COUNT))
-    deliver_newer(made.store, 1)
-    until(lambda: known_to(made) == (COUNT, COUNT), "the dashboard to know them")
-    return made
-
-
-def known_to(site: Site) -> tuple[int, int]:
-    reported = requests.get(f"{site.url}/dead-letters/data", auth=AUTH, timeout=30).json()
-    return reported["known"], reported["total"]
-
-
-def open_letters(open_page: OpenPage, site: Site, query: str = "", **how: Any) -> Page:
-    page = open_page(f"{site.url}/dead-letters{query}", **how).page
-    page.get_by_text("Live", exact=True).wait_for()
-    return page
-
-
-def ids(page: Page) -> list[str]:
-    return [box.input_value() for box in page.locator(".dead-letters-pick input").all()]
-
-
-def pick(page: Page, *job_ids: str) -> None:
-    for job_id in job_ids:
-        page.locator(f".dead-letters-pick input[value='{job_id}']").check()
-
-
-def dialog(page: Page) -> Any:
-    return page.locator("dialog.lanes-ask[open]")
-
-
-def command(site: Site, *arguments: str) -> Any:
-    shown = CliRunner().invoke(lanes, [*arguments, "--json", "--redis-url", site.stack.redis.url], env={})
-    assert shown.exit_code == 0, shown.output
-    return json.loads(shown.stdout)
-
-
-def entries(site: Site) -> list[tuple[str, str, str, str]]:
-    return [(each.who, each.what, each.on, each.detail) for each in reversed(audit_log.read(site.store))]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +42,7 @@ def test_the_dead_letters_are_those_of_the_command(
     site: Site, open_page: OpenPage, query: str, options: tuple[str, ...]
 ) -> None:
     reported = [each["id"] for each in command(site, "dead", "list", *options)]
-    page = open_letters(open_page, site, f"?size=250&{query}")
+    page = open_dead_letters(open_page, site, f"?size=250&{query}")
     expect(page.locator("#count")).to_have_text(f"{len(reported)} of {COUNT} dead letters")
     assert ids(page) == list(reversed(reported))
     counts = command(site, "status")
@@ -104,7 +51,7 @@ def test_the_dead_letters_are_those_of_the_command(
 
 def test_groups_are_those_of_the_command_and_link_to_their_dead_letters(site: Site, open_page: OpenPage) -> None:
     reported = command(site, "dead", "list", "--group")
-    page = open_letters(open_page, site, "?view=groups")
+    page = open_dead_letters(open_page, site, "?view=groups")
     rows = page.locator("tbody tr").all()
     assert [int(row.locator("strong").inner_text()) for row in rows] == [each["count"] for each in reported]
     for number, each in enumerate(reported):
@@ -114,7 +61,7 @@ def test_groups_are_those_of_the_command_and_link_to_their_dead_letters(site: Si
 
 
 def test_sorted_and_reversed_on_the_server(site: Site, open_page: OpenPage) -> None:
-    page = open_letters(open_page, site, "?size=25")
+    page = open_dead_letters(open_page, site, "?size=25")
     first = page.locator(".dead-letters-pick input").first
     assert ids(page) == [f"job{number:06d}" for number in range(25)]
     page.get_by_role("link", name="Next").click()
@@ -131,12 +78,12 @@ def test_sorted_and_reversed_on_the_server(site: Site, open_page: OpenPage) -> N
 
 
 def test_an_invalid_filter_is_reported(site: Site, open_page: OpenPage) -> None:
-    page = open_letters(open_page, site, "?status=4xx&within=1h")
+    page = open_dead_letters(open_page, site, "?status=4xx&within=1h")
     expect(page.get_by_role("alert")).to_have_text("status: must be a number")
 
 
 def test_by_keyboard_alone(site: Site, open_page: OpenPage) -> None:
-    page = open_letters(open_page, site)
+    page = open_dead_letters(open_page, site)
     page.locator("summary", has_text="Filter").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
@@ -158,7 +105,7 @@ def test_by_keyboard_alone(site: Site, open_page: OpenPage) -> None:
 
 
 def test_a_replay_shows_first_what_it_would_overwrite(site: Site, open_page: OpenPage) -> None:
-    page = open_letters(open_page, site)
+    page = open_dead_letters(open_page, site)
     pick(page, "job000001", "job000002", "job000004")
     page.get_by_role("button", name="Replay…").click()
     expect(dialog(page)).to_contain_text("Replay 2 dead letters?")
@@ -184,7 +131,7 @@ def test_a_replay_shows_first_what_it_would_overwrite(site: Site, open_page: Ope
 
 
 def test_a_purge_asks_with_cancel_in_focus_and_takes_the_bodies(site: Site, open_page: OpenPage) -> None:
-    page = open_letters(open_page, site)
+    page = open_dead_letters(open_page, site)
     page.get_by_role("button", name="Choose this page").click()
     expect(page.locator("#picked")).to_have_text("50 chosen")
     page.get_by_role("button", name="Purge…").click()
@@ -201,7 +148,7 @@ def test_a_purge_asks_with_cancel_in_focus_and_takes_the_bodies(site: Site, open
 
 
 def test_rows_stay_during_a_selection_and_new_ones_are_announced(site: Site, open_page: OpenPage) -> None:
-    page = open_letters(open_page, site)
+    page = open_dead_letters(open_page, site)
     pick(page, "job000003")
     site.store.purge("job000004", 60)
     expect(page.locator("#news")).to_be_visible()
@@ -216,7 +163,7 @@ def test_rows_stay_during_a_selection_and_new_ones_are_announced(site: Site, ope
 
 
 def test_a_bulk_run_goes_on_without_the_page_and_is_shown_on_return(site: Site, open_page: OpenPage) -> None:
-    page = open_letters(open_page, site, "?reason=refused&size=25")
+    page = open_dead_letters(open_page, site, "?reason=refused&size=25")
     page.get_by_role("button", name="Choose all that match").click()
     expect(page.locator("#picked")).to_have_text("All 65 that match")
     page.get_by_role("button", name="Replay…").click()
@@ -225,7 +172,7 @@ def test_a_bulk_run_goes_on_without_the_page_and_is_shown_on_return(site: Site, 
     expect(dialog(page)).to_have_count(0)
     page.goto(f"{site.url}/throughput")
     until(lambda: site.store.counts()["pending"] == 65, "the replay")
-    page = open_letters(open_page, site)
+    page = open_dead_letters(open_page, site)
     expect(page.locator("#runs")).to_contain_text("Replay of dead letters with reason refused, by ana")
     expect(page.locator("#runs")).to_contain_text("replayed 65 of 65 dead letters, ended")
     assert site.store.counts()["dead"] == 33
@@ -235,7 +182,7 @@ def test_a_bulk_run_goes_on_without_the_page_and_is_shown_on_return(site: Site, 
 def test_an_export_can_be_imported_and_is_in_the_audit_log(
     site: Site, open_page: OpenPage, label: str, form: Any
 ) -> None:
-    page = open_letters(open_page, site, "?location=loc1")
+    page = open_dead_letters(open_page, site, "?location=loc1")
     page.get_by_role("button", name="Choose all that match").click()
     page.get_by_role("button", name="Export…").click()
     dialog(page).get_by_label(label).check()
@@ -258,7 +205,7 @@ def test_foreign_text_is_never_markup(site: Site, open_page: OpenPage) -> None:
     order = NewJob(BAD_ID, "loc", "pipe/x", body, service=BAD_ID[:60])
     site.store.restore(DeadLetter(order, Reason.REFUSED, 1.0, 2.0, (attempt,)))
     shown = "<script>hacked = 1</script>\\u202e\\x1b[31m\"'"
-    page = open_letters(open_page, site, "?location=loc")
+    page = open_dead_letters(open_page, site, "?location=loc")
     expect(page.locator(".dead-letters-message")).to_have_text(shown)
     expect(page.locator(".dead-letters-answer code")).to_have_text(shown)
     assert ids(page) == [BAD_ID]
@@ -278,7 +225,7 @@ def test_foreign_text_is_never_markup(site: Site, open_page: OpenPage) -> None:
     page.get_by_role("button", name="JSON").click()
     assert json.loads(page.locator("#text").input_value())["name"] == BAD
     assert "\u202e" not in page.locator("#text").input_value()
-    page = open_letters(open_page, site, "?location=loc")
+    page = open_dead_letters(open_page, site, "?location=loc")
     pick(page, BAD_ID.replace("'", "\\'"))
     page.get_by_role("button", name="Replay…").click()
     dialog(page).get_by_role("button", name="Replay").click()
@@ -291,79 +238,6 @@ def test_foreign_text_is_never_markup(site: Site, open_page: OpenPage) -> None:
 )
 @pytest.mark.parametrize("how", [{"phone": True}, {"dark": True}, {}], ids=["phone", "dark", "light"])
 def test_it_is_accessible(site: Site, open_page: OpenPage, path: str, how: dict[str, bool]) -> None:
-    page = open_letters(open_page, site, path.removeprefix("/dead-letters"), **how)
+    page = open_dead_letters(open_page, site, path.removeprefix("/dead-letters"), **how)
     fits(page)
     axe(page)
-
-
-def test_nothing_is_changed_without_password_or_token(site: Site) -> None:
-    session = requests.Session()
-    for path in ("/dead-letters", "/dead-letters/data", "/dead-letter/job000001", "/dead-letter/job000001/edit"):
-        assert session.get(site.url + path, timeout=30).status_code in (401, 403)
-    session.auth = AUTH
-    assert session.get(f"{site.url}/dead-letters", timeout=30).status_code == 200
-    token = session.cookies["_xsrf"]
-    for path, values in POSTS.items():
-        assert session.post(site.url + path, json=values, timeout=30).status_code == 403, path
-        elsewhere = {"X-XSRFToken": token, "Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
-        assert session.post(site.url + path, json=values, headers=elsewhere, timeout=30).status_code == 403, path
-        wrong = requests.post(
-            site.url + path, json=values, headers={"X-XSRFToken": token, "Cookie": f"_xsrf={token}"}, timeout=30
-        )
-        assert wrong.status_code in (401, 403), path
-    assert entries(site) == []
-    assert site.store.counts()["pending"] == 0
-
-
-POSTS: dict[str, dict[str, object]] = {
-    "/dead-letters/runs": {"verb": "replay", "ids": ["job000002"]},
-    "/dead-letters/runs/abc/stop": {},
-    "/dead-letters/export": {"ids": ["job000002"], "format": "jsonl"},
-    "/dead-letter/job000002/open": {},
-    "/dead-letter/job000002/change": {"read": "x", "text": "{}"},
-    "/jobs/reveal": {"id": "job000002"},
-}
-
-
-@pytest.mark.parametrize(
-    ("values", "status", "reported"),
-    [
-        ({"verb": "replay"}, 400, "ids: must be a list"),
-        ({"verb": "replay", "ids": []}, 400, "ids: must be a list"),
-        ({"verb": "replay", "ids": [1]}, 400, "ids: must be texts"),
-        ({"verb": "replay", "ids": ["x"] * 1001}, 400, "ids: must be a list of 1 to 1000"),
-        ({"verb": "replay", "query": {"status": "x"}}, 400, "status: must be a number"),
-        ({"verb": "replay", "query": {"status": 1}}, 400, "ids: must be a list"),
-        ({"verb": "burn", "ids": ["x"]}, 400, "verb: must be replay or purge"),
-        ({"of": "nothing"}, 409, "do a dry run first"),
-    ],
-)
-def test_a_wrong_request_is_reported(made: Site, values: dict[str, object], status: int, reported: str) -> None:
-    session = requests.Session()
-    session.auth = AUTH
-    session.get(f"{made.url}/dead-letters", timeout=30)
-    headers = {"X-XSRFToken": session.cookies["_xsrf"]}
-    answer = session.post(f"{made.url}/dead-letters/runs", json=values, headers=headers, timeout=30)
-    assert (answer.status_code, reported in answer.json()["error"]) == (status, True), answer.text
-
-
-def test_read_only_shows_and_changes_nothing(make_site: MakeSite, open_page: OpenPage) -> None:
-    site = make_site("--read_only", password=True)
-    seed(site.store, range(3))
-    page = open_letters(open_page, site)
-    expect(page.locator("tbody tr")).to_have_count(3)
-    expect(page.get_by_role("checkbox")).to_have_count(0)
-    page.get_by_role("link", name="job000002").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("job000002")
-    for text in ("Replay…", "Purge…", "Export…", "Show content"):
-        expect(page.get_by_role("button", name=text)).to_have_count(0)
-    page.goto(f"{site.url}/dead-letter/job000002/edit")
-    expect(page.get_by_role("button", name="Show content and edit")).to_have_count(0)
-    session = requests.Session()
-    session.auth = AUTH
-    session.get(f"{site.url}/dead-letters", timeout=30)
-    for path, values in POSTS.items():
-        headers = {"X-XSRFToken": session.cookies["_xsrf"]}
-        answer = session.post(site.url + path, json=values, headers=headers, timeout=30)
-        assert (answer.status_code, "read-only" in answer.text) == (403, True), path
-    assert entries(site) == []

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, until
+from tests.helpers import until
+from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site
 from tests.worker.dashboard.dead_letters.sample_dead_letters import seed_many
 
 MANY = 100_000
@@ -43,7 +44,7 @@ def test_pages_answer_before_all_is_read_and_cost_little_afterwards(site: Site, 
     page.get_by_text("100,000 of 100,000 dead letters").wait_for()
     until(lambda: numbers(site)["complete"], "the first reading")
 
-    # What a page itself asks: the time, and the letters that it shows.
+    # What a page reads: the time, and the dead letters that it shows.
     queries = (
         "",
         "?page=1500",

@@ -1,4 +1,4 @@
-"""The page of one dead letter in a browser: why it died, what is in it, how it is mended and sent again."""
+"""The page of one dead letter in a browser: its error, its content, how it is edited and replayed."""
 
 import json
 from dataclasses import replace
@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect
 from lanes.activity import audit_log
 from lanes.queue.job import Reason
 from lanes.queue.new_job import NewJob
-from tests.worker.dashboard.conftest import PASSWORD, MakeSite, OpenPage, Site, axe, fits, until
+from tests.helpers import until
+from tests.worker.dashboard.conftest import PASSWORD, MakeSite, OpenPage, Site, axe, fits
 from tests.worker.dashboard.dead_letters.sample_dead_letters import dead_letter, deliver_newer, seed
 
 AUTH = (PASSWORD["username"], PASSWORD["password"])
@@ -83,9 +84,7 @@ def test_it_shows_the_error_and_every_attempt_and_masks_the_body_until_revealed(
 ) -> None:
     opened = open_page(f"{site.url}/dead-letter/job000000")
     page = opened.page
-    expect(
-        page.get_by_text("the API refused it; the last answer: 422 The pipeline id is invalid.")
-    ).to_be_visible()
+    expect(page.get_by_text("the API refused it; the last answer: 422 The pipeline id is invalid.")).to_be_visible()
     expect(page.get_by_text("It would be sent again, and overwrite nothing that is newer.")).to_be_visible()
     row = page.locator(".dead-letters-attempts tbody tr")
     for text in ("0.250", "refused", "422", "OPPORTUNITY_BAD_PIPELINE", "trace-0"):

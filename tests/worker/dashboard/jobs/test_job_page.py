@@ -12,7 +12,8 @@ from lanes.activity import audit_log
 from lanes.queue.transitions import AttemptReport
 from lanes.settings import ProducerSettings
 from producers.new_job import new_job_for
-from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, axe, fits, row
+from tests.helpers import row
+from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, axe, fits
 from tests.worker.dashboard.sample_jobs import (
     LIMITS,
     SECRET,

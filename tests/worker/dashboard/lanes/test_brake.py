@@ -1,4 +1,4 @@
-"""Lanes on the brake on the pages: what they say, and how a person lets them go on."""
+"""Lanes on the brake on the pages: what is shown, and how a person resumes them."""
 
 import re
 from typing import Any

@@ -13,7 +13,8 @@ import requests
 from playwright.sync_api import expect
 
 from ops.sandbox import SandboxControl
-from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, until
+from tests.helpers import until
+from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site
 from tests.worker.dashboard.every_outcome import SANDBOX, SETTINGS, run_every_outcome, wait_until_settled
 
 
@@ -83,7 +84,7 @@ def test_deliveries_and_requests_are_those_that_the_sandbox_counted(site: Site) 
         stories = [story for story in histories_of(site, lane["location"]) if story["job"]["merged_into"] is None]
         words = [event["words"] for story in stories for event in story["history"]]
         assert sum(word.startswith("attempt ") for word in words) == requests_
-        # Answers that overtake each other tell of more than ours so far: the day is never under its count.
+        # Answers out of order report more requests than ours so far: the day's count is never below theirs.
         assert lane["day"]["used"] >= requests_
 
 

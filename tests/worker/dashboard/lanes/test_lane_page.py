@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 
 from lanes.activity import audit_log
 from lanes.credentials import CredentialStore
-from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, axe, fits, until
+from tests.helpers import until
+from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, axe, fits
 from tests.worker.dashboard.sample_jobs import SECRET, bury, enqueue_pending, fail, in_an_hour, put_in_flight
 from worker.tokens.credential import Credential, CredentialKind
 from worker.tokens.vault import Vault
@@ -24,7 +25,7 @@ def site(make_site: MakeSite) -> Site:
     site.dead, site.flaky, site.flying = bury(site, "lane"), fail(site, "lane"), put_in_flight(site, "lane")  # type: ignore[attr-defined]
     for n in range(30):
         enqueue_pending(site, "lane", f"Kontakt-{n:02}")
-    site.behind = enqueue_pending(site, "lane", "Kontakt-00")  # type: ignore[attr-defined]
+    site.blocked = enqueue_pending(site, "lane", "Kontakt-00")  # type: ignore[attr-defined]
     site.delayed = enqueue_pending(site, "lane", "late", not_before=in_an_hour())  # type: ignore[attr-defined]
     return site
 
@@ -52,7 +53,7 @@ def test_its_jobs_are_listed_by_state(site: Any, open_page: OpenPage) -> None:
     assert set(ids(page, "delayed")) == {site.flaky, site.delayed}
     assert ids(page, "letters") == [site.dead]
     assert len(ids(page, "ready")) == 15
-    expect(page.locator("#ready tbody tr").first.locator("td").last).to_have_text("1")  # one stands behind it
+    expect(page.locator("#ready tbody tr").first.locator("td").last).to_have_text("1")  # one job is blocked by it
     first = ids(page, "ready")
     page.locator("[data-part=ready][data-way='1']").press("Enter")
     expect(page.locator("#ready-range")).to_have_text(re.compile("^16.30 of 30$"))

@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from lanes.activity import audit_log
-from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, axe, fits, until
+from tests.helpers import until
+from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, axe, fits
 from tests.worker.dashboard.sample_jobs import bury, enqueue_pending, put_in_flight
 from worker.dashboard.lanes.table import COLUMNS
 from worker.dashboard.lanes.table_page import COLUMN_LABELS

@@ -82,7 +82,7 @@ def session_of(protected_site: ProtectedSite, *, login: bool = True) -> requests
 
 
 def without_age(state: Any) -> str:
-    """Return a state but for what changes by itself."""
+    """Return a state without what changes on its own."""
     lanes, *rest = state
     return repr(([(lane.location_id, lane.counts, lane.hold, lane.burst) for lane in lanes], rest))
 
@@ -118,7 +118,7 @@ def test_no_change_where_no_entry_can_be_written(behind_password: ProtectedSite,
     before = without_age(behind_password.state())
     name = store.key("audit_log")
     entries: Any = store.client.dump(name)
-    store.client.set(name, "no trail")
+    store.client.set(name, "no audit log")
     try:
         answer = behind_password.post(path, session, headers={"X-XSRFToken": session.cookies["_xsrf"]})
     finally:
@@ -189,7 +189,7 @@ def test_below_a_prefix_behind_a_password_everything_works(behind_password: Prot
     [
         ("lanes/hold", {"location": "lane"}, 400),
         ("lanes/hold", {"location": "lane", "reason": "  "}, 400),
-        ("lanes/hold", {"location": "lane", "reason": "bell \a"}, 400),
+        ("lanes/hold", {"location": "lane", "reason": "alert \a"}, 400),
         ("lanes/hold", {"location": "lane", "reason": "x" * 501}, 400),
         ("lanes/hold", {"location": "lane", "reason": ["x"]}, 400),
         ("lanes/hold", {"location": "nobody", "reason": "x"}, 404),

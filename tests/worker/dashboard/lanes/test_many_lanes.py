@@ -7,7 +7,8 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, axe, row
+from tests.helpers import row
+from tests.worker.dashboard.conftest import MakeSite, OpenPage, Site, axe
 
 LANES = 10_000
 

@@ -81,7 +81,7 @@ def test_resuming_many_lanes_keeps_newer_holds(there: SeededRedis, interpose: In
 
 
 def test_resuming_many_lanes_on_the_brake_keeps_newer_brakes(there: SeededRedis) -> None:
-    """Only the brake that was seen ends; a hold that is set meanwhile stays, and so does the brake behind it."""
+    """Only the brake on the page ends; a hold set meanwhile stays, and so does a newer brake."""
     for name in ("first", "second"):
         put_on_brake(there.store, name)
     seen = {lane.location_id: lane.brake for lane in there.store.read_lanes(["first", "second"])}

@@ -24,7 +24,7 @@ def lane(name: str = "loc", *, pending: int = 0, in_flight: int = 0, **more: Any
 
 
 def series(*steps: dict[str, int], step: float = 10, come: float = 5) -> Series:
-    """Return these steps, the last of which is going on and has come so many seconds far."""
+    """Return these steps; the last one has lasted `come` seconds so far."""
     points = tuple(Point(at * step, {**dict.fromkeys(EVENTS, 0), **counts}) for at, counts in enumerate(steps))
     return Series(step, points[-1].at + come, points)
 

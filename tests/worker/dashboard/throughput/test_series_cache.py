@@ -1,4 +1,4 @@
-"""A series is read once for all who look."""
+"""A series is read once for all readers."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,7 @@ import pytest
 from lanes.activity.series import Series
 from lanes.errors import RedisUnavailableError
 from lanes.queue.store import LaneStore, connect
-from tests.worker.dashboard.conftest import until
+from tests.helpers import until
 from worker.dashboard.throughput.throughput_page import CachedSeries
 
 
@@ -47,4 +47,4 @@ def test_a_viewer_waits_for_a_silent_redis_only_once(redis_url: str) -> None:
         assert asked < 8
         with pytest.raises(RedisUnavailableError):
             kept.of(store)
-        assert len(reads) == asked + 1  # it is asked anew by who comes later
+        assert len(reads) == asked + 1  # a later reader reads again

@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from ops.sandbox import SandboxControl
-from tests.worker.dashboard.conftest import DEADLINE_SECONDS, MakeSite, OpenPage, Site, axe, fits, row, until
+from tests.helpers import row, until
+from tests.worker.dashboard.conftest import DEADLINE_SECONDS, MakeSite, OpenPage, Site, axe, fits
 from tests.worker.dashboard.every_outcome import SANDBOX, SETTINGS, run_every_outcome, wait_until_settled
 
 PATIENCE_MS = DEADLINE_SECONDS * 1000
@@ -115,7 +116,7 @@ def test_the_charts_follow_the_theme(site: Site, open_page: OpenPage) -> None:
     light = page.evaluate(ink, "day-chart")
     page.get_by_role("button", name="Select theme").click()
     page.get_by_role("button", name="Dark").click()
-    until(lambda: page.evaluate(ink, "day-chart") != light, "the chart to be drawn anew")
+    until(lambda: page.evaluate(ink, "day-chart") != light, "the chart to be redrawn")
     axe(page)
 
 
@@ -126,7 +127,9 @@ def test_it_says_when_its_data_are_old_and_recovers(make_site: MakeSite, open_pa
     expect(page.get_by_text("Redis does not answer")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator("#live-ago")).to_contain_text("last seen", timeout=PATIENCE_MS)
     axe(page)
-    assert page.get_by_role("status").filter(has_text="last seen").count() == 0  # a reader is not told every second
+    assert (
+        page.get_by_role("status").filter(has_text="last seen").count() == 0
+    )  # a screen reader does not announce every second
     site.stack.redis.start()
     live(page)
     expect(page.locator("#live-ago")).to_be_empty()
@@ -172,7 +175,7 @@ def test_nothing_is_requested_while_the_tab_is_hidden(site: Site, open_page: Ope
     page.clock.run_for(60_000)
     assert asked() == before
     look(away="false")
-    until(lambda: asked() > before, "a look as soon as somebody is there")
+    until(lambda: asked() > before, "a read as soon as the page is visible")
 
 
 def test_a_busy_lane_shows_how_full_its_window_is_and_when_it_is_done(site: Site, open_page: OpenPage) -> None:

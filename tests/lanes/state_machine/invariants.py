@@ -1,0 +1,36 @@
+"""The invariants: what must hold after every step of the state machine."""
+
+from hypothesis.stateful import (
+    invariant,
+)
+
+from lanes.checks.consistency import check_consistency
+from lanes.queue.job import State
+from tests.lanes.conftest import BURST, LIMITS
+from tests.lanes.state_machine.serving_rules import ServingRules
+
+
+class Invariants(ServingRules):
+    """They compare the store with the model."""
+
+    charged: dict[str, dict[tuple[str, int], tuple[float, float]]]
+
+    @invariant()
+    def consistent(self) -> None:
+        """Every job is in one place, the counts add up, and the model agrees."""
+        assert list(check_consistency(self.store)) == []
+        counts = self.store.counts()
+        assert counts["accepted"] == len(self.jobs)
+        for state in State:
+            assert counts[state] == sum(1 for model in self.jobs.values() if model.state is state), state
+        lanes = self.store.lanes()
+        for name in ("accepted", *State):
+            assert sum(lane.counts[name] for lane in lanes) == counts[name]
+
+    @invariant()
+    def within_the_limit(self) -> None:
+        """However late the server counts a request, from its release to its report, no window holds too many."""
+        for requests in self.charged.values():
+            spans = requests.values()
+            for begin in {end for _, end in spans}:
+                assert sum(1 for at, end in spans if at < begin + LIMITS.window and end >= begin) <= BURST
