@@ -21,11 +21,11 @@ COLOURS = re.compile(r"\x1b\[[\d;]*m")
 SCRIPT = f"""
 import logging, sys, threading, warnings
 import structlog
-from lanes.settings import Settings
+from lanes.settings import WorkerSettings
 from worker.logging.setup import configure_logging, configure_celery_logging
 
 evil = {EVIL!r}
-settings = Settings(api_token="the-api-token", log_level="info")
+settings = WorkerSettings(api_token="the-api-token", log_level="info")
 configure_logging(settings)
 configure_celery_logging(settings, "INFO", sys.argv[1] if len(sys.argv) > 1 else None)
 log = structlog.get_logger()
