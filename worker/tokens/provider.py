@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-import structlog
-
 from lanes.credentials import CredentialStore, StoredCredential
 from lanes.errors import RedisUnavailableError
 from lanes.queue.store import LaneStore
@@ -19,8 +17,6 @@ from worker.tokens.renewal_timing import RENEWAL_TIMING, RenewalTiming
 from worker.tokens.renewer import REFUSED, Renewer
 from worker.tokens.unservable import TokenCheck, Unservable
 from worker.tokens.vault import Vault, VaultError
-
-log = structlog.get_logger()
 
 CACHE_SECONDS = 10.0
 MAX_CACHED = 20_000

@@ -8,7 +8,7 @@ import pytest
 from lanes.queue.job import State
 from ops.sandbox import Fault, Sandbox, SandboxSettings
 from tests.worker.delivery.sender import Worker, worker_of
-from worker.delivery.shift import SenderThread
+from worker.delivery.reporter import Reporter
 
 BODY = {
     "pipelineId": "pipe",
@@ -114,7 +114,7 @@ def test_an_attempt_that_comes_a_second_time_is_not_sent_a_second_time(
     """A thread that failed after its request, before its report, is given the same attempt again."""
     job_id = worker.producer.enqueue({**BODY, **fields}).job_id
     with monkeypatch.context() as patch:
-        patch.setattr(SenderThread, "_report", None)
+        patch.setattr(Reporter, "report", None)
         with pytest.raises(TypeError):
             worker.work()
     worker.work()

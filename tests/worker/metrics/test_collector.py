@@ -46,7 +46,7 @@ def fill(store: LaneStore, lanes: int) -> None:
 
 def nothing_is_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FRESH_SECONDS", 0)
-    monkeypatch.setattr(module, "SHARE_OF_TIME", 0)
+    monkeypatch.setattr(module, "FRESH_FACTOR", 0)
 
 
 def calls(store: LaneStore, command: str) -> int:

@@ -106,7 +106,7 @@ def test_a_receiver_that_rejects_it_gets_it_again(store: ClockedStore, receiver:
 def test_a_receiver_that_hangs_is_given_up_at_the_deadline(
     store: ClockedStore, receiver: Receiver, answer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.highlevel.deadline.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("worker.highlevel.deadline.CHECK_SECONDS", 0.02)
     receiver.answers = [answer]
     webhook = WebhookClient(receiver.url, SECRET, seconds=0.3)
     store.hold("loc", "r", "ada")
