@@ -12,6 +12,7 @@ TESTS = Path(__file__).parent
 # `make test-fast` leaves out the tests marked `slow`: these folders and files, and users of these fixtures.
 SLOW = (
     *("benchmarks/", "end_to_end/", "fuzzing/", "lanes/state_machine/"),
+    *("ops/test_acl", "ops/command/test_terminal", "ops/command/test_failing", "worker/delivery/test_answers"),
     *("chaos/test_overload", "chaos/test_soak", "worker/dashboard/test_access.py"),
     *(
         "lanes/checks/test_consistency_at_full_traffic",
@@ -24,7 +25,7 @@ SLOW = (
         "worker/tokens/test_lost_answers",
     ),
 )
-SLOW_FIXTURES = {"browser", "inject_faults", "make_site"}
+SLOW_FIXTURES = {"browser", "inject_faults", "make_site", "run"}  # `run` starts a command as a process
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects
