@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         path = item.path.relative_to(TESTS).as_posix()
         fixtures = set(getattr(item, "fixturenames", ()))
-        on_redis = "redis_server" in fixtures and item.get_closest_marker("hypothesis")
+        on_redis = "redis_server" in fixtures and getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
         if path.startswith(SLOW) or "virtual_time" in path or SLOW_FIXTURES & fixtures or on_redis:
             item.add_marker(pytest.mark.slow)
 
