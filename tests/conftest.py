@@ -12,6 +12,7 @@ TESTS = Path(__file__).parent
 # `make test-fast` leaves out the tests marked `slow`: these folders and files, and users of these fixtures.
 SLOW = (
     *("benchmarks/", "end_to_end/", "fuzzing/", "lanes/state_machine/"),
+    *("ops/test_acl", "ops/command/test_terminal", "ops/command/test_failing", "worker/delivery/test_answers"),
     *("chaos/test_overload", "chaos/test_soak", "worker/dashboard/test_access.py"),
     *(
         "lanes/checks/test_consistency_at_full_traffic",
@@ -24,7 +25,7 @@ SLOW = (
         "worker/tokens/test_lost_answers",
     ),
 )
-SLOW_FIXTURES = {"browser", "inject_faults", "make_site"}
+SLOW_FIXTURES = {"browser", "inject_faults", "make_site", "run"}  # `run` starts a command as a process
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects
@@ -33,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         path = item.path.relative_to(TESTS).as_posix()
         fixtures = set(getattr(item, "fixturenames", ()))
-        on_redis = "redis_server" in fixtures and item.get_closest_marker("hypothesis")
+        on_redis = "redis_server" in fixtures and getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
         if path.startswith(SLOW) or "virtual_time" in path or SLOW_FIXTURES & fixtures or on_redis:
             item.add_marker(pytest.mark.slow)
 

@@ -52,27 +52,27 @@ class Impossible(Fault):
 
 
 @pytest.fixture
-def run() -> Run:
+def chaos_run() -> Run:
     return Run(cast("Environment", QuietEnvironment()), log=lambda _: None, calm=0)
 
 
 @pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
 def test_a_fault_that_cannot_be_injected_is_not_tried(
-    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception
+    chaos_run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     monkeypatch.setitem(FAULTS, Impossible.name, Impossible)
     monkeypatch.setattr(Impossible, "error", error)
-    run.inject([Planned(Impossible.name, after=0, seconds=0, seed=1)])
-    assert run.rounds == []
-    assert run.stuck == []
-    assert run.not_tried == [NotTried("impossible", f"{type(error).__name__}: {error}")]
+    chaos_run.inject([Planned(Impossible.name, after=0, seconds=0, seed=1)])
+    assert chaos_run.rounds == []
+    assert chaos_run.stuck == []
+    assert chaos_run.not_tried == [NotTried("impossible", f"{type(error).__name__}: {error}")]
 
 
-def test_an_unexpected_error_is_not_hidden(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_is_not_hidden(chaos_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FAULTS, Impossible.name, Impossible)
     monkeypatch.setattr(Impossible, "error", ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
-        run.inject([Planned(Impossible.name, after=0, seconds=0, seed=1)])
+        chaos_run.inject([Planned(Impossible.name, after=0, seconds=0, seed=1)])
 
 
 def test_a_worker_without_child_processes_has_none_to_kill(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,10 +83,10 @@ def test_a_worker_without_child_processes_has_none_to_kill(monkeypatch: pytest.M
         ProcessKilled(random.Random(1)).begin(cast("Environment", environment))
 
 
-def test_the_report_and_its_json_show_what_was_not_tried(run: Run) -> None:
-    run.not_tried = [NotTried("disk full", "PermissionError: no")] * 2
+def test_the_report_and_its_json_show_what_was_not_tried(chaos_run: Run) -> None:
+    chaos_run.not_tried = [NotTried("disk full", "PermissionError: no")] * 2
     missing = NotTried("failed over by Sentinel", "no redis-sentinel")
-    report = make_report(run, NOTHING, JournalContents((), {}, (), 0.0), seed=1, seconds=2.0, not_tried=[missing])
+    report = make_report(chaos_run, NOTHING, JournalContents((), {}, (), 0.0), seed=1, seconds=2.0, not_tried=[missing])
     shown = report.as_json()
     assert shown["faults"] == {}
     assert shown["not_tried"] == [

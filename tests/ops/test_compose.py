@@ -182,6 +182,7 @@ def deployment(tmp_path: Path) -> Iterator[Deployment]:
         child.kill()
 
 
+@pytest.mark.slow
 def test_every_command_line_and_health_check_does_what_it_should(deployment: Deployment) -> None:
     children = {}
     for name in ("redis", "sandbox", "worker", "dashboard"):
@@ -216,6 +217,7 @@ def test_every_command_line_and_health_check_does_what_it_should(deployment: Dep
     assert not [line for line in logged if "logger" in line and line["level"] == "info"]  # --loglevel warning
 
 
+@pytest.mark.slow
 def test_prometheus_gets_in_where_it_has_to(deployment: Deployment) -> None:
     real_parts.prometheus()
     for name in ("redis", "dashboard", "worker"):
@@ -235,6 +237,7 @@ def ask(deployment: Deployment, query: str) -> float:
     return float(found[0]["value"][1]) if found else 0.0
 
 
+@pytest.mark.slow
 def test_the_dashboard_is_closed_without_a_password(deployment: Deployment) -> None:
     deployment.start("redis")
     until(lambda: deployment.healthy("redis"), "redis healthy")

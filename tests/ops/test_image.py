@@ -8,6 +8,8 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import pytest
+
 from tests.ops.deployment import ROOT, SERVICES
 
 
@@ -50,6 +52,7 @@ def test_it_is_a_worker_by_itself_and_is_watched_as_one() -> None:
     assert " ".join(check).endswith(" CMD " + words.replace("$$", "$"))
 
 
+@pytest.mark.slow
 def test_what_the_image_copies_is_all_that_it_needs(tmp_path: Path) -> None:
     """Build the wheel from the copied files alone, and run from what is in it."""
     source = tmp_path / "build"

@@ -166,6 +166,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         child.kill()
 
 
+@pytest.mark.slow
 def test_every_command_line_does_what_it_should(machine: Machine) -> None:
     started = [machine.start("lanes-redis.service")]
     url = (machine.folder / "secrets" / "redis_url_admin").read_text().strip()
