@@ -158,7 +158,9 @@ def test_a_replica_that_does_not_answer_is_missed_and_a_retry_misses_it_too(
     patient, hasty = make_producer(settings(primary)), make_producer(settings(primary, SOON))
     assert not patient.enqueue(OK, durability="replicas:1").duplicate
     os.kill(replica.pid, signal.SIGSTOP)
-    with pytest.raises(DurabilityError, match="durability replicas:1 is not confirmed: 0 of 1 replicas have acknowledged") as caught:
+    with pytest.raises(
+        DurabilityError, match="durability replicas:1 is not confirmed: 0 of 1 replicas have acknowledged"
+    ) as caught:
         hasty.enqueue(row(1), durability="replicas:1", **KEY)
     receipt = caught.value.receipt
     # A connection that wrote nothing would wait for nothing.
