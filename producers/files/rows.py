@@ -163,7 +163,7 @@ def _wrong_header(header: list[str], line: int) -> FieldError | None:
     if not header:
         return FieldError("", "", f"cannot be read: the header in line {line} is invalid")
     if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        return FieldError("", shorten(header[0]), "must have commas between its cells, like the header")
+        return FieldError("", shorten(header[0]), "must have commas between its fields, like the header")
     if "" in header:
         return FieldError("", "", f"cannot be read: column {header.index('') + 1} has no name in the header")
     if twice := _repeated(header):
@@ -232,7 +232,7 @@ def _csv_error(message: str, *, several: bool) -> str:
 
 def _csv_row(first: int, last: int, header: list[str], fields: list[str]) -> FileRow:
     if len(fields) != len(header):
-        problem = FieldError("", f"{len(fields)} cells", f"must have as many cells as the header, {len(header)}")
+        problem = FieldError("", f"{len(fields)} fields", f"must have as many fields as the header, {len(header)}")
         return FileRow(first, None, (problem,), last)
     value: dict[str, Any] = {}
     options: dict[str, str] = {}

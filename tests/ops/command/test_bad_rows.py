@@ -90,8 +90,8 @@ JSON_ROWS: list[tuple[str | bytes, str]] = [
 
 HEADER = "pipelineId,locationId,contactId,name,monetaryValue,_options.expires_at\n"
 CSV_ROWS: list[tuple[str | bytes, str]] = [
-    ("p,loc,c", "must have as many cells as the header, 6 (it is 3 cells)"),
-    ("p,loc,c,,,,", "must have as many cells as the header, 6 (it is 7 cells)"),
+    ("p,loc,c", "must have as many fields as the header, 6 (it is 3 fields)"),
+    ("p,loc,c,,,,", "must have as many fields as the header, 6 (it is 7 fields)"),
     ('p,loc,c,"open,,', """is not CSV: a quote that opens here is not closed (it is 'p,loc,c,"open,,')"""),
     ('p,loc,c,"a"b,,', "is not CSV: "),
     ("p,loc,c,a\rb,,", "is not CSV: there is a carriage return outside quotes"),
@@ -141,7 +141,7 @@ def check(run: Run, store: LaneStore, form: str, expected: list[tuple[str | byte
     ("header", "wanted"),
     [
         ("contactId,contactId,pipelineId", "contactId: must be in the header only once"),
-        ("pipelineId;locationId;contactId", "must have commas between its cells, like the header"),
+        ("pipelineId;locationId;contactId", "must have commas between its fields, like the header"),
         ("pipelineId,,contactId", "cannot be read: column 2 has no name in the header"),
         (
             "pipelineId,locatonId,contactId",

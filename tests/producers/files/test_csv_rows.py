@@ -28,9 +28,9 @@ def test_csv_with_and_without_bom_crlf_and_blank_lines(content: str, numbers: li
 
 # Rows below the header, and what becomes of each.
 CSV_FILES: list[tuple[str | bytes, list[str]]] = [
-    ("p,l,c", ["2 must have as many cells as the header, 4 (it is 3 cells)"]),
-    ("p,l,c,n,", ["2 must have as many cells as the header, 4 (it is 5 cells)"]),
-    ("p;l;c;n", ["2 must have as many cells as the header, 4 (it is 1 cells)"]),
+    ("p,l,c", ["2 must have as many fields as the header, 4 (it is 3 fields)"]),
+    ("p,l,c,n,", ["2 must have as many fields as the header, 4 (it is 5 fields)"]),
+    ("p;l;c;n", ["2 must have as many fields as the header, 4 (it is 1 fields)"]),
     ('p,l,c,"open', ["""2 is not CSV: a quote that opens here is not closed (it is 'p,l,c,"open')"""]),
     (
         'p,l,c,"open\np,l,c,\n',
@@ -41,7 +41,7 @@ CSV_FILES: list[tuple[str | bytes, list[str]]] = [
     ('p,l,c,"a""b"', ['2 p l c a"b']),
     ('p,l,c,"a,b"', ["2 p l c a,b"]),
     ('p,l,c,"one\ntwo\r\n\nfive"\np,l,d,\n', ["2-5 p l c one\ntwo\r\n\nfive", "6 p l d"]),
-    ("p,l,c,a\rb", ["2 is not CSV: a carriage return stands outside quotes (it is 'p,l,c,a\\rb')"]),
+    ("p,l,c,a\rb", ["2 is not CSV: there is a carriage return outside quotes (it is 'p,l,c,a\\rb')"]),
     ('p,l,c,"a\rb"', ["2 p l c a\rb"]),
     (",,,", ["2 "]),
     (b"p,l,c,\xff", ["2 must be UTF-8; byte 7 is not"]),
@@ -53,14 +53,14 @@ CSV_FILES: list[tuple[str | bytes, list[str]]] = [
         [
             "2 is not CSV: a quote that opens here is not closed",
             "3 must be UTF-8; byte 5 is not",
-            "4 must have as many cells as the header, 4 (it is 1 cells)",
+            "4 must have as many fields as the header, 4 (it is 1 fields)",
         ],
     ),
     (
         'p,l,c,"' + "\n".join(["x" * 100_000] * 3) + '"',
         [
             "2 is not CSV: a quote that opens here is not closed",
-            *(f"{number} must have as many cells as the header, 4 (it is 1 cells)" for number in (3, 4)),
+            *(f"{number} must have as many fields as the header, 4 (it is 1 fields)" for number in (3, 4)),
         ],
     ),
 ]
@@ -81,15 +81,15 @@ def test_the_rows_of_a_csv_file(content: str | bytes, wanted: list[str]) -> None
 @pytest.mark.parametrize(
     ("header", "wanted"),
     [
-        ("pipelineId;locationId;contactId", "must have commas between its cells, as the header, too"),
-        ("pipelineId\tlocationId\tcontactId", "must have commas between its cells, as the header, too"),
-        ("contactId,name,contactId", "contactId: must stand in the header only once"),
-        ("contactId, contactId ", "contactId: must stand in the header only once"),
-        ("contactId,,name", "cannot be understood: column 2 has no name in the header"),
-        ("contactId,", "cannot be understood: column 2 has no name in the header"),
-        ('contactId,"open', "cannot be understood: the header, line 1, is broken"),
-        (b"contactId,\xff", "cannot be understood: the header, line 1, is broken"),
-        ("contactId,\0", "cannot be understood: the header, line 1, is broken"),
+        ("pipelineId;locationId;contactId", "must have commas between its fields, like the header"),
+        ("pipelineId\tlocationId\tcontactId", "must have commas between its fields, like the header"),
+        ("contactId,name,contactId", "contactId: must be in the header only once"),
+        ("contactId, contactId ", "contactId: must be in the header only once"),
+        ("contactId,,name", "cannot be read: column 2 has no name in the header"),
+        ("contactId,", "cannot be read: column 2 has no name in the header"),
+        ('contactId,"open', "cannot be read: the header in line 1 is invalid"),
+        (b"contactId,\xff", "cannot be read: the header in line 1 is invalid"),
+        ("contactId,\0", "cannot be read: the header in line 1 is invalid"),
     ],
 )
 def test_under_a_wrong_header_every_row_is_refused(header: str | bytes, wanted: str) -> None:
@@ -97,13 +97,13 @@ def test_under_a_wrong_header_every_row_is_refused(header: str | bytes, wanted: 
     lines = reported(raw + b"\na,b\n\na,b,c\n", "csv")
     assert [line.split(" (it is ")[0] for line in lines[-2:]] == [f"2 {wanted}", f"4 {wanted}"]
     assert all(line.startswith("1 ") for line in lines[:-2])
-    assert len(lines) == (3 if "is broken" in wanted else 2)
+    assert len(lines) == (3 if "is invalid" in wanted else 2)
 
 
 def test_a_broken_row_under_a_wrong_header_is_reported_once() -> None:
     assert reported(b"contactId,contactId\n\xff\na,b\n", "csv") == [
         "2 must be UTF-8; byte 1 is not (it is b'\\xff\\n')",
-        "3 contactId: must stand in the header only once",
+        "3 contactId: must be in the header only once",
     ]
 
 
