@@ -216,6 +216,6 @@ def test_wait_gives_up_and_the_job_goes_on(producer: Producer, store: LaneStore,
     job_id = producer.enqueue(OK).job_id
     if state is State.IN_FLIGHT:
         release(store, job_id)
-    with pytest.raises(WaitTimeoutError, match=f"job {job_id} is still {state} after {timeout:g} s; it goes on"):
+    with pytest.raises(WaitTimeoutError, match=f"job {job_id} is still {state} after {timeout:g} s; it continues"):
         producer.wait(job_id, timeout)
     assert producer.status(job_id).state is state
