@@ -122,9 +122,8 @@ def test_where_it_cannot_be_had_the_job_is_accepted_and_the_error_holds_its_rece
 ) -> None:
     server = start(program, *options)
     producer = make_producer(settings(server, SOON))
-    with pytest.raises(
-        DurabilityError, match=rf"^job \w+ is accepted, but .*durability fsync is not confirmed: .*{why}"
-    ) as caught:
+    unmet = rf"^job \w+ is accepted, but .*durability fsync is not confirmed: .*{why}"
+    with pytest.raises(DurabilityError, match=unmet) as caught:
         producer.enqueue(OK, durability="fsync")
     receipt = caught.value.receipt
     assert receipt is not None

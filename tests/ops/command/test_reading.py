@@ -86,7 +86,7 @@ def test_what_a_job_waits_for(quick: Run, enqueue: Callable[..., str], store: La
     assert [(wait["cause"], wait["job_id"], wait["until"]) for wait in waits] == [("record", first, None)]
     store.throttle(AttemptReport(getattr(store.release(CONSUMER).next, "id", ""), 1, "{}", CONSUMER.limits), wait=3600)
     until = json.loads(quick("job", first, "--json").stdout)["waits"][0]["until"]
-    assert f"being renewed) (until {format_time(until)})\n" in quick("job", first).stdout
+    assert f"is renewed) (until {format_time(until)})\n" in quick("job", first).stdout
     store.cancel(second, 60)
     assert "\nwaits " not in quick("job", second).stdout
 
