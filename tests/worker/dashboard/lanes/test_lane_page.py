@@ -51,7 +51,7 @@ def test_its_jobs_are_listed_by_state(site: Any, open_page: OpenPage) -> None:
     assert ids(page, "in_flight") == [site.flying]
     expect(page.locator("#in_flight-note")).to_have_text("1")
     assert set(ids(page, "delayed")) == {site.flaky, site.delayed}
-    assert ids(page, "letters") == [site.dead]
+    assert ids(page, "dead_letters") == [site.dead]
     assert len(ids(page, "ready")) == 15
     expect(page.locator("#ready tbody tr").first.locator("td").last).to_have_text("1")  # one job is blocked by it
     first = ids(page, "ready")
@@ -78,7 +78,7 @@ def test_nothing_of_a_job_s_content_is_in_it(site: Site) -> None:
     answer = data(site)
     assert answer.status_code == 200
     for text in (SECRET, "Kontakt", "pipe", "flaky"):
-        assert text not in json.dumps(answer.json()["ready"]) + json.dumps(answer.json()["letters"])
+        assert text not in json.dumps(answer.json()["ready"]) + json.dumps(answer.json()["dead_letters"])
 
 
 def test_its_numbers_are_those_of_the_lane(site: Site) -> None:
