@@ -27,12 +27,12 @@ FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 # What pages read out of their addresses, by their names.
 TABLE = ("search", "show", "sort", "direction", "page", "rows")
 READ = {
-    "letters": QUERY_PARAMETERS,
-    "letters_data": QUERY_PARAMETERS,
+    "dead_letters": QUERY_PARAMETERS,
+    "dead_letters_data": QUERY_PARAMETERS,
     "lanes": TABLE,
     "lanes_data": TABLE,
     "job_by_id": ("id",),
-    "trail_data": ("who", "what", "before"),
+    "audit_log_data": ("who", "what", "before"),
     "lane_data": ("location", "ready", "delayed"),
     "lanes_held": ("held_by", "cause", "reason"),
     "job_data": ("id",),
