@@ -17,3 +17,5 @@ for (const button of page.querySelectorAll("[data-move]")) {
 }
 
 page.querySelector("[data-export]")?.addEventListener("click", () => withErrorToast(() => exportFile(selection, 1)));
+
+for (const button of page.querySelectorAll("[data-move], [data-export]")) button.disabled = false; // clicks work from now on
