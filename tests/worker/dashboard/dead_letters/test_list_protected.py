@@ -48,7 +48,7 @@ POSTS: dict[str, dict[str, object]] = {
         ({"verb": "replay", "query": {"status": "x"}}, 400, "status: must be a number"),
         ({"verb": "replay", "query": {"status": 1}}, 400, "ids: must be a list"),
         ({"verb": "burn", "ids": ["x"]}, 400, "verb: must be replay or purge"),
-        ({"of": "nothing"}, 409, "do that first"),
+        ({"of": "nothing"}, 409, "do a dry run first"),
     ],
 )
 def test_a_wrong_request_is_reported(made: Site, values: dict[str, object], status: int, reported: str) -> None:
