@@ -92,7 +92,7 @@ def time_requests(url: str, asked: dict[str, str], requests_per_page: int) -> di
         for number in range(requests_per_page + 1):
             for name, path in asked.items():
                 began = time.monotonic()
-                answer = session.get(f"{url}{path.format(time_requests=number % 60)}", timeout=TIMEOUT_SECONDS)
+                answer = session.get(f"{url}{path.format(look=number % 60)}", timeout=TIMEOUT_SECONDS)
                 if answer.status_code != 200:
                     message = f"pages: {path} answered {answer.status_code}"
                     raise BenchmarkError(message)

@@ -69,7 +69,7 @@ def test_merged_jobs_end_with_their_merge_target(make_stack: Callable[..., Stack
     until(lambda: all(tasks_of(stack).get(job, {}).get("state") == "SUCCESS" for job in others), "Flower to see them")
     assert SandboxControl(stack.sandbox_url).summary()["requests"] == 2
     tasks = tasks_of(stack)
-    assert all(tasks[job]["result"].endswith(f"carried by {first}") for job in others)
+    assert all(tasks[job]["result"].endswith(f"merged into {first}") for job in others)
     assert all(tasks[job]["args"] == "('loc',)" for job in others)
 
 

@@ -127,7 +127,7 @@ def test_a_revoked_token_costs_one_dead_letter_and_no_other_lane_anything(make_s
     assert 1 <= refused <= MOST_IN_FLIGHT
 
     reported = run(stack, "set", "bad", "--replay", stdin="pit-new\n")
-    assert "bad goes on" in reported
+    assert "bad resumed" in reported
     assert "replayed 1 dead letter\n" in reported
     assert "pit-new" not in reported
     until(lambda: all_done(store), "every job delivered")
@@ -174,7 +174,7 @@ def test_a_refresh_that_is_refused_holds_the_lane(make_stack: Callable[..., Stac
     assert (lane.counts["dead"], lane.counts["pending"]) == (1, 49)
     assert len(control.oauth()) == 1
     reported = run(stack, "set", "loc", "--replay", stdin=json.dumps(control.grant("loc")))
-    assert "loc goes on" in reported
+    assert "loc resumed" in reported
     until(lambda: store.counts()["delivered"] == 50, "every job delivered")
 
 
