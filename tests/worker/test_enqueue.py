@@ -28,7 +28,7 @@ def store(server: RedisServer) -> Iterator[LaneStore]:
 
 
 def settings(server: RedisServer) -> WorkerSettings:
-    return WorkerSettings(redis_url=server.url, enqueue_timeout_seconds=0.5)
+    return WorkerSettings(redis_url=server.url, enqueue_timeout_seconds=2.0)
 
 
 def test_a_redis_that_takes_nothing_gives_the_message_back(server: RedisServer, store: LaneStore) -> None:
