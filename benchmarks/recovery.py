@@ -47,6 +47,7 @@ def recover(stack: Stack, watched: float) -> Recovery:
     until(stack, lambda: server.tally.count > 0, workers)
     with Sampler(stack.redis.url, server) as sampler:
         time.sleep(watched / 2)
+        until(stack, lambda: bool(per_second(sampler.samples, "requests")), workers)  # a busy machine takes longer
         killed_at = time.monotonic()
         stack.redis.kill()
         time.sleep(AWAY_SECONDS)
