@@ -21,7 +21,7 @@ class FailureRules(HoldRules):
             return self.store.retry(report, delay=7, release_for=following), "retried"
         if outcome == "throttle":
             return self.store.throttle(report, wait=3, release_for=following), "throttled"
-        return self.store.requeue(report, wait=3, sent=outcome == "requeue", release_for=following), "deferred"
+        return self.store.requeue(report, wait=3, sent=outcome == "requeue", release_for=following), "requeued"
 
     def fail(
         self, report: AttemptReport, model: ModelJob, following: Consumer | None, *, current: bool, doubt: bool
