@@ -134,17 +134,22 @@ def test_a_lane_of_more_weight_sends_single_probes_too(store: ClockedStore, orde
     assert is_idle(store)
 
 
-def test_lanes_without_a_brake_of_their_own_are_probed_first(store: ClockedStore, order: Orders) -> None:
-    """Many lanes are on the brake, and have been due for longer: a healthy one does not wait for all of them."""
+def brake_many(store: ClockedStore, order: Orders) -> None:
+    """Put 41 lanes on their own brake, and then all lanes; every probe is due."""
     brake_all(store, order)
     brake = store.global_state().brake
     assert brake is not None
     store.end_brake_of_all(brake.since)
     for number in range(40):
-        close(store, order, f"sick{number}", CountedRefusal(3, 1, 8, 403, f"own{number}"))
-    close(store, order, "sick", REFUSAL)
+        close(store, order, f"refused{number}", CountedRefusal(3, 1, 8, 403, f"own{number}"))
+    close(store, order, "refused", REFUSAL)
     assert store.global_state().brake is not None
     store.pass_time(30)
+
+
+def test_lanes_without_a_brake_of_their_own_are_probed_first(store: ClockedStore, order: Orders) -> None:
+    """Many lanes are on the brake, and have been due for longer: a healthy one does not wait for all of them."""
+    brake_many(store, order)
     enqueue(store, order, "healthy", jobs=3)
     probes = []
     for _ in range(4):
@@ -160,15 +165,7 @@ def test_lanes_without_a_brake_of_their_own_are_probed_first(store: ClockedStore
 
 
 def test_many_lanes_on_the_brake_are_probed_all_the_same(store: ClockedStore, order: Orders) -> None:
-    brake_all(store, order)
-    brake = store.global_state().brake
-    assert brake is not None
-    store.end_brake_of_all(brake.since)
-    for number in range(40):
-        close(store, order, f"sick{number}", CountedRefusal(3, 1, 8, 403, f"own{number}"))
-    close(store, order, "sick", REFUSAL)
-    assert store.global_state().brake is not None
-    store.pass_time(30)
+    brake_many(store, order)
     locations = set()
     for _ in range(6):
         job = probe(store)
