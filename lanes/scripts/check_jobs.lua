@@ -62,7 +62,7 @@ local function check_job(id, job)
   check('ttl', not alive or life == -1, 'it would be removed before it is done')
   local merge_target = job.merged_into
   local target_kept = merge_target and redis.call('PTTL', key.job(merge_target)) == -1
-  check('ttl', alive or target_kept or life > 0, 'done, but without a time to live')
+  check('ttl', alive or target_kept or life ~= -1, 'done, but without a time to live')
   check('merged', not merge_target or redis.call('SISMEMBER', key.merged_jobs(merge_target), id) == 1
     or job.state == 'merged' and redis.call('EXISTS', key.job(merge_target)) == 0, 'merged into a job that does not list it')
   check('merged', redis.call('SCARD', key.merged_jobs(id)) == (job.merged_count or 0), 'merged jobs and their count disagree')

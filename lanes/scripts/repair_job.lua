@@ -26,8 +26,8 @@ local function repair_ttl(job)
   local target_kept = job.merged_into and redis.call('PTTL', key.job(job.merged_into)) == -1
   local left = redis.call('PTTL', name)
   if not target_kept then
-    expire_keys(id, left > 0 and left or ARGV[4], job)
-  elseif left > 0 then
+    expire_keys(id, left == -1 and ARGV[4] or math.max(left, 1), job)
+  elseif left ~= -1 then
     redis.call('PERSIST', name)
   end
 end
@@ -67,7 +67,7 @@ local function repair_merged(job)
     redis.call('SADD', key.merged_jobs(merge_target), id)
     redis.call('HSET', key.job(merge_target), 'merged_count', redis.call('SCARD', key.merged_jobs(merge_target)))
     local left = redis.call('PTTL', key.job(merge_target))
-    if left > 0 then redis.call('PEXPIRE', key.merged_jobs(merge_target), left) end
+    if left ~= -1 then redis.call('PEXPIRE', key.merged_jobs(merge_target), math.max(left, 1)) end
   end
   local merged_count = redis.call('SCARD', key.merged_jobs(id))
   if merged_count ~= (tonumber(job.merged_count) or 0) then redis.call('HSET', name, 'merged_count', merged_count) end

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lanes.checks.check_store import JOBS_STEP, STEP
 from lanes.checks.consistency import check_consistency
 from lanes.queue.job import State
+from lanes.storage import scripts
 from tests.lanes.checks.jobs_in_every_state import codes, drain, order, repair, set_up
 from tests.lanes.conftest import ClockedStore
 
@@ -169,6 +170,17 @@ def test_counts_that_changed_since_they_were_read_are_left_to_the_next_check(sto
     assert store.run(found.script, *found.arguments) == b"changed"
     assert repair(store) == []
     assert add_up(store)
+
+
+def test_a_job_in_its_last_millisecond_is_no_finding(store: ClockedStore) -> None:
+    set_up(store)
+    script = store.client.script_load(scripts.load("check_jobs", store.prefix, test_clock=True).text)
+    pipeline = store.client.pipeline(transaction=False)
+    pipeline.pexpire(store.key("job", "done"), 3)
+    for _ in range(2000):  # some of them run while Redis says that the job has 0 ms to live
+        pipeline.evalsha(script, 0, "done")
+    assert [finding for finding in pipeline.execute()[1:] if finding] == []
+    assert store.job("done") is None
 
 
 @pytest.mark.parametrize("name", BREAKAGES)

@@ -81,6 +81,7 @@ def test_its_jobs_are_requeued_unchanged_and_sent_when_it_is_over(
         context = context_for(settings, store)
         load_all(store.prefix)  # as a worker does
         store.counts()  # it is connected
+        context.events.flush()  # and Celery's application is loaded
         with without_descriptors():
             SenderThread(context, InlineSender(0.5)).work()
         jobs = [job for job in store.jobs(ids) if job]

@@ -70,7 +70,8 @@ local function mark_merged(new_job, merge_target)
   redis.call('HINCRBY', key.job(merge_target), 'merged_count', 1)
   extend_expiry(merge_target, new_job.expires_at, new_job.expires_while_held)
   local left = redis.call('PTTL', key.job(merge_target))
-  if left > 0 then
+  if left ~= -1 then
+    left = math.max(left, 1) -- 0 in the last millisecond
     redis.call('PEXPIRE', key.job(new_job.id), left)
     redis.call('PEXPIRE', key.merged_jobs(merge_target), left)
   end

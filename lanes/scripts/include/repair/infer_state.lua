@@ -6,7 +6,7 @@ local function infer_state(id, job)
   local waits = redis.call('ZSCORE', key.ready(location), id) or redis.call('ZSCORE', key.delayed(location), id)
     or is_blocked(location, record, id, job.seq)
   local leased, dead = redis.call('ZSCORE', key.leases, id), redis.call('ZSCORE', key.dead, id)
-  local body, forgotten = redis.call('EXISTS', key.body(id)) == 1, redis.call('PTTL', key.job(id)) > 0
+  local body, forgotten = redis.call('EXISTS', key.body(id)) == 1, redis.call('PTTL', key.job(id)) ~= -1
   local dead_letter = job.reason == 'expired' and 'expired' or 'dead'
   if not body and (forgotten or job.merged_into) then
     if job.state == 'delivered' or job.state == 'cancelled' or job.state == 'merged' then return job.state end
