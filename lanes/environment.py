@@ -37,7 +37,7 @@ def resembled_name(text: str, known: Collection[str]) -> str | None:
     for end in (r"[=:]", r"[\s=:]"):
         if name := names.get(_letters(re.split(end, rest, maxsplit=1)[0])):
             return name
-    return f"{PREFIX}..." if re.match(r"lanes[_-]\w", rest) else None
+    return f"{PREFIX}..." if re.match(r"lanes[_-]", rest) else None
 
 
 def unknown_name(name: str, known: Collection[str]) -> str:

@@ -38,7 +38,7 @@ def problem_of_options(url: str) -> str:
             return f"must have the option {name} only once"
     if "db" in names and parts.scheme != "unix" and parts.path.strip("/"):
         return "must name its database once, at its end or by the option db"
-    return _problem_of_tls(url) if parts.scheme == "rediss" else ""
+    return _problem_of_tls(url) if any(name.startswith("ssl_") for name in names) else ""
 
 
 def _problem(name: str, value: str, scheme: str) -> str:

@@ -27,9 +27,9 @@ A process ignores the settings that only others read. It refuses to start, and l
 wrong, when a name beginning with `LANES_` is unknown, or when a name resembles a setting (`lanes_redis_url`).
 
 `.env` is read by the rules of python-dotenv, as UTF-8 with or without a byte order mark. It may have quotes, `export`,
-and a comment after ` #`; `${X}` is not replaced. Lines of other programs are skipped. A line that resembles a setting and
-cannot be read (`LANES_REDIS_URL: x`) is an error with its number. Docker's `--env-file` and systemd's `EnvironmentFile`
-read a comment after a value as a part of it.
+and a comment after ` #`; `${X}` is not replaced. Lines of other programs are skipped. A line that resembles a setting
+and cannot be read (`LANES_REDIS_URL: x`) is an error with its number. For Docker's `--env-file` and systemd's
+`EnvironmentFile`, a comment after a value is a part of it.
 """
 READERS: Mapping[str, type[BaseModel]] = {
     "producers": ProducerSettings,

@@ -175,8 +175,8 @@ def settings(data: bytes) -> None:
         file = Path(folder, ".env")
         file.write_bytes(data)
         load_settings({}, file)
-        # A line of ours is read or reported, whatever is before it.
-        file.write_bytes(data + b"\nLANES_SERVICE=fuzzed\n")
+        # A line of ours is read or reported, whatever is around it.
+        file.write_bytes(data + b"\nLANES_SERVICE=fuzzed\n" + data)
         loaded = load_settings({}, file)
         assert loaded is None or loaded.service == "fuzzed"
     for check in (Durability.parse, check_url, check_api_url, check_redis_url, check_secret):

@@ -68,6 +68,7 @@ DEEP = b"[" * 100_000
 @example(data=b"9" * 5000)
 @example(data=b"32" + DEEP)
 @example(data=b'"' * 300_000)
+@example(data=b"OTHER='")
 @example(data=b'\x96\x00{"message": "a line\\nand\\u001b[31m another"}')
 @example(data=b'{"pipelineId":"p","locationId":"l","contactId":"c","monetaryValue":1e400}')
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))

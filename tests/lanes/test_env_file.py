@@ -42,6 +42,7 @@ REPORTED = {
         ".env:1: LANES_REDISURL_FILE: no such setting; did you mean LANES_REDIS",
     ),
     "a name not known": (b"lanes-colour=x", ".env:1: is not understood; write it as LANES_...=value"),
+    "no name": (b"LANES_=x", ".env:1: is not understood; write it as LANES_...=value"),
     "a wrong name": (b"A=1\nLANES_COLOUR=x", ".env:2: LANES_COLOUR: no such setting"),
     "another shell": (b"set LANES_REDIS_URL=x", ".env:1: is not understood; write it as LANES_REDIS_URL=value"),
     "PowerShell": (b'$env:LANES_REDIS_URL="x"', ".env:1: is not understood; write it as LANES_REDIS_URL=value"),
