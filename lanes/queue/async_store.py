@@ -12,8 +12,9 @@ from lanes.queue.exchange import run_exchange_async
 from lanes.queue.job import Job
 from lanes.queue.new_job import EnqueueResult, NewJob
 from lanes.queue.reader import merge_targets, with_merge_outcomes
+from lanes.redis_url import raise_if_wrong
 from lanes.storage.keys import DEFAULT_PREFIX, build
-from lanes.storage.redis_errors import UNAVAILABLE, explain, own_errors, unavailable, url_errors
+from lanes.storage.redis_errors import UNAVAILABLE, explain, own_errors, unavailable
 from lanes.storage.schema import check_schema
 from lanes.storage.scripts import Argument, load
 
@@ -29,10 +30,9 @@ def connect(url: str, **options: Any) -> "redis.asyncio.Redis":
         SettingsError: the URL is no URL of a Redis.
     """
     waits = {"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30, "timeout": 20}
-    with url_errors():
-        options = {"max_connections": MAX_CONNECTIONS, **waits, **options}
-        pool = redis.asyncio.BlockingConnectionPool.from_url(url, **options)
-        pool.connection_class(**pool.connection_kwargs)  # not used: it raises for unknown options of the URL
+    raise_if_wrong(url)
+    options = {"max_connections": MAX_CONNECTIONS, **waits, **options}
+    pool = redis.asyncio.BlockingConnectionPool.from_url(url, **options)
     return redis.asyncio.Redis.from_pool(pool)
 
 

@@ -15,7 +15,7 @@ from lanes.queue.notification import Notification
 from lanes.queue.reader import LaneReader
 from lanes.queue.results import Reclaimed, Result
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, Consumer, CountedRefusal, RetryPolicy, microseconds
-from lanes.storage.redis_errors import url_errors
+from lanes.redis_url import raise_if_wrong
 from lanes.storage.scripts import Argument
 
 AUDIT_LOG_ENTRIES = 20_000
@@ -29,10 +29,8 @@ def connect(url: str, **options: Any) -> "redis.Redis":
         SettingsError: the URL is no URL of a Redis.
     """
     waits = {"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30}
-    with url_errors():
-        client = redis.Redis.from_url(url, **{"max_connections": MAX_CONNECTIONS, **waits, **options})
-        pool = client.connection_pool
-        pool.connection_class(**pool.connection_kwargs)  # not used: it raises for unknown options of the URL
+    raise_if_wrong(url)
+    client: redis.Redis = redis.Redis.from_url(url, **{"max_connections": MAX_CONNECTIONS, **waits, **options})
     return client
 
 

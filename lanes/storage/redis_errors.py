@@ -22,7 +22,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from lanes.errors import RedisUnavailableError, ScriptError, SettingsError, Trouble
+from lanes.errors import RedisUnavailableError, ScriptError, Trouble
 from lanes.storage.scripts import Script
 
 # An invalid response comes from a server that is no Redis, or from a connection that is out of step.
@@ -115,13 +115,3 @@ def own_errors() -> Iterator[None]:
         raise unavailable(error) from error
     except ResponseError as error:
         raise (refuses(error) or ScriptError(str(error))) from error
-
-
-@contextlib.contextmanager
-def url_errors() -> Iterator[None]:
-    """Raise the client's errors about its URL as a `SettingsError`, without the URL, which may have a password."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        message = f"LANES_REDIS_URL is no URL of a Redis, or an option in it is unknown: {error}"
-        raise SettingsError(message) from None

@@ -7,17 +7,19 @@ tests.fuzzing`.
 import contextlib
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+from lanes.bare_secret import check_secret
 from lanes.errors import RedisUnavailableError, SettingsError, StoredJobError
 from lanes.queue.job import Attempt, Job
 from lanes.queue.notification import Notification
+from lanes.redis_url import check_redis_url
 from lanes.settings import WorkerSettings
 from lanes.storage.durability import Durability
-from lanes.urls import check_url
+from lanes.urls import check_api_url, check_url
 from lanes.versions import ApiVersion
 from ops import redis_backup
 from producers.errors import InvalidJobError
@@ -163,21 +165,36 @@ def credentials(data: bytes) -> None:
 
 
 def settings(data: bytes) -> None:
-    """Settings of the environment, one a line, and what they are made of."""
+    """Settings of the environment, one a line, those of a file `.env`, and what they are made of."""
     text = data.decode("utf-8", "replace").replace("\0", "")
     pairs = (line.partition("=") for line in text.split("\n"))
     known = list(WorkerSettings.model_fields)
     environ = {f"LANES_{known[index % len(known)].upper()}": value for index, (_, _, value) in enumerate(pairs)}
-    try:
-        WorkerSettings.load(environ, env_file=None)
-    except SettingsError as error:
-        assert str(error)
-    for check in (Durability.parse, check_url):
+    load_settings(environ, None)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, ".env")
+        file.write_bytes(data)
+        load_settings({}, file)
+        # A line of ours is read or reported, whatever is around it.
+        file.write_bytes(data + b"\nLANES_SERVICE=fuzzed\n" + data)
+        loaded = load_settings({}, file)
+        assert loaded is None or loaded.service == "fuzzed"
+    for check in (Durability.parse, check_url, check_api_url, check_redis_url, check_secret):
         try:
             check(text)
         except ValueError as error:
-            assert str(error).startswith("must be ")
-            assert len(str(error)) < 200
+            assert str(error).startswith("must ")
+            assert len(str(error)) < 1000
+
+
+def load_settings(environ: Mapping[str, str], env_file: Path | None) -> WorkerSettings | None:
+    """Return the settings, or None if they are reported as wrong."""
+    try:
+        return WorkerSettings.load(environ, env_file=env_file)
+    except SettingsError as error:
+        assert str(error)
+        assert "nput should" not in str(error)
+        return None
 
 
 def filters(data: bytes) -> None:

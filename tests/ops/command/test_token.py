@@ -112,6 +112,11 @@ def test_without_a_key_it_is_refused_before_anything_is_read(token: Token, store
         (("set", "loc"), "", 1, "no token found"),
         (("set", "loc"), "{}", 1, "must have one of: token, refresh_token, agency"),
         (("set", "loc"), "two words", 1, "must be printable ASCII without spaces"),
+        (("set", "loc"), '"pit-1"', 1, "the token must be without quotes"),
+        (("set", "loc"), "Bearer pit-1", 1, "the token must be the bare value, without Bearer"),
+        (("set", "loc"), "<TOKEN>", 1, "the token must be a real value, not a placeholder"),
+        (("set", "loc"), '{"access_token": "at-1"}', 1, "must have refresh_token with its access_token"),
+        (("set", "loc"), '{"token": "bearer:pit-1"}', 1, "token must be the bare value, without Bearer"),
         (("set",), "pit-1", 2, "say which: LOCATION, or --agency COMPANY"),
         (("set", "loc", "--agency", "c"), "pit-1", 2, "say which"),
         (("set", "loc", "pit-1x"), "", 2, "unexpected extra argument"),
@@ -124,6 +129,7 @@ def test_wrong_use(quick: Run, arguments: tuple[str, ...], stdin: str, status: i
     shown = quick("token", *arguments, stdin=stdin.encode(), **WITH_KEY)
     assert shown.returncode == status
     assert says in " ".join(shown.stderr.split())
+    assert stdin not in shown.stderr or not stdin
 
 
 def dead_of(store: LaneStore) -> list[str]:
