@@ -39,6 +39,11 @@ class Trouble(StrEnum):
         """Whether it may be over in a few seconds: after a restart or a failover of Redis."""
         return self in (Trouble.AWAY, Trouble.LOADING, Trouble.READ_ONLY)
 
+    @property
+    def is_permanent(self) -> bool:
+        """Whether only another Redis, database or version of this package helps."""
+        return self in (Trouble.UNFIT, Trouble.SCHEMA)
+
 
 class RedisUnavailableError(LanesError):
     """Redis cannot be reached, or refuses; `trouble` is why, and the message says what to do.

@@ -53,6 +53,10 @@ _UNFIT = re.compile(
 # For a command inside a script, the code is in the middle of the script's error.
 _REFUSAL = re.compile(
     rf"\b({'|'.join(_CODES)})\b|script can't (run this command|access at least)|has no permissions to"
+    "|[Uu]nknown command|Unknown Redis command"  # renamed away
+)
+_OF_SCRIPT = re.compile(
+    r"Error running script \(call to \w+\): |@user_script: ?\d+: | script:( \w+,)? on @user_script:\d+"
 )
 _ADVICE = {
     Trouble.FULL: "its memory is full: give it more, or wait until workers have delivered jobs",
@@ -98,7 +102,8 @@ def refuses(error: ResponseError) -> RedisUnavailableError | None:
         trouble = Trouble.UNFIT
     if trouble is None:
         return None
-    return RedisUnavailableError(f"Redis refuses: {text.rstrip('.')}; {_ADVICE[trouble]}", trouble)
+    text = _OF_SCRIPT.sub("", text).rstrip(".: ")
+    return RedisUnavailableError(f"Redis refuses: {text}; {_ADVICE[trouble]}", trouble)
 
 
 def explain(script: Script, error: ResponseError) -> ScriptError | RedisUnavailableError:

@@ -32,6 +32,7 @@ from tests.redis_programs import PROGRAMS
 pytestmark = pytest.mark.timeout(60)
 
 PATIENCE = 0.6
+SLOTS = 16384
 
 Case = Callable[[Path, contextlib.ExitStack], str]
 
@@ -151,12 +152,37 @@ def no_keys(folder: Path, stack: contextlib.ExitStack) -> str:
     return guarded(folder, stack, "worker:hunter2@", "~other:*", "+@all")
 
 
-def cluster(folder: Path, stack: contextlib.ExitStack) -> str:
-    """A node that has a part of the slots."""
+def cluster(folder: Path, stack: contextlib.ExitStack, slots: int) -> str:
     options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     server = start(folder, stack, *options, program=PROGRAMS["new"]())
     with redis.Redis(port=server.port) as client:
-        client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 8191)
+        if slots:
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, slots - 1)
+            state = "ok" if slots == SLOTS else "fail"
+            until(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == state, "the state of the cluster")
+    return server.url
+
+
+def cluster_with_all_slots(folder: Path, stack: contextlib.ExitStack) -> str:
+    """A node that could run the scripts, as long as it is the only one."""
+    return cluster(folder, stack, SLOTS)
+
+
+def cluster_with_half_the_slots(folder: Path, stack: contextlib.ExitStack) -> str:
+    return cluster(folder, stack, SLOTS // 2)
+
+
+def cluster_without_slots(folder: Path, stack: contextlib.ExitStack) -> str:
+    return cluster(folder, stack, 0)
+
+
+def sentinel(folder: Path, stack: contextlib.ExitStack) -> str:
+    folder.mkdir(exist_ok=True)
+    own = folder / "sentinel.conf"
+    own.touch()
+    server = RedisServer(folder, options=["--sentinel"], program=PROGRAMS["new"](), configuration=own)
+    stack.callback(server.kill)
+    server.start()
     return server.url
 
 
@@ -197,6 +223,9 @@ AWAY = r"^Redis cannot be reached: .*; is it running, and is LANES_REDIS_URL rig
 TLS = r"^Redis cannot be reached: .*; does it use TLS, and is its certificate \(ssl_ca_certs\) right\?"
 RIGHTS = r"^Redis refuses: .*; give its user the permissions in docs/threat-model.md"
 UNFIT = r"^Redis refuses: .*; LANES_REDIS_URL must name a primary that is not in a cluster, and a database that it has"
+CLUSTER = (
+    r"^this Redis cannot hold the lanes: it is a node of a cluster, .*: name one outside a cluster in LANES_REDIS_URL"
+)
 CASES: dict[Case, tuple[Trouble, str]] = {
     nothing_listens: (Trouble.AWAY, AWAY),
     nobody_answers: (Trouble.AWAY, AWAY),
@@ -215,7 +244,13 @@ CASES: dict[Case, tuple[Trouble, str]] = {
     no_rights: (Trouble.PERMISSIONS, RIGHTS),
     no_rights_in_scripts: (Trouble.PERMISSIONS, RIGHTS),
     no_keys: (Trouble.PERMISSIONS, RIGHTS),
-    cluster: (Trouble.UNFIT, UNFIT),
+    cluster_with_all_slots: (Trouble.UNFIT, CLUSTER),
+    cluster_with_half_the_slots: (Trouble.UNFIT, CLUSTER),
+    cluster_without_slots: (Trouble.UNFIT, CLUSTER),
+    sentinel: (
+        Trouble.UNFIT,
+        r"^this Redis cannot hold the lanes: it is a Sentinel: name the primary that it watches in",
+    ),
     other_schema: (Trouble.SCHEMA, r"^the data in Redis have schema .*, and this version reads schema \d"),
     no_such_database: (Trouble.UNFIT, UNFIT),
     unknown_certificate: (Trouble.TLS, TLS),
