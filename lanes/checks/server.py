@@ -10,6 +10,7 @@ from redis.exceptions import ResponseError
 
 from lanes.checks.finding import Finding, Severity
 from lanes.queue.store import LaneStore
+from lanes.storage.durability import AOF_SETTINGS
 from lanes.storage.redis_errors import own_errors, refuses
 from lanes.storage.usable import version_of
 
@@ -51,7 +52,7 @@ def inspect_server(store: LaneStore) -> ServerInfo:
 
 
 def _config(client: "redis.Redis") -> dict[str, str]:
-    names = ("appendfsync", "save", "maxmemory-policy", "appendonly")
+    names = ("save", "maxmemory-policy", "appendonly", *AOF_SETTINGS)
     return {name: str(client.config_get(name).get(name, "")) for name in names}
 
 
@@ -63,6 +64,16 @@ def _permitted(ask: Any) -> Any:
         if refuses(error) is None:
             raise
         return None
+
+
+def store_aof_settings(store: LaneStore, found: ServerInfo) -> None:
+    """Store for producers how the server syncs, if it has no WAITAOF that they can call instead.
+
+    Raises:
+        RedisUnavailableError: it cannot be reached or takes no writes.
+    """
+    if found.info and found.config and version_of(str(found.info.get("redis_version"))) < WAITAOF_VERSION:
+        store.store_aof_settings(str(found.info.get("run_id")), found.config)
 
 
 def check_server(found: ServerInfo) -> Iterator[Finding]:

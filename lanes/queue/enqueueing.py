@@ -9,7 +9,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from lanes.queue import transitions
 from lanes.queue.new_job import EnqueueResult, NewJob, NotDurableError
-from lanes.storage.durability import ACCEPTED, AOF_SETTINGS, Command, Durability, NoWaitAofError, unsynced
+from lanes.storage.durability import ACCEPTED, Command, Durability, NoWaitAofError, aof_questions, unsynced
 from lanes.storage.redis_errors import explain
 from lanes.storage.scripts import Script
 
@@ -41,6 +41,7 @@ def enqueue_exchange(
     known_seconds: float,
     policy: DurabilityPolicy,
     durability_marker: str,
+    aof_settings_key: str,
 ) -> EnqueueExchange:
     """Enqueue jobs in one round trip, two if Redis does not have the script; return a result for each.
 
@@ -69,7 +70,7 @@ def enqueue_exchange(
         try:
             unmet_durability = policy.durability.unmet_durability(replies[len(calls) :])
         except NoWaitAofError:
-            unmet_durability = unsynced((yield [AOF_SETTINGS])[0])
+            unmet_durability = unsynced((yield aof_questions(aof_settings_key)))
         if unmet_durability is not None:
             raise NotDurableError(unmet_durability, answers)
     return answers

@@ -9,7 +9,7 @@ from lanes.storage.schema import check_schema
 
 MIN_VERSION = (6, 2)
 _UNFIT_MODES = {
-    "cluster": "it is a node of a cluster, and the lanes need all their keys on one primary: name one outside a cluster",
+    "cluster": "it is a node of a cluster, and all keys must be on one primary: name one outside a cluster",
     "sentinel": "it is a Sentinel: name the primary that it watches",
 }
 

@@ -91,6 +91,31 @@ def loading(folder: Path, stack: contextlib.ExitStack) -> str:
     return server.url
 
 
+def busy(folder: Path, stack: contextlib.ExitStack) -> str:
+    server = start(folder, stack, "--lua-time-limit", "10")
+    endless = threading.Thread(target=run_for_ever, args=(server.port,))
+    endless.start()
+    stack.callback(endless.join)
+    stack.callback(server.kill)
+    with redis.Redis(port=server.port, retry=Retry(NoBackoff(), 0)) as client:
+
+        def refused() -> bool:
+            with contextlib.suppress(redis.ConnectionError):
+                try:
+                    client.ping()
+                except redis.ResponseError as error:
+                    return str(error).startswith("BUSY")
+            return False
+
+        until(refused, "the script to run for long")
+    return server.url
+
+
+def run_for_ever(port: int) -> None:
+    with redis.Redis(port=port, retry=Retry(NoBackoff(), 0)) as client, contextlib.suppress(redis.ConnectionError):
+        client.eval("while true do end", 0)
+
+
 def replica(folder: Path, stack: contextlib.ExitStack) -> str:
     return start(folder, stack, "--replicaof", "127.0.0.1", str(free_port())).url
 
@@ -224,7 +249,7 @@ TLS = r"^Redis cannot be reached: .*; does it use TLS, and is its certificate \(
 RIGHTS = r"^Redis refuses: .*; give its user the permissions in docs/threat-model.md"
 UNFIT = r"^Redis refuses: .*; LANES_REDIS_URL must name a primary that is not in a cluster, and a database that it has"
 CLUSTER = (
-    r"^this Redis cannot hold the lanes: it is a node of a cluster, .*: name one outside a cluster in LANES_REDIS_URL"
+    r"^this Redis cannot hold the lanes: it is a node of a cluster, .*: name one outside a cluster"
 )
 CASES: dict[Case, tuple[Trouble, str]] = {
     nothing_listens: (Trouble.AWAY, AWAY),
@@ -233,6 +258,7 @@ CASES: dict[Case, tuple[Trouble, str]] = {
     loading: (Trouble.LOADING, r"^Redis refuses: .*; it is starting: wait"),
     replica: (Trouble.READ_ONLY, r"^Redis refuses: .*; it is a replica: is LANES_REDIS_URL that of the primary\?"),
     lost_replica: (Trouble.READ_ONLY, r"^Redis refuses: .*; it is a replica"),
+    busy: (Trouble.BUSY, r"^Redis refuses: BUSY .*; it is running a script that does not end: see docs/runbook.md"),
     full: (
         Trouble.FULL,
         r"^Redis refuses: .*; its memory is full: give it more, or wait until workers have delivered jobs",
@@ -249,7 +275,7 @@ CASES: dict[Case, tuple[Trouble, str]] = {
     cluster_without_slots: (Trouble.UNFIT, CLUSTER),
     sentinel: (
         Trouble.UNFIT,
-        r"^this Redis cannot hold the lanes: it is a Sentinel: name the primary that it watches in",
+        r"^this Redis cannot hold the lanes: it is a Sentinel: name the primary that it",
     ),
     other_schema: (Trouble.SCHEMA, r"^the data in Redis have schema .*, and this version reads schema \d"),
     no_such_database: (Trouble.UNFIT, UNFIT),

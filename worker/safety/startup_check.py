@@ -3,6 +3,7 @@
 A running worker logs a warning when its Redis becomes unsafe.
 """
 
+import contextlib
 import os
 import sys
 import threading
@@ -14,7 +15,7 @@ from celery.exceptions import WorkerShutdown
 from celery.worker.state import maybe_shutdown
 
 from lanes.checks.finding import Finding
-from lanes.checks.server import check_server, inspect_server, startup_blockers
+from lanes.checks.server import ServerInfo, check_server, inspect_server, startup_blockers, store_aof_settings
 from lanes.credentials import CredentialStore
 from lanes.errors import LanesError, RedisUnavailableError
 from lanes.queue.store import LaneStore
@@ -45,7 +46,7 @@ class StartupCheck:
         Raises:
             RedisUnavailableError: Redis cannot be reached.
         """
-        server_info = inspect_server(self._store)
+        server_info = self._inspect()
         refused = startup_blockers(server_info)
         codes = {finding.code for finding in refused}
         for finding in check_server(server_info):
@@ -57,10 +58,16 @@ class StartupCheck:
             warn_unsafe(finding)
         return []
 
+    def _inspect(self) -> ServerInfo:
+        server_info = inspect_server(self._store)
+        with contextlib.suppress(LanesError):  # a server that takes no writes is reported by the checks
+            store_aof_settings(self._store, server_info)
+        return server_info
+
     def recheck(self) -> None:
         """Log a warning once for each new reason not to start. The worker continues."""
         try:
-            found = startup_blockers(inspect_server(self._store))
+            found = startup_blockers(self._inspect())
         except (LanesError, OSError):
             return  # unavailable: logged elsewhere
         for finding in found:
