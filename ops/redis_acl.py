@@ -46,7 +46,9 @@ def rules(user: str, prefix: str = DEFAULT_PREFIX) -> list[str]:
 
 
 def _producer(prefix: str) -> list[str]:
-    own = [f"~{each}" for each in [*patterns_of(PRODUCER_SCRIPTS, prefix), *(pattern(prefix, name) for name in WAIT_KEYS)]]
+    own = [
+        f"~{each}" for each in [*patterns_of(PRODUCER_SCRIPTS, prefix), *(pattern(prefix, name) for name in WAIT_KEYS)]
+    ]
     commands = [f"+{name.lower()}" for name in sorted(commands_of(PRODUCER_SCRIPTS, prefix))]
     return ["resetchannels", f"&{prefix}wake", *own, *CONNECT, *RUN_SCRIPTS, *commands, *WAIT]
 

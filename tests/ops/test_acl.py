@@ -191,7 +191,13 @@ FORBIDDEN: dict[str, list[tuple[str, ...]]] = {
     "worker": [("GET", "other:key"), ("PUBLISH", "other", "x")],
     "dashboard": [("GET", "other:key")],
     "command": [("GET", "other:key")],
-    "backup": [("CLIENT", "TRACKING", "ON"), ("GET", "lanes:counts"), ("HGETALL", "lanes:tokens"), ("KEYS", "*"), ("DEL", "lanes:counts")],
+    "backup": [
+        ("CLIENT", "TRACKING", "ON"),
+        ("GET", "lanes:counts"),
+        ("HGETALL", "lanes:tokens"),
+        ("KEYS", "*"),
+        ("DEL", "lanes:counts"),
+    ],
     "health": [("GET", "lanes:counts"), ("INFO",), ("CLIENT", "LIST")],
 }
 ANYBODY: list[tuple[str, ...]] = [

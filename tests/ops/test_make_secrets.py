@@ -42,7 +42,10 @@ def everyone_may_log_in(folder: Path, tmp_path: Path) -> None:
             address = urlsplit(url.strip())
             with redis.Redis(port=server.port, username=address.username, password=address.password) as client:
                 assert client.ping()
-        with redis.Redis(port=server.port, retry=Retry(NoBackoff(), 0)) as anonymous, pytest.raises(redis.AuthenticationError):
+        with (
+            redis.Redis(port=server.port, retry=Retry(NoBackoff(), 0)) as anonymous,
+            pytest.raises(redis.AuthenticationError),
+        ):
             anonymous.ping()
     people = dict(line.split(":") for line in (folder / "dashboard_people").read_text().splitlines())
     assert people["prometheus"] == (folder / "prometheus_password").read_text().strip()
@@ -103,7 +106,10 @@ def test_a_second_password_stands_beside_the_old_one(folder: Path) -> None:
     told = make(folder, "127.0.0.1")
     password = urlsplit(url.read_text().strip()).password or ""
     added = f"#{sha256(password.encode()).hexdigest()}"
-    assert f"{folder / 'users.acl'}: worker has a second password; tell a running Redis: acl setuser worker {added}" in told
+    assert (
+        f"{folder / 'users.acl'}: worker has a second password; tell a running Redis: acl setuser worker {added}"
+        in told
+    )
     assert (folder / "users.acl").read_text() == old.replace("user worker on #", f"user worker on {added} #")
     assert password not in "".join(told)
 
@@ -121,5 +127,7 @@ def test_a_url_without_a_password_is_one_line(folder: Path, text: str) -> None:
     (folder / "redis_url_admin").write_text(text)
     with pytest.raises(SystemExit) as ended:
         make(folder, "127.0.0.1")
-    expected = f"{folder / 'redis_url_admin'}: this is no URL with a password; remove it, and run this again for a new one"
+    expected = (
+        f"{folder / 'redis_url_admin'}: this is no URL with a password; remove it, and run this again for a new one"
+    )
     assert str(ended.value) == expected

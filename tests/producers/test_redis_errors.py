@@ -248,9 +248,7 @@ AWAY = r"^Redis cannot be reached: .*; is it running, and is LANES_REDIS_URL rig
 TLS = r"^Redis cannot be reached: .*; does it use TLS, and is its certificate \(ssl_ca_certs\) right\?"
 RIGHTS = r"^Redis refuses: .*; give its user the permissions in docs/threat-model.md"
 UNFIT = r"^Redis refuses: .*; LANES_REDIS_URL must name a primary that is not in a cluster, and a database that it has"
-CLUSTER = (
-    r"^this Redis cannot hold the lanes: it is a node of a cluster, .*: name one outside a cluster"
-)
+CLUSTER = r"^this Redis cannot hold the lanes: it is a node of a cluster, .*: name one outside a cluster"
 CASES: dict[Case, tuple[Trouble, str]] = {
     nothing_listens: (Trouble.AWAY, AWAY),
     nobody_answers: (Trouble.AWAY, AWAY),
