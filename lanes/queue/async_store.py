@@ -86,8 +86,8 @@ class AsyncLaneStore:
         policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
     ) -> list[EnqueueResult | Exception]:
         """See `LaneStore.enqueue_many`."""
-        keys = (build(self.prefix, "durability_marker"), build(self.prefix, "aof_settings"))
-        exchange = enqueue_exchange(load("enqueue", self.prefix), new_jobs, idempotency_seconds, policy, *keys)
+        script = load("enqueue", self.prefix)
+        exchange = enqueue_exchange(script, new_jobs, idempotency_seconds, policy, self.prefix)
         return await run_exchange_async(await self._checked_client(), exchange, policy.seconds)
 
     async def close(self) -> None:

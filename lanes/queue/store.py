@@ -15,7 +15,7 @@ from lanes.queue.notification import Notification
 from lanes.queue.reader import LaneReader
 from lanes.queue.results import Reclaimed, Result
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, Consumer, CountedRefusal, RetryPolicy, microseconds
-from lanes.storage.durability import store_aof_settings
+from lanes.storage.durability import AOF_SETTINGS_SECONDS, pack_aof_settings
 from lanes.storage.redis_errors import url_errors
 from lanes.storage.scripts import Argument
 
@@ -70,13 +70,13 @@ class LaneStore(LaneReader):
         Raises:
             NotDurableError: they were accepted, but the durability could not be confirmed.
         """
-        keys = (self.key("durability_marker"), self.key("aof_settings"))
-        exchange = enqueue_exchange(self.script("enqueue"), new_jobs, idempotency_seconds, policy, *keys)
+        exchange = enqueue_exchange(self.script("enqueue"), new_jobs, idempotency_seconds, policy, self.prefix)
         return run_exchange(self.client, exchange, policy.seconds)
 
     def store_aof_settings(self, run_id: str, config: Mapping[str, str]) -> None:
         """Store for producers how the server syncs its append-only file, see `lanes.storage.durability`."""
-        self.read(lambda client: client.execute_command(*store_aof_settings(self.key("aof_settings"), run_id, config)))
+        key, value = self.key("aof_settings"), pack_aof_settings(run_id, config)
+        self.read(lambda client: client.set(key, value, ex=AOF_SETTINGS_SECONDS))
 
     def release(self, consumer: Consumer) -> Result:
         """Release a job of the next lane."""

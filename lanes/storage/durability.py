@@ -86,13 +86,12 @@ class NoWaitAofError(Exception):
     """The server is older than 7.2: it has no WAITAOF."""
 
 
-def store_aof_settings(aof_settings_key: str, run_id: str, config: Mapping[str, str]) -> Command:
-    """Return the command by which a worker stores for producers how this server syncs, as long as it runs.
+def pack_aof_settings(run_id: str, config: Mapping[str, str]) -> str:
+    """Return what a worker stores for producers, who may not read the configuration: how this server syncs.
 
-    Producers may not read the configuration. `run_id` changes with each start of the server.
+    `run_id` changes with each start of the server, so nothing is trusted after a restart or a failover.
     """
-    values = (config.get(name, "?") for name in AOF_SETTINGS)
-    return ("SET", aof_settings_key, " ".join((run_id, *values)), "EX", AOF_SETTINGS_SECONDS)
+    return " ".join((run_id, *(config.get(name, "?") for name in AOF_SETTINGS)))
 
 
 def aof_questions(aof_settings_key: str) -> list[Command]:

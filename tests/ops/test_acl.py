@@ -136,8 +136,8 @@ def test_a_password_is_changed_without_a_break(acl_run: AclRun, tmp_path: Path) 
     old = urlsplit(acl_run.urls["producer"]).password
     assert old is not None
     was, added = password_hash(old), password_hash("the-next")
-    with redis.Redis.from_url(acl_run.urls["admin"]) as admin, redis.Redis.from_url(acl_run.urls["producer"]) as open:
-        open.ping()
+    with redis.Redis.from_url(acl_run.urls["admin"]) as admin, redis.Redis.from_url(acl_run.urls["producer"]) as first:
+        first.ping()
         users.write_text(before.replace(was, f"{added} {was}"))
         admin.acl_load()
         for password in (old, "the-next"):

@@ -83,7 +83,7 @@ def test_a_folder_of_an_older_version_gets_its_new_users(folder: Path, tmp_path:
     users = folder / "users.acl"
     plain = {user: urlsplit((folder / f"redis_url_{user}").read_text().strip()).password or "" for user in USERS}
     lines = [line for line in users.read_text().splitlines() if line.split()[1] not in ("backup", "admin", "health")]
-    for user, password in plain.items():
+    for password in plain.values():
         lines = [line.replace(f"#{sha256(password.encode()).hexdigest()}", f">{password}") for line in lines]
     older = "\n".join([*lines, "user ours on >own ~ours:* +@all"])
     users.write_text(older)
