@@ -75,7 +75,8 @@ def make_app(settings: WorkerSettings) -> Celery:
     """Return a worker's app, with its steps and its `runtime`."""
     app = make_dashboard_app(settings)
     app.runtime = Runtime(app, settings)
-    app.steps["consumer"].update((StartupCheckStep, DispatcherStep))
+    app.steps["worker"].add(StartupCheckStep)
+    app.steps["consumer"].add(DispatcherStep)
     if settings.metrics_port:
         app.steps["worker"].add(MetricsStep)
     return app

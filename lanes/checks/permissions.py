@@ -64,8 +64,11 @@ def pattern(prefix: str, key: str) -> str:
 
 
 def missing_permissions(store: LaneStore) -> Iterator[Finding]:
-    """Yield a finding with the commands that the lanes need and this user may not use, if there are any."""
-    needed = sorted(commands_of(names(), store.prefix).union(OWN))
+    """Yield a finding with the commands that the lanes need and this user may not use, if there are any.
+
+    The lanes work without INFO: `lanes.checks.server` warns of it.
+    """
+    needed = sorted(commands_of(names(), store.prefix).union(OWN) - {"INFO"})
     with own_errors():
         denied = _denied_by_dry_run(store, needed)
         if denied is None:

@@ -17,9 +17,9 @@ from lanes.queue.transitions import DefaultLimits
 from lanes.queue.waiting import QueuePosition
 from lanes.storage.keys import DEFAULT_PREFIX, build
 from lanes.storage.redis_errors import UNAVAILABLE, explain, own_errors, unavailable
-from lanes.storage.schema import check_schema
 from lanes.storage.scripts import Argument, Script, load
 from lanes.storage.stored import MICROSECONDS
+from lanes.storage.usable import add_questions, check_usable
 
 LANES_IN_A_CALL = 100
 
@@ -50,23 +50,21 @@ class LaneReader:
 
     @property
     def client(self) -> "redis.Redis":
-        """The connection to Redis. The first use checks the layout of the data."""
+        """The connection to Redis. The first use checks the server and the layout of the data."""
         if not self._checked:
-            self.check_schema()
+            self.check_usable()
         return self._client
 
-    def check_schema(self) -> None:
-        """Check that the data have the layout of this version.
+    def check_usable(self) -> None:
+        """Check that this version can work with the server and its data.
 
         Raises:
-            RedisUnavailableError: they have another, or Redis cannot be reached.
+            RedisUnavailableError: it cannot, or Redis cannot be reached.
         """
         with own_errors():
-            try:
-                stored: Any = self._client.get(self.key("schema"))
-            except ResponseError as error:
-                stored = error
-            check_schema(stored)
+            pipeline = self._client.pipeline(transaction=False)
+            add_questions(pipeline, self.key("schema"))
+            check_usable(*pipeline.execute(raise_on_error=False))
         self._checked = True
 
     def key(self, name: str, *values: str) -> str:

@@ -1,6 +1,6 @@
 """The transitions, one method each, over a synchronous Redis client."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import redis
@@ -16,6 +16,7 @@ from lanes.queue.reader import LaneReader
 from lanes.queue.results import Reclaimed, Result
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, Consumer, CountedRefusal, RetryPolicy, microseconds
 from lanes.redis_url import raise_if_wrong
+from lanes.storage.durability import AOF_SETTINGS_SECONDS, pack_aof_settings
 from lanes.storage.scripts import Argument
 
 AUDIT_LOG_ENTRIES = 20_000
@@ -67,10 +68,13 @@ class LaneStore(LaneReader):
         Raises:
             NotDurableError: they were accepted, but the durability could not be confirmed.
         """
-        exchange = enqueue_exchange(
-            self.script("enqueue"), new_jobs, idempotency_seconds, policy, self.key("durability_marker")
-        )
+        exchange = enqueue_exchange(self.script("enqueue"), new_jobs, idempotency_seconds, policy, self.prefix)
         return run_exchange(self.client, exchange, policy.seconds)
+
+    def store_aof_settings(self, run_id: str, config: Mapping[str, str]) -> None:
+        """Store for producers how the server syncs its append-only file, see `lanes.storage.durability`."""
+        key, value = self.key("aof_settings"), pack_aof_settings(run_id, config)
+        self.read(lambda client: client.set(key, value, ex=AOF_SETTINGS_SECONDS))
 
     def release(self, consumer: Consumer) -> Result:
         """Release a job of the next lane."""

@@ -43,6 +43,7 @@ _CODES = {
     "MASTERDOWN": Trouble.READ_ONLY,
     "MISCONF": Trouble.DISK,
     "LOADING": Trouble.LOADING,
+    "BUSY": Trouble.BUSY,
     "NOREPLICAS": Trouble.REPLICAS,
     "NOPERM": Trouble.PERMISSIONS,
     "NOAUTH": Trouble.PASSWORD,
@@ -53,12 +54,17 @@ _UNFIT = re.compile(
 # For a command inside a script, the code is in the middle of the script's error.
 _REFUSAL = re.compile(
     rf"\b({'|'.join(_CODES)})\b|script can't (run this command|access at least)|has no permissions to"
+    "|[Uu]nknown command|Unknown Redis command"  # renamed away
+)
+_OF_SCRIPT = re.compile(
+    r"Error running script \(call to \w+\): |@user_script: ?\d+: | script:( \w+,)? on @user_script:\d+"
 )
 _ADVICE = {
     Trouble.FULL: "its memory is full: give it more, or wait until workers have delivered jobs",
     Trouble.READ_ONLY: "it is a replica: is LANES_REDIS_URL that of the primary?",
     Trouble.DISK: "it cannot write to its disk: see its log, and free disk space",
     Trouble.LOADING: "it is starting: wait",
+    Trouble.BUSY: "it is running a script that does not end: see docs/runbook.md, Redis busy",
     Trouble.REPLICAS: "it has fewer replicas than its min-replicas-to-write",
     Trouble.PERMISSIONS: "give its user the permissions in docs/threat-model.md",
     Trouble.UNFIT: "LANES_REDIS_URL must name a primary that is not in a cluster, and a database that it has",
@@ -98,7 +104,8 @@ def refuses(error: ResponseError) -> RedisUnavailableError | None:
         trouble = Trouble.UNFIT
     if trouble is None:
         return None
-    return RedisUnavailableError(f"Redis refuses: {text.rstrip('.')}; {_ADVICE[trouble]}", trouble)
+    text = _OF_SCRIPT.sub("", text).rstrip(".: ")
+    return RedisUnavailableError(f"Redis refuses: {text}; {_ADVICE[trouble]}", trouble)
 
 
 def explain(script: Script, error: ResponseError) -> ScriptError | RedisUnavailableError:

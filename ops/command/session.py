@@ -45,9 +45,9 @@ class Session:
 
     @functools.cached_property
     def store(self) -> LaneStore:
-        """The lanes. Raises an error if the data have another schema version."""
+        """The lanes. Raises an error if this version cannot work with the server or its data."""
         store = LaneStore(self.client, self.settings.prefix)
-        store.check_schema()
+        store.check_usable()
         return store
 
     @functools.cached_property

@@ -5,10 +5,26 @@ from pathlib import Path
 import pytest
 import redis
 
+from lanes.dead_letters.operations import STEP
 from ops.embedded.redis_server import RedisServer
+from producers.model import MAX_BODY_BYTES
+from tests.redis_programs import PROGRAMS
 
 TRANSITION = "redis.call('INCR', 'left') redis.call('INCR', 'entered') redis.call('INCR', 'counted')"
 KEYS = ("left", "entered", "counted")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_unread_replies_are_bounded_above_the_longest_of_ours(tmp_path: Path, program: str) -> None:
+    """Redis disconnects a client whose unread replies are longer. It counts a reply until it has sent it."""
+    attempts = STEP * 32 * 1024
+    longest = 2 * STEP * MAX_BODY_BYTES + attempts
+    with RedisServer(tmp_path, program=PROGRAMS[program]()) as server, redis.Redis(port=server.port) as client:
+        limits = client.config_get("client-output-buffer-limit")["client-output-buffer-limit"]
+        kind, hard, soft, _ = limits.split()[:4]
+        assert kind == "normal"
+        assert longest < int(soft) < int(hard)
+        assert len(client.eval("return string.rep('x', ARGV[1])", 0, longest)) == longest
 
 
 @pytest.mark.parametrize("cut_off", [1, 20, 40, 60])
