@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ops.command.console import examples
+from ops.command.typeable import typeable
 from ops.embedded.processes import end_on_signals
 from ops.embedded.redis_server import free_port
 from ops.embedded.sample import PIPELINE, write_sample
@@ -43,7 +44,7 @@ def _start(stack: Stack, workers: int) -> None:
         stack.start_worker(f"worker{number}")
     sample = stack.folder / "sample.jsonl"
     write_sample(sample, 250)
-    click.echo(_instructions(stack, sample))
+    click.echo(typeable(_instructions(stack, sample)))
 
 
 def _instructions(stack: Stack, sample: Path) -> str:
