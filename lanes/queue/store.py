@@ -1,6 +1,6 @@
 """The transitions, one method each, over a synchronous Redis client."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import redis
@@ -13,12 +13,14 @@ from lanes.queue.job import Reason
 from lanes.queue.new_job import EnqueueResult, NewJob
 from lanes.queue.notification import Notification
 from lanes.queue.reader import LaneReader
+from lanes.queue.rejected_task import RejectedTask
 from lanes.queue.results import Reclaimed, Result
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, Consumer, CountedRefusal, RetryPolicy, microseconds
 from lanes.storage.redis_errors import url_errors
 from lanes.storage.scripts import Argument
 
 AUDIT_LOG_ENTRIES = 20_000
+MAX_SERVICES = 100  # with a count of their own of refused rows
 MAX_CONNECTIONS = 10_000  # one per thread; the default limit of Redis
 
 
@@ -73,6 +75,17 @@ class LaneStore(LaneReader):
             self.script("enqueue"), new_jobs, idempotency_seconds, policy, self.key("durability_marker")
         )
         return run_exchange(self.client, exchange, policy.seconds)
+
+    def reject_rows(self, task: RejectedTask, by_service: Mapping[str, int], retention: float) -> str:
+        """Keep the refused rows of an enqueue task, and count them by service.
+
+        Return `counted`, or `known` if the task was counted before: a message may be delivered twice.
+        """
+        counts = [item for pair in by_service.items() for item in pair]
+        kept = round(retention * 1000)
+        return self.run_text(
+            "reject_rows", task.id, task.rows, task.accepted, task.encode(), kept, MAX_SERVICES, *counts
+        )
 
     def release(self, consumer: Consumer) -> Result:
         """Release a job of the next lane."""

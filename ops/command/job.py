@@ -6,6 +6,7 @@ import click
 
 from lanes.printable import printable
 from lanes.queue.job import Attempt, Job
+from lanes.queue.rejected_task import RejectedTask
 from lanes.queue.waiting import Blocker
 from ops.command.console import PrintableWord, examples, format_time, print_json
 from ops.command.failures import Refused
@@ -20,14 +21,22 @@ def job(session: Session, job_id: str, *, as_json: bool) -> None:
     """Show a job: its state, what it waits for, its body while that is kept, and every attempt with the API's answer.
 
     A finished job is kept for LANES_RETENTION_SECONDS (a day by default), a dead letter until it is replayed or purged.
+    For the id of a Celery task producers.enqueue, the rows that it refused are shown, for the same time.
     """
-    found, position = find(session, job_id), session.store.queue_position(job_id)
+    found = session.store.job(job_id)
+    rejected = session.store.rejected_task(job_id) if found is None else None
+    if rejected is not None:
+        show_rejected(rejected, as_json=as_json)
+        raise Refused(f"{job_id} is no job: {rejected.summary}")
+    found, position = found or find(session, job_id), session.store.queue_position(job_id)
     show(found, position.blockers() if position else (), as_json=as_json)
 
 
 def find(session: Session, job_id: str) -> Job:
     """Return the job. An unknown id ends the command."""
     found = session.store.job(job_id)
+    if found is None and (rejected := session.store.rejected_task(job_id)) is not None:
+        raise Refused(f"{job_id} is no job: {rejected.summary}; see lanes job {job_id}")
     if found is None:
         raise Refused(f"no job {job_id}: mistyped, or done so long ago that it was pruned")
     return found
@@ -48,6 +57,16 @@ def show(found: Job, waits: Sequence[Blocker] = (), *, as_json: bool) -> None:
     click.echo(f"{'attempts':<15}{len(found.attempts)}")
     for attempt in found.attempts:
         click.echo(f"  {attempt_line(attempt)}")
+
+
+def show_rejected(rejected: RejectedTask, *, as_json: bool) -> None:
+    """Print what an enqueue task refused."""
+    if as_json:
+        print_json(rejected.as_json())
+        return
+    click.echo(f"{'task':<15}{printable(rejected.id)}\n{'refused at':<15}{format_time(rejected.at)}")
+    for row in rejected.refused:
+        click.echo(printable(row))
 
 
 def wait_line(wait: Blocker) -> str:

@@ -41,6 +41,8 @@ class MetricsSnapshot:
             yield Sample(f"lanes_attempts_{event}_total", self.totals.counts[event])
         for reason, jobs in self.totals.buried.items():
             yield Sample("lanes_jobs_buried_total", jobs, (reason,))
+        for service, rows in self.totals.refused_rows.items():
+            yield Sample("lanes_task_rows_refused_total", rows, (service,))
         yield Sample("lanes_delivery_seconds", self.totals.waits)
         yield Sample("lanes_attempt_seconds", self.totals.answers)
         for state in State:
