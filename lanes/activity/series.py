@@ -109,8 +109,9 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class LifetimeTotals:
-    """Totals since the beginning; they never decrease. `buried` counts dead letters by reason, `refused_rows` the rows that enqueue
-    tasks refused, by service.
+    """Totals since the beginning; they never decrease.
+
+    `buried` counts dead letters by reason, `refused_rows` the rows that enqueue tasks refused by service.
     """
 
     counts: Mapping[str, int]

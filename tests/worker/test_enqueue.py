@@ -78,7 +78,7 @@ KEYED = {**ROW, "_options": {"idempotency_key": SECRET}}
         (
             [[ROW, BAD]],
             1,
-            "1 of 2 rows were refused; the others are enqueued as task-ROW | row 2: monetaryValue: should",
+            "1 of 2 rows were refused; the others are enqueued as task-ROW | row 2: monetaryValue: sho",
         ),
         ([[[SECRET]]], 0, "row 1: must be an object of named fields"),
         ([None], 0, "row 1: must be an object of named fields"),
@@ -86,7 +86,7 @@ KEYED = {**ROW, "_options": {"idempotency_key": SECRET}}
         (
             [[ROW, ROW], SECRET],
             0,
-            "2 of 2 rows were refused; nothing was enqueued | row 1: durability: must be accepted",
+            "2 of 2 rows were refused; nothing was enqueued | row 1: durability: must be acc",
         ),
     ],
     ids=["one", "some", "no object", "nothing", "key", "durability"],
