@@ -255,6 +255,6 @@ class LaneStore(LaneReader):
             "limit", location_id, *("" if value is None else value for value in (burst, daily, weight))
         )
 
-    def append_audit_log(self, who: str, what: str, on: str, detail: str) -> str:
-        """Log a person's change before it is made (see `lanes.activity.audit_log`); return the entry's id."""
-        return self.run_text("append_audit_log", who, what, on, detail, AUDIT_LOG_ENTRIES)
+    def append_audit_log(self, who: str, what: str, on: str, detail: str, user: str) -> str:
+        """Log a person's action before it is done (see `lanes.activity.audit_log`); return the entry's id."""
+        return self.run_text("append_audit_log", who, what, on, detail, user, AUDIT_LOG_ENTRIES)

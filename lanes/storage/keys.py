@@ -52,7 +52,7 @@ _KEYS = (
     Key("history:{start}", "hash", "the same for five minutes; kept for a day"),
     Key("totals", "hash", "event, or dead:reason -> jobs since the beginning, where `counts` goes down; durations"),
     Key("rejected_rows", "hash", "service -> rows that enqueue tasks refused; `other` beyond a number of services"),
-    Key("audit_log", "stream", "the newest changes by persons"),
+    Key("audit_log", "stream", "the newest actions of persons; a consumer group logs each"),
     Key("wake", "channel", "a message when a lane is due earlier than all others"),
     # One of each per location.
     Key("lane:{location}", "hash", "jobs per state, next sequence number, rate limits, hold, brake"),

@@ -1,14 +1,16 @@
 """`lanes job`: shows one job, what blocks it and its attempts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
+from lanes.errors import RedisUnavailableError
 from lanes.printable import printable
 from lanes.queue.job import Attempt, Job
 from lanes.queue.rejected_task import RejectedTask
 from lanes.queue.waiting import Blocker
-from ops.command.console import PrintableWord, examples, format_time, print_json
+from ops.command.console import PrintableWord, examples, format_time, print_json, say
 from ops.command.failures import Refused
 from ops.command.session import Session, connected
 
@@ -29,7 +31,7 @@ def job(session: Session, job_id: str, *, as_json: bool) -> None:
         show_rejected(rejected, as_json=as_json)
         raise Refused(f"{job_id} is no job: {rejected.summary}")
     found, position = found or find(session, job_id), session.store.queue_position(job_id)
-    show(found, position.blockers() if position else (), as_json=as_json)
+    show(session, found, position.blockers() if position else (), as_json=as_json)
 
 
 def find(session: Session, job_id: str) -> Job:
@@ -42,8 +44,19 @@ def find(session: Session, job_id: str) -> Job:
     return found
 
 
-def show(found: Job, waits: Sequence[Blocker] = (), *, as_json: bool) -> None:
-    """Print a job, and what it waits for."""
+def log_reveal(session: Session, found: Job) -> None:
+    """Write the audit-log entry for showing the content of a job; call it before."""
+    session.log_change("reveal", found.id, f"{found.state.value.replace('_', ' ')}, location {found.location_id}")
+
+
+def show(session: Session, found: Job, waits: Sequence[Blocker] = (), *, as_json: bool) -> None:
+    """Print a job, and what it waits for. Its content is only shown if the audit log can be written."""
+    if found.body is not None or found.original is not None:
+        try:
+            log_reveal(session, found)
+        except RedisUnavailableError as error:
+            say(f"the content is not shown, because the audit log cannot be written: {error}")
+            found = replace(found, body=None, original=None)
     if as_json:
         print_json({**found.as_json(), "waits": [wait.as_json() for wait in waits]})
         return

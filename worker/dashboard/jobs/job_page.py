@@ -27,7 +27,7 @@ CANCEL_REFUSALS = {
 
 
 class JobPage(Page):
-    """The page of a job, or of the rows that an enqueue task refused. Its id is in the path or, searched, in the query."""
+    """The page of a job, or of the rows that an enqueue task refused; its id is in the path or the query."""
 
     answers_json = False  # even if the id ends in /data
 
