@@ -96,5 +96,5 @@ def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> AuditLogEntry:
     def text(name: bytes) -> str:
         return fields.get(name, b"").decode("utf-8", "replace")
 
-    named = (text(name) for name in (b"who", b"what", b"on", b"detail"))
-    return AuditLogEntry(entry_id.decode(), at, *named, user=text(b"user") or text(b"who"))
+    who, user, what = text(b"who"), text(b"user"), text(b"what")
+    return AuditLogEntry(entry_id.decode(), at, who, what, text(b"on"), text(b"detail"), user or who)

@@ -28,6 +28,9 @@ ARGUMENTS = {
     "SCRIPT": ["LOAD", "return 1"],
     "SET": ["KEY", "1", "XX"],
     "SUBSCRIBE": ["WAKE"],
+    "XAUTOCLAIM": ["KEY", "a", "a", "0", "0-0"],
+    "XGROUP": ["CREATE", "KEY", "a", "0"],
+    "XREADGROUP": ["GROUP", "a", "a", "STREAMS", "KEY", ">"],
 }
 MAX_ARGUMENTS = 4
 # These would write or are not for scripts: checked only by ACL DRYRUN (Redis 7.0 and later).
