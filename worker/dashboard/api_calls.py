@@ -47,9 +47,9 @@ class LoggedCall(Handler):
         """Return the id of the task to send; one is added if the client gave none. Empty if the request is invalid."""
         try:
             options = json.loads(self.request.body or b"{}")
-            task_id = options.setdefault("task_id", str(uuid.uuid4()))
+            options["task_id"] = task_id = options.get("task_id") or str(uuid.uuid4())
             self.request.body = json.dumps(options).encode()
-        except (ValueError, AttributeError, RecursionError):
+        except (ValueError, TypeError, AttributeError, RecursionError):
             return ""
         return str(task_id)
 

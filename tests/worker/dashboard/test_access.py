@@ -104,8 +104,13 @@ def test_the_api_of_flower_is_off_without_authentication_and_on_with_it(
     sent = requests.post(f"{locked.url}/api/task/send-task/producers.enqueue", json=body, auth=ANA, timeout=10)
     task_id = sent.json()["task-id"]
     assert entries_of(locked)[0] == ("ana", "task send-task", task_id, "producers.enqueue")
-    requests.post(f"{locked.url}/api/task/send-task/x", json={"task_id": "mine"}, auth=ANA, timeout=10)
-    assert entries_of(locked)[0] == ("ana", "task send-task", "mine", "x")
+    for given, on in (
+        ({"task_id": "mine\n\ud800"}, "mine\\n\\ud800"),
+        ([1], "x"),
+        ({"args": 1, "task_id": "a" * 999}, "a" * 200),
+    ):
+        requests.post(f"{locked.url}/api/task/send-task/x", json=given, auth=ANA, timeout=10)
+        assert entries_of(locked)[0] == ("ana", "task send-task", on, "x")
 
 
 def entries_of(site: ExtraPageSite) -> list[tuple[str, str, str, str]]:
