@@ -31,11 +31,11 @@ from producers.new_job import OPTIONS_FIELD, check_job_id
 from producers.producer import durability_for
 from producers.receipt import EnqueueReport, RejectedRow
 from producers.retry import RetryBudget
+from worker.metrics.catalogue import NO_SERVICE
 
 log = structlog.get_logger()
 
 MAX_SHOWN = 10  # refused rows in the error of a task
-NO_SERVICE = "none"  # counts rows without a service
 
 
 class RejectedRowsError(LanesError):

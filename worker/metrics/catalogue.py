@@ -37,6 +37,7 @@ def _histogram(name: str, description: str) -> MetricSpec:
     return MetricSpec(name, MetricKind.HISTOGRAM, description)
 
 
+NO_SERVICE = "none"  # the `service` label of rows without a service
 OTHER = "other"  # the `location` label of the sum of all lanes without series of their own
 
 CELL_METRICS = (

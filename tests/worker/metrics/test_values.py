@@ -6,7 +6,6 @@ from lanes.activity.series import Histogram
 from lanes.queue.global_state import GlobalState
 from lanes.queue.job import Reason, State
 from lanes.queue.lane import COUNTS, Lane
-from lanes.queue.rejected_task import RejectedTask
 from lanes.queue.results import Released
 from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits, RetryPolicy
 from lanes.settings import WorkerSettings
@@ -89,7 +88,6 @@ def test_each_outcome_is_counted_and_no_counter_ever_goes_down(
 
 def test_exactly_the_metrics_of_the_catalogue_are_exposed(store: ClockedStore, order: Orders, scrape: Scrape) -> None:
     store.enqueue(order(), KNOWN)
-    store.reject_rows(RejectedTask("task", 1, 0, ()), {"shop": 1}, KEPT)
     reported = {name.partition("{")[0] for name in scrape(store)}
     for metric in CELL_METRICS:
         suffixes = ("_bucket", "_sum", "_count") if metric.kind is MetricKind.HISTOGRAM else ("",)
