@@ -18,11 +18,14 @@ from ops.command.session import Session, connected
 @click.command(epilog=examples("lanes job 0f8c4f0e6d2b4f4a", "lanes job 0f8c4f0e6d2b4f4a --json | jq .attempts"))
 @click.argument("job_id", metavar="ID", type=PrintableWord())
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--no-content", is_flag=True, help="Leave the body out; writes no audit-log entry.")
 @connected
-def job(session: Session, job_id: str, *, as_json: bool) -> None:
+def job(session: Session, job_id: str, *, as_json: bool, no_content: bool) -> None:
     """Show a job: its state, what it waits for, its body while that is kept, and every attempt with the API's answer.
 
     A finished job is kept for LANES_RETENTION_SECONDS (a day by default), a dead letter until it is replayed or purged.
+    Showing the body writes an audit-log entry; a script that only polls the state should use --no-content.
+
     For the id of a Celery task producers.enqueue, the rows that it refused are shown, for the same time.
     """
     found = session.store.job(job_id)
@@ -31,6 +34,8 @@ def job(session: Session, job_id: str, *, as_json: bool) -> None:
         show_rejected(rejected, as_json=as_json)
         raise Refused(f"{job_id} is no job: {rejected.summary}")
     found, position = found or find(session, job_id), session.store.queue_position(job_id)
+    if no_content:
+        found = without_content(found)
     show(session, found, position.blockers() if position else (), as_json=as_json)
 
 
@@ -42,6 +47,11 @@ def find(session: Session, job_id: str) -> Job:
     if found is None:
         raise Refused(f"no job {job_id}: mistyped, or done so long ago that it was pruned")
     return found
+
+
+def without_content(found: Job) -> Job:
+    """Return the job without its body."""
+    return replace(found, body=None, original=None)
 
 
 def log_reveal(session: Session, found: Job) -> None:
@@ -56,7 +66,7 @@ def show(session: Session, found: Job, waits: Sequence[Blocker] = (), *, as_json
             log_reveal(session, found)
         except RedisUnavailableError as error:
             say(f"the content is not shown, because the audit log cannot be written: {error}")
-            found = replace(found, body=None, original=None)
+            found = without_content(found)
     if as_json:
         print_json({**found.as_json(), "waits": [wait.as_json() for wait in waits]})
         return

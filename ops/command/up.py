@@ -1,5 +1,6 @@
 """`lanes up`: runs everything on this machine, with data that survive a restart."""
 
+import shlex
 import socket
 import time
 from pathlib import Path
@@ -57,7 +58,7 @@ Open
 
 Type in another terminal
   export LANES_REDIS_URL={stack.redis.url}
-  lanes enqueue {sample}
+  lanes enqueue {shlex.quote(str(sample))}
   lanes status --watch
   lanes dead list
 The sandbox knows the pipeline {PIPELINE} only: jobs with another one are refused and become dead letters.

@@ -56,6 +56,7 @@ def test_every_change_leaves_an_entry_and_no_dry_run_does(
         ["dead", "list"],
         ["dead", "list", "--group", "--json"],
         ["limit", "loc"],
+        ["job", another, "--no-content"],
         ["job", waiting],
         ["resume", "loc"],
     ):
