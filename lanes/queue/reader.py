@@ -1,6 +1,7 @@
 """Reads lanes, jobs and counts from Redis, and runs scripts."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import redis
@@ -12,6 +13,7 @@ from lanes.queue.global_state import GlobalState
 from lanes.queue.job import Job
 from lanes.queue.lane import Lane, read_counts
 from lanes.queue.lane_jobs import LaneJobs, MergedJobs
+from lanes.queue.rejected_task import RejectedTask, task_of_row
 from lanes.queue.results import DueJobs
 from lanes.queue.transitions import DefaultLimits
 from lanes.queue.waiting import QueuePosition
@@ -186,6 +188,18 @@ class LaneReader:
         jobs = self.read_jobs(job_ids)
         targets = merge_targets(jobs)
         return with_merge_outcomes(jobs, dict(zip(targets, self.read_jobs(targets), strict=True))) if targets else jobs
+
+    def rejected_task(self, job_id: str) -> RejectedTask | None:
+        """Return what the enqueue task of this id refused, or only its row N for the id TASK-N; None if unknown."""
+        if (found := self._read_rejected_task(job_id)) is not None or (row := task_of_row(job_id)) is None:
+            return found
+        found = self._read_rejected_task(row[0])
+        refused = () if found is None else tuple(each for each in found.refused if each.row == row[1])
+        return replace(found, refused=refused) if found and refused else None
+
+    def _read_rejected_task(self, task_id: str) -> RejectedTask | None:
+        stored = self.read(lambda client: client.hgetall(self.key("rejected_task", task_id)))
+        return RejectedTask.parse(task_id, stored)
 
     def read_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
         """Return jobs as they are stored, in the given order; None for one that does not exist."""

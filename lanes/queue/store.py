@@ -13,6 +13,7 @@ from lanes.queue.job import Reason
 from lanes.queue.new_job import EnqueueResult, NewJob
 from lanes.queue.notification import Notification
 from lanes.queue.reader import LaneReader
+from lanes.queue.rejected_task import RejectedTask
 from lanes.queue.results import Reclaimed, Result
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, Consumer, CountedRefusal, RetryPolicy, microseconds
 from lanes.redis_url import raise_if_wrong
@@ -20,6 +21,7 @@ from lanes.storage.durability import AOF_SETTINGS_SECONDS, pack_aof_settings
 from lanes.storage.scripts import Argument
 
 AUDIT_LOG_ENTRIES = 20_000
+MAX_SERVICES = 100  # with a count of their own of refused rows
 MAX_CONNECTIONS = 10_000  # one per thread; the default limit of Redis
 
 
@@ -75,6 +77,17 @@ class LaneStore(LaneReader):
         """Store for producers how the server syncs its append-only file, see `lanes.storage.durability`."""
         key, value = self.key("aof_settings"), pack_aof_settings(run_id, config)
         self.read(lambda client: client.set(key, value, ex=AOF_SETTINGS_SECONDS))
+
+    def reject_rows(self, task: RejectedTask, by_service: Mapping[str, int], retention: float) -> str:
+        """Keep the refused rows of an enqueue task, and count them by service.
+
+        Return `counted`, or `known` if the task was counted before: a message may be delivered twice.
+        """
+        counts = [item for pair in by_service.items() for item in pair]
+        kept = round(retention * 1000)
+        return self.run_text(
+            "reject_rows", task.id, task.rows, task.accepted, task.encode(), kept, MAX_SERVICES, *counts
+        )
 
     def release(self, consumer: Consumer) -> Result:
         """Release a job of the next lane."""
@@ -244,6 +257,6 @@ class LaneStore(LaneReader):
             "limit", location_id, *("" if value is None else value for value in (burst, daily, weight))
         )
 
-    def append_audit_log(self, who: str, what: str, on: str, detail: str) -> str:
-        """Log a person's change before it is made (see `lanes.activity.audit_log`); return the entry's id."""
-        return self.run_text("append_audit_log", who, what, on, detail, AUDIT_LOG_ENTRIES)
+    def append_audit_log(self, who: str, what: str, on: str, detail: str, user: str) -> str:
+        """Log a person's action before it is done (see `lanes.activity.audit_log`); return the entry's id."""
+        return self.run_text("append_audit_log", who, what, on, detail, user, AUDIT_LOG_ENTRIES)

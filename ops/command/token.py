@@ -8,7 +8,7 @@ import click
 
 from lanes.credentials import AGENCY
 from lanes.dead_letters import operations
-from lanes.dead_letters.filter import DeadLetterFilter, find_in_batches
+from lanes.dead_letters.filter import DeadLetterFilter, count_matching, find_in_batches
 from lanes.printable import printable
 from lanes.queue.job import Reason
 from ops.command.console import LocationId, examples, format_time, pluralize, print_json, say
@@ -143,8 +143,10 @@ def _resume_lanes(session: Session, admin: CredentialAdmin, name: str, *, replay
 
 def _replay_dead(session: Session, location_id: str) -> None:
     store = session.store
-    replayed = 0
-    for batch in find_in_batches(store, DeadLetterFilter(location_id, Reason.UNAUTHORIZED)):
+    dead_letter_filter, replayed = DeadLetterFilter(location_id, Reason.UNAUTHORIZED), 0
+    if total := count_matching(store, dead_letter_filter, dead_letter_filter.time_range(store)):
+        session.log_change("replay", f"{pluralize(total, 'dead letter')}{dead_letter_filter}", "with the new token")
+    for batch in find_in_batches(store, dead_letter_filter):
         for result in operations.replay(store, [job.id for job in batch]):
             if result.answer == "replayed":
                 replayed += 1

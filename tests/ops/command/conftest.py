@@ -25,7 +25,8 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def environ(redis_url: str, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    return {**kept, "LANES_REDIS_URL": redis_url, **more}
+    path = f"{Path(LANES).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**kept, "PATH": path, "LANES_REDIS_URL": redis_url, **more}
 
 
 @pytest.fixture

@@ -119,7 +119,8 @@ def test_the_same_file_twice(run: Run, store: LaneStore, write: Callable[[str, s
     write("a.jsonl", row(1) + row(3) + row(1))
     third = run(*again)
     assert summary(third) == (3, 0, 2, [2])
-    assert "idempotency key 'p-2' was used for another body" in third.stderr
+    assert "_options.idempotency_key: was used for another body, by job " in third.stderr
+    assert "(it is 'p-2')" in third.stderr
     assert store.counts()["accepted"] == 5
 
 
