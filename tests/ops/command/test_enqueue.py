@@ -44,14 +44,19 @@ def test_json_lines_and_csv_and_stdin(run: Run, store: LaneStore, write: Callabl
 
 
 def test_empty_files(quick: Run, write: Callable[[str, str], str]) -> None:
-    for name, text in (("a.jsonl", ""), ("b.jsonl", "\n\n"), ("c.csv", ""), ("d.csv", "pipelineId,locationId\n")):
+    for name, text in (
+        ("a.jsonl", ""),
+        ("b.jsonl", "\n\n"),
+        ("c.csv", ""),
+        ("d.csv", "pipelineId,locationId,contactId\n"),
+    ):
         shown = quick("enqueue", write(name, text))
         assert (shown.returncode, shown.stdout) == (0, "")
         assert shown.stderr == "0 of 0 rows accepted, 0 refused\n"
 
 
 def test_an_unknown_extension_is_asked_about(run: Run, write: Callable[[str, str], str]) -> None:
-    shown = run("enqueue", write("deals.json", row(1)))
+    shown = run("enqueue", write("deals.txt", row(1)))
     assert shown.returncode == 2
     assert "add --format jsonl or --format csv" in shown.stderr
     assert run("enqueue", ".").returncode == 2
