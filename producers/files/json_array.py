@@ -16,8 +16,10 @@ from producers.files.text import (
 from producers.model import shorten
 from producers.receipt import FieldError
 
-_OUTSIDE = re.compile(rb'["\[\]{},]')
-_IN_STRING = re.compile(rb'["\n]|\\.?', re.DOTALL)
+# The next bracket, comma or quote. Strings without escapes, and commas within an element, are skipped.
+_BETWEEN = re.compile(rb'(?:[^"\[\]{},]++|"[^"\\\n]*+")*+(["\[\]{},])')
+_WITHIN = re.compile(rb'(?:[^"\[\]{}]++|"[^"\\\n]*+")*+(["\[\]{}])')
+_IN_STRING = re.compile(rb'[^"\\\n]*+(["\n]|\\.?)', re.DOTALL)
 _TOO_LONG = f"must be at most {MAX_ROW_BYTES} bytes long; is a quote or a bracket before it not closed?"
 _NOT_CLOSED = "the array ends without ]: is the file complete? The rows before were read"
 
@@ -78,17 +80,23 @@ class _Array:
         if self._escaped:
             self._take(chunk[:1])
             self._escaped = False
-        while not self.closed and (found := (_IN_STRING if self._in_string else _OUTSIDE).search(chunk, at)):
+        while not self.closed and (found := self._pattern.match(chunk, at)):
             at = found.end()
-            if self._ends_element(found[0]):
+            if self._ends_element(found[1]):
                 self._take(chunk[start : at - 1])
-                self._line += found[0] == b"\n"
+                self._line += found[1] == b"\n"
                 start = at
                 yield from self._end_element()
         if not self.closed:
             self._take(chunk[start:])
         elif rest := chunk[start:].strip():
             raise self.unreadable("is behind the end of the array: all rows must be in one array", shorten(rest[:40]))
+
+    @property
+    def _pattern(self) -> re.Pattern[bytes]:
+        if self._in_string:
+            return _IN_STRING
+        return _BETWEEN if self._depth == 1 else _WITHIN
 
     def _open(self, chunk: bytes) -> int:
         """Return where the first element begins. Before the bracket there are only blanks."""
@@ -112,7 +120,7 @@ class _Array:
         elif self._depth == 1:
             self.closed = mark == b"]"
             return mark != b"}"
-        elif mark != b",":
+        else:
             self._depth -= 1
         return False
 

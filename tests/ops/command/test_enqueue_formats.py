@@ -404,3 +404,13 @@ def test_dead_letters_come_in_the_same_ways(quick: Run, write: Write, refuse: Bu
         assert len(shown.stderr.splitlines()) == 2
     shown = quick("dead", "import", "-", stdin=f"{header}\n{line}\n".encode())
     assert shown.stderr.startswith("stdin:1: is CSV: add --format csv")
+
+
+def test_refused_rows_can_be_enqueued_with_the_same_options(quick: Run, write: Write, tmp_path: Path) -> None:
+    options = ("--map", "Wert=monetaryValue", "--numbers", "de", "--ignore-other-columns", "--location", "loc")
+    lines = ["sep=;", "pipelineId;contactId;Wert;x", "p;c1;1.200,50;y", "p;c 2;1,5;", ";;;", "p;c3;1200.50;"]
+    quick("enqueue", write("a.csv", "\r\n".join(lines)), *options, "--refused-to", "wrong.csv")
+    wrong = (tmp_path / "wrong.csv").read_bytes().decode()
+    assert wrong.splitlines() == [*lines[:2], lines[3], lines[5]]
+    write("fixed.csv", wrong.replace("c 2", "c2").replace("1200.50", "1200,50"))
+    assert [body["monetaryValue"] for body in preview(quick, "fixed.csv", *options)] == [1.5, 1200.5]

@@ -100,3 +100,11 @@ def test_a_gzip_bomb_is_given_up_in_little_memory(beginning: bytes, filler: byte
     tracemalloc.stop()
     assert last.unreadable
     assert peak < 4 * 1024 * 1024
+
+
+def test_the_position_in_the_file_is_that_of_compressed_bytes() -> None:
+    """The progress bar shows it, out of the size of the file."""
+    file = io.BytesIO(gzip.compress(ROWS.encode()))
+    for row in read_rows(file, "jsonl"):
+        assert row.last_line < 5000 or file.tell() > 1000
+    assert file.tell() == len(file.getvalue())
