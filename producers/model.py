@@ -247,7 +247,7 @@ def suggest(name: str, known: Collection[str]) -> str:
 
 
 def close_name(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most like another one, if any is."""
+    """Return the known name that is most like this one, None if none is like it."""
     names = {each.lower(): each for each in known}
     close = get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     return names[close[0]] if close else None

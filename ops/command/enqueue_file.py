@@ -36,7 +36,7 @@ class EnqueuePlan:
 class FileEnqueue:
     """Enqueues a file batch by batch. `report` covers the batches that Redis confirmed.
 
-    `preview` has the first bodies of a dry run.
+    `preview` has the first bodies of a dry run. `unreadable`: the file could not be read to its end.
     """
 
     def __init__(self, session: Session, plan: EnqueuePlan, rejected_rows: RejectedRows, progress: BytesRead) -> None:
@@ -47,6 +47,7 @@ class FileEnqueue:
         self._rejected_rows = rejected_rows
         self._progress = progress
         self._reported = 0
+        self.unreadable = False
         self._unit = "line"
         self._rows_read: dict[int, FileRow] = {}  # of the current batch
 
@@ -83,6 +84,7 @@ class FileEnqueue:
         for row in read_rows(source, self._plan.form, self._plan.mapping, self._rejected_rows.copy):
             self._rejected_rows.add(row)
             if row.number >= self._plan.from_line or row.unreadable:
+                self.unreadable = row.unreadable
                 self._unit = "line" if row.array_line is None else "element"
                 self._rows_read[row.number] = row
                 yield _with_key(row, self._plan.key_prefix)
@@ -114,7 +116,8 @@ def conclude(file_enqueue: FileEnqueue, *, as_json: bool, ids: bool, dry_run: bo
             click.echo(job_id)
     verb = "would be accepted" if dry_run else "accepted"
     known = f", {pluralize(report.duplicates, 'duplicate')}" if report.duplicates else ""
-    say(f"{report.accepted} of {pluralize(report.rows, 'row')} {verb}{known}, {len(report.refused)} refused")
+    ending = "; the file could not be read any further" if file_enqueue.unreadable else ""
+    say(f"{report.accepted} of {pluralize(report.rows, 'row')} {verb}{known}, {len(report.refused)} refused{ending}")
 
 
 def _summary(report: EnqueueReport, *, ids: bool) -> dict[str, Any]:

@@ -67,6 +67,10 @@ def number_cell(field: str, style: NumberStyle | None) -> float | int | Unreadab
         return UnreadableValue(field, f"must be a number like {_EXAMPLES[style]} (--numbers {style})")
     styles: tuple[NumberStyle, ...] = ("en", "de")
     readings = {each: local_number(field, each) for each in styles}
-    hints = [f"--numbers {each} to read it as {value}" for each, value in readings.items() if value != field]
+    hints = [f"--numbers {each} to read it as {_shown(value)}" for each, value in readings.items() if value != field]
     problem = "should be a valid number" + (f"; add {' or '.join(hints)}" if hints else "")
     return UnreadableValue(field, problem)
+
+
+def _shown(value: float | str) -> str:
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)

@@ -15,7 +15,7 @@ from producers.receipt import FieldError
 MAX_UNKNOWN = 5  # columns that an error lists
 MAX_COMPARED = 64  # columns that are compared with the names of fields
 OPTION_COLUMNS = {name: name for name in (f"{OPTIONS_FIELD}.{option}" for option in EnqueueOptions.model_fields)}
-_PRESET_HINT = "it is HighLevel's export: add --preset highlevel-export --location ID"
+_PRESET_HINT = "is HighLevel's export: add --preset highlevel-export --location ID"
 _OPTIONS_HINT = "rename a column with --map 'Column=field', or ignore the others with --ignore-other-columns"
 
 
@@ -65,15 +65,16 @@ class FieldMapping:
 
     def check(self, header: list[str]) -> list[FieldError]:
         """Return every problem of a header."""
+        if self.for_enqueue and not self.columns and looks_like_export(header):
+            return [FieldError("", "", _PRESET_HINT)]
         fields = [name for name in self.fields_of(header) if name is not None]
         unknown = [column for column in header if (name := self._field_of(column)) and not self.knows(name)]
-        if not any(map(self.knows, fields)) and not any(
-            close_name(column, self.known) for column in unknown[:MAX_COMPARED]
-        ):
-            found = FieldError("", shorten(",".join(header)), f"must name fields, such as {self._examples()}")
-            return [found, *self._hints(header)]
+        alike = any(close_name(column, self.known) for column in unknown[:MAX_COMPARED])
+        if not alike and not any(map(self.knows, fields)):
+            problem = f"the header must name fields, such as {self._examples()}"
+            return [FieldError("", shorten(",".join(header)), problem), *self._hints()]
         problems = [*_doubled(header, self.fields_of(header)), *self._missing(header, fields), *self._unknown(unknown)]
-        return [*problems, *self._hints(header)] if problems else []
+        return [*problems, *self._hints()] if problems else []
 
     def _examples(self) -> str:
         return ", ".join(self.required or list(self.known)[:3])
@@ -88,23 +89,23 @@ class FieldMapping:
                 yield FieldError(name, "", "is required, and no column has it")
 
     def _unknown(self, columns: list[str]) -> Iterator[FieldError]:
-        for column in columns[:MAX_UNKNOWN]:
-            versions = [str(version) for version in versions_with(column)]
-            hint = f"{' and '.join(versions)} has it: see LANES_API_VERSION" if versions else self._suggest(column)
-            yield FieldError(_shown(column), "", f"no such field; {hint}")
-        if len(columns) > MAX_UNKNOWN:
-            yield FieldError("", "", f"{len(columns) - MAX_UNKNOWN} more columns are no fields")
+        unlike = []
+        for column in columns[:MAX_COMPARED]:
+            if versions := [str(version) for version in versions_with(column)]:
+                hint = f"{' and '.join(versions)} has it: see LANES_API_VERSION"
+                yield FieldError(_shown(column), "", f"no such field; {hint}")
+            elif close := close_name(column, self.known):
+                yield FieldError(_shown(column), "", f"no such field; did you mean {close}?")
+            else:
+                unlike.append(_shown(column))
+        if unlike:
+            fields = dict.fromkeys(name for name in self.known.values() if not name.startswith("_"))
+            more = [f"{len(unlike) - MAX_UNKNOWN} more"] if len(unlike) > MAX_UNKNOWN else []
+            names = ", ".join([*unlike[:MAX_UNKNOWN], *more])
+            yield FieldError(names, "", f"no such field; known: {', '.join(fields)}")
 
-    def _suggest(self, column: str) -> str:
-        close = close_name(column, self.known)
-        fields = dict.fromkeys(name for name in self.known.values() if not name.startswith("_"))
-        return f"did you mean {close}?" if close else f"known: {', '.join(fields)}"
-
-    def _hints(self, header: list[str]) -> Iterator[FieldError]:
-        hint = self.hint
-        if self.for_enqueue:
-            hint = _PRESET_HINT if looks_like_export(header) else _OPTIONS_HINT
-        if hint:
+    def _hints(self) -> Iterator[FieldError]:
+        if hint := _OPTIONS_HINT if self.for_enqueue else self.hint:
             yield FieldError("", "", hint)
 
     def value_of(self, name: str, cell: str) -> object:

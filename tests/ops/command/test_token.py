@@ -215,7 +215,7 @@ TOKENS = "locationId,token,note\none,pit-1,x\n"
         (f"sep=,\n,,\n{TOKENS},,\n", ["--format", "csv"], None),
         (TOKENS, [], "1: is CSV: add --format csv"),
         (TOKENS.replace(",", ";"), ["--format", "csv"], "1: has semicolons between its fields: save it with commas"),
-        ("one,pit-1\n", ["--format", "csv"], "1: must name fields, such as locationId, companyId, token"),
+        ("one,pit-1\n", ["--format", "csv"], "1: the header must name fields, such as locationId, companyId, token"),
         (f"pit-1,pit-1,{TOKENS}", ["--format", "csv"], "2: must have as many fields as the header, 5"),
         ("one,pit-1\n", [], "1: is not JSON: Expecting value at column 1"),
         (TOKENS.encode("utf-16"), [], "1: is UTF-16: save it as CSV UTF-8"),
