@@ -28,9 +28,9 @@ from ops.command.dead_filter import filter_options, take_filter
 from ops.command.dead_groups import print_groups
 from ops.command.dead_import import import_
 from ops.command.dead_prune import prune
-from ops.command.enqueue import guess
 from ops.command.failures import Refused
 from ops.command.job import find, show
+from ops.command.row_files import output_format
 from ops.command.session import Session, connected
 from ops.command.table import Column, print_table
 from producers.files.rows import Format
@@ -177,7 +177,7 @@ def export(
     if rows:
         written = write_rows(session, jobs, file, reasons_to)
     else:
-        written = write_dead_letters(session, jobs, file, form or guess(file))
+        written = write_dead_letters(session, jobs, file, form or output_format(file))
     sys.stdout.flush()
     say(f"exported {pluralize(written, 'dead letter')}")
 

@@ -17,7 +17,7 @@ from ops.command.job import find, log_reveal
 from ops.command.session import Session, connected
 from producers.dead_letter_edit import api_name, differences, new_job_with_body, parse_body
 from producers.errors import InvalidJobError
-from producers.files.rows import NUMBERS, number
+from producers.files.cells import NUMBERS, number
 
 
 @click.command(

@@ -5,6 +5,7 @@ tests.fuzzing`.
 """
 
 import contextlib
+import gzip
 import json
 import tempfile
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ from lanes.versions import ApiVersion
 from ops import redis_backup
 from producers.errors import InvalidJobError
 from producers.files.dead_letters import read_dead_letter
-from producers.files.rows import FileRow, Format, read_rows
+from producers.files.rows import FieldMapping, FileRow, Format, read_rows
 from producers.new_job import make_new_job
 from producers.receipt import FieldError
 from tests.fuzzing.command_line import command_line
@@ -38,6 +39,10 @@ from worker.highlevel.redaction import redact_answer
 from worker.tokens.credential import Credential, CredentialError, read_credential
 from worker.tokens.oauth import Grant, classify_grant
 
+MAPPING = FieldMapping(
+    columns={"Deal": "name", "Value": "monetaryValue"}, numbers="de", defaults={"locationId": "loc"}, for_enqueue=True
+)
+GOOD_LINES = b'{"pipelineId":"p","locationId":"l","contactId":"c"}\n' * 20
 NOW = 1_800_000_000.0
 
 
@@ -68,12 +73,31 @@ def take(row: FileRow) -> None:
 
 
 def rows(data: bytes, form: Format) -> None:
-    """Rows of a file: numbered by its lines, in order, each refused or taken."""
+    """Rows of a file: numbered by its lines or elements, in order, each refused or taken, and kept for a copy."""
     lines = data.count(b"\n") + 1
     before = 0
-    for row in read_rows(BytesIO(data), form):
-        assert before < row.number <= row.last_line <= lines
-        before = row.number
+    unreadable = False
+    copied = bytearray()
+    for row in read_rows(BytesIO(data), form, MAPPING, copied.extend):
+        assert not unreadable
+        assert before < row.number <= row.last_line
+        assert (row.array_line or row.number) <= lines + row.unreadable
+        before, unreadable = row.number, row.unreadable
+        take(row)
+    assert unreadable or data.lstrip(b"\xef\xbb\xbf \t\r\n\v\f").startswith(b"[") or copied == data
+
+
+def array(data: bytes) -> None:
+    """Rows in a JSON array, that may be broken."""
+    rows(b"[" + data, "jsonl")
+    rows(b"[" + data.replace(b"\n", b",") + b"]", "jsonl")
+
+
+def compressed(data: bytes) -> None:
+    """Rows in a gzip file, that may be damaged."""
+    found = list(read_rows(BytesIO(gzip.compress(data)), "jsonl"))
+    assert found == list(read_rows(BytesIO(data), "jsonl")) or data.startswith(b"\x1f\x8b")
+    for row in read_rows(BytesIO(gzip.compress(GOOD_LINES)[:12] + data), "jsonl"):
         take(row)
 
 
@@ -86,6 +110,7 @@ def comma_separated(data: bytes) -> None:
     """Rows in CSV, below a header and without one."""
     rows(data, "csv")
     rows(b"pipelineId,locationId,contactId,monetaryValue,_options.not_before,name\n" + data, "csv")
+    rows(b"sep=;\nDeal;Value;pipelineId;;contactId\n" + data, "csv")
 
 
 def dead_letters(data: bytes) -> None:
@@ -228,6 +253,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     for target in (
         json_lines,
         comma_separated,
+        array,
+        compressed,
         dead_letters,
         answers,
         rate_limits,
