@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from lanes.queue.store import LaneStore
-from lanes.storage.stored import JsonMixin
+from lanes.storage.stored import MAX_NUMBER, JsonMixin, StoredHash
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,13 @@ def append(store: LaneStore, who: str, what: str, on: str, detail: str = "") -> 
 def read(store: LaneStore, max_count: int = 100, before: str | None = None) -> list[AuditLogEntry]:
     """Return the newest entries, the newest first; with `before`, those older than that entry."""
     last = "+" if before is None else f"({before}"
-    found = store.read(lambda client: client.xrevrange(store.key("audit_log"), max=last, count=max_count))
-    return [_entry(entry_id.decode(), fields) for entry_id, fields in found]
+    missing: list[tuple[bytes, dict[bytes, bytes] | None]] = []
+    found = store.read_key(
+        missing, store.key("audit_log"), lambda client, key: client.xrevrange(key, max=last, count=max_count)
+    )
+    return [_entry(entry_id.decode(), StoredHash(fields or {})) for entry_id, fields in found]
 
 
-def _entry(entry_id: str, fields: dict[bytes, bytes]) -> AuditLogEntry:
-    at = int(entry_id.split("-", maxsplit=1)[0]) / 1000
-    return AuditLogEntry(entry_id, at, *(fields[name].decode() for name in (b"who", b"what", b"on", b"detail")))
+def _entry(entry_id: str, fields: StoredHash) -> AuditLogEntry:
+    at = min(int(entry_id.split("-", maxsplit=1)[0]), MAX_NUMBER // 1000) / 1000
+    return AuditLogEntry(entry_id, at, *(fields.text(name) or "" for name in ("who", "what", "on", "detail")))

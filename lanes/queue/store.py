@@ -17,6 +17,7 @@ from lanes.queue.results import Reclaimed, Result
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, Consumer, CountedRefusal, RetryPolicy, microseconds
 from lanes.storage.redis_errors import url_errors
 from lanes.storage.scripts import Argument
+from lanes.storage.stored import text_of
 
 AUDIT_LOG_ENTRIES = 20_000
 MAX_CONNECTIONS = 10_000  # one per thread; the default limit of Redis
@@ -147,13 +148,13 @@ class LaneStore(LaneReader):
         reply = self.run("reclaim", max_count, max_attempts, int(repeat_unnamed))
         found = zip(reply[::4], reply[1::4], reply[2::4], reply[3::4], strict=True)
         return [
-            Reclaimed(job_id.decode(), location.decode(), attempt, verdict == b"buried")
+            Reclaimed(text_of(job_id), text_of(location), attempt, verdict == b"buried")
             for job_id, location, attempt, verdict in found
         ]
 
     def expire(self, max_count: int) -> list[str]:
         """Expire pending jobs, at most `max_count`; return their ids."""
-        return [job_id.decode() for job_id in self.run("expire", max_count)]
+        return list(map(text_of, self.run("expire", max_count)))
 
     def cancel(self, job_id: str, retention: float) -> str:
         """Cancel a pending job; return `cancelled`, `unknown`, `has_merged_jobs`, or the state that it is in instead.
