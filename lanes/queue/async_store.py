@@ -13,7 +13,7 @@ from lanes.queue.job import Job
 from lanes.queue.new_job import EnqueueResult, NewJob
 from lanes.queue.reader import merge_targets, with_merge_outcomes
 from lanes.storage.keys import DEFAULT_PREFIX, build
-from lanes.storage.redis_errors import UNAVAILABLE, explain, own_errors, unavailable, url_errors
+from lanes.storage.redis_errors import UNAVAILABLE, explain, own_errors, refuses, unavailable, url_errors
 from lanes.storage.scripts import Argument, load
 from lanes.storage.usable import add_questions, check_usable
 
@@ -89,6 +89,17 @@ class AsyncLaneStore:
         script = load("enqueue", self.prefix)
         exchange = enqueue_exchange(script, new_jobs, idempotency_seconds, policy, self.prefix)
         return await run_exchange_async(await self._checked_client(), exchange, policy.seconds)
+
+    async def info(self) -> dict[str, Any] | None:
+        """See `LaneStore.info`."""
+        client = await self._checked_client()
+        with own_errors():
+            try:
+                return dict(await client.info())
+            except ResponseError as error:
+                if refuses(error) is None:
+                    raise
+                return None
 
     async def close(self) -> None:
         """Close the connections."""

@@ -16,7 +16,7 @@ from lanes.queue.results import DueJobs
 from lanes.queue.transitions import DefaultLimits
 from lanes.queue.waiting import QueuePosition
 from lanes.storage.keys import DEFAULT_PREFIX, build
-from lanes.storage.redis_errors import UNAVAILABLE, explain, own_errors, unavailable
+from lanes.storage.redis_errors import UNAVAILABLE, explain, own_errors, refuses, unavailable
 from lanes.storage.scripts import Argument, Script, load
 from lanes.storage.stored import MICROSECONDS
 from lanes.storage.usable import add_questions, check_usable
@@ -116,6 +116,16 @@ class LaneReader:
         """Call the client; its errors are raised as those of this package."""
         with own_errors():
             return ask(self.client)
+
+    def info(self) -> dict[str, Any] | None:
+        """Return the reply to INFO, None if it is renamed or not permitted."""
+        with own_errors():
+            try:
+                return dict(self.client.info())
+            except ResponseError as error:
+                if refuses(error) is None:
+                    raise
+                return None
 
     def close(self) -> None:
         """Close the connections."""
