@@ -165,6 +165,16 @@ class LaneReader:
         """Read one key as `read_keys` does."""
         return self.read_keys(missing, [key], ask)[0]
 
+    def info(self) -> dict[str, Any] | None:
+        """Return the reply to INFO, None if it is renamed or not permitted."""
+        with own_errors():
+            try:
+                return dict(self.client.info())
+            except ResponseError as error:
+                if refuses(error) is None:
+                    raise
+                return None
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
