@@ -5,7 +5,6 @@ import contextlib
 import functools
 import json
 import time
-from base64 import b64decode
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -20,13 +19,12 @@ from lanes.storage.redis_errors import UNAVAILABLE, unavailable
 from worker.dashboard.access import same_origin
 from worker.dashboard.flower import Handler, page_url
 from worker.dashboard.lane_cache import LaneCache
+from worker.dashboard.login import Login
 from worker.safety.redis_availability import RedisAvailability
 
 redis_availability = RedisAvailability()
 P = ParamSpec("P")
 T = TypeVar("T")
-
-MAX_REQUEST_BYTES = 1 << 20
 
 HEADERS = {
     # Bootstrap's stylesheet has its icons as data: URLs.
@@ -84,8 +82,8 @@ class Page(Handler):
             return self.current_user
         if not self.dashboard.access.basic_auth:
             return "local"
-        _, _, sent = self.request.headers.get("Authorization", "").partition(" ")
-        return b64decode(sent).decode().partition(":")[0]
+        login = Login.parse(self.request.headers.get("Authorization", ""))
+        return "" if login is None else login.user
 
     @property
     def may_change(self) -> bool:
@@ -180,8 +178,6 @@ class Change(Page):
     @functools.cached_property
     def payload(self) -> dict[str, Any]:
         """The JSON object that was sent."""
-        if len(self.request.body) > MAX_REQUEST_BYTES:
-            raise HTTPError(413, f"more than {MAX_REQUEST_BYTES:,} bytes were sent")
         return parse_object(self.request.body or b"{}")
 
     def text(self, name: str) -> str:
