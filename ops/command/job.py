@@ -7,7 +7,8 @@ import click
 from lanes.printable import printable
 from lanes.queue.job import Attempt, Job
 from lanes.queue.waiting import Blocker
-from ops.command.console import PrintableWord, examples, format_time, print_json
+from lanes.times import format_time
+from ops.command.console import PrintableWord, examples, print_json
 from ops.command.failures import Refused
 from ops.command.session import Session, connected
 

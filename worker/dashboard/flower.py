@@ -34,6 +34,7 @@ from tornado.web import HTTPError, RequestHandler, StaticFileHandler, url
 
 from lanes.queue.store import LaneStore
 from lanes.settings import DashboardSettings
+from lanes.times import format_time
 from worker.dashboard.access import PROXY_HEADERS, AccessPolicy, Client
 from worker.dashboard.http_server import BoundedServer, has_body, is_too_large
 from worker.dashboard.lane_cache import LaneCache
@@ -134,7 +135,7 @@ class Dashboard(Flower):
         options = default_options
         given = {**flower_settings, **more}
         given["template_loader"] = Templates(given["template_path"])
-        given["ui_methods"] = {"asset_url": asset_url, "menu": menu, "page_url": page_url}
+        given["ui_methods"] = {"asset_url": asset_url, "menu": menu, "page_url": page_url, "time_tag": time_tag}
         given["xsrf_cookie_kwargs"] = {"samesite": "Lax", "secure": "ssl_options" in given}
         super().__init__(options=options, capp=capp, **given)
         self.store = store
@@ -249,6 +250,13 @@ def page_url(handler: Handler, name: str, *values: str) -> str | None:
         return found.replace("%00", "%2F")
     except KeyError:
         return None
+
+
+def time_tag(handler: Handler, seconds: float | None) -> str:
+    """Return the HTML of a time in UTC; a script shows the local time on hover."""
+    del handler
+    shown = format_time(seconds)
+    return shown if seconds is None else f'<time datetime="{shown}">{shown}</time>'
 
 
 def menu(handler: Handler) -> dict[str, tuple[str, str]]:

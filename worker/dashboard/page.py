@@ -18,7 +18,7 @@ from lanes.settings import DashboardSettings
 from lanes.storage.redis_errors import UNAVAILABLE, unavailable
 from worker.dashboard.access import same_origin
 from worker.dashboard.flower import Handler, page_url
-from worker.dashboard.lane_cache import LaneCache
+from worker.dashboard.lane_cache import UNEXPECTED_ERROR, LaneCache
 from worker.dashboard.login import Login
 from worker.safety.redis_availability import RedisAvailability
 
@@ -248,4 +248,4 @@ def _message(error: object, reason: str) -> str:
         return error.get_message() or reason
     if isinstance(error, LanesError):
         return str(error)
-    return "unexpected error; see the log of the dashboard"
+    return UNEXPECTED_ERROR

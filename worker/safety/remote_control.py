@@ -9,7 +9,7 @@ from functools import partial
 
 from celery.worker.control import Panel
 
-log = logging.getLogger("celery.worker.pidbox")  # of Celery, so that a flood of commands is throttled like its own lines
+log = logging.getLogger("celery.worker.pidbox")  # Celery's own: its lines are throttled
 
 ALLOWED_COMMANDS = {
     *("active", "active_queues", "clock", "conf", "heartbeat", "hello", "ping", "query_task", "registered", "report"),
