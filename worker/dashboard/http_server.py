@@ -68,7 +68,13 @@ def has_body(request: HTTPServerRequest) -> bool:
     return "Transfer-Encoding" in headers or headers.get("Content-Length", "0").strip() not in ("", "0")
 
 
+def announces_at_most(request: HTTPServerRequest, size: int) -> bool:
+    """Return whether the headers announce a body of at most this size; False for one in chunks."""
+    length = request.headers.get("Content-Length", "0").strip()
+    is_number = length.isascii() and length.isdigit() and len(length) <= 18
+    return is_number and int(length) <= size and "Transfer-Encoding" not in request.headers
+
+
 def is_too_large(request: HTTPServerRequest) -> bool:
     """Return whether the headers announce a body beyond the limit. One in chunks is cut off at the limit."""
-    length = request.headers.get("Content-Length", "0").strip()
-    return length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > MAX_BODY_BYTES)
+    return "Transfer-Encoding" not in request.headers and not announces_at_most(request, MAX_BODY_BYTES)

@@ -1,12 +1,14 @@
-"""Requests that are refused as soon as their headers are read: their body is never read."""
+"""Requests that are refused when their headers are read: their body is not kept."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tornado.web import RequestHandler, stream_request_body
 
-from worker.dashboard.http_server import MAX_BODY_BYTES
+from worker.dashboard.http_server import MAX_BODY_BYTES, announces_at_most, has_body
 from worker.dashboard.login import LoginRefused
+
+MAX_DROPPED_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,28 @@ def refusal_of(refused: LoginRefused) -> Refusal:
 
 @stream_request_body
 class Refused(RequestHandler):
-    """Sends a refusal. If a body follows, the connection ends after the answer."""
+    """Sends a refusal, and keeps nothing of a body.
+
+    A small body is awaited and dropped, so the client gets the answer and may use the connection again. After the
+    answer to another request with a body, the connection ends.
+    """
 
     def initialize(self, refusal: Refusal) -> None:
         """Set the answer."""
         self._refusal = refusal
 
     def prepare(self) -> None:
-        """Send it."""
+        """Answer at once, unless a small body follows."""
+        if not has_body(self.request):
+            self._answer()
+        elif not announces_at_most(self.request, MAX_DROPPED_BYTES):
+            self.set_header("Connection", "close")
+            self._answer()
+
+    def data_received(self, chunk: bytes) -> None:
+        """Drop a part of the body."""
+
+    def _answer(self) -> None:
         self.set_status(self._refusal.status)
         for name, value in self._refusal.headers.items():
             self.set_header(name, value)
@@ -54,8 +70,8 @@ class Refused(RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.finish(f"{self._refusal.message}\n")
 
-    def data_received(self, chunk: bytes) -> None:
-        """Drop bytes that came with the headers."""
+    # Called after the body.
+    get = head = post = put = patch = delete = options = _answer
 
     def check_xsrf_cookie(self) -> None:
         """Not needed: the request is refused."""

@@ -17,7 +17,7 @@ CONNECTIONS = 8
 
 
 class Answering(RequestHandler):
-    """Answers; `?login` counts as a login."""
+    """Answers with the client's address; `?login` counts as a login."""
 
     def prepare(self) -> None:
         """Note the login."""
@@ -26,7 +26,7 @@ class Answering(RequestHandler):
 
     def get(self) -> None:
         """Answer."""
-        self.write("got")
+        self.write(f"got {self.request.remote_ip}")
 
 
 class Serving:
@@ -86,13 +86,13 @@ def test_a_slow_client_is_disconnected(impatient: Serving, sent: bytes) -> None:
 
 def test_beyond_the_limit_the_oldest_connection_without_a_login_ends() -> None:
     with Serving(max_connections=CONNECTIONS) as serving, serving.connect(request("?login")) as operator:
-        assert operator.recv(1000).endswith(b"got")
+        assert operator.recv(1000).endswith(b"got 127.0.0.1")
         idle = [serving.connect() for _ in range(3 * CONNECTIONS)]
         with serving.connect(request()) as late:
-            assert late.recv(1000).endswith(b"got")  # a newcomer is served
+            assert late.recv(1000).endswith(b"got 127.0.0.1")  # a newcomer is served
         assert idle[0].recv(100) == b""
         operator.sendall(request("?login"))
-        assert operator.recv(1000).endswith(b"got")
+        assert operator.recv(1000).endswith(b"got 127.0.0.1")
         for client in idle:
             client.close()
 
@@ -100,10 +100,18 @@ def test_beyond_the_limit_the_oldest_connection_without_a_login_ends() -> None:
 def test_if_all_have_a_login_a_newcomer_is_refused() -> None:
     with Serving(max_connections=2) as serving:
         people = [serving.connect(request("?login")) for _ in range(2)]
-        assert all(client.recv(1000).endswith(b"got") for client in people)
+        assert all(client.recv(1000).endswith(b"got 127.0.0.1") for client in people)
         with serving.connect() as late:
             assert late.recv(1000) == b""
         for client in people:
             client.sendall(request("?login"))
-            assert client.recv(1000).endswith(b"got")
+            assert client.recv(1000).endswith(b"got 127.0.0.1")
             client.close()
+
+
+@pytest.mark.parametrize(("trusted", "address"), [(False, b"127.0.0.1"), (True, b"10.1.2.3")])
+@pytest.mark.parametrize("name", ["X-Real-Ip", "X-Forwarded-For"])
+def test_the_address_in_a_header_counts_only_with_the_option(trusted: bool, address: bytes, name: str) -> None:
+    sent = request().replace(b"Host: x", f"Host: x\r\n{name}: 10.1.2.3".encode())
+    with Serving(xheaders=trusted) as serving, serving.connect(sent) as client:
+        assert client.recv(1000).endswith(b"got " + address)

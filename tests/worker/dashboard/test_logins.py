@@ -181,3 +181,15 @@ def test_long_addresses_and_headers_are_refused(site: ExtraPageSite) -> None:
         answer = upload(site, path, headers + login_header(), b"", 1)
         assert not answer.startswith(b"HTTP/1.1 2")
     assert "Traceback" not in site.stack.children[-1].output
+
+
+@pytest.mark.parametrize("login", ["", "Authorization: Basic !\r\n"])
+def test_after_a_small_body_the_connection_is_used_again(site: ExtraPageSite, login: str) -> None:
+    where = urlsplit(site.url)
+    with socket.create_connection((where.hostname, where.port or 0), timeout=30) as client:
+        for _ in range(3):
+            client.sendall(f"POST /lanes/hold-all HTTP/1.1\r\nHost: x\r\n{login}Content-Length: 2\r\n\r\n".encode())
+            client.sendall(b"{}")
+            assert client.recv(4096).startswith(b"HTTP/1.1 401 ")
+        client.sendall(b"GET /healthcheck HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
