@@ -25,6 +25,24 @@ class HoldCause(StrEnum):
     AUTHORIZATION = "authorization"
 
 
+class WaitReason(StrEnum):
+    """What keeps a job, or a lane, from being sent."""
+
+    ALL_HELD = "all_held"
+    OUTAGE = "outage"
+    ALL_BRAKED = "all_braked"
+    LANE_HELD = "lane_held"
+    LANE_BRAKED = "lane_braked"
+    RECORD = "record"
+    NOT_BEFORE = "not_before"
+    BACKOFF = "backoff"
+    FAILING = "failing"
+    PAUSED = "paused"
+    BUDGET = "budget"
+    TURN = "turn"
+    ANSWER = "answer"
+
+
 def hold_text(held_by: str | None, hold: str | None, unauthorized: str | None) -> str:
     """Return each cause of a hold with its reason; empty if the lane is not held."""
     if hold is None:
@@ -56,6 +74,7 @@ class Brake(JsonMixin):
 class Lane:
     """State of a location's lane. Times in seconds; `due_in` is None if nothing will be released automatically.
 
+    If something stops all lanes, `due_in` is None, and `waits_for` is the reason if the lane would be due otherwise.
     `window_used` and `day_used` count requests in the server's window and day, including those of others.
     `failing` counts API failures in a row if they limit the lane to single probes, else 0. `burst`, `daily` and
     `weight` are None unless set for the location. `oldest` is for how long the oldest job that could be sent has
@@ -82,6 +101,7 @@ class Lane:
     brake: Brake | None = None
     api_burst: int | None = None
     api_daily: int | None = None
+    waits_for: WaitReason | None = None
 
     @property
     def hold_causes(self) -> tuple[HoldCause, ...]:
@@ -100,7 +120,7 @@ class Lane:
     @classmethod
     def parse(cls, location_id: str, reply: Sequence[Any], note: Note = ignore) -> "Lane":
         """Read a lane from the reply of `read_lanes.lua`; `note` is told what cannot be read."""
-        stored, slots, due, oldest, probe = reply
+        stored, slots, due, oldest, probe, waits_for = reply
         fields = StoredHash(stored, f"lane:{location_id}", note)
         hold, refused = fields.text("hold"), fields.text("unauthorized")
         brake = None
@@ -125,6 +145,7 @@ class Lane:
             brake=brake,
             api_burst=fields.number("api_burst"),
             api_daily=fields.number("api_daily"),
+            waits_for=WaitReason(waits_for.decode()) if waits_for else None,
         )
 
     def burst_in_force(self, cap: int | None) -> RateLimit:

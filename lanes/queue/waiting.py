@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lanes.queue.job import State
-from lanes.queue.lane import hold_text
+from lanes.queue.lane import WaitReason, hold_text
 from lanes.storage.stored import JsonMixin, Note, StoredHash, ignore
 
 
@@ -15,24 +15,6 @@ class PendingState(StrEnum):
     READY = "ready"
     DELAYED = "delayed"
     BLOCKED = "blocked"
-
-
-class WaitReason(StrEnum):
-    """What keeps a job from being sent."""
-
-    ALL_HELD = "all_held"
-    OUTAGE = "outage"
-    ALL_BRAKED = "all_braked"
-    LANE_HELD = "lane_held"
-    LANE_BRAKED = "lane_braked"
-    RECORD = "record"
-    NOT_BEFORE = "not_before"
-    BACKOFF = "backoff"
-    FAILING = "failing"
-    PAUSED = "paused"
-    BUDGET = "budget"
-    TURN = "turn"
-    ANSWER = "answer"
 
 
 @dataclass(frozen=True, slots=True)

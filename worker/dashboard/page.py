@@ -5,7 +5,6 @@ import contextlib
 import functools
 import json
 import time
-from base64 import b64decode
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -20,7 +19,8 @@ from lanes.settings import DashboardSettings
 from lanes.storage.redis_errors import UNAVAILABLE, unavailable
 from worker.dashboard.access import same_origin
 from worker.dashboard.flower import Handler, page_url
-from worker.dashboard.lane_cache import LaneCache
+from worker.dashboard.lane_cache import UNEXPECTED_ERROR, LaneCache
+from worker.dashboard.login import Login
 from worker.logging.unreadable import log_unreadable
 from worker.safety.redis_availability import RedisAvailability
 
@@ -28,7 +28,6 @@ redis_availability = RedisAvailability()
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MAX_REQUEST_BYTES = 1 << 20
 BROKEN = (ScriptError, StoredJobError)  # a stored key or value cannot be read
 
 HEADERS = {
@@ -180,8 +179,6 @@ class Change(Page):
     @functools.cached_property
     def payload(self) -> dict[str, Any]:
         """The JSON object that was sent."""
-        if len(self.request.body) > MAX_REQUEST_BYTES:
-            raise HTTPError(413, f"more than {MAX_REQUEST_BYTES:,} bytes were sent")
         return parse_object(self.request.body or b"{}")
 
     def text(self, name: str) -> str:
@@ -216,8 +213,8 @@ def user_of(handler: Handler) -> str:
         return handler.current_user
     if not handler.dashboard.access.basic_auth:
         return "local"
-    _, _, sent = handler.request.headers.get("Authorization", "").partition(" ")
-    return b64decode(sent).decode().partition(":")[0]
+    login = Login.parse(handler.request.headers.get("Authorization", ""))
+    return "" if login is None else login.user
 
 
 def parse_object(sent: str | bytes) -> dict[str, Any]:
@@ -262,4 +259,4 @@ def _message(error: object, reason: str) -> str:
         return error.get_message() or reason
     if isinstance(error, LanesError):
         return str(error)
-    return "unexpected error; see the log of the dashboard"
+    return UNEXPECTED_ERROR
