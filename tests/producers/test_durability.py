@@ -24,7 +24,7 @@ from producers import DurabilityError, InvalidJobError, State
 from tests.helpers import until
 from tests.producers.conftest import OK, MakeProducer, Producer
 from tests.proxy import Proxy
-from tests.redis_programs import PROGRAMS
+from tests.redis_programs import PROGRAMS, redis_program
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -42,7 +42,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     def start(program: str, *options: str) -> RedisServer:
         options = (*options, "--repl-diskless-sync-delay", "0")
-        server = RedisServer(tmp_path / f"redis-{len(servers)}", options=options, program=PROGRAMS[program]())
+        server = RedisServer(tmp_path / f"redis-{len(servers)}", options=options, program=redis_program(program))
         servers.append(server)
         server.start()
         return server
@@ -89,7 +89,7 @@ def row(number: int) -> dict[str, str]:
 
 @pytest.mark.parametrize("sync", ["always", "everysec"])
 def test_a_new_server_is_asked_whether_it_is_on_its_disk(make_producer: MakeProducer, start: Start, sync: str) -> None:
-    server = start("new", "--appendfsync", sync)
+    server = start("valkey-9.1", "--appendfsync", sync)
     producer = make_producer(settings(server))
     producer.enqueue(OK)  # now it has the script
     assert calls(server, "waitaof") == 0
@@ -99,7 +99,7 @@ def test_a_new_server_is_asked_whether_it_is_on_its_disk(make_producer: MakeProd
 
 
 def test_many_rows_wait_once_a_batch(make_producer: MakeProducer, start: Start) -> None:
-    server = start("new")
+    server = start("valkey-9.1")
     producer = make_producer(settings(server, durability="fsync"))
     assert producer.enqueue_many(row(number) for number in range(1100)).accepted == 1100
     assert calls(server, "waitaof") == 3
@@ -108,14 +108,18 @@ def test_many_rows_wait_once_a_batch(make_producer: MakeProducer, start: Start) 
 @pytest.mark.parametrize(
     ("program", "options", "why"),
     [
-        ("new", ("--appendfsync", "no"), "Redis has not synced its append-only file in time"),
-        ("new", ("--appendonly", "no"), "Redis refuses: .* appendonly is disabled"),
-        ("old", ("--appendonly", "no"), "older than 7.2 .* keeps no append-only file: set appendonly yes"),
-        ("old", ("--appendfsync", "everysec"), "older than 7.2 .*: set appendfsync always"),
-        ("old", ("--no-appendfsync-on-rewrite", "yes"), "older than 7.2 .* no-appendfsync-on-rewrite no"),
-        ("old", ("--rename-command", "CONFIG", ""), "older than 7.2 .*: allow this user CONFIG GET"),
+        ("valkey-9.1", ("--appendfsync", "no"), "Redis has not synced its append-only file in time"),
+        ("valkey-9.1", ("--appendonly", "no"), "Redis refuses: .* appendonly is disabled"),
+        ("redis-7.0", ("--appendonly", "no"), "older than 7.2 .* keeps no append-only file: set appendonly yes"),
+        ("redis-7.0", ("--appendfsync", "everysec"), "older than 7.2 .*: set appendfsync always"),
+        ("redis-7.0", ("--no-appendfsync-on-rewrite", "yes"), "older than 7.2 .* no-appendfsync-on-rewrite no"),
+        ("redis-7.0", ("--rename-command", "CONFIG", ""), "older than 7.2 .*: allow this user CONFIG GET"),
+        ("redis-6.2", ("--appendfsync", "everysec"), "older than 7.2 .*: set appendfsync always"),
     ],
-    ids=["never synced", "no file", "old, no file", "old, every second", "old, not always", "old, reports nothing"],
+    ids=[
+        *("never synced", "no file", "7.0, no file", "7.0, every second", "7.0, not always", "7.0, reports nothing"),
+        "6.2, every second",
+    ],
 )
 def test_where_it_cannot_be_had_the_job_is_accepted_and_the_error_holds_its_receipt(
     make_producer: MakeProducer, start: Start, program: str, options: tuple[str, ...], why: str
@@ -140,8 +144,9 @@ def test_where_it_cannot_be_had_the_job_is_accepted_and_the_error_holds_its_rece
     assert counts(server)["accepted"] == 3
 
 
-def test_an_old_server_that_always_syncs_is_as_good(make_producer: MakeProducer, start: Start) -> None:
-    server = start("old")
+@pytest.mark.parametrize("program", ["redis-7.0", "redis-6.2"])
+def test_an_old_server_that_always_syncs_is_as_good(make_producer: MakeProducer, start: Start, program: str) -> None:
+    server = start(program)
     producer = make_producer(settings(server))
     job_id = producer.enqueue(OK, durability="fsync").job_id
     assert producer.enqueue_many([row(1)], durability="fsync").accepted == 1
@@ -206,9 +211,13 @@ def test_what_a_replica_acknowledged_outlives_the_primary_and_what_was_only_acce
     assert promoted.enqueue(row(9), job_id=accepted).job_id == accepted
 
 
-@pytest.mark.parametrize("sync", ["always", "everysec"])
-def test_what_was_accepted_outlives_a_killed_producer_and_a_killed_redis(start: Start, sync: str) -> None:
-    server = start("old", "--appendfsync", sync)
+@pytest.mark.parametrize(
+    ("program", "sync"), [("valkey-9.1", "everysec"), ("redis-7.0", "always"), ("redis-6.2", "everysec")]
+)
+def test_what_was_accepted_outlives_a_killed_producer_and_a_killed_redis(
+    start: Start, program: str, sync: str
+) -> None:
+    server = start(program, "--appendfsync", sync)
     script = (
         "from producers import OpportunityProducer; from itertools import count\n"
         f"producer = OpportunityProducer.from_url('{server.url}')\n"
