@@ -74,7 +74,7 @@ chaos: env  ## Inject random faults and check every job (SECONDS=180 SEED=...)
 soak: env  ## A long run with faults that checks memory, descriptors and latency (SECONDS=900 SEED=1)
 	@$(BIN)/python -m tests.chaos.soak --seconds $(or $(SECONDS),900) --seed $(or $(SEED),1) --plots benchmarks/plots
 
-secrets: env  ## Create the secrets of docker-compose.yml in ops/secrets
+secrets: $(DEMO)  ## Create the secrets of docker-compose.yml in ops/secrets
 	@$(BIN)/python -m ops.make_secrets
 
 lock: env  ## Update the lock files to the newest allowed versions
