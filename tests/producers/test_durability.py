@@ -41,7 +41,6 @@ def start(tmp_path: Path) -> Iterator[Start]:
     servers: list[RedisServer] = []
 
     def start(program: str, *options: str) -> RedisServer:
-        options = (*options, "--repl-diskless-sync-delay", "0")
         server = RedisServer(tmp_path / f"redis-{len(servers)}", options=options, program=redis_program(program))
         servers.append(server)
         server.start()
