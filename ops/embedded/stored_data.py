@@ -35,11 +35,14 @@ def check_readable(folder: Path, program: str) -> None:
         return
     kind, major, minor = server_version(program)
     made_by = written_by(folder)
-    readable = made_by is None or {
-        "Redis 7 or newer": major >= 7,
-        "Redis 7.4 or newer": kind == "Redis" and (major, minor) >= (7, 4),
-        "Valkey 9 or newer": kind == "Valkey" and major >= 9,
-    }[made_by]
+    readable = (
+        made_by is None
+        or {
+            "Redis 7 or newer": major >= 7,
+            "Redis 7.4 or newer": kind == "Redis" and (major, minor) >= (7, 4),
+            "Valkey 9 or newer": kind == "Valkey" and major >= 9,
+        }[made_by]
+    )
     if not readable:
         raise UnreadableDataError(
             f"{program} ({kind} {major}.{minor}) cannot read the data in {folder}, which {made_by} wrote; nothing was changed. "

@@ -213,9 +213,7 @@ def test_what_a_replica_acknowledged_outlives_the_primary_and_what_was_only_acce
 @pytest.mark.parametrize(
     ("program", "sync"), [("valkey-9.1", "everysec"), ("redis-7.0", "always"), ("redis-6.2", "everysec")]
 )
-def test_what_was_accepted_outlives_a_killed_producer_and_a_killed_redis(
-    start: Start, program: str, sync: str
-) -> None:
+def test_what_was_accepted_outlives_a_killed_producer_and_a_killed_redis(start: Start, program: str, sync: str) -> None:
     server = start(program, "--appendfsync", sync)
     script = (
         "from producers import OpportunityProducer; from itertools import count\n"

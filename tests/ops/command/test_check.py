@@ -158,7 +158,10 @@ def test_every_command_that_is_missing_is_named(tmp_path: Path, name: str) -> No
     """Each alone, of those that the scripts call and that can be asked for."""
     commands = commands_of(names(), "lanes:") | (OWN if name != "redis-6.2" else set())
     asked = commands - ({"GET", "EVAL", "TIME"} if name != "redis-6.2" else DRY_RUN_ONLY | {"GET", "TIME", "INFO"})
-    with RedisServer(tmp_path / name, program=redis_program(name)) as server, redis.Redis.from_url(server.url) as client:
+    with (
+        RedisServer(tmp_path / name, program=redis_program(name)) as server,
+        redis.Redis.from_url(server.url) as client,
+    ):
         for command in sorted(asked):
             client.execute_command(f"ACL SETUSER half reset on >word ~lanes:* &* +@all -{command.lower()}")
             with redis.Redis.from_url(server.url.replace("//", "//half:word@")) as half:
