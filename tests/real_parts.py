@@ -37,10 +37,8 @@ def node() -> str:
 
 
 def _part(*names: str) -> str:
-    for name in names:
-        if path := shutil.which(name):
-            return path
-    missing(f"no {names[0]} on the PATH; ops/install_real_parts installs it")
+    path = next(filter(None, map(shutil.which, names)), None)
+    return path or missing(f"no {names[0]} on the PATH; ops/install_real_parts installs it")
 
 
 def missing(message: str, *, expected: bool = True) -> NoReturn:

@@ -31,22 +31,19 @@ def check_readable(folder: Path, program: str) -> None:
     Raises:
         UnreadableDataError: it cannot; the message says which server can.
     """
-    if not any((folder / name).exists() for name in (AOF, AOF_FOLDER)):
+    made_by = written_by(folder)
+    if made_by is None:
         return
     kind, major, minor = server_version(program)
-    made_by = written_by(folder)
-    readable = (
-        made_by is None
-        or {
-            "Redis 7 or newer": major >= 7,
-            "Redis 7.4 or newer": kind == "Redis" and (major, minor) >= (7, 4),
-            "Valkey 9 or newer": kind == "Valkey" and major >= 9,
-        }[made_by]
-    )
-    if not readable:
+    readable = {
+        "Redis 7 or newer": major >= 7,
+        "Redis 7.4 or newer": kind == "Redis" and (major, minor) >= (7, 4),
+        "Valkey 9 or newer": kind == "Valkey" and major >= 9,
+    }
+    if not readable[made_by]:
         raise UnreadableDataError(
-            f"{program} ({kind} {major}.{minor}) cannot read the data in {folder}, which {made_by} wrote; nothing was changed. "
-            f"Start them with {made_by}, or choose another folder for new data (lanes up --data FOLDER)"
+            f"{program} ({kind} {major}.{minor}) cannot read the data in {folder}, which {made_by} wrote; nothing was "
+            f"changed. Start it with {made_by}, or choose another folder for new data: lanes up --data FOLDER"
         )
 
 

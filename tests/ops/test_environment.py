@@ -1,4 +1,4 @@
-"""`make` and the lock files: the demo gets what it runs, all else is added to the same environment, nothing is compiled."""
+"""`make` and the lock files: the demo gets what it runs, the rest is added to it, and nothing is compiled."""
 
 import importlib.metadata
 import os
