@@ -94,5 +94,5 @@ def test_a_run_says_which_servers_are_missing(tmp_path: Path) -> None:
         check=True,
     )
     assert " 1 skipped in " in done.stdout.splitlines()[-1]
-    assert "of 3 Redis servers: valkey-9.1, " in done.stdout
+    assert "of 3 Redis servers: valkey-9.1" in done.stdout
     assert "redis-7.0 is missing: no redis-server on the PATH; ops/install_real_parts installs it" in done.stdout
