@@ -24,6 +24,7 @@ class Trouble(StrEnum):
 
     AWAY = "away"
     LOADING = "loading"
+    BUSY = "busy"
     READ_ONLY = "read_only"
     FULL = "full"
     DISK = "disk"
@@ -36,8 +37,13 @@ class Trouble(StrEnum):
 
     @property
     def is_transient(self) -> bool:
-        """Whether it may be over in a few seconds: after a restart or a failover of Redis."""
-        return self in (Trouble.AWAY, Trouble.LOADING, Trouble.READ_ONLY)
+        """Whether it may be over in a few seconds: after a restart, a failover, or a long script."""
+        return self in (Trouble.AWAY, Trouble.LOADING, Trouble.BUSY, Trouble.READ_ONLY)
+
+    @property
+    def is_permanent(self) -> bool:
+        """Whether only another Redis, database or version of this package helps."""
+        return self in (Trouble.UNFIT, Trouble.SCHEMA)
 
 
 class RedisUnavailableError(LanesError):

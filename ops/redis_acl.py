@@ -4,6 +4,7 @@ The rights of a producer are derived from the scripts that it calls. All rules w
 """
 
 from collections.abc import Mapping
+from hashlib import sha256
 
 from lanes.checks.permissions import commands_of, pattern, patterns_of
 from lanes.storage.keys import DEFAULT_PREFIX
@@ -14,11 +15,13 @@ USERS = ("producer", "worker", "dashboard", "command", "backup", "admin")
 HEALTH = "user health on nopass resetkeys resetchannels -@all +ping"
 
 PRODUCER_SCRIPTS = ("enqueue", "cancel", "read_jobs")
-# The commands for one's own connection, WAITAOF among them, but not for the connections of others.
-CONNECT = ("-@all", "+@connection", "-@admin", "-@dangerous", "+client|setname", "+select")
+# The commands for one's own connection, WAITAOF among them, but not for the connections of others. No CLIENT TRACKING:
+# it would tell the names of all keys that change.
+CONNECT = ("-@all", "+@connection", "-@admin", "-@dangerous", "-client", "+client|setname", "+select")
 RUN_SCRIPTS = ("+evalsha", "+eval", "+script|load")
-# For `durability`: the marker, the wait, and before Redis 7.2 the setting of the append-only file.
-WAIT = ("+set", "+wait", "+config|get")
+# For `durability`: write the marker, wait, and before Redis 7.2 read what a worker stored about the append-only file.
+WAIT_KEYS = ("durability_marker", "aof_settings")
+WAIT = ("+set", "+wait", "+mget", "+info")
 # Workers and pages check the persistence of Redis and the latency of its disk; the command also rights and clients.
 INSPECT = {
     "worker": ("+config|get", "+latency|latest"),
@@ -43,13 +46,21 @@ def rules(user: str, prefix: str = DEFAULT_PREFIX) -> list[str]:
 
 
 def _producer(prefix: str) -> list[str]:
-    own = [f"~{each}" for each in [*patterns_of(PRODUCER_SCRIPTS, prefix), pattern(prefix, "durability_marker")]]
+    own = [
+        f"~{each}" for each in [*patterns_of(PRODUCER_SCRIPTS, prefix), *(pattern(prefix, name) for name in WAIT_KEYS)]
+    ]
     commands = [f"+{name.lower()}" for name in sorted(commands_of(PRODUCER_SCRIPTS, prefix))]
     return ["resetchannels", f"&{prefix}wake", *own, *CONNECT, *RUN_SCRIPTS, *commands, *WAIT]
 
 
-def users_file(passwords: Mapping[str, str], prefix: str = DEFAULT_PREFIX) -> str:
-    """Return the text of `users.acl`: the users with a password, and the one for health checks."""
-    lines = ["user default off nopass resetkeys resetchannels -@all", HEALTH]
-    lines += [" ".join([f"user {name} on >{password}", *rules(name, prefix)]) for name, password in passwords.items()]
-    return "\n".join(lines) + "\n"
+def password_hash(password: str) -> str:
+    """Return a password as a line of `users.acl` and ACL SETUSER take it: readers of the file cannot log in."""
+    return f"#{sha256(password.encode()).hexdigest()}"
+
+
+def user_lines(passwords: Mapping[str, str], prefix: str = DEFAULT_PREFIX) -> dict[str, str]:
+    """Return the lines of `users.acl` by user: those with a password, the one for health checks, and no `default`."""
+    lines = {"default": "user default off nopass resetkeys resetchannels -@all", "health": HEALTH}
+    for name, password in passwords.items():
+        lines[name] = " ".join([f"user {name} on {password_hash(password)}", *rules(name, prefix)])
+    return lines

@@ -7,42 +7,45 @@ from typing import Any
 from celery import bootsteps
 
 from lanes.credentials import CredentialStore
-from lanes.errors import LanesError, RedisUnavailableError, Trouble
+from lanes.errors import LanesError
 from worker.delivery.dispatcher import Dispatcher
 from worker.metrics.step import WorkerMetrics
+from worker.notifications.audit_log_lines import log_entries
 from worker.notifications.notifier import Notifier
 from worker.runtime import Runtime
 from worker.safety.consumer_watchdog import ConsumerWatchdog
 from worker.safety.startup_check import CHECK_SECONDS as STARTUP_CHECK_SECONDS
-from worker.safety.startup_check import StartupCheck, refusal_lines, refuse_start, undecryptable_lines
+from worker.safety.startup_check import (
+    StartupCheck,
+    refusal_lines,
+    refuse_start,
+    undecryptable_lines,
+    wait_for_redis,
+)
 from worker.safety.supervisor import Loop, every
 from worker.tokens.credential_watch import CHECK_SECONDS as CREDENTIALS_SECONDS
 from worker.tokens.credential_watch import CredentialWatch
 
 
 class StartupCheckStep(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Checks Redis and the stored tokens before the consumer takes tasks."""
+    """Checks Redis and the stored tokens before Celery's consumer connects. Waits for a Redis that is unreachable.
 
-    requires = {"celery.worker.consumer:Connection"}  # noqa: RUF012 - Celery's way to say it
-    _startup_check: StartupCheck | None = None
+    The consumer would not end on a Redis that it cannot use, such as a node of a cluster: it reconnects all the time.
+    """
+
+    requires = {"celery.worker.components:Pool"}  # noqa: RUF012 - Celery's way to say it; the consumer is last
 
     def start(self, parent: Any) -> None:
-        """Check. Only the first start of the consumer can be refused; a restart logs a warning."""
-        if self._startup_check is not None:
-            self._startup_check.recheck()
-            return
+        """Check, and refuse to start or start the loops that check again."""
         runtime: Runtime = parent.app.runtime
         shared = runtime.context(parent.hostname)
         tokens, startup_check = CredentialStore(shared.store), StartupCheck(shared.store, shared.settings)
-        try:
-            refused = refusal_lines(startup_check.blocking_findings()) or undecryptable_lines(tokens, shared.settings)
-        except RedisUnavailableError as error:
-            if error.trouble is not Trouble.SCHEMA:
-                raise ConnectionError(str(error)) from error  # Celery tries again
-            refused = [f"the worker does not start: {error}"]
-        if refused:
+
+        def reasons() -> list[str]:
+            return refusal_lines(startup_check.blocking_findings()) or undecryptable_lines(tokens, shared.settings)
+
+        if refused := wait_for_redis(reasons, shared.redis):
             refuse_start(refused)
-        self._startup_check = startup_check
         watch = CredentialWatch(shared.settings, tokens, shared.tokens.unservable)
         with contextlib.suppress(LanesError, OSError):
             watch.check()  # before the first job, so that no job is released that cannot be sent
@@ -53,7 +56,7 @@ class StartupCheckStep(bootsteps.StartStopStep):  # type: ignore[misc]
 class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]
     """Starts the dispatcher after a worker's consumer, and stops it before the consumer."""
 
-    requires = {"celery.worker.consumer:Tasks", StartupCheckStep}  # noqa: RUF012 - Celery's way to say it
+    requires = {"celery.worker.consumer:Tasks"}  # noqa: RUF012 - Celery's way to say it
     _dispatcher: Dispatcher | None = None
     _watchdog: ConsumerWatchdog | None = None
 
@@ -69,6 +72,7 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]
             )
             notifier = Notifier(shared.store, shared.settings)
             supervisor.start(Loop("notifier", notifier.step, away=shared.redis.mark_unavailable))
+            supervisor.start(Loop("audit-log", partial(log_entries, shared.store)))
             supervisor.start(every("watchdog", self._watchdog.pause, self._watchdog.check))
         self._watchdog.consumer = parent
         self._dispatcher = Dispatcher(

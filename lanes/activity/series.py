@@ -109,12 +109,16 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class LifetimeTotals:
-    """Totals since the beginning; they never decrease. `buried` counts dead letters by reason."""
+    """Totals since the beginning; they never decrease.
+
+    `buried` counts dead letters by reason, `refused_rows` the rows that enqueue tasks refused by service.
+    """
 
     counts: Mapping[str, int]
     buried: Mapping[Reason, int]
     waits: Histogram
     answers: Histogram
+    refused_rows: Mapping[str, int]
 
 
 def add_up(histograms: Iterable[Histogram]) -> Histogram:
@@ -152,11 +156,12 @@ def lane_day(store: LaneStore, location_id: str) -> Series:
 
 def since_the_beginning(store: LaneStore) -> LifetimeTotals:
     """Return the totals since the beginning."""
-    totals, counts = _read_all(store, [store.key("totals"), store.key("counts")])
+    totals, counts, refused = _read_all(store, [store.key(name) for name in ("totals", "counts", "rejected_rows")])
     never_less = {event: int(totals.get(event.encode(), 0)) for event in ("dead", "expired", "cancelled")}
     counted = {event: int(counts.get(event.encode(), 0)) for event in EVENTS} | never_less
     buried = {reason: int(totals.get(f"dead:{reason}".encode(), 0)) for reason in BURIED}
-    return LifetimeTotals(counted, buried, _histogram(totals, _WAITS), _histogram(totals, _ANSWERS))
+    refused_rows = {service.decode("utf-8", "replace"): int(rows) for service, rows in refused.items()}
+    return LifetimeTotals(counted, buried, _histogram(totals, _WAITS), _histogram(totals, _ANSWERS), refused_rows)
 
 
 def _read(store: LaneStore, name: str, step: int, seconds: int) -> Series:

@@ -17,8 +17,8 @@ _COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
 _KEY = re.compile(r"\bkey\.(\w+)")
 # What Python calls in addition to the scripts.
 OWN = frozenset(
-    {"EVAL", "EVALSHA", "HSCAN", "SCAN", "SCRIPT", "SRANDMEMBER", "SSCAN", "SUBSCRIBE", "TYPE", "XREVRANGE"}
-    | {"ZREVRANGEBYSCORE", "ZSCAN"}
+    {"EVAL", "EVALSHA", "HSCAN", "SCAN", "SCRIPT", "SRANDMEMBER", "SSCAN", "SUBSCRIBE", "TYPE", "XACK"}
+    | {"XAUTOCLAIM", "XGROUP", "XREADGROUP", "XREVRANGE", "ZREVRANGEBYSCORE", "ZSCAN"}
 )
 # Arguments are the name of a missing key, except for these commands. WAKE stands for the channel.
 ARGUMENTS = {
@@ -28,6 +28,9 @@ ARGUMENTS = {
     "SCRIPT": ["LOAD", "return 1"],
     "SET": ["KEY", "1", "XX"],
     "SUBSCRIBE": ["WAKE"],
+    "XAUTOCLAIM": ["KEY", "a", "a", "0", "0-0"],
+    "XGROUP": ["CREATE", "KEY", "a", "0"],
+    "XREADGROUP": ["GROUP", "a", "a", "STREAMS", "KEY", ">"],
 }
 MAX_ARGUMENTS = 4
 # These would write or are not for scripts: checked only by ACL DRYRUN (Redis 7.0 and later).
@@ -64,8 +67,11 @@ def pattern(prefix: str, key: str) -> str:
 
 
 def missing_permissions(store: LaneStore) -> Iterator[Finding]:
-    """Yield a finding with the commands that the lanes need and this user may not use, if there are any."""
-    needed = sorted(commands_of(names(), store.prefix).union(OWN))
+    """Yield a finding with the commands that the lanes need and this user may not use, if there are any.
+
+    The lanes work without INFO: `lanes.checks.server` warns of it.
+    """
+    needed = sorted(commands_of(names(), store.prefix).union(OWN) - {"INFO"})
     with own_errors():
         denied = _denied_by_dry_run(store, needed)
         if denied is None:
@@ -78,7 +84,7 @@ def missing_permissions(store: LaneStore) -> Iterator[Finding]:
 
 def _calls(store: LaneStore, command: str) -> list[list[str]]:
     """Return the command with each number of arguments; none of the calls changes anything."""
-    known = {"KEY": store.key("lane", "check-of-permissions"), "WAKE": store.key("wake")}
+    known = {"KEY": store.key("lane", "untouched"), "WAKE": store.key("wake")}
     if command in ARGUMENTS:
         return [[command, *(known.get(word, word) for word in ARGUMENTS[command])]]
     return [[command, *[known["KEY"]] * count] for count in range(MAX_ARGUMENTS + 1)]

@@ -10,15 +10,16 @@ from redis.exceptions import ResponseError
 
 from lanes.checks.finding import Finding, Severity
 from lanes.queue.store import LaneStore
+from lanes.storage.durability import AOF_SETTINGS
 from lanes.storage.redis_errors import own_errors, refuses
+from lanes.storage.usable import version_of
 
-MIN_VERSION = (6, 2)
 WAITAOF_VERSION = (7, 2)
 FULL = 0.8
 SKEW_SECONDS = 1.0
 
 # A worker does not start with one of these findings, unless LANES_ALLOW_UNSAFE_REDIS is set.
-STARTUP_BLOCKERS = frozenset({"version", "replica", "cluster", "eviction", "no-aof"})
+STARTUP_BLOCKERS = frozenset({"replica", "eviction", "no-aof"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def inspect_server(store: LaneStore) -> ServerInfo:
 
 
 def _config(client: "redis.Redis") -> dict[str, str]:
-    names = ("appendfsync", "save", "maxmemory-policy", "appendonly")
+    names = ("save", "maxmemory-policy", "appendonly", *AOF_SETTINGS)
     return {name: str(client.config_get(name).get(name, "")) for name in names}
 
 
@@ -60,16 +61,28 @@ def _permitted(ask: Any) -> Any:
     try:
         return ask()
     except ResponseError as error:
-        if refuses(error) is None and "unknown command" not in str(error).lower():
+        if refuses(error) is None:
             raise
         return None
+
+
+def store_aof_settings(store: LaneStore, found: ServerInfo) -> None:
+    """Store for producers how the server syncs, if it has no WAITAOF that they can call instead.
+
+    Raises:
+        RedisUnavailableError: it cannot be reached or takes no writes.
+    """
+    if found.info and found.config and version_of(str(found.info.get("redis_version"))) < WAITAOF_VERSION:
+        store.store_aof_settings(str(found.info.get("run_id")), found.config)
 
 
 def check_server(found: ServerInfo) -> Iterator[Finding]:
     """Yield what makes a Redis unusable, or risky, for the lanes."""
     if found.info is None:
-        text = "INFO is not permitted, so it is unknown whether jobs are safe here"
-        yield Finding("no-info", Severity.WARNING, "redis", text, "allow INFO to this user")
+        text = (
+            "INFO is renamed or not permitted: no memory is reserved for accepted jobs, and the server is not checked"
+        )
+        yield Finding("no-info", Severity.WARNING, "redis", text, "allow INFO to every user of the lanes")
     else:
         yield from _kind(found.info)
         yield from _persistence(found.info, found.config)
@@ -86,25 +99,14 @@ def startup_blockers(found: ServerInfo) -> list[Finding]:
     return [finding for finding in errors if finding.code in STARTUP_BLOCKERS]
 
 
-def version_of(info: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return major and minor version of a server."""
-    return tuple(int(part) for part in str(info.get("redis_version", "0")).split(".")[:2] if part.isdigit())
-
-
 def _kind(info: Mapping[str, Any]) -> Iterator[Finding]:
-    version = info.get("redis_version", "0")
-    if version_of(info) < MIN_VERSION:
-        text = f"Redis {version} is too old: the lanes need {'.'.join(map(str, MIN_VERSION))} or newer"
-        yield Finding("version", Severity.ERROR, "redis", text, "upgrade it")
-    elif version_of(info) < WAITAOF_VERSION:
+    version = str(info.get("redis_version", "0"))
+    if version_of(version) < WAITAOF_VERSION:
         text = f"Redis {version} has no WAITAOF"
         yield Finding("old-version", Severity.NOTE, "redis", text, "upgrade to 7.2 to wait for its disk")
     if info.get("role") not in (None, "master"):
         text = "this is a replica: nothing can be enqueued or sent here"
         yield Finding("replica", Severity.ERROR, "redis", text, "name the primary in LANES_REDIS_URL")
-    if info.get("redis_mode") == "cluster" or info.get("cluster_enabled"):
-        text = "this is a node of a cluster: the scripts need all keys on one primary"
-        yield Finding("cluster", Severity.ERROR, "redis", text, "use a primary that is not in a cluster")
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         text = f"maxmemory-policy is {policy}: a full Redis would delete jobs"

@@ -12,10 +12,11 @@ from lanes.queue.exchange import run_exchange_async
 from lanes.queue.job import Job
 from lanes.queue.new_job import EnqueueResult, NewJob
 from lanes.queue.reader import merge_targets, with_merge_outcomes
+from lanes.redis_url import raise_if_wrong
 from lanes.storage.keys import DEFAULT_PREFIX, build
-from lanes.storage.redis_errors import UNAVAILABLE, explain, own_errors, unavailable, url_errors
-from lanes.storage.schema import check_schema
+from lanes.storage.redis_errors import UNAVAILABLE, explain, own_errors, unavailable
 from lanes.storage.scripts import Argument, load
+from lanes.storage.usable import add_questions, check_usable
 
 MAX_CONNECTIONS = 50
 
@@ -29,10 +30,9 @@ def connect(url: str, **options: Any) -> "redis.asyncio.Redis":
         SettingsError: the URL is no URL of a Redis.
     """
     waits = {"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30, "timeout": 20}
-    with url_errors():
-        options = {"max_connections": MAX_CONNECTIONS, **waits, **options}
-        pool = redis.asyncio.BlockingConnectionPool.from_url(url, **options)
-        pool.connection_class(**pool.connection_kwargs)  # not used: it raises for unknown options of the URL
+    raise_if_wrong(url)
+    options = {"max_connections": MAX_CONNECTIONS, **waits, **options}
+    pool = redis.asyncio.BlockingConnectionPool.from_url(url, **options)
     return redis.asyncio.Redis.from_pool(pool)
 
 
@@ -45,14 +45,12 @@ class AsyncLaneStore:
         self._checked = False
 
     async def _checked_client(self) -> "redis.asyncio.Redis":
-        """See `LaneReader.check_schema`."""
+        """See `LaneReader.check_usable`."""
         if not self._checked:
             with own_errors():
-                try:
-                    stored: Any = await self._client.get(build(self.prefix, "schema"))
-                except ResponseError as error:
-                    stored = error
-                check_schema(stored)
+                pipeline = self._client.pipeline(transaction=False)
+                add_questions(pipeline, build(self.prefix, "schema"))
+                check_usable(*await pipeline.execute(raise_on_error=False))
             self._checked = True
         return self._client
 
@@ -88,10 +86,8 @@ class AsyncLaneStore:
         policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
     ) -> list[EnqueueResult | Exception]:
         """See `LaneStore.enqueue_many`."""
-        durability_marker = build(self.prefix, "durability_marker")
-        exchange = enqueue_exchange(
-            load("enqueue", self.prefix), new_jobs, idempotency_seconds, policy, durability_marker
-        )
+        script = load("enqueue", self.prefix)
+        exchange = enqueue_exchange(script, new_jobs, idempotency_seconds, policy, self.prefix)
         return await run_exchange_async(await self._checked_client(), exchange, policy.seconds)
 
     async def close(self) -> None:

@@ -9,7 +9,8 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from lanes.queue import transitions
 from lanes.queue.new_job import EnqueueResult, NewJob, NotDurableError
-from lanes.storage.durability import ACCEPTED, AOF_SETTINGS, Command, Durability, NoWaitAofError, unsynced
+from lanes.storage.durability import ACCEPTED, Command, Durability, NoWaitAofError, aof_questions, unsynced
+from lanes.storage.keys import build
 from lanes.storage.redis_errors import explain
 from lanes.storage.scripts import Script
 
@@ -40,7 +41,7 @@ def enqueue_exchange(
     new_jobs: Sequence[NewJob],
     known_seconds: float,
     policy: DurabilityPolicy,
-    durability_marker: str,
+    prefix: str,
 ) -> EnqueueExchange:
     """Enqueue jobs in one round trip, two if Redis does not have the script; return a result for each.
 
@@ -56,7 +57,7 @@ def enqueue_exchange(
     def waits() -> list[Command]:
         left = ends_at - time.monotonic()
         return policy.durability.commands(
-            durability_marker, max(1, round(1000 * (left - min(ANSWER_SECONDS, left / 2))))
+            build(prefix, "durability_marker"), max(1, round(1000 * (left - min(ANSWER_SECONDS, left / 2))))
         )
 
     replies: list[Any] = []
@@ -69,7 +70,7 @@ def enqueue_exchange(
         try:
             unmet_durability = policy.durability.unmet_durability(replies[len(calls) :])
         except NoWaitAofError:
-            unmet_durability = unsynced((yield [AOF_SETTINGS])[0])
+            unmet_durability = unsynced((yield aof_questions(build(prefix, "aof_settings"))))
         if unmet_durability is not None:
             raise NotDurableError(unmet_durability, answers)
     return answers

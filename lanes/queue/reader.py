@@ -1,6 +1,7 @@
 """Reads lanes, jobs and counts from Redis, and runs scripts."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import redis
@@ -12,14 +13,15 @@ from lanes.queue.global_state import GlobalState
 from lanes.queue.job import Job
 from lanes.queue.lane import Lane, read_counts
 from lanes.queue.lane_jobs import LaneJobs, MergedJobs
+from lanes.queue.rejected_task import RejectedTask, task_of_row
 from lanes.queue.results import DueJobs
 from lanes.queue.transitions import DefaultLimits
 from lanes.queue.waiting import QueuePosition
 from lanes.storage.keys import DEFAULT_PREFIX, build
 from lanes.storage.redis_errors import UNAVAILABLE, explain, own_errors, unavailable
-from lanes.storage.schema import check_schema
 from lanes.storage.scripts import Argument, Script, load
 from lanes.storage.stored import MICROSECONDS
+from lanes.storage.usable import add_questions, check_usable
 
 LANES_IN_A_CALL = 100
 
@@ -50,23 +52,21 @@ class LaneReader:
 
     @property
     def client(self) -> "redis.Redis":
-        """The connection to Redis. The first use checks the layout of the data."""
+        """The connection to Redis. The first use checks the server and the layout of the data."""
         if not self._checked:
-            self.check_schema()
+            self.check_usable()
         return self._client
 
-    def check_schema(self) -> None:
-        """Check that the data have the layout of this version.
+    def check_usable(self) -> None:
+        """Check that this version can work with the server and its data.
 
         Raises:
-            RedisUnavailableError: they have another, or Redis cannot be reached.
+            RedisUnavailableError: it cannot, or Redis cannot be reached.
         """
         with own_errors():
-            try:
-                stored: Any = self._client.get(self.key("schema"))
-            except ResponseError as error:
-                stored = error
-            check_schema(stored)
+            pipeline = self._client.pipeline(transaction=False)
+            add_questions(pipeline, self.key("schema"))
+            check_usable(*pipeline.execute(raise_on_error=False))
         self._checked = True
 
     def key(self, name: str, *values: str) -> str:
@@ -188,6 +188,18 @@ class LaneReader:
         jobs = self.read_jobs(job_ids)
         targets = merge_targets(jobs)
         return with_merge_outcomes(jobs, dict(zip(targets, self.read_jobs(targets), strict=True))) if targets else jobs
+
+    def rejected_task(self, job_id: str) -> RejectedTask | None:
+        """Return what the enqueue task of this id refused, or only its row N for the id TASK-N; None if unknown."""
+        if (found := self._read_rejected_task(job_id)) is not None or (row := task_of_row(job_id)) is None:
+            return found
+        found = self._read_rejected_task(row[0])
+        refused = () if found is None else tuple(each for each in found.refused if each.row == row[1])
+        return replace(found, refused=refused) if found and refused else None
+
+    def _read_rejected_task(self, task_id: str) -> RejectedTask | None:
+        stored = self.read(lambda client: client.hgetall(self.key("rejected_task", task_id)))
+        return RejectedTask.parse(task_id, stored)
 
     def read_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
         """Return jobs as they are stored, in the given order; None for one that does not exist."""

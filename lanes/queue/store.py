@@ -1,6 +1,6 @@
 """The transitions, one method each, over a synchronous Redis client."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import redis
@@ -13,12 +13,15 @@ from lanes.queue.job import Reason
 from lanes.queue.new_job import EnqueueResult, NewJob
 from lanes.queue.notification import Notification
 from lanes.queue.reader import LaneReader
+from lanes.queue.rejected_task import RejectedTask
 from lanes.queue.results import Reclaimed, Result
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, Consumer, CountedRefusal, RetryPolicy, microseconds
-from lanes.storage.redis_errors import url_errors
+from lanes.redis_url import raise_if_wrong
+from lanes.storage.durability import AOF_SETTINGS_SECONDS, pack_aof_settings
 from lanes.storage.scripts import Argument
 
 AUDIT_LOG_ENTRIES = 20_000
+MAX_SERVICES = 100  # with a count of their own of refused rows
 MAX_CONNECTIONS = 10_000  # one per thread; the default limit of Redis
 
 
@@ -29,10 +32,8 @@ def connect(url: str, **options: Any) -> "redis.Redis":
         SettingsError: the URL is no URL of a Redis.
     """
     waits = {"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30}
-    with url_errors():
-        client = redis.Redis.from_url(url, **{"max_connections": MAX_CONNECTIONS, **waits, **options})
-        pool = client.connection_pool
-        pool.connection_class(**pool.connection_kwargs)  # not used: it raises for unknown options of the URL
+    raise_if_wrong(url)
+    client: redis.Redis = redis.Redis.from_url(url, **{"max_connections": MAX_CONNECTIONS, **waits, **options})
     return client
 
 
@@ -69,10 +70,24 @@ class LaneStore(LaneReader):
         Raises:
             NotDurableError: they were accepted, but the durability could not be confirmed.
         """
-        exchange = enqueue_exchange(
-            self.script("enqueue"), new_jobs, idempotency_seconds, policy, self.key("durability_marker")
-        )
+        exchange = enqueue_exchange(self.script("enqueue"), new_jobs, idempotency_seconds, policy, self.prefix)
         return run_exchange(self.client, exchange, policy.seconds)
+
+    def store_aof_settings(self, run_id: str, config: Mapping[str, str]) -> None:
+        """Store for producers how the server syncs its append-only file, see `lanes.storage.durability`."""
+        key, value = self.key("aof_settings"), pack_aof_settings(run_id, config)
+        self.read(lambda client: client.set(key, value, ex=AOF_SETTINGS_SECONDS))
+
+    def reject_rows(self, task: RejectedTask, by_service: Mapping[str, int], retention: float) -> str:
+        """Keep the refused rows of an enqueue task, and count them by service.
+
+        Return `counted`, or `known` if the task was counted before: a message may be delivered twice.
+        """
+        counts = [item for pair in by_service.items() for item in pair]
+        kept = round(retention * 1000)
+        return self.run_text(
+            "reject_rows", task.id, task.rows, task.accepted, task.encode(), kept, MAX_SERVICES, *counts
+        )
 
     def release(self, consumer: Consumer) -> Result:
         """Release a job of the next lane."""
@@ -242,6 +257,6 @@ class LaneStore(LaneReader):
             "limit", location_id, *("" if value is None else value for value in (burst, daily, weight))
         )
 
-    def append_audit_log(self, who: str, what: str, on: str, detail: str) -> str:
-        """Log a person's change before it is made (see `lanes.activity.audit_log`); return the entry's id."""
-        return self.run_text("append_audit_log", who, what, on, detail, AUDIT_LOG_ENTRIES)
+    def append_audit_log(self, who: str, what: str, on: str, detail: str, user: str) -> str:
+        """Log a person's action before it is done (see `lanes.activity.audit_log`); return the entry's id."""
+        return self.run_text("append_audit_log", who, what, on, detail, user, AUDIT_LOG_ENTRIES)

@@ -1,7 +1,7 @@
 """The durability that an enqueue waits for, and how Redis confirms it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -14,8 +14,12 @@ Command = tuple[Argument, ...]
 Level = Literal["accepted", "fsync", "replicas"]
 
 MAX_REPLICAS = 16
+_INFO_LINE = re.compile(rb"^(\w+):([^\r\n]*)", re.MULTILINE)
 _TEXT = re.compile(r"accepted|fsync|replicas:([1-9][0-9]?)")
-AOF_SETTINGS: Command = ("CONFIG", "GET", "*append*")
+# How long producers trust the settings that a worker stored. A worker stores them once a minute.
+AOF_SETTINGS_SECONDS = 600
+# The settings of the append-only file with which Redis syncs before it answers.
+AOF_SETTINGS = {"appendfsync": "always", "no-appendfsync-on-rewrite": "no"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +86,37 @@ class NoWaitAofError(Exception):
     """The server is older than 7.2: it has no WAITAOF."""
 
 
-def unsynced(reply: Any) -> str | None:
-    """Return why an answered enqueue may not be on disk, by the reply to `AOF_SETTINGS`; None if it is.
+def pack_aof_settings(run_id: str, config: Mapping[str, str]) -> str:
+    """Return what a worker stores for producers, who may not read the configuration: how this server syncs.
+
+    `run_id` changes with each start of the server, so nothing is trusted after a restart or a failover.
+    """
+    return " ".join((run_id, *(config.get(name, "?") for name in AOF_SETTINGS)))
+
+
+def aof_questions(aof_settings_key: str) -> list[Command]:
+    """Return the commands whose replies `unsynced` takes; none may be nil, so MGET."""
+    return [("MGET", aof_settings_key), ("INFO", "server"), ("INFO", "persistence")]
+
+
+def unsynced(replies: Sequence[Any]) -> str | None:
+    """Return why an answered enqueue may not be on disk, by the replies to `aof_questions`; None if it is.
 
     With `appendfsync always` Redis syncs before it answers, except during a rewrite with `no-appendfsync-on-rewrite`.
+    Whether it has an append-only file at all, it says itself.
     """
     old = "Redis is older than 7.2 and has no WAITAOF"
-    if isinstance(reply, ResponseError):
-        return f"{old}, and its settings cannot be read: allow this user CONFIG GET"
-    pairs = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
-    if pairs.get(b"appendonly") != b"yes":
+    for reply in replies:
+        if isinstance(reply, ResponseError):
+            return f"{old}, and its state cannot be read: {refuses(reply) or reply}"
+    (stored,), *parts = replies
+    info = dict(_INFO_LINE.findall(b"\n".join(parts)))
+    if info.get(b"aof_enabled") != b"1":
         return f"{old}, and keeps no append-only file: set appendonly yes"
-    if pairs.get(b"appendfsync") != b"always" or pairs.get(b"no-appendfsync-on-rewrite") != b"no":
-        return f"{old}: set appendfsync always and no-appendfsync-on-rewrite no"
+    run_id, *settings = (stored or b"").decode().split(" ")
+    if run_id != info.get(b"run_id", b"").decode():
+        minutes = AOF_SETTINGS_SECONDS // 60
+        return f"{old}, and no worker has read its settings since its start, or for {minutes} minutes: start a worker"
+    if settings != list(AOF_SETTINGS.values()):
+        return f"{old}: set {' and '.join(' '.join(pair) for pair in AOF_SETTINGS.items())}"
     return None

@@ -22,7 +22,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from lanes.errors import RedisUnavailableError, ScriptError, SettingsError, Trouble
+from lanes.errors import RedisUnavailableError, ScriptError, Trouble
 from lanes.storage.scripts import Script
 
 # An invalid response comes from a server that is no Redis, or from a connection that is out of step.
@@ -43,6 +43,7 @@ _CODES = {
     "MASTERDOWN": Trouble.READ_ONLY,
     "MISCONF": Trouble.DISK,
     "LOADING": Trouble.LOADING,
+    "BUSY": Trouble.BUSY,
     "NOREPLICAS": Trouble.REPLICAS,
     "NOPERM": Trouble.PERMISSIONS,
     "NOAUTH": Trouble.PASSWORD,
@@ -53,12 +54,17 @@ _UNFIT = re.compile(
 # For a command inside a script, the code is in the middle of the script's error.
 _REFUSAL = re.compile(
     rf"\b({'|'.join(_CODES)})\b|script can't (run this command|access at least)|has no permissions to"
+    "|[Uu]nknown command|Unknown Redis command"  # renamed away
+)
+_OF_SCRIPT = re.compile(
+    r"Error running script \(call to \w+\): |@user_script: ?\d+: | script:( \w+,)? on @user_script:\d+"
 )
 _ADVICE = {
     Trouble.FULL: "its memory is full: give it more, or wait until workers have delivered jobs",
     Trouble.READ_ONLY: "it is a replica: is LANES_REDIS_URL that of the primary?",
     Trouble.DISK: "it cannot write to its disk: see its log, and free disk space",
     Trouble.LOADING: "it is starting: wait",
+    Trouble.BUSY: "it is running a script that does not end: see docs/runbook.md, Redis busy",
     Trouble.REPLICAS: "it has fewer replicas than its min-replicas-to-write",
     Trouble.PERMISSIONS: "give its user the permissions in docs/threat-model.md",
     Trouble.UNFIT: "LANES_REDIS_URL must name a primary that is not in a cluster, and a database that it has",
@@ -98,7 +104,8 @@ def refuses(error: ResponseError) -> RedisUnavailableError | None:
         trouble = Trouble.UNFIT
     if trouble is None:
         return None
-    return RedisUnavailableError(f"Redis refuses: {text.rstrip('.')}; {_ADVICE[trouble]}", trouble)
+    text = _OF_SCRIPT.sub("", text).rstrip(".: ")
+    return RedisUnavailableError(f"Redis refuses: {text}; {_ADVICE[trouble]}", trouble)
 
 
 def explain(script: Script, error: ResponseError) -> ScriptError | RedisUnavailableError:
@@ -115,13 +122,3 @@ def own_errors() -> Iterator[None]:
         raise unavailable(error) from error
     except ResponseError as error:
         raise (refuses(error) or ScriptError(str(error))) from error
-
-
-@contextlib.contextmanager
-def url_errors() -> Iterator[None]:
-    """Raise the client's errors about its URL as a `SettingsError`, without the URL, which may have a password."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        message = f"LANES_REDIS_URL is no URL of a Redis, or an option in it is unknown: {error}"
-        raise SettingsError(message) from None

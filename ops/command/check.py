@@ -21,6 +21,7 @@ from ops.command.console import examples, pluralize, print_json, say
 from ops.command.failures import Refused
 from ops.command.progress import Steps
 from ops.command.session import Session, connected
+from ops.command.typeable import typeable
 from producers.new_job import new_job_for
 
 # A repair may reveal more findings: counts are compared only once all jobs are in their places.
@@ -132,7 +133,7 @@ def show(check_run: CheckRun, findings: list[Finding], *, repair: bool) -> None:
     for finding, answer in check_run.repaired:
         click.echo(printable(f"{answer}: {finding.code} {finding.where}: {finding.text}"))
     for finding in findings:
-        line = printable(str(finding))
+        line = printable(typeable(str(finding)))
         if repair and finding.repair:
             line += f"; would {finding.repair.description}"
         click.echo(line, err=finding.severity is not Severity.ERROR)

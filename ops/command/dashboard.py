@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from lanes.errors import RedisUnavailableError, Trouble
+from lanes.errors import RedisUnavailableError
 from lanes.queue.store import LaneStore, connect
 from lanes.settings import DashboardSettings
 from ops.command.console import examples
@@ -56,12 +56,12 @@ def dashboard(
 
 
 def _serve(settings: DashboardSettings, access: AccessPolicy) -> None:
-    # The pages work without Redis until it is back. But data of another schema version will not change: refuse those.
+    # The pages work without Redis until it is back. But an unfit server or schema will not change: refuse it.
     with connect(settings.redis_url) as client:
         store = LaneStore(client, settings.prefix)
         try:
-            store.check_schema()
+            store.check_usable()
         except RedisUnavailableError as error:
-            if error.trouble is Trouble.SCHEMA:
+            if error.trouble.is_permanent:
                 raise
         options.run(load_dashboard_app(settings), store, settings, access)

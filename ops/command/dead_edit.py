@@ -13,11 +13,11 @@ from lanes.queue.job import Job
 from lanes.queue.new_job import NewJob
 from ops.command.console import PrintableWord, examples, print_json, say
 from ops.command.failures import Refused
-from ops.command.job import find
+from ops.command.job import find, log_reveal
 from ops.command.session import Session, connected
 from producers.dead_letter_edit import api_name, differences, new_job_with_body, parse_body
 from producers.errors import InvalidJobError
-from producers.files.rows import NUMBERS, number
+from producers.files.cells import NUMBERS, number
 
 
 @click.command(
@@ -49,6 +49,7 @@ def edit(session: Session, job_id: str, *, file: str | None, dry_run: bool, as_j
     read = session.store.read(lambda client: client.get(session.store.key("body", job_id)))
     if not job.is_dead_letter or read is None:
         raise Refused(refusal(job_id, "merged" if job.merged_into else job.state.value))
+    log_reveal(session, job)
     body = json.loads(read)
     if file is not None:
         new_job = _checked(job, _read_text(file))

@@ -14,8 +14,10 @@ from lanes.activity import audit_log
 from lanes.printable import printable
 from lanes.queue.store import LaneStore, connect
 from lanes.settings import CommandSettings
+from ops.command.console import PrintableWord
 from producers import OpportunityProducer
 
+RESERVED_HOLDERS = ("authorization", "outage")  # holds that no person set
 S = TypeVar("S", bound=CommandSettings)
 
 
@@ -45,9 +47,9 @@ class Session:
 
     @functools.cached_property
     def store(self) -> LaneStore:
-        """The lanes. Raises an error if the data have another schema version."""
+        """The lanes. Raises an error if this version cannot work with the server or its data."""
         store = LaneStore(self.client, self.settings.prefix)
-        store.check_schema()
+        store.check_usable()
         return store
 
     @functools.cached_property
@@ -55,12 +57,13 @@ class Session:
         """The producer."""
         return OpportunityProducer(self.store, self.settings)
 
-    def log_change(self, what: str, on: str, detail: str = "", who: str | None = None) -> None:
-        """Write an audit-log entry; call it before the change."""
-        audit_log.append(self.store, who or _who(), what, printable(on), printable(detail))
+    def log_change(self, what: str, on: str, detail: str = "", by: str | None = None) -> None:
+        """Write an audit-log entry; call it before the change. `by` is the name that a person gave."""
+        user = _user()
+        audit_log.append(self.store, by or user, what, printable(on), printable(detail), user=user)
 
 
-def _who() -> str:
+def _user() -> str:
     """Return the user and the host of the command."""
     try:
         user = getpass.getuser()
@@ -75,6 +78,20 @@ def _set_redis_url(context: click.Context, _: click.Parameter, value: str | None
     if value is not None:
         context.ensure_object(Session).redis_url = value
 
+
+def _check_name(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value in RESERVED_HOLDERS:
+        raise click.BadParameter(f"must be a person's name ({value} marks automatic holds)")
+    return value
+
+
+by_option = click.option(
+    "--by",
+    metavar="NAME",
+    type=PrintableWord(),
+    callback=_check_name,
+    help="Your name, for the audit log, which keeps the system's user beside it.",
+)
 
 redis_option = click.option(
     "--redis-url",

@@ -1,6 +1,7 @@
 """A worker and a Redis that would lose jobs."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import redis
@@ -10,8 +11,12 @@ from structlog.testing import LogCapture
 from lanes.queue.store import LaneStore, connect
 from lanes.settings import WorkerSettings
 from lanes.storage.keys import SCHEMA
+from ops.embedded.redis_server import RedisServer, free_port
 from ops.embedded.stack import Stack
-from tests.helpers import until
+from producers import State
+from tests.end_to_end.conftest import producer_of
+from tests.helpers import row, until
+from tests.redis_programs import redis_program
 from worker.safety import startup_check
 from worker.safety.startup_check import EX_CONFIG
 
@@ -68,6 +73,55 @@ def test_a_worker_refuses_data_of_another_schema(make_stack: Callable[..., Stack
     assert f"schema '{int(SCHEMA) - 1}', and this version reads schema {SCHEMA}" in line
     assert "Traceback" not in worker.output
     assert " ready." not in worker.output
+
+
+def in_a_cluster(stack: Stack, slots: int) -> str:
+    """Make its Redis a node of a cluster."""
+    options = ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
+    stack.redis = RedisServer(stack.folder / "cluster", options=options, program=redis_program("valkey-9.1"))
+    stack.redis.start()
+    with redis.Redis.from_url(stack.redis.url) as client:
+        if slots:
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, slots - 1)
+            until(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok", "all slots served")
+    return stack.redis.url
+
+
+UNUSABLE: dict[str, tuple[Callable[[Stack], str], str]] = {
+    "a node of a cluster": (lambda stack: in_a_cluster(stack, 16384), "name one outside a cluster in LANES_REDIS_URL"),
+    "a node without slots": (lambda stack: in_a_cluster(stack, 0), "name one outside a cluster in LANES_REDIS_URL"),
+    "no such database": (lambda stack: stack.redis.url.replace("/0", "/99"), "and a database that it has"),
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_a_worker_ends_at_once_on_a_redis_that_it_cannot_use(tmp_path: Path, name: str) -> None:
+    prepare, remedy = UNUSABLE[name]
+    with Stack(tmp_path, {"LANES_ALLOW_UNSAFE_REDIS": "true"}) as stack:
+        stack.start_redis()
+        before = stack.redis
+        url = prepare(stack)
+        worker = stack.start("worker", [*WORKER, "--concurrency", "2"], LANES_REDIS_URL=url)
+        until(lambda: worker.status is not None, "the worker to end", 30)
+        before.stop()
+    assert worker.status == EX_CONFIG
+    (line,) = [line for line in worker.output.splitlines() if line.startswith("lanes: ")]
+    assert line.startswith("lanes: the worker does not start: ")
+    assert line.endswith(remedy)
+    assert "Traceback" not in worker.output
+
+
+def test_a_worker_without_info_delivers(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack()
+    with redis.Redis.from_url(stack.redis.url) as client:
+        client.execute_command("ACL SETUSER blind on >word ~* &* +@all -info")
+    stack.settings["LANES_REDIS_URL"] = stack.redis.url.replace("//", "//blind:word@")
+    worker = stack.start_worker()
+    assert worker.output.count('"redis_unsafe"') == 1
+    assert '"reason": "no-info"' in worker.output
+    producer = producer_of(stack)
+    assert producer.wait(producer.enqueue(row("loc", "contact")).job_id, 30).state is State.DELIVERED
+    assert "Traceback" not in worker.output
 
 
 @pytest.mark.parametrize("pool", ["threads", "solo", "gevent"])

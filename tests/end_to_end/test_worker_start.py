@@ -31,8 +31,10 @@ def test_a_wrong_setting_ends_the_worker_with_one_line(name: str, value: str, li
 def test_a_worker_that_starts_before_redis_waits_for_it(make_stack: Callable[..., Stack]) -> None:
     stack = make_stack()
     stack.redis.kill()
-    worker = stack.start("worker", ["celery", "-A", "worker", "worker"])
-    until(lambda: "Cannot connect" in worker.output, "the worker to say that it waits")
+    worker, stopped = (stack.start(name, ["celery", "-A", "worker", "worker"]) for name in ("worker", "stopped"))
+    for child in (worker, stopped):
+        until(lambda child=child: '"redis_unavailable"' in child.output, "the worker to say that it waits")  # type: ignore[misc]
+    assert stopped.stop(30) == 0, stopped.output
     stack.redis.start()
     job_id = producer_of(stack).enqueue(row("loc", "contact")).job_id
     until(lambda: (job := store_of(stack).job(job_id)) and job.state.value == "delivered", "the job delivered")

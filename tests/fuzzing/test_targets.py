@@ -44,7 +44,18 @@ def almost_right(draw: st.DrawFn) -> bytes:
     return text
 
 
-LINES = st.lists(st.one_of(almost_right(), st.binary(max_size=40)), max_size=4).map(b"\n".join)
+ENV_NAMES = st.sampled_from(["LANES_REDIS_URL", "lanes_service", "LANES-MERGE", "LANE_PREFIX", "LANES_X_FILE", "OTHER"])
+ENV_LINES = st.tuples(
+    st.sampled_from([b"", b"export ", b"\xef\xbb\xbf", b"\xc2\xa0", b"# ", b"- ", b"set "]),
+    ENV_NAMES.map(str.encode),
+    st.sampled_from([b"=", b" = ", b": ", b":", b" ", b"==", b""]),
+    st.sampled_from([b"'", b'"', b"redis://h", b"'a'", b"${A}", b"true # note", b"\xff", b"\\'", b"#", b""]),
+    st.sampled_from([b"\n", b"\r\n", b"\r", b" ", b"\0"]),
+).map(b"".join)
+LINES = st.one_of(
+    st.lists(st.one_of(almost_right(), st.binary(max_size=40)), max_size=4).map(b"\n".join),
+    st.lists(ENV_LINES, max_size=6).map(b"".join),
+)
 HEADS = st.tuples(st.integers(0, 255), st.integers(0, 60)).map(bytes)
 ANYTHING = st.one_of(st.binary(max_size=400), LINES, st.tuples(HEADS, LINES).map(b"".join))
 DEEP = b"[" * 100_000
@@ -57,6 +68,7 @@ DEEP = b"[" * 100_000
 @example(data=b"9" * 5000)
 @example(data=b"32" + DEEP)
 @example(data=b'"' * 300_000)
+@example(data=b"OTHER='")
 @example(data=b'\x96\x00{"message": "a line\\nand\\u001b[31m another"}')
 @example(data=b'{"pipelineId":"p","locationId":"l","contactId":"c","monetaryValue":1e400}')
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))

@@ -1,6 +1,7 @@
 """Each process with a Redis user of its own, and only that user's rights: all goes its way, and nothing else does."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from lanes.settings import ProducerSettings
 from ops.embedded.redis_server import RedisServer, free_port
 from ops.embedded.stack import Stack
 from ops.make_secrets import make
-from ops.redis_acl import USERS
+from ops.redis_acl import USERS, password_hash
 from producers import OpportunityProducer, State
 from tests.helpers import row
 from tests.redis_programs import PROGRAMS, redis_program
@@ -32,6 +33,10 @@ class AclRun:
 
     stack: Stack
     urls: Urls
+
+    def here(self, text: str) -> str:
+        """Return a URL of this deployment with the port of this Redis."""
+        return text.strip().replace(":6379/", f":{self.stack.redis.port}/")
 
     def run(self, user: str, *command: str) -> str:
         """Run a command as this user, and return what it prints."""
@@ -65,9 +70,10 @@ def acl_run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AclRun]:
     stack.redis = RedisServer(tmp_path / "redis", options=options, program=redis_program(request.param))
     stack.start_redis()
     texts = {user: (secrets / f"redis_url_{user}").read_text().strip() for user in USERS}
-    urls = {user: text.replace(":6379/", f":{stack.redis.port}/") for user, text in texts.items()}
+    acl_run = AclRun(stack, {})
+    acl_run.urls |= {user: acl_run.here(text) for user, text in texts.items()}
     stack.start_sandbox()
-    yield AclRun(stack, urls)
+    yield acl_run
     stack.stop()
 
 
@@ -127,37 +133,42 @@ def view_and_hold(site: str, job_id: str) -> None:
 def test_a_password_is_changed_without_a_break(acl_run: AclRun, tmp_path: Path) -> None:
     users = tmp_path / "secrets" / "users.acl"
     before = users.read_text()
-    [line] = [line for line in before.splitlines() if line.startswith("user producer ")]
-    new = urlsplit(acl_run.urls["producer"]).password
-    assert new is not None
-    with redis.Redis.from_url(acl_run.urls["admin"]) as admin, redis.Redis.from_url(acl_run.urls["producer"]) as old:
-        old.ping()
-        users.write_text(before.replace(line, line.replace(" on >", " on >the-next >")))
+    old = urlsplit(acl_run.urls["producer"]).password
+    assert old is not None
+    was, added = password_hash(old), password_hash("the-next")
+    with redis.Redis.from_url(acl_run.urls["admin"]) as admin, redis.Redis.from_url(acl_run.urls["producer"]) as first:
+        first.ping()
+        users.write_text(before.replace(was, f"{added} {was}"))
         admin.acl_load()
-        for password in (new, "the-next"):
-            with redis.Redis.from_url(acl_run.urls["producer"].replace(new, password)) as client:
+        for password in (old, "the-next"):
+            with redis.Redis.from_url(acl_run.urls["producer"].replace(old, password)) as client:
                 assert client.ping()
-        users.write_text(before.replace(line, line.replace(f">{new}", ">the-next")))
+        users.write_text(before.replace(was, added))
         admin.acl_load()
     with redis.Redis.from_url(acl_run.urls["producer"]) as client, pytest.raises(redis.AuthenticationError):
         client.ping()
 
 
 def test_a_password_is_changed_as_the_runbook_says(acl_run: AclRun, tmp_path: Path) -> None:
-    users, url = tmp_path / "secrets" / "users.acl", acl_run.urls["producer"]
-    old = urlsplit(url).password
-    assert old is not None
+    """Redis reads a copy of `users.acl` at its start, so each change is made in the file and in Redis."""
+    secrets = tmp_path / "secrets"
+    users, url = secrets / "users.acl", secrets / "redis_url_producer"
+    old = url.read_text()
+    url.rename(secrets / "redis_url_producer.old")
+    (told,) = [line for line in make(secrets, "127.0.0.1") if "acl setuser" in line]
+    first, second = re.findall(r"user producer on (#\w+) (#\w+) ", users.read_text())[0]
     with redis.Redis.from_url(acl_run.urls["admin"]) as admin:
-        admin.execute_command("ACL", "SETUSER", "producer", ">the-next")
-        for password in (old, "the-next"):
-            with redis.Redis.from_url(url.replace(old, password)) as client:
+        admin.execute_command(*told.partition("a running Redis: ")[2].split())
+        for text in (old, url.read_text()):
+            with redis.Redis.from_url(acl_run.here(text)) as client:
                 assert client.ping()
-        users.write_text(users.read_text().replace(f">{old} ", ">the-next "))
-        admin.execute_command("ACL", "SETUSER", "producer", f"<{old}")
+        users.write_text(users.read_text().replace(f" {second}", ""))
+        admin.execute_command("ACL", "SETUSER", "producer", second.replace("#", "!"))
+    assert first in told
     for _ in range(2):  # now, and after the next start
-        with redis.Redis.from_url(url) as client, pytest.raises(redis.AuthenticationError):
+        with redis.Redis.from_url(acl_run.here(old)) as client, pytest.raises(redis.AuthenticationError):
             client.ping()
-        with redis.Redis.from_url(url.replace(old, "the-next")) as client:
+        with redis.Redis.from_url(acl_run.here(url.read_text())) as client:
             assert client.ping()
         acl_run.stack.redis.stop()
         acl_run.stack.redis.start()
@@ -165,6 +176,9 @@ def test_a_password_is_changed_as_the_runbook_says(acl_run: AclRun, tmp_path: Pa
 
 FORBIDDEN: dict[str, list[tuple[str, ...]]] = {
     "producer": [
+        ("CONFIG", "GET", "appendfsync"),
+        ("CLIENT", "TRACKING", "ON", "BCAST"),
+        ("CLIENT", "ID"),
         ("HGETALL", "lanes:tokens"),
         ("SET", "lanes:token_lock:loc", "x"),
         ("LPUSH", "lanes:celery:lanes", "x"),
@@ -177,7 +191,13 @@ FORBIDDEN: dict[str, list[tuple[str, ...]]] = {
     "worker": [("GET", "other:key"), ("PUBLISH", "other", "x")],
     "dashboard": [("GET", "other:key")],
     "command": [("GET", "other:key")],
-    "backup": [("GET", "lanes:counts"), ("HGETALL", "lanes:tokens"), ("KEYS", "*"), ("DEL", "lanes:counts")],
+    "backup": [
+        ("CLIENT", "TRACKING", "ON"),
+        ("GET", "lanes:counts"),
+        ("HGETALL", "lanes:tokens"),
+        ("KEYS", "*"),
+        ("DEL", "lanes:counts"),
+    ],
     "health": [("GET", "lanes:counts"), ("INFO",), ("CLIENT", "LIST")],
 }
 ANYBODY: list[tuple[str, ...]] = [

@@ -16,7 +16,7 @@ import redis
 
 from lanes.environment import PREFIX
 from lanes.settings import WorkerSettings
-from ops.make_secrets import TOGETHER, make
+from ops.make_secrets import make
 from tests import real_parts
 from tests.helpers import until
 from tests.ops.deployment import COMPOSE, ROOT, SERVICES, Deployment, settings_of
@@ -113,12 +113,6 @@ def test_every_secret_is_used_by_a_service(tmp_path: Path) -> None:
     people = dict(line.split(":") for line in before[tmp_path / "secrets" / "dashboard_people"].splitlines())
     assert people["prometheus"] == before[tmp_path / "secrets" / "prometheus_password"]
     assert len(set(before.values())) == len(before) - 1  # two are empty, for people to fill
-    for group in TOGETHER:
-        path = tmp_path / "secrets" / group[0]
-        path.rename(tmp_path / "away")
-        with pytest.raises(SystemExit, match=rf"belong together, and {group[0]} is missing"):
-            make(tmp_path / "secrets")
-        (tmp_path / "away").rename(path)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -135,6 +129,13 @@ def test_every_setting_that_it_passes_on_is_one(name: str) -> None:
                 "LANES_DAILY_LIMIT",
             )  # set, they would be a person's, and the API's never followed
             assert default[2] == ("" if field.default is None or setting in caps else str(field.default))
+
+
+def test_the_deployment_page_lists_what_an_env_file_can_set() -> None:
+    used = set(re.findall(rf"\$\{{({PREFIX}\w+)", (ROOT / "docker-compose.yml").read_text("utf-8")))
+    page = (ROOT / "docs/deployment.md").read_text("utf-8")
+    [listed] = re.findall(r"The containers take only these .*?\. Compose skips", page, re.DOTALL)
+    assert set(re.findall(rf"`({PREFIX}\w+)`", listed)) == used
 
 
 def test_only_the_worker_can_read_and_spend_tokens() -> None:

@@ -5,12 +5,28 @@ from pathlib import Path
 import pytest
 import redis
 
+from lanes.dead_letters.operations import STEP
 from ops.embedded.redis_server import NoRedisServerError, RedisServer, find_redis_server
 from ops.embedded.stored_data import UnreadableDataError, server_version
+from producers.model import MAX_BODY_BYTES
 from tests.redis_programs import PROGRAMS, redis_program
 
 TRANSITION = "redis.call('INCR', 'left') redis.call('INCR', 'entered') redis.call('INCR', 'counted')"
 KEYS = ("left", "entered", "counted")
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_unread_replies_are_bounded_above_the_longest_of_ours(tmp_path: Path, name: str) -> None:
+    """Redis disconnects a client whose unread replies are longer. It counts a reply until it has sent it."""
+    attempts = STEP * 32 * 1024
+    longest = 2 * STEP * MAX_BODY_BYTES + attempts
+    program = redis_program(name)
+    with RedisServer(tmp_path, program=program) as server, redis.Redis(port=server.port) as client:
+        limits = client.config_get("client-output-buffer-limit")["client-output-buffer-limit"]
+        kind, hard, soft, _ = limits.split()[:4]
+        assert kind == "normal"
+        assert longest < int(soft) < int(hard)
+        assert len(client.eval("return string.rep('x', ARGV[1])", 0, longest)) == longest
 
 
 def last_file(folder: Path) -> Path:

@@ -67,7 +67,7 @@ def test_every_service_and_unit_that_is_named_is_there() -> None:
     assert len(composed) > 8
     for line in composed:
         words = shlex.split(line)
-        assert words[2] in ("exec", "ps", "logs", "up", "run", "stop", "create", "build"), line
+        assert words[2] in ("exec", "ps", "logs", "up", "run", "stop", "create", "build", "restart"), line
         if words[2:] != ["up", "--detach"] and words[2] != "build" and "--scale" not in words:
             assert set(words) & SERVICES.keys(), line
     named = set(re.findall(r"\blanes-[a-z]+(?:@\d?|\.timer|\.service)?", " ".join([*LINES, *PROSE])))
@@ -102,5 +102,11 @@ def test_it_knows_each_event_of_the_log_that_it_names() -> None:
     files = {*(f"redis_url_{user}" for user in USERS)}
     named = set(re.findall(r"`((?:redis|metrics|worker)_[a-z_]+)`", TEXT)) - files
     code = "".join(path.read_text("utf-8") for path in (ROOT / "worker").rglob("*.py"))
-    assert {"redis_unavailable", "redis_available", "redis_still_unavailable", "metrics_failed"} == named
+    assert {
+        "redis_unavailable",
+        "redis_available",
+        "redis_still_unavailable",
+        "metrics_failed",
+        "worker_stuck",
+    } == named
     assert all(f'"{name}"' in code for name in named)

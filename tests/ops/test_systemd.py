@@ -15,10 +15,11 @@ import redis
 from lanes.environment import PREFIX
 from lanes.settings import WorkerSettings
 from ops.embedded.processes import Child
-from ops.embedded.redis_server import find_redis_server, free_port
+from ops.embedded.redis_server import free_port
 from ops.make_secrets import make
 from tests import real_parts
 from tests.helpers import until
+from tests.redis_programs import redis_program
 
 ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "ops/systemd"
@@ -49,7 +50,7 @@ def installed(tmp_path: Path) -> Path:
     for path in UNITS.rglob("*"):
         if path.is_file():
             text = path.read_text("utf-8").replace("/opt/lanes/bin", str(BIN))
-            text = text.replace("/usr/bin/redis-server", find_redis_server())
+            text = text.replace("/usr/bin/redis-server", redis_program("valkey-9.1"))
             (folder / path.relative_to(UNITS)).write_text(text, encoding="utf-8")
     return folder
 
@@ -99,6 +100,8 @@ def test_a_service_is_bounded_and_started_again(name: str) -> None:
     assert ("DynamicUser" in found) != ("User" in found)
     if found["Type"] != "oneshot":
         assert found["Restart"] == "always"
+        # By default systemd gives up after five starts in ten seconds.
+        assert found.get("StartLimitIntervalSec") == "0" or 5 * int(found["RestartSec"]) > 10
     if "/opt/lanes" in found["ExecStart"] and found["Type"] != "oneshot":
         assert found["RestartPreventExitStatus"] == "2"  # of a wrong setting
 
@@ -141,7 +144,7 @@ class Machine:
                     (folder / value).mkdir()
 
     def here(self, text: str) -> str:
-        text = text.replace("/opt/lanes/bin", str(BIN)).replace("/usr/bin/redis-server", find_redis_server())
+        text = text.replace("/opt/lanes/bin", str(BIN)).replace("/usr/bin/redis-server", redis_program("valkey-9.1"))
         text = text.replace("/etc/lanes/redis.conf", str(ROOT / "ops/redis.conf"))
         text = text.replace("6379", self.redis_port).replace("5555", self.port)
         for specifier, value in (("%d", str(self.folder / "secrets")), ("%S", str(self.folder)), ("%i", "1")):
@@ -174,6 +177,7 @@ def test_every_command_line_does_what_it_should(machine: Machine) -> None:
         until(lambda: answers(client), "Redis to answer")
         assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
         assert client.config_get("dir")["dir"] == str(machine.folder / "lanes-redis")
+        assert client.config_get("maxmemory-clients")["maxmemory-clients"] == "40%"
     started.append(machine.start("lanes-worker@.service"))
     until(lambda: "worker_ready" in started[-1].output, "the worker ready")
     started.append(machine.start("lanes-dashboard.service"))

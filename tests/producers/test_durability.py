@@ -18,13 +18,14 @@ import redis
 from lanes.checks.consistency import check_consistency
 from lanes.errors import SettingsError
 from lanes.queue.store import LaneStore, connect
-from lanes.settings import ProducerSettings
+from lanes.settings import ProducerSettings, WorkerSettings
 from ops.embedded.redis_server import RedisServer
 from producers import DurabilityError, InvalidJobError, State
 from tests.helpers import until
 from tests.producers.conftest import OK, MakeProducer, Producer
 from tests.proxy import Proxy
 from tests.redis_programs import PROGRAMS, redis_program
+from worker.safety.startup_check import StartupCheck
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -66,6 +67,13 @@ def settings(server: RedisServer, seconds: float = LATE, durability: str = "acce
 def calls(server: RedisServer, command: str) -> int:
     with redis.Redis(port=server.port) as client:
         return int(client.info("commandstats").get(f"cmdstat_{command}", {"calls": 0})["calls"])
+
+
+def inspect(server: RedisServer) -> None:
+    """Let a worker look at the server, as it does once a minute."""
+    store = LaneStore(connect(server.url))
+    StartupCheck(store, WorkerSettings()).recheck()
+    store.close()
 
 
 def waits(server: RedisServer) -> bool:
@@ -112,7 +120,7 @@ def test_many_rows_wait_once_a_batch(make_producer: MakeProducer, start: Start) 
         ("redis-7.0", ("--appendonly", "no"), "older than 7.2 .* keeps no append-only file: set appendonly yes"),
         ("redis-7.0", ("--appendfsync", "everysec"), "older than 7.2 .*: set appendfsync always"),
         ("redis-7.0", ("--no-appendfsync-on-rewrite", "yes"), "older than 7.2 .* no-appendfsync-on-rewrite no"),
-        ("redis-7.0", ("--rename-command", "CONFIG", ""), "older than 7.2 .*: allow this user CONFIG GET"),
+        ("redis-7.0", ("--rename-command", "CONFIG", ""), "older than 7.2 .*, and no worker has read its settings"),
         ("redis-6.2", ("--appendfsync", "everysec"), "older than 7.2 .*: set appendfsync always"),
     ],
     ids=[
@@ -124,6 +132,7 @@ def test_where_it_cannot_be_had_the_job_is_accepted_and_the_error_holds_its_rece
     make_producer: MakeProducer, start: Start, program: str, options: tuple[str, ...], why: str
 ) -> None:
     server = start(program, *options)
+    inspect(server)
     producer = make_producer(settings(server, SOON))
     unmet = rf"^job \w+ is accepted, but .*durability fsync is not confirmed: .*{why}"
     with pytest.raises(DurabilityError, match=unmet) as caught:
@@ -146,12 +155,55 @@ def test_where_it_cannot_be_had_the_job_is_accepted_and_the_error_holds_its_rece
 @pytest.mark.parametrize("program", ["redis-7.0", "redis-6.2"])
 def test_an_old_server_that_always_syncs_is_as_good(make_producer: MakeProducer, start: Start, program: str) -> None:
     server = start(program)
+    inspect(server)
     producer = make_producer(settings(server))
     job_id = producer.enqueue(OK, durability="fsync").job_id
     assert producer.enqueue_many([row(1)], durability="fsync").accepted == 1
     server.kill()
     server.start()
     assert producer.status(job_id).body == OK
+
+
+UNKNOWN = "older than 7.2 .*, and no worker has read its settings since its start, or for 10 minutes: start a worker"
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [((), UNKNOWN), (("--appendfsync", "everysec"), UNKNOWN), (("--appendonly", "no"), "keeps no append-only file")],
+    ids=["as before", "every second", "no file"],
+)
+def test_what_a_worker_read_before_a_restart_is_not_trusted(
+    make_producer: MakeProducer, tmp_path: Path, options: tuple[str, ...], why: str
+) -> None:
+    program = redis_program("redis-7.0")
+    with RedisServer(tmp_path / "redis", program=program) as server:
+        inspect(server)
+        make_producer(settings(server)).enqueue(row(1), durability="fsync")
+    with RedisServer(tmp_path / "redis", server.port, options, program) as server:
+        with pytest.raises(DurabilityError, match=why):
+            make_producer(settings(server)).enqueue(row(2), durability="fsync")
+        if not options:
+            inspect(server)
+            make_producer(settings(server)).enqueue(row(3), durability="fsync")
+
+
+def test_what_a_worker_read_is_trusted_for_ten_minutes(make_producer: MakeProducer, start: Start) -> None:
+    server = start("redis-7.0")
+    inspect(server)
+    producer = make_producer(settings(server))
+    producer.enqueue(row(1), durability="fsync")
+    with redis.Redis(port=server.port) as client:
+        assert 0 < client.ttl("lanes:aof_settings") <= 600
+        client.delete("lanes:aof_settings")
+    with pytest.raises(DurabilityError, match=UNKNOWN):
+        producer.enqueue(row(2), durability="fsync")
+
+
+def test_a_new_server_is_asked_itself_and_nothing_is_stored_for_it(start: Start) -> None:
+    server = start("valkey-9.1")
+    inspect(server)
+    with redis.Redis(port=server.port) as client:
+        assert client.keys() == []
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

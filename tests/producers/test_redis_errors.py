@@ -32,6 +32,7 @@ from tests.redis_programs import redis_program
 pytestmark = pytest.mark.timeout(60)
 
 PATIENCE = 0.6
+SLOTS = 16384
 
 Case = Callable[[Path, contextlib.ExitStack], str]
 
@@ -88,6 +89,31 @@ def loading(folder: Path, stack: contextlib.ExitStack) -> str:
 
     until(is_loading, "the server to be loading")
     return server.url
+
+
+def busy(folder: Path, stack: contextlib.ExitStack) -> str:
+    server = start(folder, stack, "--lua-time-limit", "10")
+    endless = threading.Thread(target=run_for_ever, args=(server.port,))
+    endless.start()
+    stack.callback(endless.join)
+    stack.callback(server.kill)
+    with redis.Redis(port=server.port, retry=Retry(NoBackoff(), 0)) as client:
+
+        def refused() -> bool:
+            with contextlib.suppress(redis.ConnectionError):
+                try:
+                    client.ping()
+                except redis.ResponseError as error:
+                    return str(error).startswith("BUSY")
+            return False
+
+        until(refused, "the script to run for long")
+    return server.url
+
+
+def run_for_ever(port: int) -> None:
+    with redis.Redis(port=port, retry=Retry(NoBackoff(), 0)) as client, contextlib.suppress(redis.ConnectionError):
+        client.eval("while true do end", 0)
 
 
 def replica(folder: Path, stack: contextlib.ExitStack) -> str:
@@ -151,12 +177,37 @@ def no_keys(folder: Path, stack: contextlib.ExitStack) -> str:
     return guarded(folder, stack, "worker:hunter2@", "~other:*", "+@all")
 
 
-def cluster(folder: Path, stack: contextlib.ExitStack) -> str:
-    """A node that has a part of the slots."""
+def cluster(folder: Path, stack: contextlib.ExitStack, slots: int) -> str:
     options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     server = start(folder, stack, *options, program=redis_program("valkey-9.1"))
     with redis.Redis(port=server.port) as client:
-        client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 8191)
+        if slots:
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, slots - 1)
+            state = "ok" if slots == SLOTS else "fail"
+            until(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == state, "the state of the cluster")
+    return server.url
+
+
+def cluster_with_all_slots(folder: Path, stack: contextlib.ExitStack) -> str:
+    """A node that could run the scripts, as long as it is the only one."""
+    return cluster(folder, stack, SLOTS)
+
+
+def cluster_with_half_the_slots(folder: Path, stack: contextlib.ExitStack) -> str:
+    return cluster(folder, stack, SLOTS // 2)
+
+
+def cluster_without_slots(folder: Path, stack: contextlib.ExitStack) -> str:
+    return cluster(folder, stack, 0)
+
+
+def sentinel(folder: Path, stack: contextlib.ExitStack) -> str:
+    folder.mkdir(exist_ok=True)
+    own = folder / "sentinel.conf"
+    own.touch()
+    server = RedisServer(folder, options=["--sentinel"], program=redis_program("valkey-9.1"), configuration=own)
+    stack.callback(server.kill)
+    server.start()
     return server.url
 
 
@@ -197,6 +248,7 @@ AWAY = r"^Redis cannot be reached: .*; is it running, and is LANES_REDIS_URL rig
 TLS = r"^Redis cannot be reached: .*; does it use TLS, and is its certificate \(ssl_ca_certs\) right\?"
 RIGHTS = r"^Redis refuses: .*; give its user the permissions in docs/threat-model.md"
 UNFIT = r"^Redis refuses: .*; LANES_REDIS_URL must name a primary that is not in a cluster, and a database that it has"
+CLUSTER = r"^this Redis cannot hold the lanes: it is a node of a cluster, .*: name one outside a cluster"
 CASES: dict[Case, tuple[Trouble, str]] = {
     nothing_listens: (Trouble.AWAY, AWAY),
     nobody_answers: (Trouble.AWAY, AWAY),
@@ -204,6 +256,7 @@ CASES: dict[Case, tuple[Trouble, str]] = {
     loading: (Trouble.LOADING, r"^Redis refuses: .*; it is starting: wait"),
     replica: (Trouble.READ_ONLY, r"^Redis refuses: .*; it is a replica: is LANES_REDIS_URL that of the primary\?"),
     lost_replica: (Trouble.READ_ONLY, r"^Redis refuses: .*; it is a replica"),
+    busy: (Trouble.BUSY, r"^Redis refuses: BUSY .*; it is running a script that does not end: see docs/runbook.md"),
     full: (
         Trouble.FULL,
         r"^Redis refuses: .*; its memory is full: give it more, or wait until workers have delivered jobs",
@@ -215,7 +268,13 @@ CASES: dict[Case, tuple[Trouble, str]] = {
     no_rights: (Trouble.PERMISSIONS, RIGHTS),
     no_rights_in_scripts: (Trouble.PERMISSIONS, RIGHTS),
     no_keys: (Trouble.PERMISSIONS, RIGHTS),
-    cluster: (Trouble.UNFIT, UNFIT),
+    cluster_with_all_slots: (Trouble.UNFIT, CLUSTER),
+    cluster_with_half_the_slots: (Trouble.UNFIT, CLUSTER),
+    cluster_without_slots: (Trouble.UNFIT, CLUSTER),
+    sentinel: (
+        Trouble.UNFIT,
+        r"^this Redis cannot hold the lanes: it is a Sentinel: name the primary that it",
+    ),
     other_schema: (Trouble.SCHEMA, r"^the data in Redis have schema .*, and this version reads schema \d"),
     no_such_database: (Trouble.UNFIT, UNFIT),
     unknown_certificate: (Trouble.TLS, TLS),

@@ -79,13 +79,8 @@ class Page(Handler):
 
     @property
     def who(self) -> str:
-        """The user of basic auth, the email of OAuth, or `local` without authentication."""
-        if isinstance(self.current_user, str):
-            return self.current_user
-        if not self.dashboard.access.basic_auth:
-            return "local"
-        _, _, sent = self.request.headers.get("Authorization", "").partition(" ")
-        return b64decode(sent).decode().partition(":")[0]
+        """The user."""
+        return user_of(self)
 
     @property
     def may_change(self) -> bool:
@@ -208,6 +203,16 @@ class Change(Page):
             return answer
 
         return await self.run_in_thread(change)
+
+
+def user_of(handler: Handler) -> str:
+    """Return the user of basic auth, the email of OAuth, or `local` without authentication."""
+    if isinstance(handler.current_user, str):
+        return handler.current_user
+    if not handler.dashboard.access.basic_auth:
+        return "local"
+    _, _, sent = handler.request.headers.get("Authorization", "").partition(" ")
+    return b64decode(sent).decode().partition(":")[0]
 
 
 def parse_object(sent: str | bytes) -> dict[str, Any]:

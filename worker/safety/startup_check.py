@@ -3,26 +3,31 @@
 A running worker logs a warning when its Redis becomes unsafe.
 """
 
+import contextlib
 import os
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import structlog
 from celery.exceptions import WorkerShutdown
+from celery.worker.state import maybe_shutdown
 
 from lanes.checks.finding import Finding
-from lanes.checks.server import check_server, inspect_server, startup_blockers
+from lanes.checks.server import ServerInfo, check_server, inspect_server, startup_blockers, store_aof_settings
 from lanes.credentials import CredentialStore
-from lanes.errors import LanesError
+from lanes.errors import LanesError, RedisUnavailableError
 from lanes.queue.store import LaneStore
 from lanes.settings import WorkerSettings
+from worker.safety.redis_availability import RedisAvailability
 from worker.tokens.credential_watch import count_if_all_undecryptable
 from worker.tokens.vault import Vault
 
 log = structlog.get_logger()
 
 CHECK_SECONDS = 60.0
+RETRY_SECONDS = 1.0
 EX_CONFIG = 78  # sysexits.h: a configuration error
 EXIT_SECONDS = 15.0
 
@@ -41,7 +46,7 @@ class StartupCheck:
         Raises:
             RedisUnavailableError: Redis cannot be reached.
         """
-        server_info = inspect_server(self._store)
+        server_info = self._inspect()
         refused = startup_blockers(server_info)
         codes = {finding.code for finding in refused}
         for finding in check_server(server_info):
@@ -53,10 +58,16 @@ class StartupCheck:
             warn_unsafe(finding)
         return []
 
+    def _inspect(self) -> ServerInfo:
+        server_info = inspect_server(self._store)
+        with contextlib.suppress(LanesError):  # a server that takes no writes is reported by the checks
+            store_aof_settings(self._store, server_info)
+        return server_info
+
     def recheck(self) -> None:
         """Log a warning once for each new reason not to start. The worker continues."""
         try:
-            found = startup_blockers(inspect_server(self._store))
+            found = startup_blockers(self._inspect())
         except (LanesError, OSError):
             return  # unavailable: logged elsewhere
         for finding in found:
@@ -89,6 +100,27 @@ def undecryptable_lines(store: CredentialStore, settings: WorkerSettings) -> lis
     why = "LANES_SECRET_KEY does not decrypt" if settings.secret_key else "without LANES_SECRET_KEY it cannot decrypt"
     advice = "give it the key that they were stored with, or store them again: lanes token set, lanes token import"
     return [f"the worker does not start: {why} {tokens}; {advice}"]
+
+
+def wait_for_redis(reasons: Callable[[], list[str]], availability: RedisAvailability) -> list[str]:
+    """Return why the worker must not start, as soon as Redis can be asked. A Redis that cannot be used is a reason.
+
+    Raises:
+        WorkerShutdown: the worker was asked to stop meanwhile.
+    """
+    while True:
+        asked_at = time.monotonic()
+        try:
+            found = reasons()
+        except RedisUnavailableError as error:
+            if error.trouble.is_permanent:
+                return [f"the worker does not start: {error}"]
+            availability.mark_unavailable(error)
+        else:
+            availability.mark_available(asked_at)
+            return found
+        time.sleep(RETRY_SECONDS)
+        maybe_shutdown()
 
 
 def refuse_start(lines: Sequence[str]) -> None:

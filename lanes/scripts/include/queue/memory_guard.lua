@@ -3,9 +3,11 @@
 local RESERVE = 1 / 16
 local NEEDED = 512
 
--- memory_guard(): returns an error reply when there is no memory for new jobs, else nil.
+-- memory_guard(): returns an error reply when there is no memory for new jobs, else nil; nil, too, without INFO
+-- (renamed, or not permitted): then Redis itself refuses, at `maxmemory`.
 local function memory_guard()
-  local info = redis.call('INFO', 'memory')
+  local info = redis.pcall('INFO', 'memory')
+  if type(info) == 'table' and info.err then return nil end
   local function bytes(name) return tonumber(string.match(info, '\n' .. name .. ':(%d+)')) or 0 end
   local max_count = bytes('maxmemory')
   if max_count == 0 then return nil end
