@@ -1,7 +1,11 @@
-# Every target first creates the environment from the lock file, if that has changed.
+# Every target first creates the environment from the lock files, if they have changed: `demo` and `up` only what they
+# run, all others that and the developers' tools.
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/.made
+DEMO := .venv/.demo
+MADE := .venv/.made
+# Wheels only: nothing is compiled.
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 # The lock files contain names, versions and hashes, no hosts.
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
@@ -12,18 +16,22 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.1
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{ printf "  make %-13s%s\n", $$1, $$2 }'
 
-env: $(STAMP)  ## Create .venv with everything from the lock file
-$(STAMP): requirements-dev.lock pyproject.toml
+env: $(MADE)  ## Create .venv with everything from the lock files
+$(MADE): $(DEMO)
+	$(INSTALL) -r requirements-dev.lock
+	@touch $@
+
+$(DEMO): requirements.lock requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(INSTALL) -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: env  ## Run everything on embedded parts, deliver 472 jobs, and exit
+demo: $(DEMO)  ## Run everything on embedded parts, deliver 472 jobs, and exit
 	@$(BIN)/lanes demo
 
-up: env  ## The same, but keep running; data survive a restart
+up: $(DEMO)  ## The same, but keep running; data survive a restart
 	@$(BIN)/lanes up
 
 test: env  ## Lint, types, import rules and every test
@@ -66,11 +74,11 @@ chaos: env  ## Inject random faults and check every job (SECONDS=180 SEED=...)
 soak: env  ## A long run with faults that checks memory, descriptors and latency (SECONDS=900 SEED=1)
 	@$(BIN)/python -m tests.chaos.soak --seconds $(or $(SECONDS),900) --seed $(or $(SEED),1) --plots benchmarks/plots
 
-secrets: env  ## Create the secrets of docker-compose.yml in ops/secrets
+secrets: $(DEMO)  ## Create the secrets of docker-compose.yml in ops/secrets
 	@$(BIN)/python -m ops.make_secrets
 
 lock: env  ## Update the lock files to the newest allowed versions
-	$(LOCK) --all-extras --output-file requirements.lock pyproject.toml
+	$(LOCK) --all-extras --group build --output-file requirements.lock pyproject.toml
 	$(LOCK) --all-extras --group dev --constraints requirements.lock --output-file requirements-dev.lock pyproject.toml
 
 clean:  ## Remove the environment and all caches

@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from ops.embedded.redis_server import RedisServer
+from tests.redis_programs import PROGRAMS, missing_servers, redis_program
 
 TESTS = Path(__file__).parent
 # `make test-fast` leaves out the tests marked `slow`: these folders and files, and users of these fixtures.
@@ -39,10 +40,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--redis-server redis-6.2` runs the tests of the shared server on that one."""
+    parser.addoption("--redis-server", choices=PROGRAMS, default="valkey-9.1", help="the server that tests share")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print which servers the tests of their differences ran on, and which were missing."""
+    lacking = missing_servers()
+    present = ", ".join(name for name in PROGRAMS if name not in lacking)
+    missing = "".join(f"; {name} is missing: {why}" for name, why in lacking.items())
+    terminalreporter.write_line(f"{len(PROGRAMS) - len(lacking)} of {len(PROGRAMS)} Redis servers: {present}{missing}")
+
+
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+def redis_server(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[RedisServer]:
     """A server with AOF that all tests share; a test that kills servers starts its own."""
-    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+    program = redis_program(pytestconfig.getoption("--redis-server"))
+    with RedisServer(tmp_path_factory.mktemp("redis"), program=program) as server:
         yield server
 
 

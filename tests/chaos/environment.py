@@ -43,7 +43,10 @@ ROOT = Path(__file__).parents[2]
 CLOCK = Path(__file__).with_name("clock")
 SETTLE_SECONDS = 60.0
 MAX_REASON_LENGTH = 200
-REWRITE = ("--auto-aof-rewrite-min-size", "8mb")  # so that long runs do not fill the small disk by themselves
+OPTIONS = (
+    *("--auto-aof-rewrite-min-size", "8mb"),  # so that long runs do not fill the small disk by themselves
+    *("--enable-debug-command", "local"),  # to fill it quickly
+)
 RECENT = 150  # jobs of each producer that are looked at to see who delivers
 
 SETTINGS: dict[str, object] = {
@@ -121,7 +124,7 @@ class Environment:
         own = home / "redis.conf"
         if not own.exists():
             shutil.copy(CONFIGURATION, own)
-        server = RedisServer(home, options=REWRITE, configuration=own)
+        server = RedisServer(home, options=OPTIONS, configuration=own)
         self._servers.callback(server.stop)
         return server
 

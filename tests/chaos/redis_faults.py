@@ -2,12 +2,14 @@
 
 import os
 import resource
+import shutil
 import signal
 import time
 from collections.abc import Iterator
 
 import redis
 
+from ops.embedded.stored_data import AOF_FOLDER
 from tests.chaos.environment import WORKERS, Environment
 from tests.chaos.fault import REQUESTS_PER_WORKER, Fault, wait
 from tests.chaos.sentinel import Sentinel
@@ -61,8 +63,7 @@ class RedisEmptied(RedisKilled):
         super().begin(environment)
 
     def end(self, environment: Environment) -> None:
-        for file in ("appendonly.aof", "dump.rdb"):
-            (environment.redis.folder / file).unlink(missing_ok=True)
+        shutil.rmtree(environment.redis.folder / AOF_FOLDER)
         super().end(environment)
         self.emptied_at = environment.emptied_at = time.monotonic()
 
@@ -170,7 +171,8 @@ class DiskFails(RedisKilled):
     min_seconds, max_seconds = 1.0, 4.0
 
     def begin(self, environment: Environment) -> None:
-        size = (environment.redis.folder / "appendonly.aof").stat().st_size
+        files = (environment.redis.folder / AOF_FOLDER).glob("*.incr.aof")  # two during a rewrite
+        size = max(files, key=lambda file: file.stat().st_mtime_ns).stat().st_size
         resource.prlimit(environment.redis.pid, resource.RLIMIT_FSIZE, (size + 1000, resource.RLIM_INFINITY))
         wait(lambda: not environment.redis.alive, "Redis to exit after the failed write")
 

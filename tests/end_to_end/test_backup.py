@@ -223,7 +223,7 @@ def test_commands_that_cannot_be_done_are_one_line(make_stack: Callable[..., Sta
         (("backup", "file.rdb", "--keep", "3"), 2, "--keep needs a folder"),
         (("backup", backup), 1, "exists already"),
         (("restore", backup, stack.redis.folder), 1, "not overwritten"),
-        (("restore", stack.redis.folder / AOF, stack.folder), 1, "not a backup"),
+        (("restore", stack.redis.folder / "redis.log", stack.folder), 1, "not a backup"),
         (("restore", backup, stack.folder, "--dry-run"), 0, "can be restored"),
     ):
         done = lanes(stack, *words)

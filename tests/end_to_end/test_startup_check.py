@@ -16,7 +16,7 @@ from ops.embedded.stack import Stack
 from producers import State
 from tests.end_to_end.conftest import producer_of
 from tests.helpers import row, until
-from tests.redis_programs import PROGRAMS
+from tests.redis_programs import redis_program
 from worker.safety import startup_check
 from worker.safety.startup_check import EX_CONFIG
 
@@ -78,7 +78,7 @@ def test_a_worker_refuses_data_of_another_schema(make_stack: Callable[..., Stack
 def in_a_cluster(stack: Stack, slots: int) -> str:
     """Make its Redis a node of a cluster."""
     options = ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
-    stack.redis = RedisServer(stack.folder / "cluster", options=options, program=PROGRAMS["new"]())
+    stack.redis = RedisServer(stack.folder / "cluster", options=options, program=redis_program("valkey-9.1"))
     stack.redis.start()
     with redis.Redis.from_url(stack.redis.url) as client:
         if slots:

@@ -26,8 +26,8 @@ from worker.tokens.credential import read_credential
 from worker.tokens.credential_admin import CredentialAdmin
 from worker.tokens.vault import Vault, new_key
 
-# A backup is not to wait for more who want one, and nothing is to be kept.
-OPTIONS = ("--appendonly", "no", "--save", "", "--repl-diskless-sync-delay", "0")
+# Nothing is to be kept.
+OPTIONS = ("--appendonly", "no", "--save", "")
 SECRET = "pit-not-to-be-seen"
 CONSUMER = Consumer("fuzz", lease=3600, retention=3600, limits=DefaultLimits(burst=1000, window=10, daily=100_000))
 HOSTILE = f"\x1b[31m{MARK}\u202e\r\nX-Split: 1"

@@ -15,7 +15,7 @@ from lanes.environment import PREFIX
 from ops.embedded.processes import Child
 from ops.embedded.redis_server import free_port
 from ops.make_secrets import make
-from tests.redis_programs import PROGRAMS
+from tests.redis_programs import redis_program
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
@@ -37,7 +37,7 @@ class Deployment:
         for url in (folder / "secrets").glob("redis_url_*"):
             url.write_text(url.read_text().replace("redis:6379", f"127.0.0.1:{self.ports['6379']}"))
         (folder / "bin").mkdir()
-        (folder / "bin" / "redis-server").symlink_to(PROGRAMS["new"]())
+        (folder / "bin" / "redis-server").symlink_to(redis_program("valkey-9.1"))
         (folder / "bin" / "redis-cli").symlink_to(
             shutil.which("redis-cli", path=str(BIN)) or shutil.which("redis-cli") or ""
         )

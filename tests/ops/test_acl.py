@@ -22,7 +22,7 @@ from ops.make_secrets import make
 from ops.redis_acl import USERS, password_hash
 from producers import OpportunityProducer, State
 from tests.helpers import row
-from tests.redis_programs import PROGRAMS
+from tests.redis_programs import PROGRAMS, redis_program
 
 Urls = dict[str, str]
 
@@ -67,7 +67,7 @@ def acl_run(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AclRun]:
     make(secrets, "127.0.0.1")
     stack = Stack(tmp_path / "stack")
     options = ["--aclfile", str(secrets / "users.acl")]
-    stack.redis = RedisServer(tmp_path / "redis", options=options, program=PROGRAMS[request.param]())
+    stack.redis = RedisServer(tmp_path / "redis", options=options, program=redis_program(request.param))
     stack.start_redis()
     texts = {user: (secrets / f"redis_url_{user}").read_text().strip() for user in USERS}
     acl_run = AclRun(stack, {})

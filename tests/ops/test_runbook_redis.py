@@ -24,7 +24,7 @@ from producers import OpportunityProducer
 from tests.helpers import row, until
 from tests.ops.deployment import BIN
 from tests.ops.test_runbook import LINES, PROSE
-from tests.redis_programs import PROGRAMS
+from tests.redis_programs import PROGRAMS, redis_program
 
 CLI = shutil.which("redis-cli", path=f"{BIN}:{os.environ['PATH']}") or ""
 CLI_LINES = [code.removeprefix("redis-cli ") for code in PROSE if code.startswith("redis-cli ")]
@@ -54,7 +54,7 @@ class Administered:
 def administered(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Administered]:
     make(tmp_path / "secrets", "127.0.0.1")
     options = ["--aclfile", str(tmp_path / "secrets" / "users.acl"), "--lua-time-limit", "50"]
-    with RedisServer(tmp_path / "redis", options=options, program=PROGRAMS[request.param]()) as server:
+    with RedisServer(tmp_path / "redis", options=options, program=redis_program(request.param)) as server:
         yield Administered(server, tmp_path / "secrets")
 
 

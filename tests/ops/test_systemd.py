@@ -19,7 +19,7 @@ from ops.embedded.redis_server import free_port
 from ops.make_secrets import make
 from tests import real_parts
 from tests.helpers import until
-from tests.redis_programs import PROGRAMS
+from tests.redis_programs import redis_program
 
 ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "ops/systemd"
@@ -50,7 +50,7 @@ def installed(tmp_path: Path) -> Path:
     for path in UNITS.rglob("*"):
         if path.is_file():
             text = path.read_text("utf-8").replace("/opt/lanes/bin", str(BIN))
-            text = text.replace("/usr/bin/redis-server", PROGRAMS["new"]())
+            text = text.replace("/usr/bin/redis-server", redis_program("valkey-9.1"))
             (folder / path.relative_to(UNITS)).write_text(text, encoding="utf-8")
     return folder
 
@@ -144,7 +144,7 @@ class Machine:
                     (folder / value).mkdir()
 
     def here(self, text: str) -> str:
-        text = text.replace("/opt/lanes/bin", str(BIN)).replace("/usr/bin/redis-server", PROGRAMS["new"]())
+        text = text.replace("/opt/lanes/bin", str(BIN)).replace("/usr/bin/redis-server", redis_program("valkey-9.1"))
         text = text.replace("/etc/lanes/redis.conf", str(ROOT / "ops/redis.conf"))
         text = text.replace("6379", self.redis_port).replace("5555", self.port)
         for specifier, value in (("%d", str(self.folder / "secrets")), ("%S", str(self.folder)), ("%i", "1")):

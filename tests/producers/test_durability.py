@@ -24,7 +24,7 @@ from producers import DurabilityError, InvalidJobError, State
 from tests.helpers import until
 from tests.producers.conftest import OK, MakeProducer, Producer
 from tests.proxy import Proxy
-from tests.redis_programs import PROGRAMS
+from tests.redis_programs import PROGRAMS, redis_program
 from worker.safety.startup_check import StartupCheck
 
 pytestmark = pytest.mark.timeout(60)
@@ -42,8 +42,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     servers: list[RedisServer] = []
 
     def start(program: str, *options: str) -> RedisServer:
-        options = (*options, "--repl-diskless-sync-delay", "0")
-        server = RedisServer(tmp_path / f"redis-{len(servers)}", options=options, program=PROGRAMS[program]())
+        server = RedisServer(tmp_path / f"redis-{len(servers)}", options=options, program=redis_program(program))
         servers.append(server)
         server.start()
         return server
@@ -97,7 +96,7 @@ def row(number: int) -> dict[str, str]:
 
 @pytest.mark.parametrize("sync", ["always", "everysec"])
 def test_a_new_server_is_asked_whether_it_is_on_its_disk(make_producer: MakeProducer, start: Start, sync: str) -> None:
-    server = start("new", "--appendfsync", sync)
+    server = start("valkey-9.1", "--appendfsync", sync)
     producer = make_producer(settings(server))
     producer.enqueue(OK)  # now it has the script
     assert calls(server, "waitaof") == 0
@@ -107,7 +106,7 @@ def test_a_new_server_is_asked_whether_it_is_on_its_disk(make_producer: MakeProd
 
 
 def test_many_rows_wait_once_a_batch(make_producer: MakeProducer, start: Start) -> None:
-    server = start("new")
+    server = start("valkey-9.1")
     producer = make_producer(settings(server, durability="fsync"))
     assert producer.enqueue_many(row(number) for number in range(1100)).accepted == 1100
     assert calls(server, "waitaof") == 3
@@ -116,14 +115,18 @@ def test_many_rows_wait_once_a_batch(make_producer: MakeProducer, start: Start) 
 @pytest.mark.parametrize(
     ("program", "options", "why"),
     [
-        ("new", ("--appendfsync", "no"), "Redis has not synced its append-only file in time"),
-        ("new", ("--appendonly", "no"), "Redis refuses: .* appendonly is disabled"),
-        ("old", ("--appendonly", "no"), "older than 7.2 .* keeps no append-only file: set appendonly yes"),
-        ("old", ("--appendfsync", "everysec"), "older than 7.2 .*: set appendfsync always"),
-        ("old", ("--no-appendfsync-on-rewrite", "yes"), "older than 7.2 .* no-appendfsync-on-rewrite no"),
-        ("old", ("--rename-command", "CONFIG", ""), "older than 7.2 .*, and no worker has read its settings"),
+        ("valkey-9.1", ("--appendfsync", "no"), "Redis has not synced its append-only file in time"),
+        ("valkey-9.1", ("--appendonly", "no"), "Redis refuses: .* appendonly is disabled"),
+        ("redis-7.0", ("--appendonly", "no"), "older than 7.2 .* keeps no append-only file: set appendonly yes"),
+        ("redis-7.0", ("--appendfsync", "everysec"), "older than 7.2 .*: set appendfsync always"),
+        ("redis-7.0", ("--no-appendfsync-on-rewrite", "yes"), "older than 7.2 .* no-appendfsync-on-rewrite no"),
+        ("redis-7.0", ("--rename-command", "CONFIG", ""), "older than 7.2 .*, and no worker has read its settings"),
+        ("redis-6.2", ("--appendfsync", "everysec"), "older than 7.2 .*: set appendfsync always"),
     ],
-    ids=["never synced", "no file", "old, no file", "old, every second", "old, not always", "old, reports nothing"],
+    ids=[
+        *("never synced", "no file", "7.0, no file", "7.0, every second", "7.0, not always", "7.0, reports nothing"),
+        "6.2, every second",
+    ],
 )
 def test_where_it_cannot_be_had_the_job_is_accepted_and_the_error_holds_its_receipt(
     make_producer: MakeProducer, start: Start, program: str, options: tuple[str, ...], why: str
@@ -149,8 +152,9 @@ def test_where_it_cannot_be_had_the_job_is_accepted_and_the_error_holds_its_rece
     assert counts(server)["accepted"] == 3
 
 
-def test_an_old_server_that_always_syncs_is_as_good(make_producer: MakeProducer, start: Start) -> None:
-    server = start("old")
+@pytest.mark.parametrize("program", ["redis-7.0", "redis-6.2"])
+def test_an_old_server_that_always_syncs_is_as_good(make_producer: MakeProducer, start: Start, program: str) -> None:
+    server = start(program)
     inspect(server)
     producer = make_producer(settings(server))
     job_id = producer.enqueue(OK, durability="fsync").job_id
@@ -171,7 +175,7 @@ UNKNOWN = "older than 7.2 .*, and no worker has read its settings since its star
 def test_what_a_worker_read_before_a_restart_is_not_trusted(
     make_producer: MakeProducer, tmp_path: Path, options: tuple[str, ...], why: str
 ) -> None:
-    program = PROGRAMS["old"]()
+    program = redis_program("redis-7.0")
     with RedisServer(tmp_path / "redis", program=program) as server:
         inspect(server)
         make_producer(settings(server)).enqueue(row(1), durability="fsync")
@@ -184,7 +188,7 @@ def test_what_a_worker_read_before_a_restart_is_not_trusted(
 
 
 def test_what_a_worker_read_is_trusted_for_ten_minutes(make_producer: MakeProducer, start: Start) -> None:
-    server = start("old")
+    server = start("redis-7.0")
     inspect(server)
     producer = make_producer(settings(server))
     producer.enqueue(row(1), durability="fsync")
@@ -196,7 +200,7 @@ def test_what_a_worker_read_is_trusted_for_ten_minutes(make_producer: MakeProduc
 
 
 def test_a_new_server_is_asked_itself_and_nothing_is_stored_for_it(start: Start) -> None:
-    server = start("new")
+    server = start("valkey-9.1")
     inspect(server)
     with redis.Redis(port=server.port) as client:
         assert client.keys() == []
@@ -258,9 +262,11 @@ def test_what_a_replica_acknowledged_outlives_the_primary_and_what_was_only_acce
     assert promoted.enqueue(row(9), job_id=accepted).job_id == accepted
 
 
-@pytest.mark.parametrize("sync", ["always", "everysec"])
-def test_what_was_accepted_outlives_a_killed_producer_and_a_killed_redis(start: Start, sync: str) -> None:
-    server = start("old", "--appendfsync", sync)
+@pytest.mark.parametrize(
+    ("program", "sync"), [("valkey-9.1", "everysec"), ("redis-7.0", "always"), ("redis-6.2", "everysec")]
+)
+def test_what_was_accepted_outlives_a_killed_producer_and_a_killed_redis(start: Start, program: str, sync: str) -> None:
+    server = start(program, "--appendfsync", sync)
     script = (
         "from producers import OpportunityProducer; from itertools import count\n"
         f"producer = OpportunityProducer.from_url('{server.url}')\n"

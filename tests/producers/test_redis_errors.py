@@ -26,7 +26,7 @@ from tests.certificates import make_certificate
 from tests.helpers import until
 from tests.producers.conftest import OK, MakeProducer
 from tests.proxy import Proxy
-from tests.redis_programs import PROGRAMS
+from tests.redis_programs import redis_program
 
 # Bounded waits are what is tested: a call that hangs ends its test here.
 pytestmark = pytest.mark.timeout(60)
@@ -66,7 +66,7 @@ def start(folder: Path, stack: contextlib.ExitStack, *options: str, program: str
 
 def loading(folder: Path, stack: contextlib.ExitStack) -> str:
     """A server that reads its snapshot slowly, key by key."""
-    program = PROGRAMS["new"]()
+    program = redis_program("valkey-9.1")
     with (
         RedisServer(folder, options=["--appendonly", "no", "--rdbcompression", "no"], program=program) as server,
         redis.Redis(port=server.port) as client,
@@ -179,7 +179,7 @@ def no_keys(folder: Path, stack: contextlib.ExitStack) -> str:
 
 def cluster(folder: Path, stack: contextlib.ExitStack, slots: int) -> str:
     options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
-    server = start(folder, stack, *options, program=PROGRAMS["new"]())
+    server = start(folder, stack, *options, program=redis_program("valkey-9.1"))
     with redis.Redis(port=server.port) as client:
         if slots:
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, slots - 1)
@@ -205,7 +205,7 @@ def sentinel(folder: Path, stack: contextlib.ExitStack) -> str:
     folder.mkdir(exist_ok=True)
     own = folder / "sentinel.conf"
     own.touch()
-    server = RedisServer(folder, options=["--sentinel"], program=PROGRAMS["new"](), configuration=own)
+    server = RedisServer(folder, options=["--sentinel"], program=redis_program("valkey-9.1"), configuration=own)
     stack.callback(server.kill)
     server.start()
     return server.url

@@ -21,7 +21,7 @@ def own_version() -> str:
 
 
 def user_agent() -> str:
-    """Return our User-Agent; the API's edge refuses those of bare libraries (observed: 403, error code 1010)."""
+    """Return our User-Agent. The API's edge refuses that of Python's urllib (observed: 403, error code 1010)."""
     return f"highlevel-lanes/{own_version()}"
 
 

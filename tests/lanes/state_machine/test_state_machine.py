@@ -5,7 +5,9 @@ the order of deliveries per record, and on the limit in any window.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,12 +24,14 @@ from lanes.queue.new_job import EnqueueStatus
 from lanes.queue.results import Released, Result
 from lanes.queue.transitions import AttemptReport, Consumer, RateLimitInfo
 from lanes.versions import DEFAULT_VERSION
+from ops.embedded.redis_server import RedisServer
 from tests.lanes.conftest import BURST, LIMITS, ClockedStore, Orders
 from tests.lanes.state_machine.brake_rules import BrakeRules
 from tests.lanes.state_machine.dead_letter_rules import LOCATIONS, RECORDS, ModelJob
 from tests.lanes.state_machine.failure_rules import MAX_FAILURES, FailureRules
 from tests.lanes.state_machine.invariants import Invariants
 from tests.lanes.state_machine.serving_rules import WORKERS
+from tests.redis_programs import redis_program
 
 OUTCOMES = (
     *("deliver", "deliver", "retry", "fail", "fail", "doubt", "throttle", "requeue", "unsent"),
@@ -282,15 +286,32 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
             self.end(job_id, State.CANCELLED)
 
 
-@pytest.mark.parametrize("steps", [40])
-def test_any_sequence_of_transitions_keeps_the_invariants(store: ClockedStore, steps: int) -> None:
-    """The machine on the test's own Redis."""
-    LanesMachine.store = store
+EXAMPLES = {"valkey-9.1": 60, "redis-7.0": 15, "redis-6.2": 15}
+
+
+@pytest.fixture(params=EXAMPLES)
+def server_name(request: pytest.FixtureRequest) -> str:
+    """The name of a server."""
+    return str(request.param)
+
+
+@pytest.fixture
+def own_store(server_name: str, tmp_path: Path) -> Iterator[ClockedStore]:
+    """A store on a server of this kind."""
+    with RedisServer(tmp_path, program=redis_program(server_name)) as server:
+        store = ClockedStore(server.url)
+        yield store
+        store.close()
+
+
+def test_any_sequence_of_transitions_keeps_the_invariants(own_store: ClockedStore, server_name: str) -> None:
+    """The machine on each server: what a script calls must mean the same on all."""
+    LanesMachine.store = own_store
     run_state_machine_as_test(
         LanesMachine,
         settings=settings(
-            max_examples=80,
-            stateful_step_count=steps,
+            max_examples=EXAMPLES[server_name],
+            stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

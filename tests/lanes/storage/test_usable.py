@@ -15,7 +15,7 @@ from lanes.queue.store import LaneStore, connect
 from lanes.storage.usable import check_usable
 from ops.embedded.redis_server import RedisServer
 from tests.lanes.conftest import make_consumer
-from tests.redis_programs import PROGRAMS
+from tests.redis_programs import PROGRAMS, redis_program
 
 
 def hello(version: bytes, mode: bytes = b"standalone") -> list[bytes]:
@@ -42,7 +42,7 @@ def without_info(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lan
     """A full Redis that does not answer INFO."""
     program, way = request.param
     options = ("--maxmemory", "1", *(("--rename-command", "INFO", "") if way == "renamed" else ()))
-    with RedisServer(tmp_path, options=options, program=PROGRAMS[program]()) as server:
+    with RedisServer(tmp_path, options=options, program=redis_program(program)) as server:
         user = ""
         if way == "denied":
             user = "blind:word@"

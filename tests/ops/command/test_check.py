@@ -15,7 +15,7 @@ from lanes.storage.keys import SCHEMA
 from lanes.storage.scripts import names
 from ops.embedded.redis_server import RedisServer
 from tests.ops.command.conftest import CONSUMER, Run
-from tests.redis_programs import PROGRAMS
+from tests.redis_programs import PROGRAMS, redis_program
 
 Enqueue = Callable[..., str]
 
@@ -119,10 +119,10 @@ def test_data_of_another_schema_are_refused_in_one_line(quick: Run, server: Redi
     assert f"schema '{int(SCHEMA) + 1}', and this version reads schema {SCHEMA}" in refusal
 
 
-@pytest.mark.parametrize("age", PROGRAMS)
-def test_missing_permissions_are_listed(quick: Run, tmp_path: Path, age: str) -> None:
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_missing_permissions_are_listed(quick: Run, tmp_path: Path, name: str) -> None:
     """Redis 7.0 and later have a dry run; on earlier versions, commands that write are not tried."""
-    with RedisServer(tmp_path / age, program=PROGRAMS[age]()) as server:
+    with RedisServer(tmp_path / name, program=redis_program(name)) as server:
         with redis.Redis.from_url(server.url) as client:
             client.execute_command("ACL SETUSER half on >word ~lanes:* &* +@all -zadd -getdel -sadd -config")
         found = findings(quick("check", "--json", url=server.url.replace("//", "//half:word@")))
@@ -130,7 +130,7 @@ def test_missing_permissions_are_listed(quick: Run, tmp_path: Path, age: str) ->
     assert found["permissions"]["severity"] == "error"
     assert "GETDEL" in text
     assert "ZADD" in text
-    assert ("SADD" in text) == (age == "new")
+    assert ("SADD" in text) == (name != "redis-6.2")
     assert "HGET" not in text
     assert "ACL SETUSER" in found["permissions"]["advice"]
 
@@ -154,13 +154,16 @@ def test_info_that_is_not_permitted(quick: Run, server: RedisServer) -> None:
     assert warning.endswith("; allow INFO to every user of the lanes")
 
 
-@pytest.mark.parametrize("age", PROGRAMS)
-def test_every_command_that_is_missing_is_named(tmp_path: Path, age: str) -> None:
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_command_that_is_missing_is_named(tmp_path: Path, name: str) -> None:
     """Each alone, of those that the scripts call and that can be asked for."""
-    commands = commands_of(names(), "lanes:") | (OWN if age == "new" else set())
+    commands = commands_of(names(), "lanes:") | (OWN if name != "redis-6.2" else set())
     commands.discard("INFO")  # the lanes work without it
-    asked = commands - ({"GET", "EVAL", "TIME"} if age == "new" else DRY_RUN_ONLY | {"GET", "TIME"})
-    with RedisServer(tmp_path / age, program=PROGRAMS[age]()) as server, redis.Redis.from_url(server.url) as client:
+    asked = commands - ({"GET", "EVAL", "TIME"} if name != "redis-6.2" else DRY_RUN_ONLY | {"GET", "TIME"})
+    with (
+        RedisServer(tmp_path / name, program=redis_program(name)) as server,
+        redis.Redis.from_url(server.url) as client,
+    ):
         for command in sorted(asked):
             client.execute_command(f"ACL SETUSER half reset on >word ~lanes:* &* +@all -{command.lower()}")
             with redis.Redis.from_url(server.url.replace("//", "//half:word@")) as half:

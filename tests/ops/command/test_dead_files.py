@@ -23,6 +23,12 @@ ROW = b'{"pipelineId":"pipe","locationId":"loc","contactId":"%d"}'
 NASTY = 'a "quoted", \n second line\r\n;\t=1+1 Ünal \\ end '
 
 
+@pytest.fixture
+def run(quick: Run) -> Run:
+    """Commands run in this process: the files are what is tested."""
+    return quick
+
+
 @pytest.mark.parametrize("file", ["letters.jsonl", "letters.csv"])
 def test_what_is_exported_comes_back_as_it_was(
     run: Run, store: LaneStore, refuse: Bury, enqueue: Any, file: str
@@ -200,7 +206,7 @@ def test_what_cannot_be_written_is_not_dropped(run: Run, store: LaneStore, refus
 
 
 def test_a_prune_that_is_killed_loses_nothing(run: Run, store: LaneStore, redis_url: str, tmp_path: Path) -> None:
-    many = 20_000
+    many = 8_000
     orders = (NewJob(f"job{number}", "loc", f"pipe/{number}", ROW % number) for number in range(many))
     operations.restore(store, [DeadLetter(order, Reason.REFUSED, 1.0, 2.0, ()) for order in orders])
     file = tmp_path / "dropped.jsonl"

@@ -65,15 +65,24 @@ def test_headers(strict: Sandbox, headers: dict[str, str | None], expected: dict
     assert strict.records == {}
 
 
-@pytest.mark.parametrize(
-    "agent", [None, "", "python-requests/2.34", "Python-urllib/3.11", "aiohttp/3", "python-httpx/1"]
-)
-def test_the_edge_refuses_bare_libraries_before_all_else(sandbox: Sandbox, agent: str | None) -> None:
+@pytest.mark.parametrize("agent", ["Python-urllib/3.11", "python-urllib/2.7"])
+def test_the_edge_refuses_what_it_was_observed_to_refuse_before_all_else(sandbox: Sandbox, agent: str) -> None:
     answer = post(sandbox, {"User-Agent": agent, "Authorization": None})
     assert (answer.status_code, answer.text) == (403, EDGE_PAGE)
     assert answer.headers["Content-Type"].startswith("text/html")
     assert "error code: 1010" in answer.text
     assert "X-RateLimit-Max" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        *("python-httpx/0.28.1", "axios/1.13.2"),  # of the API's own SDKs
+        *("python-requests/2.34", "python-urllib3/2.8.0", "aiohttp/3", "Go-http-client/2.0", "curl/8.9.1", "", None),
+    ],
+)
+def test_the_edge_takes_every_other_user_agent(sandbox: Sandbox, agent: str | None) -> None:
+    assert post(sandbox, {"User-Agent": agent}).status_code == 201
 
 
 STATUS = "status must be one of the following values: open, won, lost, abandoned, all"

@@ -172,7 +172,7 @@ def test_which_requests_count(make_sandbox: Callable[..., Sandbox]) -> None:
     uncounted = [
         post(sandbox, {"Authorization": "Bearer gone"}).status_code,
         post(sandbox, {"Authorization": "Bearer other"}).status_code,
-        post(sandbox, {"User-Agent": None}).status_code,
+        post(sandbox, {"User-Agent": "Python-urllib/3.11"}).status_code,
         post(sandbox, raw=b"{").status_code,
     ]
     assert (counted, uncounted) == ([201, 500, 422, 401, 401], [401, 403, 403, 400])

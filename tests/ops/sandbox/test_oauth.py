@@ -139,8 +139,8 @@ def test_what_is_refused(make_sandbox: Callable[..., Sandbox], form: dict[str, A
     assert ask(sandbox, **form).status_code == expected
 
 
-def test_a_bare_library_and_json_are_refused(sandbox: Sandbox) -> None:
-    assert ask(sandbox, {"User-Agent": "python-requests/2"}, grant_type="refresh_token").status_code == 403
+def test_the_edge_refuses_urllib_and_json_is_refused(sandbox: Sandbox) -> None:
+    assert ask(sandbox, {"User-Agent": "Python-urllib/3.11"}, grant_type="refresh_token").status_code == 403
     assert ask(sandbox, {"Content-Type": "application/json"}, grant_type="refresh_token").status_code == 400
 
 

@@ -23,7 +23,6 @@ def start(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
     servers: list[RedisServer] = []
 
     def start(*options: str) -> RedisServer:
-        options = (*options, "--repl-diskless-sync-delay", "0")
         servers.append(RedisServer(tmp_path / f"redis-{len(servers)}", options=options))
         servers[-1].start()
         return servers[-1]
