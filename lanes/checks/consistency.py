@@ -18,6 +18,8 @@ from lanes.storage.redis_errors import own_errors
 from lanes.storage.stored import bytes_of, text_of
 
 T = TypeVar("T")
+# Findings about jobs that are where they should be.
+IN_PLACE = frozenset({"job-lost", "content", "set-aside"})
 # Hashes from a record, or a name, to a member.
 HASHES = frozenset({"active", "newest_delivered", "renewals", *SHAPES})
 # Keys whose members `check_members` knows.
@@ -61,7 +63,7 @@ def check_consistency(store: LaneStore, progress: Callable[[int], None] = lambda
         scan = KeyScan(store, progress)
         clean = True
         for finding in scan.findings():
-            clean = False
+            clean = clean and finding.repair is None and finding.code in IN_PLACE
             yield finding
         yield from check_lanes(CheckStore(store), sorted(scan.locations), clean=clean)
 

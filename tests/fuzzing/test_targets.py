@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from ops.command import COMMANDS
 from tests.fuzzing.command_line import LEAVES as COMMAND_LINES
-from tests.fuzzing.stored_state import COUNTED, stored_state
+from tests.fuzzing.damage import COUNTED
+from tests.fuzzing.stored_state import stored_state
 from tests.fuzzing.targets import SLOW, TARGETS, WHOLE
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "200"))
