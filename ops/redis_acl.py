@@ -11,6 +11,9 @@ from lanes.storage.keys import DEFAULT_PREFIX
 
 # Each has a file `redis_url_NAME`; `admin` is for a person who repairs Redis.
 USERS = ("producer", "worker", "dashboard", "command", "backup", "admin")
+# No client can log in as `default`: it is off and has no password. Its rights are for Redis itself: version 7.0 loads
+# the append-only file with them, and without them drops every transaction in it.
+DEFAULT = "user default off resetpass ~* &* +@all"
 # For health checks, without a password: PING only.
 HEALTH = "user health on nopass resetkeys resetchannels -@all +ping"
 
@@ -59,8 +62,8 @@ def password_hash(password: str) -> str:
 
 
 def user_lines(passwords: Mapping[str, str], prefix: str = DEFAULT_PREFIX) -> dict[str, str]:
-    """Return the lines of `users.acl` by user: those with a password, the one for health checks, and no `default`."""
-    lines = {"default": "user default off nopass resetkeys resetchannels -@all", "health": HEALTH}
+    """Return the lines of `users.acl` by user: those with a password, the one for health checks, and `default`."""
+    lines = {"default": DEFAULT, "health": HEALTH}
     for name, password in passwords.items():
         lines[name] = " ".join([f"user {name} on {password_hash(password)}", *rules(name, prefix)])
     return lines

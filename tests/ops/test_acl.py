@@ -130,6 +130,16 @@ def view_and_hold(site: str, job_id: str) -> None:
         assert held.status_code == 200, held.text
 
 
+def test_jobs_outlive_a_crash_of_a_redis_with_these_users(acl_run: AclRun) -> None:
+    """Redis 7.0 loads its append-only file with the rights of `default`."""
+    settings = ProducerSettings(redis_url=acl_run.urls["producer"])
+    with OpportunityProducer.from_settings(settings) as producer:
+        job_id = producer.enqueue(row("loc", "a")).job_id
+        acl_run.stack.redis.kill()
+        acl_run.stack.redis.start()
+        assert producer.status(job_id).state is State.PENDING
+
+
 def test_a_password_is_changed_without_a_break(acl_run: AclRun, tmp_path: Path) -> None:
     users = tmp_path / "secrets" / "users.acl"
     before = users.read_text()
@@ -225,4 +235,10 @@ def test_no_user_may_do_more(acl_run: AclRun) -> None:
     anonymous = redis.Redis.from_url(acl_run.stack.redis.url, retry=Retry(NoBackoff(), 0))
     with anonymous, pytest.raises(redis.AuthenticationError):
         anonymous.ping()
+    for password in ("", "any"):
+        default = redis.Redis(
+            port=acl_run.stack.redis.port, username="default", password=password, retry=Retry(NoBackoff(), 0)
+        )
+        with default, pytest.raises(redis.AuthenticationError):
+            default.ping()
     assert FORBIDDEN.keys() | {"admin"} == {*USERS, "health"}
