@@ -7,12 +7,15 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from lanes.bare_secret import check_secret
+from lanes.redis_url import check_redis_url
 from lanes.storage.durability import Durability
-from lanes.urls import LOOPBACK, check_redis_url, check_url
+from lanes.urls import check_api_url, check_url
 from lanes.versions import ApiVersion
 
 SECRET_KEY_BYTES = 32
 _SERVICE = re.compile(r"[!-~]{1,64}")
+_PREFIX = re.compile(r"[A-Za-z0-9:_.-]{1,32}")
 _LOCATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -22,7 +25,7 @@ def _redis_url(value: str) -> str:
 
 
 def _api_url(value: str) -> str:
-    check_url(value, LOOPBACK | {"sandbox"})
+    check_api_url(value)
     return value.rstrip("/")
 
 
@@ -39,13 +42,20 @@ def _service(value: str) -> str:
     return value
 
 
-def _api_token(value: SecretStr | None) -> SecretStr | None:
-    # The API answers 401 `Invalid Private Integration token` to a token with a line end (observed).
-    token = value.get_secret_value().strip() if value else ""
-    if not token.isascii() or not token.isprintable() or " " in token:
-        message = "must be printable ASCII without spaces"
+def _prefix(value: str) -> str:
+    if not _PREFIX.fullmatch(value):
+        message = "must be 1 to 32 letters, digits, and : _ . -"
         raise ValueError(message)
-    return SecretStr(token) if token else None
+    return value
+
+
+def _secret(value: SecretStr | None) -> SecretStr | None:
+    text = value.get_secret_value().strip() if value else ""
+    return SecretStr(check_secret(text)) if text else None
+
+
+def _client_id(value: str | None) -> str | None:
+    return check_secret(value) if value else None
 
 
 def _secret_keys(value: SecretStr) -> SecretStr:
@@ -85,6 +95,9 @@ ApiUrl = Annotated[str, AfterValidator(_api_url)]
 NotifyUrl = Annotated[SecretStr, AfterValidator(_notify_url)]
 ServiceName = Annotated[str, AfterValidator(_service)]
 DurabilityLevel = Annotated[str, AfterValidator(lambda value: str(Durability.parse(value)))]
-ApiToken = Annotated[SecretStr | None, AfterValidator(_api_token)]
+KeyPrefix = Annotated[str, AfterValidator(_prefix)]
+ApiToken = Annotated[SecretStr | None, AfterValidator(_secret)]
+OAuthClientId = Annotated[str | None, AfterValidator(_client_id)]
+OAuthSecret = Annotated[SecretStr | None, AfterValidator(_secret)]
 SecretKeys = Annotated[SecretStr, AfterValidator(_secret_keys)]
 ApiVersions = Annotated[Mapping[str, ApiVersion], BeforeValidator(_api_versions)]

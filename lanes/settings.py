@@ -3,35 +3,41 @@
 A process ignores the settings that only others read, right or wrong. It refuses a name that no process reads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from lanes.environment import ENV_FILE, explain, read_variables, variable
+from lanes.environment import variable
 from lanes.errors import SettingsError
 from lanes.rate_limits import DEFAULT_BURST, DEFAULT_DAILY
+from lanes.setting_errors import explain
+from lanes.setting_sources import ENV_FILE, read_values
 from lanes.setting_types import (
     ApiToken,
     ApiUrl,
     ApiVersions,
     Count,
     DurabilityLevel,
+    KeyPrefix,
     NotifyUrl,
+    OAuthClientId,
+    OAuthSecret,
     RedisUrl,
     Seconds,
     SecretKeys,
     ServiceName,
 )
 from lanes.storage.keys import DEFAULT_PREFIX
+from lanes.urls import API_URL
 from lanes.versions import DEFAULT_VERSION, ApiVersion
 
 
 class _Settings(BaseModel):
     """A set of settings that can be loaded."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, env_file: Path | None = ENV_FILE) -> Self:
@@ -41,19 +47,34 @@ class _Settings(BaseModel):
             SettingsError: a line for each unknown or wrong setting, with what is allowed.
         """
         known, fields = map(variable, WorkerSettings.model_fields), {variable(name): name for name in cls.model_fields}
-        values = read_variables(environ, env_file, list(known), fields)
+        found = read_values(environ, env_file, list(known), fields)
+        given = {name: value for name, value in found.values.items() if value != ""}
+        lines = found.problems
         try:
-            return cls.model_validate({fields[name]: value for name, value in values.items() if value != ""})
+            settings = cls.model_validate({fields[name]: value for name, value in given.items()})
         except ValidationError as error:
-            lines = [explain(dict(problem), values) for problem in error.errors(include_url=False)]
-            raise SettingsError("\n".join(lines)) from None
+            lines += [explain(dict(problem), given, found.places) for problem in error.errors(include_url=False)]
+        else:
+            if not lines:
+                return settings
+        raise SettingsError("\n".join(lines))
+
+    def conflicts(self) -> Iterator[str]:
+        """Yield a line for each two settings that contradict each other."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _check_conflicts(self) -> Self:
+        if lines := list(self.conflicts()):
+            raise ValueError("\n".join(lines))
+        return self
 
 
 class RedisSettings(_Settings):
     """Where the lanes are."""
 
     redis_url: RedisUrl = Field("redis://127.0.0.1:6379/0", description="URL of the Redis that holds the lanes")
-    prefix: str = Field(DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9:_.-]{1,32}$", description="prefix of every Redis key")
+    prefix: KeyPrefix = Field(DEFAULT_PREFIX, description="prefix of every Redis key")
 
 
 class ProducerSettings(RedisSettings):
@@ -118,12 +139,11 @@ class NotificationSettings(_Settings):
         None, ge=0, description="number of dead letters above which a notification is sent"
     )
 
-    @model_validator(mode="after")
-    def _check_signed(self) -> Self:
+    def conflicts(self) -> Iterator[str]:
+        """Yield a line for each two settings that contradict each other."""
+        yield from super().conflicts()
         if self.notify_url is not None and self.notify_secret is None:
-            message = "LANES_NOTIFY_URL needs LANES_NOTIFY_SECRET, which signs the notifications"
-            raise ValueError(message)
-        return self
+            yield "LANES_NOTIFY_URL needs LANES_NOTIFY_SECRET, which signs the notifications"
 
 
 class CommandSettings(RateLimitSettings, ProducerSettings):
@@ -151,9 +171,9 @@ class DashboardSettings(CommandSettings):
 class WorkerSettings(NotificationSettings, DashboardSettings):
     """Workers. They read every setting."""
 
-    api_base_url: ApiUrl = Field("https://services.leadconnectorhq.com", description="URL of the API")
-    oauth_client_id: str | None = Field(None, description="OAuth app whose tokens are refreshed")
-    oauth_client_secret: SecretStr | None = Field(None, description="client secret of the OAuth app")
+    api_base_url: ApiUrl = Field(API_URL, description="URL of the API")
+    oauth_client_id: OAuthClientId = Field(None, description="OAuth app whose tokens are refreshed")
+    oauth_client_secret: OAuthSecret = Field(None, description="client secret of the OAuth app")
     http_timeout_seconds: Seconds = Field(20, description="time limit of a request, from connecting to the last byte")
 
     max_attempts: Count = Field(12, description="attempts after which a job becomes a dead letter")
@@ -185,21 +205,18 @@ class WorkerSettings(NotificationSettings, DashboardSettings):
     metrics_port: int = Field(0, ge=0, le=65_535, description="port of a worker's metrics; 0 turns them off")
     metrics_address: str = Field("127.0.0.1", min_length=1, description="address of a worker's metrics")
 
-    @model_validator(mode="after")
-    def _check_lease(self) -> Self:
-        message = ""
+    def conflicts(self) -> Iterator[str]:
+        """Yield a line for each two settings that contradict each other."""
+        yield from super().conflicts()
         if self.lease_seconds <= self.http_timeout_seconds:
-            message = (
+            yield (
                 f"LANES_LEASE_SECONDS ({self.lease_seconds:g}) must be longer than LANES_HTTP_TIMEOUT_SECONDS "
                 f"({self.http_timeout_seconds:g}): a job must not be taken back while its request may still run"
             )
-        elif self.retention_seconds < self.lease_seconds:
-            message = (
+        if self.retention_seconds < self.lease_seconds:
+            yield (
                 f"LANES_RETENTION_SECONDS ({self.retention_seconds:g}) must not be shorter than LANES_LEASE_SECONDS "
                 f"({self.lease_seconds:g}): a late report must find its job, even if another attempt delivered it"
             )
-        elif self.outage_probe_max_seconds < self.outage_probe_seconds:
-            message = "LANES_OUTAGE_PROBE_MAX_SECONDS must not be less than LANES_OUTAGE_PROBE_SECONDS"
-        if message:
-            raise ValueError(message)
-        return self
+        if self.outage_probe_max_seconds < self.outage_probe_seconds:
+            yield "LANES_OUTAGE_PROBE_MAX_SECONDS must not be less than LANES_OUTAGE_PROBE_SECONDS"

@@ -1,9 +1,10 @@
-"""Validates URLs of Redis, and of HTTP services that receive secrets. Only plain URLs, which all clients read alike."""
+"""Validates URLs of HTTP services that receive secrets. Only plain URLs, which all clients read alike."""
 
 import re
 from collections.abc import Collection
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import urlsplit
 
+API_URL = "https://services.leadconnectorhq.com"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _URL = re.compile(
     r"(?P<scheme>https?)://"
@@ -12,7 +13,7 @@ _URL = re.compile(
     r"(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:%/-]*)?"
     r"(?P<query>\?[A-Za-z0-9._~!$&'()*+,;=:%/?@-]*)?"
 )
-_DATABASE = re.compile(r"/?|/[0-9]{1,6}/?")
+_HIGHLEVEL = (".leadconnectorhq.com", ".gohighlevel.com")
 
 
 def check_url(url: str, at_home: Collection[str] = LOOPBACK, *, query: bool = False) -> None:
@@ -31,30 +32,18 @@ def check_url(url: str, at_home: Collection[str] = LOOPBACK, *, query: bool = Fa
         raise ValueError(message)
 
 
-def check_redis_url(url: str) -> None:
-    """Check the URL of a Redis: the client accepts wrong ones, and uses database 0 if it cannot read the number.
+def check_api_url(url: str) -> None:
+    """Check the base URL of the API: the client adds the path. Another server, like a proxy, may have a path before it.
 
     Raises:
-        ValueError: it is wrong; the message does not contain it, since it may have a password.
+        ValueError: it is wrong; the message does not contain it.
     """
-    if message := _error_in_redis_url(urlsplit(url)):
+    check_url(url, LOOPBACK | {"sandbox"})
+    parts = urlsplit(url)
+    host, path = (parts.hostname or "").lower(), parts.path.strip("/").lower()
+    if host.endswith(_HIGHLEVEL) and (path or host != urlsplit(API_URL).hostname):
+        message = f"must be {API_URL}, without a path; the client adds /opportunities/upsert"
         raise ValueError(message)
-
-
-def _error_in_redis_url(parts: SplitResult) -> str:
-    if parts.scheme not in ("redis", "rediss", "unix"):
-        return "must begin with redis://, rediss:// (TLS) or unix://"
-    if parts.fragment:
-        return "must have %23 for # in a password"
-    try:
-        _ = parts.port
-        (parts.hostname or "").encode("idna")
-    except UnicodeError:
-        return "must have the name of a host, without empty or overlong parts"
-    except ValueError:
-        return "must have a number from 0 to 65535 for its port"
-    if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):
-        return "must name its database by a number, like /0 at its end"
-    if "decode_responses" in parse_qs(parts.query):
-        return "must be without decode_responses: replies are read as bytes"
-    return ""
+    if {"opportunities", "oauth"}.intersection(path.split("/")):
+        message = "must be without /opportunities and /oauth at its end: the client adds the path"
+        raise ValueError(message)

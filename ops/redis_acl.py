@@ -11,6 +11,11 @@ from lanes.storage.keys import DEFAULT_PREFIX
 
 # Each has a file `redis_url_NAME`; `admin` is for a person who repairs Redis.
 USERS = ("producer", "worker", "dashboard", "command", "backup", "admin")
+# Nobody can log in as `default`. But Redis 7.0 loads its append-only file with the rights of this user: without them it
+# drops every transaction, so every job, at each start.
+DEFAULT = "user default off resetpass ~* &* +@all"
+# The line of older folders, which is replaced.
+UNSAFE_DEFAULT = "user default off nopass resetkeys resetchannels -@all"
 # For health checks, without a password: PING only.
 HEALTH = "user health on nopass resetkeys resetchannels -@all +ping"
 
@@ -60,7 +65,7 @@ def password_hash(password: str) -> str:
 
 def user_lines(passwords: Mapping[str, str], prefix: str = DEFAULT_PREFIX) -> dict[str, str]:
     """Return the lines of `users.acl` by user: those with a password, the one for health checks, and no `default`."""
-    lines = {"default": "user default off nopass resetkeys resetchannels -@all", "health": HEALTH}
+    lines = {"default": DEFAULT, "health": HEALTH}
     for name, password in passwords.items():
         lines[name] = " ".join([f"user {name} on {password_hash(password)}", *rules(name, prefix)])
     return lines

@@ -20,11 +20,16 @@ from lanes.settings import (
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 HEAD = """# Settings
 <!-- Written by `make docs` from lanes/settings.py. -->
-A setting is an environment variable or a line of a file `.env` in the working directory. The environment wins.
-`LANES_X_FILE` names a file that holds the value of `LANES_X`, for example a secret of a container.
+A setting is an environment variable or a line `NAME=value` of a file `.env` in the working directory. The environment
+wins. `LANES_X_FILE` names a file that holds the value of `LANES_X`, for example a secret of a container.
 
-A process ignores the settings that only others read, and refuses to start when one of its own is wrong or when a name
-beginning with `LANES_` is unknown.
+A process ignores the settings that only others read. It refuses to start, and lists every error, when one of its own is
+wrong, when a name beginning with `LANES_` is unknown, or when a name resembles a setting (`lanes_redis_url`).
+
+`.env` is read by the rules of python-dotenv, as UTF-8 with or without a byte order mark. It may have quotes, `export`,
+and a comment after ` #`; `${X}` is not replaced. Lines of other programs are skipped. A line that resembles a setting
+and cannot be read (`LANES_REDIS_URL: x`) is an error with its number. For Docker's `--env-file` and systemd's
+`EnvironmentFile`, a comment after a value is a part of it.
 """
 READERS: Mapping[str, type[BaseModel]] = {
     "producers": ProducerSettings,

@@ -9,7 +9,7 @@ from lanes.errors import RedisUnavailableError
 from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob, NotDurableError
 from lanes.settings import ProducerSettings
 from producers.errors import IdempotencyConflictError, InvalidJobError
-from producers.model import EnqueueOptions
+from producers.model import EnqueueOptions, shorten
 from producers.new_job import new_job_for
 from producers.receipt import EnqueueReport, FieldError, Receipt, RejectedRow
 
@@ -97,7 +97,9 @@ def record_results(batch: Batch, answers: BatchResults, report: EnqueueReport) -
             try:
                 report.add(make_receipt(entry.new_job, answer))
             except IdempotencyConflictError as error:
-                refused.append(RejectedRow(entry.number, (FieldError("_options.idempotency_key", "", str(error)),)))
+                message = f"was used for another body, by job {error.job_id}: use a new key"
+                field_error = FieldError("_options.idempotency_key", shorten(error.key), message)
+                refused.append(RejectedRow(entry.number, (field_error,)))
     report.refused += sorted(refused, key=lambda rejected: rejected.row)
     if unavailable is not None:
         raise unavailable

@@ -9,7 +9,8 @@ from lanes.queue.job import Job
 from lanes.queue.new_job import NewJob
 from lanes.versions import ApiVersion
 from producers.errors import InvalidJobError
-from producers.files.rows import decode, parse_field
+from producers.files.cells import parse_field
+from producers.files.json_rows import decode
 from producers.model import api_names
 from producers.model_versions import MODELS
 from producers.new_job import OPTIONS_FIELD, make_new_job

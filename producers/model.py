@@ -1,7 +1,8 @@
 """The models of an upsert's body and options, and their error messages."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from difflib import get_close_matches
@@ -99,6 +100,17 @@ class UpsertOpportunity(Upsert):
     def record(self) -> str:
         """The API's match key (observed): pipeline and contact."""
         return f"{self.pipeline_id}/{self.contact_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableValue:
+    """A value of a file that is no number. No field accepts it, and the error has its problem."""
+
+    text: str
+    problem: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class Options(TypedDict, total=False):
@@ -200,17 +212,10 @@ def _field_error(
         value = values[location]
     name = ".".join(part for part in (path, *map(_name, problem["loc"])) if part)
     kind = problem["type"]
+    if kind == "float_type" and isinstance(value, UnreadableValue):
+        return FieldError(name, shorten(value.text), value.problem)
     if kind == "extra_forbidden":
-        names = api_names(model)
-        if others := [version for version, fields in other_versions.items() if location in fields]:
-            own = f" in API version {model.version}" if issubclass(model, Upsert) else ""
-            return FieldError(name, "", f"no such field{own}; {' and '.join(others)} has it: see LANES_API_VERSION")
-        if location in model.model_fields:
-            alias = model.model_fields[location].alias
-            return FieldError(name, "", f"is also given as {alias}: keep one of the two")
-        close = get_close_matches(location, names, n=1, cutoff=0.6)
-        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(names)}"
-        return FieldError(name, "", f"no such field; {hint}")
+        return FieldError(name, "", _unknown_field(model, location, other_versions))
     if kind == "missing":
         return FieldError(name, "", "is required")
     if kind == "string_pattern_mismatch" and location.lower().endswith(("id", "to")):
@@ -218,12 +223,34 @@ def _field_error(
     if kind == "string_pattern_mismatch":
         max_length = 128 if location == "idempotency_key" else 64
         return FieldError(name, shorten(value), f"must be 1 to {max_length} printable ASCII characters, no spaces")
-    message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
     if kind == "timezone_aware":
         return FieldError(name, shorten(value), _WITH_ZONE)
     if kind == "model_type":
         return FieldError(name, shorten(values), "must be an object of named fields")
+    message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
     return FieldError(name, shorten(value), message)
+
+
+def _unknown_field(model: type[BaseModel], name: str, other_versions: Mapping[ApiVersion, Collection[str]]) -> str:
+    if others := [version for version, fields in other_versions.items() if name in fields]:
+        own = f" in API version {model.version}" if issubclass(model, Upsert) else ""
+        return f"no such field{own}; {' and '.join(others)} has it: see LANES_API_VERSION"
+    if name in model.model_fields:
+        return f"is also given as {model.model_fields[name].alias}: keep one of the two"
+    return f"no such field; {suggest(name, api_names(model))}"
+
+
+def suggest(name: str, known: Collection[str]) -> str:
+    """Return which known name may be meant, or all of them."""
+    close = close_name(name, known)
+    return f"did you mean {close}?" if close else f"known: {', '.join(known)}"
+
+
+def close_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like this one, None if none is like it."""
+    names = {each.lower(): each for each in known}
+    close = get_close_matches(name.lower(), names, n=1, cutoff=0.6)
+    return names[close[0]] if close else None
 
 
 def _name(part: object) -> str:

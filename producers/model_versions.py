@@ -1,6 +1,6 @@
 """The model of each API version."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lanes.versions import ApiVersion
 from producers.model import Upsert, UpsertOpportunity, api_names, check
@@ -16,6 +16,18 @@ _NAMES = {version: {*model.model_fields, *api_names(model)} for version, model i
 _OTHER_VERSIONS = {
     version: {other: theirs - names for other, theirs in _NAMES.items()} for version, names in _NAMES.items()
 }
+
+
+def names_of(versions: Iterable[ApiVersion]) -> dict[str, str]:
+    """Return the fields of these versions: for each name, of the API or of Python, the API's."""
+    fields = [(name, field) for version in versions for name, field in MODELS[version].model_fields.items()]
+    names = {field.alias or name: field.alias or name for name, field in fields}
+    return names | {name: field.alias or name for name, field in fields}
+
+
+def versions_with(name: str) -> list[ApiVersion]:
+    """Return the versions that have a field."""
+    return [version for version, names in _NAMES.items() if name in names]
 
 
 def location_of(opportunity: object) -> str | None:
@@ -39,3 +51,12 @@ def check_body(opportunity: object, version: ApiVersion) -> AnyUpsert:
     if isinstance(opportunity, Upsert) and not isinstance(opportunity, model):
         opportunity = opportunity.model_dump(by_alias=True, exclude_none=True, warnings=False)
     return check(model, opportunity, other_versions=_OTHER_VERSIONS[version])
+
+
+def required_by(versions: Iterable[ApiVersion]) -> list[str]:
+    """Return the fields that every one of these versions requires."""
+    required = [
+        [field.alias or name for name, field in MODELS[version].model_fields.items() if field.is_required()]
+        for version in versions
+    ]
+    return [name for name in required[0] if all(name in others for others in required)]

@@ -16,7 +16,7 @@ from lanes.settings import DashboardSettings, WorkerSettings
 from worker.broker import broker_of
 from worker.delivery.shift import run_shift
 from worker.delivery.shift_tracker import ShiftRequest
-from worker.enqueue_task import EnqueueRequest, enqueue_rows
+from worker.enqueue_task import EnqueueRequest, RejectedRowsError, enqueue_rows
 from worker.highlevel.client import user_agent
 from worker.logging.setup import configure_celery_logging, configure_logging
 from worker.runtime import Runtime
@@ -67,7 +67,8 @@ def make_dashboard_app(settings: DashboardSettings) -> Celery:
     )
     app.task(name=SHIFT_TASK, Request=ShiftRequest, bind=True, acks_late=False)(work_shift)
     redelivered = {"acks_late": True, "reject_on_worker_lost": True}
-    app.task(name=ENQUEUE_TASK, Request=EnqueueRequest, bind=True, **redelivered)(enqueue)
+    refused = {"throws": (RejectedRowsError,)}  # logged in one line, without a traceback
+    app.task(name=ENQUEUE_TASK, Request=EnqueueRequest, bind=True, **redelivered, **refused)(enqueue)
     return app
 
 
@@ -120,7 +121,7 @@ def work_shift(task: Any) -> None:
     run_shift(task.app.runtime.context(task.request.hostname))
 
 
-def enqueue(task: Any, rows: Any, durability: str | None = None) -> dict[str, Any]:
+def enqueue(task: Any, rows: Any = None, durability: str | None = None) -> dict[str, Any]:
     """Enqueue one row or a list of rows, sent by any Celery client."""
     runtime: Runtime = task.app.runtime
     store = runtime.context(task.request.hostname).store

@@ -10,6 +10,7 @@ from lanes.credentials import CredentialStore
 from lanes.errors import LanesError
 from worker.delivery.dispatcher import Dispatcher
 from worker.metrics.step import WorkerMetrics
+from worker.notifications.audit_log_lines import log_entries
 from worker.notifications.notifier import Notifier
 from worker.runtime import Runtime
 from worker.safety.consumer_watchdog import ConsumerWatchdog
@@ -71,6 +72,7 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]
             )
             notifier = Notifier(shared.store, shared.settings)
             supervisor.start(Loop("notifier", notifier.step, away=shared.redis.mark_unavailable))
+            supervisor.start(Loop("audit-log", partial(log_entries, shared.store)))
             supervisor.start(every("watchdog", self._watchdog.pause, self._watchdog.check))
         self._watchdog.consumer = parent
         self._dispatcher = Dispatcher(

@@ -17,8 +17,8 @@ _COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
 _KEY = re.compile(r"\bkey\.(\w+)")
 # What Python calls in addition to the scripts.
 OWN = frozenset(
-    {"EVAL", "EVALSHA", "HSCAN", "SCAN", "SCRIPT", "SRANDMEMBER", "SSCAN", "SUBSCRIBE", "TYPE", "XREVRANGE"}
-    | {"ZREVRANGEBYSCORE", "ZSCAN"}
+    {"EVAL", "EVALSHA", "HSCAN", "SCAN", "SCRIPT", "SRANDMEMBER", "SUBSCRIBE", "TYPE", "XACK", "XAUTOCLAIM"}
+    | {"XGROUP", "XREADGROUP", "XREVRANGE", "ZREVRANGEBYSCORE", "ZSCAN"}
 )
 # Arguments are the name of a missing key, except for these commands. WAKE stands for the channel.
 ARGUMENTS = {
@@ -28,6 +28,9 @@ ARGUMENTS = {
     "SCRIPT": ["LOAD", "return 1"],
     "SET": ["KEY", "1", "XX"],
     "SUBSCRIBE": ["WAKE"],
+    "XAUTOCLAIM": ["KEY", "a", "a", "0", "0-0"],
+    "XGROUP": ["CREATE", "KEY", "a", "0"],
+    "XREADGROUP": ["GROUP", "a", "a", "STREAMS", "KEY", ">"],
 }
 MAX_ARGUMENTS = 4
 # These would write or are not for scripts: checked only by ACL DRYRUN (Redis 7.0 and later).

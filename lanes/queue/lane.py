@@ -1,20 +1,21 @@
 """State of a lane."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from lanes.queue.job import State
 from lanes.rate_limits import DEFAULT_BURST, DEFAULT_DAILY, RateLimit, limit_in_force
-from lanes.storage.stored import MICROSECONDS, JsonMixin, StoredHash, as_plain
+from lanes.storage.stored import MICROSECONDS, JsonMixin, Note, StoredHash, as_plain, ignore
 
 COUNTS = ("accepted", *(state.value for state in State), "retried", "throttled", "reclaimed")
 
 
-def read_counts(fields: dict[bytes, bytes]) -> dict[str, int]:
-    """Return every count, 0 if missing."""
-    return {name: int(fields.get(name.encode(), 0)) for name in COUNTS}
+def read_counts(fields: Mapping[bytes, bytes], key: str = "counts", note: Note = ignore) -> dict[str, int]:
+    """Return every count, 0 if missing or unreadable."""
+    stored = StoredHash(fields, key, note)
+    return {name: stored.count(name) for name in COUNTS}
 
 
 class HoldCause(StrEnum):
@@ -97,10 +98,10 @@ class Lane:
         return hold_text(self.held_by, self.hold, self.unauthorized)
 
     @classmethod
-    def parse(cls, location_id: str, reply: Sequence[Any]) -> "Lane":
-        """Read a lane from the reply of `read_lanes.lua`."""
+    def parse(cls, location_id: str, reply: Sequence[Any], note: Note = ignore) -> "Lane":
+        """Read a lane from the reply of `read_lanes.lua`; `note` is told what cannot be read."""
         stored, slots, due, oldest, probe = reply
-        fields = StoredHash(stored)
+        fields = StoredHash(stored, f"lane:{location_id}", note)
         hold, refused = fields.text("hold"), fields.text("unauthorized")
         brake = None
         if probe != b"":

@@ -13,13 +13,16 @@ from lanes.queue.job import Reason
 from lanes.queue.new_job import EnqueueResult, NewJob
 from lanes.queue.notification import Notification
 from lanes.queue.reader import LaneReader
+from lanes.queue.rejected_task import RejectedTask
 from lanes.queue.results import Reclaimed, Result
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, Consumer, CountedRefusal, RetryPolicy, microseconds
+from lanes.redis_url import raise_if_wrong
 from lanes.storage.durability import AOF_SETTINGS_SECONDS, pack_aof_settings
-from lanes.storage.redis_errors import url_errors
 from lanes.storage.scripts import Argument
+from lanes.storage.stored import text_of
 
 AUDIT_LOG_ENTRIES = 20_000
+MAX_SERVICES = 100  # with a count of their own of refused rows
 MAX_CONNECTIONS = 10_000  # one per thread; the default limit of Redis
 
 
@@ -30,10 +33,8 @@ def connect(url: str, **options: Any) -> "redis.Redis":
         SettingsError: the URL is no URL of a Redis.
     """
     waits = {"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30}
-    with url_errors():
-        client = redis.Redis.from_url(url, **{"max_connections": MAX_CONNECTIONS, **waits, **options})
-        pool = client.connection_pool
-        pool.connection_class(**pool.connection_kwargs)  # not used: it raises for unknown options of the URL
+    raise_if_wrong(url)
+    client: redis.Redis = redis.Redis.from_url(url, **{"max_connections": MAX_CONNECTIONS, **waits, **options})
     return client
 
 
@@ -77,6 +78,17 @@ class LaneStore(LaneReader):
         """Store for producers how the server syncs its append-only file, see `lanes.storage.durability`."""
         key, value = self.key("aof_settings"), pack_aof_settings(run_id, config)
         self.read(lambda client: client.set(key, value, ex=AOF_SETTINGS_SECONDS))
+
+    def reject_rows(self, task: RejectedTask, by_service: Mapping[str, int], retention: float) -> str:
+        """Keep the refused rows of an enqueue task, and count them by service.
+
+        Return `counted`, or `known` if the task was counted before: a message may be delivered twice.
+        """
+        counts = [item for pair in by_service.items() for item in pair]
+        kept = round(retention * 1000)
+        return self.run_text(
+            "reject_rows", task.id, task.rows, task.accepted, task.encode(), kept, MAX_SERVICES, *counts
+        )
 
     def release(self, consumer: Consumer) -> Result:
         """Release a job of the next lane."""
@@ -151,13 +163,13 @@ class LaneStore(LaneReader):
         reply = self.run("reclaim", max_count, max_attempts, int(repeat_unnamed))
         found = zip(reply[::4], reply[1::4], reply[2::4], reply[3::4], strict=True)
         return [
-            Reclaimed(job_id.decode(), location.decode(), attempt, verdict == b"buried")
+            Reclaimed(text_of(job_id), text_of(location), attempt, verdict == b"buried")
             for job_id, location, attempt, verdict in found
         ]
 
     def expire(self, max_count: int) -> list[str]:
         """Expire pending jobs, at most `max_count`; return their ids."""
-        return [job_id.decode() for job_id in self.run("expire", max_count)]
+        return list(map(text_of, self.run("expire", max_count)))
 
     def cancel(self, job_id: str, retention: float) -> str:
         """Cancel a pending job; return `cancelled`, `unknown`, `has_merged_jobs`, or the state that it is in instead.
@@ -246,6 +258,6 @@ class LaneStore(LaneReader):
             "limit", location_id, *("" if value is None else value for value in (burst, daily, weight))
         )
 
-    def append_audit_log(self, who: str, what: str, on: str, detail: str) -> str:
-        """Log a person's change before it is made (see `lanes.activity.audit_log`); return the entry's id."""
-        return self.run_text("append_audit_log", who, what, on, detail, AUDIT_LOG_ENTRIES)
+    def append_audit_log(self, who: str, what: str, on: str, detail: str, user: str) -> str:
+        """Log a person's action before it is done (see `lanes.activity.audit_log`); return the entry's id."""
+        return self.run_text("append_audit_log", who, what, on, detail, user, AUDIT_LOG_ENTRIES)

@@ -2,6 +2,7 @@
 -- ARGV: locations
 -- Returns: { fields and values, requests in the window, us until it is due, us since its oldest job was accepted, us
 --   until its next probe } a lane; '' for none
+-- @include read_only
 -- @include now
 -- @include queue/oldest
 local after = '(' .. string.format('%.0f', now)
@@ -20,4 +21,4 @@ for _, location in ipairs(ARGV) do
   lanes[#lanes + 1] = { redis.call('HGETALL', key.lane(location)), used, due and math.max(0, due - now) or '',
                         first and now - first or '', brake[1] and probe_at - now or '' }
 end
-return lanes
+return answer(lanes)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 # The layout of keys. Data of another number are refused (`lanes.storage.schema`).
 SCHEMA = "3"
 DEFAULT_PREFIX = "lanes:"
+ANY = "any"  # the type of a key that may have any type
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,10 @@ _KEYS = (
     Key("recent:{start}", "hash", "event -> jobs in the ten seconds from then; kept for an hour"),
     Key("history:{start}", "hash", "the same for five minutes; kept for a day"),
     Key("totals", "hash", "event, or dead:reason -> jobs since the beginning, where `counts` goes down; durations"),
-    Key("audit_log", "stream", "the newest changes by persons"),
+    Key("rejected_rows", "hash", "service -> rows that enqueue tasks refused; `other` beyond a number of services"),
+    Key("audit_log", "stream", "the newest actions of persons; a consumer group logs each"),
+    Key("broken_values", "hash", "a key and a field or line -> a value that nothing could read: a repair removed it"),
+    Key("broken_key:{at}:{name}", ANY, "a key that had another type than it should have: a repair renamed it"),
     Key("wake", "channel", "a message when a lane is due earlier than all others"),
     # One of each per location.
     Key("lane:{location}", "hash", "jobs per state, next sequence number, rate limits, hold, brake"),
@@ -75,6 +79,8 @@ _KEYS = (
     Key("unservable:{worker}", "set", "locations whose stored token it cannot use; expires with the worker"),
     # One per consumer: a thread or process of a worker that sends one job at a time.
     Key("consumer:{worker}", "string", "its last job id:attempt; expires with the lease"),
+    # One per enqueue task with refused rows; expires like a finished job.
+    Key("rejected_task:{task}", "hash", "its time, its rows, and which were refused, without values"),
     # One of each per job.
     Key("job:{id}", "hash", "the job, except body and attempts"),
     Key("body:{id}", "string", "the JSON that is sent; deleted once the job is delivered"),

@@ -15,7 +15,7 @@ COMMANDS = {
     "notify": "Send a test notification.",
     "limit": "Show or set the rate limits and the weight of a location.",
     "token": "Store, list and remove the tokens of locations.",
-    "audit-log": "Show who changed what by hand.",
+    "audit-log": "Show who changed what by hand, or looked at content.",
     "check": "Check Redis and the consistency of its data; repair them.",
     "backup": "Back up Redis to a file, without stopping anything.",
     "restore": "Restore a backup into an empty Redis folder.",

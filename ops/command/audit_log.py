@@ -1,4 +1,4 @@
-"""`lanes audit-log`: who changed what by hand."""
+"""`lanes audit-log`: who changed what by hand, and who looked at content."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -11,7 +11,7 @@ from ops.command.console import MAX_SHOWN, examples, format_time, print_json_arr
 from ops.command.session import Session, connected
 from ops.command.table import Column, print_table
 
-COLUMNS = (Column("when"), Column("who"), Column("what"), Column("on"), Column("detail"))
+COLUMNS = (Column("when"), Column("who"), Column("user"), Column("what"), Column("on"), Column("detail"))
 PAGE = 500
 
 
@@ -20,7 +20,7 @@ PAGE = 500
         "lanes audit-log", "lanes audit-log --what replay --what purge", "lanes audit-log --limit 1000 --json"
     )
 )
-@click.option("--who", help="Only changes by this person.")
+@click.option("--who", help="Only actions of this person: the name, or the user.")
 @click.option(
     "--what", "verbs", multiple=True, metavar="VERB", help="Only this kind: hold, edit, purge... Can be repeated."
 )
@@ -33,19 +33,24 @@ PAGE = 500
 def audit_log(
     session: Session, *, who: str | None, verbs: tuple[str, ...], on: str | None, limit: int, as_json: bool
 ) -> None:
-    """Show who changed what with commands or on the pages, newest first.
+    """Show who changed what with commands or on the pages, and who looked at content, newest first.
 
-    An entry is written before its change is made. About 20,000 entries are kept.
+    An entry is written before the action. About 20,000 entries are kept; the workers also log each one. WHO is the
+    login of the page or the name given with --by, USER the login or the user of the system.
     """
 
     def matches(entry: AuditLogEntry) -> bool:
-        return (not who or entry.who == who) and (not verbs or entry.what in verbs) and (not on or entry.on == on)
+        return (
+            (not who or who in (entry.who, entry.user))
+            and (not verbs or entry.what in verbs)
+            and (not on or entry.on == on)
+        )
 
     found = islice(filter(matches, _all(session)), limit)
     if as_json:
         print_json_array(entry.as_json() for entry in found)
         return
-    rows = [(format_time(entry.at), entry.who, entry.what, entry.on, entry.detail) for entry in found]
+    rows = [(format_time(entry.at), entry.who, entry.user, entry.what, entry.on, entry.detail) for entry in found]
     print_table(COLUMNS, rows, "no changes found")
 
 

@@ -3,6 +3,7 @@
 import click
 
 from ops.command.console import PrintableWord, examples, pluralize, say
+from ops.command.dead_bulk import confirm
 from ops.command.failures import Refused
 from ops.command.session import Session, connected
 
@@ -14,12 +15,18 @@ REFUSALS = {
 }
 
 
-@click.command(epilog=examples("lanes cancel 0f8c4f0e6d2b4f4a", "lanes cancel $(cat ids.txt)"))
+@click.command(epilog=examples("lanes cancel 0f8c4f0e6d2b4f4a", "lanes cancel $(cat ids.txt) --yes"))
 @click.argument("job_ids", metavar="ID...", nargs=-1, required=True, type=PrintableWord())
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @connected
-def cancel(session: Session, job_ids: tuple[str, ...]) -> None:
-    """Cancel pending jobs. Jobs that cannot be cancelled are listed with their state."""
-    cancelled = 0
+def cancel(session: Session, job_ids: tuple[str, ...], *, yes: bool) -> None:
+    """Cancel pending jobs. Jobs that cannot be cancelled are listed with their state.
+
+    It asks before it cancels more than one; without a terminal, add --yes.
+    """
+    job_ids, cancelled = tuple(dict.fromkeys(job_ids)), 0
+    if len(job_ids) > 1 and not yes:
+        confirm(f"cancel {pluralize(len(job_ids), 'job')}?", "add --yes")
     for job_id in job_ids:
         session.log_change("cancel", job_id)
         answer = session.store.cancel(job_id, session.settings.retention_seconds)

@@ -10,6 +10,7 @@ import click
 from pydantic import TypeAdapter, ValidationError
 
 from lanes.printable import printable, printable_lines
+from ops.command.typeable import typeable
 from producers.model import Id
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -19,7 +20,7 @@ MAX_SHOWN = 10**9
 
 def examples(*lines: str) -> str:
     """Return the examples at the end of a help text."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+    return "\b\nExamples:\n" + "\n".join(f"  {typeable(line)}" for line in lines)
 
 
 def options(*each: Callable[[F], F]) -> Callable[[F], F]:
@@ -49,7 +50,7 @@ def print_json_array(values: Iterable[Any]) -> None:
 
 def say(line: str) -> None:
     """Print a message to stderr; unprintable characters are escaped."""
-    click.echo(printable_lines(line), err=True)
+    click.echo(printable_lines(typeable(line)), err=True)
 
 
 def pluralize(number: int, noun: str) -> str:

@@ -28,9 +28,9 @@ from ops.command.dead_filter import filter_options, take_filter
 from ops.command.dead_groups import print_groups
 from ops.command.dead_import import import_
 from ops.command.dead_prune import prune
-from ops.command.enqueue import guess
 from ops.command.failures import Refused
 from ops.command.job import find, show
+from ops.command.row_files import output_format
 from ops.command.session import Session, connected
 from ops.command.table import Column, print_table
 from producers.files.rows import Format
@@ -69,7 +69,8 @@ def dead() -> None:
 @connected
 def list_(session: Session, *, grouped: bool, limit: int | None, as_json: bool, **given: Any) -> None:
     """List dead letters, the oldest failure first, or groups of them, the largest first."""
-    jobs = find_dead_letters(session.store, take_filter(given))
+    dead_letter_filter = take_filter(given)
+    jobs = find_dead_letters(session.store, dead_letter_filter)
     if grouped:
         groups = group_by_error(map(summarize, jobs))[:limit]
         if as_json:
@@ -78,6 +79,7 @@ def list_(session: Session, *, grouped: bool, limit: int | None, as_json: bool, 
             print_groups(groups)
         return
     if as_json:
+        session.log_change("reveal", f"dead letters{dead_letter_filter}", "as JSON")
         print_json_array(job.as_json() for job in islice(jobs, limit))
         return
     shown = list(islice(jobs, limit or LISTED))
@@ -102,7 +104,7 @@ def show_(session: Session, job_id: str, *, as_json: bool) -> None:
     found = find(session, job_id)
     if not found.is_dead_letter:
         raise Refused(refusal(job_id, found.state.value))
-    show(found, as_json=as_json)
+    show(session, found, as_json=as_json)
     if not as_json:
         click.echo(f"{'why':<15}{summarize(found).why}")
 
@@ -175,7 +177,7 @@ def export(
     if rows:
         written = write_rows(session, jobs, file, reasons_to)
     else:
-        written = write_dead_letters(session, jobs, file, form or guess(file))
+        written = write_dead_letters(session, jobs, file, form or output_format(file))
     sys.stdout.flush()
     say(f"exported {pluralize(written, 'dead letter')}")
 

@@ -12,13 +12,13 @@ from lanes.queue.dead_letter import DeadLetter
 from lanes.queue.job import State
 from ops.command.console import examples, pluralize, print_json, say
 from ops.command.dead_bulk import why_not
-from ops.command.enqueue import guess, opened
 from ops.command.failures import Interrupted, Refused
 from ops.command.progress import Steps
+from ops.command.row_files import input_file, input_format, opened
 from ops.command.session import Session, connected
 from producers.batching import batched
 from producers.errors import InvalidJobError
-from producers.files.dead_letters import read_dead_letter
+from producers.files.dead_letters import DEAD_LETTER_COLUMNS, read_dead_letter
 from producers.files.rows import FileRow, Format, read_rows
 
 
@@ -41,7 +41,7 @@ class ImportResult:
             try:
                 found.append(read_dead_letter(row))
             except InvalidJobError as error:
-                self.progress.reject(f"{printable(self.name)}:{row.number}: {printable(error)}")
+                self.progress.reject(f"{printable(self.name)}:{row.where}: {printable(error)}")
         self.rows += len(rows)
         self.valid += len(found)
         return found
@@ -51,8 +51,7 @@ class ImportResult:
     "import",
     epilog=examples("lanes dead import dead.jsonl --replay", "lanes dead import dropped.csv --dry-run"),
 )
-@click.argument("file", metavar="FILE|-", type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True))
-@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="[default: by the file's extension]")
+@input_file
 @click.option("--replay", is_flag=True, help="Also replay them: each goes into its lane.")
 @click.option("--force", is_flag=True, help="With --replay: replay even if that overwrites what a newer job delivered.")
 @click.option("--dry-run", is_flag=True, help="Check every row and change nothing.")
@@ -68,7 +67,7 @@ def import_(session: Session, file: str, *, form: Format | None, as_json: bool, 
     """
     if given["force"] and not given["replay"]:
         raise click.UsageError("--force goes with --replay")
-    form = form or guess(file)
+    form = form or input_format(file)
     name = "stdin" if file == "-" else file
     session.store  # noqa: B018 - report an unreachable Redis before anything is read
     if not given["dry_run"]:
@@ -90,7 +89,7 @@ def import_(session: Session, file: str, *, form: Format | None, as_json: bool, 
 def _import_all(
     session: Session, done: ImportResult, source: BinaryIO, form: Format, *, dry_run: bool, replay: bool, force: bool
 ) -> None:
-    for rows in batched(read_rows(source, form)):
+    for rows in batched(read_rows(source, form, DEAD_LETTER_COLUMNS)):
         found = done.read(rows)
         if found and not dry_run:
             dead = []

@@ -14,8 +14,8 @@ from lanes.dead_letters.operations import TimeRange
 from lanes.queue.job import Job
 from ops.command.console import Duration, examples, pluralize, say
 from ops.command.dead_bulk import confirm, why_not
-from ops.command.enqueue import FORMATS
 from ops.command.progress import Steps
+from ops.command.row_files import FORMATS
 from ops.command.session import Session, connected
 from ops.redis_backup import sync_folder
 from producers.files.dead_letters import DeadLetterWriter

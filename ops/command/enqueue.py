@@ -1,7 +1,6 @@
 """`lanes enqueue`: enqueues the rows of a file."""
 
 import contextlib
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -9,22 +8,24 @@ from typing import Any, BinaryIO
 import click
 
 from lanes.storage.durability import Durability
-from ops.command.console import Moment, PrintableWord, examples, options, say
+from ops.command.console import Moment, PrintableWord, examples, options
 from ops.command.enqueue_file import EnqueuePlan, FileEnqueue, conclude
+from ops.command.enqueue_mapping import make_mapping, mapping_options
 from ops.command.failures import CommandFailure, Interrupted, NoRedis, Refused
 from ops.command.new_file import new_file
 from ops.command.progress import BytesRead
 from ops.command.rejected_rows import RejectedRows
+from ops.command.row_files import input_file, input_format, opened
 from ops.command.session import Session, connected
 from producers import DurabilityError, EnqueueInterruptedError, InvalidJobError
 from producers.files.rows import Format
 from producers.model import EnqueueOptions, check
 
-FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
-
 _options = options(
-    click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), help="[default: by the file's extension]"),
-    click.option("--dry-run", is_flag=True, help="Check every row and enqueue none; needs no Redis."),
+    mapping_options,
+    click.option(
+        "--dry-run", is_flag=True, help="Enqueue none: check every row, show the first as sent. Needs no Redis."
+    ),
     click.option("--service", metavar="NAME", help="Name of the service, stored with each job."),
     click.option("--merge/--no-merge", default=None, help="Merge into pending jobs of the same opportunity, or not."),
     click.option("--priority", type=click.IntRange(0, 9), help="0 to 9: higher goes first in its lane."),
@@ -37,7 +38,13 @@ _options = options(
         type=PrintableWord(),
         help="Make it safe to enqueue the file twice: row 7 gets the key PREFIX-7 unless it has its own.",
     ),
-    click.option("--from-line", type=click.IntRange(1), default=1, metavar="N", help="Skip the rows before line N."),
+    click.option(
+        "--from-line",
+        type=click.IntRange(1),
+        default=1,
+        metavar="N",
+        help="Skip the rows before line (array: element) N.",
+    ),
     click.option(
         "--refused-to",
         type=click.Path(dir_okay=False, path_type=Path),
@@ -54,14 +61,17 @@ _options = options(
     epilog=examples(
         "lanes enqueue deals.jsonl --idempotency-prefix deals-2026-05",
         "lanes enqueue deals.csv --dry-run --refused-to wrong.csv",
-        "zcat deals.jsonl.gz | lanes enqueue - --service import --json",
+        "lanes enqueue export.csv --preset highlevel-export --location ve9EPM428h8vShlRW1KT --dry-run",
+        "lanes enqueue deals.csv --map 'Deal=name' --map 'Value=monetaryValue' --numbers en",
+        "curl -s https://example.com/deals.csv | lanes enqueue - --format csv --json",
     )
 )
-@click.argument("file", metavar="FILE|-", type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True))
+@input_file
 @_options
 @connected
 def enqueue(session: Session, file: str, *, form: Format | None, dry_run: bool, **given: Any) -> None:
-    """Enqueue the rows of FILE, or of stdin (-): JSON Lines, or CSV with a header of field names.
+    """Enqueue the rows of FILE, or of stdin (-): JSON Lines, a JSON array, or CSV with a header of field names. FILE
+    may be compressed by gzip.
 
     The fields are those of the API: pipelineId, locationId, contactId, name, status, pipelineStageId, monetaryValue,
     assignedTo. Version v3 (LANES_API_VERSION) has id, followers (in CSV a;b) and others instead of contactId. Options
@@ -76,14 +86,16 @@ def enqueue(session: Session, file: str, *, form: Format | None, dry_run: bool, 
     prefix, durability = given["idempotency_prefix"], given["durability"]
     _check(prefix, durability)
     name = "stdin" if file == "-" else file
-    plan = EnqueuePlan(name, form or guess(file), common, prefix, given["from_line"], durability)
+    form = form or input_format(file)
+    mapping = make_mapping(given, form, session.settings)
+    plan = EnqueuePlan(name, form, mapping, common, prefix, given["from_line"], durability)
     if not dry_run:
         session.producer  # noqa: B018 - report an unreachable Redis before anything is read
     with opened(file) as source, _rejected_rows(given["refused_to"], plan.form) as rejected_rows:
         size = None if file == "-" else Path(file).stat().st_size
         with BytesRead(source, size, given["max_errors"]) as progress:
             file_enqueue = FileEnqueue(session, plan, rejected_rows, progress)
-            ending = _enqueue_all(file_enqueue, rejected_rows.tee(source), dry_run=dry_run)
+            ending = _enqueue_all(file_enqueue, source, dry_run=dry_run)
         conclude(file_enqueue, as_json=given["as_json"], ids=given["ids"], dry_run=dry_run)
     if ending is not None:
         raise ending
@@ -107,16 +119,6 @@ def _enqueue_all(file_enqueue: FileEnqueue, source: BinaryIO, *, dry_run: bool) 
     return None
 
 
-def guess(file: str) -> Format:
-    """Return the format of a file by its extension; JSON Lines for stdin or stdout."""
-    if file == "-":
-        return "jsonl"
-    form = FORMATS.get(Path(file).suffix.lower())
-    if form is None:
-        raise click.UsageError(f"{file}: unknown extension: add --format jsonl or --format csv")
-    return form
-
-
 def _common(given: Mapping[str, object]) -> EnqueueOptions:
     try:
         return check(EnqueueOptions, {name: value for name, value in given.items() if value is not None})
@@ -132,18 +134,6 @@ def _check(prefix: str | None, durability: str | None) -> None:
     if prefix is not None and not (prefix.isascii() and " " not in prefix and len(prefix) <= 100):
         problem = "must be 1 to 100 printable ASCII characters, no spaces"
         raise click.UsageError(f"--idempotency-prefix: {problem} (it is {prefix!r})")
-
-
-@contextlib.contextmanager
-def opened(file: str) -> Iterator[BinaryIO]:
-    """Open a file, or stdin."""
-    if file == "-":
-        if sys.stdin.isatty():
-            say("type one row per line; end with Ctrl-D at the start of a line")
-        yield sys.stdin.buffer
-        return
-    with Path(file).open("rb") as source:
-        yield source
 
 
 @contextlib.contextmanager

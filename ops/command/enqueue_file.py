@@ -1,5 +1,6 @@
 """Enqueues or checks the rows of one file, and reports the result row by row."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO
@@ -13,8 +14,10 @@ from ops.command.rejected_rows import RejectedRows
 from ops.command.session import Session
 from producers import EnqueueOptions, EnqueueReport
 from producers.batching import InputRow, batched, check_rows
-from producers.files.rows import FileRow, Format, read_rows
+from producers.files.rows import FieldMapping, FileRow, Format, read_rows
 from producers.new_job import OPTIONS_FIELD
+
+MAX_PREVIEW = 5  # rows that a dry run shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class EnqueuePlan:
 
     name: str
     form: Format
+    mapping: FieldMapping
     common: EnqueueOptions
     key_prefix: str | None
     from_line: int
@@ -30,15 +34,22 @@ class EnqueuePlan:
 
 
 class FileEnqueue:
-    """Enqueues a file batch by batch. `report` covers the batches that Redis confirmed."""
+    """Enqueues a file batch by batch. `report` covers the batches that Redis confirmed.
+
+    `preview` has the first bodies of a dry run. `unreadable`: the file could not be read to its end.
+    """
 
     def __init__(self, session: Session, plan: EnqueuePlan, rejected_rows: RejectedRows, progress: BytesRead) -> None:
         self.report = EnqueueReport()
+        self.preview: list[object] = []
         self._session = session
         self._plan = plan
         self._rejected_rows = rejected_rows
         self._progress = progress
         self._reported = 0
+        self.unreadable = False
+        self._unit = "line"
+        self._rows_read: dict[int, FileRow] = {}  # of the current batch
 
     def enqueue(self, source: BinaryIO) -> None:
         """Enqueue every valid row."""
@@ -54,13 +65,14 @@ class FileEnqueue:
             self.report.accepted += len(batch.valid_rows)
             self.report.refused += batch.refused
             self.report.last_row = batch.last_row
+            self.preview += [json.loads(job.body) for job in batch.new_jobs[: MAX_PREVIEW - len(self.preview)]]
             self._report_batch(self.report)
 
     def how_to_continue(self) -> str:
         """Return what was accepted before an interruption, and how to enqueue the rest."""
         done = f"{pluralize(self.report.accepted + self.report.duplicates, 'row')} accepted"
         if self.report.last_row:
-            done += f", lines 1 to {self.report.last_row} done"
+            done += f", {self._unit}s 1 to {self.report.last_row} done"
         if self._plan.key_prefix is not None:
             return f"{done}; to continue, run the same command again: accepted rows count as duplicates"
         return (
@@ -69,9 +81,12 @@ class FileEnqueue:
         )
 
     def _rows(self, source: BinaryIO) -> Iterator[InputRow]:
-        for row in read_rows(source, self._plan.form):
+        for row in read_rows(source, self._plan.form, self._plan.mapping, self._rejected_rows.copy):
             self._rejected_rows.add(row)
-            if row.number >= self._plan.from_line:
+            if row.number >= self._plan.from_line or row.unreadable:
+                self.unreadable = row.unreadable
+                self._unit = "line" if row.array_line is None else "element"
+                self._rows_read[row.number] = row
                 yield _with_key(row, self._plan.key_prefix)
 
     def _report_batch(self, report: EnqueueReport) -> None:
@@ -83,30 +98,35 @@ class FileEnqueue:
         self._progress.show_bytes(f"{pluralize(report.accepted, 'row')} accepted, {len(report.refused)} refused")
         for rejected in new:
             problems = printable("; ".join(map(str, rejected.field_errors)))
-            self._progress.reject(f"{printable(self._plan.name)}:{rejected.row}: {problems}")
+            self._progress.reject(f"{printable(self._plan.name)}:{self._rows_read[rejected.row].where}: {problems}")
+        self._rows_read.clear()
 
 
 def conclude(file_enqueue: FileEnqueue, *, as_json: bool, ids: bool, dry_run: bool) -> None:
     """Print the result: data to stdout, a summary to stderr."""
     report = file_enqueue.report
     if as_json:
-        print_json(_summary(report, ids=ids, dry_run=dry_run))
+        preview = {"dry_run": True, "preview": file_enqueue.preview} if dry_run else {}
+        print_json({**_summary(report, ids=ids), **preview})
+    elif dry_run:
+        for body in file_enqueue.preview:
+            print_json(body)
     elif ids:
         for job_id in report.job_ids:
             click.echo(job_id)
     verb = "would be accepted" if dry_run else "accepted"
     known = f", {pluralize(report.duplicates, 'duplicate')}" if report.duplicates else ""
-    say(f"{report.accepted} of {pluralize(report.rows, 'row')} {verb}{known}, {len(report.refused)} refused")
+    ending = "; the file could not be read any further" if file_enqueue.unreadable else ""
+    say(f"{report.accepted} of {pluralize(report.rows, 'row')} {verb}{known}, {len(report.refused)} refused{ending}")
 
 
-def _summary(report: EnqueueReport, *, ids: bool, dry_run: bool) -> dict[str, Any]:
+def _summary(report: EnqueueReport, *, ids: bool) -> dict[str, Any]:
     return {
         "rows": report.rows,
         "accepted": report.accepted,
         "duplicates": report.duplicates,
         "refused": [{"row": each.row, "problems": list(map(asdict, each.field_errors))} for each in report.refused],
         **({"ids": report.job_ids} if ids else {}),
-        **({"dry_run": True} if dry_run else {}),
     }
 
 

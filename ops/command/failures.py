@@ -6,6 +6,7 @@ from redis.exceptions import RedisError
 from lanes.errors import LanesError, RedisUnavailableError, SettingsError
 from lanes.printable import printable
 from lanes.storage.redis_errors import UNAVAILABLE, unavailable
+from ops.command.typeable import typeable
 
 
 class CommandFailure(click.ClickException):
@@ -15,7 +16,7 @@ class CommandFailure(click.ClickException):
         """Print the message to stderr."""
         del file
         for line in self.message.splitlines():
-            click.echo(f"lanes: {printable(line)}", err=True)
+            click.echo(f"lanes: {printable(typeable(line))}", err=True)
 
 
 class Refused(CommandFailure):

@@ -4,10 +4,9 @@ import click
 
 from lanes.printable import printable
 from ops.command.console import LocationId, PrintableWord, examples, say
-from ops.command.session import Session, connected
+from ops.command.session import Session, by_option, connected
 
 HELD_BY = "operator"
-RESERVED_HOLDERS = ("authorization", "outage")  # holds that no person set
 
 
 @click.command(
@@ -21,9 +20,9 @@ RESERVED_HOLDERS = ("authorization", "outage")  # holds that no person set
 @click.argument("location_id", metavar="[LOCATION]", required=False, type=LocationId())
 @click.option("--all", "everything", is_flag=True, help="All lanes, future ones too.")
 @click.option("--reason", required=True, type=PrintableWord(), help="Why; shown with the lane.")
-@click.option("--by", type=PrintableWord(), default=HELD_BY, show_default=True, help="Your name.")
+@by_option
 @connected
-def hold(session: Session, location_id: str | None, reason: str, by: str, *, everything: bool) -> None:
+def hold(session: Session, location_id: str | None, reason: str, by: str | None, *, everything: bool) -> None:
     """Hold the lane of a location, or all lanes. New jobs are accepted and wait; jobs in flight finish.
 
     A lane whose token was refused is then held for two causes: a new token ends that one, lanes resume ends both.
@@ -32,20 +31,18 @@ def hold(session: Session, location_id: str | None, reason: str, by: str, *, eve
     """
     if everything == (location_id is not None):
         raise click.UsageError("say which: LOCATION or --all")
-    if by in RESERVED_HOLDERS:
-        raise click.UsageError(f"--by: must be a person's name ({by} marks automatic holds)")
-    who = None if by == HELD_BY else by
+    holder = by or HELD_BY
     if location_id is None:
         before = session.store.global_state()
-        session.log_change("hold", "everything", reason, who)
-        session.store.hold_all(reason, by)
+        session.log_change("hold", "everything", reason, by)
+        session.store.hold_all(reason, holder)
         note = f" (until now by {printable(before.held_by)}: {printable(before.hold)})" if before.hold else ""
         say(f"all lanes are held{note}; resume them with: lanes resume --all")
         return
     store = session.store
-    known = store.client.sismember(store.key("locations"), location_id)
-    session.log_change("hold", location_id, reason, who)
-    store.hold(location_id, reason, by)
+    known = store.is_location(location_id)
+    session.log_change("hold", location_id, reason, by)
+    store.hold(location_id, reason, holder)
     refused = store.read_lanes([location_id])[0].unauthorized
     note = "" if known else " (it never had a job; mistyped?)"
     note += "" if refused is None else f", and by authorization: {printable(refused)}"

@@ -7,6 +7,7 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 from rich.text import Text
 
 from lanes.printable import printable_lines
+from ops.command.typeable import typeable
 
 
 class Steps:
@@ -36,7 +37,7 @@ class Steps:
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
-        self._console.print(Text(printable_lines(line)), soft_wrap=True)
+        self._console.print(Text(printable_lines(typeable(line))), soft_wrap=True)
 
     def reject(self, line: str) -> None:
         """Count a rejected item and print why it was rejected."""

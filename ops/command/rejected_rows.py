@@ -1,9 +1,10 @@
-"""Copies the refused rows of a file byte for byte: `--refused-to`."""
+"""Copies the refused rows of a file byte for byte, elements of a JSON array as JSON Lines: `--refused-to`."""
 
 import shutil
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from tempfile import SpooledTemporaryFile
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from producers.files.rows import FileRow, Format
 
@@ -20,16 +21,14 @@ class RejectedRows:
     def __init__(self, out: BinaryIO | None, form: Format) -> None:
         self._out = out
         self._form = form
-        self._buffer: LineBuffer | None = None
+        self._buffer = LineBuffer() if out is not None else None
         self._last_lines: dict[int, int] = {}
         self._header: bytes | None = None
 
-    def tee(self, source: BinaryIO) -> BinaryIO:
-        """Return the source, wrapped so that its lines are kept."""
-        if self._out is None:
-            return source
-        self._buffer = LineBuffer(source)
-        return cast("BinaryIO", self._buffer)
+    @property
+    def copy(self) -> Callable[[bytes], object] | None:
+        """What takes the lines as they are read; None if they are not copied."""
+        return None if self._buffer is None else self._buffer.write
 
     def add(self, row: FileRow) -> None:
         """Note the lines of a row."""
@@ -38,7 +37,7 @@ class RejectedRows:
         if self._header is None:
             lines = row.number - 1 if self._form == "csv" else 0
             self._header = self._buffer.text(1, lines)
-        self._last_lines[row.number] = row.last_line
+        self._last_lines[row.number] = sys.maxsize if row.unreadable else row.last_line
 
     def write_rejected(self, refused: Iterable[int], last_row: int) -> None:
         """Write these rows, and drop the lines of all rows up to `last_row`."""
@@ -63,21 +62,18 @@ class RejectedRows:
 
 
 class LineBuffer:
-    """A binary file that keeps the lines that were read from it until they are dropped; large amounts go to disk."""
+    """Keeps lines until they are dropped; large amounts go to disk."""
 
-    def __init__(self, source: BinaryIO) -> None:
-        self._source = source
+    def __init__(self) -> None:
         self._kept = SpooledTemporaryFile[bytes](IN_MEMORY_BYTES)
         self._first = 1
         self._starts = [0]
 
-    def readline(self, limit: int = -1) -> bytes:
-        """Read from the source."""
-        piece = self._source.readline(limit)
+    def write(self, piece: bytes) -> None:
+        """Add a line, or a piece of one."""
         self._kept.write(piece)
         if piece.endswith(b"\n"):
             self._starts.append(self._kept.tell())
-        return piece
 
     def text(self, first: int, last: int) -> bytes:
         """Return these lines."""
@@ -101,7 +97,7 @@ class LineBuffer:
 
     def drop(self, last: int) -> None:
         """Drop the lines up to this one."""
-        _, end = self._span(last, last)
+        end = self._end(last)
         kept = SpooledTemporaryFile[bytes](IN_MEMORY_BYTES)
         self._kept.seek(end)
         shutil.copyfileobj(self._kept, kept)
@@ -115,6 +111,8 @@ class LineBuffer:
         self._kept.close()
 
     def _span(self, first: int, last: int) -> tuple[int, int]:
+        return self._starts[first - self._first], self._end(last)
+
+    def _end(self, last: int) -> int:
         following = last + 1 - self._first
-        end = self._starts[following] if following < len(self._starts) else self._kept.seek(0, 2)
-        return self._starts[first - self._first], end
+        return self._starts[following] if following < len(self._starts) else self._kept.seek(0, 2)

@@ -13,7 +13,7 @@ from ops.command.console import LocationId, PrintableWord, examples, pluralize, 
 from ops.command.dead_bulk import confirm
 from ops.command.failures import Refused
 from ops.command.resume_run import ResumeRun, holder_text, stop_text
-from ops.command.session import Session, connected
+from ops.command.session import Session, by_option, connected
 
 MAX_LISTED = 20
 
@@ -43,6 +43,7 @@ MAX_LISTED = 20
 @click.option("--reason", metavar="TEXT", type=PrintableWord(), help="Lanes whose reason contains this text.")
 @click.option("--brake", is_flag=True, help="Every lane that is on the brake and not held.")
 @click.option("--dry-run", is_flag=True, help="Only list the lanes that would be resumed.")
+@by_option
 @click.option("--yes", is_flag=True, help="Do not ask before resuming lanes that you did not name.")
 @click.option("--json", "as_json", is_flag=True, help="Print the lanes and the result for each as a JSON array.")
 @connected
@@ -68,9 +69,9 @@ def resume(
         filters = "some of --held-by, --cause and --reason"
         raise click.UsageError(f"say which: LOCATION..., --all, --brake, --all-held, or {filters}")
     if everything:
-        _resume_all(session, dry_run=dry_run, as_json=given["as_json"])
+        _resume_all(session, given["by"], dry_run=dry_run, as_json=given["as_json"])
         return
-    run = ResumeRun(session, dry_run=dry_run, as_json=given["as_json"])
+    run = ResumeRun(session, given["by"], dry_run=dry_run, as_json=given["as_json"])
     lanes = session.store.lanes()
     if bulk:
         chosen = hold_filter.choose(lanes)
@@ -98,10 +99,10 @@ def _list(lines: Sequence[str]) -> None:
         say(f"... and {pluralize(len(lines) - MAX_LISTED, 'more lane')}; --dry-run lists all")
 
 
-def _resume_all(session: Session, *, dry_run: bool, as_json: bool) -> None:
+def _resume_all(session: Session, by: str | None, *, dry_run: bool, as_json: bool) -> None:
     """End the global hold, or else the global brake, unless it was replaced since it was read."""
     global_state = session.store.global_state()
-    answer = _end_stop(session, global_state, dry_run=dry_run)
+    answer = _end_stop(session, global_state, by, dry_run=dry_run)
     if as_json:
         brake = None if global_state.brake is None else global_state.brake.as_json()
         print_json([{"location_id": None, **(global_state.hold_as_json() or {}), "brake": brake, "answer": answer}])
@@ -109,12 +110,12 @@ def _resume_all(session: Session, *, dry_run: bool, as_json: bool) -> None:
         now = session.store.global_state()
         held = f"held again meanwhile, by {printable(now.held_by)}: {printable(now.hold)}"
         raise Refused(f"left unchanged: all lanes were {'braked again meanwhile' if now.hold is None else held}")
-    by = f"{printable(global_state.held_by)}: {printable(global_state.hold)}"
+    hold = f"{printable(global_state.held_by)}: {printable(global_state.hold)}"
     say(
         {
-            "resumed": f"all lanes resumed (held until now by {by})",
+            "resumed": f"all lanes resumed (held until now by {hold})",
             "ended": "the brake of all lanes ended; lanes with their own brake stay on it",
-            "held": f"would end the hold of all lanes (by {by}); nothing was changed",
+            "held": f"would end the hold of all lanes (by {hold}); nothing was changed",
             "braked": "would end the brake of all lanes; nothing was changed",
         }.get(answer, "nothing to end: there is no hold and no brake of all lanes")
     )
@@ -127,16 +128,16 @@ def _resume_all(session: Session, *, dry_run: bool, as_json: bool) -> None:
         say("the outage continues: see lanes status")
 
 
-def _end_stop(session: Session, global_state: GlobalState, *, dry_run: bool) -> str:
+def _end_stop(session: Session, global_state: GlobalState, by: str | None, *, dry_run: bool) -> str:
     """End what stops all lanes. Returns resumed, ended, free or changed; in a dry run held, braked or free."""
     if global_state.hold is not None:
         if dry_run:
             return "held"
-        session.log_change("resume", "everything")
+        session.log_change("resume", "everything", f"was held by {global_state.held_by}", by)
         return session.store.resume_all(global_state.held_at)
     if global_state.brake is None:
         return "free"
     if dry_run:
         return "braked"
-    session.log_change("resume", "everything", "all lanes on the brake")
+    session.log_change("resume", "everything", "all lanes on the brake", by)
     return session.store.end_brake_of_all(global_state.brake.since)

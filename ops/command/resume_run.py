@@ -18,9 +18,10 @@ COLUMNS = (Column("location"), Column("since"), Column("pending", right=True), C
 class ResumeRun:
     """Resumes lanes, or only lists them. Ends only the hold or brake that was read, never a newer one."""
 
-    def __init__(self, session: Session, *, dry_run: bool, as_json: bool) -> None:
+    def __init__(self, session: Session, by: str | None, *, dry_run: bool, as_json: bool) -> None:
         self.unknown: list[str] = []
         self._session = session
+        self._by = by
         self._dry_run = dry_run
         self._as_json = as_json
         self._answers: list[tuple[Lane, str]] = []
@@ -41,11 +42,14 @@ class ResumeRun:
         if self._dry_run:
             return "braked" if lane.hold is None else "held"
         if lane.hold is None and lane.brake is not None:
-            self._session.log_change("resume", lane.location_id, f"on the brake after {lane.brake.text}")
+            self._log_change(lane, f"on the brake after {lane.brake.text}")
             answer = self._session.store.end_brake(lane.location_id, lane.brake.since)
             return "resumed" if answer == "ended" else answer
-        self._session.log_change("resume", lane.location_id)
+        self._log_change(lane, f"was held by {lane.held_by}")
         return self._session.store.resume(lane.location_id, lane.held_at)
+
+    def _log_change(self, lane: Lane, detail: str) -> None:
+        self._session.log_change("resume", lane.location_id, detail, self._by)
 
     def end(self) -> None:
         """Print the results.

@@ -16,6 +16,7 @@ from ops.command import COMMANDS
 from ops.command.console import examples
 from ops.command.failures import Interrupted, WrongUse, explain
 from ops.command.session import Session, redis_option
+from ops.command.typeable import lanes_command
 
 PIPE_CLOSED = 141  # the exit status of shells for a process that wrote into a closed pipe
 
@@ -131,7 +132,7 @@ def run() -> int:
 
 def _run() -> int:
     try:
-        lanes.main(prog_name="lanes")
+        lanes.main(prog_name=lanes_command(), complete_var="_LANES_COMPLETE")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0

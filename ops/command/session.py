@@ -14,9 +14,12 @@ from lanes.activity import audit_log
 from lanes.printable import printable
 from lanes.queue.store import LaneStore, connect
 from lanes.settings import CommandSettings
+from ops.command.console import PrintableWord
 from producers import OpportunityProducer
 
+RESERVED_HOLDERS = ("authorization", "outage")  # holds that no person set
 S = TypeVar("S", bound=CommandSettings)
+MAX_NAMED = 100
 
 
 class Session:
@@ -25,6 +28,7 @@ class Session:
     def __init__(self) -> None:
         self.redis_url: str | None = None
         self.so_far = "nothing was changed"
+        self._named: set[tuple[str, str]] = set()
 
     @functools.cached_property
     def settings(self) -> CommandSettings:
@@ -47,20 +51,28 @@ class Session:
     def store(self) -> LaneStore:
         """The lanes. Raises an error if this version cannot work with the server or its data."""
         store = LaneStore(self.client, self.settings.prefix)
+        store.unreadable = self._name_unreadable
         store.check_usable()
         return store
+
+    def _name_unreadable(self, key: str, problem: str) -> None:
+        """Print once what of the stored data cannot be read; the command shows the rest."""
+        if (key, problem) not in self._named and len(self._named) < MAX_NAMED:
+            self._named.add((key, problem))
+            click.echo(printable(f"lanes: {key}: {problem}; lanes check --repair shows the repair"), err=True)
 
     @functools.cached_property
     def producer(self) -> OpportunityProducer:
         """The producer."""
         return OpportunityProducer(self.store, self.settings)
 
-    def log_change(self, what: str, on: str, detail: str = "", who: str | None = None) -> None:
-        """Write an audit-log entry; call it before the change."""
-        audit_log.append(self.store, who or _who(), what, printable(on), printable(detail))
+    def log_change(self, what: str, on: str, detail: str = "", by: str | None = None) -> None:
+        """Write an audit-log entry; call it before the change. `by` is the name that a person gave."""
+        user = _user()
+        audit_log.append(self.store, by or user, what, printable(on), printable(detail), user=user)
 
 
-def _who() -> str:
+def _user() -> str:
     """Return the user and the host of the command."""
     try:
         user = getpass.getuser()
@@ -75,6 +87,20 @@ def _set_redis_url(context: click.Context, _: click.Parameter, value: str | None
     if value is not None:
         context.ensure_object(Session).redis_url = value
 
+
+def _check_name(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value in RESERVED_HOLDERS:
+        raise click.BadParameter(f"must be a person's name ({value} marks automatic holds)")
+    return value
+
+
+by_option = click.option(
+    "--by",
+    metavar="NAME",
+    type=PrintableWord(),
+    callback=_check_name,
+    help="Your name, for the audit log, which keeps the system's user beside it.",
+)
 
 redis_option = click.option(
     "--redis-url",

@@ -8,22 +8,22 @@ import click
 
 from lanes.credentials import AGENCY
 from lanes.dead_letters import operations
-from lanes.dead_letters.filter import DeadLetterFilter, find_in_batches
+from lanes.dead_letters.filter import DeadLetterFilter, count_matching, find_in_batches
 from lanes.printable import printable
 from lanes.queue.job import Reason
 from ops.command.console import LocationId, examples, format_time, pluralize, print_json, say
 from ops.command.dead_bulk import confirm
 from ops.command.failures import Refused
+from ops.command.row_files import input_file, input_format, opened
 from ops.command.session import Session, connected
 from ops.command.table import Column, print_table
+from ops.command.token_rows import TOKEN_COLUMNS, read_token
+from producers.files.rows import Format, read_rows
 from worker.tokens.credential import (
     Credential,
     CredentialError,
     CredentialKind,
-    from_fields,
-    name_of,
     read_credential,
-    read_object,
 )
 from worker.tokens.credential_admin import CredentialAdmin, CredentialInfo
 from worker.tokens.vault import Vault, VaultError, new_key
@@ -143,8 +143,10 @@ def _resume_lanes(session: Session, admin: CredentialAdmin, name: str, *, replay
 
 def _replay_dead(session: Session, location_id: str) -> None:
     store = session.store
-    replayed = 0
-    for batch in find_in_batches(store, DeadLetterFilter(location_id, Reason.UNAUTHORIZED)):
+    dead_letter_filter, replayed = DeadLetterFilter(location_id, Reason.UNAUTHORIZED), 0
+    if total := count_matching(store, dead_letter_filter, dead_letter_filter.time_range(store)):
+        session.log_change("replay", f"{pluralize(total, 'dead letter')}{dead_letter_filter}", "with the new token")
+    for batch in find_in_batches(store, dead_letter_filter):
         for result in operations.replay(store, [job.id for job in batch]):
             if result.answer == "replayed":
                 replayed += 1
@@ -162,35 +164,33 @@ def _replay_dead(session: Session, location_id: str) -> None:
         """echo '{"locationId": "loc", "agency": "company"}' | lanes token import -""",
     ),
 )
-@click.argument("file", metavar="FILE|-", type=click.File("rb"))
+@input_file
 @click.option("--dry-run", is_flag=True, help="Check every row and store none.")
 @_replay
 @connected
-def import_(session: Session, file: Any, *, dry_run: bool, replay: bool) -> None:
-    """Store the tokens of a file of JSON Lines. Each line has locationId (for an agency companyId) and one of: token;
-    access_token and refresh_token, as the API returned them; agency, the company that creates the location's token.
+def import_(session: Session, file: str, *, form: Format | None, dry_run: bool, replay: bool) -> None:
+    """Store the tokens of FILE, or of stdin (-): JSON Lines, a JSON array, or CSV with a header. FILE may be compressed
+    by gzip. Each row has locationId (for an agency companyId) and one of: token; access_token and refresh_token, as
+    the API returned them; agency, the company that creates the location's token.
     """
     _check_key(session)
     admin, now = _admin(session), _now(session)
     stored = refused = 0
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        try:
-            fields = read_object(_decoded(line))
-            name, credential = name_of(fields), from_fields(fields, now)
-            LocationId().convert(name.removeprefix(AGENCY), None, None)
+    with opened(file) as source:
+        for row in read_rows(source, form or input_format(file), TOKEN_COLUMNS):
+            try:
+                found = read_token(row, now)
+                if not dry_run:
+                    session.log_change("set token", _display_name(found.name), found.credential.kind.value)
+                    admin.put(found.name, found.credential)
+            except (CredentialError, click.UsageError) as error:
+                say(f"{'stdin' if file == '-' else printable(file)}:{row.where}: {error}")
+                refused += 1
+                continue
+            stored += 1
             if not dry_run:
-                session.log_change("set token", _display_name(name), credential.kind.value)
-                admin.put(name, credential)
-        except (CredentialError, click.UsageError) as error:
-            say(f"{printable(file.name)}:{number}: {error}")
-            refused += 1
-            continue
-        stored += 1
-        if not dry_run:
-            session.so_far = f"{pluralize(stored, 'token')} stored; to continue, run the same command again"
-            _resume_lanes(session, admin, name, replay=replay)
+                session.so_far = f"{pluralize(stored, 'token')} stored; to continue, run the same command again"
+                _resume_lanes(session, admin, found.name, replay=replay)
     say(f"{pluralize(stored, 'token')} {'would be stored' if dry_run else 'stored'}, {refused} refused")
     if refused:
         raise click.exceptions.Exit(Refused.exit_code)

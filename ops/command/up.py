@@ -1,5 +1,6 @@
 """`lanes up`: runs everything on this machine, with data that survive a restart."""
 
+import shlex
 import socket
 import time
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import click
 
 from ops.command.console import examples
+from ops.command.typeable import typeable
 from ops.embedded.processes import end_on_signals
 from ops.embedded.redis_server import free_port
 from ops.embedded.sample import PIPELINE, write_sample
@@ -43,7 +45,7 @@ def _start(stack: Stack, workers: int) -> None:
         stack.start_worker(f"worker{number}")
     sample = stack.folder / "sample.jsonl"
     write_sample(sample, 250)
-    click.echo(_instructions(stack, sample))
+    click.echo(typeable(_instructions(stack, sample)))
 
 
 def _instructions(stack: Stack, sample: Path) -> str:
@@ -56,7 +58,7 @@ Open
 
 Type in another terminal
   export LANES_REDIS_URL={stack.redis.url}
-  lanes enqueue {sample}
+  lanes enqueue {shlex.quote(str(sample))}
   lanes status --watch
   lanes dead list
 The sandbox knows the pipeline {PIPELINE} only: jobs with another one are refused and become dead letters.

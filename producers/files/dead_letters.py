@@ -17,8 +17,10 @@ from lanes.queue.dead_letter import DeadLetter
 from lanes.queue.job import Attempt, Job, Reason
 from lanes.versions import DEFAULT_VERSION, ApiVersion
 from producers.errors import InvalidJobError
-from producers.files.rows import FileRow, Format
+from producers.files.file_row import FileRow, Format
+from producers.files.mapping import OPTION_COLUMNS, FieldMapping
 from producers.model import UpsertOpportunity, check, shorten
+from producers.model_versions import names_of
 from producers.new_job import OPTIONS_FIELD, make_new_job
 from producers.receipt import FieldError
 
@@ -26,6 +28,12 @@ DEAD_LETTER_FIELD = "_letter"
 OPTIONS = ("service", "priority", "event_time")
 TEXT_FIELDS = ("id", "reason", "accepted_at", "ended_at", "api_version")
 JSON_FIELDS = ("attempts", "original", "body")
+_TAG_COLUMNS = [f"{DEAD_LETTER_FIELD}.{name}" for name in (*TEXT_FIELDS, *JSON_FIELDS)]
+DEAD_LETTER_COLUMNS = FieldMapping(
+    known={**names_of(ApiVersion), **OPTION_COLUMNS, **{name: name for name in _TAG_COLUMNS}},
+    required=_TAG_COLUMNS[:1],
+    hint="only files of lanes dead export are imported; for other rows use lanes enqueue",
+)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 Time = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
@@ -137,9 +145,8 @@ class DeadLetterWriter:
             self._out.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
             return
         options = [f"{OPTIONS_FIELD}.{name}" for name in OPTIONS]
-        tags = [f"{DEAD_LETTER_FIELD}.{name}" for name in (*TEXT_FIELDS, *JSON_FIELDS)]
         if self._header:
-            self._out.write(_csv_line([*self._fields, *options, *tags]))
+            self._out.write(_csv_line([*self._fields, *options, *_TAG_COLUMNS]))
             self._header = False
         self._out.write(_csv_line(self._csv_fields(row)))
 

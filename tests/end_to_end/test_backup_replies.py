@@ -1,16 +1,16 @@
 """The replies of Redis to a backup, whole, cut off and refused, from a server of our own."""
 
+import io
 import socket
 import threading
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pytest
 import redis
 
 from lanes.errors import RedisUnavailableError
-from ops.redis_backup import (
-    write_backup,
-)
+from ops.redis_backup import BackupError, data_of, write_backup
 
 
 class Impostor:
@@ -77,3 +77,28 @@ def test_half_a_backup_is_not_a_backup(answers: tuple[bytes, ...], said: str, tm
     with pytest.raises(RedisUnavailableError, match=said):
         Impostor(*answers).write_backup(tmp_path / "file.rdb")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("data", [b"x" * len(WHOLE), WHOLE[:-9] + b"x" * 9], ids=["no beginning", "no end"])
+def test_data_that_are_no_backup_leave_no_file(data: bytes, tmp_path: Path) -> None:
+    with pytest.raises(BackupError):
+        Impostor(b"$%d\r\n" % len(data), data).write_backup(tmp_path / "file.rdb")
+    assert list(tmp_path.iterdir()) == []
+
+
+class InPieces(io.BytesIO):
+    """Data that arrive in two pieces."""
+
+    def __init__(self, data: bytes, cut: int) -> None:
+        super().__init__(data)
+        self._cut = cut
+
+    def read1(self, _: int | None = -1, /) -> bytes:
+        return super().read1(max(0, self._cut - self.tell()) or -1)
+
+
+@pytest.mark.parametrize("arrived", range(len(MARK) + 1))
+def test_a_mark_that_is_cut_in_two_is_found(arrived: int) -> None:
+    header = b"$EOF:" + MARK + b"\r\n"
+    replies = InPieces(header + WHOLE + MARK, len(header) + len(WHOLE) + arrived)
+    assert b"".join(data_of(cast("BinaryIO", replies))) == WHOLE

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import redis
 import requests
 
 from ops.embedded.stack import Stack
@@ -75,7 +76,7 @@ def test_merged_jobs_end_with_their_merge_target(make_stack: Callable[..., Stack
 
 def test_a_row_from_the_rest_api_of_flower(make_stack: Callable[..., Stack]) -> None:
     stack = open_flower(make_stack)
-    stack.start_worker()
+    worker = stack.start_worker()
     url = f"{stack.flower_url}/api/task/send-task/producers.enqueue"
     answer = requests.post(url, json={"args": [row("loc-1", "contact", name=SECRET)], "queue": "lanes"}, timeout=10)
     job_id = answer.json()["task-id"]
@@ -87,7 +88,25 @@ def test_a_row_from_the_rest_api_of_flower(make_stack: Callable[..., Stack]) -> 
     task_id = requests.post(url, json={"args": [rows], "queue": "lanes"}, timeout=10).json()["task-id"]
     until(lambda: tasks_of(stack).get(task_id, {}).get("state") == "SUCCESS", "Flower to see the task")
     assert tasks_of(stack)[task_id]["args"] == "(...)"
-    assert SECRET not in json.dumps(tasks_of(stack))
+    # A refused row fails the task; the others of the list are enqueued.
+    rows = [row("loc-1", "good"), row("loc-1", "bad", monetaryValue=SECRET)]
+    task_id = requests.post(url, json={"args": [rows], "queue": "lanes"}, timeout=10).json()["task-id"]
+    until(lambda: tasks_of(stack).get(task_id, {}).get("state") not in (None, "RECEIVED", "STARTED"), "the task to end")
+    task = tasks_of(stack)[task_id]
+    assert task["state"] == "FAILURE"
+    assert f"{task_id}: 1 of 2 rows were refused; the others are enqueued as {task_id}-ROW" in task["exception"]
+    assert "row 2: monetaryValue: should be a valid number" in task["exception"]
+    assert not task["traceback"]
+    until(lambda: (job := store.job(f"{task_id}-1")) and job.state.value == "delivered", "the good row delivered")
+    warning = next(line for line in worker.output.splitlines() if "rows_refused" in line)
+    assert '"level": "warning"' in warning
+    assert task_id in warning
+    with redis.Redis.from_url(stack.redis.url) as client:
+        until(lambda: not client.exists("lanes:celery:unacked"), "the message acknowledged")
+    page = requests.get(f"{stack.flower_url}/task/{task_id}", timeout=10).text
+    for text in (json.dumps(tasks_of(stack)), page, worker.output):
+        assert SECRET not in text
+        assert "Traceback" not in text
 
 
 def test_flower_sees_jobs_again_after_a_redis_outage(make_stack: Callable[..., Stack]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from celery import Celery
 
+from lanes.activity import audit_log
 from ops.embedded.processes import Child
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, SandboxControl
@@ -34,8 +35,9 @@ def test_each_outcome_is_one_line_and_nothing_else_is_logged(make_stack: Callabl
     producer = producer_of(stack)
     places = {"plain": "loc", "refused": "loc", "flaky": "loc", "throttled": "slow"}
     ids = {contact: producer.enqueue(row(place, contact, name=EVIL)).job_id for contact, place in places.items()}
-    worker = stack.start_worker()
     store = store_of(stack)
+    audit_log.append(store, "grace", "hold", "loc", EVIL, user="ada@host")
+    worker = stack.start_worker()
     with closing(Celery(broker=stack.redis.url)) as client:
         client.conf.broker_transport_options = {"global_keyprefix": "lanes:celery:"}
         client.send_task("producers.enqueue", args=[row("loc", "c")], queue="lanes", task_id=f"task {EVIL}")
@@ -57,6 +59,9 @@ def test_each_outcome_is_one_line_and_nothing_else_is_logged(make_stack: Callabl
     assert outcomes("flaky") == [("job_retried", 1, 500), ("job_delivered", 2, 201)]
     assert outcomes("throttled") == [("job_throttled", 1, 429), ("job_delivered", 2, 201)]
     assert ("celery.apps.worker", "info") in {(line.get("logger"), line["level"]) for line in lines}  # --loglevel info
+    [entry] = [line for line in lines if line["event"] == "audit_log"]
+    assert (entry["who"], entry["user"], entry["what"], entry["on"]) == ("grace", "ada@host", "hold", "loc")
+    assert entry["detail"].isprintable()
     assert {"worker_ready", "worker_stopping"} <= {line["event"] for line in lines}
 
 

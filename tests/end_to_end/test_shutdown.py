@@ -11,9 +11,11 @@ from tests.end_to_end.conftest import producer_of, store_of
 from tests.helpers import row, until
 
 
-@pytest.mark.parametrize("shift_seconds", [5, 0.5], ids=["in a shift", "after its shift"])
-def test_sigterm(make_stack: Callable[..., Stack], shift_seconds: float) -> None:
-    stack = make_stack("--latency", "1-1.5", shift_seconds=shift_seconds)
+@pytest.mark.parametrize(
+    ("shift_seconds", "latency"), [(5, "1-1.5"), (0.5, "4-4.5")], ids=["in a shift", "long after its shift"]
+)
+def test_sigterm(make_stack: Callable[..., Stack], shift_seconds: float, latency: str) -> None:
+    stack = make_stack("--latency", latency, shift_seconds=shift_seconds)
     store, control = store_of(stack), SandboxControl(stack.sandbox_url)
     producer_of(stack).enqueue_many(row(f"loc-{number % 5}", f"contact-{number}") for number in range(200))
     worker = stack.start_worker()

@@ -5,28 +5,32 @@ tests.fuzzing`.
 """
 
 import contextlib
+import gzip
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+from lanes.bare_secret import check_secret
 from lanes.errors import RedisUnavailableError, SettingsError, StoredJobError
 from lanes.queue.job import Attempt, Job
 from lanes.queue.notification import Notification
+from lanes.redis_url import check_redis_url
 from lanes.settings import WorkerSettings
 from lanes.storage.durability import Durability
-from lanes.urls import check_url
+from lanes.urls import check_api_url, check_url
 from lanes.versions import ApiVersion
 from ops import redis_backup
 from producers.errors import InvalidJobError
 from producers.files.dead_letters import read_dead_letter
-from producers.files.rows import FileRow, Format, read_rows
+from producers.files.rows import FieldMapping, FileRow, Format, read_rows
 from producers.new_job import make_new_job
 from producers.receipt import FieldError
 from tests.fuzzing.command_line import command_line
 from tests.fuzzing.pages import pages
+from tests.fuzzing.stored_state import stored_state
 from worker.dashboard.dead_letters.query import DeadLetterQuery
 from worker.dashboard.lanes.table import LaneTableQuery
 from worker.highlevel.envelope import MAX_MESSAGE
@@ -36,6 +40,10 @@ from worker.highlevel.redaction import redact_answer
 from worker.tokens.credential import Credential, CredentialError, read_credential
 from worker.tokens.oauth import Grant, classify_grant
 
+MAPPING = FieldMapping(
+    columns={"Deal": "name", "Value": "monetaryValue"}, numbers="de", defaults={"locationId": "loc"}, for_enqueue=True
+)
+GOOD_LINES = b'{"pipelineId":"p","locationId":"l","contactId":"c"}\n' * 20
 NOW = 1_800_000_000.0
 
 
@@ -66,12 +74,31 @@ def take(row: FileRow) -> None:
 
 
 def rows(data: bytes, form: Format) -> None:
-    """Rows of a file: numbered by its lines, in order, each refused or taken."""
+    """Rows of a file: numbered by its lines or elements, in order, each refused or taken, and kept for a copy."""
     lines = data.count(b"\n") + 1
     before = 0
-    for row in read_rows(BytesIO(data), form):
-        assert before < row.number <= row.last_line <= lines
-        before = row.number
+    unreadable = False
+    copied = bytearray()
+    for row in read_rows(BytesIO(data), form, MAPPING, copied.extend):
+        assert not unreadable
+        assert before < row.number <= row.last_line
+        assert (row.array_line or row.number) <= lines + row.unreadable
+        before, unreadable = row.number, row.unreadable
+        take(row)
+    assert unreadable or data.lstrip(b"\xef\xbb\xbf \t\r\n\v\f").startswith(b"[") or copied == data
+
+
+def array(data: bytes) -> None:
+    """Rows in a JSON array, that may be broken."""
+    rows(b"[" + data, "jsonl")
+    rows(b"[" + data.replace(b"\n", b",") + b"]", "jsonl")
+
+
+def compressed(data: bytes) -> None:
+    """Rows in a gzip file, that may be damaged."""
+    found = list(read_rows(BytesIO(gzip.compress(data, mtime=0)), "jsonl"))
+    assert found == list(read_rows(BytesIO(data), "jsonl")) or data.startswith(b"\x1f\x8b")
+    for row in read_rows(BytesIO(gzip.compress(GOOD_LINES, mtime=0)[:12] + data), "jsonl"):
         take(row)
 
 
@@ -84,6 +111,7 @@ def comma_separated(data: bytes) -> None:
     """Rows in CSV, below a header and without one."""
     rows(data, "csv")
     rows(b"pipelineId,locationId,contactId,monetaryValue,_options.not_before,name\n" + data, "csv")
+    rows(b"sep=;\nDeal;Value;pipelineId;;contactId\n" + data, "csv")
 
 
 def dead_letters(data: bytes) -> None:
@@ -163,21 +191,36 @@ def credentials(data: bytes) -> None:
 
 
 def settings(data: bytes) -> None:
-    """Settings of the environment, one a line, and what they are made of."""
+    """Settings of the environment, one a line, those of a file `.env`, and what they are made of."""
     text = data.decode("utf-8", "replace").replace("\0", "")
     pairs = (line.partition("=") for line in text.split("\n"))
     known = list(WorkerSettings.model_fields)
     environ = {f"LANES_{known[index % len(known)].upper()}": value for index, (_, _, value) in enumerate(pairs)}
-    try:
-        WorkerSettings.load(environ, env_file=None)
-    except SettingsError as error:
-        assert str(error)
-    for check in (Durability.parse, check_url):
+    load_settings(environ, None)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, ".env")
+        file.write_bytes(data)
+        load_settings({}, file)
+        # A line of ours is read or reported, whatever is around it.
+        file.write_bytes(data + b"\nLANES_SERVICE=fuzzed\n" + data)
+        loaded = load_settings({}, file)
+        assert loaded is None or loaded.service == "fuzzed"
+    for check in (Durability.parse, check_url, check_api_url, check_redis_url, check_secret):
         try:
             check(text)
         except ValueError as error:
-            assert str(error).startswith("must be ")
-            assert len(str(error)) < 200
+            assert str(error).startswith("must ")
+            assert len(str(error)) < 1000
+
+
+def load_settings(environ: Mapping[str, str], env_file: Path | None) -> WorkerSettings | None:
+    """Return the settings, or None if they are reported as wrong."""
+    try:
+        return WorkerSettings.load(environ, env_file=env_file)
+    except SettingsError as error:
+        assert str(error)
+        assert "nput should" not in str(error)
+        return None
 
 
 def filters(data: bytes) -> None:
@@ -211,6 +254,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     for target in (
         json_lines,
         comma_separated,
+        array,
+        compressed,
         dead_letters,
         answers,
         rate_limits,
@@ -223,4 +268,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 }
 # These need a Redis, which they start, and take milliseconds for each input.
 WHOLE: dict[str, Callable[[bytes], None]] = {target.__name__: target for target in (command_line, pages)}
-TARGETS |= WHOLE
+# An input takes about a second.
+SLOW: dict[str, Callable[[bytes], None]] = {target.__name__: target for target in (stored_state,)}
+TARGETS |= WHOLE | SLOW

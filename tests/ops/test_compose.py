@@ -131,6 +131,13 @@ def test_every_setting_that_it_passes_on_is_one(name: str) -> None:
             assert default[2] == ("" if field.default is None or setting in caps else str(field.default))
 
 
+def test_the_deployment_page_lists_what_an_env_file_can_set() -> None:
+    used = set(re.findall(rf"\$\{{({PREFIX}\w+)", (ROOT / "docker-compose.yml").read_text("utf-8")))
+    page = (ROOT / "docs/deployment.md").read_text("utf-8")
+    [listed] = re.findall(r"The containers take only these .*?\. Compose skips", page, re.DOTALL)
+    assert set(re.findall(rf"`({PREFIX}\w+)`", listed)) == used
+
+
 def test_only_the_worker_can_read_and_spend_tokens() -> None:
     secret = {"LANES_API_TOKEN", "LANES_SECRET_KEY", "LANES_OAUTH_CLIENT_SECRET"}
     assert secret <= settings_of("worker").keys()

@@ -1,4 +1,4 @@
-"""A service needs redis and pydantic and nothing else: the producers run where every other package is missing."""
+"""A service needs only redis, pydantic and python-dotenv: the producers run where every other package is missing."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 OURS = {"lanes", "producers"}
-NEEDED = ("redis", "pydantic")
+NEEDED = ("redis", "pydantic", "python-dotenv")
 
 SERVICE = """
 import asyncio, json, sys
@@ -57,7 +57,7 @@ def plain(name: str) -> str:
 
 
 def needed_distributions() -> set[str]:
-    """Return redis, pydantic and what those two require, without extras, as their metadata say."""
+    """Return those three and what they require, without extras, as their metadata say."""
     found: set[str] = set()
     todo = list(NEEDED)
     while todo:
@@ -95,7 +95,7 @@ def run(code: str, *arguments: str, folder: Path) -> "subprocess.CompletedProces
 
 def test_a_service_enqueues_where_every_other_package_is_missing(redis_url: str, tmp_path: Path) -> None:
     missing = modules_to_miss()
-    assert missing.isdisjoint({"redis", "pydantic", "pydantic_core", "lanes", "producers"})
+    assert missing.isdisjoint({"redis", "pydantic", "pydantic_core", "dotenv", "lanes", "producers"})
     assert missing >= {
         "celery",
         "kombu",

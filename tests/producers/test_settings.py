@@ -16,15 +16,15 @@ URLS = [
     ("", "must not be empty"),
     ("localhost", "must begin with redis://"),
     ("http://localhost", "must begin with redis://"),
-    ("redis://localhost:99999/0", "must have a number from 0 to 65535 for its port"),
-    ("redis://localhost:port/0", "must have a number from 0 to 65535 for its port"),
+    ("redis://localhost:99999/0", "must have a number from 1 to 65535 for its port"),
+    ("redis://localhost:port/0", "must have a number from 1 to 65535 for its port"),
     ("redis://localhost/0?colour=red", "colour"),
     ("redis://localhost/0?decode_responses=true", "decode_responses"),
     ("redis://localhost/production", "must name its database by a number"),
     ("redis://localhost/0/1", "must name its database by a number"),
     ("redis://localhost/-1", "must name its database by a number"),
     ("redis://localhost..example/0", "must have the name of a host"),
-    ("redis://:a#b@localhost/0", "must have %23 for # in a password"),
+    ("redis://:a#b@localhost/0", "must have %23 for # in its user or password"),
     ("redis://localhost/0?socket_timeout=soon", "socket_timeout"),
 ]
 
@@ -65,7 +65,7 @@ def test_a_wrong_url_is_reported_without_its_password(face: Face) -> None:
     ("name", "value", "reported"),
     [
         ("LANES_SERVCE", "x", "LANES_SERVCE: no such setting; did you mean LANES_SERVICE?"),
-        ("LANES_IDEMPOTENCY_SECONDS", "0", "LANES_IDEMPOTENCY_SECONDS: .* greater than or equal to 0.001"),
+        ("LANES_IDEMPOTENCY_SECONDS", "0", "LANES_IDEMPOTENCY_SECONDS: must be 0.001 or more"),
         ("LANES_PREFIX", "a b", "LANES_PREFIX: "),
         ("LANES_SERVICE", "a b", "LANES_SERVICE: must be 1 to 64 printable ASCII characters, no spaces"),
     ],

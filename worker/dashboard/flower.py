@@ -40,6 +40,7 @@ from lanes.settings import DashboardSettings
 from worker.dashboard.access import PROXY_HEADERS, AccessPolicy, Client
 from worker.dashboard.lane_cache import LaneCache
 from worker.dashboard.workers import LiveWorker
+from worker.logging.unreadable import log_unreadable
 from worker.metrics import LanesCollector
 from worker.safety.supervisor import Supervisor
 
@@ -194,6 +195,7 @@ class Dashboard(Flower):
         given["xsrf_cookie_kwargs"] = {"samesite": "Lax", "secure": "ssl_options" in given}
         super().__init__(options=options, capp=capp, **given)
         self.store = store
+        store.unreadable = log_unreadable
         self.lanes_settings = settings
         self.access = access
         self.supervisor = Supervisor()

@@ -13,13 +13,15 @@ from redis.exceptions import RedisError
 from tornado.web import HTTPError, RequestHandler, authenticated
 
 from lanes.activity import audit_log
-from lanes.errors import LanesError, RedisUnavailableError
+from lanes.errors import LanesError, RedisUnavailableError, ScriptError, StoredJobError
+from lanes.printable import printable
 from lanes.queue.store import LaneStore
 from lanes.settings import DashboardSettings
 from lanes.storage.redis_errors import UNAVAILABLE, unavailable
 from worker.dashboard.access import same_origin
 from worker.dashboard.flower import Handler, page_url
 from worker.dashboard.lane_cache import LaneCache
+from worker.logging.unreadable import log_unreadable
 from worker.safety.redis_availability import RedisAvailability
 
 redis_availability = RedisAvailability()
@@ -27,6 +29,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_REQUEST_BYTES = 1 << 20
+BROKEN = (ScriptError, StoredJobError)  # a stored key or value cannot be read
 
 HEADERS = {
     # Bootstrap's stylesheet has its icons as data: URLs.
@@ -79,13 +82,8 @@ class Page(Handler):
 
     @property
     def who(self) -> str:
-        """The user of basic auth, the email of OAuth, or `local` without authentication."""
-        if isinstance(self.current_user, str):
-            return self.current_user
-        if not self.dashboard.access.basic_auth:
-            return "local"
-        _, _, sent = self.request.headers.get("Authorization", "").partition(" ")
-        return b64decode(sent).decode().partition(":")[0]
+        """The user."""
+        return user_of(self)
 
     @property
     def may_change(self) -> bool:
@@ -115,14 +113,14 @@ class Page(Handler):
         self.finish(json.dumps(values, allow_nan=False))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Send the error in one line; the status is 503 if Redis is unavailable."""
+        """Send the error in one line; the status is 503 if Redis is unavailable, 409 if a stored value is broken."""
         error = (kwargs.get("exc_info") or (None, None, None))[1]
         if status_code == 401:  # Flower asks for the password.
             super().write_error(status_code, **kwargs)
             return
         redis_down = redis_error(error)
-        self.set_status(503 if redis_down else status_code)
-        message = redis_down or _message(error, self._reason)
+        self.set_status(503 if redis_down else 409 if isinstance(error, BROKEN) else status_code)
+        message = printable(redis_down or _message(error, self._reason))
         if self.answers_json:
             self.send_json({"error": message})
         else:
@@ -146,6 +144,8 @@ class Page(Handler):
         """Log an outage of Redis once, and unexpected errors with their traceback."""
         if redis_error(value):
             redis_availability.mark_unavailable(cast("Exception", value))
+        elif isinstance(value, BROKEN):
+            log_unreadable(self.request.path, str(value))
         else:
             super().log_exception(typ, value, tb)
 
@@ -208,6 +208,16 @@ class Change(Page):
             return answer
 
         return await self.run_in_thread(change)
+
+
+def user_of(handler: Handler) -> str:
+    """Return the user of basic auth, the email of OAuth, or `local` without authentication."""
+    if isinstance(handler.current_user, str):
+        return handler.current_user
+    if not handler.dashboard.access.basic_auth:
+        return "local"
+    _, _, sent = handler.request.headers.get("Authorization", "").partition(" ")
+    return b64decode(sent).decode().partition(":")[0]
 
 
 def parse_object(sent: str | bytes) -> dict[str, Any]:

@@ -37,6 +37,7 @@ def _histogram(name: str, description: str) -> MetricSpec:
     return MetricSpec(name, MetricKind.HISTOGRAM, description)
 
 
+NO_SERVICE = "none"  # the `service` label of rows without a service
 OTHER = "other"  # the `location` label of the sum of all lanes without series of their own
 
 CELL_METRICS = (
@@ -46,6 +47,7 @@ CELL_METRICS = (
     _counter("lanes_jobs_buried_total", "jobs that became dead letters", "reason"),
     _counter("lanes_jobs_expired_total", "jobs that expired before they were sent"),
     _counter("lanes_jobs_cancelled_total", "jobs cancelled, or purged from the dead letters"),
+    _counter("lanes_task_rows_refused_total", "rows that tasks producers.enqueue refused", "service"),
     _counter("lanes_attempts_retried_total", "attempts that failed and are followed by another attempt"),
     _counter("lanes_attempts_throttled_total", "attempts answered with 429"),
     _counter("lanes_attempts_reclaimed_total", "attempts taken back from a worker that does not answer"),

@@ -11,6 +11,7 @@ from lanes.queue.transitions import DefaultLimits
 from lanes.settings import DashboardSettings
 from lanes.storage.stored import MICROSECONDS
 from worker.highlevel.client import own_version
+from worker.metrics.catalogue import NO_SERVICE
 from worker.metrics.lane_aggregates import LaneAggregates, aggregate
 from worker.metrics.redis_health import read_health
 from worker.metrics.samples import Sample
@@ -41,6 +42,8 @@ class MetricsSnapshot:
             yield Sample(f"lanes_attempts_{event}_total", self.totals.counts[event])
         for reason, jobs in self.totals.buried.items():
             yield Sample("lanes_jobs_buried_total", jobs, (reason,))
+        for service, rows in ({NO_SERVICE: 0} | dict(self.totals.refused_rows)).items():
+            yield Sample("lanes_task_rows_refused_total", rows, (service,))
         yield Sample("lanes_delivery_seconds", self.totals.waits)
         yield Sample("lanes_attempt_seconds", self.totals.answers)
         for state in State:

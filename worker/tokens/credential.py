@@ -7,6 +7,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
+from lanes.bare_secret import check_secret
 from lanes.credentials import AGENCY
 from lanes.errors import LanesError
 
@@ -122,6 +123,11 @@ def from_fields(fields: Mapping[str, Any], now: float) -> Credential:
         return Credential(CredentialKind.AGENCY, company_id=_secret("agency", fields["agency"]))
     if "refresh_token" not in fields:
         message = "must have one of: token, refresh_token, agency"
+        if "access_token" in fields:
+            message = (
+                "must have refresh_token with its access_token, as the API returned both; a Private Integration Token "
+                "is the text alone"
+            )
         raise CredentialError(message)
     access_token, client_id, client_secret = (
         _secret(name, fields[name]) if fields.get(name) else ""
@@ -161,9 +167,8 @@ def seconds(value: object) -> float | None:
 
 
 def _secret(what: str, value: object) -> str:
-    # With a line end in the token, the API answers 401 `Invalid Private Integration token` (observed).
-    text = value.strip() if isinstance(value, str) else ""
-    if not text or not text.isascii() or not text.isprintable() or " " in text:
-        message = f"{what} must be printable ASCII without spaces"
-        raise CredentialError(message)
-    return text
+    try:
+        return check_secret(value if isinstance(value, str) else "")
+    except ValueError as error:
+        message = f"{what} {error}"
+        raise CredentialError(message) from None

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lanes.bare_secret import check_secret
 from worker.highlevel.bounded_post import BoundedPost, prepare
 from worker.highlevel.client import user_agent
 from worker.highlevel.outcomes import Answer, OutcomeKind, RequestFailure, classify
@@ -137,4 +138,7 @@ def _fields(answer: Answer) -> Mapping[str, Any]:
 
 
 def _is_token(value: object) -> bool:
-    return isinstance(value, str) and bool(value) and value.isascii() and value.isprintable() and " " not in value
+    try:
+        return isinstance(value, str) and check_secret(value) == value
+    except ValueError:
+        return False

@@ -20,6 +20,34 @@ def test_the_newest_entry_comes_first_and_older_ones_page_by_page(store: Clocked
     assert first[0].as_json()["who"] == "anna"
 
 
+def test_an_entry_keeps_the_user_beside_the_name(store: ClockedStore) -> None:
+    audit_log.append(store, "grace", "hold", "loc", user="ada@host")
+    audit_log.append(store, "ana", "hold", "loc")
+    store.client.xadd(store.key("audit_log"), {"who": b"\xff"})  # of another version, or broken
+    broken, page, command = audit_log.read(store)
+    assert (command.who, command.user, command.person) == ("grace", "ada@host", "grace (ada@host)")
+    assert (page.user, page.person) == ("ana", "ana")
+    assert (broken.who, broken.what) == ("\udcff", "")
+
+
+def test_each_entry_is_claimed_once_and_again_if_it_is_not_acknowledged(store: ClockedStore) -> None:
+    assert audit_log.claim(store, 10) == []
+    assert not store.client.exists(store.key("audit_log"))
+    for number in range(5):
+        audit_log.append(store, "anna", "hold", f"loc-{number}")
+    first, second = audit_log.claim(store, 3), audit_log.claim(store, 3)
+    assert [entry.on for entry in (*first, *second)] == [f"loc-{number}" for number in range(5)]
+    assert audit_log.claim(store, 3) == []
+    audit_log.acknowledge(store, second)
+    assert audit_log.claim(store, 10, lease=0.0) == first  # the worker that claimed them died
+    audit_log.acknowledge(store, first)
+    assert audit_log.claim(store, 10, lease=0.0) == []
+    audit_log.append(store, "anna", "hold", "trimmed")
+    assert len(audit_log.claim(store, 10)) == 1
+    store.client.xtrim(store.key("audit_log"), 0, approximate=False)
+    assert audit_log.claim(store, 10, lease=0.0) == []
+
+
 def test_the_audit_log_is_bounded(store: ClockedStore) -> None:
     pipeline = store.client.pipeline(transaction=False)
     for number in range(AUDIT_LOG_ENTRIES + 500):

@@ -59,6 +59,11 @@ BREAKAGES: dict[str, tuple[tuple[object, ...], str]] = {
     "a state says delivered": (("hset", "job:plain", "state", "delivered"), "job-position"),
     "a state says dead": (("hset", "job:plain", "state", "dead"), "job-dead-letter"),
     "a state says in flight": (("hset", "job:plain", "state", "in_flight"), "job-lease"),
+    "one in flight has no attempt": (("hdel", "job:sent", "attempt"), "job-lease"),
+    "one in flight was released at no time": (("hdel", "job:sent", "released_at"), "job-lease"),
+    "one that is done is still active": (("hset", "active:loc", "a", "done"), "job-position"),
+    "a dead letter failed at no time": (("hdel", "job:refused", "ended_at"), "job-dead-letter"),
+    "a dead letter was never dead": (("hdel", "job:refused", "was_dead"), "job-dead-letter"),
     "a state of one in flight says pending": (("hset", "job:sent", "state", "pending"), "job-lease"),
     "a state of a dead letter says pending": (("hset", "job:refused", "state", "pending"), "job-position"),
     "a state of one done says pending": (("hset", "job:done", "state", "pending"), "job-position"),
@@ -179,7 +184,7 @@ def test_a_job_in_its_last_millisecond_is_no_finding(store: ClockedStore) -> Non
     pipeline.pexpire(store.key("job", "done"), 3)
     for _ in range(2000):  # some of them run while Redis says that the job has 0 ms to live
         pipeline.evalsha(script, 0, "done")
-    assert [finding for finding in pipeline.execute()[1:] if finding] == []
+    assert [reply for reply in pipeline.execute()[1:] if reply != [[], []]] == []
     assert store.job("done") is None
 
 

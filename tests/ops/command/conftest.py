@@ -21,11 +21,13 @@ LANES = str(Path(sys.executable).with_name("lanes"))
 CONSUMER = Consumer("test", lease=60, retention=3600, limits=DefaultLimits(burst=1000, window=10, daily=100_000))
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Write = Callable[[str, str | bytes], str]
 
 
 def environ(redis_url: str, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    return {**kept, "LANES_REDIS_URL": redis_url, **more}
+    path = f"{Path(LANES).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**kept, "PATH": path, "LANES_REDIS_URL": redis_url, **more}
 
 
 @pytest.fixture
@@ -65,6 +67,17 @@ def quick(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
         return subprocess.CompletedProcess(arguments, shown.exit_code, shown.stdout, shown.stderr)
 
     return run_
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a file into the folder of the command, and return its name."""
+
+    def write_(name: str, content: str | bytes) -> str:
+        (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        return name
+
+    return write_
 
 
 @pytest.fixture

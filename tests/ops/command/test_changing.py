@@ -23,7 +23,7 @@ def test_cancel_lists_each_job_that_it_cannot_cancel(
     quick: Run, store: LaneStore, bury: Callable[..., str], enqueue: Callable[..., str]
 ) -> None:
     dead, pending = bury(), enqueue()
-    shown = quick("cancel", pending, dead, "nobody")
+    shown = quick("cancel", pending, dead, "nobody", "--yes")
     assert shown.returncode == 1
     assert shown.stderr.splitlines() == [
         f"{dead}: not cancelled: it is a dead letter; give it up with: lanes dead purge",
@@ -34,13 +34,23 @@ def test_cancel_lists_each_job_that_it_cannot_cancel(
     assert quick("cancel", pending).stderr == "cancelled 1 job\n"
 
 
+def test_cancel_of_more_than_one_needs_yes(quick: Run, store: LaneStore, enqueue: Callable[..., str]) -> None:
+    one, two = enqueue("one"), enqueue("two")
+    shown = quick("cancel", one, two, one)
+    assert shown.returncode == 2
+    assert "cancel 2 jobs? There is no terminal to ask on: add --yes" in " ".join(shown.stderr.split())
+    assert [state(store, job_id) for job_id in (one, two)] == ["pending", "pending"]
+    assert quick("cancel", one, one).stderr == "cancelled 1 job\n"
+    assert quick("cancel", two, "--yes").stderr == "cancelled 1 job\n"
+
+
 @pytest.mark.usefixtures("store")
 def test_a_merged_job_is_not_cancelled_and_its_merge_target_is_named(quick: Run, tmp_path: Path) -> None:
     row = {"pipelineId": "p", "locationId": "loc", "contactId": "c"}
     (tmp_path / "a.jsonl").write_text("".join(json.dumps({**row, "name": name}) + "\n" for name in "ab"))
     shown = quick("enqueue", "a.jsonl", "--merge", "--priority", "3", "--ids")
     target, merged = shown.stdout.split()
-    assert quick("cancel", target, merged).stderr.splitlines() == [
+    assert quick("cancel", target, merged, "--yes").stderr.splitlines() == [
         f"{target}: not cancelled: other jobs were merged into it",
         f"{merged}: not cancelled: it was merged into another job, which delivers both",
         "lanes: cancelled 0 of 2 jobs",

@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -11,7 +10,7 @@ import pytest
 
 from lanes.queue.store import LaneStore, connect
 from ops.embedded.redis_server import RedisServer
-from tests.ops.command.conftest import LANES, Run, environ
+from tests.ops.command.conftest import LANES, Run, Write, environ
 
 BATCH = 500
 
@@ -20,21 +19,12 @@ def row(number: int, **fields: object) -> str:
     return json.dumps({"pipelineId": "p", "locationId": "loc", "contactId": f"c{number}", **fields}) + "\n"
 
 
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[[str, str], str]:
-    def write_(name: str, text: str) -> str:
-        (tmp_path / name).write_text(text, encoding="utf-8")
-        return name
-
-    return write_
-
-
 def summary(shown: "subprocess.CompletedProcess[str]") -> tuple[int, int, int, list[int]]:
     found = json.loads(shown.stdout)
     return found["rows"], found["accepted"], found["duplicates"], [refusal["row"] for refusal in found["refused"]]
 
 
-def test_json_lines_and_csv_and_stdin(run: Run, store: LaneStore, write: Callable[[str, str], str]) -> None:
+def test_json_lines_and_csv_and_stdin(run: Run, store: LaneStore, write: Write) -> None:
     assert summary(run("enqueue", write("a.jsonl", row(1) + "\n" + row(2)), "--json")) == (2, 2, 0, [])
     table = 'pipelineId,locationId,contactId,name,monetaryValue\r\np,loc,c3,"two\nlines",49.5\r\np,loc,c4,,\r\n'
     assert summary(run("enqueue", write("a.csv", table), "--json")) == (2, 2, 0, [])
@@ -43,21 +33,26 @@ def test_json_lines_and_csv_and_stdin(run: Run, store: LaneStore, write: Callabl
     assert store.counts()["pending"] == 7
 
 
-def test_empty_files(quick: Run, write: Callable[[str, str], str]) -> None:
-    for name, text in (("a.jsonl", ""), ("b.jsonl", "\n\n"), ("c.csv", ""), ("d.csv", "pipelineId,locationId\n")):
+def test_empty_files(quick: Run, write: Write) -> None:
+    for name, text in (
+        ("a.jsonl", ""),
+        ("b.jsonl", "\n\n"),
+        ("c.csv", ""),
+        ("d.csv", "pipelineId,locationId,contactId\n"),
+    ):
         shown = quick("enqueue", write(name, text))
         assert (shown.returncode, shown.stdout) == (0, "")
         assert shown.stderr == "0 of 0 rows accepted, 0 refused\n"
 
 
-def test_an_unknown_extension_is_asked_about(run: Run, write: Callable[[str, str], str]) -> None:
-    shown = run("enqueue", write("deals.json", row(1)))
+def test_an_unknown_extension_is_asked_about(run: Run, write: Write) -> None:
+    shown = run("enqueue", write("deals.txt", row(1)))
     assert shown.returncode == 2
     assert "add --format jsonl or --format csv" in shown.stderr
     assert run("enqueue", ".").returncode == 2
 
 
-def test_options_for_all_rows(run: Run, store: LaneStore, write: Callable[[str, str], str]) -> None:
+def test_options_for_all_rows(run: Run, store: LaneStore, write: Write) -> None:
     text = row(1) + row(2, _options={"service": "own"}) + row(3, _options=None)
     times = ["--not-before", "2100-01-01T00:00:00+02:00", "--expires-at", "2100-01-02T00:00:00Z"]
     shown = run("enqueue", write("a.jsonl", text), "--service", "import", *times, "--ids")
@@ -83,16 +78,14 @@ def test_options_for_all_rows(run: Run, store: LaneStore, write: Callable[[str, 
         (["--from-line", "0"], "x>=1"),
     ],
 )
-def test_wrong_options(
-    quick: Run, store: LaneStore, write: Callable[[str, str], str], options: list[str], hint: str
-) -> None:
+def test_wrong_options(quick: Run, store: LaneStore, write: Write, options: list[str], hint: str) -> None:
     shown = quick("enqueue", write("a.jsonl", row(1)), *options)
     assert shown.returncode == 2
     assert hint in shown.stderr
     assert store.counts()["accepted"] == 0
 
 
-def test_a_dry_run_needs_no_redis(run: Run, write: Callable[[str, str], str]) -> None:
+def test_a_dry_run_needs_no_redis(run: Run, write: Write) -> None:
     file = write("a.jsonl", row(1) + row(2, status="opened"))
     shown = run("enqueue", file, "--dry-run", "--json", url="redis://127.0.0.1:1/0")
     assert shown.returncode == 1
@@ -106,7 +99,7 @@ def test_a_dry_run_needs_no_redis(run: Run, write: Callable[[str, str], str]) ->
     ]
 
 
-def test_the_same_file_twice(run: Run, store: LaneStore, write: Callable[[str, str], str]) -> None:
+def test_the_same_file_twice(run: Run, store: LaneStore, write: Write) -> None:
     text = row(1) + row(2) + row(1) + row(4, _options={"idempotency_key": "own"})
     again = ("enqueue", "a.jsonl", "--json", "--ids", "--idempotency-prefix", "p")
     write("a.jsonl", text)
@@ -119,13 +112,12 @@ def test_the_same_file_twice(run: Run, store: LaneStore, write: Callable[[str, s
     write("a.jsonl", row(1) + row(3) + row(1))
     third = run(*again)
     assert summary(third) == (3, 0, 2, [2])
-    assert "idempotency key 'p-2' was used for another body" in third.stderr
+    assert "_options.idempotency_key: was used for another body, by job " in third.stderr
+    assert "(it is 'p-2')" in third.stderr
     assert store.counts()["accepted"] == 5
 
 
-def test_errors_are_limited_and_nothing_is_lost(
-    run: Run, store: LaneStore, write: Callable[[str, str], str], tmp_path: Path
-) -> None:
+def test_errors_are_limited_and_nothing_is_lost(run: Run, store: LaneStore, write: Write, tmp_path: Path) -> None:
     lines = [
         row(n) if n % 2 else f'{{"n": {n}, "pad": "{"é" * 200_000 if n == 800 else ""}"}}\n' for n in range(1, 1201)
     ]
@@ -140,9 +132,7 @@ def test_errors_are_limited_and_nothing_is_lost(
     assert store.counts()["accepted"] == 600
 
 
-def test_refused_rows_of_a_csv_file_can_be_sent_again(
-    run: Run, write: Callable[[str, str], str], tmp_path: Path
-) -> None:
+def test_refused_rows_of_a_csv_file_can_be_sent_again(run: Run, write: Write, tmp_path: Path) -> None:
     header = '\ufeffpipelineId,locationId,contactId,"name"\r\n'
     bad = ['p,loc,c 1,"two\r\nlines"\r\n', 'p,loc,c2,"open\r\n', "p,loc,c3\r\n", "p,loc,c 4,end"]
     good = [f"p,loc,d{n},n\r\n" for n in range(4)]
@@ -156,12 +146,12 @@ def test_refused_rows_of_a_csv_file_can_be_sent_again(
     assert summary(run("enqueue", write("corrected.csv", corrected), "--json")) == (4, 4, 0, [])
 
 
-def test_no_file_of_refused_rows_without_any(run: Run, write: Callable[[str, str], str], tmp_path: Path) -> None:
+def test_no_file_of_refused_rows_without_any(run: Run, write: Write, tmp_path: Path) -> None:
     assert run("enqueue", write("a.jsonl", row(1)), "--refused-to", "wrong.jsonl").returncode == 0
     assert not (tmp_path / "wrong.jsonl").exists()
 
 
-def test_from_a_line_on(run: Run, write: Callable[[str, str], str]) -> None:
+def test_from_a_line_on(run: Run, write: Write) -> None:
     write("a.jsonl", "x\n" + row(2) + row(3) + row(4))
     assert summary(run("enqueue", "a.jsonl", "--from-line", "3", "--json")) == (2, 2, 0, [])
 
@@ -239,7 +229,7 @@ def test_ctrl_c_says_what_is_in(redis_url: str, store: LaneStore, tmp_path: Path
     assert (tmp_path / "wrong.jsonl").read_text("utf-8") == "broken\n"
 
 
-def test_rows_as_safe_as_asked(run: Run, store: LaneStore, write: Callable[[str, str], str]) -> None:
+def test_rows_as_safe_as_asked(run: Run, store: LaneStore, write: Write) -> None:
     file = write("a.jsonl", row(1) + row(2))
     assert summary(run("enqueue", file, "--durability", "fsync", "--json")) == (2, 2, 0, [])
     shown = run("enqueue", file, "--durability", "synced")

@@ -82,7 +82,7 @@ def test_a_redis_that_takes_no_writes(run: Run, guarded: str) -> None:
             {"LANES_REDIS_URL": "http://x"},
             "lanes: LANES_REDIS_URL: must begin with redis://, rediss:// (TLS) or unix://",
         ),
-        ({"LANES_BURST_LIMIT": "-1"}, "lanes: LANES_BURST_LIMIT: Input should be greater than 0 (it is '-1')"),
+        ({"LANES_BURST_LIMIT": "-1"}, "lanes: LANES_BURST_LIMIT: must be more than 0 (it is '-1')"),
     ],
 )
 def test_a_wrong_setting(run: Run, settings: dict[str, str], line: str) -> None:
@@ -101,7 +101,7 @@ def test_an_env_file_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"LANES_SERVICE=\xff\n")
     shown = run("status")
     assert (shown.returncode, len(shown.stderr.splitlines())) == (2, 1)
-    assert shown.stderr.startswith("lanes: .env: '.env' cannot be read")
+    assert shown.stderr.startswith("lanes: .env:1: LANES_SERVICE: must be UTF-8")
 
 
 def test_the_option_goes_before_the_setting(run: Run, redis_url: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from lanes.queue.lane import COUNTS
+from lanes.queue.rejected_task import RefusedRow, RejectedTask
 from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport
 from ops.command import COMMANDS
@@ -49,6 +50,26 @@ def test_status_of_some_lanes_and_of_an_unknown_one(quick: Run, enqueue: Callabl
     assert shown.returncode == 1
     assert [lane["location_id"] for lane in json.loads(shown.stdout)["locations"]] == ["two"]
     assert shown.stderr == "lanes: three: no such lane; mistyped?\n"
+
+
+def test_what_a_task_refused_is_shown_under_its_id(quick: Run, store: LaneStore) -> None:
+    rows = (RefusedRow(2, (("monetaryValue", "must be a number"), ("name\x1b", "no such field"))), RefusedRow(3, ()))
+    store.reject_rows(RejectedTask("task-1", 3, 1, rows), {"shop": 2}, 60)
+    shown = quick("job", "task-1")
+    assert shown.returncode == 1
+    assert shown.stdout.splitlines()[2] == r"row 2: monetaryValue: must be a number; name\x1b: no such field"
+    assert shown.stderr == (
+        "lanes: task-1 is no job: 2 of 3 rows were refused; the others are enqueued as task-1-ROW\n"
+    )
+    found = json.loads(quick("job", "task-1", "--json").stdout)
+    assert (found["id"], found["rows"], found["accepted"]) == ("task-1", 3, 1)
+    assert found["refused"][0]["errors"][0] == {"field": "monetaryValue", "message": "must be a number"}
+    assert "state" not in found
+    assert [row["row"] for row in json.loads(quick("job", "task-1-3", "--json").stdout)["refused"]] == [3]
+    assert "see lanes job task-1" in quick("dead", "show", "task-1").stderr
+    counts = json.loads(quick("status", "--json").stdout)
+    assert not any(counts[name] for name in COUNTS)
+    assert quick("check").returncode == 0
 
 
 def test_status_of_many_lanes_shows_the_longest(run: Run, store: LaneStore) -> None:

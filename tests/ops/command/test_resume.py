@@ -22,8 +22,8 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, store: LaneStore) -> None:
     """Another person holds each lane again, after the command has read its hold and before it ends it."""
     append_audit_log = LaneStore.append_audit_log
 
-    def interposed(self: LaneStore, who: str, what: str, on: str, detail: str) -> str:
-        noted = append_audit_log(self, who, what, on, detail)
+    def interposed(self: LaneStore, who: str, what: str, on: str, *more: str) -> str:
+        noted = append_audit_log(self, who, what, on, *more)
         if on == "everything":
             store.hold_all("the second reason", "bob")
         elif on == "one":

@@ -101,6 +101,18 @@ def test_purge_asks_on_a_terminal(redis_url: str, store: LaneStore, bury: Callab
     assert "purged 2 dead letters" in shown
 
 
+def test_cancel_of_two_asks_on_a_terminal(
+    redis_url: str, store: LaneStore, enqueue: Callable[..., str], tmp_path: Path
+) -> None:
+    job_ids = enqueue("one"), enqueue("two")
+    status, shown = on_terminal(redis_url, tmp_path, "cancel", *job_ids, typed="n\n")
+    assert status == 1
+    assert "cancel 2 jobs? [y/N]: " in shown
+    assert store.counts()["cancelled"] == 0
+    status, _ = on_terminal(redis_url, tmp_path, "cancel", *job_ids, typed="y\n")
+    assert (status, store.counts()["cancelled"]) == (0, 2)
+
+
 def test_no_control_characters_reach_the_terminal(redis_url: str, bury: Callable[..., str], tmp_path: Path) -> None:
     job_id = bury(name="\x1b]0;title\x07")
     for arguments in (["dead", "list"], ["dead", "show", job_id], ["job", job_id]):

@@ -1,5 +1,6 @@
 """`lanes token`: secrets come in by prompt, file or stdin, and never go out."""
 
+import gzip
 import json
 import os
 import pty
@@ -112,6 +113,11 @@ def test_without_a_key_it_is_refused_before_anything_is_read(token: Token, store
         (("set", "loc"), "", 1, "no token found"),
         (("set", "loc"), "{}", 1, "must have one of: token, refresh_token, agency"),
         (("set", "loc"), "two words", 1, "must be printable ASCII without spaces"),
+        (("set", "loc"), '"pit-1"', 1, "the token must be without quotes"),
+        (("set", "loc"), "Bearer pit-1", 1, "the token must be the bare value, without Bearer"),
+        (("set", "loc"), "<TOKEN>", 1, "the token must be a real value, not a placeholder"),
+        (("set", "loc"), '{"access_token": "at-1"}', 1, "must have refresh_token with its access_token"),
+        (("set", "loc"), '{"token": "bearer:pit-1"}', 1, "token must be the bare value, without Bearer"),
         (("set",), "pit-1", 2, "say which: LOCATION, or --agency COMPANY"),
         (("set", "loc", "--agency", "c"), "pit-1", 2, "say which"),
         (("set", "loc", "pit-1x"), "", 2, "unexpected extra argument"),
@@ -124,6 +130,7 @@ def test_wrong_use(quick: Run, arguments: tuple[str, ...], stdin: str, status: i
     shown = quick("token", *arguments, stdin=stdin.encode(), **WITH_KEY)
     assert shown.returncode == status
     assert says in " ".join(shown.stderr.split())
+    assert stdin not in shown.stderr or not stdin
 
 
 def dead_of(store: LaneStore) -> list[str]:
@@ -198,9 +205,51 @@ def test_import(token: Token, tmp_path: Path, store: LaneStore) -> None:
     reported = shown.stderr.splitlines()
     assert "two resumed" in reported
     assert "tokens.jsonl:5: must have locationId, or companyId for an agency's token" in reported
-    assert "tokens.jsonl:8: must be a JSON object" in reported
+    assert "tokens.jsonl:8: is not JSON: Expecting property name enclosed in double quotes at column 2" in reported
     assert reported[-1] == "5 tokens stored, 4 refused"
     assert CredentialStore(store).names() == ["agency:company", "one", "three", "two"]
+
+
+TOKENS = "locationId,token,note\none,pit-1,x\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "wanted"),
+    [
+        (json.dumps([{"locationId": "one", "token": "pit-1"}], indent=1), [], None),
+        (gzip.compress(b'{"locationId": "one", "token": "pit-1"}', mtime=0), [], None),
+        (f"sep=,\n,,\n{TOKENS},,\n", ["--format", "csv"], None),
+        (TOKENS, [], "1: is CSV: add --format csv"),
+        (TOKENS.replace(",", ";"), ["--format", "csv"], "1: has semicolons between its fields: save it with commas"),
+        ("one,pit-1\n", ["--format", "csv"], "1: the header must name fields, such as locationId, companyId, token"),
+        (f"pit-1,pit-1,{TOKENS}", ["--format", "csv"], "2: must have as many fields as the header, 5"),
+        ("one,pit-1\n", [], "1: is not JSON: Expecting value at column 1"),
+        (TOKENS.encode("utf-16"), [], "1: is UTF-16: save it as CSV UTF-8"),
+        (b"PK\x03\x04[Content_Types].xml pit-1", [], "1: is a workbook (xlsx or ods): save it as CSV UTF-8"),
+        ('{"token": "pit-1", "token": "pit-1"}', [], "1: token: must be given only once"),
+        ('{"pit-1": 1, "pit-1": 2}', [], "1: must be given only once"),
+        ('["pit-1", "pit-1"]', [], "1 (element 1): must be a JSON object"),
+        (b'{"token": "pit-1\xff"}', [], "1: must be UTF-8; byte 17 is not"),
+    ],
+)
+def test_an_import_reads_what_an_enqueue_reads_and_repeats_no_token(
+    token: Token, tmp_path: Path, content: str | bytes, options: list[str], wanted: str | None
+) -> None:
+    (tmp_path / "tokens.jsonl").write_bytes(content.encode() if isinstance(content, str) else content)
+    shown = token("import", "tokens.jsonl", *options)
+    if wanted is None:
+        assert shown.stderr == "1 token stored, 0 refused\n"
+        assert [(entry["location_id"], entry["kind"]) for entry in listed(token)] == [("one", "private")]
+    else:
+        assert shown.returncode == 1
+        assert shown.stderr.startswith(f"tokens.jsonl:{wanted}")
+
+
+def test_a_pair_in_a_csv_file_keeps_its_expiry(token: Token, tmp_path: Path) -> None:
+    (tmp_path / "tokens.csv").write_text("locationId,access_token,refresh_token,expires_in\none,at-1,rt-1,86399\n")
+    assert token("import", "tokens.csv").returncode == 0
+    [entry] = listed(token)
+    assert 86_000 < entry["expires_in"] <= 86_399
 
 
 def test_remove_asks(token: Token, store: LaneStore) -> None:

@@ -1,4 +1,4 @@
-"""CSV files: a broken row affects only itself, a wrong header all rows."""
+"""CSV files: a broken row affects only itself, a wrong header the whole file."""
 
 import pytest
 
@@ -29,7 +29,8 @@ def test_csv_with_and_without_bom_crlf_and_blank_lines(content: str, numbers: li
 # Rows below the header, and what becomes of each.
 CSV_FILES: list[tuple[str | bytes, list[str]]] = [
     ("p,l,c", ["2 must have as many fields as the header, 4 (it is 3 fields)"]),
-    ("p,l,c,n,", ["2 must have as many fields as the header, 4 (it is 5 fields)"]),
+    ("p,l,c,n,x", ["2 must have as many fields as the header, 4 (it is 5 fields)"]),
+    ("p,l,c,n, ,,", ["2 p l c n"]),
     ("p;l;c;n", ["2 must have as many fields as the header, 4 (it is 1 fields)"]),
     ('p,l,c,"open', ["""2 is not CSV: a quote that opens here is not closed (it is 'p,l,c,"open')"""]),
     (
@@ -43,7 +44,7 @@ CSV_FILES: list[tuple[str | bytes, list[str]]] = [
     ('p,l,c,"one\ntwo\r\n\nfive"\np,l,d,\n', ["2-5 p l c one\ntwo\r\n\nfive", "6 p l d"]),
     ("p,l,c,a\rb", ["2 is not CSV: there is a carriage return outside quotes (it is 'p,l,c,a\\rb')"]),
     ('p,l,c,"a\rb"', ["2 p l c a\rb"]),
-    (",,,", ["2 "]),
+    (",,,\np,l,c,\n , ,\t,\n,,,,,,\n,\n\np,l,d,\n,,,", ["3 p l c", "8 p l d"]),
     (b"p,l,c,\xff", ["2 must be UTF-8; byte 7 is not"]),
     (b"p,l,c,\0", ["2 must be UTF-8 without NUL; is it UTF-16?"]),
     ("p,l,c," + "n" * MAX_ROW_BYTES, [f"2 must be at most {MAX_ROW_BYTES} bytes long"]),
@@ -81,29 +82,55 @@ def test_the_rows_of_a_csv_file(content: str | bytes, wanted: list[str]) -> None
 @pytest.mark.parametrize(
     ("header", "wanted"),
     [
-        ("pipelineId;locationId;contactId", "must have commas between its fields, like the header"),
-        ("pipelineId\tlocationId\tcontactId", "must have commas between its fields, like the header"),
+        (
+            "contactId;name",
+            "has semicolons between its fields: save it with commas, or write sep=; in a line before it",
+        ),
+        (
+            "contactId\tname",
+            "has tabs between its fields: save it with commas, or write sep= and a tab in a line before",
+        ),
+        ("contactId|name", "has bars between its fields: save it with commas, or write sep=| in a line before it"),
         ("contactId,name,contactId", "contactId: must be in the header only once"),
         ("contactId, contactId ", "contactId: must be in the header only once"),
-        ("contactId,,name", "cannot be read: column 2 has no name in the header"),
-        ("contactId,", "cannot be read: column 2 has no name in the header"),
-        ('contactId,"open', "cannot be read: the header in line 1 is invalid"),
-        (b"contactId,\xff", "cannot be read: the header in line 1 is invalid"),
-        ("contactId,\0", "cannot be read: the header in line 1 is invalid"),
+        ('contactId,"open', "the header is not CSV: a quote that opens here is not closed"),
+        (b"contactId,\xff", "the header must be UTF-8; byte 11 is not"),
+        ("contactId,\0", "the header must be UTF-8 without NUL; is it UTF-16?"),
+        ('{"contactId": "c"}', "is JSON, no header: add --format jsonl"),
+        ('[{"contactId": "c"}]', "is JSON, no header: add --format jsonl"),
     ],
 )
-def test_under_a_wrong_header_every_row_is_refused(header: str | bytes, wanted: str) -> None:
+def test_a_wrong_header_is_reported_once(header: str | bytes, wanted: str) -> None:
     raw = header.encode() if isinstance(header, str) else header
-    lines = reported(raw + b"\na,b\n\na,b,c\n", "csv")
-    assert [line.split(" (it is ")[0] for line in lines[-2:]] == [f"2 {wanted}", f"4 {wanted}"]
-    assert all(line.startswith("1 ") for line in lines[:-2])
-    assert len(lines) == (3 if "is invalid" in wanted else 2)
+    (line,) = reported(b"\n" + raw + b"\na,b\n\na,b,c\n\xff", "csv")
+    assert line.startswith(f"2 {wanted}")
+    (row,) = rows_of(raw, "csv")
+    assert row.unreadable
 
 
-def test_a_broken_row_under_a_wrong_header_is_reported_once() -> None:
-    assert reported(b"contactId,contactId\n\xff\na,b\n", "csv") == [
-        "2 must be UTF-8; byte 1 is not (it is b'\\xff\\n')",
-        "3 contactId: must be in the header only once",
+@pytest.mark.parametrize(
+    ("first", "delimiter"),
+    [("sep=,", ","), ("sep=;", ";"), ('"sep=;"', ";"), ("\ufeffSEP=\t", "\t"), ("\n\nsep=|", "|")],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_first_line_may_name_the_delimiter(first: str, delimiter: str, end: str) -> None:
+    lines = [first, "contactId,name", "c,n", ",", '"a,b",""']
+    text = end.join([first, *(line.replace(",", delimiter) for line in lines[1:]), ""])
+    offset = first.count("\n")
+    assert [(row.number - offset, row.value) for row in rows_of(text, "csv")] == [
+        (3, {"contactId": "c", "name": "n"}),
+        (5, {"contactId": f"a{delimiter}b"}),
+    ]
+
+
+def test_columns_without_a_name_are_ignored_if_they_are_empty() -> None:
+    table = ",,,\ncontactId,,name,,\nc,,n,,\nc, ,n\nd,,n,,x\nd,y,n,,\nd,,n,,,\n"
+    assert reported(table, "csv") == [
+        '3 {"contactId": "c", "name": "n"}',
+        "4 must have as many fields as the header, 5 (it is 3 fields)",
+        "5 must be empty in column 5, which has no name in the header (it is 'x')",
+        "6 must be empty in column 2, which has no name in the header (it is 'y')",
+        '7 {"contactId": "d", "name": "n"}',
     ]
 
 
@@ -130,7 +157,10 @@ def test_options_come_in_columns() -> None:
         ("1e3", 1000.0),
         ("9007199254740993", 9007199254740993),
         ("1,5", "1,5"),
-        (".5", ".5"),
+        (".5", 0.5),
+        ("-.5", -0.5),
+        (".", "."),
+        (".e3", ".e3"),
         ("1_000", "1_000"),
         ("٣", "٣"),
         ("0x10", "0x10"),

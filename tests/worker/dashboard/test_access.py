@@ -1,5 +1,6 @@
 """The dashboard as a process, over HTTP: who may read, who may change, and the error messages."""
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -9,8 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from flower.urls import handlers as flower_handlers
 from tornado.web import create_signed_value
 
+from lanes.activity import audit_log
 from tests.helpers import until
 from tests.worker.dashboard.conftest import PASSWORD, people_file
 from tests.worker.dashboard.site_with_extra_page import ExtraPageSite, start
@@ -99,7 +102,37 @@ def test_the_api_of_flower_is_off_without_authentication_and_on_with_it(
     assert status(f"{locked.url}/api/workers", auth=ANA) == 200
     body = {"args": [{"pipelineId": "p", "locationId": "l", "contactId": "c"}], "queue": "lanes"}
     sent = requests.post(f"{locked.url}/api/task/send-task/producers.enqueue", json=body, auth=ANA, timeout=10)
-    assert sent.json()["task-id"]
+    task_id = sent.json()["task-id"]
+    assert entries_of(locked)[0] == ("ana", "task send-task", task_id, "producers.enqueue")
+    for given, on in (
+        ({"task_id": "mine\n\ud800"}, "mine\\n\\ud800"),
+        ([1], "x"),
+        ({"args": 1, "task_id": "a" * 999}, "a" * 200),
+    ):
+        requests.post(f"{locked.url}/api/task/send-task/x", json=given, auth=ANA, timeout=10)
+        assert entries_of(locked)[0] == ("ana", "task send-task", on, "x")
+
+
+def entries_of(site: ExtraPageSite) -> list[tuple[str, str, str, str]]:
+    return [(entry.who, entry.what, entry.on, entry.detail) for entry in audit_log.read(site.store)]
+
+
+def test_each_post_to_the_api_of_flower_is_in_the_audit_log(locked: ExtraPageSite) -> None:
+    posts = [each[0] for each in flower_handlers if isinstance(each, tuple) and each[0].startswith("/api/")]
+    posts = [pattern for pattern in posts if status_of_post(locked, pattern, None) == 401]
+    assert len(posts) > 10
+    for pattern in posts:
+        before = len(entries_of(locked))
+        assert status_of_post(locked, pattern, ("ana", "wrong")) == 401
+        assert len(entries_of(locked)) == before
+        status_of_post(locked, pattern, ANA)
+        assert len(entries_of(locked)) == before + 1, pattern
+    assert ("ana", "worker pool grow", "some@host", "") in entries_of(locked)
+
+
+def status_of_post(site: ExtraPageSite, pattern: str, auth: tuple[str, str] | None) -> int:
+    path = re.sub(r"\(.*$", "some@host", pattern)
+    return requests.post(f"{site.url}{path}", json={}, auth=auth, timeout=10).status_code
 
 
 @pytest.mark.parametrize("path", [*PAGES, *OF_FLOWER, "/metrics"])

@@ -213,6 +213,16 @@ def test_what_cannot_be_understood_is_no_surprise(ask: Ask, record: Callable[...
         "http://169.254.169.254",
         "http://0.0.0.0",
         "",
+        "https://services.leadconnectorhq.com/opportunities/upsert",
+        "https://services.leadconnectorhq.com/opportunities/upsert/",
+        "https://SERVICES.leadconnectorhq.com/v1",
+        "https://services.leadconnectorhq.com:443/v2/",
+        "https://rest.gohighlevel.com/v1",
+        "https://app.gohighlevel.com",
+        "https://marketplace.leadconnectorhq.com",
+        "https://proxy.example/highlevel/opportunities/upsert",
+        "https://proxy.example/oauth/token",
+        "http://127.0.0.1:8080/opportunities",
     ],
 )
 def test_a_hostile_base_url_is_refused(url: str) -> None:

@@ -1,4 +1,4 @@
-"""The audit log page: who changed what by hand, on a page or by a command."""
+"""The audit log page: who changed what by hand, or looked at content, on a page or by a command."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -41,14 +41,16 @@ class AuditLogData(Page):
         # A single word is a name; the text of a filter has several words.
         single = entry.on.replace("-", "").replace("_", "").isalnum()
         name = "lane" if entry.what in LANE_ACTIONS else "job"
-        return {**entry.as_json(), "url": self.page_url(name, entry.on) if single else None}
+        return {**entry.as_json(), "who": entry.person, "url": self.page_url(name, entry.on) if single else None}
 
 
 def entries(store: LaneStore, who: str, what: str, before: str) -> Iterator[AuditLogEntry]:
     """Yield the entries that match, the newest first. The filters are parts of the names, in any case."""
     last = before or None
     while page := audit_log.read(store, CHUNK, last):
-        yield from (entry for entry in page if who.lower() in entry.who.lower() and what.lower() in entry.what.lower())
+        yield from (
+            entry for entry in page if who.lower() in entry.person.lower() and what.lower() in entry.what.lower()
+        )
         last = page[-1].id
 
 

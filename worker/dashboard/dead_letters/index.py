@@ -18,6 +18,7 @@ from lanes.dead_letters.operations import STEP
 from lanes.errors import LanesError
 from lanes.queue.dead_letter_summary import DeadLetterSummary
 from lanes.queue.store import LaneStore
+from lanes.storage.stored import MAX_NUMBER, text_of
 from worker.safety.supervisor import Loop, Supervisor
 
 MAX_LETTERS = 200_000  # the newest dead letters, about 550 bytes each
@@ -176,7 +177,7 @@ class DeadLetterIndex:
                     self._changed.notify_all()
 
     def _total(self) -> int:
-        return int(self._store.read(lambda client: client.zcard(self._store.key("dead"))))
+        return self._store.read_key(0, self._store.key("dead"), lambda client, key: client.zcard(key))
 
     def _read_first(self) -> None:
         """Read all from the newest on. Later comparisons correct what shifts meanwhile."""
@@ -188,7 +189,7 @@ class DeadLetterIndex:
                     dead, first, last, withscores=True
                 )
             )
-            self._add({job_id.decode(): int(score) for job_id, score in found})
+            self._add(dict(map(_time_of, found)))
             self._complete = len(found) < last + 1 - start or last + 1 == self._max_letters
             self._publish()
             if self._complete:
@@ -202,7 +203,7 @@ class DeadLetterIndex:
             edge = self._store.read(
                 lambda client: client.zrevrange(dead, self._max_letters - 1, self._max_letters - 1, withscores=True)
             )
-            floor = int(edge[0][1]) if edge else 0
+            floor = _time_of(edge[0])[1] if edge else 0
         segments = segments_of([at for at, _ in self._order], floor, SEGMENT_SIZE)
         counts = self._store.read(lambda client: _count(client, dead, segments))
         self._rotation += 1
@@ -223,7 +224,7 @@ class DeadLetterIndex:
                     dead, segment.first, last, start=len(there), num=READ_BATCH, withscores=True
                 )
             )
-            there.update((job_id.decode(), int(score)) for job_id, score in found)
+            there.update(map(_time_of, found))
             if len(found) < READ_BATCH:
                 break
         start = bisect_left(self._order, (segment.first, ""))
@@ -265,6 +266,12 @@ def _count(client: "redis.Redis", dead: str, segments: Sequence[Segment]) -> lis
     for segment in segments:
         pipeline.zcount(dead, segment.first, "+inf" if segment.last is None else f"({segment.last}")
     return list(pipeline.execute())
+
+
+def _time_of(member: tuple[bytes, float]) -> tuple[str, int]:
+    """Return id and time of a member of `dead`; a time without end is the last possible one."""
+    job_id, score = member
+    return text_of(job_id), int(max(-MAX_NUMBER, min(score, MAX_NUMBER)))
 
 
 def _interned(letter: DeadLetterSummary) -> DeadLetterSummary:

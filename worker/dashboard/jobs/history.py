@@ -92,6 +92,9 @@ ACTION_LABELS = {
     "purge": "purged",
     "cancel": "cancelled by hand",
     "reveal": "its body was revealed",
+    "task send-task": "sent as a Celery task by Flower's API",
+    "task async-apply": "sent as a Celery task by Flower's API",
+    "task apply": "sent as a Celery task by Flower's API",
 }
 # Shorter pauses between attempts are not shown, in seconds.
 MIN_PAUSE = 0.001
@@ -157,7 +160,7 @@ def _manual_changes(sources: HistorySources) -> Iterator[HistoryEvent]:
     """Yield the changes by hand: from the audit log, and from the job itself."""
     job, done = sources.job, {entry.what for entry in sources.audit_entries}
     for entry in sources.audit_entries:
-        facts = (("by", entry.who), *((("note", entry.detail),) if entry.detail else ()))
+        facts = (("by", entry.person), *((("note", entry.detail),) if entry.detail else ()))
         yield HistoryEvent(entry.at, ACTION_LABELS.get(entry.what, entry.what), facts=facts)
     if job.edited_at is not None and "edit" not in done:
         yield HistoryEvent(job.edited_at, ACTION_LABELS["edit"])

@@ -1,11 +1,13 @@
 """The page of a job: its history, what it waits for, its masked content; cancel."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from tornado.web import HTTPError, url
 
 from lanes.activity import audit_log
 from lanes.queue.job import Job, State
+from lanes.queue.rejected_task import RejectedTask
 from worker.dashboard.jobs import history
 from worker.dashboard.jobs.history import HistoryEvent, HistorySources
 from worker.dashboard.jobs.reveal import Reveal, find, masked
@@ -25,15 +27,28 @@ CANCEL_REFUSALS = {
 
 
 class JobPage(Page):
-    """The page of a job. Its id is in the path, or, after a search, in the query."""
+    """The page of a job, or of the rows that an enqueue task refused; its id is in the path or the query."""
 
     answers_json = False  # even if the id ends in /data
 
     async def get(self, job_id: str | None = None) -> None:
         """Show the page; its content comes as data."""
         job_id = self.argument("id") if job_id is None else job_id
-        await self.run_in_thread(find, self.store, job_id)
-        self.show("job.html", active="lanes", job_id=job_id)
+        rejected = await self.run_in_thread(self._read_rejected, job_id)
+        if rejected is None:
+            self.show("job.html", active="lanes", job_id=job_id)
+        else:
+            self.show("rejected_task.html", active="lanes", task=rejected, at=_utc(rejected.at))
+
+    def _read_rejected(self, job_id: str) -> RejectedTask | None:
+        """Return what an enqueue task refused; None for a job."""
+        try:
+            find(self.store, job_id)
+        except HTTPError:
+            if not job_id or (rejected := self.store.rejected_task(job_id)) is None:
+                raise
+            return rejected
+        return None
 
 
 class JobData(Page):
@@ -64,6 +79,10 @@ class JobData(Page):
             "lane": self.page_url("lane", job.location_id),
             "dead_letter": self.page_url("dead_letter", job_id) if is_dead_letter else None,
         }
+
+
+def _utc(at: float | None) -> str:
+    return "an unknown time" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _facts(job: Job) -> dict[str, Any]:

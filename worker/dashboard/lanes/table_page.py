@@ -111,7 +111,7 @@ class ResumeAll(Change):
             raise HTTPError(409, "the global hold is already over")
         seen = self.payload.get("held_at")
         if global_state.held_at == seen:
-            await self.log_change("resume", lane_page.ALL_LANES)
+            await self.log_change("resume", lane_page.ALL_LANES, f"was held by {global_state.held_by}")
             await self.change_lanes([], self.store.resume_all, seen)
             global_state = await self.run_in_thread(self.store.global_state)
         if global_state.hold is not None and global_state.held_at != seen:

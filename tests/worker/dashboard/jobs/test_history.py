@@ -179,8 +179,13 @@ def test_who_did_it_and_how_late_the_event_was() -> None:
     events = history_of(
         HistorySources(
             replace(NEW, service="crm", event_time=98.5),
-            audit_entries=(AuditLogEntry("1", 5e9, "ada", "cancel", "job1", "why"),),
+            audit_entries=(
+                AuditLogEntry("1", 5e9, "ada", "cancel", "job1", "why"),
+                AuditLogEntry("2", 6e9, "grace", "task send-task", "job1", "producers.enqueue", "ada@host"),
+            ),
         )
     )
     assert events[0].facts == (("service", "crm"), ("event time", "1.5 s before"))
     assert events[1].facts == (("by", "ada"), ("note", "why"))
+    assert events[2].words == "sent as a Celery task by Flower's API"
+    assert events[2].facts == (("by", "grace (ada@host)"), ("note", "producers.enqueue"))

@@ -9,6 +9,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from lanes.activity import audit_log
+from lanes.queue.rejected_task import RefusedRow, RejectedTask
 from lanes.queue.transitions import AttemptReport
 from lanes.settings import ProducerSettings
 from producers.new_job import new_job_for
@@ -170,6 +171,20 @@ def test_ids_of_any_characters(site: Site, open_page: OpenPage) -> None:
         page.goto(f"{site.url}/lane/hostile")
     cancelled = {entry.on for entry in audit_log.read(site.store, 99) if entry.what == "cancel"}
     assert cancelled >= set(HOSTILE)
+
+
+def test_what_a_task_refused(site: Site, open_page: OpenPage) -> None:
+    row_2 = RefusedRow(2, (("<b>monetaryValue", "must be a number"),))
+    site.store.reject_rows(RejectedTask("task-of-3", 3, 2, (row_2,)), {"shop": 1}, 3600)
+    page = open_page(f"{site.url}/job/task-of-3").page
+    expect(page.get_by_role("heading", level=1)).to_have_text("Refused rows of task-of-3")
+    expect(page.get_by_role("listitem").filter(has_text="row 2")).to_have_text(
+        "row 2: <b>monetaryValue: must be a number"
+    )
+    expect(page.get_by_text("1 of 3 rows were refused; the others are enqueued as task-of-3-ROW")).to_be_visible()
+    axe(page)
+    fits(page)
+    assert requests.get(f"{site.url}/jobs/data", {"id": "task-of-3"}, timeout=10).status_code == 404
 
 
 def test_a_job_that_is_not_there(site: Site, open_page: OpenPage) -> None:

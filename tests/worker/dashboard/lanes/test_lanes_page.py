@@ -129,7 +129,8 @@ def test_hold_everything_asks_first_and_is_in_the_audit_log(site: Site, open_pag
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Hold everything")).to_be_visible()
     until(lambda: site.store.global_state().hold is None, "everything to go on")
-    assert audit_log.read(site.store, 1)[0].what == "resume"
+    entry = audit_log.read(site.store, 1)[0]
+    assert (entry.what, entry.detail) == ("resume", "was held by local")
 
 
 def test_a_hold_that_is_another_one_by_now_is_not_ended(site: Site, open_page: OpenPage) -> None:
