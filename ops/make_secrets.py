@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ops.redis_acl import USERS, password_hash, user_lines
+from ops.redis_acl import DEFAULT, UNSAFE_DEFAULT, USERS, password_hash, user_lines
 
 FOLDER = Path(__file__).with_name("secrets")
 TO_FILL = {
@@ -83,6 +83,11 @@ def _add_redis_users(found: SecretsFolder, redis_host: str) -> None:
         passwords[user] = password if user in new else _password_in(found.path(name))
     path = found.path("users.acl")
     known = path.read_text("utf-8").splitlines() if path.exists() else []
+    if UNSAFE_DEFAULT in known:
+        known[known.index(UNSAFE_DEFAULT)] = DEFAULT
+        path.write_text("".join(f"{line}\n" for line in known), encoding="utf-8")
+        told = "with its old line, Redis 7.0 loses all jobs at its next start; tell it now: acl setuser"
+        found.lines.append(f"{path}: replaced the line of default: {told} {DEFAULT.removeprefix('user ')}")
     there = {words[1]: words for line in known if len(words := line.split()) > 1 and words[0] == "user"}
     second = {user: password_hash(passwords[user]) for user in USERS if user in new and user in there}
     if second:

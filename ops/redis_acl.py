@@ -12,8 +12,10 @@ from lanes.storage.keys import DEFAULT_PREFIX
 # Each has a file `redis_url_NAME`; `admin` is for a person who repairs Redis.
 USERS = ("producer", "worker", "dashboard", "command", "backup", "admin")
 # No client can log in as `default`: it is off and has no password. Its rights are for Redis itself: version 7.0 loads
-# the append-only file with them, and without them drops every transaction in it.
+# the append-only file with them, and without them drops every transaction, so every job, at each start.
 DEFAULT = "user default off resetpass ~* &* +@all"
+# The line of older folders, which is replaced.
+UNSAFE_DEFAULT = "user default off nopass resetkeys resetchannels -@all"
 # For health checks, without a password: PING only.
 HEALTH = "user health on nopass resetkeys resetchannels -@all +ping"
 

@@ -103,7 +103,7 @@ class Store(Protocol):
     def job(self, job_id: str) -> Job | None:
         """See `LaneStore.job`."""
 
-    def info(self) -> Mapping[str, Any] | None:
+    def info(self) -> Mapping[str, Any]:
         """See `LaneStore.info`."""
 
     def close(self) -> None:
@@ -129,7 +129,7 @@ class AsyncStore(Protocol):
     async def job(self, job_id: str) -> Job | None:
         """See `LaneStore.job`."""
 
-    async def info(self) -> Mapping[str, Any] | None:
+    async def info(self) -> Mapping[str, Any]:
         """See `LaneStore.info`."""
 
     async def close(self) -> None:

@@ -83,8 +83,11 @@ def missing_permissions(store: LaneStore) -> Iterator[Finding]:
 
 
 def _calls(store: LaneStore, command: str) -> list[list[str]]:
-    """Return the command with each number of arguments; none of the calls changes anything."""
-    known = {"KEY": store.key("lane", "untouched"), "WAKE": store.key("wake")}
+    """Return the command with each number of arguments; none of the calls changes anything.
+
+    The name of the key may not contain a word of a denial (see `_TRY`): errors about other things repeat it.
+    """
+    known = {"KEY": store.key("lane", "no-such-lane"), "WAKE": store.key("wake")}
     if command in ARGUMENTS:
         return [[command, *(known.get(word, word) for word in ARGUMENTS[command])]]
     return [[command, *[known["KEY"]] * count] for count in range(MAX_ARGUMENTS + 1)]

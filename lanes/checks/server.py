@@ -48,7 +48,7 @@ def inspect_server(store: LaneStore) -> ServerInfo:
         asked_at = time.time()
         seconds, micros = store.client.time()
         skew = (asked_at + time.time()) / 2 - seconds - micros / 1_000_000
-        return ServerInfo(store.info(), _permitted(lambda: _config(store.client)), skew)
+        return ServerInfo(_permitted(store.client.info), _permitted(lambda: _config(store.client)), skew)
 
 
 def _config(client: "redis.Redis") -> dict[str, str]:

@@ -14,7 +14,7 @@ from lanes.queue.new_job import EnqueueResult, NewJob
 from lanes.queue.reader import merge_targets, with_merge_outcomes
 from lanes.redis_url import raise_if_wrong
 from lanes.storage.keys import DEFAULT_PREFIX, build
-from lanes.storage.redis_errors import UNAVAILABLE, explain, own_errors, refuses, unavailable
+from lanes.storage.redis_errors import UNAVAILABLE, explain, own_errors, unavailable
 from lanes.storage.scripts import Argument, load
 from lanes.storage.stored import Note, ignore, text_of
 from lanes.storage.usable import add_questions, check_usable
@@ -91,16 +91,11 @@ class AsyncLaneStore:
         exchange = enqueue_exchange(script, new_jobs, idempotency_seconds, policy, self.prefix)
         return await run_exchange_async(await self._checked_client(), exchange, policy.seconds)
 
-    async def info(self) -> dict[str, Any] | None:
+    async def info(self) -> dict[str, Any]:
         """See `LaneStore.info`."""
         client = await self._checked_client()
         with own_errors():
-            try:
-                return dict(await client.info())
-            except ResponseError as error:
-                if refuses(error) is None:
-                    raise
-                return None
+            return dict(await client.info())
 
     async def close(self) -> None:
         """Close the connections."""

@@ -143,6 +143,10 @@ class LaneReader:
         with own_errors():
             return ask(self.client)
 
+    def info(self) -> dict[str, Any]:
+        """Return the reply to INFO."""
+        return dict(self.read(lambda client: client.info()))
+
     def read_keys(self, missing: T, keys: Sequence[str], ask: Callable[[Any, bytes], object]) -> list[T]:
         """Read keys in one round trip; `ask` calls the client for one. A key of another type reads as `missing`."""
 
@@ -164,16 +168,6 @@ class LaneReader:
     def read_key(self, missing: T, key: str, ask: Callable[[Any, bytes], object]) -> T:
         """Read one key as `read_keys` does."""
         return self.read_keys(missing, [key], ask)[0]
-
-    def info(self) -> dict[str, Any] | None:
-        """Return the reply to INFO, None if it is renamed or not permitted."""
-        with own_errors():
-            try:
-                return dict(self.client.info())
-            except ResponseError as error:
-                if refuses(error) is None:
-                    raise
-                return None
 
     def close(self) -> None:
         """Close the connections."""

@@ -120,8 +120,9 @@ class MemoryLanes:
             self._end(entry, State.CANCELLED)
             return "cancelled"
 
-    def info(self) -> None:
+    def info(self) -> dict[str, Any]:
         """There is no server to ask."""
+        return {}
 
     def close(self) -> None:
         """Nothing to close."""

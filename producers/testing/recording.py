@@ -139,8 +139,9 @@ class _AwaitableLanes:
     async def job(self, job_id: str) -> Job | None:
         return self._lanes.job(job_id)
 
-    async def info(self) -> None:
+    async def info(self) -> dict[str, Any]:
         """There is no server to ask."""
+        return {}
 
     async def close(self) -> None:
         """Nothing to close."""

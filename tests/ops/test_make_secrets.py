@@ -12,7 +12,7 @@ from redis.retry import Retry
 
 from ops.embedded.redis_server import RedisServer
 from ops.make_secrets import make
-from ops.redis_acl import USERS
+from ops.redis_acl import DEFAULT, UNSAFE_DEFAULT, USERS
 
 FILES = {
     *("users.acl", *(f"redis_url_{user}" for user in USERS), "dashboard_people", "prometheus_password"),
@@ -112,6 +112,15 @@ def test_a_second_password_stands_beside_the_old_one(folder: Path) -> None:
     )
     assert (folder / "users.acl").read_text() == old.replace("user worker on #", f"user worker on {added} #")
     assert password not in "".join(told)
+
+
+def test_the_line_with_which_redis_loses_its_jobs_is_replaced(folder: Path, tmp_path: Path) -> None:
+    users = folder / "users.acl"
+    whole = users.read_text()
+    users.write_text(whole.replace(DEFAULT, UNSAFE_DEFAULT))
+    assert any("acl setuser default off resetpass" in line for line in make(folder, "127.0.0.1"))
+    assert users.read_text() == whole
+    everyone_may_log_in(folder, tmp_path)
 
 
 def test_a_url_that_does_not_fit_is_named(folder: Path) -> None:
