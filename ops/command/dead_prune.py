@@ -80,6 +80,10 @@ def _drop(session: Session, time_range: TimeRange, total: int, out: "DeadLetterF
     with Steps("dropping", total) as progress:
         for jobs in operations.read_dead_letters(session.store, time_range):
             if out is not None:
+                for job in jobs:
+                    if job.body is None:  # it is in no file, so it stays in Redis
+                        progress.say(f"{job.id}: kept: its body cannot be read; lanes check shows what to do")
+                jobs = [job for job in jobs if job.body is not None]  # noqa: PLW2901
                 out.write(jobs)
             for result in operations.purge_seen(session.store, jobs, session.settings.retention_seconds):
                 if result.answer == "purged":

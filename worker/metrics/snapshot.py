@@ -69,8 +69,10 @@ def take_snapshot(store: LaneStore, settings: DashboardSettings) -> MetricsSnaps
 
     Raises:
         RedisUnavailableError: Redis cannot be reached.
-        ScriptError: Redis answers with an error.
+        ScriptError: Redis answers with an error, or the counters are broken.
     """
+    # A counter of a broken key would be 0, which looks like a reset.
+    store.read(lambda client: client.hlen(store.key("counts")) + client.hlen(store.key("totals")))
     at, global_state, lanes = store.time(), store.global_state(), store.lanes()
     limits = DefaultLimits(settings.burst_cap, settings.burst_window_seconds, settings.daily_cap)
     after = f"({round(at * MICROSECONDS)}"

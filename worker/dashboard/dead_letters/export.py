@@ -59,7 +59,8 @@ class ExportDeadLetters(Change):
 
 def _write_all(writer: DeadLetterWriter, jobs: list[Job]) -> None:
     for job in jobs:
-        writer.write(job)
+        if job.body is not None:  # one that cannot be read is in the log (`stored_value_unreadable`)
+            writer.write(job)
 
 
 handlers: list[url] = [url(r"/dead-letters/export", ExportDeadLetters, name="dead_letters_export")]

@@ -155,7 +155,7 @@ def test_redis_is_killed_in_the_middle_and_every_dead_letter_is_replayed_once(tm
         for number in range(3):
             store.hold(f"loc{number}", "so that only the one that dies again is sent", "test")
         alone = dead_letter(800)
-        store.restore(replace(alone, new_job=replace(alone.new_job, id="alone", location_id="alone")))
+        store.restore(replace(alone, new_job=replace(alone.new_job, id="alone", location_id="alone", body=b"{}")))
         ids.insert(700, "alone")
         batched: list[int] = []
 
