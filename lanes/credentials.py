@@ -7,7 +7,7 @@ from typing import cast
 
 from lanes.queue.store import LaneStore
 from lanes.storage.redis_errors import own_errors
-from lanes.storage.stored import MICROSECONDS
+from lanes.storage.stored import MICROSECONDS, bytes_of, number_of, text_of
 
 AGENCY = "agency:"
 STEP = 500
@@ -71,15 +71,18 @@ class CredentialStore:
 
     def names(self) -> list[str]:
         """Return every name, sorted."""
-        names = self._lanes.read(lambda client: client.hkeys(self._lanes.key("tokens")))
-        return sorted(name.decode("utf-8", "replace") for name in names)
+        missing: list[bytes] = []
+        names = self._lanes.read_key(missing, self._lanes.key("tokens"), lambda client, key: client.hkeys(key))
+        return sorted(map(text_of, names))
 
     def each(self) -> Iterator[tuple[str, int, bytes]]:
         """Yield name, version and encrypted text of all, in bounded steps; some may come twice."""
+        if not self._lanes.read_key(0, self._lanes.key("tokens"), lambda client, key: client.hlen(key)):
+            return
         with own_errors():
             found = self._lanes.client.hscan_iter(self._lanes.key("tokens"), count=STEP)
             for name, value in cast("Iterator[tuple[bytes, bytes]]", found):
-                yield name.decode("utf-8", "replace"), *split(value)
+                yield text_of(name), *split(value)
 
     def store_credential(self, name: str, encrypted: bytes, *, replaces: int | None = None, keep: bool = False) -> int:
         """Store a credential; return its version, 0 if another version than `replaces` is stored.
@@ -110,7 +113,12 @@ class CredentialStore:
         found: dict[str, tuple[int, bytes]] = {}
         left = iter(names)
         while some := list(islice(left, STEP)):
-            values = self._lanes.read(lambda client: client.hmget(self._lanes.key("tokens"), some))
+            fields, missing = list(map(bytes_of, some)), list[bytes | None]([None] * len(some))
+            values = self._lanes.read_key(
+                missing,
+                self._lanes.key("tokens"),
+                lambda client, key: client.hmget(key, fields),  # noqa: B023
+            )
             found |= {
                 name: (0, b"") if value is None else split(value) for name, value in zip(some, values, strict=True)
             }
@@ -130,8 +138,8 @@ class CredentialStore:
 
     def unservable(self, worker: str) -> set[str]:
         """Return the locations that this worker skips."""
-        found = self._lanes.read(lambda client: client.smembers(self._lanes.key("unservable", worker)))
-        return {location.decode("utf-8", "replace") for location in found}
+        key = self._lanes.key("unservable", worker)
+        return set(map(text_of, self._lanes.read_key(set[bytes](), key, lambda client, key: client.smembers(key))))
 
     def remove_credential(self, name: str) -> bool:
         """Remove a credential and the API's limits for it; return whether there was one."""
@@ -153,12 +161,12 @@ class CredentialStore:
 
     def unfinished_renewals(self) -> list[tuple[str, int, float]]:
         """Return name and version of renewals that began and did not end, and for how many seconds."""
-        noted = self._lanes.read(lambda client: client.hgetall(self._lanes.key("renewals")))
+        noted = self._lanes.read_hash("renewals")
         found, now = [], self._lanes.time() if noted else 0.0
         for name, value in noted.items():
             version, _, first = value.partition(b" ")
-            if version.isdigit() and first.isdigit():
-                found.append((name.decode("utf-8", "replace"), int(version), now - int(first) / MICROSECONDS))
+            if len(value) <= 40 and version.isdigit() and first.isdigit():
+                found.append((text_of(name), int(version), now - int(first) / MICROSECONDS))
         return found
 
     def release_token_lock(
@@ -175,4 +183,5 @@ class CredentialStore:
 def split(value: bytes) -> tuple[int, bytes]:
     """Return version and encrypted text of a stored value; a value without a version has 0."""
     version, _, encrypted = value.partition(b" ")
-    return (int(version), encrypted or b"?") if version.isdigit() else (0, value or b"?")
+    number = number_of(version)
+    return (0, value or b"?") if number is None or number < 0 else (number, encrypted or b"?")

@@ -1,6 +1,7 @@
 """The producer for services with an event loop."""
 
 import asyncio
+import contextlib
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from typing import Self, TypeVar, Unpack
@@ -8,7 +9,7 @@ from typing import Self, TypeVar, Unpack
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from lanes.errors import RedisUnavailableError
+from lanes.errors import LanesError, RedisUnavailableError
 from lanes.queue.async_store import AsyncLaneStore, connect
 from lanes.queue.enqueueing import DurabilityPolicy, EnqueueResults
 from lanes.queue.job import Job
@@ -40,6 +41,7 @@ from producers.producer import client_timeouts, durability_for, polls_within, se
 from producers.protocols import AsyncStore
 from producers.receipt import EnqueueReport, Receipt
 from producers.retry import RetryBudget
+from producers.risks import warn_of_risks
 
 T = TypeVar("T")
 
@@ -51,6 +53,7 @@ class AsyncOpportunityProducer:
         self._store = store
         self._settings = settings or ProducerSettings.load()
         self._idempotency_seconds = self._settings.idempotency_seconds
+        self._risks_known = False
 
     @classmethod
     def from_url(cls, redis_url: str) -> Self:
@@ -87,7 +90,15 @@ class AsyncOpportunityProducer:
             raise EnqueueFailedError(new_job.id, error, may_be_accepted=retry_budget.may_be_done) from error
         except NotDurableError as error:
             raise DurabilityError(str(asked), str(error), receipt=receipt_of(new_job, error)) from error
+        await self._warn_of_risks()
         return make_receipt(new_job, answer)
+
+    async def _warn_of_risks(self) -> None:
+        """See `OpportunityProducer`."""
+        if not self._risks_known:
+            self._risks_known = True
+            with contextlib.suppress(LanesError):
+                warn_of_risks(await self._store.info())
 
     async def enqueue_many(
         self,
@@ -117,6 +128,7 @@ class AsyncOpportunityProducer:
 
         try:
             record_results(batch, await retry_budget.run_async(attempt, asyncio.sleep), report)
+            await self._warn_of_risks()
         except RedisUnavailableError as error:
             raise EnqueueInterruptedError(report, error, may_be_accepted=retry_budget.may_be_done) from error
         except NotDurableError as error:

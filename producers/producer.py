@@ -1,5 +1,6 @@
 """The producer for services with threads."""
 
+import contextlib
 import math
 import os
 from collections.abc import Callable, Iterable
@@ -8,7 +9,7 @@ from typing import Self, TypeVar, Unpack
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from lanes.errors import RedisUnavailableError, SettingsError
+from lanes.errors import LanesError, RedisUnavailableError, SettingsError
 from lanes.queue.enqueueing import DurabilityPolicy
 from lanes.queue.job import Job
 from lanes.queue.new_job import NotDurableError
@@ -40,6 +41,7 @@ from producers.new_job import Opportunity, new_job_for
 from producers.protocols import Progress, Store
 from producers.receipt import EnqueueReport, FieldError, Receipt
 from producers.retry import ATTEMPT_SHARE, RetryBudget
+from producers.risks import warn_of_risks
 
 T = TypeVar("T")
 
@@ -89,6 +91,7 @@ class OpportunityProducer:
         self._store = store
         self._settings = settings or ProducerSettings.load()
         self._idempotency_seconds = self._settings.idempotency_seconds
+        self._risks_known = False
 
     @classmethod
     def from_url(cls, redis_url: str) -> Self:
@@ -153,7 +156,15 @@ class OpportunityProducer:
             raise EnqueueFailedError(new_job.id, error, may_be_accepted=retry_budget.may_be_done) from error
         except NotDurableError as error:
             raise DurabilityError(str(asked), str(error), receipt=receipt_of(new_job, error)) from error
+        self._warn_of_risks()
         return make_receipt(new_job, answer)
+
+    def _warn_of_risks(self) -> None:
+        """Ask Redis once, after the first enqueue, and warn if it may lose jobs."""
+        if not self._risks_known:
+            self._risks_known = True
+            with contextlib.suppress(LanesError):
+                warn_of_risks(self._store.info())
 
     def enqueue_many(
         self,
@@ -207,6 +218,7 @@ class OpportunityProducer:
                 )
             )
             record_results(batch, answers, report)
+            self._warn_of_risks()
         except RedisUnavailableError as error:
             raise EnqueueInterruptedError(report, error, may_be_accepted=retry_budget.may_be_done) from error
         except NotDurableError as error:

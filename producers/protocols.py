@@ -1,7 +1,7 @@
 """The protocols of producers, real ones and those of the test kit, and of the lanes that they use."""
 
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
-from typing import Protocol, Unpack
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, Unpack
 
 from lanes.queue.enqueueing import DurabilityPolicy
 from lanes.queue.job import Job
@@ -103,6 +103,9 @@ class Store(Protocol):
     def job(self, job_id: str) -> Job | None:
         """See `LaneStore.job`."""
 
+    def info(self) -> Mapping[str, Any] | None:
+        """See `LaneStore.info`."""
+
     def close(self) -> None:
         """Close the connections."""
 
@@ -125,6 +128,9 @@ class AsyncStore(Protocol):
 
     async def job(self, job_id: str) -> Job | None:
         """See `LaneStore.job`."""
+
+    async def info(self) -> Mapping[str, Any] | None:
+        """See `LaneStore.info`."""
 
     async def close(self) -> None:
         """Close the connections."""

@@ -14,6 +14,7 @@ from worker.delivery.shift_tracker import ShiftTracker
 from worker.delivery.wakeup import WakeupPipe
 from worker.highlevel.client import HighLevelClient
 from worker.highlevel.local_failures import LocalFailures
+from worker.logging.unreadable import log_unreadable
 from worker.safety.redis_availability import RedisAvailability
 from worker.safety.supervisor import Supervisor
 from worker.shared_flag import SharedFlag
@@ -52,6 +53,7 @@ class Runtime:
         settings = self.settings
         load_all(settings.prefix)
         store = LaneStore(connect(settings.redis_url), settings.prefix)
+        store.unreadable = log_unreadable
         unservable = Unservable(CredentialStore(store), hostname, self._some_unservable)
         return WorkerContext(
             settings,

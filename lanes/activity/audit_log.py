@@ -10,7 +10,7 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from lanes.queue.store import LaneStore
-from lanes.storage.stored import JsonMixin
+from lanes.storage.stored import MAX_NUMBER, JsonMixin, StoredHash
 
 GROUP = "log"
 CONSUMER = "workers"  # one for all: a claimed entry that is not acknowledged is claimed again by any worker
@@ -49,8 +49,11 @@ def append(store: LaneStore, who: str, what: str, on: str, detail: str = "", *, 
 def read(store: LaneStore, max_count: int = 100, before: str | None = None) -> list[AuditLogEntry]:
     """Return the newest entries, the newest first; with `before`, those older than that entry."""
     last = "+" if before is None else f"({before}"
-    found = store.read(lambda client: client.xrevrange(store.key("audit_log"), max=last, count=max_count))
-    return [_entry(entry_id, fields) for entry_id, fields in found]
+    missing: list[tuple[bytes, dict[bytes, bytes] | None]] = []
+    found = store.read_key(
+        missing, store.key("audit_log"), lambda client, key: client.xrevrange(key, max=last, count=max_count)
+    )
+    return [_entry(entry_id, fields or {}) for entry_id, fields in found]
 
 
 def claim(store: LaneStore, max_count: int, lease: float = CLAIM_SECONDS) -> list[AuditLogEntry]:
@@ -90,11 +93,8 @@ def _claim(client: Any, key: str, max_count: int, lease: float) -> list[Any]:
     return streams[0][1] if streams else []
 
 
-def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> AuditLogEntry:
-    at = int(entry_id.split(b"-", maxsplit=1)[0]) / 1000
-
-    def text(name: bytes) -> str:
-        return fields.get(name, b"").decode("utf-8", "replace")
-
-    who, user, what = text(b"who"), text(b"user"), text(b"what")
-    return AuditLogEntry(entry_id.decode(), at, who, what, text(b"on"), text(b"detail"), user or who)
+def _entry(entry_id: bytes, stored: dict[bytes, bytes]) -> AuditLogEntry:
+    at = min(int(entry_id.split(b"-", maxsplit=1)[0]), MAX_NUMBER // 1000) / 1000
+    fields = StoredHash(stored)
+    who, what, on, detail, user = (fields.text(name) or "" for name in ("who", "what", "on", "detail", "user"))
+    return AuditLogEntry(entry_id.decode(), at, who, what, on, detail, user or who)

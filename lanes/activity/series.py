@@ -4,11 +4,10 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from lanes.queue.job import Reason
 from lanes.queue.store import LaneStore
-from lanes.storage.stored import MICROSECONDS
+from lanes.storage.stored import MICROSECONDS, StoredHash
 
 EVENTS = ("accepted", "merged", "delivered", "retried", "throttled", "reclaimed", "dead", "expired", "cancelled")
 BURIED = (Reason.REFUSED, Reason.EXHAUSTED, Reason.UNCONFIRMED, Reason.UNAUTHORIZED)
@@ -18,6 +17,7 @@ HISTORY_SECONDS, DAY = 300, 86_400
 LANE_HISTORY_SECONDS = 14_400
 
 _WAITS, _ANSWERS = "w", "a"
+BUCKETS = range(120)  # as LAST_BUCKET of series.lua
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def lane_day(store: LaneStore, location_id: str) -> Series:
 
     def counts(at: int) -> dict[str, int]:
         hours, step = stored[at - at % LANE_HISTORY_SECONDS], at % LANE_HISTORY_SECONDS // HISTORY_SECONDS
-        return {event: int(hours.get(f"{event}:{step}".encode(), 0)) for event in EVENTS}
+        return {event: hours.count(f"{event}:{step}") for event in EVENTS}
 
     return Series(HISTORY_SECONDS, now, tuple(Point(at, counts(at)) for at in starts))
 
@@ -157,10 +157,10 @@ def lane_day(store: LaneStore, location_id: str) -> Series:
 def since_the_beginning(store: LaneStore) -> LifetimeTotals:
     """Return the totals since the beginning."""
     totals, counts, refused = _read_all(store, [store.key(name) for name in ("totals", "counts", "rejected_rows")])
-    never_less = {event: int(totals.get(event.encode(), 0)) for event in ("dead", "expired", "cancelled")}
-    counted = {event: int(counts.get(event.encode(), 0)) for event in EVENTS} | never_less
-    buried = {reason: int(totals.get(f"dead:{reason}".encode(), 0)) for reason in BURIED}
-    refused_rows = {service.decode("utf-8", "replace"): int(rows) for service, rows in refused.items()}
+    never_less = {event: totals.count(event) for event in ("dead", "expired", "cancelled")}
+    counted = {event: counts.count(event) for event in EVENTS} | never_less
+    buried = {reason: totals.count(f"dead:{reason}") for reason in BURIED}
+    refused_rows = {service: refused.count(service) for service in refused}
     return LifetimeTotals(counted, buried, _histogram(totals, _WAITS), _histogram(totals, _ANSWERS), refused_rows)
 
 
@@ -176,23 +176,18 @@ def _starts(now: float, step: int, seconds: int) -> list[int]:
     return list(range(last - seconds, last + step, step))
 
 
-def _read_all(store: LaneStore, keys: Sequence[str]) -> list[dict[bytes, bytes]]:
-    def read(client: Any) -> Any:
-        pipeline = client.pipeline(transaction=False)
-        for key in keys:
-            pipeline.hgetall(key)
-        return pipeline.execute()
-
-    found: list[dict[bytes, bytes]] = store.read(read)
-    return found
+def _read_all(store: LaneStore, keys: Sequence[str]) -> list[StoredHash]:
+    missing: dict[bytes, bytes] = {}
+    found = store.read_keys(missing, keys, lambda client, key: client.hgetall(key))
+    names = (key.removeprefix(store.prefix) for key in keys)
+    return [StoredHash(fields, name, store.unreadable) for name, fields in zip(names, found, strict=True)]
 
 
-def _point(at: float, fields: Mapping[bytes, bytes]) -> Point:
+def _point(at: float, fields: StoredHash) -> Point:
     waits, answers = _histogram(fields, _WAITS), _histogram(fields, _ANSWERS)
-    counts = {event: int(fields.get(event.encode(), 0)) for event in EVENTS}
+    counts = {event: fields.count(event) for event in EVENTS}
     return Point(at, {**counts, "delivered": waits.total}, waits, answers)
 
 
-def _histogram(fields: Mapping[bytes, bytes], kind: str) -> Histogram:
-    counted = ((name[1:], count) for name, count in fields.items() if name[:1] == kind.encode())
-    return Histogram({int(bucket): int(count) for bucket, count in counted if bucket.isdigit()})
+def _histogram(fields: StoredHash, kind: str) -> Histogram:
+    return Histogram({bucket: fields.count(f"{kind}{bucket}") for bucket in BUCKETS if f"{kind}{bucket}" in fields})

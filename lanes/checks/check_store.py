@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from lanes.queue.store import LaneStore
 from lanes.storage.scripts import Argument
+from lanes.storage.stored import pairs_of, text_of
 
 # Items of one call, so that it blocks Redis for at most two milliseconds. A job needs about twenty reads, others a few.
 STEP = 100
@@ -41,41 +42,41 @@ class CheckStore:
 
     def check_jobs(self, job_ids: Sequence[str]) -> list[tuple[str, str, str]]:
         """Return (id, kind, text) for each problem of a job."""
-        texts = [text.decode() for text in self.lanes.run("check_jobs", *job_ids)]
+        texts = [text_of(text) for text in self.lanes.run_reader("check_jobs", *job_ids)]
         return list(zip(texts[::3], texts[1::3], texts[2::3], strict=True))
 
     def check_members(self, members: Sequence[Member]) -> list[Member]:
         """Return the members that do not belong under their key."""
         arguments = [value for member in members for value in member]
-        return [members[position - 1] for position in self.lanes.run("check_members", *arguments)]
+        return [members[position - 1] for position in self.lanes.run_reader("check_members", *arguments)]
 
     def check_lane(self, location: str, max_count: int = STEP) -> LaneCheck:
         """Check a lane; count the jobs of its records if there are at most `max_count` records."""
-        wrong, fields, found = self.lanes.run("check_lane", location, max_count)
-        texts = [text.decode() for text in wrong]
+        wrong, fields, found = self.lanes.run_reader("check_lane", location, max_count)
+        texts = [text_of(text) for text in wrong]
         return LaneCheck(
             list(zip(texts[::2], texts[1::2], strict=True)),
-            dict(zip(fields[::2], fields[1::2], strict=True)),
+            pairs_of(fields),
             {"pending": found[0], "in_flight": found[1]} if found else None,
         )
 
     def check_global_state(self) -> str:
         """Return what is wrong with the global state, or ''."""
-        return self.lanes.run_text("check_global_state")
+        return text_of(self.lanes.run_reader("check_global_state"))
 
     def read_all_counts(self, locations: Sequence[str]) -> tuple[int, list[dict[bytes, bytes]]]:
         """Return the number of lanes, then the counts over all lanes and the hash of each location, in one step."""
-        lanes, *replies = self.lanes.run("read_all_counts", *locations)
-        return lanes, [dict(zip(fields[::2], fields[1::2], strict=True)) for fields in replies]
+        lanes, *replies = self.lanes.run_reader("read_all_counts", *locations)
+        return lanes, [pairs_of(fields) for fields in replies]
 
     def count_records(self, location: str, records: Sequence[str]) -> dict[str, int]:
         """Return how many `pending` and `in_flight` jobs some records of a lane have."""
-        pending, in_flight = self.lanes.run("count_records", location, *records)
+        pending, in_flight = self.lanes.run_reader("count_records", location, *records)
         return {"pending": pending, "in_flight": in_flight}
 
     def count_dead_letters(self, job_ids: Sequence[str]) -> list[tuple[str, str]]:
         """Return location and state of dead letters."""
-        texts = [text.decode() for text in self.lanes.run("count_dead_letters", *job_ids)]
+        texts = [text_of(text) for text in self.lanes.run_reader("count_dead_letters", *job_ids)]
         return list(zip(texts[::2], texts[1::2], strict=True))
 
     def repair(self, script: str, *arguments: Argument) -> str:

@@ -10,14 +10,33 @@ from typing import Any, TypeVar, cast
 from lanes.checks.check_store import JOBS_STEP, STEP, CheckStore, Member
 from lanes.checks.counts import check_lanes
 from lanes.checks.finding import RUN_REPAIR, Finding, Repair, Severity, unreadable
+from lanes.checks.values import SHAPES, check_job_values, misshapen, unreadable_fields
 from lanes.errors import ScriptError
 from lanes.queue.store import LaneStore
-from lanes.storage.keys import KEYS
+from lanes.storage.keys import ANY, KEYS
 from lanes.storage.redis_errors import own_errors
+from lanes.storage.stored import bytes_of, text_of
 
 T = TypeVar("T")
+# Findings about jobs that are where they should be.
+IN_PLACE = frozenset({"job-lost", "content", "set-aside"})
 # Hashes from a record, or a name, to a member.
-HASHES = ("active", "newest_delivered", "renewals")
+HASHES = frozenset({"active", "newest_delivered", "renewals", *SHAPES})
+# Keys whose members `check_members` knows.
+VALIDATED = frozenset(
+    {
+        "ready",
+        "delayed",
+        "active",
+        "blocked",
+        "newest_delivered",
+        "rate_slots",
+        "leases",
+        "expiring",
+        "dead",
+        "renewals",
+    }
+)
 
 # The repair of each kind of finding about a job.
 JOBS = {
@@ -32,9 +51,9 @@ JOBS = {
     "expiring": "list when it expires",
     "order": "continue the numbers of its lane after it",
     "state": "set its state according to its places",
-    "body": "make a dead letter of it",
+    "body": "make a dead letter of it, or rename it to broken_key:... if it cannot be read",
     "leftover": "remove what is left",
-    "unreadable": "read location and record from its body",
+    "unreadable": "read location and record from its body, or rename it to broken_key:...",
 }
 
 
@@ -44,7 +63,7 @@ def check_consistency(store: LaneStore, progress: Callable[[int], None] = lambda
         scan = KeyScan(store, progress)
         clean = True
         for finding in scan.findings():
-            clean = False
+            clean = clean and finding.repair is None and finding.code in IN_PLACE
             yield finding
         yield from check_lanes(CheckStore(store), sorted(scan.locations), clean=clean)
 
@@ -64,30 +83,32 @@ class KeyScan:
 
     def findings(self) -> Iterator[Finding]:
         """Yield findings about jobs and about members of other keys."""
-        listed = cast("Iterator[bytes]", self._store.client.sscan_iter(self._store.key("locations"), count=STEP))
-        self.locations |= {name.decode() for name in listed}
+        self.locations |= self._store.locations()
         cursor = 0
         while True:
             found = self._store.client.scan(cursor, match=f"{self._prefix}*", count=STEP)
             cursor, keys = cast("tuple[int, list[bytes]]", found)
-            names = {key.decode("utf-8", "replace").removeprefix(self._prefix) for key in keys}
+            names = {text_of(key).removeprefix(self._prefix) for key in keys}
             right = self._of_their_types(names)
-            for name in names - right:
-                text, advice = f"it is no {key_type(name)}", "rename it so that it has another prefix, and check again"
-                yield Finding("type", Severity.ERROR, name, text, advice)
+            yield from (self._of_other_type(name) for name in names - right)
             yield from self._sort_by_kind(right)
             yield from self._flush(STEP if cursor else 1)
             if not cursor:
                 return
 
+    def _of_other_type(self, name: str) -> Finding:
+        arguments = (self._prefix + name, name, key_type(name))
+        repair = Repair("repair_key", arguments, "rename it to broken_key:...")
+        return Finding("type", Severity.ERROR, name, f"it is no {key_type(name)}", RUN_REPAIR, repair)
+
     def _of_their_types(self, names: Iterable[str]) -> set[str]:
         """Return the keys without those of the wrong Redis type."""
         known = [name for name in names if name.partition(":")[0] in KEYS]
-        pipeline = self._store.client.pipeline(transaction=False)
-        for name in known:
-            pipeline.type(self._prefix + name)
-        types = {name: kind.decode() for name, kind in zip(known, pipeline.execute(), strict=True)}
-        return {*names} - {name for name, kind in types.items() if kind not in ("none", key_type(name))}
+        found = self._store.read_keys(
+            b"", [self._prefix + name for name in known], lambda client, key: client.type(key)
+        )
+        types = dict(zip(known, map(text_of, found), strict=True))
+        return {*names} - {name for name, kind in types.items() if key_type(name) not in (kind, ANY) and kind != "none"}
 
     def _sort_by_kind(self, names: Iterable[str]) -> Iterator[Finding]:
         """Collect jobs and members from some keys."""
@@ -100,6 +121,9 @@ class KeyScan:
                 rests.append(rest)
             elif kind == "lane":
                 self.locations.add(rest)
+            elif kind in ("broken_key", "broken_values"):
+                text = "a repair set it aside, because nothing could read it"
+                yield Finding("set-aside", Severity.NOTE, name, text, "inspect it, then delete it")
             elif kind in ("consumer", "unservable", "token_lock"):
                 self._members.append(Member(kind, rest, "", ""))
             elif kind in ("ready", "delayed", "active", "blocked", "newest_delivered", "rate_slots"):
@@ -107,36 +131,41 @@ class KeyScan:
                 readers.append((name, kind, rest))
             elif name in ("leases", "expiring", "dead", "renewals"):
                 readers.append((name, name, ""))
+            elif kind in SHAPES:
+                readers.append((name, kind, rest))
         self._ids += self._without_job(rests)
         yield from self._read(readers)
 
     def _without_job(self, names: Sequence[str]) -> list[str]:
         ids = list(dict.fromkeys(names))
-        pipeline = self._store.client.pipeline(transaction=False)
-        for job_id in ids:
-            pipeline.exists(self._store.key("job", job_id))
-        return [job_id for job_id, there in zip(ids, pipeline.execute(), strict=True) if not there]
+        keys = [self._store.key("job", job_id) for job_id in ids]
+        found = self._store.read_keys(0, keys, lambda client, key: client.exists(key))
+        return [job_id for job_id, there in zip(ids, found, strict=True) if not there]
 
     def _read(self, readers: Sequence[tuple[str, str, str]]) -> Iterator[Finding]:
         """Read the members of these keys; the first page of each in one round trip."""
         pipeline = self._store.client.pipeline(transaction=False)
         for name, kind, _ in readers:
-            page(pipeline, kind, self._prefix + name, 0)
+            page(pipeline, kind, bytes_of(self._prefix + name), 0)
         for (name, kind, rest), reply in zip(readers, pipeline.execute(), strict=True):
             at, values = next_page(kind, 0, reply)
             while True:
                 yield from duplicates(kind, values)
-                self._members += members(kind, rest, values)
+                if kind in SHAPES:
+                    yield from unreadable_fields(self._store, name, misshapen(kind, values))
+                if kind in VALIDATED:
+                    self._members += members(kind, rest, values)
                 if not at:
                     break
                 yield from self._flush(STEP)
-                at, values = next_page(kind, at, page(self._store.client, kind, self._prefix + name, at))
+                at, values = next_page(kind, at, page(self._store.client, kind, bytes_of(self._prefix + name), at))
 
     def _flush(self, min_count: int) -> Iterator[Finding]:
         """Check what was collected, once there is enough for a call."""
         while len(self._ids) >= min(min_count, JOBS_STEP):
             some, self._ids = self._ids[:JOBS_STEP], self._ids[JOBS_STEP:]
             yield from self._each(some, lambda ids: map(of_job, self._checks.check_jobs(ids)))
+            yield from check_job_values(self._store, some)
             self._seen += len(some)
             self._progress(self._seen)
         while len(self._members) >= min_count:
@@ -155,7 +184,7 @@ class KeyScan:
                 yield from self._each([thing], inspect)
 
 
-def page(client: Any, kind: str, key: str, at: int) -> Any:
+def page(client: Any, kind: str, key: bytes, at: int) -> Any:
     """Read a page of a key from a cursor, or a position of a list."""
     if kind == "blocked":
         return client.lrange(key, at, at + STEP - 1)
@@ -175,25 +204,28 @@ def next_page(kind: str, at: int, reply: Any) -> tuple[int, list[tuple[bytes, by
 def duplicates(kind: str, values: Sequence[tuple[bytes, bytes]]) -> Iterator[Finding]:
     """Yield the jobs that are twice in the blocked list of their record, within a page."""
     if kind == "blocked":
-        counted = Counter(member.decode("utf-8", "replace") for _, member in values)
+        counted = Counter(text_of(member) for _, member in values)
         yield from (of_job((job_id, "position", "is blocked twice")) for job_id, times in counted.items() if times > 1)
 
 
 def members(kind: str, rest: str, values: Iterable[tuple[bytes, bytes]]) -> list[Member]:
     """Return the members of a key for `check_members`."""
     location, _, listed = rest.partition(":")
-    texts = ((record.decode("utf-8", "replace"), member.decode("utf-8", "replace")) for record, member in values)
+    texts = ((text_of(record), text_of(member)) for record, member in values)
     return [Member(kind, location, record or listed, member) for record, member in texts]
 
 
 def key_type(name: str) -> str:
-    """Return the Redis type that a key should have."""
+    """Return the Redis type that a key should have, or `ANY`."""
     return KEYS[name.partition(":")[0]].kind
 
 
 def of_job(finding: tuple[str, str, str]) -> Finding:
     """Return a finding about a job."""
     job_id, kind, text = finding
+    if kind == "lost":
+        advice = f"give it up: lanes cancel {job_id}, or lanes dead purge {job_id}"
+        return Finding("job-lost", Severity.ERROR, job_id, text, advice)
     return Finding(f"job-{kind}", Severity.ERROR, job_id, text, RUN_REPAIR, Repair("repair_job", (job_id,), JOBS[kind]))
 
 

@@ -7,7 +7,7 @@ from redis.exceptions import ResponseError
 from lanes.checks.finding import Finding, Severity
 from lanes.queue.store import LaneStore
 from lanes.storage.redis_errors import own_errors
-from lanes.storage.stored import MICROSECONDS
+from lanes.storage.stored import MICROSECONDS, text_of
 
 LONG_SECONDS = 60.0
 MAX_NAMED = 5
@@ -26,16 +26,21 @@ def no_consumers(store: LaneStore) -> Iterator[Finding]:
     with own_errors():
         seconds, micros = store.client.time()
         now = seconds * MICROSECONDS + micros
-        pipeline = store.client.pipeline(transaction=False)
-        pipeline.zscore(store.key("due"), "")
-        pipeline.zcount(store.key("due"), 1, now - LONG_SECONDS * MICROSECONDS)
-        pipeline.zrangebyscore(store.key("due"), 1, now, start=0, num=MAX_NAMED, withscores=True)
-        global_state, late, first = pipeline.execute()
+        due, before = store.key("due"), now - LONG_SECONDS * MICROSECONDS
+        stopped: float | None = None
+        stopped = store.read_key(stopped, due, lambda client, key: client.zscore(key, ""))
+        late = store.read_key(0, due, lambda client, key: client.zcount(key, 1, before))
+        first: list[tuple[bytes, float]] = []
+        first = store.read_key(
+            first,
+            due,
+            lambda client, key: client.zrangebyscore(key, 1, now, start=0, num=MAX_NAMED, withscores=True),
+        )
         workers = listeners(store)
-    if global_state is not None or not late:
+    if stopped is not None or not late or not first:
         return
     since = (now - first[0][1]) / MICROSECONDS
-    names = ", ".join(name.decode() for name, _ in first[: min(late, MAX_NAMED)])
+    names = ", ".join(text_of(name) for name, _ in first[: min(late, MAX_NAMED)])
     text = f"{late} lanes wait for a worker, the first for {since:.0f} s: {names}"
     if workers == 0:
         advice = "start one: celery -A worker worker"

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import cast
 
 from lanes.checks.check_store import STEP, CheckStore, LaneCheck
 from lanes.checks.finding import RUN_REPAIR, Finding, Repair, Severity, unreadable
+from lanes.checks.values import GLOBAL_NUMBERS, LANE_NUMBERS, not_numbers, unreadable_fields
 from lanes.errors import ScriptError
 from lanes.queue.job import State
 from lanes.queue.lane import COUNTS, read_counts
+from lanes.storage.stored import bytes_of, text_of
 
 # Every move of a job changes one of these.
 WATCHED = (*(name.encode() for name in COUNTS), b"seq", b"released")
@@ -48,6 +49,7 @@ def check_lanes(store: CheckStore, locations: Sequence[str], *, clean: bool) -> 
             yield Finding(f"lane-{kind}", Severity.ERROR, f"lane:{location}", text, RUN_REPAIR, repair)
         if clean and lane_check.found is None:
             lane_check = count_all(store, location, lane_check)
+        yield from unreadable_fields(store.lanes, f"lane:{location}", not_numbers(lane_check.fields, LANE_NUMBERS))
         lane_checks[location] = lane_check
     dead_letters = count_dead_letters(store) if clean else None
     for location, lane_check in lane_checks.items():
@@ -58,6 +60,8 @@ def check_lanes(store: CheckStore, locations: Sequence[str], *, clean: bool) -> 
 
 def check_global_state(store: CheckStore) -> Iterator[Finding]:
     """Yield what is wrong with the global state."""
+    fields = store.lanes.read_hash("global_state")
+    yield from unreadable_fields(store.lanes, "global_state", not_numbers(fields, GLOBAL_NUMBERS))
     if text := store.check_global_state():
         repair = Repair("repair_lane", ("",), "correct the global state")
         yield Finding("global_state", Severity.ERROR, "global_state", text, RUN_REPAIR, repair)
@@ -78,7 +82,7 @@ def recount(store: CheckStore, location: str, *, dead_letters: bool) -> Finding 
 def count_all(store: CheckStore, location: str, lane_check: LaneCheck) -> LaneCheck:
     """Count the jobs of a lane with many records in steps, without result if they move meanwhile."""
     counted: Counter[str] = Counter()
-    for records in steps(store.lanes.client.hscan_iter(store.lanes.key("active", location), count=STEP)):
+    for records in steps(store.lanes.client.hscan_iter(bytes_of(store.lanes.key("active", location)), count=STEP)):
         counted.update(store.count_records(location, records))
     if not same(lane_check.fields, fields_of(store, location)):
         return lane_check
@@ -95,7 +99,7 @@ def count_dead_letters(store: CheckStore) -> Counter[tuple[str, str]]:
 
 def steps(found: Iterable[tuple[bytes, object]]) -> Iterator[list[str]]:
     """Yield the names that a scan finds, each once, in batches of `STEP`."""
-    names = iter(dict.fromkeys(name.decode() for name, _ in found))
+    names = iter(dict.fromkeys(text_of(name) for name, _ in found))
     while some := list(islice(names, STEP)):
         yield some
 
@@ -118,10 +122,11 @@ def check_lane_counts(
 def drifted(location: str, fields: Mapping[bytes, bytes], right: Mapping[str, int]) -> Iterator[Finding]:
     """Yield a finding for wrong counts of a lane, or (without a location) over all lanes."""
     said = read_counts(dict(fields))
-    wrong = {name: value for name, value in right.items() if said[name] != value}
+    unreadable_counts = {name for name, _ in not_numbers(fields, COUNTS)}
+    wrong = {name: value for name, value in right.items() if said[name] != value or name in unreadable_counts}
     if not wrong:
         return
-    triples = ((name.decode(), fields.get(name, b"").decode(), wrong.get(name.decode(), "")) for name in WATCHED)
+    triples = ((name.decode(), fields.get(name, b""), wrong.get(name.decode(), "")) for name in WATCHED)
     repair = Repair("repair_counts", (location, *(value for triple in triples for value in triple)), "recount")
     text = ", ".join(f"{name} is {said[name]}, should be {value}" for name, value in wrong.items())
     yield Finding("count", Severity.ERROR, f"lane:{location}" if location else "counts", text, RUN_REPAIR, repair)
@@ -129,10 +134,9 @@ def drifted(location: str, fields: Mapping[bytes, bytes], right: Mapping[str, in
 
 def read_all_counts(store: CheckStore, locations: Sequence[str]) -> Iterator[Finding]:
     """Yield what is wrong with the counts over all lanes: each is the sum of those of the lanes."""
-    key = store.lanes.key("locations")
     for _ in range(TRIES):
         before, total = fields_of(store, ""), Counter[str]()
-        listed = {name.decode() for name in cast("Iterator[bytes]", store.lanes.client.sscan_iter(key, count=STEP))}
+        listed = store.lanes.locations()
         names = sorted(listed | set(locations))
         known = True
         for start in range(0, max(1, len(names)), STEP):
@@ -150,9 +154,7 @@ def read_all_counts(store: CheckStore, locations: Sequence[str]) -> Iterator[Fin
 
 def fields_of(store: CheckStore, location: str) -> dict[bytes, bytes]:
     """Return the hash of a lane, or (without a location) the counts over all lanes."""
-    key = store.lanes.key("lane", location) if location else store.lanes.key("counts")
-    found: dict[bytes, bytes] = store.lanes.read(lambda client: client.hgetall(key))
-    return found
+    return store.lanes.read_hash("lane", location) if location else store.lanes.read_hash("counts")
 
 
 def same(before: Mapping[bytes, bytes], after: Mapping[bytes, bytes]) -> bool:

@@ -17,8 +17,8 @@ _COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
 _KEY = re.compile(r"\bkey\.(\w+)")
 # What Python calls in addition to the scripts.
 OWN = frozenset(
-    {"EVAL", "EVALSHA", "HSCAN", "SCAN", "SCRIPT", "SRANDMEMBER", "SSCAN", "SUBSCRIBE", "TYPE", "XACK"}
-    | {"XAUTOCLAIM", "XGROUP", "XREADGROUP", "XREVRANGE", "ZREVRANGEBYSCORE", "ZSCAN"}
+    {"EVAL", "EVALSHA", "HSCAN", "SCAN", "SCRIPT", "SRANDMEMBER", "SUBSCRIBE", "TYPE", "XACK", "XAUTOCLAIM"}
+    | {"XGROUP", "XREADGROUP", "XREVRANGE", "ZREVRANGEBYSCORE", "ZSCAN"}
 )
 # Arguments are the name of a missing key, except for these commands. WAKE stands for the channel.
 ARGUMENTS = {

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from lanes.checks.check_store import CheckStore
 from lanes.checks.counts import recount
 from lanes.checks.finding import Finding, Repair
+from lanes.errors import ScriptError
 from lanes.queue.dead_letter import DeadLetter
 from lanes.queue.job import Attempt, Reason
 from lanes.queue.new_job import NewJob
@@ -39,7 +40,16 @@ class Repairer:
         self._read = read
 
     def repair(self, finding: Finding) -> str:
-        """Repair a finding; return `repaired`, or in a word why not."""
+        """Repair a finding; return `repaired`, or in a word why not.
+
+        `broken`: another key that it needs cannot be read; once that is repaired, another repair continues.
+        """
+        try:
+            return self._repair(finding)
+        except ScriptError:
+            return "broken"
+
+    def _repair(self, finding: Finding) -> str:
         repair = finding.repair
         if repair is None:
             return "by hand"
@@ -54,10 +64,12 @@ class Repairer:
         answer = self._checks.repair("repair_job", job_id, *self._defaults, "", "")
         if answer not in ("body", "unreadable"):
             return answer
-        body = self._store.read(lambda client: client.get(self._store.key("body", job_id)))
+        body = self._store.stored_body(job_id)
         new_job = self._read(job_id, body) if body else None
-        if new_job is None:
-            return "unreadable"
+        if new_job is None or body is None:
+            # Nothing says to which lane it belongs. It is kept under another name.
+            kind = "job" if answer == "unreadable" else "body"
+            return self._checks.repair("repair_key", self._store.key(kind, job_id), f"{kind}:{job_id}", "")
         if answer == "body":
             return self._save(replace(new_job, id=job_id, body=body))
         return self._checks.repair("repair_job", job_id, *self._defaults, new_job.location_id, new_job.record)
@@ -77,7 +89,9 @@ class Repairer:
     def _save(self, new_job: NewJob) -> str:
         """Make a dead letter of a body whose job is gone. It is unknown whether it was sent, so a person decides."""
         now = self._store.time()
-        attempts = self._store.read(lambda client: client.llen(self._store.key("attempts", new_job.id)))
+        attempts = self._store.read_key(
+            0, self._store.key("attempts", new_job.id), lambda client, key: client.llen(key)
+        )
         detail = {"message": "only the body of the job was left; its state is unknown"}
         dead_letter = DeadLetter(new_job, Reason.REFUSED, now, now, (Attempt(attempts + 1, "lost", now, now, detail),))
         answer = self._store.restore(dead_letter)

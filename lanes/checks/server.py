@@ -48,7 +48,7 @@ def inspect_server(store: LaneStore) -> ServerInfo:
         asked_at = time.time()
         seconds, micros = store.client.time()
         skew = (asked_at + time.time()) / 2 - seconds - micros / 1_000_000
-        return ServerInfo(_permitted(store.client.info), _permitted(lambda: _config(store.client)), skew)
+        return ServerInfo(store.info(), _permitted(lambda: _config(store.client)), skew)
 
 
 def _config(client: "redis.Redis") -> dict[str, str]:
@@ -118,7 +118,7 @@ def _persistence(info: Mapping[str, Any], config: Mapping[str, str] | None) -> I
         text = "appendonly is off: a crash of Redis loses what was accepted since the last snapshot"
         if config is None:
             # A managed Redis may persist its data in ways that INFO does not show.
-            advice = "check that the provider persists every write: CONFIG is not permitted here"
+            advice = "CONFIG SET appendonly yes, or check that the provider persists every write"
             yield Finding("no-aof", Severity.WARNING, "redis", text, advice)
         else:
             yield Finding("no-aof", Severity.ERROR, "redis", text, "CONFIG SET appendonly yes")

@@ -57,6 +57,8 @@ def why_not(result: ActionResult) -> str:
         return f"superseded by {result.superseded_by}, which is newer: it would overwrite that"
     if result.answer == "unknown":
         return "no such job: mistyped, or done so long ago that it was pruned"
+    if result.answer == operations.BROKEN:
+        return "a stored key of it or of its lane cannot be read: lanes check --repair shows the repair"
     if result.answer == "changed":
         return "it changed meanwhile and was left alone"
     return f"no dead letter: it is {result.answer.replace('_', ' ')}"

@@ -6,14 +6,16 @@ Expired jobs are among them. They are ordered by the time at which they failed.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from lanes.errors import ScriptError
 from lanes.queue import transitions
 from lanes.queue.dead_letter import ActionResult, DeadLetter
 from lanes.queue.job import Job
 from lanes.queue.store import LaneStore
 from lanes.storage.scripts import Argument
-from lanes.storage.stored import MICROSECONDS
+from lanes.storage.stored import MICROSECONDS, text_of
 
 STEP = 500
+BROKEN = "broken"  # the answer for a job, if a stored key of it or of its lane cannot be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +37,17 @@ def until_now(store: LaneStore) -> TimeRange:
 def count(store: LaneStore, time_range: TimeRange) -> int:
     """Return how many dead letters failed in a time range."""
     first, last = _bounds(time_range)
-    return int(store.read(lambda client: client.zcount(store.key("dead"), first, last)))
+    return store.read_key(0, store.key("dead"), lambda client, key: client.zcount(key, first, last))
 
 
 def all_but_newest(store: LaneStore, time_range: TimeRange, keep: int) -> TimeRange | None:
     """Return the time range of all but the `keep` newest dead letters; None if there are no more than that."""
     first, last = _bounds(time_range)
-    found = store.read(
-        lambda client: client.zrevrangebyscore(store.key("dead"), last, first, start=keep, num=1, withscores=True)
+    missing: list[tuple[bytes, float]] = []
+    found = store.read_key(
+        missing,
+        store.key("dead"),
+        lambda client, key: client.zrevrangebyscore(key, last, first, start=keep, num=1, withscores=True),
     )
     return TimeRange(found[0][1] / MICROSECONDS, time_range.since) if found else None
 
@@ -52,16 +57,19 @@ def read_ids(store: LaneStore, time_range: TimeRange, step: int = STEP) -> Itera
     first, last = _bounds(time_range)
     passed: tuple[float, bytes] = (first, b"")
     size = step + 1  # the last one of the batch before is found again
+    missing: list[tuple[bytes, float]] = []
     while True:
-        found = store.read(
-            lambda client, at=passed[0], max_count=size: client.zrangebyscore(  # type: ignore[misc]
-                store.key("dead"), at, last, start=0, num=max_count, withscores=True
-            )
+        found = store.read_key(
+            missing,
+            store.key("dead"),
+            lambda client, key, at=passed[0], max_count=size: client.zrangebyscore(  # type: ignore[misc]
+                key, at, last, start=0, num=max_count, withscores=True
+            ),
         )
         ahead = [(score, job_id) for job_id, score in found if (score, job_id) > passed][:step]
         if ahead:
             passed, size = ahead[-1], step + 1
-            yield [job_id.decode() for _, job_id in ahead]
+            yield [text_of(job_id) for _, job_id in ahead]
         elif len(found) < size:
             return
         else:
@@ -80,7 +88,10 @@ def replay(
     """Send dead letters again, in this order (see `LaneStore.replay`); `dry_run` only returns what would happen."""
     flags = (int(force), int(dry_run))
     replies = store.run_many("replay", ((job_id, *flags) for job_id in job_ids))
-    return [transitions.replayed(job_id, reply) for job_id, reply in zip(job_ids, replies, strict=True)]
+    return [
+        ActionResult(job_id, BROKEN) if isinstance(reply, ScriptError) else transitions.replayed(job_id, reply)
+        for job_id, reply in zip(job_ids, replies, strict=True)
+    ]
 
 
 def purge(store: LaneStore, job_ids: Sequence[str], retention: float) -> list[ActionResult]:
@@ -103,7 +114,10 @@ def restore(store: LaneStore, dead_letters: Sequence[DeadLetter]) -> list[Action
 
 def _run_all(store: LaneStore, name: str, job_ids: Sequence[str], calls: list[list[Argument]]) -> list[ActionResult]:
     replies = store.run_many(name, calls)
-    return [ActionResult(job_id, reply.decode()) for job_id, reply in zip(job_ids, replies, strict=True)]
+    return [
+        ActionResult(job_id, BROKEN if isinstance(reply, ScriptError) else text_of(reply))
+        for job_id, reply in zip(job_ids, replies, strict=True)
+    ]
 
 
 def _bounds(time_range: TimeRange) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """The transitions that producers need, over an asynchronous Redis client."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import redis.asyncio
 from redis.exceptions import NoScriptError, ResponseError
@@ -14,8 +14,9 @@ from lanes.queue.new_job import EnqueueResult, NewJob
 from lanes.queue.reader import merge_targets, with_merge_outcomes
 from lanes.redis_url import raise_if_wrong
 from lanes.storage.keys import DEFAULT_PREFIX, build
-from lanes.storage.redis_errors import UNAVAILABLE, explain, own_errors, unavailable
+from lanes.storage.redis_errors import UNAVAILABLE, explain, own_errors, refuses, unavailable
 from lanes.storage.scripts import Argument, load
+from lanes.storage.stored import Note, ignore, text_of
 from lanes.storage.usable import add_questions, check_usable
 
 MAX_CONNECTIONS = 50
@@ -90,20 +91,33 @@ class AsyncLaneStore:
         exchange = enqueue_exchange(script, new_jobs, idempotency_seconds, policy, self.prefix)
         return await run_exchange_async(await self._checked_client(), exchange, policy.seconds)
 
+    async def info(self) -> dict[str, Any] | None:
+        """See `LaneStore.info`."""
+        client = await self._checked_client()
+        with own_errors():
+            try:
+                return dict(await client.info())
+            except ResponseError as error:
+                if refuses(error) is None:
+                    raise
+                return None
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
 
     async def cancel(self, job_id: str, retention: float) -> str:
         """See `LaneStore.cancel`."""
-        return cast("bytes", await self._run("cancel", job_id, round(retention * 1000))).decode()
+        return text_of(await self._run("cancel", job_id, round(retention * 1000)))
 
     async def job(self, job_id: str) -> Job | None:
         """See `LaneStore.job`."""
-        jobs = await self._read_jobs([job_id])
+        one = transitions.OneJob(ignore)
+        jobs = await self._read_jobs([job_id], one.note)
         targets = merge_targets(jobs)
-        found = await self._read_jobs(targets) if targets else []
-        return with_merge_outcomes(jobs, dict(zip(targets, found, strict=True)))[0]
+        found = await self._read_jobs(targets, ignore) if targets else []
+        return one.checked(with_merge_outcomes(jobs, dict(zip(targets, found, strict=True)))[0])
 
-    async def _read_jobs(self, job_ids: Sequence[str]) -> list[Job | None]:
-        return transitions.jobs(job_ids, await self._run("read_jobs", *job_ids))
+    async def _read_jobs(self, job_ids: Sequence[str], note: Note) -> list[Job | None]:
+        reply = transitions.readable(await self._run("read_jobs", *job_ids), self.prefix, note)
+        return transitions.jobs(job_ids, reply, note)

@@ -2,13 +2,14 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from lanes.printable import printable
-from lanes.queue.job import Attempt, Job, Reason, State
-from lanes.storage.stored import MICROSECONDS
+from lanes.queue.job import Job, Reason, State, read_attempts
+from lanes.storage.stored import Note, StoredHash, ignore
 
 # A long word with a digit is an id. Without ids, messages of the same error are equal.
 _ID = re.compile(r"\b(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{10,}\b")
@@ -34,16 +35,25 @@ class DeadLetterSummary:
     edited_at: float | None = None
 
     @classmethod
-    def parse(cls, job_id: str, values: list[bytes | None]) -> "DeadLetterSummary | None":
+    def parse(cls, job_id: str, values: Sequence[Any], note: Note = ignore) -> "DeadLetterSummary | None":
         """Read an entry of the reply of `summarize.lua`; None if it is no dead letter."""
-        state, location, reason, ended_at, service, edited_at, attempts, last = values
-        if state is None or State(state.decode()) not in (State.DEAD, State.EXPIRED):
+        names = ("state", "location", "reason", "ended_at", "service", "edited_at")
+        *stored, attempts, last = values
+        fields = {name.encode(): value for name, value in zip(names, stored, strict=True) if value is not None}
+        found = StoredHash(fields, f"job:{job_id}", note)
+        if found.text("state") not in (State.DEAD, State.EXPIRED):
             return None
-        texts = (job_id, (location or b"").decode(), (reason or b"").decode())
-        answer = _answer_in({} if last is None else Attempt.parse(last).detail)
-        service_name = None if service is None else service.decode()
-        edited = None if edited_at is None else float(edited_at) / MICROSECONDS
-        return cls(*texts, *answer, float(ended_at or 0) / MICROSECONDS, service_name, int(attempts or 0), edited)
+        read = read_attempts([] if last is None else [last], f"attempts:{job_id}", note)
+        return cls(
+            job_id,
+            found.text("location") or "",
+            found.text("reason") or "",
+            *_answer_in(read[0].detail if read else {}),
+            found.time("ended_at") or 0.0,
+            found.text("service"),
+            attempts,
+            found.time("edited_at"),
+        )
 
     @property
     def answer(self) -> str:
@@ -54,11 +64,11 @@ class DeadLetterSummary:
     def why(self) -> str:
         """Why it failed, in one printable line."""
         cause = {
-            Reason.UNAUTHORIZED: "the API refused the token of its location",
-            Reason.EXHAUSTED: "its attempts or its time for them ran out",
-            Reason.UNCONFIRMED: "no answer confirmed that the API took it",
-            Reason.EXPIRED: "its expires_at passed before it was delivered",
-        }.get(Reason(self.reason or Reason.REFUSED), "the API refused it")
+            Reason.UNAUTHORIZED.value: "the API refused the token of its location",
+            Reason.EXHAUSTED.value: "its attempts or its time for them ran out",
+            Reason.UNCONFIRMED.value: "no answer confirmed that the API took it",
+            Reason.EXPIRED.value: "its expires_at passed before it was delivered",
+        }.get(self.reason, "the API refused it")
         return f"{cause}; the last answer: {self.answer}" if self.answer else cause
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from lanes.storage.stored import JsonMixin, StoredHash
+from lanes.storage.stored import JsonMixin, Note, StoredHash, ignore
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ class GlobalState:
     brake: AllBrake | None = None
 
     @classmethod
-    def parse(cls, fields: dict[bytes, bytes], now: float) -> "GlobalState":
+    def parse(cls, fields: dict[bytes, bytes], now: float, note: Note = ignore) -> "GlobalState":
         """Read it from its hash."""
-        found = StoredHash(fields)
+        found = StoredHash(fields, "global_state", note)
         outage = brake = None
         since = found.time("outage_since") or 0.0
         next_probe_in = max(0.0, (found.time("probe_at") or 0.0) - now)

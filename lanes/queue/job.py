@@ -1,25 +1,14 @@
 """A job, its states and its attempts."""
 
-import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from lanes.errors import StoredJobError
-from lanes.storage.stored import MICROSECONDS, StoredHash, as_plain
+from lanes.storage.stored import MICROSECONDS, Note, StoredHash, as_plain, ignore, json_object_of, number_of, text_of
 from lanes.versions import DEFAULT_VERSION
-
-
-@contextlib.contextmanager
-def reading(what: str) -> Iterator[None]:
-    """Raise errors of reading stored data as a `StoredJobError`, whose message does not contain the data."""
-    try:
-        yield
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        message = f"{what} cannot be read by this version ({type(error).__name__}): was it written by a newer one?"
-        raise StoredJobError(message) from error
 
 
 class State(StrEnum):
@@ -32,6 +21,11 @@ class State(StrEnum):
     CANCELLED = "cancelled"
     EXPIRED = "expired"
     MERGED = "merged"
+
+    @classmethod
+    def read(cls, text: str | None) -> "State | None":
+        """Return the state of this name, None if there is none."""
+        return next((state for state in cls if state.value == text), None)
 
     @property
     def final(self) -> bool:
@@ -72,10 +66,14 @@ class Attempt:
         Raises:
             StoredJobError: it cannot be read.
         """
-        with reading("an attempt"):
-            number, outcome, started, ended, detail = line.split(b" ", 4)
-            started_at, ended_at = int(started) / MICROSECONDS, int(ended) / MICROSECONDS
-            return cls(int(number), outcome.decode(), started_at, ended_at, dict(json.loads(detail)))
+        number, outcome, started, ended, detail = (*line.split(b" ", 4), b"", b"", b"", b"")[:5]
+        numbers = [found for value in (number, started, ended) if (found := number_of(value)) is not None]
+        known = json_object_of(detail)
+        if len(numbers) < 3 or known is None:
+            raise StoredJobError("an attempt cannot be read")
+        if not isinstance(known.get("seconds", 0), int | float):
+            del known["seconds"]
+        return cls(numbers[0], text_of(outcome), numbers[1] / MICROSECONDS, numbers[2] / MICROSECONDS, known)
 
     def line(self) -> str:
         """Return the line that `parse` reads."""
@@ -87,11 +85,31 @@ class Attempt:
         return {**as_plain(self, "detail"), **self.detail}
 
 
+def read_attempts(lines: Sequence[bytes], key: str = "", note: Note = ignore) -> tuple[Attempt, ...]:
+    """Return the attempts that can be read."""
+    found = []
+    for number, line in enumerate(lines, 1):
+        try:
+            found.append(Attempt.parse(line))
+        except StoredJobError:
+            note(key, f"line {number} is no attempt")
+    return tuple(found)
+
+
+def read_body(stored: bytes | None, key: str = "", note: Note = ignore) -> dict[str, Any] | None:
+    """Return a stored body; None if there is none, or if it is no JSON object."""
+    found = None if stored is None else json_object_of(stored)
+    if stored is not None and found is None:
+        note(key, "it is no JSON object")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A stored job. Times in seconds since the epoch by the clock of Redis, None if not set.
 
-    `body` is None once the job is delivered or cancelled: content is not kept longer than needed. `original` is the
+    `body` is None once the job is delivered or cancelled: content is not kept longer than needed. An optional part that
+    cannot be read is missing, too. `original` is the
     accepted body if a person edited it, at `edited_at`. `event_time` is the service's. `attempt` is the number of the
     newest release; `failures` counts those that spent one of the allowed attempts. A merged job has `state`, `reason`,
     `ended_at` and `attempts` of the job `merged_into`. `version` is the API version of its body.
@@ -120,37 +138,50 @@ class Job:
 
     @classmethod
     def parse(
-        cls, job_id: str, fields: dict[bytes, bytes], body: bytes | None, attempts: list[bytes], original: bytes | None
+        cls,
+        job_id: str,
+        stored: Mapping[bytes, bytes] | Sequence[bytes],
+        body: bytes | None,
+        attempts: Sequence[bytes],
+        original: bytes | None,
+        *,
+        note: Note = ignore,
     ) -> "Job":
-        """Read a job from its hash, body, attempts and original body.
+        """Read a job from the reply of `read_jobs.lua`; `note` is told what cannot be read.
 
         Raises:
-            StoredJobError: they cannot be read.
+            StoredJobError: its state, its location, its record or the time of its enqueue cannot be read.
         """
-        with reading(f"job {job_id!r}"):
-            found = StoredHash(fields)
-            return cls(
-                id=job_id,
-                location_id=fields[b"location"].decode(),
-                record=fields[b"record"].decode(),
-                state=State(fields[b"state"].decode()),
-                attempt=found.count("attempt"),
-                failures=found.count("failures"),
-                accepted_at=float(fields[b"accepted_at"]) / MICROSECONDS,
-                ended_at=found.time("ended_at"),
-                not_before=found.time("not_before"),
-                expires_at=found.time("expires_at"),
-                service=found.text("service"),
-                reason=found.text("reason"),
-                priority=found.count("priority"),
-                merged_into=found.text("merged_into"),
-                version=found.text("version") or DEFAULT_VERSION,
-                body=None if body is None else json.loads(body),
-                attempts=tuple(Attempt.parse(line) for line in attempts),
-                original=None if original is None else json.loads(original),
-                edited_at=found.time("edited_at"),
-                event_time=found.time("event_time"),
-            )
+        key = f"job:{job_id}"
+        found = StoredHash(stored, key, note)
+        state, location_id, record = State.read(found.text("state")), found.text("location"), found.text("record")
+        accepted_at = found.time("accepted_at")
+        if state is None or location_id is None or record is None or accepted_at is None:
+            problem = "its state, location, record or accepted_at cannot be read"
+            note(key, problem)
+            raise StoredJobError(f"{key}: {problem}; lanes check --repair shows the repair")
+        return cls(
+            id=job_id,
+            location_id=location_id,
+            record=record,
+            state=state,
+            attempt=found.count("attempt"),
+            failures=found.count("failures"),
+            accepted_at=accepted_at,
+            ended_at=found.time("ended_at"),
+            not_before=found.time("not_before"),
+            expires_at=found.time("expires_at"),
+            service=found.text("service"),
+            reason=found.text("reason"),
+            priority=found.count("priority"),
+            merged_into=found.text("merged_into"),
+            version=found.text("version") or DEFAULT_VERSION,
+            body=read_body(body, f"body:{job_id}", note),
+            attempts=read_attempts(attempts, f"attempts:{job_id}", note),
+            original=read_body(original, f"original:{job_id}", note),
+            edited_at=found.time("edited_at"),
+            event_time=found.time("event_time"),
+        )
 
     def with_outcome_of(self, target: "Job") -> "Job":
         """Return this job with the outcome of the one that it was merged into."""

@@ -1,20 +1,21 @@
 """State of a lane."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from lanes.queue.job import State
 from lanes.rate_limits import DEFAULT_BURST, DEFAULT_DAILY, RateLimit, limit_in_force
-from lanes.storage.stored import MICROSECONDS, JsonMixin, StoredHash, as_plain
+from lanes.storage.stored import MICROSECONDS, JsonMixin, Note, StoredHash, as_plain, ignore
 
 COUNTS = ("accepted", *(state.value for state in State), "retried", "throttled", "reclaimed")
 
 
-def read_counts(fields: dict[bytes, bytes]) -> dict[str, int]:
-    """Return every count, 0 if missing."""
-    return {name: int(fields.get(name.encode(), 0)) for name in COUNTS}
+def read_counts(fields: Mapping[bytes, bytes], key: str = "counts", note: Note = ignore) -> dict[str, int]:
+    """Return every count, 0 if missing or unreadable."""
+    stored = StoredHash(fields, key, note)
+    return {name: stored.count(name) for name in COUNTS}
 
 
 class HoldCause(StrEnum):
@@ -22,6 +23,24 @@ class HoldCause(StrEnum):
 
     OPERATOR = "operator"
     AUTHORIZATION = "authorization"
+
+
+class WaitReason(StrEnum):
+    """What keeps a job, or a lane, from being sent."""
+
+    ALL_HELD = "all_held"
+    OUTAGE = "outage"
+    ALL_BRAKED = "all_braked"
+    LANE_HELD = "lane_held"
+    LANE_BRAKED = "lane_braked"
+    RECORD = "record"
+    NOT_BEFORE = "not_before"
+    BACKOFF = "backoff"
+    FAILING = "failing"
+    PAUSED = "paused"
+    BUDGET = "budget"
+    TURN = "turn"
+    ANSWER = "answer"
 
 
 def hold_text(held_by: str | None, hold: str | None, unauthorized: str | None) -> str:
@@ -55,6 +74,7 @@ class Brake(JsonMixin):
 class Lane:
     """State of a location's lane. Times in seconds; `due_in` is None if nothing will be released automatically.
 
+    If something stops all lanes, `due_in` is None, and `waits_for` is the reason if the lane would be due otherwise.
     `window_used` and `day_used` count requests in the server's window and day, including those of others.
     `failing` counts API failures in a row if they limit the lane to single probes, else 0. `burst`, `daily` and
     `weight` are None unless set for the location. `oldest` is for how long the oldest job that could be sent has
@@ -81,6 +101,7 @@ class Lane:
     brake: Brake | None = None
     api_burst: int | None = None
     api_daily: int | None = None
+    waits_for: WaitReason | None = None
 
     @property
     def hold_causes(self) -> tuple[HoldCause, ...]:
@@ -97,10 +118,10 @@ class Lane:
         return hold_text(self.held_by, self.hold, self.unauthorized)
 
     @classmethod
-    def parse(cls, location_id: str, reply: Sequence[Any]) -> "Lane":
-        """Read a lane from the reply of `read_lanes.lua`."""
-        stored, slots, due, oldest, probe = reply
-        fields = StoredHash(stored)
+    def parse(cls, location_id: str, reply: Sequence[Any], note: Note = ignore) -> "Lane":
+        """Read a lane from the reply of `read_lanes.lua`; `note` is told what cannot be read."""
+        stored, slots, due, oldest, probe, waits_for = reply
+        fields = StoredHash(stored, f"lane:{location_id}", note)
         hold, refused = fields.text("hold"), fields.text("unauthorized")
         brake = None
         if probe != b"":
@@ -124,6 +145,7 @@ class Lane:
             brake=brake,
             api_burst=fields.number("api_burst"),
             api_daily=fields.number("api_daily"),
+            waits_for=WaitReason(waits_for.decode()) if waits_for else None,
         )
 
     def burst_in_force(self, cap: int | None) -> RateLimit:

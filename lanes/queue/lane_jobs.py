@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lanes.queue.job import State
-from lanes.storage.stored import MICROSECONDS, JsonMixin, StoredHash
+from lanes.storage.stored import MICROSECONDS, JsonMixin, Note, StoredHash, ignore, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,16 @@ class QueuedJob(JsonMixin):
     reason: str | None = None
 
     @classmethod
-    def parse(cls, reply: Sequence[Any]) -> "QueuedJob":
-        """Read a job from the reply of `lane_jobs.lua`."""
-        job_id, until, blocked_count, stored = reply
-        fields = StoredHash(stored)
+    def parse(cls, reply: Sequence[Any], note: Note = ignore) -> "QueuedJob | None":
+        """Read a job from the reply of `lane_jobs.lua`; None if its state cannot be read."""
+        job_id, until, blocked_count, stored = text_of(reply[0]), *reply[1:]
+        fields = StoredHash(stored, f"job:{job_id}", note)
+        if (state := State.read(fields.text("state"))) is None:
+            note(f"job:{job_id}", "its state cannot be read")
+            return None
         return cls(
-            id=job_id.decode(),
-            state=State(fields.text("state") or ""),
+            id=job_id,
+            state=state,
             accepted_at=fields.time("accepted_at") or 0.0,
             attempt=fields.count("attempt"),
             priority=fields.count("priority"),
@@ -59,10 +62,12 @@ class LaneJobs:
     dead_letters: tuple[QueuedJob, ...]
 
     @classmethod
-    def parse(cls, reply: Sequence[Any]) -> "LaneJobs":
+    def parse(cls, reply: Sequence[Any], note: Note = ignore) -> "LaneJobs":
         """Read the reply of `lane_jobs.lua`."""
         ready_total, delayed_total, *parts = reply
-        ready, delayed, in_flight, dead_letters = (tuple(QueuedJob.parse(job) for job in part) for part in parts)
+        ready, delayed, in_flight, dead_letters = (
+            tuple(found for job in part if (found := QueuedJob.parse(job, note))) for part in parts
+        )
         return cls(ready, ready_total, delayed, delayed_total, in_flight, dead_letters)
 
 

@@ -1,16 +1,16 @@
 """A notification from the lanes."""
 
-import json
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from lanes.queue.job import reading
-from lanes.storage.stored import MICROSECONDS
+from lanes.storage.stored import MICROSECONDS, json_object_of, number_of
+
+UNREADABLE = "notification_unreadable"
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """`event` is one of docs/outages.md, like `lane_held`, or `limit_changed`, which is only logged.
+    """`event` is one of docs/outages.md, like `lane_held`, or one that is only logged: `limit_changed`, `UNREADABLE`.
 
     Times in seconds: `at` since the epoch, `age` when it was claimed. `new` unless it was claimed before. `stored` is
     its text in Redis.
@@ -26,13 +26,10 @@ class Notification:
 
     @classmethod
     def parse(cls, stored: bytes, taken: bytes, age: int) -> Self:
-        """Read the reply of `claim_notification.lua`.
-
-        Raises:
-            StoredJobError: it cannot be read.
-        """
-        with reading("a notification"):
-            facts = json.loads(stored)
-            notification_id, event = facts.pop("id"), facts.pop("event")
-            at = int(notification_id.partition("-")[0]) / MICROSECONDS
-            return cls(notification_id, event, at, age / MICROSECONDS, taken == b"new", facts, stored)
+        """Read the reply of `claim_notification.lua`. The event is `UNREADABLE` if it cannot be read."""
+        facts = json_object_of(stored) or {}
+        notification_id, event = facts.pop("id", None), facts.pop("event", None)
+        at = number_of(str(notification_id).partition("-")[0].encode("utf-8", "replace"))
+        if not isinstance(event, str) or at is None:
+            return cls("?", UNREADABLE, 0.0, stored=stored)
+        return cls(str(notification_id), event, at / MICROSECONDS, age / MICROSECONDS, taken == b"new", facts, stored)

@@ -69,7 +69,7 @@ class RejectedTask:
                 for row in json.loads(found.text("refused") or "")
             )
             return cls(task_id, found.count("rows"), found.count("accepted"), rows, found.time("at"))
-        except (ValueError, LookupError, TypeError, RecursionError):
+        except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
             return None
 
     def encode(self) -> str:

@@ -19,6 +19,7 @@ from lanes.queue.transitions import AttemptReport, BreakerPolicy, Consumer, Coun
 from lanes.redis_url import raise_if_wrong
 from lanes.storage.durability import AOF_SETTINGS_SECONDS, pack_aof_settings
 from lanes.storage.scripts import Argument
+from lanes.storage.stored import text_of
 
 AUDIT_LOG_ENTRIES = 20_000
 MAX_SERVICES = 100  # with a count of their own of refused rows
@@ -162,13 +163,13 @@ class LaneStore(LaneReader):
         reply = self.run("reclaim", max_count, max_attempts, int(repeat_unnamed))
         found = zip(reply[::4], reply[1::4], reply[2::4], reply[3::4], strict=True)
         return [
-            Reclaimed(job_id.decode(), location.decode(), attempt, verdict == b"buried")
+            Reclaimed(text_of(job_id), text_of(location), attempt, verdict == b"buried")
             for job_id, location, attempt, verdict in found
         ]
 
     def expire(self, max_count: int) -> list[str]:
         """Expire pending jobs, at most `max_count`; return their ids."""
-        return [job_id.decode() for job_id in self.run("expire", max_count)]
+        return list(map(text_of, self.run("expire", max_count)))
 
     def cancel(self, job_id: str, retention: float) -> str:
         """Cancel a pending job; return `cancelled`, `unknown`, `has_merged_jobs`, or the state that it is in instead.

@@ -1,15 +1,18 @@
 """Arguments and replies of the scripts, without I/O: shared by the synchronous and the asynchronous store."""
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lanes.errors import ScriptError, StoredJobError
 from lanes.queue.dead_letter import ActionResult, DeadLetter
 from lanes.queue.job import Job, Reason
 from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
 from lanes.queue.results import Idle, Released, Result
+from lanes.storage.redis_errors import WRONG_TYPE
 from lanes.storage.scripts import Argument
-from lanes.storage.stored import MICROSECONDS
+from lanes.storage.stored import MICROSECONDS, Note, ignore, text_of
 from lanes.versions import DEFAULT_VERSION
 
 
@@ -145,9 +148,15 @@ def optional_time(seconds: float | None) -> Argument:
     return "" if seconds is None else microseconds(seconds)
 
 
-def accepted(reply: Sequence[bytes]) -> list[EnqueueResult]:
-    """Read the reply of `enqueue.lua`."""
-    return [EnqueueResult(EnqueueStatus(reply[i].decode()), reply[i + 1].decode()) for i in range(0, len(reply), 2)]
+def accepted(reply: Sequence[bytes]) -> list[EnqueueResult | Exception]:
+    """Read the reply of `enqueue.lua`: a result for each job, or the error of a job whose lane has a broken key."""
+    return [_accepted(text_of(status), text_of(found)) for status, found in zip(reply[::2], reply[1::2], strict=True)]
+
+
+def _accepted(status: str, found: str) -> EnqueueResult | Exception:
+    if status == "broken":
+        return ScriptError(f"enqueue: {found}")
+    return EnqueueResult(EnqueueStatus(status), found)
 
 
 def consumer_arguments(consumer: Consumer) -> list[Argument]:
@@ -178,7 +187,7 @@ def result(reply: Sequence[Any]) -> Result:
     numbers = (attempt, failures, released_at / MICROSECONDS, merged_count)
     body = rest[0] if rest and rest[0] else b""
     return Result(
-        code, Released(job_id.decode(), location.decode(), *numbers, version.decode() or DEFAULT_VERSION, body)
+        code, Released(text_of(job_id), text_of(location), *numbers, text_of(version) or DEFAULT_VERSION, body)
     )
 
 
@@ -193,20 +202,53 @@ def retry_arguments(
     return [microseconds(delay), rule, *limits, reason.value, microseconds(min_delay)]
 
 
-def jobs(job_ids: Sequence[str], reply: Sequence[Any]) -> list[Job | None]:
-    """Read the reply of `read_jobs.lua`."""
-    return [
-        Job.parse(job_id, dict(zip(fields[::2], fields[1::2], strict=True)), body, attempts, original)
-        if fields
-        else None
-        for job_id, (fields, body, attempts, original) in zip(job_ids, reply, strict=True)
-    ]
+def readable(reply: Sequence[Any], prefix: str, note: Note) -> Any:
+    """Return the reply of a script with `read_only.lua`; `note` is told the keys of another type."""
+    broken, found = reply
+    for name in broken:
+        note(text_of(name).removeprefix(prefix), WRONG_TYPE)
+    return found
+
+
+def jobs(job_ids: Sequence[str], reply: Sequence[Any], note: Note = ignore) -> list[Job | None]:
+    """Read the reply of `read_jobs.lua`; None for a job that does not exist or cannot be read."""
+    found: list[Job | None] = []
+    for job_id, (stored, body, attempts, original) in zip(job_ids, reply, strict=True):
+        job = None
+        if stored:
+            with contextlib.suppress(StoredJobError):  # it was noted
+                job = Job.parse(job_id, stored, body, attempts, original, note=note)
+        found.append(job)
+    return found
+
+
+class OneJob:
+    """Reads one job: `note` collects its problems, and `checked` raises an error for a job that cannot be read."""
+
+    def __init__(self, note: Note) -> None:
+        self._note = note
+        self._problems: list[str] = []
+
+    def note(self, key: str, problem: str) -> None:
+        """Keep a problem, and pass it on."""
+        self._problems.append(f"{key}: {problem}")
+        self._note(key, problem)
+
+    def checked(self, job: Job | None) -> Job | None:
+        """Return the job; None if it does not exist.
+
+        Raises:
+            StoredJobError: it exists and cannot be read.
+        """
+        if job is None and self._problems:
+            raise StoredJobError(f"{self._problems[-1]}; lanes check --repair shows the repair")
+        return job
 
 
 def replayed(job_id: str, reply: Sequence[Any]) -> ActionResult:
     """Read the reply of `replay.lua`."""
     answer, newer, *doubt = reply
-    return ActionResult(job_id, answer.decode(), newer.decode() or None, unconfirmed=doubt == [1])
+    return ActionResult(job_id, text_of(answer), text_of(newer) or None, unconfirmed=doubt == [1])
 
 
 def purge_arguments(job_id: str, retention: float, seen: float | None) -> list[Argument]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lanes.queue.job import State
-from lanes.queue.lane import hold_text
-from lanes.storage.stored import JsonMixin, StoredHash
+from lanes.queue.lane import WaitReason, hold_text
+from lanes.storage.stored import JsonMixin, Note, StoredHash, ignore
 
 
 class PendingState(StrEnum):
@@ -15,24 +15,6 @@ class PendingState(StrEnum):
     READY = "ready"
     DELAYED = "delayed"
     BLOCKED = "blocked"
-
-
-class WaitReason(StrEnum):
-    """What keeps a job from being sent."""
-
-    ALL_HELD = "all_held"
-    OUTAGE = "outage"
-    ALL_BRAKED = "all_braked"
-    LANE_HELD = "lane_held"
-    LANE_BRAKED = "lane_braked"
-    RECORD = "record"
-    NOT_BEFORE = "not_before"
-    BACKOFF = "backoff"
-    FAILING = "failing"
-    PAUSED = "paused"
-    BUDGET = "budget"
-    TURN = "turn"
-    ANSWER = "answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +57,16 @@ class QueuePosition:
     replayed: bool = False
 
     @classmethod
-    def parse(cls, reply: Sequence[bytes]) -> "QueuePosition | None":
-        """Read the reply of `queue_position.lua`; None for an unknown job."""
-        if not reply:
+    def parse(cls, reply: Sequence[bytes], note: Note = ignore) -> "QueuePosition | None":
+        """Read the reply of `queue_position.lua`; None for an unknown job, or if its state cannot be read."""
+        found = StoredHash(reply, "queue position", note)
+        if (state := State.read(found.text("state"))) is None:
             return None
-        found = StoredHash(reply)
         pending_state = found.text("pending_state")
         return cls(
             now=found.time("now") or 0.0,
             id=found.text("id") or "",
-            state=State(found.text("state") or ""),
+            state=state,
             location_id=found.text("location") or "",
             pending_state=PendingState(pending_state) if pending_state else None,
             ahead=found.count("ahead"),

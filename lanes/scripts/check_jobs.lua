@@ -1,6 +1,7 @@
 -- check_jobs: checks that each job is only where its state says, and finds leftovers of removed jobs. Read-only.
 -- ARGV: ids of jobs
 -- Returns: id of a job, kind of finding and text, repeated
+-- @include read_only
 -- @include now
 -- @include queue/is_blocked
 local wrong = {}
@@ -19,12 +20,12 @@ end
 local function check_position(id, job, check)
   local state, location, record = job.state, job.location, job.record
   local active = redis.call('HGET', key.active(location), record) == id
-  local ready = redis.call('ZSCORE', key.ready(location), id) and 1 or 0
-  local delayed = redis.call('ZSCORE', key.delayed(location), id) and 1 or 0
+  local ready = tonumber(redis.call('ZSCORE', key.ready(location), id)) and 1 or 0
+  local delayed = tonumber(redis.call('ZSCORE', key.delayed(location), id)) and 1 or 0
   local listed = state == 'pending' and ready + delayed == 0 and not active
   local blocked = listed and is_blocked(location, record, id, job.seq) and 1 or 0
   local lease = tonumber(redis.call('ZSCORE', key.leases, id))
-  local dead = redis.call('ZSCORE', key.dead, id) and true or false
+  local dead = tonumber(redis.call('ZSCORE', key.dead, id)) and true or false
   local places, expected = ready + delayed + blocked, state == 'pending' and 1 or 0
   check('position', places == expected, 'waits in ' .. places .. ' places, not ' .. expected)
   check('dead-letter', job.dead_letter == dead, 'dead letters and state disagree')
@@ -32,7 +33,7 @@ local function check_position(id, job, check)
     check('lease', not lease, 'pending, with a lease')
     check('position', active == (blocked == 0), 'its position and the active job of its record disagree')
     if ready + delayed == 1 and not redis.call('HGET', key.lane(location), 'hold') then
-      check('due', redis.call('ZSCORE', key.due, location), 'its lane is never due')
+      check('due', tonumber(redis.call('ZSCORE', key.due, location)), 'its lane is never due')
     end
   elseif state == 'in_flight' then
     check('lease', lease and active, 'in flight without a lease, or not the active job of its record')
@@ -57,7 +58,9 @@ local function check_job(id, job)
   check('dead-letter', job.was_dead and job.ended_at or not job.dead_letter, 'a dead letter without the time at which it failed')
   check('dead-letter', not job.was_dead or redis.call('HEXISTS', key.dead_letter_counts(job.location), job.record) == 1,
     'its record has no dead letter counted')
-  check('content', body == alive, 'body and state disagree')
+  local lost = alive and not body and life == -1 and not job.merged_into
+  check('lost', not lost, 'its body is missing, so it cannot be sent')
+  check('content', lost or body == alive, 'body and state disagree')
   check('content', body or redis.call('EXISTS', key.original(id)) == 0, 'an original without a body')
   check('ttl', not alive or life == -1, 'it would be removed before it is done')
   local merge_target = job.merged_into
@@ -66,7 +69,7 @@ local function check_job(id, job)
   check('merged', not merge_target or redis.call('SISMEMBER', key.merged_jobs(merge_target), id) == 1
     or job.state == 'merged' and redis.call('EXISTS', key.job(merge_target)) == 0, 'merged into a job that does not list it')
   check('merged', redis.call('SCARD', key.merged_jobs(id)) == (job.merged_count or 0), 'merged jobs and their count disagree')
-  check('expiring', not redis.call('ZSCORE', key.expiring, id) == not (pending and job.expires_at),
+  check('expiring', not tonumber(redis.call('ZSCORE', key.expiring, id)) == not (pending and job.expires_at),
     'its expiry and the list of expiring jobs disagree')
 end
 
@@ -76,7 +79,7 @@ for _, id in ipairs(ARGV) do
     'merged_count', 'expires_at', 'accepted_at', 'ended_at', 'released_at')
   if redis.call('EXISTS', key.job(id)) == 0 then
     check_leftovers(id)
-  elseif not job[2] or not job[3] then
+  elseif (job[2] or '') == '' or (job[3] or '') == '' then
     add_finding(id, 'unreadable', 'its location or its record is missing')
   elseif not STATES[job[1]] or not job[10] or not (tonumber(job[6]) or job[1] == 'merged') then
     add_finding(id, 'state', 'its state, its time or its number is missing')
@@ -86,4 +89,4 @@ for _, id in ipairs(ARGV) do
                   ended_at = job[11], released_at = job[12], dead_letter = job[1] == 'dead' or job[1] == 'expired' })
   end
 end
-return wrong
+return answer(wrong)

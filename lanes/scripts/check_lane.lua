@@ -3,6 +3,7 @@
 --   1 location
 --   2 max_count   records to count in one call; a lane with more is not counted
 -- Returns: { { kind, text, ... }, { fields and values }, { pending, in flight } or { } for too many records }
+-- @include read_only
 -- @include now
 -- @include rate_limit/account
 local location = ARGV[1]
@@ -58,4 +59,4 @@ if redis.call('HLEN', key.active(location)) <= tonumber(ARGV[2]) then
   check('redundant', redundant == (tonumber(redis.call('HGET', key.lane(location), 'redundant')) or 0),
     'its number of requests in flight for delivered jobs is wrong')
 end
-return { wrong, redis.call('HGETALL', key.lane(location)), found }
+return answer({ wrong, redis.call('HGETALL', key.lane(location)), found })

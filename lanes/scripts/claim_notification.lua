@@ -11,5 +11,8 @@ end
 local notification = redis.call('ZRANGEBYSCORE', key.notifications, '-inf', now, 'WITHSCORES', 'LIMIT', 0, 1)
 if not notification[1] then return {} end
 redis.call('ZADD', key.notifications, now + tonumber(ARGV[1]), notification[1])
-local made = tonumber(string.match(cjson.decode(notification[1]).id, '^(%d+)-'))
+-- One that cannot be read must not stop the others: the caller logs and removes it.
+local readable, facts = pcall(cjson.decode, notification[1])
+local id = readable and type(facts) == 'table' and type(facts.id) == 'string' and facts.id or ''
+local made = tonumber(string.match(id, '^(%d+)-')) or now
 return { notification[1], made == tonumber(notification[2]) and 'new' or 'again', now - made }

@@ -1,6 +1,7 @@
 -- count_dead_letters: finds location and state of dead letters. Read-only.
 -- ARGV: ids of jobs
 -- Returns: location and state of each that exists
+-- @include read_only
 local found = {}
 for _, id in ipairs(ARGV) do
   local job = redis.call('HMGET', key.job(id), 'location', 'state')
@@ -8,4 +9,4 @@ for _, id in ipairs(ARGV) do
     found[#found + 1], found[#found + 2] = job[1], job[2]
   end
 end
-return found
+return answer(found)

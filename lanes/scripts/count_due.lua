@@ -21,14 +21,19 @@ if not first[1] then return { 0, -1 } end
 if tonumber(first[2]) > now then return { 0, tonumber(first[2]) - now } end
 local locations = due_locations(unservable, offset, max_count)
 if not locations[1] then return { 0, UNSERVABLE_PAUSE } end
-local due = 0
-for _, location in ipairs(locations) do
+local function count_jobs(location)
   local jobs = redis.call('ZCARD', key.ready(location)) + redis.call('ZCOUNT', key.delayed(location), '-inf', now)
   local lane = redis.call('HMGET', key.lane(location), 'burst', 'gap', 'api_burst', 'brake_at')
   local limit = limit_in_force(tonumber(lane[1]) or burst, tonumber(lane[3]), DEFAULT_BURST)
   if lane[2] or lane[4] then jobs = math.min(jobs, 1) end  -- it sends single probes
   local free = limit - redis.call('ZCOUNT', key.rate_slots(location), '(' .. string.format('%.0f', now), '+inf')
-  due = due + math.min(jobs, math.max(free, 0))
+  return math.min(jobs, math.max(free, 0))
+end
+
+local due = 0
+for _, location in ipairs(locations) do
+  local readable, jobs = pcall(count_jobs, location)
+  due = due + (readable and jobs or 1)  -- a release sets a broken lane aside
   if due >= max_count then return { max_count, 0 } end
 end
 return { math.max(due, 1), 0 }

@@ -3,6 +3,7 @@
 --   1 location
 --   2.. records
 -- Returns: { pending, in flight }
+-- @include read_only
 local pending, in_flight = 0, 0
 for at = 2, #ARGV do
   local state = redis.call('HGET', key.job(redis.call('HGET', key.active(ARGV[1]), ARGV[at]) or ''), 'state')
@@ -10,4 +11,4 @@ for at = 2, #ARGV do
   if state == 'in_flight' then in_flight = in_flight + 1 end
   pending = pending + redis.call('LLEN', key.blocked(ARGV[1], ARGV[at]))
 end
-return { pending, in_flight }
+return answer({ pending, in_flight })

@@ -17,7 +17,7 @@
 --     event_time   time in us of the event in the service, or ''
 --     version      of the API that the body is for, or '' for the default
 --     expires_while_held   1 when it expires even while it is held, else 0
--- Returns: { 'accepted' | 'known' | 'conflict', id of the job, ... } two values a job
+-- Returns: { 'accepted' | 'known' | 'conflict', id of the job, or 'broken', what cannot be read; ... } two values a job
 -- @include now
 -- @include queue/count
 -- @include queue/enqueue_job
@@ -27,6 +27,7 @@
 -- @include hold/held_time
 -- @include queue/schema
 -- @include queue/memory_guard
+-- @include queue/isolate
 local FIELDS = 14
 local window = ARGV[1]
 local due = {}      -- location -> the earliest time at which one of the jobs may be sent
@@ -48,7 +49,13 @@ local function find_duplicate(new_job)
   local known = redis.call('GET', name)
   if not known then return nil, name end
   local job, fingerprint = string.match(known, '^(%S+) (%S*)$')
+  if not job then return nil, name end  -- not written by this script
   return { fingerprint == new_job.fingerprint and 'known' or 'conflict', job }
+end
+
+local function count_and_schedule(location, states)
+  for state, jobs in pairs(states) do count(location, nil, state, jobs) end
+  if due[location] then schedule(location, due[location]) end
 end
 
 local function wait_in_lane(new_job)
@@ -91,6 +98,21 @@ local function accept(new_job)
 end
 
 local answers, memory_checked = {}, false
+
+-- take(new_job): finds the job, or accepts it; returns the answer, or an error reply when memory is full.
+local function take(new_job)
+  local answer, idempotency = find_duplicate(new_job)
+  if answer then return answer end
+  if not memory_checked then
+    local refusal = memory_guard()
+    if refusal then return refusal end
+    memory_checked = true
+  end
+  accept(new_job)
+  if idempotency then redis.call('SET', idempotency, new_job.id .. ' ' .. new_job.fingerprint, 'PX', window) end
+  return { 'accepted', new_job.id }
+end
+
 for at = 2, #ARGV, FIELDS do
   local new_job = {
     id = ARGV[at], location = ARGV[at + 1], record = ARGV[at + 2], body = ARGV[at + 3],
@@ -98,21 +120,12 @@ for at = 2, #ARGV, FIELDS do
     fingerprint = ARGV[at + 8], priority = tonumber(ARGV[at + 9]), merge = ARGV[at + 10] == '1',
     event_time = tonumber(ARGV[at + 11]), version = ARGV[at + 12], expires_while_held = ARGV[at + 13] == '1',
   }
-  local answer, idempotency = find_duplicate(new_job)
-  if not answer then
-    if not memory_checked then
-      local refusal = memory_guard()
-      if refusal then return refusal end
-      memory_checked = true
-    end
-    answer = { 'accepted', new_job.id }
-    accept(new_job)
-    if idempotency then redis.call('SET', idempotency, new_job.id .. ' ' .. new_job.fingerprint, 'PX', window) end
-  end
+  local readable, answer = isolate(new_job.location, nil, take, new_job)
+  if readable and answer.err then return answer end
+  if not readable then answer = { 'broken', answer } end
   answers[#answers + 1], answers[#answers + 2] = answer[1], answer[2]
 end
 for location, states in pairs(counts) do
-  for state, jobs in pairs(states) do count(location, nil, state, jobs) end
-  if due[location] then schedule(location, due[location]) end
+  isolate(location, nil, count_and_schedule, location, states)
 end
 return answers

@@ -7,11 +7,14 @@
 -- @include now
 -- @include queue/expire_job
 -- @include queue/expiry
+-- @include queue/isolate
+-- @include queue/set_aside
 local AGAIN = 60 * 1000000
 local expired = {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.expiring, '-inf', now, 'LIMIT', 0, ARGV[1])) do
+
+local function expire(id)
   local job = redis.call('HMGET', key.job(id), 'location', 'record', 'expires_at')
-  local at = job[3] and expiry(id, job[1], job[3])
+  local at = tonumber(job[3]) and job[1] and expiry(id, job[1], job[3])
   if not at then
     -- Not written by these scripts. It must not block the others.
     redis.call('ZREM', key.expiring, id)
@@ -20,6 +23,14 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.expiring, '-inf', now, 'LIMI
   else
     expire_job(id, job[1], job[2])
     expired[#expired + 1] = id
+  end
+end
+
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.expiring, '-inf', now, 'LIMIT', 0, ARGV[1])) do
+  local readable, broken = isolate(nil, id, expire, id)
+  if not readable then
+    redis.call('ZREM', key.expiring, id)
+    report_broken(nil, id, broken)
   end
 end
 return expired

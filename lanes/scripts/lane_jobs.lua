@@ -7,6 +7,7 @@
 -- Returns: { number of ready jobs, number of delayed jobs, ready jobs, delayed jobs, in flight, dead letters }. Those
 --   in flight are searched in the lane's newest requests, dead letters in the newest of all lanes. Each job: { id, end
 --   of its wait or lease or 0, blocked jobs of its record, fields and values }
+-- @include read_only
 local SLOTS_SCANNED, DEAD_LETTERS_SCANNED = 200, 500
 local location, max_count = ARGV[1], tonumber(ARGV[4])
 
@@ -53,11 +54,11 @@ local function page(name, start)
 end
 
 local ready, delayed = key.ready(location), key.delayed(location)
-return {
+return answer({
   redis.call('ZCARD', ready),
   redis.call('ZCARD', delayed),
   describe_jobs(page(ready, tonumber(ARGV[2]))),
   describe_jobs(page(delayed, tonumber(ARGV[3])), delayed),
   describe_jobs(in_flight(), key.leases),
   describe_jobs(dead_letters()),
-}
+})

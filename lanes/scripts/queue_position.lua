@@ -12,6 +12,7 @@
 --    active_job, active_until   of a blocked job: the active job of its record, and the end of its delay or lease
 --    attempt, worker            of a job in flight
 --    other fields of the lane, and of all lanes
+-- @include read_only
 -- @include now
 -- @include queue/expiry
 local found = {}
@@ -48,7 +49,7 @@ end
 local id = redis.call('HGET', key.job(ARGV[1]), 'merged_into') or ARGV[1]
 local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'expires_at')
 local state, location, record, expires_at = job[1], job[2], job[3], job[4]
-if not state then return {} end
+if not state then return answer({}) end
 note('now', now)
 note('id', id)
 note('state', state)
@@ -66,4 +67,4 @@ elseif state == 'in_flight' then
   note('until', redis.call('ZSCORE', key.leases, id))
   note_all(key.job(id), { 'attempt', 'worker' })
 end
-return found
+return answer(found)

@@ -11,6 +11,8 @@
 -- @include dead_letter/bury_job
 -- @include breaker/outage
 -- @include queue/make_pending
+-- @include queue/isolate
+-- @include queue/set_aside
 -- is_unnamed(id, version): whether a repeated request could create a second opportunity: v3 without a readable id.
 local function is_unnamed(id, version)
   if version ~= 'v3' then return false end
@@ -26,10 +28,9 @@ local function end_lost(location)
   if redis.call('ZSCORE', key.due, location) then schedule(location, now) end
 end
 
-end_quiet_outage()
 local reclaimed = {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.leases, '-inf', now, 'LIMIT', 0, ARGV[1])) do
-  redis.call('ZREM', key.leases, id)
+
+local function reclaim(id)
   local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'attempt', 'released_at', 'worker', 'seq',
     'priority', 'version')
   local location, record = job[2], job[3]
@@ -55,5 +56,12 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.leases, '-inf', now, 'LIMIT'
     activate_next(location, record)
   end
   if location then end_lost(location) end
+end
+
+end_quiet_outage()
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.leases, '-inf', now, 'LIMIT', 0, ARGV[1])) do
+  redis.call('ZREM', key.leases, id)
+  local readable, broken = isolate(nil, id, reclaim, id)
+  if not readable then report_broken(nil, id, broken) end
 end
 return reclaimed

@@ -8,6 +8,7 @@
 --   6 record      likewise
 -- Returns: 'repaired' | 'gone' | 'body' when only its body is left | 'unreadable' without location or record
 -- @include now
+-- @include repair/finite_score
 -- @include repair/infer_state
 -- @include repair/repair_record
 -- @include queue/expire_keys
@@ -83,15 +84,23 @@ if redis.call('EXISTS', name) == 0 then
 end
 local found = redis.call('HMGET', name, 'state', 'location', 'record', 'seq', 'merged_into', 'was_dead', 'attempt', 'merged_count',
   'expires_at', 'ended_at', 'reason', 'accepted_at')
-local job = { state = found[1], location = found[2] or ARGV[5], record = found[3] or ARGV[6], seq = tonumber(found[4]),
+local job = { state = found[1], seq = tonumber(found[4]),
               merged_into = found[5], was_dead = found[6], attempt = found[7], merged_count = found[8], expires_at = found[9],
               ended_at = found[10], reason = found[11] }
+for i = 2, 3 do
+  if found[i] == '' then found[i] = false end
+end
+job.location, job.record = found[2] or ARGV[5], found[3] or ARGV[6]
 if job.merged_into and not (found[2] and found[3]) then
   local merge_target = redis.call('HMGET', key.job(job.merged_into), 'location', 'record')
   job.location, job.record = merge_target[1] or job.location, merge_target[2] or job.record
 end
 if job.location == '' or job.record == '' then return 'unreadable' end
 if not (found[2] and found[3]) then redis.call('HSET', name, 'location', job.location, 'record', job.record) end
+for _, listed in ipairs({ key.ready(job.location), key.delayed(job.location), key.leases, key.expiring, key.dead }) do
+  finite_score(listed, id)
+end
+finite_score(key.due, job.location)
 job.state = infer_state(id, job)
 if job.state ~= found[1] then redis.call('HSET', name, 'state', job.state) end
 if not job.seq and job.state ~= 'merged' then

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 # The layout of keys. Data of another number are refused (`lanes.storage.schema`).
 SCHEMA = "3"
 DEFAULT_PREFIX = "lanes:"
+ANY = "any"  # the type of a key that may have any type
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ _KEYS = (
     Key("totals", "hash", "event, or dead:reason -> jobs since the beginning, where `counts` goes down; durations"),
     Key("rejected_rows", "hash", "service -> rows that enqueue tasks refused; `other` beyond a number of services"),
     Key("audit_log", "stream", "the newest actions of persons; a consumer group logs each"),
+    Key("broken_values", "hash", "a key and a field or line -> a value that nothing could read: a repair removed it"),
+    Key("broken_key:{at}:{name}", ANY, "a key that had another type than it should have: a repair renamed it"),
     Key("wake", "channel", "a message when a lane is due earlier than all others"),
     # One of each per location.
     Key("lane:{location}", "hash", "jobs per state, next sequence number, rate limits, hold, brake"),

@@ -51,6 +51,8 @@ _CODES = {
 _UNFIT = re.compile(
     r"in a cluster node|in cluster mode|CLUSTERDOWN|CROSSSLOT|do not hash to the same slot|DB index is out of range"
 )
+# What is wrong with a key for which `is_wrong_type` is true.
+WRONG_TYPE = "it has another Redis type than it should"
 # For a command inside a script, the code is in the middle of the script's error.
 _REFUSAL = re.compile(
     rf"\b({'|'.join(_CODES)})\b|script can't (run this command|access at least)|has no permissions to"
@@ -108,9 +110,18 @@ def refuses(error: ResponseError) -> RedisUnavailableError | None:
     return RedisUnavailableError(f"Redis refuses: {text}; {_ADVICE[trouble]}", trouble)
 
 
+def is_wrong_type(error: Exception) -> bool:
+    """Return whether a command met a key of another Redis type."""
+    return "WRONGTYPE" in str(error)
+
+
 def explain(script: Script, error: ResponseError) -> ScriptError | RedisUnavailableError:
     """Return the error of a script: where it failed, or why Redis refuses."""
-    return refuses(error) or ScriptError(f"{script.name}: {script.explain(str(error))}")
+    return refuses(error) or ScriptError(f"{script.name}: {script.explain(str(error))}{_advice(error)}")
+
+
+def _advice(error: ResponseError) -> str:
+    return "; lanes check names the key and offers its repair" if is_wrong_type(error) else ""
 
 
 @contextlib.contextmanager
@@ -121,4 +132,4 @@ def own_errors() -> Iterator[None]:
     except UNAVAILABLE as error:
         raise unavailable(error) from error
     except ResponseError as error:
-        raise (refuses(error) or ScriptError(str(error))) from error
+        raise (refuses(error) or ScriptError(f"{error}{_advice(error)}")) from error

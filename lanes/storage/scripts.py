@@ -20,6 +20,10 @@ _CONSTANTS = {
     "SCHEMA": SCHEMA,
     "NEVER_MERGED_FIELDS": "{ " + ", ".join(f"{name} = true" for name in sorted(NEVER_MERGED_FIELDS)) + " }",
 }
+# The Redis types of keys of all lanes, of a lane and of a job.
+for _constant, _fields in {"GLOBAL_KEYS": (), "LANE_KEYS": ("location",), "JOB_KEYS": ("id",)}.items():
+    _typed = (f"{name} = '{key.kind}'" for name, key in KEYS.items() if key.fields == _fields and key.kind != "channel")
+    _CONSTANTS[_constant] = "{ " + ", ".join(_typed) + " }"
 _TEST_CLOCK = "local now = tonumber(redis.call('GET', '{prefix}test-clock'))"
 
 

@@ -1,36 +1,105 @@
-"""Reads stored values, and converts values for JSON."""
+"""Turns stored bytes into values, and values into JSON.
 
-from collections.abc import Mapping, Sequence
+Redis may hold anything under our keys: another program, a person or a bug wrote it. So this reads any bytes. Text that
+is no UTF-8 keeps its bytes (`surrogateescape`), so that it still names its key. A value that is not what its field
+holds reads as missing, and a `Note` names it.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 MICROSECONDS = 1_000_000
+# Numbers of Lua are exact up to here. As microseconds it is the year 2255.
+MAX_NUMBER = 2**53
+# As Redis reads them: no sign or zero that is not needed.
+_NUMBER = re.compile(rb"0|-?[1-9]\d{0,15}")
+
+# Called with a key (without the prefix) and what in it cannot be read.
+Note = Callable[[str, str], object]
+
+
+def ignore(key: str, problem: str) -> None:
+    """Drop the note."""
+    del key, problem
+
+
+def text_of(value: bytes) -> str:
+    """Return bytes as text that encodes to the same bytes with `surrogateescape`."""
+    return value.decode("utf-8", "surrogateescape")
+
+
+def bytes_of(text: str) -> bytes:
+    """Return the bytes of a text of `text_of`. A client of Redis would refuse those that are no UTF-8."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def number_of(value: bytes) -> int | None:
+    """Return a whole number; None for anything else, and for a number that Lua cannot hold."""
+    number = int(value) if _NUMBER.fullmatch(value) else None
+    return number if number is not None and abs(number) <= MAX_NUMBER else None
+
+
+def json_object_of(value: bytes) -> dict[str, Any] | None:
+    """Return a JSON object that can be written as JSON again; None for anything else."""
+    try:
+        found = json.loads(value, parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def pairs_of(reply: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Return the fields of a hash in the reply of a script."""
+    return dict(zip(reply[::2], reply[1::2], strict=True))
 
 
 class StoredHash:
-    """The fields of a hash, with types; None if missing."""
+    """The fields of a hash, with types; None if missing or unreadable. `key` is what a note names."""
 
-    def __init__(self, stored: Mapping[bytes, bytes] | Sequence[bytes]) -> None:
-        pairs = stored if isinstance(stored, Mapping) else dict(zip(stored[::2], stored[1::2], strict=True))
-        self._values: Mapping[bytes, bytes] = pairs
+    def __init__(self, stored: Mapping[bytes, bytes] | Sequence[bytes], key: str = "", note: Note = ignore) -> None:
+        self._values = stored if isinstance(stored, Mapping) else pairs_of(stored)
+        self._key, self._note = key, note
 
     def __contains__(self, name: str) -> bool:
-        return name.encode() in self._values
+        return bytes_of(name) in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return map(text_of, self._values)
 
     def text(self, name: str) -> str | None:
         """Return a text."""
-        value = self._values.get(name.encode())
-        return None if value is None else value.decode()
+        value = self._values.get(bytes_of(name))
+        return None if value is None else text_of(value)
 
     def number(self, name: str) -> int | None:
         """Return a whole number."""
-        value = self._values.get(name.encode())
-        return None if value is None else int(value)
+        value = self._values.get(bytes_of(name))
+        if value is None:
+            return None
+        number = number_of(value)
+        if number is None:
+            self._note(self._key, f"{name} is no number")
+        return number
 
     def time(self, name: str) -> float | None:
         """Return a time or duration in seconds; Redis has microseconds."""
-        value = self._values.get(name.encode())
-        return None if value is None else float(value) / MICROSECONDS
+        number = self.number(name)
+        return None if number is None else number / MICROSECONDS
 
     def count(self, name: str) -> int:
         """Return a whole number, 0 if missing."""

@@ -7,7 +7,8 @@ import click
 
 from lanes.activity import audit_log as entries
 from lanes.activity.audit_log import AuditLogEntry
-from ops.command.console import MAX_SHOWN, examples, format_time, print_json_array
+from lanes.times import format_time
+from ops.command.console import MAX_SHOWN, examples, print_json_array
 from ops.command.session import Session, connected
 from ops.command.table import Column, print_table
 

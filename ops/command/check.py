@@ -1,6 +1,5 @@
 """`lanes check`: checks the settings of Redis and the consistency of the jobs; `--repair` fixes what it found."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from lanes.errors import LanesError, RedisUnavailableError
 from lanes.printable import printable
 from lanes.queue.new_job import NewJob
 from lanes.settings import ProducerSettings
+from lanes.storage.stored import ignore, json_object_of
 from ops.command.console import examples, pluralize, print_json, say
 from ops.command.failures import Refused
 from ops.command.progress import Steps
@@ -25,7 +25,7 @@ from ops.command.typeable import typeable
 from producers.new_job import new_job_for
 
 # A repair may reveal more findings: counts are compared only once all jobs are in their places.
-ROUNDS = 5
+ROUNDS = 8
 
 
 @click.command(
@@ -44,6 +44,7 @@ def check(session: Session, *, as_json: bool, repair: bool, yes: bool) -> None:
     """
     if yes and not repair:
         raise click.UsageError("--yes goes with --repair")
+    session.store.unreadable = ignore  # the findings name them
     server_info = inspect_server(session.store)
     permissions = list(missing_permissions(session.store))
     findings = [*check_server(server_info), *permissions, *no_consumers(session.store)]
@@ -90,6 +91,9 @@ class CheckRun:
         defaults = RepairDefaults(settings.lease_seconds, settings.burst_window_seconds, settings.retention_seconds)
         repairer = Repairer(self._session.store, defaults, lambda job_id, body: read_body(settings, job_id, body))
         findings = self.check_consistency()
+        for finding in findings:
+            if finding.code == "type" and finding.where == "audit_log":  # it must take the entry of this repair
+                self.repaired.append((finding, repairer.repair(finding)))
         if repairable := sum(finding.repair is not None for finding in findings):
             self._session.log_change("repair", "everything", pluralize(repairable, "finding"))
         for _ in range(ROUNDS):
@@ -111,8 +115,9 @@ class CheckRun:
 
 def read_body(settings: ProducerSettings, job_id: str, body: bytes) -> NewJob | None:
     """Return the job of a stored body, None if the body is not valid."""
+    fields = json_object_of(body)
     try:
-        return replace(new_job_for(settings, json.loads(body), None), id=job_id)
+        return None if fields is None else replace(new_job_for(settings, fields, None), id=job_id)
     except (LanesError, ValueError):
         return None
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 import click
@@ -56,11 +56,6 @@ def say(line: str) -> None:
 def pluralize(number: int, noun: str) -> str:
     """Return `1 row`, `2 rows`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def format_time(seconds: float | None) -> str:
-    """Return a time (seconds since the epoch) as ISO 8601 in UTC; `-` for None."""
-    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class PrintableWord(click.ParamType[str]):

@@ -48,8 +48,8 @@ def dashboard(
     if port is not None:
         given.append(f"--port={port}")
     try:
-        text = users_file.read_text("utf-8", errors="replace") if users_file else ""
-        access = options.access_policy(given, read_credentials(text, str(users_file)) if users_file else [])
+        credentials = read_credentials(users_file.read_bytes(), str(users_file)) if users_file else []
+        access = options.access_policy(given, credentials)
         _serve(session.load(DashboardSettings), access)
     except AccessPolicyError as error:
         raise WrongUse(str(error)) from error

@@ -10,11 +10,11 @@ from lanes.dead_letters.bulk import purge_action, replay_action
 from lanes.dead_letters.filter import find_dead_letters
 from lanes.dead_letters.groups import group_by_error
 from lanes.queue.dead_letter_summary import summarize
+from lanes.times import format_time
 from ops.command.console import (
     MAX_SHOWN,
     PrintableWord,
     examples,
-    format_time,
     options,
     pluralize,
     print_json,

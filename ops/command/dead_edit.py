@@ -11,6 +11,7 @@ import click
 from lanes.printable import printable
 from lanes.queue.job import Job
 from lanes.queue.new_job import NewJob
+from lanes.storage.stored import json_object_of
 from ops.command.console import PrintableWord, examples, print_json, say
 from ops.command.failures import Refused
 from ops.command.job import find, log_reveal
@@ -46,11 +47,13 @@ def edit(session: Session, job_id: str, *, file: str | None, dry_run: bool, as_j
     if file is not None and (sets or unsets):
         raise click.UsageError("--file replaces the whole body: leave out --set and --unset")
     job = find(session, job_id)
-    read = session.store.read(lambda client: client.get(session.store.key("body", job_id)))
+    read = session.store.stored_body(job_id)
+    if job.is_dead_letter and read is None:
+        raise Refused(f"the body of {job_id} is missing: give it up with lanes dead purge {job_id}")
     if not job.is_dead_letter or read is None:
         raise Refused(refusal(job_id, "merged" if job.merged_into else job.state.value))
     log_reveal(session, job)
-    body = json.loads(read)
+    body = json_object_of(read) or {}
     if file is not None:
         new_job = _checked(job, _read_text(file))
     elif sets or unsets:

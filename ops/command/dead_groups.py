@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from lanes.dead_letters.groups import ErrorGroup
 from lanes.printable import printable
-from ops.command.console import format_time, pluralize, say
+from lanes.times import format_time
+from ops.command.console import pluralize, say
 from ops.command.table import Column, print_table
 
 COLUMNS = (

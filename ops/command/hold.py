@@ -40,7 +40,7 @@ def hold(session: Session, location_id: str | None, reason: str, by: str | None,
         say(f"all lanes are held{note}; resume them with: lanes resume --all")
         return
     store = session.store
-    known = store.client.sismember(store.key("locations"), location_id)
+    known = store.is_location(location_id)
     session.log_change("hold", location_id, reason, by)
     store.hold(location_id, reason, holder)
     refused = store.read_lanes([location_id])[0].unauthorized

@@ -10,7 +10,8 @@ from lanes.printable import printable
 from lanes.queue.job import Attempt, Job
 from lanes.queue.rejected_task import RejectedTask
 from lanes.queue.waiting import Blocker
-from ops.command.console import PrintableWord, examples, format_time, print_json, say
+from lanes.times import format_time
+from ops.command.console import PrintableWord, examples, print_json, say
 from ops.command.failures import Refused
 from ops.command.session import Session, connected
 

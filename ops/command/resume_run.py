@@ -6,7 +6,8 @@ from typing import Any
 from lanes.printable import printable
 from lanes.queue.hold_filter import count_causes
 from lanes.queue.lane import Lane
-from ops.command.console import format_time, pluralize, print_json, say
+from lanes.times import format_time
+from ops.command.console import pluralize, print_json, say
 from ops.command.failures import Refused
 from ops.command.session import Session
 from ops.command.table import Column, print_table

@@ -19,6 +19,7 @@ from producers import OpportunityProducer
 
 RESERVED_HOLDERS = ("authorization", "outage")  # holds that no person set
 S = TypeVar("S", bound=CommandSettings)
+MAX_NAMED = 100
 
 
 class Session:
@@ -27,6 +28,7 @@ class Session:
     def __init__(self) -> None:
         self.redis_url: str | None = None
         self.so_far = "nothing was changed"
+        self._named: set[tuple[str, str]] = set()
 
     @functools.cached_property
     def settings(self) -> CommandSettings:
@@ -49,8 +51,15 @@ class Session:
     def store(self) -> LaneStore:
         """The lanes. Raises an error if this version cannot work with the server or its data."""
         store = LaneStore(self.client, self.settings.prefix)
+        store.unreadable = self._name_unreadable
         store.check_usable()
         return store
+
+    def _name_unreadable(self, key: str, problem: str) -> None:
+        """Print once what of the stored data cannot be read; the command shows the rest."""
+        if (key, problem) not in self._named and len(self._named) < MAX_NAMED:
+            self._named.add((key, problem))
+            click.echo(printable(f"lanes: {key}: {problem}; lanes check --repair shows the repair"), err=True)
 
     @functools.cached_property
     def producer(self) -> OpportunityProducer:

@@ -12,9 +12,10 @@ from rich.text import Text
 
 from lanes.printable import printable
 from lanes.queue.global_state import GlobalState
-from lanes.queue.lane import Lane
+from lanes.queue.lane import Lane, WaitReason
 from lanes.settings import RateLimitSettings
-from ops.command.console import MAX_SHOWN, LocationId, examples, format_time, pluralize, print_json, say
+from lanes.times import format_time
+from ops.command.console import MAX_SHOWN, LocationId, examples, pluralize, print_json, say
 from ops.command.failures import Refused
 from ops.command.session import Session, connected
 from ops.command.table import Column, draw, print_table
@@ -35,6 +36,10 @@ COLUMNS = (
     Column("brake", alarm="yellow"),
     Column("hold", alarm="yellow"),
 )
+
+
+# What stops all lanes.
+STOPS = {WaitReason.ALL_HELD: "hold of all", WaitReason.OUTAGE: "outage", WaitReason.ALL_BRAKED: "brake of all"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ def status(
     window     requests in the rate window / limit
     day        requests of the day / limit
     limits_by  who set the limits: person, api or default (window/day if different)
-    due_in     when the lane may send its next job; - if it is held or empty
+    due_in     when the lane may send its next job, or what it waits for; - if it is held or empty
     brake      refusals in a row, after which the lane sends single probes
 
     LANES_BURST_LIMIT and LANES_DAILY_LIMIT count as limits of a person: run the command with the workers' settings.
@@ -139,7 +144,7 @@ def _rows(lanes: Sequence[Lane], settings: RateLimitSettings) -> list[tuple[obje
             f"{lane.window_used}/{lane.burst_in_force(settings.burst_cap).requests}",
             f"{lane.day_used}/{lane.daily_in_force(settings.daily_cap).requests}",
             _sources(lane, settings),
-            due(lane.due_in),
+            STOPS[lane.waits_for] if lane.waits_for is not None else due(lane.due_in),
             _brake(lane),
             _hold(lane),
         )
@@ -151,7 +156,11 @@ def _brake(lane: Lane) -> str:
     if lane.brake is None:
         return ""
     brake = lane.brake
-    probe = "none while it is held" if lane.hold is not None else due(brake.next_probe_in)
+    probe = due(brake.next_probe_in)
+    if lane.hold is not None:
+        probe = "none while it is held"
+    elif lane.waits_for is not None:
+        probe = f"after the {STOPS[lane.waits_for]}"
     return f"{pluralize(brake.refusals, 'refusal')}, status {brake.status}; next probe: {probe}"
 
 
@@ -169,13 +178,19 @@ def _stops(state: GlobalState) -> Iterator[str]:
     if state.outage is not None:
         limit = state.outage.half_open_limit
         probe = (
-            f"next probe: {due(state.outage.next_probe_in)}" if limit == 1 else f"ending: {limit} requests at a time"
+            f"next probe: {_all_probe(state, state.outage.next_probe_in)}"
+            if limit == 1
+            else f"ending: {limit} requests at a time"
         )
         yield f"OUTAGE of the API since {format_time(state.outage.since)}; {probe}"
     if state.brake is not None:
         why = f"several were refused with status {state.brake.status}, and nothing is delivered"
-        probe = due(state.brake.next_probe_in)
+        probe = _all_probe(state, state.brake.next_probe_in)
         yield f"ALL LANES ARE ON THE BRAKE since {format_time(state.brake.since)}: {why}; next probe: {probe}"
+
+
+def _all_probe(state: GlobalState, next_probe_in: float) -> str:
+    return due(next_probe_in) if state.hold is None else "none while all lanes are held"
 
 
 def due(seconds: float | None) -> str:

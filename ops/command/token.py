@@ -11,7 +11,8 @@ from lanes.dead_letters import operations
 from lanes.dead_letters.filter import DeadLetterFilter, count_matching, find_in_batches
 from lanes.printable import printable
 from lanes.queue.job import Reason
-from ops.command.console import LocationId, examples, format_time, pluralize, print_json, say
+from lanes.times import format_time
+from ops.command.console import LocationId, examples, pluralize, print_json, say
 from ops.command.dead_bulk import confirm
 from ops.command.failures import Refused
 from ops.command.row_files import input_file, input_format, opened

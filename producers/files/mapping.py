@@ -117,9 +117,11 @@ class FieldMapping:
         return parse_field(name, cell)
 
     def complete(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a row with the defaults of the fields that it does not have."""
-        fields = {self.known.get(name, name) for name in row}
-        return {**row, **{name: value for name, value in self.defaults.items() if name not in fields}}
+        """Return a row with the defaults of the fields that it does not have, or that are null."""
+        unset = {name for name, value in row.items() if value is None and self.known.get(name, name) in self.defaults}
+        given = {name: value for name, value in row.items() if name not in unset}
+        fields = {self.known.get(name, name) for name in given}
+        return {**given, **{name: value for name, value in self.defaults.items() if name not in fields}}
 
 
 def _doubled(header: list[str], fields: list[str | None]) -> Iterator[FieldError]:

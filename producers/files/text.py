@@ -171,7 +171,7 @@ def decode_utf8(raw: bytes, *, first: bool = False) -> str | FieldError:
         text = raw.decode("utf-8-sig" if first else "utf-8")
     except UnicodeDecodeError as error:
         shown = shorten(raw[max(0, error.start - 8) : error.start + 8])
-        return FieldError("", shown, f"must be UTF-8; byte {error.start + 1} is not")
+        return FieldError("", shown, f"must be UTF-8; byte {error.start + 1} is not: save the file as UTF-8")
     at = text.find("\0")
     if at < 0:
         return text

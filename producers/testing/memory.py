@@ -120,6 +120,9 @@ class MemoryLanes:
             self._end(entry, State.CANCELLED)
             return "cancelled"
 
+    def info(self) -> None:
+        """There is no server to ask."""
+
     def close(self) -> None:
         """Nothing to close."""
 

@@ -139,5 +139,8 @@ class _AwaitableLanes:
     async def job(self, job_id: str) -> Job | None:
         return self._lanes.job(job_id)
 
+    async def info(self) -> None:
+        """There is no server to ask."""
+
     async def close(self) -> None:
         """Nothing to close."""

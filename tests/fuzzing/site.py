@@ -96,7 +96,7 @@ class Site:
         before = options.url_prefix, options.basic_auth
         options.url_prefix, options.basic_auth = PREFIX, list(PEOPLE) if password else []
         if self.port:
-            self.app.door = AccessPolicy(basic_auth=password)
+            self.app.access = AccessPolicy(basic_auth=password)
         try:
             yield
         finally:

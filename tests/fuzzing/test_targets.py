@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from ops.command import COMMANDS
 from tests.fuzzing.command_line import LEAVES as COMMAND_LINES
-from tests.fuzzing.targets import TARGETS, WHOLE
+from tests.fuzzing.damage import COUNTED
+from tests.fuzzing.stored_state import stored_state
+from tests.fuzzing.targets import SLOW, TARGETS, WHOLE
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "200"))
 
@@ -61,7 +63,7 @@ ANYTHING = st.one_of(st.binary(max_size=400), LINES, st.tuples(HEADS, LINES).map
 DEEP = b"[" * 100_000
 
 
-@pytest.mark.parametrize("target", [name for name in TARGETS if name not in WHOLE])
+@pytest.mark.parametrize("target", [name for name in TARGETS if name not in WHOLE | SLOW])
 @given(data=ANYTHING)
 @example(data=DEEP)
 @example(data=b'{"a":' * 20_000)
@@ -81,6 +83,12 @@ def test_a_parser_refuses_or_understands_and_nothing_else(target: str, data: byt
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_command_line_or_request_is_answered_and_breaks_nothing(target: str, data: bytes) -> None:
     WHOLE[target](data)
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("FUZZ_STATES", "8"))))
+def test_whatever_is_stored_is_shown_named_and_repaired_and_the_rest_is_delivered(seed: int) -> None:
+    stored_state(b"%d" % seed)
+    print(dict(COUNTED))
 
 
 def test_exactly_the_commands_that_end_are_run() -> None:

@@ -85,12 +85,18 @@ def bind_address(
     return address or LOOPBACK
 
 
-def read_credentials(text: str, where: str) -> list[str]:
-    """Read `user:password` lines; empty lines and comments with # are skipped.
+def read_credentials(content: bytes, where: str) -> list[str]:
+    """Read `user:password` lines in UTF-8; empty lines and comments with # are skipped.
 
     Raises:
-        AccessPolicyError: there are none, or one lacks a name or a password.
+        AccessPolicyError: there are none, one lacks a name or a password, or the file is not UTF-8.
     """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        number = content.count(b"\n", 0, error.start) + 1
+        message = f"{where}: line {number} is not UTF-8: save the file as UTF-8"
+        raise AccessPolicyError(message) from None
     lines = [line.strip() for line in text.splitlines()]
     found = [line for line in lines if line and not line.startswith("#")]
     check_credentials(found, where)
@@ -107,9 +113,6 @@ def check_credentials(entries: list[str], where: str) -> None:
         user, _, password = entry.partition(":")
         if not user or not password:
             message = f"{where}: entry {number} is not user:password"
-            raise AccessPolicyError(message)
-        if not entry.isascii():
-            message = f"{where}: entry {number} has characters beyond ASCII, which Flower cannot compare"
             raise AccessPolicyError(message)
     if not entries:
         message = f"{where}: no user:password in it"

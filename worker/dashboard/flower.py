@@ -1,19 +1,15 @@
 """Everything that we use, add or change in Flower. Tested against the pinned version.
 
-Our handlers come before Flower's, and our templates extend its `base.html`. The items of its navigation and the link on
-its task page are inserted at a marker when its templates are loaded.
+Our handlers come before Flower's, and our templates extend its `base.html`.
 """
 
 import os
-import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, ClassVar, cast
 
-import structlog
 from celery import Celery
 from flower.app import Flower, rewrite_handler
 from flower.command import (
@@ -28,18 +24,25 @@ from flower.command import (
 from flower.options import default_options
 from flower.urls import settings as flower_settings
 from flower.utils import strtobool
+from flower.utils.authentication import authenticate
 from flower.views import BaseHandler
 from flower.views.monitor import Metrics as FlowerMetrics
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.ioloop import IOLoop
-from tornado.template import Loader, Template
+from tornado.netutil import bind_sockets, bind_unix_socket
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler, url
 
 from lanes.queue.store import LaneStore
 from lanes.settings import DashboardSettings
+from lanes.times import format_time
 from worker.dashboard.access import PROXY_HEADERS, AccessPolicy, Client
+from worker.dashboard.http_server import BoundedServer, has_body, is_too_large
 from worker.dashboard.lane_cache import LaneCache
+from worker.dashboard.login import LoginCheck
+from worker.dashboard.refusals import LOCAL_ONLY, LOG_IN_FIRST, NO_BODY, TOO_LARGE, Refusal, Refused, refusal_of
+from worker.dashboard.template_loader import FOLDER, Templates
 from worker.dashboard.workers import LiveWorker
+from worker.logging.unreadable import log_unreadable
 from worker.metrics import LanesCollector
 from worker.safety.supervisor import Supervisor
 
@@ -57,9 +60,6 @@ __all__ = [
     "sigterm_handler",
 ]
 
-log = structlog.get_logger()
-
-FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
 THREADS = 8
 METRICS_MAX_WAIT_SECONDS = 2.0
@@ -67,12 +67,6 @@ STATS_MAX_AGE_SECONDS, STATS_RETRY_SECONDS = 60, 10
 
 # The pages in the navigation: name of the URL -> label.
 MENU = {"throughput": "Throughput", "lanes": "Lanes", "dead_letters": "Dead letters", "audit_log": "Audit log"}
-
-# Flower's template -> the marker after which ours is inserted, and ours.
-TEMPLATE_ADDITIONS = {
-    "navbar.html": (re.compile(r">Broker</a>\s*</li>"), "navbar_items.html"),
-    "task.html": (re.compile(r'<div class="detail-actions">'), "task_link.html"),
-}
 
 
 class Handler(BaseHandler, RequestHandler):
@@ -83,13 +77,6 @@ class Handler(BaseHandler, RequestHandler):
         """The application."""
         return cast("Dashboard", self.application)
 
-    def get_current_user(self) -> Any:
-        """Return Flower's user. A password beyond ASCII, which Flower cannot compare, is wrong."""
-        try:
-            return super().get_current_user()
-        except TypeError:
-            raise HTTPError(401) from None
-
     @property
     def client(self) -> Client:
         """The origin of the request."""
@@ -99,31 +86,6 @@ class Handler(BaseHandler, RequestHandler):
 def client_of(request: HTTPServerRequest) -> Client:
     """Return the origin of a request."""
     return Client(request.remote_ip or "", request.host or "", any(name in request.headers for name in PROXY_HEADERS))
-
-
-class Templates(Loader):
-    """Finds our templates first, then Flower's, and inserts ours into two of Flower's."""
-
-    def __init__(self, flowers: str) -> None:
-        super().__init__(str(FOLDER / "templates"))
-        self._flowers = Path(flowers)
-
-    def _create_template(self, name: str) -> Template:
-        ours = Path(self.root) / name
-        if ours.is_file():
-            return Template(ours.read_bytes(), name=name, loader=self)
-        return Template(self._with_additions(name, (self._flowers / name).read_text("utf-8")), name=name, loader=self)
-
-    def _with_additions(self, name: str, text: str) -> str:
-        if name not in TEMPLATE_ADDITIONS:
-            return text
-        marker, ours = TEMPLATE_ADDITIONS[name]
-        changed, times = marker.subn(lambda found: f'{found[0]}{{% include "{ours}" %}}', text)
-        if times != 1:
-            # The pages still work by their addresses.
-            log.warning("flower_changed", template=name, marker=marker.pattern, found=times)
-            return text
-        return changed
 
 
 class StaticFiles(StaticFileHandler):
@@ -147,22 +109,6 @@ class Metrics(FlowerMetrics, Handler):
         if (lanes := self.dashboard.metrics) is not None:
             await IOLoop.current().run_in_executor(self.dashboard.threads, lanes.refresh, METRICS_MAX_WAIT_SECONDS)
         await FlowerMetrics.get(self)
-
-
-class Forbidden(Handler):
-    """The answer to a request that may not reach authentication."""
-
-    def prepare(self) -> None:
-        """Refuse."""
-        self.set_status(403)
-        self.set_header("Content-Type", "text/plain; charset=UTF-8")
-        self.finish(
-            "This dashboard has no authentication configured, so it answers only requests from this machine, to "
-            "localhost and not through a proxy. See docs/dashboard.md.\n"
-        )
-
-    def check_xsrf_cookie(self) -> None:
-        """Not needed: the request is refused."""
 
 
 class Dashboard(Flower):
@@ -190,12 +136,15 @@ class Dashboard(Flower):
         options = default_options
         given = {**flower_settings, **more}
         given["template_loader"] = Templates(given["template_path"])
-        given["ui_methods"] = {"asset_url": asset_url, "menu": menu, "page_url": page_url}
+        given["ui_methods"] = {"asset_url": asset_url, "menu": menu, "page_url": page_url, "time_tag": time_tag}
         given["xsrf_cookie_kwargs"] = {"samesite": "Lax", "secure": "ssl_options" in given}
         super().__init__(options=options, capp=capp, **given)
         self.store = store
+        store.unreadable = log_unreadable
         self.lanes_settings = settings
         self.access = access
+        self.login = LoginCheck(lambda: options.basic_auth or ())
+        self.server: BoundedServer | None = None
         self.supervisor = Supervisor()
         self.lane_cache = LaneCache(store, self.supervisor)
         self.metrics: LanesCollector | None = None
@@ -219,12 +168,41 @@ class Dashboard(Flower):
         return rewrite_handler(handler, self.prefix) if self.prefix else handler
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
-        """Find the handler: `Forbidden` if the client has no access."""
-        is_public = request.path in [self.prefix + path for path in self.PUBLIC_PATHS]
-        found: HTTPMessageDelegate | None = self.get_handler_delegate(request, Forbidden)
-        if is_public or self.access.allows(client_of(request)):
+        """Find the handler when the headers are read: `Refused` if the client has no access, before any body."""
+        found: HTTPMessageDelegate | None
+        if (refusal := self._refusal(request)) is not None:
+            found = self.get_handler_delegate(request, Refused, {"refusal": refusal})
+        else:
             found = super().find_handler(request, **kwargs)
         return found
+
+    def _refusal(self, request: HTTPServerRequest) -> Refusal | None:
+        client = client_of(request)
+        if request.path in [self.prefix + path for path in self.PUBLIC_PATHS]:
+            return NO_BODY if has_body(request) else None
+        if not self.access.allows(client):
+            return LOCAL_ONLY
+        sent = request.headers.get("Authorization", "")
+        if self.options.basic_auth and (refused := self.login.refusal(sent, client.ip)) is not None:
+            return refusal_of(refused)
+        logged_in = not self.options.auth or Handler(self, request).current_user
+        if not logged_in and has_body(request):
+            return LOG_IN_FIRST
+        if logged_in and self.server is not None:
+            self.server.mark_logged_in(request)
+        return TOO_LARGE if is_too_large(request) else None
+
+    def start_http_server(self) -> int | None:
+        """Listen, with limits; return the port, None for a Unix socket."""
+        options, tls = self.options, self.ssl_options
+        self.server = BoundedServer(self, ssl_options=tls, xheaders=options.xheaders)
+        if options.unix_socket:
+            self.server.add_socket(bind_unix_socket(options.unix_socket, mode=0o777))
+            return None
+        sockets = bind_sockets(options.port, address=options.address)
+        self.server.add_sockets(sockets)
+        port: int = sockets[0].getsockname()[1]
+        return port
 
     def live_workers(self) -> list[LiveWorker]:
         """Return the live workers. Call it in Tornado's loop, where Flower keeps its state.
@@ -276,9 +254,29 @@ def page_url(handler: Handler, name: str, *values: str) -> str | None:
         return None
 
 
+def time_tag(handler: Handler, seconds: float | None) -> str:
+    """Return the HTML of a time in UTC; a script shows the local time on hover."""
+    del handler
+    shown = format_time(seconds)
+    return shown if seconds is None else f'<time datetime="{shown}">{shown}</time>'
+
+
 def menu(handler: Handler) -> dict[str, tuple[str, str]]:
     """Return name -> title and URL of the pages in the navigation."""
     return {name: (title, found) for name, title in MENU.items() if (found := page_url(handler, name))}
+
+
+def patch_login() -> None:
+    """Patch Flower's check of passwords, which fails beyond ASCII: `Dashboard` has checked them before."""
+
+    def current_user(handler: Any) -> Any:
+        allowed = handler.application.options.auth
+        if not allowed:
+            return True
+        user = (handler.get_secure_cookie("user") or b"").decode()
+        return user if user and authenticate(allowed, user) else None
+
+    BaseHandler.get_current_user = current_user
 
 
 def unauthenticated_api() -> bool:

@@ -22,6 +22,8 @@ STALE_SECONDS = 5.0
 MAX_WAIT_SECONDS = 0.3
 FIRST_WAIT_SECONDS = 30.0
 
+UNEXPECTED_ERROR = "unexpected error; see the log of the dashboard"
+
 
 @dataclass(frozen=True, slots=True)
 class LaneSnapshot:
@@ -143,8 +145,8 @@ class LaneCache:
                 snapshot = self._read()
         except LanesError as error:
             self._fail(error)
-        except Exception as error:
-            self._fail(LanesError(f"the lanes could not be read: {error!r}"))
+        except Exception:
+            self._fail(LanesError(UNEXPECTED_ERROR))
             raise
         else:
             self._keep(TimedSnapshot(snapshot, now, time.monotonic() - now))

@@ -71,6 +71,7 @@ def run(capp: Celery, store: LaneStore, settings: DashboardSettings, access: Acc
     """
     flower.extract_settings()
     flower.setup_logging()
+    flower.patch_login()
     dashboard = flower.Dashboard(capp, store, settings, access, handlers())
     dashboard.metrics = register(store, settings, wait=0)  # a scrape waits in a thread
     REGISTRY.register(loops_collector(dashboard.supervisor.failures))

@@ -5,7 +5,6 @@ import contextlib
 import functools
 import json
 import time
-from base64 import b64decode
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -13,20 +12,23 @@ from redis.exceptions import RedisError
 from tornado.web import HTTPError, RequestHandler, authenticated
 
 from lanes.activity import audit_log
-from lanes.errors import LanesError, RedisUnavailableError
+from lanes.errors import LanesError, RedisUnavailableError, ScriptError, StoredJobError
+from lanes.printable import printable
 from lanes.queue.store import LaneStore
 from lanes.settings import DashboardSettings
 from lanes.storage.redis_errors import UNAVAILABLE, unavailable
 from worker.dashboard.access import same_origin
 from worker.dashboard.flower import Handler, page_url
-from worker.dashboard.lane_cache import LaneCache
+from worker.dashboard.lane_cache import UNEXPECTED_ERROR, LaneCache
+from worker.dashboard.login import Login
+from worker.logging.unreadable import log_unreadable
 from worker.safety.redis_availability import RedisAvailability
 
 redis_availability = RedisAvailability()
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MAX_REQUEST_BYTES = 1 << 20
+BROKEN = (ScriptError, StoredJobError)  # a stored key or value cannot be read
 
 HEADERS = {
     # Bootstrap's stylesheet has its icons as data: URLs.
@@ -110,14 +112,14 @@ class Page(Handler):
         self.finish(json.dumps(values, allow_nan=False))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Send the error in one line; the status is 503 if Redis is unavailable."""
+        """Send the error in one line; the status is 503 if Redis is unavailable, 409 if a stored value is broken."""
         error = (kwargs.get("exc_info") or (None, None, None))[1]
         if status_code == 401:  # Flower asks for the password.
             super().write_error(status_code, **kwargs)
             return
         redis_down = redis_error(error)
-        self.set_status(503 if redis_down else status_code)
-        message = redis_down or _message(error, self._reason)
+        self.set_status(503 if redis_down else 409 if isinstance(error, BROKEN) else status_code)
+        message = printable(redis_down or _message(error, self._reason))
         if self.answers_json:
             self.send_json({"error": message})
         else:
@@ -141,6 +143,8 @@ class Page(Handler):
         """Log an outage of Redis once, and unexpected errors with their traceback."""
         if redis_error(value):
             redis_availability.mark_unavailable(cast("Exception", value))
+        elif isinstance(value, BROKEN):
+            log_unreadable(self.request.path, str(value))
         else:
             super().log_exception(typ, value, tb)
 
@@ -175,8 +179,6 @@ class Change(Page):
     @functools.cached_property
     def payload(self) -> dict[str, Any]:
         """The JSON object that was sent."""
-        if len(self.request.body) > MAX_REQUEST_BYTES:
-            raise HTTPError(413, f"more than {MAX_REQUEST_BYTES:,} bytes were sent")
         return parse_object(self.request.body or b"{}")
 
     def text(self, name: str) -> str:
@@ -211,8 +213,8 @@ def user_of(handler: Handler) -> str:
         return handler.current_user
     if not handler.dashboard.access.basic_auth:
         return "local"
-    _, _, sent = handler.request.headers.get("Authorization", "").partition(" ")
-    return b64decode(sent).decode().partition(":")[0]
+    login = Login.parse(handler.request.headers.get("Authorization", ""))
+    return "" if login is None else login.user
 
 
 def parse_object(sent: str | bytes) -> dict[str, Any]:
@@ -257,4 +259,4 @@ def _message(error: object, reason: str) -> str:
         return error.get_message() or reason
     if isinstance(error, LanesError):
         return str(error)
-    return "unexpected error; see the log of the dashboard"
+    return UNEXPECTED_ERROR

@@ -12,9 +12,11 @@ import redis
 import structlog
 from celery.utils.nodenames import worker_direct
 
+from lanes.errors import ScriptError
 from lanes.retry_loop import SLIGHT, jittered
 from worker.delivery.context import WorkerContext
 from worker.delivery.shift_tracker import ShiftTracker
+from worker.logging.unreadable import Reminder
 from worker.safety.consumer_watchdog import ConsumerWatchdog
 from worker.safety.supervisor import Loop, LoopFailures, Supervisor
 from worker.task_names import SHIFT_TASK
@@ -51,6 +53,7 @@ class Dispatcher:
         self._store, self._events, self._wakeup, self._redis = shared.store, shared.events, shared.wakeup, shared.redis
         self._tokens = shared.tokens
         self._housekeeping_at = 0.0
+        self._warnings = Reminder()
         self._supervisor = Supervisor(failures)
         self._stopping = self._supervisor.stopping
 
@@ -105,18 +108,28 @@ class Dispatcher:
         if now < self._housekeeping_at:
             return
         self._housekeeping_at = now + jittered(HOUSEKEEPING_SECONDS, SLIGHT)
+        for work in (self._reclaim, self._expire, self._tokens.resume_renewals):
+            try:
+                work()
+            except ScriptError as error:  # a broken key must not keep the dispatcher from all other work
+                if self._warnings.passes(str(error)):
+                    log.error("housekeeping_failed", error=str(error))  # noqa: TRY400 - the message says it all
+
+    def _reclaim(self) -> None:
+        asked_at = time.monotonic()
         settings = self._settings
         reclaimed = self._store.reclaim(
             HOUSEKEEPING_BATCH, settings.max_attempts, repeat_unnamed=settings.repeat_unnamed
         )
-        self._redis.mark_available(now)
+        self._redis.mark_available(asked_at)
         for job in reclaimed:
             log.warning("job_reclaimed", job=job.id, location=job.location_id, attempt=job.attempt, buried=job.buried)
             self._events.lost(job)
             self._events.flush()
+
+    def _expire(self) -> None:
         for job_id in self._store.expire(HOUSEKEEPING_BATCH):
             log.info("job_expired", job=job_id)
-        self._tokens.resume_renewals()
 
     def _listen(self) -> float | None:
         """Wake the dispatcher when an enqueue made a lane due earlier than all others."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from lanes.errors import RedisUnavailableError
+from lanes.errors import RedisUnavailableError, ScriptError
 from lanes.queue.job import Reason
 from lanes.queue.results import Idle, Released, Result
 from lanes.queue.transitions import AttemptReport, Consumer, RateLimitInfo, RetryPolicy
@@ -114,7 +114,8 @@ class Reporter:
     def _report_with_retry(self, job: Released, call: Callable[[], Result]) -> Result | None:
         """Retry a report while Redis is unavailable: an accepted upsert should not be sent again.
 
-        After twice the lease it gives up and returns None. The job is then taken back and sent again.
+        After twice the lease it gives up and returns None. The job is then taken back and sent again. So it is when a
+        stored value of the job or its lane cannot be read.
         """
         tries = RetryLoop(PAUSE_SECONDS, MAX_PAUSE_SECONDS, within=2 * self._settings.lease_seconds)
         while True:
@@ -126,6 +127,11 @@ class Reporter:
                 if not tries.sleep():
                     log.exception("report_lost", job=job.id, location=job.location_id, attempt=job.attempt)
                     return None
+            except ScriptError as error:
+                log.error(  # noqa: TRY400 - the message says it all
+                    "report_failed", job=job.id, location=job.location_id, attempt=job.attempt, error=str(error)
+                )
+                return None
             else:
                 self._context.redis.mark_available(self.asked_at)
                 return result

@@ -97,7 +97,7 @@ class RequestDeadlines:
     def limit(self, connection: WatchedConnection) -> Iterator[None]:
         """Shut down a connection at its deadline if the block still runs."""
         with self._lock:
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._watch, name="http-deadlines", daemon=True)
                 self._thread.start()
             self._connections.add(connection)

@@ -11,6 +11,7 @@ from lanes.queue.store import LaneStore, connect
 from worker.delivery.context import WorkerContext
 from worker.delivery.shift_tracker import ShiftTracker
 from worker.highlevel.client import own_version
+from worker.logging.unreadable import log_unreadable
 from worker.metrics.catalogue import WORKER_METRICS
 from worker.metrics.collector import register
 from worker.metrics.samples import CatalogueCollector, Sample, loops_collector
@@ -57,6 +58,7 @@ class WorkerMetrics:
     def __init__(self, pool: Any, shift_tracker: ShiftTracker, shared: WorkerContext, failures: LoopFailures) -> None:
         settings = shared.settings
         self._store = LaneStore(connect(settings.redis_url), settings.prefix)
+        self._store.unreadable = log_unreadable
         self._server: MetricsServer | None = None
         whole, own = CollectorRegistry(), CollectorRegistry()
         for registry in (whole, own):

@@ -6,7 +6,7 @@ answers too late may get one twice, with the same id.
 
 import structlog
 
-from lanes.queue.notification import Notification
+from lanes.queue.notification import UNREADABLE, Notification
 from lanes.queue.store import LaneStore
 from lanes.retry_loop import SLIGHT, jittered
 from lanes.settings import WorkerSettings
@@ -20,7 +20,7 @@ RETRY_MIN_SECONDS = 1.0
 RETRY_MAX_SECONDS = 600.0
 GIVE_UP_SECONDS = 86_400.0
 # Needs no action: logged once, by one worker, and not posted.
-LOGGED_ONLY = frozenset({"limit_changed"})
+LOGGED_ONLY = frozenset({"limit_changed", UNREADABLE})
 
 
 class Notifier:

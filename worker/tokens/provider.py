@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from lanes.credentials import CredentialStore, StoredCredential
-from lanes.errors import RedisUnavailableError
+from lanes.errors import RedisUnavailableError, ScriptError
 from lanes.queue.store import LaneStore
 from lanes.settings import WorkerSettings
 from worker.highlevel.outcomes import Outcome, OutcomeKind
@@ -24,6 +24,7 @@ RENEW_AGAIN_SECONDS = 1.0
 MIN_WAIT = 0.1
 WAITS_FORGOTTEN = 4
 REDIS_AWAY_SECONDS = 0.5
+UNREADABLE = "the stored tokens cannot be read: lanes check names the key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,10 @@ class TokenProvider:
         if cached is None or ended or now >= cached.refresh_at:
             try:
                 return self._look_up(location_id)
-            except RedisUnavailableError:
+            except (RedisUnavailableError, ScriptError) as error:
                 if cached is None or ended:
-                    return self._later(Token(location_id, 0), "Redis is unavailable", REDIS_AWAY_SECONDS)
+                    why = "Redis is unavailable" if isinstance(error, RedisUnavailableError) else UNREADABLE
+                    return self._later(Token(location_id, 0), why, REDIS_AWAY_SECONDS)
         elif cached.renew_at is not None and now >= cached.renew_at:
             cached.renew_at = now + RENEW_AGAIN_SECONDS
             self._renewer.renew(location_id, cached.token.version)
@@ -113,7 +115,7 @@ class TokenProvider:
                 return outcome
             if why := self._check.why_not_renewable(credential):
                 return self._mark_unservable(location_id, outcome, why)
-        except RedisUnavailableError:
+        except (RedisUnavailableError, ScriptError):
             return replace(outcome, kind=OutcomeKind.REQUEUE, wait=REDIS_AWAY_SECONDS)
         except VaultError as error:
             return self._mark_unservable(location_id, outcome, str(error))

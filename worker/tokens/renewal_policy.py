@@ -2,9 +2,9 @@
 
 import math
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from lanes.credentials import AGENCY
+from lanes.times import format_time
 from worker.highlevel.outcomes import Outcome, OutcomeKind
 from worker.tokens.credential import Credential
 from worker.tokens.oauth import Grant
@@ -78,9 +78,9 @@ def explain_lost(name: str, first_at: float, words: str) -> str:
     """Return the message for a refusal after the time in which the API repeats a pair that was lost."""
     if "client" in words.lower():
         return words  # about the app
-    at = datetime.fromtimestamp(first_at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    at = format_time(first_at)
     agency, owner = "--agency " if name.startswith(AGENCY) else "", name.removeprefix(AGENCY)
     person = f"a person must authorize the app again: lanes token set {agency}{owner}"
     grace = RENEWAL_TIMING.grace
-    what = f"no usable answer came to the renewal at {at} UTC, and the API repeats one for {grace:g} s only"
+    what = f"no usable answer came to the renewal at {at}, and the API repeats one for {grace:g} s only"
     return f"{what}: the refresh token is spent; {person} (the API says: {words})"

@@ -1,5 +1,8 @@
 """A lane in numbers."""
 
+import pytest
+
+from lanes.queue.lane import WaitReason
 from tests.lanes.conftest import START, ClockedStore, Orders
 from tests.lanes.whole_state import KNOWN, report, send
 
@@ -75,3 +78,21 @@ def test_since_when_a_lane_is_held(store: ClockedStore, order: Orders) -> None:
     assert store.lanes()[0].held_at == START + 7
     store.resume("loc")
     assert store.lanes()[0].held_at is None
+
+
+@pytest.mark.parametrize("reason", [WaitReason.ALL_HELD, WaitReason.OUTAGE, WaitReason.ALL_BRAKED])
+def test_what_stops_all_lanes_makes_no_lane_due(store: ClockedStore, order: Orders, reason: WaitReason) -> None:
+    store.enqueue(order(), KNOWN)
+    store.enqueue(order(location="later", not_before=START + 30), KNOWN)
+    assert [(lane.due_in, lane.waits_for) for lane in store.lanes()] == [(30.0, None), (0.0, None)]
+    if reason is WaitReason.ALL_HELD:
+        store.hold_all("why", "ada")
+    else:
+        store.client.hset(store.key("global_state"), mapping={"outage_since": 1, "half_open_limit": 1, "probe_at": 1})
+        if reason is WaitReason.ALL_BRAKED:
+            store.client.hset(store.key("global_state"), "cause", "refusals")
+    store.enqueue(order(location="newer"), KNOWN)
+    empty = store.read_lanes(["nowhere"])[0]
+    assert {(lane.due_in, lane.waits_for) for lane in store.lanes()} == {(None, reason)}
+    assert (empty.due_in, empty.waits_for) == (None, None)
+    assert store.lanes()[0].as_json()["waits_for"] == reason.value

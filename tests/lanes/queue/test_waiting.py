@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from lanes.queue.job import State
+from lanes.queue.lane import WaitReason
 from lanes.queue.results import Released
-from lanes.queue.waiting import Blocker, PendingState, QueuePosition, WaitReason
+from lanes.queue.waiting import Blocker, PendingState, QueuePosition
 from tests.lanes.breaker.outage_steps import BREAKER_POLICY, begin_outage, fail
 from tests.lanes.conftest import LIMITS, START, ClockedStore, Orders, make_consumer
 from tests.lanes.whole_state import KEPT, KNOWN, report, send, watch

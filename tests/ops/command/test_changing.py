@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,6 +107,7 @@ def test_everything_is_held_and_lanes_held_on_their_own_stay_so(
     enqueue("one")
     enqueue("two")
     quick("hold", "one", "--reason", "own", "--by", "ada")
+    assert re.search(r"two .* now  ", quick("status").stdout)
     assert quick("hold", "--all", "--reason", "prices", "--by", "bob").stderr == (
         "all lanes are held; resume them with: lanes resume --all\n"
     )
@@ -115,6 +117,9 @@ def test_everything_is_held_and_lanes_held_on_their_own_stay_so(
     assert shown[0].endswith("by bob: prices")
     hold = json.loads(quick("status", "--json").stdout)["hold"]
     assert (hold["by"], hold["reason"]) == ("bob", "prices")
+    assert re.search(r"two .* hold of all  ", quick("status").stdout)
+    one, two = json.loads(quick("status", "--json").stdout)["locations"]
+    assert [(lane["due_in"], lane["waits_for"]) for lane in (one, two)] == [(None, None), (None, "all_held")]
     assert "(until now by bob: prices)" in quick("hold", "--all", "--reason", "still").stderr
     assert quick("resume", "--all").stderr.splitlines() == [
         "all lanes resumed (held until now by operator: still)",

@@ -164,8 +164,8 @@ def test_location_fills_rows_that_have_none(quick: Run, write: Write) -> None:
     rows = [{"pipelineId": "p", "contactId": "c1", "locationId": "own"}, {"pipelineId": "p", "contactId": "c2"}]
     snake = {"pipeline_id": "p", "contact_id": "c3", "location_id": "own"}
     write("a.csv", table)
-    write("a.json", json.dumps([*rows, snake]))
-    for name, wanted in (("a.csv", ["own", "loc"]), ("a.json", ["own", "loc", "own"])):
+    write("a.json", json.dumps([*rows, snake, {**snake, "location_id": None}, {**rows[1], "locationId": None}]))
+    for name, wanted in (("a.csv", ["own", "loc"]), ("a.json", ["own", "loc", "own", "loc", "loc"])):
         assert [body["locationId"] for body in preview(quick, name, "--location", "loc")] == wanted
 
 

@@ -9,8 +9,8 @@ from lanes.queue.lane import COUNTS
 from lanes.queue.rejected_task import RefusedRow, RejectedTask
 from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport
+from lanes.times import format_time
 from ops.command import COMMANDS
-from ops.command.console import format_time
 from producers import OpportunityProducer
 from tests.ops.command.conftest import CONSUMER, Run
 

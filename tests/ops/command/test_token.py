@@ -217,7 +217,7 @@ TOKENS = "locationId,token,note\none,pit-1,x\n"
     ("content", "options", "wanted"),
     [
         (json.dumps([{"locationId": "one", "token": "pit-1"}], indent=1), [], None),
-        (gzip.compress(b'{"locationId": "one", "token": "pit-1"}'), [], None),
+        (gzip.compress(b'{"locationId": "one", "token": "pit-1"}', mtime=0), [], None),
         (f"sep=,\n,,\n{TOKENS},,\n", ["--format", "csv"], None),
         (TOKENS, [], "1: is CSV: add --format csv"),
         (TOKENS.replace(",", ";"), ["--format", "csv"], "1: has semicolons between its fields: save it with commas"),

@@ -94,14 +94,19 @@ def test_insecure_options_are_refused_in_one_line(address: str, more: dict[str, 
 
 
 def test_passwords_from_a_file() -> None:
-    text = "# people\n\nana:one two\n ben:x:y \n"
-    assert read_credentials(text, "people") == ["ana:one two", "ben:x:y"]
+    text = "\ufeff# people\n\nana:one two\n ben:x:y \nbjørn:pässwörd\n"
+    assert read_credentials(text.encode(), "people") == ["ana:one two", "ben:x:y", "bjørn:pässwörd"]
 
 
-@pytest.mark.parametrize("text", ["", "# empty\n", "ana\n", "ana:\n", ":secret\n", "ana:x\nSECRET", "ana:SECRÉT"])
+def test_a_file_that_is_not_utf_8_is_refused_with_its_line() -> None:
+    with pytest.raises(AccessPolicyError, match=r"^people: line 2 is not UTF-8: save the file as UTF-8$"):
+        read_credentials(b"ana:x\nbj\xf8rn:secret\n", "people")
+
+
+@pytest.mark.parametrize("text", ["", "# empty\n", "ana\n", "ana:\n", ":secret\n", "ana:x\nSECRET"])
 def test_a_file_that_admits_everyone_or_no_one_is_refused_without_being_shown(text: str) -> None:
     with pytest.raises(AccessPolicyError, match="people: ") as refused:
-        read_credentials(text, "people")
+        read_credentials(text.encode(), "people")
     assert "SECR" not in str(refused.value)
 
 

@@ -131,7 +131,7 @@ def test_a_file_without_passwords_admits_no_one(tmp_path: Path) -> None:
     (tmp_path / "people").write_bytes(b"ana\n\xff\n")
     done = run(tmp_path, "--basic-auth-file", "people", "--address", "0.0.0.0")
     assert done.returncode == 2
-    assert done.stderr == "lanes: people: entry 1 is not user:password\n"
+    assert done.stderr == "lanes: people: line 2 is not UTF-8: save the file as UTF-8\n"
 
 
 def test_help_lists_flowers_options_too(tmp_path: Path) -> None:

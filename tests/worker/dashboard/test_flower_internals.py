@@ -20,6 +20,7 @@ from tornado.template import BaseLoader, Loader
 from tornado.web import url
 
 from worker.dashboard import flower as ours
+from worker.dashboard import template_loader
 
 FLOWER = Path(flower.__file__).parent
 TEMPLATES = FLOWER / "templates"
@@ -30,18 +31,18 @@ def test_the_version_that_these_tests_were_written_for() -> None:
     assert version("flower").startswith("2.2."), "another Flower: read what changed in it, then this file"
 
 
-@pytest.mark.parametrize("name", ours.TEMPLATE_ADDITIONS)
+@pytest.mark.parametrize("name", template_loader.TEMPLATE_ADDITIONS)
 def test_the_marker_stands_once_in_the_template(name: str) -> None:
-    marker, added = ours.TEMPLATE_ADDITIONS[name]
+    marker, added = template_loader.TEMPLATE_ADDITIONS[name]
     found = marker.findall((TEMPLATES / name).read_text())
     assert len(found) == 1, f"{name}: the marker {marker.pattern!r} stands there {len(found)} times"
-    text = ours.Templates(str(TEMPLATES)).load(name).code
+    text = template_loader.Templates(str(TEMPLATES)).load(name).code
     assert added.removesuffix(".html") in text, f"{added} was not put into {name}"
 
 
 def test_a_navigation_without_the_marker_is_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "navbar.html").write_text("<nav>something new</nav>")
-    assert ours.Templates(str(tmp_path)).load("navbar.html").generate() == b"<nav>something new</nav>"
+    assert template_loader.Templates(str(tmp_path)).load("navbar.html").generate() == b"<nav>something new</nav>"
 
 
 def test_blocks_and_ids_of_the_base_page() -> None:
@@ -123,6 +124,8 @@ def test_what_our_handlers_build_upon() -> None:
     source = inspect.getsource(BaseHandler.get_current_user)
     assert "basic_auth" in source, "basic auth is done otherwise"
     assert "get_secure_cookie('user')" in source, "OAuth is done otherwise"
+    assert "authenticate(self.application.options.auth, user)" in source, "OAuth is done otherwise"
+    assert list(inspect.signature(Flower.start_http_server).parameters) == ["self"], "Flower listens otherwise"
 
 
 def test_what_we_read_of_workers() -> None:

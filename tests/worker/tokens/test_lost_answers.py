@@ -54,7 +54,7 @@ def test_a_request_not_taken_is_no_loss(store: ClockedStore, third: str) -> None
 def test_past_the_grace_period_the_refusal_explains_the_loss(store: ClockedStore) -> None:
     got = renew(World(store, ["answer lost", *["lost before"] * 8], RENEWAL_TIMING))
     assert got.startswith(
-        "refused: the token could not be renewed: no usable answer came to the renewal at 2027-01-15 "
+        "refused: the token could not be renewed: no usable answer came to the renewal at 2027-01-15T"
     )
     assert "a person must authorize the app again: lanes token set loc (the API says: invalid_grant" in got
     revoked = World(store, ["lost before"], RENEWAL_TIMING)

@@ -87,6 +87,6 @@ def test_a_repeated_pair_counts_from_the_first_possible_request(first_at: float 
 
 def test_a_refusal_after_a_lost_answer_says_what_to_do() -> None:
     reported = renewal_policy.explain_lost("agency:c", 1_800_000_000, "invalid_grant")
-    assert reported.startswith("no usable answer came to the renewal at 2027-01-15 08:00:00 UTC, ")
+    assert reported.startswith("no usable answer came to the renewal at 2027-01-15T08:00:00Z, ")
     assert "lanes token set --agency c (the API says: invalid_grant)" in reported
     assert renewal_policy.explain_lost("loc", 1_800_000_000, "invalid_client") == "invalid_client"

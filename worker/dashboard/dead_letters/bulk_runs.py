@@ -25,6 +25,7 @@ from lanes.queue.dead_letter import ActionResult
 from lanes.queue.store import LaneStore
 from lanes.retry_loop import RetryLoop
 from lanes.storage.stored import MICROSECONDS
+from worker.dashboard.lane_cache import UNEXPECTED_ERROR
 
 log = structlog.get_logger()
 
@@ -175,13 +176,26 @@ class BulkRuns:
             stop.set()
 
     def _execute(self, run: BulkRun, stop: threading.Event) -> None:
+        state = "failed"
         try:
             state = _BulkRunner(self._store, run, stop).run()
         except LanesError as error:
-            state, run.waiting = "failed", str(error)
+            run.waiting = str(error)
         except Exception:
-            state, run.waiting = "failed", "unexpected error; see the log of the dashboard"
+            run.waiting = UNEXPECTED_ERROR
             log.exception("bulk_run_failed", verb=run.action.verb)
+        try:
+            self._note_end(run, state)
+        except Exception:
+            log.exception("bulk_run_end_failed", verb=run.action.verb)
+        run.state, run.ended_at = state, time.time()
+        with self._lock:
+            del self._stops[run.id]
+            self._ended.append(run.id)
+            while len(self._ended) > MAX_FINISHED:
+                del self._runs[self._ended.popleft()]
+
+    def _note_end(self, run: BulkRun, state: str) -> None:
         if not run.dry_run:
             with suppress(LanesError):  # the audit log has the entry of its start
                 ended = "" if state == "done" else f"; {state}"
@@ -189,12 +203,6 @@ class BulkRuns:
                     self._store, run.who, run.action.verb, run.selection.description, f"ended: {run.outcome}{ended}"
                 )
         self._on_finished()
-        run.state, run.ended_at = state, time.time()
-        with self._lock:
-            del self._stops[run.id]
-            self._ended.append(run.id)
-            while len(self._ended) > MAX_FINISHED:
-                del self._runs[self._ended.popleft()]
 
 
 class _BulkRunner:

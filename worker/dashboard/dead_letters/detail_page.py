@@ -10,7 +10,7 @@ from lanes.printable import printable
 from lanes.queue.dead_letter import ActionResult
 from lanes.queue.dead_letter_summary import summarize
 from lanes.queue.job import Job
-from worker.dashboard.dead_letters.query import utc_time
+from lanes.times import format_time
 from worker.dashboard.jobs.reveal import find, masked_fields
 from worker.dashboard.page import Page
 
@@ -35,7 +35,7 @@ class ReplayPreview:
             return f"It would be sent again, and overwrite nothing that is newer.{again}"
         if self.superseded_by is None:
             return f"Refused: {printable(why_not(self.moved))}."
-        when = f" since {utc_time(self.superseded_by.ended_at)} UTC" if self.superseded_by.ended_at else ""
+        when = f" since {format_time(self.superseded_by.ended_at)}" if self.superseded_by.ended_at else ""
         return (
             f"Refused: a newer job of the same opportunity, {printable(self.superseded_by.id)}, is "
             f"{self.superseded_by.state.value.replace('_', ' ')}{when}; a replay would overwrite what that wrote."
@@ -63,7 +63,6 @@ class DeadLetterPage(Page):
             summary=summarize(job),
             fields=masked_fields(job),
             replay_preview=await self.run_in_thread(self._replay_preview, job),
-            utc_time=utc_time,
             printable=printable,
         )
 

@@ -12,6 +12,7 @@ from lanes.dead_letters.bulk import why_not
 from lanes.printable import printable
 from lanes.queue.job import Job
 from lanes.queue.new_job import NewJob
+from lanes.storage.stored import json_object_of
 from producers.dead_letter_edit import apply_form, differences, field_names, form_value, new_job_with_body, parse_body
 from producers.errors import InvalidJobError
 from producers.receipt import FieldError
@@ -34,9 +35,8 @@ class DeadLetterBody:
 
     @property
     def values(self) -> dict[str, Any]:
-        """The fields of the body."""
-        found: dict[str, Any] = json.loads(self.body)
-        return found
+        """The fields of the body; none if it cannot be read."""
+        return json_object_of(self.body) or {}
 
 
 class _EditHandler(Page):
@@ -52,7 +52,7 @@ class _EditHandler(Page):
 
     def _read(self, job_id: str) -> DeadLetterBody:
         # The body first: after an edit in between it does not match when it is written.
-        body = self.store.read(lambda client: client.get(self.store.key("body", job_id)))
+        body = self.store.stored_body(job_id)
         job = find(self.store, job_id)
         if not job.is_dead_letter or body is None or job.merged_into:
             state = "merged" if job.merged_into else job.state.value

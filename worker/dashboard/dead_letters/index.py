@@ -18,6 +18,8 @@ from lanes.dead_letters.operations import STEP
 from lanes.errors import LanesError
 from lanes.queue.dead_letter_summary import DeadLetterSummary
 from lanes.queue.store import LaneStore
+from lanes.storage.stored import MAX_NUMBER, text_of
+from worker.dashboard.lane_cache import UNEXPECTED_ERROR
 from worker.safety.supervisor import Loop, Supervisor
 
 MAX_LETTERS = 200_000  # the newest dead letters, about 550 bytes each
@@ -35,7 +37,7 @@ class IndexSnapshot:
     """The index at one moment: dead letters, the newest first, of `total` in Redis.
 
     `complete`: the first read is over. `truncated`: there are more than the index holds. `version` changes with
-    `letters`. `failure` is the reason why it is not up to date.
+    `letters`. `age` is in seconds at the request; `error` is why the last read failed.
     """
 
     letters: Sequence[DeadLetterSummary] = ()
@@ -43,7 +45,8 @@ class IndexSnapshot:
     complete: bool = False
     truncated: bool = False
     version: int = 0
-    failure: str | None = None
+    age: float = 0.0
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class DeadLetterIndex:
         self._changed = threading.Condition()
         # By `time.monotonic()`.
         self._used_at = self._fresh_at = self._asked_at = self._next_at = -IDLE_SECONDS
+        self._read_at: float | None = None  # when the last successful read began
         self._started = False
 
     def current(self, wait: float = MAX_WAIT_SECONDS, age: float = MAX_AGE_SECONDS) -> IndexSnapshot:
@@ -108,7 +112,8 @@ class DeadLetterIndex:
             self._changed.wait_for(
                 lambda: not self._refresh_pending or (self._known.letters and not self._complete), wait
             )
-            return self._known
+            age = 0.0 if self._read_at is None else time.monotonic() - self._read_at
+            return replace(self._known, age=max(0.0, age))
 
     def request_refresh(self) -> None:
         """After a change: refresh, and let the next request wait for it."""
@@ -144,6 +149,7 @@ class DeadLetterIndex:
         """Give the memory back."""
         self._clear()
         self._known = IndexSnapshot(version=self._known.version + 1)
+        self._read_at = None
         self._started = False
         self._on_dropped()
 
@@ -151,11 +157,11 @@ class DeadLetterIndex:
         self._times, self._letters, self._order, self._complete = {}, {}, [], False
 
     def refresh(self) -> None:
-        """Read what changed. After an error, `failure` has the reason and the snapshot stays.
+        """Read what changed. After an error, `error` has the reason and the snapshot stays.
 
         After an unexpected error, the next read starts from the beginning.
         """
-        failure = None
+        failure: str | None = None
         begun = time.monotonic()
         with self._refresh_lock:
             try:
@@ -165,18 +171,20 @@ class DeadLetterIndex:
                     self._read_first()
             except LanesError as error:
                 failure = str(error)
-            except Exception as error:
-                failure = f"the dead letters could not be read: {error!r}"
+            except Exception:
+                failure = UNEXPECTED_ERROR
                 self._clear()
                 raise
             finally:
                 with self._changed:
-                    self._known = replace(self._known, failure=failure)
+                    self._known = replace(self._known, error=failure)
                     self._fresh_at = begun
+                    if failure is None:
+                        self._read_at = begun
                     self._changed.notify_all()
 
     def _total(self) -> int:
-        return int(self._store.read(lambda client: client.zcard(self._store.key("dead"))))
+        return self._store.read_key(0, self._store.key("dead"), lambda client, key: client.zcard(key))
 
     def _read_first(self) -> None:
         """Read all from the newest on. Later comparisons correct what shifts meanwhile."""
@@ -188,7 +196,7 @@ class DeadLetterIndex:
                     dead, first, last, withscores=True
                 )
             )
-            self._add({job_id.decode(): int(score) for job_id, score in found})
+            self._add(dict(map(_time_of, found)))
             self._complete = len(found) < last + 1 - start or last + 1 == self._max_letters
             self._publish()
             if self._complete:
@@ -202,7 +210,7 @@ class DeadLetterIndex:
             edge = self._store.read(
                 lambda client: client.zrevrange(dead, self._max_letters - 1, self._max_letters - 1, withscores=True)
             )
-            floor = int(edge[0][1]) if edge else 0
+            floor = _time_of(edge[0])[1] if edge else 0
         segments = segments_of([at for at, _ in self._order], floor, SEGMENT_SIZE)
         counts = self._store.read(lambda client: _count(client, dead, segments))
         self._rotation += 1
@@ -223,7 +231,7 @@ class DeadLetterIndex:
                     dead, segment.first, last, start=len(there), num=READ_BATCH, withscores=True
                 )
             )
-            there.update((job_id.decode(), int(score)) for job_id, score in found)
+            there.update(map(_time_of, found))
             if len(found) < READ_BATCH:
                 break
         start = bisect_left(self._order, (segment.first, ""))
@@ -265,6 +273,12 @@ def _count(client: "redis.Redis", dead: str, segments: Sequence[Segment]) -> lis
     for segment in segments:
         pipeline.zcount(dead, segment.first, "+inf" if segment.last is None else f"({segment.last}")
     return list(pipeline.execute())
+
+
+def _time_of(member: tuple[bytes, float]) -> tuple[str, int]:
+    """Return id and time of a member of `dead`; a time without end is the last possible one."""
+    job_id, score = member
+    return text_of(job_id), int(max(-MAX_NUMBER, min(score, MAX_NUMBER)))
 
 
 def _interned(letter: DeadLetterSummary) -> DeadLetterSummary:

@@ -11,6 +11,7 @@ from lanes.dead_letters.bulk import BulkAction, purge_action, replay_action
 from lanes.dead_letters.filter import REASONS
 from lanes.printable import printable
 from lanes.queue.dead_letter_summary import DeadLetterSummary
+from lanes.times import format_time
 from worker.dashboard.dead_letters import detail_page, edit_page, export
 from worker.dashboard.dead_letters.bulk_runs import BulkRun, BusyError
 from worker.dashboard.dead_letters.index import MAX_LETTERS, POLL_SECONDS, IndexSnapshot
@@ -22,7 +23,6 @@ from worker.dashboard.dead_letters.query import (
     ResultPage,
     filter_of_group,
     paginate,
-    utc_time,
 )
 from worker.dashboard.dead_letters.selection import selection_of
 from worker.dashboard.dead_letters.views import DeadLetterViews, views_of
@@ -74,7 +74,6 @@ class DeadLettersPage(Page):
             sizes=SIZES,
             spans=PERIODS,
             most=MAX_LETTERS,
-            utc_time=utc_time,
             printable=printable,
         )
 
@@ -125,7 +124,8 @@ class DeadLettersData(DeadLettersPage):
             "total": known.total,
             "complete": known.complete,
             "truncated": known.truncated,
-            "failure": known.failure,
+            "age": known.age,
+            "error": known.error,
             "matching": len(self.views.letters(known, query.dead_letter_filter, time_range)),
             "runs": [run.as_json(REFUSED_IN_LIST) for run in self.views.runs.all()[:RUNS_IN_LIST]],
         }
@@ -154,8 +154,8 @@ class StartBulkRun(Change):
         force = self.payload.get("force") is True and dry_run.action.verb == "replay"
         total = dry_run.done + (dry_run.refused["superseded"] if force else 0)
         views.runs.check_capacity()
-        until = utc_time(dry_run.selection.time_range.until)
-        detail = f"{total:,} that failed until {until} UTC" + (", overwriting newer data" if force else "")
+        until = format_time(dry_run.selection.time_range.until)
+        detail = f"{total:,} that failed until {until}" + (", overwriting newer data" if force else "")
         await self.log_change(dry_run.action.verb, dry_run.selection.description, detail)
         action = replay_action(force=True) if force else dry_run.action
         return views.runs.start(self.who, action, dry_run.selection, total=total)

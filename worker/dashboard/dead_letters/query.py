@@ -163,11 +163,6 @@ def write_time(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def utc_time(seconds: float | None) -> str:
-    """Return a time for people, in UTC."""
-    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
 @dataclass(frozen=True, slots=True)
 class ResultPage:
     """A page: what is `shown`, the number of its `first` item, its own number, and the totals of pages and items."""

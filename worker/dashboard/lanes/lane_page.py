@@ -6,7 +6,7 @@ from tornado.web import HTTPError, url
 
 from lanes.activity import series
 from lanes.credentials import CredentialStore
-from lanes.errors import LanesError
+from lanes.errors import LanesError, ScriptError
 from lanes.queue.lane import Lane
 from lanes.queue.store import LaneStore
 from worker.dashboard.lanes import table
@@ -48,7 +48,7 @@ def find(store: LaneStore, location_id: str) -> Lane:
     Raises:
         HTTPError: there is no such lane.
     """
-    if not store.read(lambda client: client.sismember(store.key("locations"), location_id)):
+    if not store.is_location(location_id):
         raise HTTPError(404, "no such lane: the location is mistyped or never had a job")
     return store.read_lanes([location_id])[0]
 
@@ -106,7 +106,10 @@ class LaneSeriesData(Page):
     def _token(self, location_id: str) -> dict[str, Any]:
         """Return the kind and the expiry of the location's token, never the token itself."""
         settings = self.lanes_settings
-        stored = CredentialStore(self.store).read(location_id)
+        try:
+            stored = CredentialStore(self.store).read(location_id)
+        except ScriptError as error:
+            return {"kind": "unreadable", "expires_at": None, "note": str(error)}
         if not stored.encrypted:
             return {"kind": "common" if settings.api_token else "none", "expires_at": None, "note": None}
         try:

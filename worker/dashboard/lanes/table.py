@@ -163,6 +163,7 @@ def as_row(lane: Lane, caps: LimitCaps) -> dict[str, Any]:
         "window": _use(lane.window_used, caps.burst_of(lane)),
         "day": _use(lane.day_used, caps.daily_of(lane)),
         "next": lane.due_in,
+        "waits_for": None if lane.waits_for is None else lane.waits_for.value,
         "oldest": lane.oldest,
         "hold": lane.hold,
         "held_by": lane.held_by,

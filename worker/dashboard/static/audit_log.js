@@ -16,7 +16,7 @@ for (const name of ["who", "what"]) filters.elements[name].value = state.get(nam
 function row({ at, who, what, on, url, detail }) {
   const cell = (label, content, kind = "") => el("td", { class: kind, role: "cell", "data-label": label }, content);
   return el("tr", { role: "row" },
-    cell("When", el("time", { datetime: new Date(at * 1000).toISOString() }, formatTime(at)), "lanes-time"),
+    cell("When", formatTime(at), "lanes-time"),
     cell("Who", who),
     cell("What", el("span", { class: "badge text-bg-secondary" }, what)),
     cell("On", url ? el("a", { href: url }, on) : on, "lanes-breaks"),

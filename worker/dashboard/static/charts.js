@@ -1,6 +1,6 @@
 // Charts over time, drawn by uPlot (vendor/uplot) in Flower's colours, each with a table of its numbers.
 
-import { el, number } from "./live.js";
+import { el, formatTime, number } from "./live.js";
 
 // Each line has its own stroke, for people who cannot tell the colours apart.
 const LINES = [
@@ -11,7 +11,7 @@ const LINES = [
 ];
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+const clock = (seconds) => formatTime(seconds).slice(11, 16);
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
@@ -28,13 +28,14 @@ function options(width, height) {
     padding: [12, 26, 0, 0], // the last label of the time axis is centred on its mark
     cursor: { y: false, points: { size: 6 } },
     legend: { live: true },
+    tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
     scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] } },
     axes: [
       { ...ink, values: (_, marks) => marks.map(clock), space: 70 },
       { ...ink, size: 50, values: (_, marks) => marks.map((mark) => number(mark, 1)) },
     ],
     series: [
-      { label: "From", value: (_, at) => (at ? clock(at) : "–") },
+      { label: "From (UTC)", value: (_, at) => (at ? clock(at) : "–") },
       ...LINES.map((line) => ({
         label: line.title,
         stroke: colour(line.colour),
@@ -80,7 +81,7 @@ export function rates(name, rowSeconds) {
     const rows = [];
     for (let end = shown.at.length; end > 0; end -= steps) {
       const start = Math.max(0, end - steps);
-      rows.push(el("tr", {}, el("th", { scope: "row" }, clock(shown.at[start])),
+      rows.push(el("tr", {}, el("th", { scope: "row" }, el("time", { datetime: formatTime(shown.at[start]) }, clock(shown.at[start]))),
         ...LINES.map((line) => el("td", {}, rate(sum(shown[line.name].slice(start, end)) / (end - start))))));
     }
     table.replaceChildren(...rows);

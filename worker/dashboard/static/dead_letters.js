@@ -1,6 +1,7 @@
 // The list of dead letters: selection, actions and their progress. The server renders the rows.
 import { deadLetters, exportFile, refusals, refusedCount, startBulkRun } from "./bulk_actions.js";
 import { change, el, number, poll, redraw, toast, withErrorToast, write } from "./live.js";
+import { drawStops } from "./stop_banner.js";
 
 const page = document.getElementById("dead-letters");
 const query = Object.fromEntries(new URLSearchParams(window.location.search));
@@ -120,6 +121,7 @@ async function renew(newer) {
 
 const refresh = poll(() => page.dataset.source + window.location.search, (data) => {
   matching = data.matching;
+  drawStops([], data.error);
   drawRuns(data.runs);
   if (all) showSelection();
   if (data.version !== version) renew(data.version);

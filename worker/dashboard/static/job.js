@@ -16,10 +16,6 @@ function jobLink(other) {
   return el("a", { href: jobAddress(page.dataset.job, other), class: "lanes-id" }, other);
 }
 
-function timeTag(at, before = "") {
-  return el("time", { datetime: new Date(at * 1000).toISOString() }, `${before}${formatTime(at)}`);
-}
-
 function eventWords(words, jobId, seconds = null) {
   return el("p", { class: "lanes-event-words" }, words, jobId ? " " : null, jobId ? jobLink(jobId) : null,
     seconds === null ? null : el("span", {}, ` ${span(seconds)}`));
@@ -29,13 +25,13 @@ function eventItem(event) {
   const facts = event.facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
   return el("li", { class: `lanes-event lanes-event-${event.tone}` },
     eventWords(event.words, event.job_id, event.seconds),
-    event.dated ? timeTag(event.at) : null,
+    event.dated ? el("p", { class: "lanes-event-time" }, formatTime(event.at)) : null,
     facts.length ? el("dl", {}, ...facts) : null);
 }
 
 function waitItem(wait) {
   return el("li", { class: "lanes-event lanes-event-now" },
-    eventWords(`waits ${wait.words}`, wait.job_id), wait.until ? timeTag(wait.until, "until ") : null);
+    eventWords(`waits ${wait.words}`, wait.job_id), wait.until ? el("p", { class: "lanes-event-time" }, `until ${formatTime(wait.until)}`) : null);
 }
 
 function options(job, lane) {

@@ -3,7 +3,7 @@
 import { rates } from "./charts.js";
 import { act, el, formatTime, number, poll, request, span, write } from "./live.js";
 import { bar, fillBar, jobAddress, show, syncRows } from "./rows.js";
-import { brakeLine, drawStops, stopLines } from "./stop_banner.js";
+import { brakeLine, drawStops, STOPS, stopLines } from "./stop_banner.js";
 
 const SERIES_MS = 30000;
 const page = document.getElementById("lane");
@@ -57,7 +57,7 @@ function showStops({ global_state, lane }) {
     const since = lane.held_at ? ` since ${formatTime(lane.held_at)}` : "";
     lines.push(["warning", `Held${since} by ${lane.hold_text}`]);
   }
-  if (lane.brake) lines.push(["danger", `On the brake since ${formatTime(lane.brake.since)}: ${brakeLine(lane.brake)}`]);
+  if (lane.brake) lines.push(["danger", `On the brake since ${formatTime(lane.brake.since)}: ${brakeLine(lane)}`]);
   if (lane.failing) lines.push(["danger", `Failing: ${number(lane.failing)} requests in a row, single probes are sent`]);
   drawStops(lines);
 }
@@ -66,7 +66,7 @@ function drawLane(lane) {
   for (const count of ["pending", "in_flight", "delivered", "dead"]) write(`count-${count}`, number(lane[count]));
   write("accepted", `of ${number(lane.accepted)} accepted`);
   write("oldest", lane.oldest === null ? "none is due" : `the oldest for ${span(lane.oldest)}`);
-  write("next", lane.next === null ? "no release is planned" : lane.next < 1 ? "the next release is due" : `next release in ${span(lane.next)}`);
+  write("next", lane.waits_for ? `waits for the ${STOPS[lane.waits_for]} to end` : lane.next === null ? "no release is planned" : lane.next < 1 ? "the next release is due" : `next release in ${span(lane.next)}`);
   fillBar(bars.window, lane.window);
   fillBar(bars.day, lane.day);
   const said = (limit, own) => ({ person: own === null ? "as for all" : "its own", api: "as the API says", default: "until the API says" })[limit.by];

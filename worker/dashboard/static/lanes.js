@@ -3,7 +3,7 @@
 import { resumeHeld } from "./bulk_resume.js";
 import { act, el, formatTime, number, poll, span, updateAddress, write } from "./live.js";
 import { address, bar, fillBar, show, syncRows } from "./rows.js";
-import { brakeLine, drawStops, stopLines } from "./stop_banner.js";
+import { brakeLine, drawStops, STOPS, stopLines } from "./stop_banner.js";
 
 const page = document.getElementById("lanes");
 const table = document.getElementById("lanes-table");
@@ -37,7 +37,7 @@ function fillRow(row, lane) {
   dead.classList.toggle("lanes-alarm", lane.dead > 0);
   fillBar(window_.firstElementChild, lane.window);
   fillBar(day.firstElementChild, lane.day);
-  write(next, lane.next === null ? "–" : lane.next < 1 ? "now" : `in ${span(lane.next)}`);
+  write(next, lane.waits_for ? STOPS[lane.waits_for] : lane.next === null ? "–" : lane.next < 1 ? "now" : `in ${span(lane.next)}`);
   write(oldest, span(lane.oldest));
   fillState(state, lane);
 }
@@ -50,16 +50,14 @@ function fillState(cell, lane) {
   if (badge.className !== look) badge.className = look;
   write(badge, word);
   const held = lane.hold !== null ? lane.hold_text : "";
-  const braked = lane.brake ? `${held ? "on the brake: " : ""}${brakeLine(lane.brake)}` : "";
+  const braked = lane.brake ? `${held ? "on the brake: " : ""}${brakeLine(lane)}` : "";
   write(reason, held || braked ? [held, braked].filter(Boolean).join("; ") : lane.failing ? `${lane.failing} in a row, single probes` : "");
   reason.title = lane.held_at ? `since ${formatTime(lane.held_at)}` : "";
 }
 
 function showStops(found) {
   const lines = stopLines(found.global_state);
-  if (found.error) lines.unshift(["danger", `Redis does not answer: ${found.error}. These numbers are ${span(found.age)} old.`]);
-  drawStops(lines);
-  page.classList.toggle("lanes-stale", Boolean(found.error));
+  drawStops(lines, found.error);
 }
 
 function drawControls(found) {
@@ -80,8 +78,7 @@ function drawControls(found) {
   const first = (found.page - 1) * found.rows;
   const range = found.found ? `${number(first + 1)}–${number(first + found.lanes.length)} of ${number(found.found)}` : "0";
   const of = found.found === found.all ? "" : ` found, ${number(found.all)} in all`;
-  const old = found.age > 3 ? `, as of ${span(found.age)} ago` : "";
-  write("found", `${range} lanes${of}${old}`);
+  write("found", `${range} lanes${of}`);
   const [hold, resume] = ["hold-all", "resume-all"].map((id) => document.getElementById(id));
   if (hold) {
     show(hold, !found.global_state.hold);

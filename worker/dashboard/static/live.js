@@ -2,8 +2,10 @@
 
 const EVERY_MS = 2000;
 const TIMEOUT_MS = 10000;
+const STALE_SECONDS = 10;
+const UTC_TIME = /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)/;
 
-/** Make an element: el("td", {class: "number"}, 12, el("b", {}, "x")). Text is text, never HTML. */
+/** Make an element: el("td", {class: "number"}, 12, el("b", {}, "x")). Text is text, never HTML, except its times. */
 export function el(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -11,15 +13,27 @@ export function el(tag, attributes = {}, ...children) {
     else if (value === true) made.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value);
   }
-  made.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  const shown = children.filter((child) => child !== null && child !== undefined && child !== false);
+  made.append(...shown.flatMap((child) => (typeof child === "string" && tag !== "time" ? markTimes(child) : child)));
   return made;
 }
+
+/** Return a text in pieces: each time in UTC is a `time` element, which shows the local time on hover. */
+function markTimes(text) {
+  return text.split(UTC_TIME).map((piece, at) => (at % 2 ? el("time", { datetime: piece }, piece) : piece));
+}
+
+// Also for the times in the pages of the server.
+document.addEventListener("mouseover", ({ target }) => {
+  const time = target.closest?.("time[datetime]");
+  if (time) time.title = `${new Date(time.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "long" })}, local time`;
+});
 
 /** Set the text of a node or an id, if it differs: an unchanged node does not flicker and is not read out again. */
 export function write(target, text) {
   const node = typeof target === "string" ? document.getElementById(target) : target;
   const shown = String(text);
-  if (node && node.textContent !== shown) node.textContent = shown;
+  if (node && node.textContent !== shown) node.replaceChildren(...markTimes(shown));
 }
 
 /** Replace the children of a node if `values` differ from those of the last call. Returns whether they did. */
@@ -65,9 +79,10 @@ function parts(value, size, large, small) {
   return `${number(Math.floor(value / size))} ${large}${rest ? ` ${rest} ${small}` : ""}`;
 }
 
-/** A time (seconds since the epoch) in the local time zone. */
+/** A time (seconds since the epoch) in UTC, as in the commands. */
 export function formatTime(seconds) {
-  return new Date(seconds * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+  const at = new Date(seconds * 1000);
+  return Number.isNaN(at.getTime()) ? "–" : `${at.toISOString().slice(0, 19)}Z`;
 }
 
 class Failure extends Error {}
@@ -89,27 +104,25 @@ export async function request(url, options = {}) {
 
 /**
  * Fetch data every two seconds while the tab is visible, and draw them. The page's live status shows whether they are
- * current. `source` is a URL, or a function that returns one. Returns `refresh()`, which fetches at once.
+ * current: *Live* only if they are at most ten seconds old and could be read, else the time of the data. Data from a
+ * cache have their `age` in seconds, and as `error` why they could not be read again.
+ * `source` is a URL, or a function that returns one. Returns `refresh()`, which fetches at once.
  */
 export function poll(source, draw) {
   let timer = null;
-  let seen = null;
+  let readAt = null; // when the data were read, in milliseconds
+  let failure = null;
   let latest = 0;
-  let state = "";
 
-  function showStatus(text, good) {
-    if (text !== state) {
-      state = text;
-      write("live-text", text);
-      document.body.classList.toggle("lanes-stale", !good);
-      const dot = document.getElementById("live-dot");
-      if (dot) dot.className = `status-dot ${good ? "status-dot-live" : "status-dot-error"}`;
-    }
-  }
-
-  function showAge() {
-    const old = state !== "" && state !== "Live" && seen !== null;
-    write("live-ago", old ? `last seen ${span(Math.max(1, Math.round((Date.now() - seen) / 1000)))} ago` : "");
+  function showStatus() {
+    if (readAt === null && failure === null) return;
+    const old = readAt !== null && Date.now() - readAt > STALE_SECONDS * 1000;
+    const live = failure === null && !old;
+    write("live-text", live ? "Live" : failure ?? "Not up to date");
+    write("live-ago", live || readAt === null ? "" : `data from ${formatTime(readAt / 1000)}`);
+    document.body.classList.toggle("lanes-stale", !live);
+    const dot = document.getElementById("live-dot");
+    if (dot) dot.className = `status-dot ${live ? "status-dot-live" : "status-dot-error"}`;
   }
 
   async function refresh() {
@@ -119,15 +132,15 @@ export function poll(source, draw) {
       const found = await request(typeof source === "function" ? source() : source);
       if (mine !== latest) return; // A newer request is on its way, with other filters.
       draw(found);
-      seen = Date.now();
-      showStatus("Live", true);
+      readAt = Date.now() - (found.age ?? 0) * 1000;
+      failure = found.error ? "Not up to date" : null;
     } catch (error) {
       if (mine !== latest) return;
       if (!(error instanceof Failure)) throw error;
-      showStatus(error.message, false);
+      failure = error.message;
     } finally {
       if (mine === latest) {
-        showAge();
+        showStatus();
         if (!document.hidden) timer = setTimeout(refresh, EVERY_MS);
       }
     }
@@ -137,7 +150,7 @@ export function poll(source, draw) {
     if (document.hidden) clearTimeout(timer);
     else refresh();
   });
-  setInterval(showAge, 1000);
+  setInterval(showStatus, 1000);
   refresh();
   return refresh;
 }

@@ -62,7 +62,7 @@ function drawTotals(counts) {
 }
 
 poll(page.dataset.source, (found) => {
-  drawStops([...stopLines(found.global_state), ...stoppedLanes(found.braked, "on the brake"), ...stoppedLanes(found.held, "held")]);
+  drawStops([...stopLines(found.global_state), ...stoppedLanes(found.braked, "on the brake"), ...stoppedLanes(found.held, "held")], found.error);
   drawNow(found);
   drawTotals(found.counts);
   drawWorkers(found.workers);

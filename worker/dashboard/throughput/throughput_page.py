@@ -78,6 +78,8 @@ class ThroughputData(Page):
         seen, hour, day = self.lane_cache.snapshot(), self.HOUR.of(store), self.DAY.of(store)
         return {
             "at": hour.now,
+            "age": seen.age,
+            "error": seen.error,
             "counts": dict(seen.counts),
             "rates": statistics.rates(hour),
             "in_use": in_use(seen.lanes, seen.global_state, settings),

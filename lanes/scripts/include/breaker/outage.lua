@@ -14,7 +14,7 @@ end
 
 -- answers(of): returns how many requests of a lane, or of all lanes, were ever answered.
 local function answers(of)
-  local counts = redis.call('HMGET', of, 'delivered', 'throttled', 'answered')
+  local counts = redis.pcall('HMGET', of, 'delivered', 'throttled', 'answered')
   return (tonumber(counts[1]) or 0) + (tonumber(counts[2]) or 0) + (tonumber(counts[3]) or 0)
 end
 
@@ -82,7 +82,7 @@ local function end_outage(since)
   local braked = redis.call('HGET', key.global_state, 'cause')
   -- A full Redis allows HDEL, and then all later writes.
   redis.call('HDEL', key.global_state, 'outage_since', 'half_open_limit', 'half_open_at', 'gap', 'probe_at', 'cause', 'status')
-  notify(braked and 'all_brake_ended' or 'outage_ended', { seconds = math.floor((now - tonumber(since)) / 1000000) })
+  notify(braked and 'all_brake_ended' or 'outage_ended', { seconds = math.floor((now - (tonumber(since) or now)) / 1000000) })
   redis.call('DEL', key.probes)
   update_global_state()
 end
@@ -100,14 +100,14 @@ local function isolated_failure(global_state, job, rule)
   local before = tonumber(redis.call('HGET', name, 'isolated_failure_at')) or 0
   redis.call('HSET', name, 'isolated_failure_at', now, 'backoff_until',
     math.max(job.lane.backoff_until, now + math.max(rule.max_gap, rule.min_delay)))
-  return before >= tonumber(global_state[1]) and tonumber(global_state[8]) > before
+  return before >= (tonumber(global_state[1]) or 0) and (tonumber(global_state[8]) or 0) > before
 end
 
 -- fail_probe(global_state, job, rule): back to single probes after a gap, which doubles until one is answered.
 local function fail_probe(global_state, job, rule)
   local gap = rule.gap
   if tonumber(global_state[2]) == 1 then
-    gap = math.min(2 * tonumber(global_state[3]), rule.max_gap)
+    gap = math.min(2 * (tonumber(global_state[3]) or gap), rule.max_gap)
   elseif isolated_failure(global_state, job, rule) then
     return
   end
@@ -122,11 +122,11 @@ local function answer_probe(job)
   if not remove_probe(job) then return end
   local global_state = redis.call('HMGET', key.global_state, 'half_open_limit', 'outage_since', 'cause', 'gap')
   if global_state[3] then
-    job.global_probe_gap = tonumber(global_state[4])
+    job.global_probe_gap = tonumber(global_state[4]) or 0
     redis.call('HSET', key.global_state, 'probe_at', now + jittered(job.global_probe_gap))
     return
   end
-  local half_open_limit = 2 * tonumber(global_state[1])
+  local half_open_limit = 2 * (tonumber(global_state[1]) or 1)
   if half_open_limit >= MAX_HALF_OPEN then return end_outage(global_state[2]) end
   redis.call('HSET', key.global_state, 'half_open_limit', half_open_limit, 'half_open_at', now)
   update_global_state()
@@ -135,5 +135,5 @@ end
 -- end_quiet_outage(): ends an outage with answered probes when nothing failed for a while, even with little to send.
 local function end_quiet_outage()
   local global_state = redis.call('HMGET', key.global_state, 'half_open_limit', 'half_open_at', 'outage_since')
-  if (tonumber(global_state[1]) or 1) > 1 and now - tonumber(global_state[2]) >= QUIET then end_outage(global_state[3]) end
+  if (tonumber(global_state[1]) or 1) > 1 and now - (tonumber(global_state[2]) or 0) >= QUIET then end_outage(global_state[3]) end
 end

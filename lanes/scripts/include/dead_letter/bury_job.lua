@@ -8,9 +8,9 @@ local function bury_job(id, location, record, from, reason)
   redis.call('HSET', key.job(id), 'state', state, 'ended_at', now, 'reason', reason)
   index_dead_letter(id, location, record)
   count(location, from, state)
-  redis.call('HINCRBY', key.totals, 'dead:' .. reason, 1)
+  redis.pcall('HINCRBY', key.totals, 'dead:' .. reason, 1)
   local max_count = state == 'dead' and tonumber(redis.call('HGET', key.global_state, 'dead_above'))
-  if max_count and tonumber(redis.call('HGET', key.counts, 'dead')) == max_count + 1 then
+  if max_count and tonumber(redis.pcall('HGET', key.counts, 'dead')) == max_count + 1 then
     notify('dead_letters_above', { threshold = max_count })
   end
 end

@@ -3,7 +3,8 @@
 -- stops while all lanes are stopped, so that no time counts twice.
 local function held_total(text, clock)
   if not text then return 0 end
-  local us = tonumber(string.sub(text, 2))
+  local us = tonumber(string.match(text, '^[=-](-?%d+)$'))
+  if not us then return 0 end  -- the consistency check finds it
   return string.sub(text, 1, 1) == '=' and us or clock - us
 end
 

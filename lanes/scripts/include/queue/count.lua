@@ -1,13 +1,14 @@
 -- @include queue/series
 -- count(location, from, to, jobs): moves jobs (default 1) from the count of one state to another; either may be nil.
+-- The counts over all lanes stop nothing if they are broken: the consistency check adds them up again.
 local function count(location, from, to, jobs)
   local lane = key.lane(location)
   if from then
-    redis.call('HINCRBY', key.counts, from, -(jobs or 1))
+    redis.pcall('HINCRBY', key.counts, from, -(jobs or 1))
     redis.call('HINCRBY', lane, from, -(jobs or 1))
   end
   if to then
-    redis.call('HINCRBY', key.counts, to, jobs or 1)
+    redis.pcall('HINCRBY', key.counts, to, jobs or 1)
     redis.call('HINCRBY', lane, to, jobs or 1)
     log_event(location, to, jobs or 1)
   end

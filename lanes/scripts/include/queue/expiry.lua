@@ -3,6 +3,7 @@
 -- for which it was held since, unless it expires while held.
 local function expiry(id, location, expires_at)
   local job = redis.call('HMGET', key.job(id), 'held_before', 'expires_while_held')
-  if job[2] then return tonumber(expires_at) end
-  return tonumber(expires_at) + held_time(location) - (tonumber(job[1]) or 0)
+  local at = tonumber(expires_at) or math.huge
+  if job[2] then return at end
+  return at + held_time(location) - (tonumber(job[1]) or 0)
 end

@@ -3,13 +3,23 @@
 -- requests in a day. A limit that is not set ('' in ARGV) is nil: then the API's applies.
 local limits = { burst = tonumber(ARGV[4]), window = tonumber(ARGV[5]), daily = tonumber(ARGV[6]) }
 
--- read_lane(location): returns the fields of the lane and the limits in force. `outstanding` counts its requests in
--- flight, including those of jobs that a stale success delivered. `charged` counts all requests ever sent.
+local LANE_FIELDS = { 'hold', 'backoff_until', 'rate_limited_until', 'burst', 'daily', 'weight', 'turn', 'released', 'day_base',
+  'day_quarter', 'day_resets_at', 'api_burst', 'api_window', 'api_daily', 'shared_since', 'shared_until', 'pacing_until',
+  'dead_letters', 'gap', 'gap_at', 'in_flight', 'api_number', 'api_raise', 'day_seen', 'day_seen_at', 'day_from', 'lost',
+  'lost_counted', 'unsent', 'redundant', 'throttled_until', 'refused_run', 'brake_at', 'brake_probe_at' }
+local LANE_TEXTS = { hold = true, api_raise = true }
+
+-- read_lane(location): returns the fields of the lane and the limits in force. Fails for a field that should hold a
+-- number and does not: with another number the rate limit would not hold. `outstanding` counts its requests in flight,
+-- including those of jobs that a stale success delivered. `charged` counts all requests ever sent.
 local function read_lane(location)
-  local lane = redis.call('HMGET', key.lane(location), 'hold', 'backoff_until', 'rate_limited_until', 'burst', 'daily', 'weight',
-    'turn', 'released', 'day_base', 'day_quarter', 'day_resets_at', 'api_burst', 'api_window', 'api_daily', 'shared_since',
-    'shared_until', 'pacing_until', 'dead_letters', 'gap', 'gap_at', 'in_flight', 'api_number', 'api_raise', 'day_seen', 'day_seen_at',
-    'day_from', 'lost', 'lost_counted', 'unsent', 'redundant', 'throttled_until', 'refused_run', 'brake_at', 'brake_probe_at')
+  local lane = redis.call('HMGET', key.lane(location), unpack(LANE_FIELDS))
+  for i, value in ipairs(lane) do
+    local number = LANE_TEXTS[LANE_FIELDS[i]] and 0 or tonumber(value or 0)
+    if not (number and math.abs(number) < 2 ^ 53) then
+      error(key.lane(location) .. ' ' .. LANE_FIELDS[i] .. ' is no number', 0)
+    end
+  end
   local api_burst, api_window, api_daily = tonumber(lane[12]), tonumber(lane[13]), tonumber(lane[14])
   local cap_burst, cap_daily = tonumber(lane[4]) or limits.burst, tonumber(lane[5]) or limits.daily
   local released, in_flight = tonumber(lane[8]) or 0, tonumber(lane[21]) or 0

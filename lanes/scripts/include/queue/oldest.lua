@@ -14,7 +14,7 @@ local function oldest(location)
   local first = redis.call('ZRANGE', ready, 0, 0, 'WITHSCORES')
   while first[1] do
     inspect(first[1])
-    local priority = math.ceil(-tonumber(first[2]) / 1e14)
+    local priority = math.ceil(-(tonumber(first[2]) or 0) / 1e14)
     if priority <= 0 then break end
     local from = string.format('%.0f', rank(0, priority - 1))
     first = redis.call('ZRANGEBYSCORE', ready, from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)

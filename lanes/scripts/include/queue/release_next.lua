@@ -7,17 +7,25 @@
 -- @include breaker/global_state
 -- @include breaker/probe
 -- @include queue/servable
+-- @include queue/isolate
+-- @include queue/set_aside
 -- release_next(from): releases a job of the next lane. ARGV from position `from` on are those of release.lua.
 -- Returns what release.lua returns after its code, or {} without ARGV.
 local MAX_LANES_CHECKED = 32
 local FAIR_SHARE = 8
 
--- promote_due(location): moves jobs whose backoff or not-before is over from `delayed` to `ready`.
+local function promote_job(location, id)
+  local job = redis.call('HMGET', key.job(id), 'seq', 'priority')
+  redis.call('ZADD', key.ready(location), rank(tonumber(job[1]), tonumber(job[2])), id)
+end
+
+-- promote_due(location): moves jobs whose backoff or not-before is over from `delayed` to `ready`, and a broken job to
+-- nowhere.
 local function promote_due(location)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.delayed(location), '-inf', now, 'LIMIT', 0, 64)) do
+    local readable, broken = isolate(location, id, promote_job, location, id)
     redis.call('ZREM', key.delayed(location), id)
-    local job = redis.call('HMGET', key.job(id), 'seq', 'priority')
-    redis.call('ZADD', key.ready(location), rank(tonumber(job[1]), tonumber(job[2])), id)
+    if not readable then report_broken(location, id, broken) end
   end
 end
 
@@ -98,11 +106,14 @@ local function redeliver_unacked(worker, lease)
            redis.call('GET', key.body(id)) }
 end
 
+-- send_out(id, job, lane, all_paused, worker, lease): releases the job. It reads first: what cannot be read must not
+-- leave a job half released.
 local function send_out(id, job, lane, all_paused, worker, lease)
   local attempt = (tonumber(job[3]) or 0) + 1
-  redis.call('ZREM', key.ready(lane.location), id)
-  if job[1] then redis.call('ZREM', key.expiring, id) end
+  local body = redis.call('GET', key.body(id))
   redis.call('ZADD', key.leases, now + lease, id)
+  if job[1] then redis.call('ZREM', key.expiring, id) end
+  redis.call('ZREM', key.ready(lane.location), id)
   local number = charge_budget(lane, id .. ':' .. attempt, now + lease + lane.window)
   redis.call('HSET', key.job(id), 'state', 'in_flight', 'attempt', attempt, 'released_at', now, 'worker', worker,
     'number', number)
@@ -110,8 +121,18 @@ local function send_out(id, job, lane, all_paused, worker, lease)
   count(lane.location, 'pending', 'in_flight')
   if all_paused or lane.gap or lane.brake_at then send_probe(id, attempt, job[2], lane, all_paused, lease) end
   assign_to_consumer(worker, id, attempt, lease)
-  return { id, lane.location, attempt, tonumber(job[4]) or 0, now, tonumber(job[5]) or 0, job[6] or '',
-           redis.call('GET', key.body(id)) }
+  return { id, lane.location, attempt, tonumber(job[4]) or 0, now, tonumber(job[5]) or 0, job[6] or '', body }
+end
+
+-- send_or_expire(id, lane, all_paused, worker, lease): returns the released job, or nil for one that was over.
+local function send_or_expire(id, lane, all_paused, worker, lease)
+  local job = redis.call('HMGET', key.job(id), 'expires_at', 'record', 'attempt', 'failures', 'merged_count', 'version')
+  local expires_at = tonumber(job[1])
+  if expires_at and expires_at <= now and expiry(id, lane.location, expires_at) <= now then
+    expire_job(id, lane.location, job[2])
+    return nil
+  end
+  return send_out(id, job, lane, all_paused, worker, lease)
 end
 
 -- next_lane(unservable): returns the next location that this worker can serve and whether all lanes are paused (the
@@ -137,30 +158,29 @@ end
 local function release_next(from)
   local worker, lease, unservable = ARGV[from], tonumber(ARGV[from + 1]), ARGV[from + 2]
   if not worker then return {} end
-  local lost = redeliver_unacked(worker, lease)
-  if lost then return lost end
+  local _, lost = isolate(nil, nil, redeliver_unacked, worker, lease)
+  if type(lost) == 'table' then return lost end
   local passed_over, passed_all_paused
   for checked = 1, MAX_LANES_CHECKED do
     local location, all_paused = next_lane(unservable)
     if not location and not passed_over then return { '', all_paused } end
-    local lane = location and read_lane(location) or passed_over
-    local id
-    if location and not (all_paused and checked == MAX_LANES_CHECKED) and yields_turn(lane, all_paused) then
+    local lane, readable, id = passed_over, true, nil
+    if location then readable, lane = isolate(location, nil, read_lane, location) end
+    if not readable then
+      set_aside(location, nil, lane)
+    elseif location and not (all_paused and checked == MAX_LANES_CHECKED) and yields_turn(lane, all_paused) then
       redis.call('ZADD', key.due, now + 1, location)
       passed_over = passed_over or lane
       passed_all_paused = all_paused
     else
       if not location then passed_over, all_paused = nil, passed_all_paused end
-      id = take_turn(lane)
+      readable, id = isolate(lane.location, nil, take_turn, lane)
+      if not readable then set_aside(lane.location, nil, id) end
     end
-    if id then
-      local job = redis.call('HMGET', key.job(id), 'expires_at', 'record', 'attempt', 'failures', 'merged_count', 'version')
-      local over = job[1] and tonumber(job[1]) <= now and expiry(id, lane.location, job[1]) <= now
-      if over then
-        expire_job(id, lane.location, job[2])
-      else
-        return send_out(id, job, lane, all_paused, worker, lease)
-      end
+    if readable and id then
+      local sendable, released = isolate(lane.location, id, send_or_expire, id, lane, all_paused, worker, lease)
+      if sendable and released then return released end
+      if not sendable then set_aside(lane.location, id, released) end
     end
   end
   return { '', 0 }

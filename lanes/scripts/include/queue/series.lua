@@ -8,8 +8,9 @@ local LAST_BUCKET = 119
 local EVENTS = { accepted = false, merged = false, delivered = false, retried = false, throttled = false, reclaimed = false,
                  dead = true, expired = true, cancelled = true }
 
+-- A broken key of the statistics stops nothing.
 local function add(name, field, jobs, kept)
-  if redis.call('HINCRBY', name, field, jobs) == jobs then redis.call('EXPIRE', name, kept) end
+  if redis.pcall('HINCRBY', name, field, jobs) == jobs then redis.call('EXPIRE', name, kept) end
 end
 
 local function start_of(step)
@@ -25,7 +26,7 @@ local function log_time(kind, us)
   local field = bucket(kind, us)
   add(key.recent(start_of(RECENT)), field, 1, RECENT_KEPT)
   add(key.history(start_of(HISTORY)), field, 1, HISTORY_KEPT)
-  redis.call('HINCRBY', key.totals, field, 1)
+  redis.pcall('HINCRBY', key.totals, field, 1)
 end
 
 local function log_event(location, event, jobs)
@@ -35,5 +36,5 @@ local function log_event(location, event, jobs)
   if event == 'delivered' then return end
   add(key.recent(start_of(RECENT)), event, jobs, RECENT_KEPT)
   add(key.history(start_of(HISTORY)), event, jobs, HISTORY_KEPT)
-  if EVENTS[event] then redis.call('HINCRBY', key.totals, event, jobs) end
+  if EVENTS[event] then redis.pcall('HINCRBY', key.totals, event, jobs) end
 end

@@ -190,3 +190,17 @@ def test_redis_that_stays_away_ends_a_run_that_says_so(store: LaneStore, monkeyp
         assert done(run).state == "failed"
     assert "Redis" in str(run.waiting)
     fail_again(store, seed(store, [1])[0])  # what is there is untouched
+
+
+@pytest.mark.parametrize("broken", ["the audit log", "the refresh"])
+def test_a_run_ends_whatever_fails_after_it(store: LaneStore, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError(broken)
+
+    seed(store, range(3))
+    runs = BulkRuns(store, on_finished=fail if broken == "the refresh" else lambda: None)
+    if broken == "the audit log":
+        monkeypatch.setattr(audit_log, "append", fail)
+    run = done(runs.start("ana", replay_action(), everything(store), total=3))
+    assert (run.state, run.done) == ("done", 3)
+    until(lambda: not runs._stops, "its place to be free")

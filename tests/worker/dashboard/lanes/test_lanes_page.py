@@ -182,8 +182,9 @@ def test_the_last_snapshot_stays_during_a_redis_outage_and_says_so(make_site: Ma
     page = show(site, open_page)
     expect(page.locator("#lanes-table tbody tr")).to_have_count(1)
     site.stack.redis.kill()
-    expect(page.locator("#stops")).to_contain_text("Redis does not answer", timeout=30_000)
-    expect(page.locator("#stops")).to_contain_text("old")
+    expect(page.locator("#stops")).to_contain_text("These data are not up to date: ", timeout=30_000)
+    expect(page.get_by_text("Live", exact=True)).to_be_hidden()
+    expect(page.locator("#live-ago")).to_contain_text("data from 2")
     assert locations(page) == ["lane"]
     site.stack.redis.start()
     expect(page.locator("#stops")).to_have_text("", timeout=30_000)

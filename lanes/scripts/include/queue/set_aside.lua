@@ -1,0 +1,16 @@
+-- @include queue/notify
+-- us after which a lane with a broken key is tried again. A repair makes it due at once.
+local BROKEN_PAUSE = 300 * 1000000
+
+-- report_broken(location, id, broken): names a broken job, or without `id` a broken lane.
+local function report_broken(location, id, broken)
+  notify(id and 'job_broken' or 'lane_broken', { location = location or nil, job = id or nil, error = broken })
+end
+
+-- set_aside(location, id, broken): a broken job leaves `ready` until a repair; it blocks its own record only. Without
+-- `id` the lane is broken, and waits.
+local function set_aside(location, id, broken)
+  if id then redis.call('ZREM', key.ready(location), id) end
+  if not id then redis.call('ZADD', key.due, now + BROKEN_PAUSE, location) end
+  report_broken(location, id, broken)
+end
