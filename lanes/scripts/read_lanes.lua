@@ -1,7 +1,8 @@
 -- read_lanes: lanes in numbers. Read-only.
 -- ARGV: locations
 -- Returns: { fields and values, requests in the window, us until it is due, us since its oldest job was accepted, us
---   until its next probe, what stops all lanes if it would be due without that } a lane; '' for none
+--   until its next probe, what stops all lanes if it would be due without that: 'all_held', 'all_braked' or 'outage' }
+--   a lane; '' for none
 -- @include read_only
 -- @include now
 -- @include queue/oldest

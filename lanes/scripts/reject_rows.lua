@@ -10,10 +10,9 @@
 -- Returns: 'counted', or 'known' when the task was counted before: its message was delivered twice
 -- @include now
 local kept = key.rejected_task(ARGV[1])
-local known = redis.call('EXISTS', kept) == 1
+if redis.call('EXISTS', kept) == 1 then return 'known' end
 redis.call('HSET', kept, 'at', now, 'rows', ARGV[2], 'accepted', ARGV[3], 'refused', ARGV[4])
 redis.call('PEXPIRE', kept, ARGV[5])
-if known then return 'known' end
 for i = 7, #ARGV, 2 do
   local service = ARGV[i]
   local new = redis.call('HEXISTS', key.rejected_rows, service) == 0
