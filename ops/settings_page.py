@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from lanes.environment import variable
 from lanes.settings import (
     CommandSettings,
     DashboardSettings,
@@ -16,10 +15,11 @@ from lanes.settings import (
     RedisSettings,
     WorkerSettings,
 )
+from lanes.settings.environment import variable
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 HEAD = """# Settings
-<!-- Written by `make docs` from lanes/settings.py. -->
+<!-- Written by `make docs` from lanes/settings/__init__.py. -->
 A setting is an environment variable or a line `NAME=value` of a file `.env` in the working directory. The environment
 wins. `LANES_X_FILE` names a file that holds the value of `LANES_X`, for example a secret of a container.
 

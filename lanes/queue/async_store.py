@@ -12,7 +12,8 @@ from lanes.queue.exchange import run_exchange_async
 from lanes.queue.job import Job
 from lanes.queue.new_job import EnqueueResult, NewJob
 from lanes.queue.reader import merge_targets, with_merge_outcomes
-from lanes.redis_url import raise_if_wrong
+from lanes.settings.redis_url import raise_if_wrong
+from lanes.storage.access import readable
 from lanes.storage.keys import DEFAULT_PREFIX, build
 from lanes.storage.redis_errors import UNAVAILABLE, explain, own_errors, unavailable
 from lanes.storage.scripts import Argument, load
@@ -46,7 +47,7 @@ class AsyncLaneStore:
         self._checked = False
 
     async def _checked_client(self) -> "redis.asyncio.Redis":
-        """See `LaneReader.check_usable`."""
+        """See `RedisAccess.check_usable`."""
         if not self._checked:
             with own_errors():
                 pipeline = self._client.pipeline(transaction=False)
@@ -114,5 +115,5 @@ class AsyncLaneStore:
         return one.checked(with_merge_outcomes(jobs, dict(zip(targets, found, strict=True)))[0])
 
     async def _read_jobs(self, job_ids: Sequence[str], note: Note) -> list[Job | None]:
-        reply = transitions.readable(await self._run("read_jobs", *job_ids), self.prefix, note)
+        reply = readable(await self._run("read_jobs", *job_ids), self.prefix, note)
         return transitions.jobs(job_ids, reply, note)

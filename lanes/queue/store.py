@@ -16,7 +16,7 @@ from lanes.queue.reader import LaneReader
 from lanes.queue.rejected_task import RejectedTask
 from lanes.queue.results import Reclaimed, Result
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, Consumer, CountedRefusal, RetryPolicy, microseconds
-from lanes.redis_url import raise_if_wrong
+from lanes.settings.redis_url import raise_if_wrong
 from lanes.storage.durability import AOF_SETTINGS_SECONDS, pack_aof_settings
 from lanes.storage.scripts import Argument
 from lanes.storage.stored import text_of

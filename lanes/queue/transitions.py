@@ -10,7 +10,6 @@ from lanes.queue.dead_letter import ActionResult, DeadLetter
 from lanes.queue.job import Job, Reason
 from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
 from lanes.queue.results import Idle, Released, Result
-from lanes.storage.redis_errors import WRONG_TYPE
 from lanes.storage.scripts import Argument
 from lanes.storage.stored import MICROSECONDS, Note, ignore, text_of
 from lanes.versions import DEFAULT_VERSION
@@ -200,14 +199,6 @@ def retry_arguments(
         limits = [retry_policy.max_attempts, microseconds(retry_policy.max_age)]
     rule = "" if outage is None else outage.as_argument()
     return [microseconds(delay), rule, *limits, reason.value, microseconds(min_delay)]
-
-
-def readable(reply: Sequence[Any], prefix: str, note: Note) -> Any:
-    """Return the reply of a script with `read_only.lua`; `note` is told the keys of another type."""
-    broken, found = reply
-    for name in broken:
-        note(text_of(name).removeprefix(prefix), WRONG_TYPE)
-    return found
 
 
 def jobs(job_ids: Sequence[str], reply: Sequence[Any], note: Note = ignore) -> list[Job | None]:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from lanes.environment import PREFIX
 from lanes.errors import LanesError
 from lanes.retry_loop import RetryLoop
 from lanes.settings import WorkerSettings
+from lanes.settings.environment import PREFIX
 from ops.embedded.processes import STOP_SECONDS, Child
 from ops.embedded.redis_server import RedisServer, free_port
 

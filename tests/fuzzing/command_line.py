@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from lanes.environment import PREFIX
+from lanes.settings.environment import PREFIX
 from ops.command import COMMANDS
 from ops.command.root import lanes, run
 from tests.fuzzing.pieces import NASTY, Pieces

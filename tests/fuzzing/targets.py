@@ -13,12 +13,12 @@ from io import BytesIO
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from lanes.bare_secret import check_secret
 from lanes.errors import RedisUnavailableError, SettingsError, StoredJobError
 from lanes.queue.job import Attempt, Job
 from lanes.queue.notification import Notification
-from lanes.redis_url import check_redis_url
 from lanes.settings import WorkerSettings
+from lanes.settings.bare_secret import check_secret
+from lanes.settings.redis_url import check_redis_url
 from lanes.storage.durability import Durability
 from lanes.urls import check_api_url, check_url
 from lanes.versions import ApiVersion

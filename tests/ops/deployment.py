@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from lanes.environment import PREFIX
+from lanes.settings.environment import PREFIX
 from ops.embedded.processes import Child
 from ops.embedded.redis_server import free_port
 from ops.make_secrets import make

@@ -14,8 +14,8 @@ import jsonschema
 import pytest
 import redis
 
-from lanes.environment import PREFIX
 from lanes.settings import WorkerSettings
+from lanes.settings.environment import PREFIX
 from ops.make_secrets import make
 from tests import real_parts
 from tests.helpers import until

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from lanes.environment import PREFIX
 from lanes.settings import WorkerSettings
+from lanes.settings.environment import PREFIX
 from ops.command.root import lanes
 from ops.redis_acl import USERS
 from tests.ops.deployment import ROOT, SERVICES

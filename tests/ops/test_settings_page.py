@@ -2,8 +2,8 @@
 
 import re
 
-from lanes.environment import variable
 from lanes.settings import WorkerSettings
+from lanes.settings.environment import variable
 from ops.settings_page import PAGE, page
 
 

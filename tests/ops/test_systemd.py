@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from lanes.environment import PREFIX
 from lanes.settings import WorkerSettings
+from lanes.settings.environment import PREFIX
 from ops.embedded.processes import Child
 from ops.embedded.redis_server import free_port
 from ops.make_secrets import make

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 import pytest
 from pydantic import BaseModel
 
-from lanes.environment import PREFIX
 from lanes.queue.results import Released
 from lanes.queue.store import LaneStore, connect
 from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits
 from lanes.settings import ProducerSettings
+from lanes.settings.environment import PREFIX
 from producers import (
     AsyncOpportunityProducer,
     EnqueueReport,

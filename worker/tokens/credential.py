@@ -7,9 +7,9 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from lanes.bare_secret import check_secret
 from lanes.credentials import AGENCY
 from lanes.errors import LanesError
+from lanes.settings.bare_secret import check_secret
 
 _NUMBERS = frozenset({"expires_at", "lifetime", "renewed_at"})
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lanes.bare_secret import check_secret
+from lanes.settings.bare_secret import check_secret
 from worker.highlevel.bounded_post import BoundedPost, prepare
 from worker.highlevel.client import user_agent
 from worker.highlevel.outcomes import Answer, OutcomeKind, RequestFailure, classify

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from lanes.environment import PREFIX
 from lanes.queue.store import LaneStore, connect
 from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits
+from lanes.settings.environment import PREFIX
 from ops.command.root import lanes
 from producers import OpportunityProducer
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from lanes.bare_secret import check_secret
-from lanes.redis_url import check_redis_url
+from lanes.settings.bare_secret import check_secret
+from lanes.settings.redis_url import check_redis_url
 from lanes.storage.durability import Durability
 from lanes.urls import check_api_url, check_url
 from lanes.versions import ApiVersion

@@ -9,12 +9,12 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from lanes.environment import variable
 from lanes.errors import SettingsError
 from lanes.rate_limits import DEFAULT_BURST, DEFAULT_DAILY
-from lanes.setting_errors import explain
-from lanes.setting_sources import ENV_FILE, read_values
-from lanes.setting_types import (
+from lanes.settings.environment import variable
+from lanes.settings.errors import explain
+from lanes.settings.sources import ENV_FILE, read_values
+from lanes.settings.types import (
     ApiToken,
     ApiUrl,
     ApiVersions,

@@ -7,8 +7,8 @@ import pytest
 from lanes.errors import SettingsError
 from lanes.queue.async_store import connect as connect_async
 from lanes.queue.store import connect
-from lanes.redis_options import OPTIONS
-from lanes.redis_url import check_redis_url
+from lanes.settings.redis_options import OPTIONS
+from lanes.settings.redis_url import check_redis_url
 from tests.certificates import make_certificate
 
 ADDRESSES = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
 
-from lanes.environment import PREFIX, resembled_name
+from lanes.settings.environment import PREFIX, resembled_name
 
 _NAME = re.compile(rf"{PREFIX}[A-Z0-9_]+")
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")

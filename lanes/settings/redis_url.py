@@ -4,7 +4,7 @@ import re
 from urllib.parse import quote, urlsplit
 
 from lanes.errors import SettingsError
-from lanes.redis_options import UnknownOptionError, problem_of_options
+from lanes.settings.redis_options import UnknownOptionError, problem_of_options
 
 _SCHEMES = ("redis://", "rediss://", "unix://")
 _DATABASE = re.compile(r"/?|/[0-9]{1,6}/?")

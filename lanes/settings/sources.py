@@ -5,9 +5,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lanes.env_file import EnvFile, read_env_file, read_text
-from lanes.environment import FILE_SUFFIX, NOT_SETTINGS, PREFIX, resembled_name, unknown_name
 from lanes.printable import printable
+from lanes.settings.env_file import EnvFile, read_env_file, read_text
+from lanes.settings.environment import FILE_SUFFIX, NOT_SETTINGS, PREFIX, resembled_name, unknown_name
 
 ENV_FILE = Path(".env")
 QUOTES = "'\"`"

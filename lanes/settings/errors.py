@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lanes.environment import variable
+from lanes.settings.environment import variable
 
 MAX_SHOWN = 100
 _SECRETS = ("TOKEN", "KEY", "URL", "SECRET", "CLIENT_ID")

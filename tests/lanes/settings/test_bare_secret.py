@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from lanes.bare_secret import check_secret
 from lanes.errors import SettingsError
 from lanes.settings import DashboardSettings, WorkerSettings
+from lanes.settings.bare_secret import check_secret
 from worker.highlevel.outcomes import Answer
 from worker.tokens.credential import CredentialError, from_fields, read_credential
 from worker.tokens.oauth import Grant, classify_grant
