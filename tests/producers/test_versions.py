@@ -59,7 +59,7 @@ def test_locations_with_a_version_of_their_own(text: str, versions: dict[str, Ap
 @pytest.mark.parametrize(
     ("name", "value", "reported"),
     [
-        ("LANES_API_VERSION", "v4", "should be '2021-07-28' or 'v3' (it is 'v4')"),
+        ("LANES_API_VERSION", "v4", "must be 2021-07-28 or v3 (it is 'v4')"),
         ("LANES_API_VERSIONS", "a=v4", "each version 2021-07-28 or v3; 'a=v4' is not (it is 'a=v4')"),
         ("LANES_API_VERSIONS", "v3", "must be like locA=v3,locB=2021-07-28"),
         ("LANES_API_VERSIONS", "a b=v3", "'a' is not"),
