@@ -23,8 +23,8 @@ def left_over(folder: Path) -> list[str]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if str(folder) in str((process / "cwd").readlink()) + (process / "cmdline").read_text():
-                found.append((process / "cmdline").read_text().replace("\0", " "))
+            if str(folder) in str((process / "cwd").readlink()) + (process / "cmdline").read_text(errors="replace"):
+                found.append((process / "cmdline").read_text(errors="replace").replace("\0", " "))
         except OSError:
             continue
     return found
