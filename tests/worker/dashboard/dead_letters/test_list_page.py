@@ -194,7 +194,8 @@ def test_an_export_can_be_imported_and_is_in_the_audit_log(
         each["id"] for each in command(site, "dead", "list", "--location", "loc1")
     ]
     assert found[0].new_job.body == dead_letter(int(found[0].new_job.id[3:])).new_job.body
-    assert entries(site) == [("ana", "export", "dead letters with location loc1", f"{len(found)}, as {form}")]
+    exports = [entry for entry in entries(site) if entry[1] == "export"]
+    assert exports == [("ana", "export", "dead letters with location loc1", f"{len(found)}, as {form}")]
 
 
 def test_foreign_text_is_never_markup(site: Site, open_page: OpenPage) -> None:
