@@ -163,7 +163,7 @@ def test_read_jobs_reads_jobs_whole(store: ClockedStore, order: Orders) -> None:
         (("zadd", "leases", 5, "job1"), "pending, with a lease"),
         (("hdel", "active:loc", RECORD), "its position and the active job of its record disagree"),
         (("zrem", "due", "loc"), "its lane is never due"),
-        (("del", "body:job1"), "body and state disagree"),
+        (("del", "body:job1"), "its body is missing, so it cannot be sent"),
         (("hset", "job:job1", "merged_into", "job0"), "merged into a job that does not list it"),
         (("hset", "job:job1", "state", "in_flight"), "in flight without a lease, or not the active job of its record"),
         (("hset", "job:job1", "state", "delivered"), "done, but still the active job of its record"),
