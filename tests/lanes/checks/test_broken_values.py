@@ -120,6 +120,21 @@ def test_a_body_or_attempt_that_cannot_be_read_is_named(store: ClockedStore, val
     assert "lanes dead purge refused" in line
 
 
+@pytest.mark.parametrize("also", ["", "broken_values", "counts"])
+def test_each_value_that_is_moved_is_kept(store: ClockedStore, also: str) -> None:
+    set_up(store)
+    lines = {b"first", b"second", b"third"}
+    store.client.rpush(store.key("attempts", "refused"), *lines)
+    if also == "broken_values":
+        overwrite(store, also)
+    elif also:
+        store.client.hset(store.key(also), "", b"of an empty field")
+        lines.add(b"of an empty field")
+    repair(store)
+    assert left(store) == []
+    assert {*store.client.hvals(store.key("broken_values"))} == lines
+
+
 def test_a_job_without_a_state_is_an_error_that_names_it(store: ClockedStore) -> None:
     set_up(store)
     store.client.hset(store.key("job", "plain"), "state", b"\xff")
