@@ -195,8 +195,11 @@ def test_what_a_worker_read_is_trusted_for_ten_minutes(make_producer: MakeProduc
     with redis.Redis(port=server.port) as client:
         assert 0 < client.ttl("lanes:aof_settings") <= 600
         client.delete("lanes:aof_settings")
-    with pytest.raises(DurabilityError, match=UNKNOWN):
-        producer.enqueue(row(2), durability="fsync")
+        with pytest.raises(DurabilityError, match=UNKNOWN):
+            producer.enqueue(row(2), durability="fsync")
+        client.set("lanes:aof_settings", b"\xff")  # no worker wrote it
+        with pytest.raises(DurabilityError, match=UNKNOWN):
+            producer.enqueue(row(3), durability="fsync")
 
 
 def test_a_new_server_is_asked_itself_and_nothing_is_stored_for_it(start: Start) -> None:
