@@ -173,6 +173,19 @@ def test_a_broken_lane_stops_no_other(store: ClockedStore, key: str) -> None:
     assert "bad" in drain(store)
 
 
+def test_a_broken_lane_is_reported_once_in_a_pause_however_many_jobs_come(store: ClockedStore) -> None:
+    store.enqueue(order("first", "loc", "first"), 60)
+    store.client.hset(store.key("lane", "loc"), "released", "x")
+    for number in range(5):
+        store.enqueue(order(f"job-{number}", "loc", f"record-{number}"), 60)
+        assert release_one(store, "w") is None
+    assert store.client.zcard(store.key("notifications")) == 1
+    store.client.delete(store.key("broken_lane", "loc"))  # the pause is over
+    store.pass_time(300)
+    assert release_one(store, "w") is None
+    assert store.client.zcard(store.key("notifications")) == 2
+
+
 @pytest.mark.parametrize("key", ["job:bad", "body:bad"])
 def test_a_broken_job_stops_its_record_only(store: ClockedStore, key: str) -> None:
     for job_id, record in (("bad", "r"), ("behind", "r"), ("good", "s")):
