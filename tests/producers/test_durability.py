@@ -298,9 +298,3 @@ def test_a_mistyped_level_is_reported_and_nothing_is_enqueued(producer: Producer
     with pytest.raises(SettingsError, match=r"LANES_DURABILITY: must be accepted, fsync or replicas:N"):
         ProducerSettings.load({"LANES_DURABILITY": wrong or "-"})
     assert store.counts()["accepted"] == 0
-
-
-@pytest.mark.parametrize("job_id", ["", "a b", "ä", "x" * 129, "a\n"])
-def test_an_ambiguous_job_id_is_refused(producer: Producer, job_id: str) -> None:
-    with pytest.raises(InvalidJobError, match="job_id: must be text of 1 to 128 letters"):
-        producer.enqueue(OK, job_id=job_id)
