@@ -32,7 +32,7 @@ SHAPES = {
     **dict.fromkeys(
         ("counts", "totals", "recent", "history", "lane_history", "failing", "refundable_failures"), NUMBER
     ),
-    **dict.fromkeys(("dead_letter_counts", "day"), NUMBER),
+    **dict.fromkeys(("dead_letter_counts", "day", "rejected_rows"), NUMBER),
     "held_time": re.compile(rb"[=-]-?\d{1,16}"),
     "newest_delivered": re.compile(rb"\d{1,16} \d{1,16} .+", re.DOTALL),
     "tokens": re.compile(rb"\d{1,16} .+", re.DOTALL),
@@ -40,15 +40,10 @@ SHAPES = {
 
 
 def unreadable_fields(store: LaneStore, name: str, fields: Iterable[tuple[str, bytes]]) -> Iterator[Finding]:
-    """Yield a finding for each of these fields of the key `name`: it holds no number, or has not its shape."""
+    """Yield a finding for each of these fields of the key `name`: its value is no number, or has another shape."""
     for field, value in fields:
         repair = Repair("repair_value", (store.prefix + name, name, field, value), "move its value to broken_values")
-        yield Finding("field", Severity.ERROR, name, f"{printable_field(field)} cannot be read", RUN_REPAIR, repair)
-
-
-def printable_field(field: str) -> str:
-    """Return a field's name in a text; a name may be an id of a person's choice."""
-    return f"its field {field!r}"
+        yield Finding("field", Severity.ERROR, name, f"its field {field!r} cannot be read", RUN_REPAIR, repair)
 
 
 def not_numbers(fields: Mapping[bytes, bytes], names: Sequence[str]) -> list[tuple[str, bytes]]:

@@ -13,10 +13,11 @@ local kept = key.rejected_task(ARGV[1])
 if redis.call('EXISTS', kept) == 1 then return 'known' end
 redis.call('HSET', kept, 'at', now, 'rows', ARGV[2], 'accepted', ARGV[3], 'refused', ARGV[4])
 redis.call('PEXPIRE', kept, ARGV[5])
+-- A broken counter hides no refusal.
 for i = 7, #ARGV, 2 do
   local service = ARGV[i]
-  local new = redis.call('HEXISTS', key.rejected_rows, service) == 0
+  local new = redis.pcall('HEXISTS', key.rejected_rows, service) == 0
   if new and redis.call('HLEN', key.rejected_rows) >= tonumber(ARGV[6]) then service = 'other' end
-  redis.call('HINCRBY', key.rejected_rows, service, ARGV[i + 1])
+  redis.pcall('HINCRBY', key.rejected_rows, service, ARGV[i + 1])
 end
 return 'counted'

@@ -9,6 +9,7 @@ from redis.exceptions import ResponseError
 
 from lanes.storage.redis_errors import refuses
 from lanes.storage.scripts import Argument
+from lanes.storage.stored import text_of
 
 Command = tuple[Argument, ...]
 Level = Literal["accepted", "fsync", "replicas"]
@@ -113,8 +114,8 @@ def unsynced(replies: Sequence[Any]) -> str | None:
     info = dict(_INFO_LINE.findall(b"\n".join(parts)))
     if info.get(b"aof_enabled") != b"1":
         return f"{old}, and keeps no append-only file: set appendonly yes"
-    run_id, *settings = (stored or b"").decode().split(" ")
-    if run_id != info.get(b"run_id", b"").decode():
+    run_id, *settings = text_of(stored or b"").split(" ")
+    if run_id != text_of(info.get(b"run_id", b"")):
         minutes = AOF_SETTINGS_SECONDS // 60
         return f"{old}, and no worker has read its settings since its start, or for {minutes} minutes: start a worker"
     if settings != list(AOF_SETTINGS.values()):

@@ -73,6 +73,7 @@ _KEYS = (
     Key("newest_delivered:{location}", "hash", "record with such jobs -> its newest delivered one: time, order, id"),
     Key("event_times:{location}:{record}", "hash", "field -> time of the latest event that set it"),
     Key("idempotency:{location}:{key}", "string", "job id and fingerprint of its body"),
+    Key("broken_lane:{location}", "string", "what cannot be read of it, once reported; expires in five minutes"),
     # One per name in `tokens` that is being renewed.
     Key("token_lock:{name}", "string", "who renews it, or why renewal is paused"),
     # One per worker that cannot serve all locations.

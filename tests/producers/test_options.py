@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from producers import EnqueueOptions, Options
+from producers import EnqueueOptions, InvalidJobError, Options
 from producers.model import check
 from producers.new_job import make_new_job
-from tests.producers.conftest import OK, problems_of
+from tests.producers.conftest import OK, Producer, problems_of
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 WITH_ZONE = "must be a time with a zone, like 2026-05-01T09:00:00Z"
@@ -78,3 +78,9 @@ def test_what_a_row_does_not_say_of_its_options_is_as_for_all_rows() -> None:
 
 def test_the_typed_options_are_all_options() -> None:
     assert list(Options.__annotations__) == list(EnqueueOptions.model_fields)
+
+
+@pytest.mark.parametrize("job_id", ["", "a b", "ä", "x" * 129, "a\n"])
+def test_an_ambiguous_job_id_is_refused(producer: Producer, job_id: str) -> None:
+    with pytest.raises(InvalidJobError, match="job_id: must be text of 1 to 128 letters"):
+        producer.enqueue(OK, job_id=job_id)

@@ -8,6 +8,7 @@ import pytest
 from celery.exceptions import Reject
 
 from lanes.activity.series import since_the_beginning
+from lanes.checks.consistency import check_consistency
 from lanes.errors import RedisUnavailableError
 from lanes.queue.store import MAX_SERVICES, LaneStore, connect
 from lanes.settings import WorkerSettings
@@ -132,6 +133,19 @@ def test_a_worker_that_dies_before_the_refusal_is_kept_loses_and_repeats_nothing
     assert store.counts()["accepted"] == 1
     assert store.rejected_task("task") is not None
     assert since_the_beginning(store).refused_rows == {"shop": 1}
+
+
+@pytest.mark.parametrize("broken", ["a string", "no number"])
+def test_a_broken_counter_hides_no_refusal(server: RedisServer, store: LaneStore, broken: str) -> None:
+    counter: Any = store.key("rejected_rows")
+    if broken == "a string":
+        store.client.set(counter, "x")
+    else:
+        store.client.hset(counter, "shop", "x")
+    with pytest.raises(RejectedRowsError, match="1 of 2 rows were refused"):
+        enqueue_rows(store, settings(server), "task", [ROW, BAD])
+    assert store.rejected_task("task") is not None
+    assert [finding.where for finding in check_consistency(store) if finding.repair] == ["rejected_rows"]
 
 
 def test_many_refused_rows_and_hostile_services_take_bounded_memory(server: RedisServer, store: LaneStore) -> None:

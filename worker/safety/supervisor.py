@@ -11,7 +11,7 @@ import redis
 import structlog
 from kombu.exceptions import KombuError
 
-from lanes.errors import LanesError
+from lanes.errors import LanesError, ScriptError
 from lanes.retry_loop import RetryLoop, jittered
 
 log = structlog.get_logger()
@@ -29,7 +29,8 @@ class Loop:
     """A background loop.
 
     `step` does the work once and returns the seconds until it is called again, None to end the loop. Setting `wake`
-    ends the pause. `away` is called when Redis is unavailable; the next step follows after about `away_seconds`.
+    ends the pause. `away` is called when Redis is unavailable; the next step follows after about `away_seconds`. A
+    broken key is not that: the loop fails.
     """
 
     name: str
@@ -140,6 +141,8 @@ class Supervisor:
 def _step(loop: Loop) -> float | None:
     try:
         return loop.step()
+    except ScriptError:
+        raise  # a stored key is broken: no outage
     except AWAY as error:
         if loop.away is not None:
             loop.away(error)

@@ -14,7 +14,7 @@ from lanes.dead_letters import operations
 from lanes.errors import ScriptError, StoredJobError
 from lanes.queue.notification import UNREADABLE
 from lanes.storage.keys import ANY, KEYS
-from tests.lanes.checks.jobs_in_every_state import LIMITS, drain, order, release_one, repair, set_up
+from tests.lanes.checks.jobs_in_every_state import LIMITS, drain, order, release_one, repair, report, set_up
 from tests.lanes.conftest import ClockedStore
 
 OF = {(): "all lanes", ("location",): "a lane", ("id",): "a job"}
@@ -120,6 +120,21 @@ def test_a_body_or_attempt_that_cannot_be_read_is_named(store: ClockedStore, val
     assert "lanes dead purge refused" in line
 
 
+@pytest.mark.parametrize("also", ["", "broken_values", "counts"])
+def test_each_value_that_is_moved_is_kept(store: ClockedStore, also: str) -> None:
+    set_up(store)
+    lines = {b"first", b"second", b"third"}
+    store.client.rpush(store.key("attempts", "refused"), *lines)
+    if also == "broken_values":
+        overwrite(store, also)
+    elif also:
+        store.client.hset(store.key(also), "", b"of an empty field")
+        lines.add(b"of an empty field")
+    repair(store)
+    assert left(store) == []
+    assert {*store.client.hvals(store.key("broken_values"))} == lines
+
+
 def test_a_job_without_a_state_is_an_error_that_names_it(store: ClockedStore) -> None:
     set_up(store)
     store.client.hset(store.key("job", "plain"), "state", b"\xff")
@@ -158,6 +173,19 @@ def test_a_broken_lane_stops_no_other(store: ClockedStore, key: str) -> None:
     assert "bad" in drain(store)
 
 
+def test_a_broken_lane_is_reported_once_in_a_pause_however_many_jobs_come(store: ClockedStore) -> None:
+    store.enqueue(order("first", "loc", "first"), 60)
+    store.client.hset(store.key("lane", "loc"), "released", "x")
+    for number in range(5):
+        store.enqueue(order(f"job-{number}", "loc", f"record-{number}"), 60)
+        assert release_one(store, "w") is None
+    assert store.client.zcard(store.key("notifications")) == 1
+    store.client.delete(store.key("broken_lane", "loc"))  # the pause is over
+    store.pass_time(300)
+    assert release_one(store, "w") is None
+    assert store.client.zcard(store.key("notifications")) == 2
+
+
 @pytest.mark.parametrize("key", ["job:bad", "body:bad"])
 def test_a_broken_job_stops_its_record_only(store: ClockedStore, key: str) -> None:
     for job_id, record in (("bad", "r"), ("behind", "r"), ("good", "s")):
@@ -188,7 +216,9 @@ def test_a_broken_job_among_leases_or_deadlines_stops_no_other(store: ClockedSto
 def test_broken_statistics_stop_nothing(store: ClockedStore, key: str) -> None:
     overwrite(store, key)
     store.enqueue(order("job", "loc", "r"), 60)
-    assert drain(store) == ["job"] or release_one(store, "w") is not None
+    job = release_one(store, "w")
+    assert job is not None
+    assert store.deliver(report(job), retention=3600).code == "delivered"
 
 
 def test_a_broken_lane_refuses_its_own_jobs_of_a_call_only(store: ClockedStore) -> None:

@@ -8,7 +8,7 @@ import redis
 import structlog
 from structlog.testing import LogCapture
 
-from lanes.errors import RedisUnavailableError
+from lanes.errors import RedisUnavailableError, ScriptError
 from tests.helpers import until
 from worker.metrics.samples import loops_collector
 from worker.safety import supervisor as module
@@ -89,6 +89,20 @@ def test_a_redis_that_is_away_is_no_failure(supervisor: Supervisor, logged: LogC
     until(lambda: len(reported) > 2)
     assert failures(supervisor) == {"one": 0}
     assert logged.entries == []
+
+
+def test_a_broken_key_is_a_failure_and_no_outage(supervisor: Supervisor, logged: LogCapture) -> None:
+    reported: list[Exception] = []
+
+    def step() -> float:
+        raise ScriptError("WRONGTYPE")
+
+    supervisor.start(Loop("one", step, away=reported.append, away_seconds=0.001))
+    until(lambda: failures(supervisor)["one"] > 2 or reported)
+    assert reported == []
+    assert [(entry["event"], entry["loop"], str(entry["exc_info"])) for entry in logged.entries] == [
+        ("loop_failed", "one", "WRONGTYPE")
+    ]
 
 
 def test_all_loops_stop_together_and_are_joined(supervisor: Supervisor) -> None:
