@@ -1,6 +1,5 @@
 """The page of a job: its history, what it waits for, its masked content; cancel."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from tornado.web import HTTPError, url
@@ -38,7 +37,7 @@ class JobPage(Page):
         if rejected is None:
             self.show("job.html", active="lanes", job_id=job_id)
         else:
-            self.show("rejected_task.html", active="lanes", task=rejected, at=_utc(rejected.at))
+            self.show("rejected_task.html", active="lanes", task=rejected)
 
     def _read_rejected(self, job_id: str) -> RejectedTask | None:
         """Return what an enqueue task refused; None for a job."""
@@ -79,10 +78,6 @@ class JobData(Page):
             "lane": self.page_url("lane", job.location_id),
             "dead_letter": self.page_url("dead_letter", job_id) if is_dead_letter else None,
         }
-
-
-def _utc(at: float | None) -> str:
-    return "an unknown time" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _facts(job: Job) -> dict[str, Any]:
