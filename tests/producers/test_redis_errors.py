@@ -244,7 +244,7 @@ def only_tls(folder: Path, stack: contextlib.ExitStack) -> str:
     return f"redis://127.0.0.1:{tls(folder, stack, '127.0.0.1').port}/0"
 
 
-AWAY = r"^Redis cannot be reached: .*; is it running, and is LANES_REDIS_URL right\?"
+AWAY = r"^Redis cannot be reached: .*[^.]; is it running, and is LANES_REDIS_URL right\?"
 TLS = r"^Redis cannot be reached: .*; does it use TLS, and is its certificate \(ssl_ca_certs\) right\?"
 RIGHTS = r"^Redis refuses: .*; give its user the permissions in docs/threat-model.md"
 UNFIT = r"^Redis refuses: .*; LANES_REDIS_URL must name a primary that is not in a cluster, and a database that it has"
