@@ -86,7 +86,8 @@ def unavailable(error: Exception, *, sent: bool = False) -> RedisUnavailableErro
         question = "does it use TLS, and is its certificate (ssl_ca_certs) right?"
         if not isinstance(of_tls, ssl.SSLEOFError | ssl.SSLZeroReturnError):  # these may be a start or a shutdown
             trouble = Trouble.TLS
-    return RedisUnavailableError(f"Redis cannot be reached: {error}; {question}", trouble, may_be_done=sent)
+    text = str(error).rstrip(".: ")
+    return RedisUnavailableError(f"Redis cannot be reached: {text}; {question}", trouble, may_be_done=sent)
 
 
 def _of_tls(error: BaseException | None) -> ssl.SSLError | None:

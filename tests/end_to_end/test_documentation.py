@@ -20,7 +20,8 @@ ROWS = [{"pipelineId": "pipe", "locationId": "loc", "contactId": "c"}, {"pipelin
 
 def run_examples(page: str) -> dict[str, Any]:
     names: dict[str, Any] = {"datetime": datetime, "UTC": UTC, "timedelta": timedelta, "rows": ROWS}
-    for example in blocks(page, "python"):
+    examples = [example for example in blocks(page, "python") if "import Celery" not in example]  # test_enqueue_task.py
+    for example in examples:
         exec(compile(example, page, "exec"), names)
     names["producer"].close()
     return names

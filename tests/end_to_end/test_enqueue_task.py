@@ -6,27 +6,23 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import indent
 
 import redis
 
 from ops.embedded.stack import Stack
+from tests.documentation.pages import blocks
 from tests.end_to_end.conftest import store_of
 from tests.helpers import row, until
 
-CLIENT = """
-import sys
-import time
-from celery import Celery
-app = Celery(broker=sys.argv[1])
-app.conf.broker_transport_options = {"global_keyprefix": "lanes:celery:"}
-rows = %r
-for task_id in sys.argv[2:]:
-    app.send_task("producers.enqueue", args=[rows], queue="lanes", task_id=task_id)
-"""
+[EXAMPLE] = [example for example in blocks("docs/enqueue.md", "python") if "import Celery" in example]
+CLIENT = "import sys\nrow = %r\nfor task_id in sys.argv[2:]:\n" + indent(
+    EXAMPLE.replace('"redis://..."', "sys.argv[1]"), "    "
+)
 
 
 def send(folder: Path, stack: Stack, rows: object, *task_ids: str) -> None:
-    """Send from a process that knows Celery and the address of Redis, away from this package."""
+    """Send with the client of the documentation, in a process that cannot import this package."""
     script = folder / "client.py"
     script.write_text(CLIENT % (rows,), encoding="utf-8")
     subprocess.run([sys.executable, "-I", str(script), stack.redis.url, *task_ids], check=True, cwd=folder)

@@ -48,7 +48,7 @@ from tests.producers.redis_failures import (
 pytestmark = pytest.mark.timeout(60)
 
 PATIENCE = 0.6
-AWAY = r"^Redis cannot be reached: .*; is it running, and is LANES_REDIS_URL right\?"
+AWAY = r"^Redis cannot be reached: .*[^.]; is it running, and is LANES_REDIS_URL right\?"
 TLS = r"^Redis cannot be reached: .*; does it use TLS, and is its certificate \(ssl_ca_certs\) right\?"
 RIGHTS = r"^Redis refuses: .*; give its user the permissions in docs/threat-model.md"
 UNFIT = r"^Redis refuses: .*; LANES_REDIS_URL must name a primary that is not in a cluster, and a database that it has"

@@ -1,5 +1,6 @@
-"""The page of a job in a browser: its story, what it waits for, what is in it, taking it back."""
+"""The page of a job in a browser: its history, what it waits for, its content, cancelling it."""
 
+import re
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -182,6 +183,9 @@ def test_what_a_task_refused(site: Site, open_page: OpenPage) -> None:
         "row 2: <b>monetaryValue: must be a number"
     )
     expect(page.get_by_text("1 of 3 rows were refused; the others are enqueued as task-of-3-ROW")).to_be_visible()
+    expect(page.locator("time")).to_have_text(re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"))
+    page.locator("time").hover()
+    expect(page.locator("time")).to_have_attribute("title", re.compile(r"local time$"))
     axe(page)
     fits(page)
     assert requests.get(f"{site.url}/jobs/data", {"id": "task-of-3"}, timeout=10).status_code == 404
