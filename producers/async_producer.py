@@ -9,7 +9,7 @@ from typing import Self, TypeVar, Unpack
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from lanes.errors import LanesError, RedisUnavailableError
+from lanes.errors import RedisUnavailableError
 from lanes.queue.async_store import AsyncLaneStore, connect
 from lanes.queue.enqueueing import DurabilityPolicy, EnqueueResults
 from lanes.queue.job import Job
@@ -97,7 +97,7 @@ class AsyncOpportunityProducer:
         """See `OpportunityProducer`."""
         if not self._risks_known:
             self._risks_known = True
-            with contextlib.suppress(LanesError):
+            with contextlib.suppress(Exception):  # the jobs are accepted, whatever this finds
                 warn_of_risks(await self._store.info())
 
     async def enqueue_many(

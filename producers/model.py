@@ -21,6 +21,7 @@ MAX_FIELDS = 64  # of a body or its options, and reported problems of one
 MAX_EXACT = 2**53
 _MAX_SHOWN = 60
 _WITH_ZONE = "must be a time with a zone, like 2026-05-01T09:00:00Z"
+_YEARS = range(1715, 2255)  # in these the microseconds since 1970 are exact
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -160,6 +161,13 @@ class EnqueueOptions(BaseModel):
     def _check_time(cls, value: object) -> object:
         if not isinstance(value, datetime | None) and not (isinstance(value, str) and _DATE.match(value)):
             raise ValueError(_WITH_ZONE)
+        return value
+
+    @field_validator("not_before", "expires_at", "event_time")
+    @classmethod
+    def _check_year(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.year not in _YEARS:
+            raise ValueError(f"must be in the years {_YEARS.start} to {_YEARS.stop - 1}")
         return value
 
     @field_validator("expires_at")

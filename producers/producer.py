@@ -9,7 +9,7 @@ from typing import Self, TypeVar, Unpack
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from lanes.errors import LanesError, RedisUnavailableError, SettingsError
+from lanes.errors import RedisUnavailableError, SettingsError
 from lanes.queue.enqueueing import DurabilityPolicy
 from lanes.queue.job import Job
 from lanes.queue.new_job import NotDurableError
@@ -163,7 +163,7 @@ class OpportunityProducer:
         """Ask Redis once, after the first enqueue, and warn if it may lose jobs."""
         if not self._risks_known:
             self._risks_known = True
-            with contextlib.suppress(LanesError):
+            with contextlib.suppress(Exception):  # the jobs are accepted, whatever this finds
                 warn_of_risks(self._store.info())
 
     def enqueue_many(

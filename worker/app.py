@@ -121,11 +121,12 @@ def work_shift(task: Any) -> None:
     run_shift(task.app.runtime.context(task.request.hostname))
 
 
-def enqueue(task: Any, rows: Any = None, durability: str | None = None) -> dict[str, Any]:
-    """Enqueue one row or a list of rows, sent by any Celery client."""
+def enqueue(task: Any, rows: Any = None, durability: str | None = None, *more: Any, **unknown: Any) -> dict[str, Any]:
+    """Enqueue one row or a list of rows, sent by any Celery client. Refuse them if it sent other arguments, too."""
     runtime: Runtime = task.app.runtime
     store = runtime.context(task.request.hostname).store
-    return enqueue_rows(store, runtime.settings, task.request.id, rows, durability)
+    unexpected = [*unknown, *(f"argument {number}" for number in range(3, 3 + len(more)))]
+    return enqueue_rows(store, runtime.settings, task.request.id, rows, durability, unexpected=unexpected)
 
 
 def connect_signals(runtime: Runtime) -> None:

@@ -1,7 +1,7 @@
 """`producers.enqueue`: the task for Celery clients that do not have this package."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -29,7 +29,7 @@ from producers.errors import InvalidJobError
 from producers.model import EnqueueOptions, check
 from producers.new_job import OPTIONS_FIELD, check_job_id
 from producers.producer import durability_for
-from producers.receipt import EnqueueReport, RejectedRow
+from producers.receipt import EnqueueReport, FieldError, RejectedRow
 from producers.retry import RetryBudget
 from worker.metrics.catalogue import NO_SERVICE
 
@@ -58,11 +58,18 @@ class EnqueueRequest(Request):  # type: ignore[misc]
 
 
 def enqueue_rows(
-    store: LaneStore, settings: ProducerSettings, task_id: str, rows: Any, durability: str | None = None
+    store: LaneStore,
+    settings: ProducerSettings,
+    task_id: str,
+    rows: Any,
+    durability: str | None = None,
+    *,
+    unexpected: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Enqueue one row (an object with the body's own field names, options under `_options`) or a list of rows.
 
-    Job ids are derived from the task id, so a message that is delivered twice makes no second job.
+    Job ids are derived from the task id, so a message that is delivered twice makes no second job. `unexpected` names
+    arguments that the task does not have: then every row is refused.
 
     Returns:
         `accepted` and `duplicates` (counts), and `job_ids`.
@@ -77,7 +84,7 @@ def enqueue_rows(
         raise RejectedRowsError(f"nothing was enqueued; task id: {error.field_errors[0].message}") from None
     rows = rows if isinstance(rows, list) else [rows]
     try:
-        report = _enqueue(store, settings, task_id, rows, durability)
+        report = _enqueue(store, settings, task_id, rows, durability, unexpected=unexpected)
         if report.refused:
             _reject(store, settings, task_id, rows, report)
     except RedisUnavailableError as error:
@@ -87,13 +94,24 @@ def enqueue_rows(
 
 
 def _enqueue(
-    store: LaneStore, settings: ProducerSettings, task_id: str, rows: list[Any], durability: str | None
+    store: LaneStore,
+    settings: ProducerSettings,
+    task_id: str,
+    rows: list[Any],
+    durability: str | None,
+    *,
+    unexpected: Sequence[str],
 ) -> EnqueueReport:
     report = EnqueueReport()
+    wrong = tuple(
+        FieldError(name, "", "is no argument of this task: it takes rows and durability") for name in unexpected
+    )
     try:
         asked = durability_for(settings, durability)
     except InvalidJobError as error:
-        report.refused = [RejectedRow(number, error.field_errors) for number in range(1, len(rows) + 1)]
+        wrong += tuple(error.field_errors)
+    if wrong:
+        report.refused = [RejectedRow(number, wrong) for number in range(1, len(rows) + 1)]
         return report
     for some in batched(number_rows(rows)):
         batch = _with_task_ids(some, task_id, settings, alone=len(rows) == 1)

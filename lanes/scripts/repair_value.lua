@@ -2,7 +2,7 @@
 -- ARGV:
 --   1 key
 --   2 name     the key without the prefix
---   3 field    of a hash, or '' for a line of a list
+--   3 field    of a hash; '' for a line of a list
 --   4 value    as it was read: another one stays
 -- Returns: 'repaired', or 'changed' when it is another value by now
 local is_list = redis.call('TYPE', ARGV[1]).ok == 'list'

@@ -4,14 +4,14 @@ import re
 import unicodedata
 
 _QUOTES = frozenset("\"'`\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb")
-_BRACKETS = frozenset("<>{}[]$")
+_BRACKETS = frozenset("<>{}[]$%;\\")
 # `Bearer x`, `bearer:x`, `Authorization: Bearer x`, `access_token=x`, `LANES_API_TOKEN=x`, `curl -H ...`
 _LABEL = re.compile(
     r"(?:curl|export|-H|--header)\b|(?:\w*authorization|bearer|basic|\w*token)(?:\s*[:=]|\s|%20)|bearer$", re.IGNORECASE
 )
 _PLACEHOLDER = re.compile(
     r"(?:pit-)?[x*._-]*|(?:your|my|insert|replace|paste|enter)[\w-]*(?:token|key|secret|here|me)|change[_-]?me|\w*token"
-    r"|null|undefined|(?-i:None)",
+    r"|null|undefined|redacted|todo|(?-i:None)",
     re.IGNORECASE,
 )
 
@@ -43,6 +43,8 @@ def _problem(secret: str) -> str:
         return "must be printable ASCII without spaces; it has an invisible character: copy it again, as one line"
     if not secret.isascii() or not secret.isprintable() or " " in secret:
         return "must be printable ASCII without spaces; copy it again, as one piece"
+    if secret.startswith("/") or "://" in secret:
+        return "must be the value itself, not where it is; a setting ending in _FILE names a file"
     if not _BRACKETS.isdisjoint(secret) or _PLACEHOLDER.fullmatch(secret):
         return "must be a real value, not a placeholder: copy it from HighLevel"
     return ""

@@ -89,7 +89,7 @@ def _api_versions(value: object) -> object:
 
 # Redis counts in milliseconds. The longest time is ten years.
 Seconds = Annotated[float, Field(ge=0.001, le=315_360_000)]
-Count = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(gt=0, le=1_000_000_000)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 ApiUrl = Annotated[str, AfterValidator(_api_url)]
 NotifyUrl = Annotated[SecretStr, AfterValidator(_notify_url)]

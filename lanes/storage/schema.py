@@ -19,7 +19,8 @@ def check_schema(stored: Any) -> None:
     if isinstance(stored, ResponseError):
         if "WRONGTYPE" not in str(stored):
             raise stored
-        stored = b"(not a string)"
+        message = "the key `schema` in Redis is broken: it is no string. If this version wrote the data, delete it"
+        raise RedisUnavailableError(message, Trouble.SCHEMA)
     if stored is None or stored == SCHEMA.encode():
         return
     shown = stored.decode("utf-8", "replace")[:MAX_SHOWN]

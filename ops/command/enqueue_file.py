@@ -116,7 +116,9 @@ def conclude(file_enqueue: FileEnqueue, *, as_json: bool, ids: bool, dry_run: bo
             click.echo(job_id)
     verb = "would be accepted" if dry_run else "accepted"
     known = f", {pluralize(report.duplicates, 'duplicate')}" if report.duplicates else ""
-    ending = "; the file could not be read any further" if file_enqueue.unreadable else ""
+    ending = ""
+    if file_enqueue.unreadable:
+        ending = "; the file could not be read any further" if report.rows > 1 else "; nothing of the file was read"
     say(f"{report.accepted} of {pluralize(report.rows, 'row')} {verb}{known}, {len(report.refused)} refused{ending}")
 
 

@@ -15,7 +15,7 @@ from producers.new_job import OPTIONS_FIELD
 from producers.receipt import FieldError
 
 MAX_ROW_LINES = 200  # of a row: a limit for quotes that are not closed
-DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SEPARATOR = re.compile(r'"?sep=([,;|\t])"?\s*', re.IGNORECASE)  # Excel reads and writes this first line
 
 
@@ -54,7 +54,7 @@ def looks_like_header(line: str, mapping: FieldMapping) -> bool:
     """Return whether a line is a header of CSV, rather than a row of JSON."""
     if _SEPARATOR.fullmatch(line):
         return True
-    headers = [[name.strip(' "') for name in line.split(delimiter)] for delimiter in (",", *DELIMITERS)]
+    headers = [[name.strip(' "') for name in line.split(delimiter)] for delimiter in DELIMITERS]
     return any(len(names) > 1 and mapping.count_known(names) for names in headers)
 
 
@@ -78,7 +78,10 @@ def _check_header(header: list[str], delimiter: str, mapping: FieldMapping) -> l
         parts = [part.strip(' "') for part in line.split(other)]
         if len(parts) > 1 and other != delimiter and _are_fields(parts, header, mapping):
             separator = "sep= and a tab" if other == "\t" else f"sep={other}"
-            problem = f"has {name} between its fields: save it with commas, or write {separator} in a line before it"
+            remedy = f"save it with commas, or write {separator} in a line before it"
+            if other == ",":
+                remedy = "remove the line before it, which begins with sep="
+            problem = f"has {name} between its fields: {remedy}"
             return [FieldError("", shorten(line), problem)]
     return mapping.check(header)
 

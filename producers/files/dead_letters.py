@@ -36,7 +36,7 @@ DEAD_LETTER_COLUMNS = FieldMapping(
 )
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
-Time = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
+Time = Annotated[float, Field(ge=0, le=9e9, allow_inf_nan=False)]  # exact in microseconds
 
 
 class AttemptFields(BaseModel):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from lanes.errors import RedisUnavailableError
 from lanes.queue.store import MAX_SERVICES, LaneStore, connect
 from lanes.settings import WorkerSettings
 from ops.embedded.redis_server import RedisServer
+from worker.app import enqueue
 from worker.enqueue_task import RejectedRowsError, enqueue_rows
 
 ROW = {"pipelineId": "p", "locationId": "loc", "contactId": "c"}
@@ -158,3 +160,21 @@ def test_many_refused_rows_and_hostile_services_take_bounded_memory(server: Redi
     assert len(counted) == MAX_SERVICES + 1
     assert (sum(counted.values()), counted["other"]) == (MAX_SERVICES + 31, 31)
     assert len(store.client.dump(store.key("rejected_task", "task")) or b"") < 100_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named", "field"),
+    [((), {"row": [ROW]}, "row"), (([ROW], None, SECRET), {}, "argument 3")],
+    ids=["unknown name", "one too many"],
+)
+def test_arguments_that_the_task_does_not_have_refuse_its_rows(
+    server: RedisServer, store: LaneStore, arguments: tuple[Any, ...], named: dict[str, Any], field: str
+) -> None:
+    context = SimpleNamespace(store=store)
+    runtime = SimpleNamespace(settings=settings(server), context=lambda _: context)
+    task = SimpleNamespace(app=SimpleNamespace(runtime=runtime), request=SimpleNamespace(id="task", hostname="w"))
+    with pytest.raises(RejectedRowsError) as caught:
+        enqueue(task, *arguments, **named)
+    assert f"row 1: {field}: is no argument of this task: it takes rows and durability" in str(caught.value)
+    assert SECRET not in str(caught.value)
+    assert store.counts()["accepted"] == 0

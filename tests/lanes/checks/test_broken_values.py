@@ -102,6 +102,15 @@ def test_fields_that_cannot_be_read_are_found_and_repaired(store: ClockedStore, 
     assert {"plain", "urgent", "elsewhere"} <= {*drain(store)}
 
 
+def test_a_field_without_a_name_is_repaired(store: ClockedStore) -> None:
+    set_up(store)
+    store.client.hset(store.key("totals"), "", "x")
+    assert any(" totals: its field ''" in line for line in left(store))
+    repair(store)
+    assert left(store) == []
+    assert store.client.hget(store.key("broken_values"), "totals ") == b"x"
+
+
 @pytest.mark.parametrize("value", [b"\xff", b'{"a":NaN}', b"[" * 5000])
 def test_a_body_or_attempt_that_cannot_be_read_is_named(store: ClockedStore, value: bytes) -> None:
     set_up(store)

@@ -79,7 +79,7 @@ def test_a_wrong_header_is_one_error(quick: Run, store: LaneStore, write: Write,
     assert shown.returncode == 1
     error, summary = shown.stderr.splitlines()
     assert error.startswith(wanted)
-    assert summary == "0 of 1 row accepted, 1 refused; the file could not be read any further"
+    assert summary == "0 of 1 row accepted, 1 refused; nothing of the file was read"
     assert store.counts()["accepted"] == 0
 
 

@@ -108,6 +108,11 @@ def test_a_wrong_header_is_reported_once(header: str | bytes, wanted: str) -> No
     assert row.unreadable
 
 
+def test_a_first_line_that_names_another_delimiter_than_the_header_has_is_reported() -> None:
+    (line,) = reported(b"sep=;\ncontactId,name\nc,n", "csv")
+    assert line.startswith("2 has commas between its fields: remove the line before it, which begins with sep=")
+
+
 @pytest.mark.parametrize(
     ("first", "delimiter"),
     [("sep=,", ","), ("sep=;", ";"), ('"sep=;"', ";"), ("\ufeffSEP=\t", "\t"), ("\n\nsep=|", "|")],
