@@ -27,7 +27,7 @@ def test_data_of_another_schema_are_refused(store: ClockedStore, stored: str | b
 
 def test_a_key_of_another_type_is_refused(store: ClockedStore) -> None:
     store.client.hset(store.key("schema"), "a", "b")
-    with pytest.raises(RedisUnavailableError, match="have schema"):
+    with pytest.raises(RedisUnavailableError, match="`schema` in Redis is broken: it is no string"):
         reopened(store).counts()
 
 
