@@ -26,6 +26,8 @@ def open_flower(make_stack: Callable[..., Stack]) -> Stack:
     stack = make_stack("--known-pipeline", "pipe", backoff_max_seconds=0.2)
     stack.settings["FLOWER_UNAUTHENTICATED_API"] = "true"
     stack.start_flower()
+    # It answers before it listens, and events are not kept.
+    until(lambda: store_of(stack).client.pubsub_numpat(), "Flower to subscribe to events")
     return stack
 
 
