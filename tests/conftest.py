@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from ops.embedded.redis_server import RedisServer
 from tests.redis_programs import PROGRAMS, missing_servers, redis_program
+
+# The speed of a machine fails no test.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 TESTS = Path(__file__).parent
 # `make test-fast` leaves out the tests marked `slow`: these folders and files, and users of these fixtures.

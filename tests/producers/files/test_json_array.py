@@ -65,9 +65,14 @@ def test_a_broken_element_costs_itself_alone_where_its_end_is_known(text: str | 
     assert all(line.startswith(start) for line, start in zip(found, wanted, strict=True)), found
 
 
-@given(
-    st.lists(st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+VALUES = st.recursive(
+    st.text(max_size=9) | st.integers(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
+    max_leaves=9,
 )
+
+
+@given(st.lists(VALUES, max_size=9))
 @settings(max_examples=50)
 def test_an_array_is_split_like_json_reads_it(values: list[object]) -> None:
     for indent in (None, 1):
