@@ -27,7 +27,7 @@ def open_flower(make_stack: Callable[..., Stack]) -> Stack:
     stack.settings["FLOWER_UNAUTHENTICATED_API"] = "true"
     stack.start_flower()
     # It answers before it listens, and events are not kept.
-    until(lambda: store_of(stack).client.pubsub_numpat(), "Flower to subscribe to events")
+    until(store_of(stack).client.pubsub_numpat, "Flower to subscribe to events")
     return stack
 
 
