@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tornado.web import RequestHandler, stream_request_body
 
-from worker.dashboard.http_server import MAX_BODY_BYTES, announces_at_most, has_body
+from worker.dashboard.http_server import MAX_BODY_BYTES, announces_at_most
 from worker.dashboard.login import LoginRefused
 
 MAX_DROPPED_BYTES = 64 << 10
@@ -43,8 +43,8 @@ def refusal_of(refused: LoginRefused) -> Refusal:
 class Refused(RequestHandler):
     """Sends a refusal, and keeps nothing of a body.
 
-    A small body is awaited and dropped, so the client gets the answer and may use the connection again. After the
-    answer to another request with a body, the connection ends.
+    A small body is awaited and dropped, so the client gets the answer and may use the connection again. A large one is
+    answered at once, and the connection ends. Tornado ends it after every answer that comes before the request is read.
     """
 
     def initialize(self, refusal: Refusal) -> None:
@@ -52,10 +52,8 @@ class Refused(RequestHandler):
         self._refusal = refusal
 
     def prepare(self) -> None:
-        """Answer at once, unless a small body follows."""
-        if not has_body(self.request):
-            self._answer()
-        elif not announces_at_most(self.request, MAX_DROPPED_BYTES):
+        """Answer at once if a large body follows."""
+        if not announces_at_most(self.request, MAX_DROPPED_BYTES):
             self.set_header("Connection", "close")
             self._answer()
 
@@ -70,7 +68,7 @@ class Refused(RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.finish(f"{self._refusal.message}\n")
 
-    # Called after the body.
+    # Called when the request is read.
     get = head = post = put = patch = delete = options = _answer
 
     def check_xsrf_cookie(self) -> None:

@@ -183,6 +183,14 @@ def test_long_addresses_and_headers_are_refused(site: ExtraPageSite) -> None:
     assert "Traceback" not in site.stack.children[-1].output
 
 
+def test_after_a_refused_request_the_connection_is_used_again(site: ExtraPageSite) -> None:
+    where = urlsplit(site.url)
+    with socket.create_connection((where.hostname, where.port or 0), timeout=30) as client:
+        for _ in range(3):
+            client.sendall(b"GET /lanes HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(4096).startswith(b"HTTP/1.1 401 ")
+
+
 @pytest.mark.parametrize("login", ["", "Authorization: Basic !\r\n"])
 def test_after_a_small_body_the_connection_is_used_again(site: ExtraPageSite, login: str) -> None:
     where = urlsplit(site.url)
