@@ -22,6 +22,7 @@
 -- @include queue/release_next
 local job = begin_report(ARGV[1], ARGV[2], ARGV[7], false, ARGV[7] == '')
 if not job then return reply('unknown', 11) end
+write_lane(job.lane)
 api_refused(job, ARGV[7])
 if stale(job, ARGV[8], ARGV[3]) then return reply('stale', 11) end
 local version, why = string.match(ARGV[9], '^(%d+) (.*)$')

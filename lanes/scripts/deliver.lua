@@ -13,30 +13,36 @@
 -- Returns: { 'delivered' | 'stale' | 'unknown', what release returns after its code }
 -- @include now
 -- @include queue/begin_report
+-- @include queue/end_attempt
+-- @include queue/activate_next
 -- @include queue/expire_keys
--- @include dead_letter/newest_delivered
--- @include queue/stale
--- @include breaker/breaker
+-- @lazy queue/late_success
+-- @lazy dead_letter/newest_delivered
+-- @lazy breaker/breaker
 -- @include queue/release_next
 local job = begin_report(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 9) end
-api_answered(job)
-api_delivered(job)
-if job.state == 'delivered' then
-  stale(job, 'delivered', ARGV[3])
-  return reply('stale', 9)
+local lane, location = job.lane, job.location
+local known = lane
+local refusals = redis.call('HMGET', key.global_state, 'refused_since', 'cause')
+if lane.gap or lane.brake_at or lane.refused_run or job.probe or refusals[1] or refusals[2] then
+  write_lane(lane)
+  breaker().api_delivered(job)
+  known = nil
 end
-if job.state == 'pending' then remove_pending(job.location, job.record, job.id) end
-end_attempt(job, 'delivered', ARGV[3])
--- A newer attempt is still in flight, although its job is delivered.
-if job.state == 'in_flight' and not job.leased and redis.call('ZSCORE', key.leases, job.id) then
-  redis.call('HINCRBY', key.lane(job.location), 'redundant', 1)
+if job.current then
+  end_attempt(job, 'delivered', ARGV[3])
+  move_job(lane, 'in_flight', 'delivered')
+  write_lane(lane)
+else
+  write_lane(lane)
+  if not late_success().deliver_late(job, ARGV[3]) then return reply('stale', 9) end
 end
 redis.call('HSET', key.job(job.id), 'state', 'delivered', 'ended_at', now)
-redis.call('HDEL', key.job(job.id), 'reason')
-count(job.location, job.state, 'delivered')
+if job.reason then redis.call('HDEL', key.job(job.id), 'reason') end
 log_time('w', now - job.since)
 expire_keys(job.id, ARGV[8], job)
-note_delivered(job)
-if job.leased then activate_next(job.location, job.record) end
+if lane.dead_letters ~= 0 then newest_delivered().note_delivered(job) end
+if job.leased then activate_next(location, job.record) end
+if job.current then return reply('delivered', 9, known, job.worker) end
 return reply('delivered', 9)

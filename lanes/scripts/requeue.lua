@@ -15,6 +15,7 @@
 -- @include queue/release_next
 local job = begin_report(ARGV[1], ARGV[2], ARGV[7], false, ARGV[9] ~= '1')
 if not job then return reply('unknown', 10) end
+write_lane(job.lane)
 api_refused(job, ARGV[7])
 if stale(job, 'requeued', ARGV[3]) then return reply('stale', 10) end
 local backoff_until = tonumber(redis.call('HGET', key.lane(job.location), 'backoff_until')) or 0

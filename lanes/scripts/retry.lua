@@ -22,6 +22,7 @@
 -- @include queue/release_next
 local job = begin_report(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 14) end
+write_lane(job.lane)
 local outcome = 'retry'
 if ARGV[12] == 'unconfirmed' then outcome = ARGV[12] end
 local min_delay = tonumber(ARGV[13])

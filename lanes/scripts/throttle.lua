@@ -8,13 +8,15 @@
 -- @include now
 -- @include queue/begin_report
 -- @include queue/stale
--- @include breaker/breaker
+-- @lazy breaker/breaker
 -- @include queue/make_pending
 -- @include queue/release_next
 local job = begin_report(ARGV[1], ARGV[2], ARGV[7], true)
 if not job then return reply('unknown', 9) end
-api_answered(job)
-redis.call('HSET', key.lane(job.location), 'throttled_until', math.max(job.lane.throttled_until, now + tonumber(ARGV[8])))
+local lane = job.lane
+set(lane, 'throttled_until', math.max(lane.throttled_until, now + tonumber(ARGV[8])))
+write_lane(lane)
+if lane.gap or lane.brake_at or job.probe then breaker().api_answered(job) end
 count(job.location, nil, 'throttled')
 if stale(job, 'throttled', ARGV[3]) then return reply('stale', 9) end
 end_attempt(job, 'throttled', ARGV[3])

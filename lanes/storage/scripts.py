@@ -1,4 +1,10 @@
-"""Assembles the scripts: keys and constants, includes, then the script."""
+"""Assembles the scripts: the prefix and constants, then the script with its includes.
+
+`-- @include queue/lane` puts the text of a file there, once. `-- @lazy breaker/brake` puts it, with what it includes, into
+one function `brake()` that returns the functions of the file. A call of a script makes every function in its text anew, so
+this is the form for what is rarely needed: its functions are made only when the script calls `brake()`, each time that it
+does. What was included above the line is shared; what only the file includes is not visible outside.
+"""
 
 import re
 from dataclasses import dataclass
@@ -13,6 +19,8 @@ from lanes.versions import NEVER_MERGED_FIELDS
 Argument = str | bytes | int
 
 _INCLUDE = re.compile(r"^-- @include ([\w/]+)$")
+_LAZY = re.compile(r"^-- @lazy ([\w/]+)$")
+_FUNCTION = re.compile(r"^local function (\w+)", re.MULTILINE)
 _KEY = re.compile(r"\bkey\.(\w+)(?:\(([^()]*)\))?")
 _LINE_IN_ERROR = re.compile(r"user_script:(\d+):")
 # Constants that the scripts share with Python; each script gets those that it names.
@@ -75,24 +83,32 @@ def load(name: str, *, test_clock: bool = False) -> Script:
 def _load(name: str, test_clock: bool) -> Script:
     lines: list[str] = []
     origins: list[str] = []
-    included: set[str] = set()
 
-    def append(part: str) -> None:
+    def add(line: str, origin: str) -> None:
+        lines.append(line)
+        origins.append(origin)
+
+    def append(part: str, included: set[str]) -> None:
         for number, line in enumerate(read(part), 1):
-            include = _INCLUDE.match(line)
-            if include is None:
-                lines.append(line)
-                origins.append(f"{part}.lua:{number}")
-            elif include[1] not in included:
+            origin = f"{part}.lua:{number}"
+            include, lazy = _INCLUDE.match(line), _LAZY.match(line)
+            if include is None and lazy is None:
+                add(line, origin)
+            elif include is not None and include[1] not in included:
                 included.add(include[1])
                 if include[1] == "now" and test_clock:
-                    lines.append(_TEST_CLOCK)
-                    origins.append("test clock")
+                    add(_TEST_CLOCK, "test clock")
                 else:
-                    append(f"include/{include[1]}")
+                    append(f"include/{include[1]}", included)
+            elif lazy is not None and lazy[0] not in included:
+                included.add(lazy[0])
+                add(f"local function {lazy[1].rpartition('/')[2]}()", origin)
+                append(f"include/{lazy[1]}", {*included, lazy[1]})
+                functions = _FUNCTION.findall("\n".join(read(f"include/{lazy[1]}")))
+                add(f"return {{ {', '.join(f'{each} = {each}' for each in functions)} }} end", origin)
 
     try:
-        append(name)
+        append(name, set())
     except FileNotFoundError as error:
         message = f"no such script: {error.filename}"
         raise ScriptError(message) from error

@@ -43,7 +43,7 @@ def test_a_script_has_a_method_of_its_name(name: str) -> None:
 
 def whole_of(name: str) -> str:
     """Return the code of a script with that of everything that it includes."""
-    included = re.findall(r"^-- @include ([\w/]+)$", "\n".join(read(name)), re.MULTILINE)
+    included = re.findall(r"^-- @(?:include|lazy) ([\w/]+)$", "\n".join(read(name)), re.MULTILINE)
     return "\n".join([code_of(name), *(whole_of(f"include/{include}") for include in included)])
 
 
@@ -104,11 +104,15 @@ def test_every_included_file_exists_and_is_used(name: str) -> None:
         if include != "now":
             defined = re.findall(r"^local (?:function )?(\w+)", "\n".join(read(f"include/{include}")), re.MULTILINE)
             assert any(re.search(rf"\b{word}\b", code_of(name)) for word in defined), include
+    for include in re.findall(r"^-- @lazy ([\w/]+)$", "\n".join(read(name)), re.MULTILINE):
+        called = set(re.findall(rf"\b{include.rpartition('/')[2]}\(\)\.(\w+)", code_of(name)))
+        assert called, include
+        assert called <= set(re.findall(r"^local function (\w+)", code_of(f"include/{include}"), re.MULTILINE)), include
 
 
 def test_every_include_is_included() -> None:
     text = "\n".join("\n".join(read(name)) for name in [*NAMES, *(f"include/{name}" for name in INCLUDES)])
-    assert set(re.findall(r"^-- @include ([\w/]+)$", text, re.MULTILINE)) == set(INCLUDES)
+    assert set(re.findall(r"^-- @(?:include|lazy) ([\w/]+)$", text, re.MULTILINE)) == set(INCLUDES)
 
 
 def edges_of_headers() -> set[tuple[str, str, str]]:

@@ -107,11 +107,11 @@ local function forget_refusals(location)
   redis.call('HDEL', key.lane(location), 'refused_run', 'refused_status', 'refused_shape', 'refused_epoch')
 end
 
--- api_delivered(job): a delivery ends the lane's brake. If it was released after the refusals began, it ends the brake
+-- end_brakes(job): a delivery ends the lane's brake. If it was released after the refusals began, it ends the brake
 -- of all lanes. After a replayed job the count of refusals continues: the next refusal closes the brake again.
-local function api_delivered(job)
+local function end_brakes(job)
   local lane = job.lane
-  if lane.brake_at then end_brake(job.location, lane.held, lane.brake_at, 'delivery') end
+  if lane.brake_at then end_brake(job.location, lane.hold, lane.brake_at, 'delivery') end
   if lane.refused_run and not job.replayed then forget_refusals(job.location) end
   local global_state = redis.call('HMGET', key.global_state, 'refused_since', 'cause', 'outage_since')
   local since = global_state[1] or global_state[2] and global_state[3]

@@ -70,6 +70,11 @@ local function api_answered(job)
   reschedule(job.location)
 end
 
+local function api_delivered(job)
+  api_answered(job)
+  end_brakes(job)
+end
+
 -- api_refused(job, rate_limit_info): the API answered neither success nor 429; or nothing was sent, if the info is ''.
 local function api_refused(job, rate_limit_info)
   if rate_limit_info == '' then

@@ -10,7 +10,7 @@ end
 -- choose(lane, ready): returns the job to send. `ready` has up to two candidates, of different records. On the brake it
 -- prefers a record other than the last probe's.
 local function choose(lane, ready)
-  if not ready[1] or not (lane.gap or lane.brake_at) then return ready[1] end
+  if not ready[1] then return nil end
   local id = probe_of(lane.location, ready[1])
   if not lane.brake_at then return id end
   local last = redis.call('HGET', key.lane(lane.location), 'brake_record')

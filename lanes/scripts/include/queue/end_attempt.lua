@@ -1,15 +1,15 @@
--- @include rate_limit/budget
--- @include rate_limit/day
+-- @include rate_limit/next_request
 -- @include queue/schedule
 -- @include queue/series
 -- recheck_rate_limit(lane): a report may end the wait for the rate limit early.
 local function recheck_rate_limit(lane)
-  if lane.rate_limited_until <= now then return end
-  local until_at = burst_until(lane) or day_until(lane) or now
+  local until_at = limited_until(lane) or now
   if until_at < lane.rate_limited_until then
-    redis.call('HSET', key.lane(lane.location), 'rate_limited_until', until_at)
+    set(lane, 'rate_limited_until', until_at)
+    write_lane(lane)
     if redis.call('ZSCORE', key.due, lane.location) then schedule(lane.location, until_at) end
   end
+  write_lane(lane)
 end
 
 -- end_attempt(job, outcome, detail): appends the attempt. `begin_report` has ended its lease. `detail` is JSON.
@@ -17,5 +17,5 @@ local function end_attempt(job, outcome, detail)
   redis.call('RPUSH', key.attempts(job.id),
     string.format('%s %s %s %.0f %s', job.attempt, outcome, job.released_at, now, detail))
   log_time('a', now - tonumber(job.released_at))
-  recheck_rate_limit(job.lane)
+  if job.lane.rate_limited_until > now then recheck_rate_limit(job.lane) end
 end

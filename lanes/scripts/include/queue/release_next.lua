@@ -1,138 +1,76 @@
 -- @include queue/lane
--- @include rate_limit/budget
--- @include rate_limit/day
--- @include queue/enqueue_active
--- @include queue/expire_job
--- @include queue/expiry
--- @include breaker/global_state
--- @include breaker/probe
--- @include queue/servable
+-- @include rate_limit/next_request
 -- @include queue/isolate
--- @include queue/set_aside
--- release_next(from): releases a job of the next lane. ARGV from position `from` on are those of release.lua.
--- Returns what release.lua returns after its code, or {} without ARGV.
+-- @lazy queue/set_aside
+-- @lazy queue/redeliver_unacked
+-- @lazy queue/servable
+-- @lazy queue/promote_due
+-- @lazy queue/expire_released
+-- @lazy breaker/global_state
+-- @lazy breaker/probe
 local MAX_LANES_CHECKED = 32
 local FAIR_SHARE = 8
+-- @lazy queue/turns
 
-local function promote_job(location, id)
-  local job = redis.call('HMGET', key.job(id), 'seq', 'priority')
-  redis.call('ZADD', key.ready(location), rank(tonumber(job[1]), tonumber(job[2])), id)
-end
-
--- promote_due(location): moves jobs whose backoff or not-before is over from `delayed` to `ready`, and a broken job to
--- nowhere.
-local function promote_due(location)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', key.delayed(location), '-inf', now, 'LIMIT', 0, 64)) do
-    local readable, broken = isolate(location, id, promote_job, location, id)
-    redis.call('ZREM', key.delayed(location), id)
-    if not readable then report_broken(location, id, broken) end
-  end
-end
-
--- keeps_turn(lane): whether the lane goes first again: a lane of weight n does n times in a row.
-local function keeps_turn(lane)
-  if lane.weight <= 1 then return false end
-  local turn = (lane.turn + 1) % lane.weight
-  redis.call('HSET', key.lane(lane.location), 'turn', turn)
-  return turn > 0
-end
-
--- exceeds_fair_share(lane): whether it has more than its share of all requests in flight while another lane is due.
--- Else a slow location would occupy all sender threads.
-local function exceeds_fair_share(lane)
-  if lane.in_flight < FAIR_SHARE * lane.weight then return false end
-  local due = redis.call('ZCOUNT', key.due, '-inf', now)
-  return due > 1 and lane.in_flight * due > redis.call('ZCARD', key.leases) * lane.weight
-end
-
--- yields_turn(lane, all_paused): whether it goes only if no other lane is due: a lane above its fair share; on the
--- brake of all lanes, a lane with its own brake, because the others are more likely to deliver a probe.
-local function yields_turn(lane, all_paused)
-  if all_paused then return all_paused == 'refusals' and lane.brake_at end
-  return exceeds_fair_share(lane)
-end
-
--- take_turn(lane): sets when the lane is due next. Returns the job to release now, or nil.
+-- take_turn(lane): sets when the lane is due next. Returns the job to release now, or nil. The caller writes the lane.
 local function take_turn(lane)
   local location = lane.location
-  if lane.held then
+  if lane.hold then
     redis.call('ZREM', key.due, location)
     return nil
   end
-  promote_due(location)
+  local delayed = redis.call('ZRANGE', key.delayed(location), 0, 0, 'WITHSCORES')
+  if delayed[1] and tonumber(delayed[2]) <= now then delayed = promote_due().promote_due(location) end
   local waits_until = math.max(lane.backoff_until, lane.throttled_until, lane.brake_probe_at)
   local waits = waits_until > now
-  local until_at = waits and waits_until or burst_until(lane) or day_until(lane)
+  local until_at = waits and waits_until or limited_until(lane)
   local ready = redis.call('ZRANGE', key.ready(location), 0, 1)
-  local at = now
+  local at, keeps_turn = now, false
   if #ready < (until_at and 1 or 2) then
-    at = tonumber(redis.call('ZRANGE', key.delayed(location), 0, 0, 'WITHSCORES')[2])
-  elseif not until_at and keeps_turn(lane) then
-    return choose(lane, ready)
+    at = tonumber(delayed[2])
+  elseif not until_at and lane.weight > 1 then
+    -- A lane of weight n goes n times in a row.
+    set(lane, 'turn', (lane.turn + 1) % lane.weight)
+    keeps_turn = lane.turn > 0
   end
   if until_at then
-    if not waits then redis.call('HSET', key.lane(location), 'rate_limited_until', until_at) end
+    if not waits then set(lane, 'rate_limited_until', until_at) end
     at = at and math.max(at, until_at)
   end
-  if at then
-    redis.call('ZADD', key.due, at, location)
-  else
+  if not at then
     redis.call('ZREM', key.due, location)
+  elseif not keeps_turn then
+    redis.call('ZADD', key.due, at, location)
   end
   if until_at then return nil end
-  return choose(lane, ready)
+  if lane.gap or lane.brake_at then return probe().choose(lane, ready) end
+  return ready[1]
 end
 
--- assign_to_consumer(worker, id, attempt, lease): remembers the job as the worker's last, until its lease ends.
-local function assign_to_consumer(worker, id, attempt, lease)
-  redis.call('SET', key.consumer(worker), id .. ':' .. attempt, 'PX', math.ceil(lease / 1000))
-end
-
--- redeliver_unacked(worker, lease): returns the worker's last job again if it was never reported: the reply of that
--- call was lost, because a consumer sends one job at a time. Same attempt, new lease. A full Redis allows GETDEL first.
-local function redeliver_unacked(worker, lease)
-  local id, attempt = string.match(redis.call('GETDEL', key.consumer(worker)) or '', '^(.+):(%d+)$')
-  if not id then return nil end
-  local job = redis.call('HMGET', key.job(id), 'state', 'attempt', 'location', 'failures', 'released_at',
-    'merged_count', 'version')
-  if job[1] ~= 'in_flight' or job[2] ~= attempt then return nil end
-  assign_to_consumer(worker, id, attempt, lease)
-  redis.call('ZADD', key.leases, now + lease, id)
-  local lane = read_lane(job[3])
-  redis.call('ZADD', key.rate_slots(job[3]), now + lease + lane.window, id .. ':' .. attempt)
-  redis.call('ZADD', key.probes, 'XX', now + lease, id .. ':' .. attempt)
-  extend_probe(lane, id .. ':' .. attempt, tonumber(job[5]), lease)
-  return { id, job[3], tonumber(attempt), tonumber(job[4]) or 0, tonumber(job[5]), tonumber(job[6]) or 0, job[7] or '',
-           redis.call('GET', key.body(id)) }
-end
-
--- send_out(id, job, lane, all_paused, worker, lease): releases the job. It reads first: what cannot be read must not
--- leave a job half released.
-local function send_out(id, job, lane, all_paused, worker, lease)
-  local attempt = (tonumber(job[3]) or 0) + 1
-  local body = redis.call('GET', key.body(id))
-  redis.call('ZADD', key.leases, now + lease, id)
-  if job[1] then redis.call('ZREM', key.expiring, id) end
-  redis.call('ZREM', key.ready(lane.location), id)
-  local number = charge_budget(lane, id .. ':' .. attempt, now + lease + lane.window)
-  redis.call('HSET', key.job(id), 'state', 'in_flight', 'attempt', attempt, 'released_at', now, 'worker', worker,
-    'number', number)
-  if lane.lost > 0 then redis.call('HSET', key.job(id), 'lost', lane.lost) end
-  count(lane.location, 'pending', 'in_flight')
-  if all_paused or lane.gap or lane.brake_at then send_probe(id, attempt, job[2], lane, all_paused, lease) end
-  assign_to_consumer(worker, id, attempt, lease)
-  return { id, lane.location, attempt, tonumber(job[4]) or 0, now, tonumber(job[5]) or 0, job[6] or '', body }
-end
-
--- send_or_expire(id, lane, all_paused, worker, lease): returns the released job, or nil for one that was over.
-local function send_or_expire(id, lane, all_paused, worker, lease)
+-- send(id, lane, all_paused, worker, lease): releases the job, or returns nil for one that was over. It reads first: what
+-- cannot be read must not leave a job half released.
+local function send(id, lane, all_paused, worker, lease)
+  local location = lane.location
   local job = redis.call('HMGET', key.job(id), 'expires_at', 'record', 'attempt', 'failures', 'merged_count', 'version')
-  local expires_at = tonumber(job[1])
-  if expires_at and expires_at <= now and expiry(id, lane.location, expires_at) <= now then
-    expire_job(id, lane.location, job[2])
-    return nil
+  local expires_at, attempt = job[1], (tonumber(job[3]) or 0) + 1
+  if tonumber(expires_at) and tonumber(expires_at) <= now then
+    write_lane(lane)
+    if expire_released().expire_released(id, location, job[2], expires_at) then return nil end
   end
-  return send_out(id, job, lane, all_paused, worker, lease)
+  local body = redis.call('GET', key.body(id))
+  local request = id .. ':' .. attempt
+  redis.call('ZADD', key.leases, now + lease, id)
+  if expires_at then redis.call('ZREM', key.expiring, id) end
+  redis.call('ZREM', key.ready(location), id)
+  local number = charge(lane, request, now + lease + lane.window)
+  move_job(lane, 'pending', 'in_flight')
+  write_lane(lane)
+  local fields = { 'state', 'in_flight', 'attempt', attempt, 'released_at', now, 'worker', worker, 'number', number }
+  if lane.lost > 0 then fields[11], fields[12] = 'lost', lane.lost end
+  redis.call('HSET', key.job(id), unpack(fields))
+  if all_paused or lane.gap or lane.brake_at then probe().send_probe(id, attempt, job[2], lane, all_paused, lease) end
+  redis.call('SET', key.consumer(worker), request, 'PX', math.ceil(lease / 1000))
+  return { id, location, attempt, tonumber(job[4]) or 0, now, tonumber(job[5]) or 0, job[6] or '', body }
 end
 
 -- next_lane(unservable): returns the next location that this worker can serve and whether all lanes are paused (the
@@ -141,7 +79,7 @@ local function next_lane(unservable)
   local first = redis.call('ZRANGE', key.due, 0, 0, 'WITHSCORES')
   local all_paused = first[1] == ''
   if all_paused then
-    local free, at, cause = half_open_capacity()
+    local free, at, cause = global_state().half_open_capacity()
     if free <= 0 then return nil, at and at - now or -1 end
     all_paused = cause or all_paused
     first = redis.call('ZRANGE', key.due, 1, 1, 'WITHSCORES')
@@ -150,42 +88,64 @@ local function next_lane(unservable)
   local due = tonumber(first[2])
   if due > now then return nil, due - now end
   if unservable == '' then return first[1], all_paused end
-  local location = due_locations(unservable, all_paused and 1 or 0, 1)[1]
-  if not location then return nil, UNSERVABLE_PAUSE end
-  return location, all_paused
+  local location, pause = servable().next_servable(unservable, all_paused and 1 or 0)
+  return location, pause or all_paused
 end
 
-local function release_next(from)
+-- release_next(from, known, reported_by): releases a job of the next lane, see `reply`. Returns what release.lua returns after
+-- its code, or {} without ARGV.
+local function release_next(from, known, reported_by)
   local worker, lease, unservable = ARGV[from], tonumber(ARGV[from + 1]), ARGV[from + 2]
   if not worker then return {} end
-  local _, lost = isolate(nil, nil, redeliver_unacked, worker, lease)
-  if type(lost) == 'table' then return lost end
+  if worker ~= reported_by then
+    -- A full Redis allows GETDEL, and then all later writes.
+    local found, last = isolate(nil, nil, redis.call, 'GETDEL', key.consumer(worker))
+    if found and last then
+      local _, lost = isolate(nil, nil, redeliver_unacked().redeliver_unacked, worker, last, lease)
+      if type(lost) == 'table' then return lost end
+    end
+  end
   local passed_over, passed_all_paused
   for checked = 1, MAX_LANES_CHECKED do
     local location, all_paused = next_lane(unservable)
     if not location and not passed_over then return { '', all_paused } end
     local lane, readable, id = passed_over, true, nil
-    if location then readable, lane = isolate(location, nil, read_lane, location) end
+    if known and known.location == location then
+      lane, known = known, nil
+    elseif location then
+      readable, lane = isolate(location, nil, read_lane, location)
+    end
     if not readable then
-      set_aside(location, nil, lane)
-    elseif location and not (all_paused and checked == MAX_LANES_CHECKED) and yields_turn(lane, all_paused) then
+      set_aside().set_aside(location, nil, lane)
+    elseif location and not (all_paused and checked == MAX_LANES_CHECKED)
+      and (all_paused or lane.in_flight >= FAIR_SHARE * lane.weight) and turns().yields_turn(lane, all_paused) then
       redis.call('ZADD', key.due, now + 1, location)
       passed_over = passed_over or lane
       passed_all_paused = all_paused
     else
       if not location then passed_over, all_paused = nil, passed_all_paused end
       readable, id = isolate(lane.location, nil, take_turn, lane)
-      if not readable then set_aside(lane.location, nil, id) end
+      if not readable then set_aside().set_aside(lane.location, nil, id) end
     end
     if readable and id then
-      local sendable, released = isolate(lane.location, id, send_or_expire, id, lane, all_paused, worker, lease)
+      local sendable, released = isolate(lane.location, id, send, id, lane, all_paused, worker, lease)
       if sendable and released then return released end
-      if not sendable then set_aside(lane.location, id, released) end
+      if not sendable then set_aside().set_aside(lane.location, id, released) end
     end
+    if readable then write_lane(lane) end
   end
   return { '', 0 }
 end
 
-local function reply(code, from)
-  return { code, unpack(release_next(from)) }
+-- reply(code, from, known, reported_by): returns the reply of a script that ends with a release. ARGV of release.lua begin
+-- at `from`, or are missing. `known` is a lane as it is now, if it was read. `reported_by` sent the job that was just
+-- reported, if that was its last. The counts of all lanes are written even if the release fails.
+local function reply(code, from, known, reported_by)
+  local released, found = pcall(release_next, from, known, reported_by)
+  for state, by in pairs(moved) do
+    if by ~= 0 then redis.pcall('HINCRBY', key.counts, state, by) end
+  end
+  if not released then error(found, 0) end
+  if reported_by and found[1] == '' then redis.call('DEL', key.consumer(reported_by)) end
+  return { code, unpack(found) }
 end

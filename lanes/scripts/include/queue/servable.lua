@@ -19,3 +19,9 @@ local function due_locations(worker, from, max_count)
   end
   return found
 end
+
+-- next_servable(worker, from): returns the first such location; or nil and when to ask again, in us.
+local function next_servable(worker, from)
+  local location = due_locations(worker, from, 1)[1]
+  return location, not location and UNSERVABLE_PAUSE or nil
+end

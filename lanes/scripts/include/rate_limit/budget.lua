@@ -1,11 +1,10 @@
+-- @include rate_limit/periods
 -- The rate window of a location, as the server counts it; day.lua has the day. `rate_slots` has every request that may
 -- still be in the server's window. A release takes a slot until one window after its lease, the latest time for its
 -- answer; the answer shortens that to one window after itself. So no window holds more requests than slots.
 -- `foreign_requests` has requests of other clients, as far as the API's answers show them (sync_rate_limits).
 -- While others share the limit, this many requests of a window stay free for them.
 local SHARED_MARGIN = 2
--- Free slots are kept for a while: an answer describes the time at which its request was sent.
-local REMEMBERED = 2 * 1000000
 
 local function count_occupied(rate_slots)
   return redis.call('ZCOUNT', rate_slots, '(' .. string.format('%.0f', now), '+inf')
@@ -31,18 +30,16 @@ local function burst_until(lane)
   return math.min(free_at(rate_slots, 0) or math.huge, free_at(foreign_slots, 0) or math.huge)
 end
 
--- charge_budget(lane, attempt, slot_until): takes a rate slot and one request of the day. Returns the number of the
--- request among those of the location.
-local function charge_budget(lane, attempt, slot_until)
-  local number = redis.call('HINCRBY', key.lane(lane.location), 'released', 1)
-  redis.call('ZADD', key.rate_slots(lane.location), slot_until, attempt)
-  redis.call('ZREMRANGEBYSCORE', key.rate_slots(lane.location), '-inf', now - REMEMBERED)
-  if lane.shared_until > now then
-    redis.call('HSET', key.lane(lane.location), 'pacing_until', now + lane.pause)
-    local sent = key.sent(lane.location)
-    redis.call('ZADD', sent, now, number)
-    redis.call('ZREMRANGEBYSCORE', sent, '-inf', now - 2 * lane.window)
-    redis.call('PEXPIRE', sent, math.ceil(lane.window / 500))
-  end
-  return number
+-- trim(rate_slots): removes slots that have been free for a while.
+local function trim(rate_slots)
+  redis.call('ZREMRANGEBYSCORE', rate_slots, '-inf', now - REMEMBERED)
+end
+
+-- note_sent(lane, number): a request is sent while others share the limit.
+local function note_sent(lane, number)
+  set(lane, 'pacing_until', now + lane.pause)
+  local sent = key.sent(lane.location)
+  redis.call('ZADD', sent, now, number)
+  redis.call('ZREMRANGEBYSCORE', sent, '-inf', now - 2 * lane.window)
+  redis.call('PEXPIRE', sent, math.ceil(lane.window / 500))
 end

@@ -1,7 +1,7 @@
+-- @include rate_limit/periods
 -- The daily quota of a location: `charged` minus `day_base` is used. The base is what was charged when the day began:
 -- at the API's reset if known, else 24 hours ago. `day` has what was charged when each quarter of an hour began; a
 -- quarter is kept until a day after its end, so that any 24 hours are covered. Requests of others lower the base.
-local QUARTER = 900 * 1000000
 local QUARTERS = 97
 local DAY = 86400 * 1000000
 
@@ -22,16 +22,17 @@ local function begin_quarter(lane, quarter)
   redis.call('HSETNX', key.day(lane.location), string.format('%.0f', quarter), lane.charged)
   local foreign_requests = math.max(0, first_base - lane.day_base)
   local asks = foreign_requests > 0 and math.min(base, lane.charged - lane.daily + 1) or 0
-  lane.day_base = math.max(lane.day_base, base - foreign_requests, asks)
-  redis.call('HSET', key.lane(lane.location), 'day_quarter', quarter, 'day_base', lane.day_base)
+  set(lane, 'day_base', math.max(lane.day_base, base - foreign_requests, asks))
+  set(lane, 'day_quarter', quarter)
 end
 
 -- begin_day(lane): the API's day was reset. Requests in flight may count in the new day.
 local function begin_day(lane)
-  lane.day_base, lane.day_from, lane.day_seen, lane.day_seen_at = lane.charged - lane.outstanding, lane.released, 0, 0
-  lane.day_resets_at = lane.day_resets_at + DAY * (1 + math.floor((now - lane.day_resets_at) / DAY))
-  redis.call('HSET', key.lane(lane.location), 'day_base', lane.day_base, 'day_from', lane.day_from, 'day_seen', 0,
-    'day_seen_at', 0, 'day_resets_at', lane.day_resets_at)
+  set(lane, 'day_base', lane.charged - lane.outstanding)
+  set(lane, 'day_from', lane.released)
+  set(lane, 'day_seen', 0)
+  set(lane, 'day_seen_at', 0)
+  set(lane, 'day_resets_at', lane.day_resets_at + DAY * (1 + math.floor((now - lane.day_resets_at) / DAY)))
 end
 
 -- day_until(lane): nil when the day has quota for a request, else when to ask again. If the API reports its day, as
@@ -58,7 +59,7 @@ end
 
 -- refund_day(lane, released_at): refunds a request that was never sent. But no less is used than the server counted.
 local function refund_day(lane, released_at)
-  redis.call('HINCRBY', key.lane(lane.location), 'unsent', 1)
+  set(lane, 'unsent', lane.unsent + 1)
   lane.charged = lane.charged - 1
   for quarter = math.floor(released_at / QUARTER) + 1, math.floor(now / QUARTER) do
     local field = string.format('%.0f', quarter)
@@ -67,6 +68,5 @@ local function refund_day(lane, released_at)
     end
   end
   if lane.charged - lane.day_base >= (lane.day_seen or 0) then return end
-  lane.day_base = lane.charged - (lane.day_seen or 0)
-  redis.call('HSET', key.lane(lane.location), 'day_base', lane.day_base)
+  set(lane, 'day_base', lane.charged - (lane.day_seen or 0))
 end

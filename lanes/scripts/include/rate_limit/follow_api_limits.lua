@@ -1,7 +1,7 @@
 -- @include queue/notify
 -- follow_api_limits(lane, number, rate_limit_info): the limits follow the API's headers, up to a stricter limit that a
--- person set. The info has burst, window (us) and daily, nil where missing; `number` is its request's. Only a request
--- newer than the last that counted counts. A lower limit applies at once. A higher one applies after two such answers
+-- person set. The info has burst, window (us) and daily, nil where missing; `number` is its request's, a newer one than the
+-- last that counted. A lower limit applies at once. A higher one applies after two such answers
 -- in a row, as the lower of the two; while others share the limit, also not before a whole window has passed. Requests
 -- in flight at a change are ignored. A window is never shorter than that of the settings. `api_raise` keeps the first
 -- higher answer: burst, since, daily, since (us; - for none).
@@ -39,15 +39,14 @@ end
 -- set_limit(lane, name, value, default): stores the API's limit. Notifies and returns true if that in force changed.
 local function set_limit(lane, name, value, default)
   local before = lane[name]
-  redis.call('HSET', key.lane(lane.location), 'api_' .. name, value)
-  lane['api_' .. name], lane[name] = value, limit_in_force(lane['cap_' .. name], value, default)
+  set(lane, 'api_' .. name, value)
+  lane[name] = limit_in_force(lane['cap_' .. name], value, default)
   if lane[name] == before then return false end
   notify('limit_changed', { location = lane.location, limit = name, before = before, now = lane[name] })
   return true
 end
 
 local function follow_api_limits(lane, number, rate_limit_info)
-  if number <= lane.api_number or not (rate_limit_info.burst or rate_limit_info.window or rate_limit_info.daily) then return end
   local raise = read_raise(lane.api_raise)
   local changed = false
   for name, default in pairs({ burst = DEFAULT_BURST, daily = DEFAULT_DAILY }) do
@@ -55,14 +54,13 @@ local function follow_api_limits(lane, number, rate_limit_info)
     if value then changed = set_limit(lane, name, value, default) or changed end
   end
   if rate_limit_info.window and rate_limit_info.window ~= lane.api_window then
-    redis.call('HSET', key.lane(lane.location), 'api_window', rate_limit_info.window)
+    set(lane, 'api_window', rate_limit_info.window)
     lane.window = math.max(limits.window, rate_limit_info.window)
   end
   if raise.burst or raise.daily then
-    redis.call('HSET', key.lane(lane.location), 'api_raise', write_raise(raise))
+    set(lane, 'api_raise', write_raise(raise))
   elseif lane.api_raise then
     redis.call('HDEL', key.lane(lane.location), 'api_raise')
   end
-  lane.api_number = changed and lane.released or number
-  redis.call('HSET', key.lane(lane.location), 'api_number', lane.api_number)
+  set(lane, 'api_number', changed and lane.released or number)
 end

@@ -23,25 +23,19 @@ local function sync_day(lane, job, seen, resets_in)
   local newer = job.number > lane.day_seen_at
   if newer and seen < (lane.day_seen or 0) then day = 'new' end
   local counted, base = math.min(math.max(lane.lost_counted, job.lost), lane.lost), lane.day_base
-  local changes = {}
   if day == 'new' or newer or seen > (lane.day_seen or -1) then
-    lane.day_seen, lane.day_seen_at = seen, lane.released
-    changes = { 'day_seen', seen, 'day_seen_at', lane.released }
-  end
-  local function change(name, value)
-    if not value or value == lane[name] then return end
-    lane[name] = value
-    changes[#changes + 1], changes[#changes + 2] = name, value
+    set(lane, 'day_seen', seen)
+    set(lane, 'day_seen_at', lane.released)
   end
   if day == 'new' then
-    change('day_from', lane.released)
-    change('day_resets_at', resets_at)
-  elseif resets_at then
-    change('day_resets_at', math.min(resets_at, lane.day_resets_at or math.huge))
+    set(lane, 'day_from', lane.released)
+    if resets_at then set(lane, 'day_resets_at', resets_at) end
+  elseif resets_at and resets_at < (lane.day_resets_at or math.huge) then
+    set(lane, 'day_resets_at', resets_at)
   end
-  change('lost_counted', counted)
+  if counted ~= lane.lost_counted then set(lane, 'lost_counted', counted) end
   local max_count = lane.day_seen + lane.outstanding + lane.lost - counted
-  change('day_base', math.min(math.max(base, lane.charged - max_count), lane.charged - seen))
-  if changes[1] then redis.call('HSET', key.lane(lane.location), unpack(changes)) end
+  base = math.min(math.max(base, lane.charged - max_count), lane.charged - seen)
+  if base ~= lane.day_base then set(lane, 'day_base', base) end
   return true
 end
