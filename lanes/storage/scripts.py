@@ -1,9 +1,9 @@
 """Assembles the scripts: the prefix and constants, then the script with its includes.
 
-`-- @include queue/lane` puts the text of a file there, once. `-- @lazy breaker/brake` puts it, with what it includes, into
-one function `brake()` that returns the functions of the file. A call of a script makes every function in its text anew, so
-this is the form for what is rarely needed: its functions are made only when the script calls `brake()`, each time that it
-does. What was included above the line is shared; what only the file includes is not visible outside.
+`-- @include queue/lane` puts the text of a file there, once. `-- @lazy breaker/brake` puts it, with what it includes,
+into one function `brake()` that returns the functions of the file. A call of a script makes every function in its text
+anew, so this is the form for what is rarely needed: its functions are made only when the script calls `brake()`, each
+time that it does. What was included above the line is shared; what only the file includes is not visible outside.
 """
 
 import re
