@@ -1,10 +1,11 @@
-"""Release and deliver, again and again, with no HTTP in between: what the lanes' store itself takes."""
+"""Release and report, again and again, with no HTTP in between: what the lanes' store itself takes."""
 
 import json
 import time
+from collections.abc import Callable
 
 from benchmarks.figures import BenchmarkError
-from lanes.queue.results import Released
+from lanes.queue.results import Released, Result
 from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits, RateLimitInfo
 
@@ -31,10 +32,42 @@ DETAIL = json.dumps(
 
 
 def deliver_jobs(store: LaneStore, count: int) -> float:
-    """Deliver so many jobs, each reported by the call that releases the next; return the seconds.
+    """Deliver so many jobs, each reported by the call that releases the next; return the seconds."""
+    return _report_jobs(
+        store,
+        count,
+        "delivered",
+        lambda report, release_for: store.deliver(report, retention=RETENTION_SECONDS, release_for=release_for),
+    )
+
+
+def retry_jobs(store: LaneStore, count: int) -> float:
+    """Report so many attempts as failed; their jobs are due again at once."""
+    return _report_jobs(
+        store,
+        count,
+        "retried",
+        lambda report, release_for: store.retry(report, delay=0, release_for=release_for),
+    )
+
+
+def throttle_jobs(store: LaneStore, count: int) -> float:
+    """Report so many attempts as answered with 429; their lanes wait no longer."""
+    return _report_jobs(
+        store,
+        count,
+        "throttled",
+        lambda report, release_for: store.throttle(report, wait=0, release_for=release_for),
+    )
+
+
+def _report_jobs(
+    store: LaneStore, count: int, code: str, outcome: Callable[[AttemptReport, Consumer | None], Result]
+) -> float:
+    """Report so many attempts.
 
     Raises:
-        BenchmarkError: fewer were due, or an attempt was not taken as delivered.
+        BenchmarkError: fewer were due, or a report was answered with another code.
     """
     started = time.perf_counter()
     job = store.release(CONSUMER).next
@@ -42,11 +75,10 @@ def deliver_jobs(store: LaneStore, count: int) -> float:
         if not isinstance(job, Released):
             message = f"only {number - 1} of {count} jobs were released"
             raise BenchmarkError(message)
-        release_for = CONSUMER if number < count else None
         report = AttemptReport(job.id, job.attempt, DETAIL, LIMITS, RATE_LIMIT_INFO)
-        result = store.deliver(report, retention=RETENTION_SECONDS, release_for=release_for)
-        if result.code != "delivered":
-            message = f"a delivery was answered with {result.code}"
+        result = outcome(report, CONSUMER if number < count else None)
+        if result.code != code:
+            message = f"a report was answered with {result.code}, not {code}"
             raise BenchmarkError(message)
         job = result.next
     return time.perf_counter() - started
