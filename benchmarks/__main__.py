@@ -72,9 +72,7 @@ BENCHMARKS: dict[str, Callable[[Plan], Findings]] = {
     metavar="DIR",
     help="Draw each benchmark into a PNG in this folder.",
 )
-def main(
-    runs: int, only: Sequence[str], quick: bool, as_json: bool, into: Path | None, plots: Path | None
-) -> None:
+def main(runs: int, only: Sequence[str], quick: bool, as_json: bool, into: Path | None, plots: Path | None) -> None:
     """Measure the lanes, plain Celery and dramatiq, one after another, on the same machine."""
     end_on_signals()
     names = [name for name in BENCHMARKS if not only or name in only]

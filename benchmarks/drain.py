@@ -5,10 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import commands, systems
-from benchmarks.api_server import ApiServer
 from benchmarks.bodies import make_bodies
-from benchmarks.draining import SETTINGS, Drain, drain
-from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
+from benchmarks.draining import SETTINGS, Drain, drain, send_alone
+from benchmarks.figures import Aim, Figure, Findings
 from benchmarks.plan import Plan, progress
 from benchmarks.redis_server import ALWAYS, EVERYSEC, start_redis
 from benchmarks.store_loop import deliver_jobs
@@ -29,7 +28,6 @@ DRAMATIQ = (
 )
 REQUESTS = {"post": "Session.post alone", "prepared": "prepared requests alone"}
 CELERY_RATE, DRAMATIQ_RATE, DRAMATIQ_COST = 2, 1.3, 0.8
-ALONE_SECONDS = 300.0
 
 
 Drains = Mapping[str, Sequence[Drain]]
@@ -48,7 +46,7 @@ def measure(plan: Plan) -> Findings:
             drains.setdefault(side.name, []).append(drain(folder, side, bodies, appendfsync=appendfsync))
         for kind, name in REQUESTS.items():
             progress(f"drain: run {run} of {plan.runs}: {name}, {len(bodies)} requests")
-            drains.setdefault(name, []).append(send_alone(plan.folder / f"drain-{run}-{kind}", kind, len(bodies)))
+            drains.setdefault(name, []).append(_send_alone(plan.folder / f"drain-{run}-{kind}", kind, len(bodies)))
         progress(f"drain: run {run} of {plan.runs}: release and deliver without HTTP, {plan.store} jobs")
         store.append(drain_store(plan.folder / f"drain-{run}-store", plan.store))
     requests = {name: [one.requests for one in found] for name, found in drains.items()}
@@ -83,21 +81,9 @@ def _figures(drains: Drains) -> list[Figure]:
     ]
 
 
-def send_alone(folder: Path, kind: str, count: int) -> Drain:
-    """Send without any queue, one request after the other in a process of its own.
-
-    Raises:
-        BenchmarkError: it failed.
-    """
-    with Stack(folder) as stack:
-        server = ApiServer.start(stack)
-        command = ["benchmarks.bare_requests", kind, server.url, str(count)]
-        child = stack.start("requests", command, PYTHONPATH=systems.ROOT)
-        if child.wait(ALONE_SECONDS) != 0 or server.tally.count != count:
-            message = f"bare requests: {server.tally.count} of {count} arrived:\n{child.tail()}"
-            raise BenchmarkError(message)
-        tally = server.tally
-        return Drain(tally.rate, 1000 * float(child.tail(1)) / count, tally.count)
+def _send_alone(folder: Path, kind: str, count: int) -> Drain:
+    """Send without any queue, one request after the other in a process of its own."""
+    return send_alone(folder, lambda url: ["benchmarks.bare_requests", kind, url, str(count)], count)
 
 
 def drain_store(folder: Path, count: int) -> float:

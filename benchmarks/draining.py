@@ -11,10 +11,12 @@ from benchmarks.environment import until
 from benchmarks.figures import BenchmarkError
 from benchmarks.redis_server import EVERYSEC, RedisUse, start_redis
 from benchmarks.store_loop import PLENTY
-from benchmarks.systems import System, spent
+from benchmarks.systems import ROOT, System, spent
+from benchmarks.upsert import CERTIFICATE
 from ops.embedded.stack import Stack
 
 BEGIN_POLL_SECONDS = 0.01
+ALONE_SECONDS = 300.0
 SETTINGS = {"LANES_BURST_LIMIT": str(PLENTY), "LANES_DAILY_LIMIT": str(PLENTY)}
 
 
@@ -46,7 +48,7 @@ def drain(
     appendfsync: str = EVERYSEC,
     behaviour: Behaviour = INSTANT,
 ) -> Drain:
-    """Fill an empty Redis, start the workers, and measure from the first request that the server sees to the last.
+    """Fill an empty Redis, start the workers, and measure from the first request to the last answer.
 
     `baseline` is open all the while, from before the workers start.
 
@@ -79,3 +81,22 @@ def drain(
         message = f"{side.name}: the server saw {tally.count} requests for {len(bodies)} jobs"
         raise BenchmarkError(message)
     return Drain(tally.rate, 1000 * processor / tally.count, tally.count, used, tally.throttled)
+
+
+def send_alone(
+    folder: Path, command: Callable[[str], Sequence[str]], count: int, behaviour: Behaviour = INSTANT
+) -> Drain:
+    """Send without any queue, by a command for the URL of the server whose last line is its processor time.
+
+    Raises:
+        BenchmarkError: it failed.
+    """
+    with Stack(folder) as stack:
+        server = ApiServer.start(stack, behaviour)
+        environ = {} if server.certificate is None else {CERTIFICATE: str(server.certificate)}
+        child = stack.start("alone", command(server.url), PYTHONPATH=ROOT, **environ)
+        if child.wait(ALONE_SECONDS) != 0 or server.tally.count != count:
+            message = f"without a queue: {server.tally.count} of {count} arrived:\n{child.tail()}"
+            raise BenchmarkError(message)
+        tally = server.tally
+        return Drain(tally.rate, 1000 * float(child.tail(1)) / count, tally.count, throttled=tally.throttled)

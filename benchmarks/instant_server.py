@@ -116,9 +116,10 @@ class InstantProtocol(asyncio.Protocol):
         if self._latency[1]:
             asyncio.get_running_loop().call_later(random.uniform(*self._latency), self._write, answer)
         else:
-            self._transport.write(answer)
+            self._write(answer)
 
     def _write(self, answer: bytes) -> None:
+        self._seen.tally.note_answer()
         if not self._transport.is_closing():
             self._transport.write(answer)
 

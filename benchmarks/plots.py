@@ -97,6 +97,8 @@ def _draw_bars(axes: Axes, figure: Figure) -> None:
 def _draw_aims(axes: Axes, figure: Figure) -> None:
     """Draw the aims: a value as it is, a ratio multiplied by the value of its side."""
     for aim in figure.aims:
-        axes.axvline(figure.bound(aim), color=AIM, linestyle="--", linewidth=1.2, label=f"aim {aim}: {figure.verdict(aim)}")
+        axes.axvline(
+            figure.bound(aim), color=AIM, linestyle="--", linewidth=1.2, label=f"aim {aim}: {figure.verdict(aim)}"
+        )
     if figure.aims:
         axes.legend(fontsize=7, loc="lower right")

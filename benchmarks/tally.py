@@ -15,7 +15,7 @@ _CONTACT = re.compile(rb'"contactId": ?"([^"]+)"')
 
 @dataclass
 class Tally:
-    """How many upserts came, when the first and the last one did, in seconds, and how many were answered with 429."""
+    """How many upserts came, when the first came and the last was answered, in seconds, how many of them with 429."""
 
     count: int = 0
     first: float = 0.0
@@ -23,14 +23,17 @@ class Tally:
     throttled: int = 0
 
     def note(self) -> None:
-        """One more."""
-        self.last = time.monotonic()
-        self.first = self.first or self.last
+        """One more came."""
+        self.first = self.first or time.monotonic()
         self.count += 1
+
+    def note_answer(self) -> None:
+        """One was answered."""
+        self.last = time.monotonic()
 
     @property
     def rate(self) -> float:
-        """Upserts a second, from the first to the last."""
+        """Upserts a second, from the first request to the last answer."""
         return self.count / (self.last - self.first)
 
 
