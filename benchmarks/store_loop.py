@@ -17,14 +17,24 @@ CONSUMER = Consumer("benchmark#1", lease=45, retention=RETENTION_SECONDS, limits
 RATE_LIMIT_INFO = RateLimitInfo(
     burst=1_000_000, left=999_999, window=10, daily=PLENTY, day_left=PLENTY - 1, day_resets_in=86_000
 )
-# What a worker notes of a delivered attempt.
-DETAIL = json.dumps(
+# What a worker notes of an attempt.
+DELIVERED = json.dumps(
     {
         "status": 201,
         "trace_id": "0c52e980-41f6-4be7-8c4c-1b2c1a2f9a3f",
         "opportunity_id": "yWQobCRIhRguQtD2llvk",
         "new": True,
-        "seconds": 0.2,
+        "seconds": 0.2041,
+        "worker": "celery@machine",
+    },
+    separators=(",", ":"),
+)
+FAILED = json.dumps(
+    {
+        "status": 503,
+        "message": "Service Unavailable",
+        "trace_id": "7d1f0c52-1f3e-4d0a-9a55-63a7c8d4e2b1",
+        "seconds": 0.1307,
         "worker": "celery@machine",
     },
     separators=(",", ":"),
@@ -37,6 +47,7 @@ def deliver_jobs(store: LaneStore, count: int) -> float:
         store,
         count,
         "delivered",
+        DELIVERED,
         lambda report, release_for: store.deliver(report, retention=RETENTION_SECONDS, release_for=release_for),
     )
 
@@ -47,6 +58,7 @@ def retry_jobs(store: LaneStore, count: int) -> float:
         store,
         count,
         "retried",
+        FAILED,
         lambda report, release_for: store.retry(report, delay=0, release_for=release_for),
     )
 
@@ -57,12 +69,13 @@ def throttle_jobs(store: LaneStore, count: int) -> float:
         store,
         count,
         "throttled",
+        FAILED,
         lambda report, release_for: store.throttle(report, wait=0, release_for=release_for),
     )
 
 
 def _report_jobs(
-    store: LaneStore, count: int, code: str, outcome: Callable[[AttemptReport, Consumer | None], Result]
+    store: LaneStore, count: int, code: str, detail: str, outcome: Callable[[AttemptReport, Consumer | None], Result]
 ) -> float:
     """Report so many attempts.
 
@@ -75,7 +88,7 @@ def _report_jobs(
         if not isinstance(job, Released):
             message = f"only {number - 1} of {count} jobs were released"
             raise BenchmarkError(message)
-        report = AttemptReport(job.id, job.attempt, DETAIL, LIMITS, RATE_LIMIT_INFO)
+        report = AttemptReport(job.id, job.attempt, detail, LIMITS, RATE_LIMIT_INFO)
         result = outcome(report, CONSUMER if number < count else None)
         if result.code != code:
             message = f"a report was answered with {result.code}, not {code}"
