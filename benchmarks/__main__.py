@@ -72,7 +72,7 @@ BENCHMARKS: dict[str, Callable[[Plan], Findings]] = {
     metavar="DIR",
     help="Draw each benchmark into a PNG in this folder.",
 )
-def main(runs: int, only: Sequence[str], quick: bool, as_json: bool, into: Path | None, plots: Path | None) -> None:
+def main(*, runs: int, only: Sequence[str], quick: bool, as_json: bool, into: Path | None, plots: Path | None) -> None:
     """Measure the lanes, plain Celery and dramatiq, one after another, on the same machine."""
     end_on_signals()
     names = [name for name in BENCHMARKS if not only or name in only]
@@ -114,8 +114,9 @@ def _time_left(names: Sequence[str], before: Results) -> str:
 
 def _compare(before: Results, found: Results) -> None:
     """Say what is worse than in the results that were replaced. Quick runs are not compared."""
-    pairs = [(before[name], entry) for name, entry in found.items() if name in before]
-    lines = [line for was, now in pairs if not (was.quick or now.quick) for line in regressions(was, now)]
+    full = {name: entry for name, entry in found.items() if not entry.quick}
+    pairs = [(before[name], entry) for name, entry in full.items() if name in before and not before[name].quick]
+    lines = [line for was, now in pairs for line in regressions(was, now)]
     for line in lines:
         click.echo(f"WORSE than before by more than noise: {line}", err=True)
     if pairs and not lines:
@@ -137,7 +138,7 @@ def describe_machine(folder: Path) -> dict[str, str]:
     return {
         "cores": str(os.cpu_count()),
         "Python": platform.python_version(),
-        "Redis": f"(Valkey {info['valkey_version']})" if "valkey_version" in info else str(info["redis_version"]),
+        "Redis": f"Valkey {info['valkey_version']}" if "valkey_version" in info else str(info["redis_version"]),
         "Celery": version("celery"),
         "dramatiq": version("dramatiq"),
     }

@@ -16,7 +16,6 @@ from ops.embedded.processes import Child
 
 LATENCY = (0.02, 0.02)
 IDLE_AIM, SHIFTS_AIM = 1, 1
-SETTLE_SECONDS = 3.0  # seconds until a worker that has started has nothing left to do
 TRICKLE_PER_SECOND = 10
 SHIFT_RECEIVED = re.compile(r"work_shift\[.+\] received")
 LANES, CELERY = "lanes", "Celery"
@@ -47,7 +46,7 @@ def measure(plan: Plan) -> Findings:
 def _run(environment: Environment, system: System, quiet: Quiet) -> DispatchResult:
     stack = environment.stack
     workers = system.start_ready(stack, environment.control.url, environment.limit)
-    time.sleep(SETTLE_SECONDS)
+    time.sleep(quiet.settle)
     before = spent(workers)
     time.sleep(quiet.idle)
     idle = 100 * (spent(workers) - before) / quiet.idle

@@ -9,7 +9,7 @@ import redis
 from benchmarks.bodies import Body, make_bodies, stream_bodies
 from benchmarks.draining import SETTINGS
 from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
-from benchmarks.plan import History, Plan, progress
+from benchmarks.plan import Plan, progress
 from benchmarks.redis_server import EVERYSEC, start_redis
 from benchmarks.store_loop import LIMITS, deliver_jobs, retry_jobs
 from lanes.queue.store import LaneStore, connect

@@ -27,7 +27,7 @@ BUSY_ANSWER = (0.05, 0.15)
 # A busy worker sends the backlog of other locations at their limit, so that a fifth to a half of its senders are taken.
 BUSY_LOCATIONS, BUSY_PER_SECOND = 20, 10
 BUSY_LIMIT = {"LANES_BURST_LIMIT": str(BUSY_PER_SECOND), "LANES_BURST_WINDOW_SECONDS": "1"}
-SETTLE_SECONDS = 3.0
+SPARE_SECONDS = 12.0  # until a started worker is settled, and until the last sample arrived
 OTHERS_PART = 10  # one sample in ten is enough for the median of another system
 AIM = Aim(at_most=5, baseline="p50", plus=5)
 Waits = list[float]
@@ -60,9 +60,9 @@ def _run(plan: Plan, name: str, system: System, count: int, chance: random.Rando
         start_redis(stack)
         server = ApiServer.start(stack, Behaviour(BUSY_ANSWER if busy else ANSWER, log=True))
         if busy:
-            _fill(stack, count * DURING_A_SHIFT[1] + 4 * SETTLE_SECONDS)
+            _fill(stack, count * DURING_A_SHIFT[1] + SPARE_SECONDS)
         workers = system.start_ready(stack, server.url)
-        time.sleep(SETTLE_SECONDS)
+        time.sleep(plan.quiet.settle)
         enqueued: dict[str, float] = {}
         with system.sending(stack) as send:
             for number in range(-2, count):

@@ -80,8 +80,12 @@ class Storm:
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """Seconds without a job, single jobs in all runs together, jobs of a trickle."""
+    """Seconds until a started worker has nothing to do, seconds without a job, single jobs, jobs of a trickle.
 
+    The single jobs are those of all runs together.
+    """
+
+    settle: float
     idle: float
     samples: int
     trickle: int
@@ -147,7 +151,7 @@ class Plan:
             neighbours=Neighbours(hot_jobs=400, small_locations=20, small_jobs=10),
             backlog=Backlog(jobs=1_000_000, lanes=10_000, few=1_000, sample=3_000, watched=20),
             storm=Storm(records=200, locations=4, updates=20),
-            quiet=Quiet(idle=10, samples=1_000, trickle=60),
+            quiet=Quiet(settle=3, idle=10, samples=1_000, trickle=60),
             dashboard_size=DashboardSize(lanes=10_000, dead_letters=100_000, requests_per_page=20, watched_jobs=24_000),
         )
 
@@ -173,7 +177,7 @@ class Plan:
             neighbours=Neighbours(hot_jobs=45, small_locations=4, small_jobs=3),
             backlog=Backlog(jobs=4_000, lanes=100, few=100, sample=200, watched=3.2),
             storm=Storm(records=8, locations=2, updates=8),
-            quiet=Quiet(idle=0.5, samples=4, trickle=10),
+            quiet=Quiet(settle=0.3, idle=0.5, samples=4, trickle=10),
             dashboard_size=DashboardSize(lanes=100, dead_letters=200, requests_per_page=2, watched_jobs=300),
         )
 

@@ -55,7 +55,7 @@ def load(path: Path) -> Results:
     try:
         stored = json.loads(path.read_text("utf-8"))
         return {name: Entry.from_json(entry) for name, entry in stored.items()}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"{path} has no results: {error!r}"
         raise BenchmarkError(message) from None
 
