@@ -7,9 +7,10 @@ from itertools import islice
 import redis
 
 from benchmarks.bodies import Body, make_bodies, stream_bodies
+from benchmarks.charts import Chart, Curve
 from benchmarks.draining import SETTINGS
 from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
-from benchmarks.plan import Plan, progress
+from benchmarks.plan import History, Plan, progress
 from benchmarks.redis_server import EVERYSEC, start_redis
 from benchmarks.store_loop import LIMITS, deliver_jobs, retry_jobs
 from lanes.queue.store import LaneStore, connect
@@ -55,10 +56,11 @@ class FastStore(LaneStore):
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """Jobs that a small Redis took and delivered, and jobs that it refused."""
+    """Jobs that a small Redis took and delivered, jobs that it refused, and its MB after each batch."""
 
     delivered: int
     refused: int
+    memory: list[float]
 
 
 def measure(plan: Plan) -> Findings:
@@ -76,7 +78,20 @@ def measure(plan: Plan) -> Findings:
         Figure("history", "bytes kept of each more attempt", {"lanes": [more]}, [Aim(at_most=ATTEMPT_AIM)], EVERYSEC),
         Figure("history", refused, {"lanes": [passed.refused]}, [Aim(at_most=0)], EVERYSEC),
     ]
-    return Findings(figures, {"jobs": history.jobs, "passed": passed.delivered})
+    return Findings(figures, {"jobs": history.jobs, "passed": passed.delivered}, [_chart(history, passed)])
+
+
+def _chart(history: History, passed: Passed) -> Chart:
+    batches = [BATCH * (place + 1) for place in range(len(passed.memory))]
+    level = float(history.megabytes) or None
+    return Chart(
+        "History passes through a small Redis",
+        "jobs enqueued and delivered",
+        "MB that Redis uses",
+        [Curve("used memory", batches, passed.memory)],
+        level,
+        "maxmemory",
+    )
 
 
 def _bytes_each(plan: Plan, count: int, *, retries: int) -> float:
@@ -116,18 +131,19 @@ def _pass(plan: Plan, count: int) -> Passed:
     with Stack(plan.folder / "history-small", SETTINGS) as stack:
         start_redis(stack, EVERYSEC, *options)
         with connect(stack.redis.url) as client:
-            store, refused = FastStore(client), 0
+            store, refused, memory = FastStore(client), 0, []
             for batch in _batches(stream_bodies(count, LOCATIONS)):
                 accepted = store.fill(batch)
                 refused += len(batch) - accepted
                 if accepted:
                     deliver_jobs(store, accepted)
                 store.pass_time(SECONDS_A_BATCH)
+                memory.append(client.info("memory")["used_memory"] / 2**20)
             counts = store.counts()
     if counts["pending"] or counts["in_flight"] or counts["delivered"] != counts["accepted"]:
         message = f"history: {counts}, which is not what was done"
         raise BenchmarkError(message)
-    return Passed(counts["delivered"], refused)
+    return Passed(counts["delivered"], refused, memory)
 
 
 def _batches(bodies: Iterable[Body]) -> Iterator[list[Body]]:

@@ -18,7 +18,7 @@ from benchmarks.watching import CHROMIUM
 # Without a browser, `watching` is left out; when real parts are required, that is an error.
 NO_BROWSER = shutil.which(CHROMIUM) is None and not os.environ.get("LANES_REQUIRE_REAL_PARTS")
 RUN = BENCHMARKS.keys() - ({"watching"} if NO_BROWSER else set())
-FIRST = {"neighbour", "enqueue", "accuracy", "latency", "fleet", "history"}
+FIRST = {"neighbour", "enqueue", "accuracy", "latency", "fleet", "history", "merge"}
 TWO_PARTS = (FIRST, RUN - FIRST)
 SAMPLED = ("scale", "pages")  # samples of one run
 BENCH = [sys.executable, "-m", "benchmarks"]

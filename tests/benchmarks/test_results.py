@@ -57,7 +57,7 @@ def test_worse_is_what_exceeds_the_noise_of_both(before: Figure, after: Figure, 
 
 def test_a_regression_names_what_and_how_much() -> None:
     (line,) = regressions(entry(figure([200])), entry(figure([150])))
-    assert line == "drain: upserts/s: 1.50 times dramatiq, was 2"
+    assert line == "drain: upserts/s: 1.50 times dramatiq, was 2.00"
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_it_says_what_became_worse_and_how_long_it_will_take(run: Any) -> None:
     second = run({"drain": 100, "enqueue": 300})
     assert "drain: 1 of 2, about 0 min left" in second.output
     worse = [line for line in second.output.splitlines() if line.startswith("WORSE")]
-    assert worse == ["WORSE than before by more than noise: drain: upserts/s: 1 times dramatiq, was 2"]
+    assert worse == ["WORSE than before by more than noise: drain: upserts/s: 1.00 times dramatiq, was 2.00"]
     assert "nothing is worse" in run({"drain": 100, "enqueue": 300}).output
 
 
