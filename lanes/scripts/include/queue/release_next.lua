@@ -1,5 +1,6 @@
 -- @include queue/lane
 -- @include rate_limit/next_request
+-- @include queue/durations
 -- @include queue/isolate
 -- @lazy queue/set_aside
 -- @lazy queue/redeliver_unacked
@@ -147,5 +148,5 @@ local function reply(code, from, known, reported_by)
   end
   if not released then error(found, 0) end
   if reported_by and found[1] == '' then redis.call('DEL', key.consumer(reported_by)) end
-  return { code, unpack(found) }
+  return { code .. durations, unpack(found) }
 end
