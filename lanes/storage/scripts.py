@@ -1,9 +1,9 @@
 """Assembles the scripts: the prefix and constants, then the script with its includes.
 
-`-- @include queue/lane` puts the text of a file there, once. `-- @lazy breaker/brake` puts it, with what it includes,
-into one function `brake()` that returns the functions of the file. A call of a script makes every function in its text
-anew, so this is the form for what is rarely needed: its functions are made only when the script calls `brake()`, each
-time that it does. What was included above the line is shared; what only the file includes is not visible outside.
+`-- @include queue/lane` puts the text of a file there, once. A call of a script makes all functions in its text anew. So
+what is rarely needed is named by `-- @lazy breaker/brake` instead, and called as `brake().end_brake(...)`. The texts of
+all such files are parts of one function, which comes behind the includes of the script and sees them. `brake()` makes
+the functions of that file, and of what only that file includes, at each use.
 """
 
 import re
@@ -81,44 +81,78 @@ def load(name: str, *, test_clock: bool = False) -> Script:
 
 @lru_cache(maxsize=256)  # it caches keyword and positional calls separately, so `load` makes them equal
 def _load(name: str, test_clock: bool) -> Script:
-    lines: list[str] = []
-    origins: list[str] = []
-
-    def add(line: str, origin: str) -> None:
-        lines.append(line)
-        origins.append(origin)
-
-    def append(part: str, included: set[str]) -> None:
-        for number, line in enumerate(read(part), 1):
-            origin = f"{part}.lua:{number}"
-            include, lazy = _INCLUDE.match(line), _LAZY.match(line)
-            if include is None and lazy is None:
-                add(line, origin)
-            elif include is not None and include[1] not in included:
-                included.add(include[1])
-                if include[1] == "now" and test_clock:
-                    add(_TEST_CLOCK, "test clock")
-                else:
-                    append(f"include/{include[1]}", included)
-            elif lazy is not None and lazy[0] not in included:
-                included.add(lazy[0])
-                add(f"local function {lazy[1].rpartition('/')[2]}()", origin)
-                append(f"include/{lazy[1]}", {*included, lazy[1]})
-                functions = _FUNCTION.findall("\n".join(read(f"include/{lazy[1]}")))
-                add(f"return {{ {', '.join(f'{each} = {each}' for each in functions)} }} end", origin)
-
+    body = _Text(test_clock)
     try:
-        append(name, set())
+        body.append_script(name)
     except FileNotFoundError as error:
         message = f"no such script: {error.filename}"
         raise ScriptError(message) from error
-    text = "\n".join(lines)
+    text = "\n".join(body.lines)
+    for part in body.lazy:
+        text = re.sub(rf"\b{_last_name(part)}\(\)\.", f"lazy('{part}').", text)
     keys = frozenset(found[1] for found in _KEY.finditer(text))
     text = _KEY.sub(_key_in_lua, text)
     text = _KEY_TABLE.sub(lambda found: _key_table(_KEY_TABLES[found[1]], keys), text)
     prelude = [LUA_PREFIX, *(f"local {each} = {value}" for each, value in _CONSTANTS.items() if each in text)]
-    origins[:0] = [f"prelude:{number}" for number in range(1, len(prelude) + 1)]
+    if body.lazy:
+        prelude.append("local lazy")
+    origins = [*(f"prelude:{number}" for number in range(1, len(prelude) + 1)), *body.origins]
     return Script(name, "\n".join([*prelude, text]) + "\n", tuple(origins), keys)
+
+
+class _Text:
+    """The lines of a script with its includes, and where each line is from."""
+
+    def __init__(self, test_clock: bool) -> None:
+        self.lines: list[str] = []
+        self.origins: list[str] = []
+        self.lazy: list[str] = []
+        self._test_clock = test_clock
+
+    def append_script(self, name: str) -> None:
+        """Append a script; its lazy parts come behind its last include, where they see all of them."""
+        script, included = read(name), set[str]()
+        head = max((at for at, line in enumerate(script, 1) if _INCLUDE.match(line) or _LAZY.match(line)), default=0)
+        self._append(name, script[:head], included)
+        if self.lazy:
+            self._add("function lazy(part)", "lazy parts")
+            for part in self.lazy:  # grows: a part may name others
+                self._append_lazy(part, {*included})
+            self._add("end", "lazy parts")
+        self._append(name, script[head:], included, first=head + 1)
+
+    def _append_lazy(self, part: str, included: set[str]) -> None:
+        self._add(f"if part == '{part}' then", "lazy parts")
+        self._include(part, included)
+        functions = _FUNCTION.findall("\n".join(read(f"include/{part}")))
+        self._add(f"return {{ {', '.join(f'{each} = {each}' for each in functions)} }} end", "lazy parts")
+
+    def _append(self, name: str, lines: list[str], included: set[str], first: int = 1) -> None:
+        for number, line in enumerate(lines, first):
+            if include := _INCLUDE.match(line):
+                self._include(include[1], included)
+            elif lazy := _LAZY.match(line):
+                if lazy[1] not in self.lazy:
+                    self.lazy.append(lazy[1])
+            else:
+                self._add(line, f"{name}.lua:{number}")
+
+    def _include(self, part: str, included: set[str]) -> None:
+        if part in included:
+            return
+        included.add(part)
+        if part == "now" and self._test_clock:
+            self._add(_TEST_CLOCK, "test clock")
+        else:
+            self._append(f"include/{part}", read(f"include/{part}"), included)
+
+    def _add(self, line: str, origin: str) -> None:
+        self.lines.append(line)
+        self.origins.append(origin)
+
+
+def _last_name(part: str) -> str:
+    return part.rpartition("/")[2]
 
 
 def _key_in_lua(found: re.Match[str]) -> str:

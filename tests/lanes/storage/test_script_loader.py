@@ -43,6 +43,14 @@ def test_a_wrong_key_is_named(line: str, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "lanes/storage/keys.py" in str(error.value)
 
 
+def test_every_script_compiles(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        for name in scripts.names():
+            script = scripts.load(name)
+            assert client.script_load(script.text) == script.sha
+            assert len(script.origins) == script.text.count("\n"), name
+
+
 def use_every_way_to_call(url: str, prefix: str) -> None:
     """Let a job be delivered and one be cancelled: by each of the calls that run a script."""
 
