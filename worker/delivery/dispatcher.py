@@ -70,7 +70,8 @@ class Dispatcher:
     def _dispatch(self) -> float:
         """Start as many shifts as there are free slots and due jobs; return the longest time until the next call.
 
-        A waiting sender thread comes first: it takes a job that has just become due, and no shift is started for it. One slot is kept for other tasks, which queue behind the shifts.
+        A waiting sender thread comes first: it takes a job that has just become due, and no shift is started for it.
+        One slot is kept for other tasks, which queue behind the shifts.
         """
         self._housekeeping()
         shifts = self._shifts.shifts
