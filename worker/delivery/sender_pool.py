@@ -58,8 +58,8 @@ class _Sender(threading.Thread):
 class SenderPool:
     """The threads of a pool process, which runs one shift at a time. Thread-safe.
 
-    A thread is started when work comes and none is idle, up to `max_threads`: one at a time, so that no crowd of threads
-    asks Redis for the same job. Threads outlast the shifts, and so do their connections, until they are idle for
+    A thread is started when work comes and none is idle, up to `max_threads`: one at a time, so that threads do not
+    crowd to Redis for one job. Threads outlast the shifts, and so do their connections, until they are idle for
     IDLE_SECONDS. A thread with an open request at the end of a shift does not delay that end; it continues in the next
     shift. So a slow answer occupies no slot of the worker.
     """
