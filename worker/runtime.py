@@ -7,7 +7,7 @@ from typing import Any
 from celery.utils.log import current_process_index
 
 from lanes.credentials import CredentialStore
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore, connect_shared
 from lanes.settings import WorkerSettings
 from lanes.storage.scripts import load_all
 from worker.delivery.context import WorkerContext
@@ -16,6 +16,7 @@ from worker.delivery.sender_gauges import SenderGauges
 from worker.delivery.sender_pool import SenderPool
 from worker.delivery.shift_tracker import ShiftTracker
 from worker.delivery.wakeup import WakeupPipe
+from worker.delivery.worker_load import WorkerLoad
 from worker.highlevel.client import HighLevelClient
 from worker.highlevel.local_failures import LocalFailures
 from worker.logging.unreadable import log_unreadable
@@ -56,6 +57,7 @@ class Runtime:
         self._redis = RedisAvailability()
         self._sender_pool: SenderPool | None = None
         self._context: WorkerContext | None = None
+        self._load: WorkerLoad | None = None
         self._lock = threading.Lock()
 
     def context(self, hostname: str) -> WorkerContext:
@@ -67,7 +69,7 @@ class Runtime:
     def _make_context(self, hostname: str) -> WorkerContext:
         settings = self.settings
         load_all()
-        store = LaneStore(connect(settings.redis_url), settings.prefix)
+        store = LaneStore(connect_shared(settings.redis_url), settings.prefix)
         store.unreadable = log_unreadable
         unservable = Unservable(CredentialStore(store), hostname, self._some_unservable)
         return WorkerContext(
@@ -86,6 +88,13 @@ class Runtime:
             ready=self.ready,
             local_failures=self._local_failures,
         )
+
+    def load(self, pool: Any, hostname: str) -> WorkerLoad:
+        """Return what measures the load of this worker."""
+        shared = self.context(hostname)
+        with self._lock:
+            self._load = self._load or WorkerLoad(pool, shared, lambda: self.shift_tracker.shifts)
+            return self._load
 
     def begin_process(self) -> None:
         """Drop what the parent had open, after a fork. A pool process runs one shift at a time, with many threads."""

@@ -171,6 +171,7 @@ class SenderPool:
             threads, idle = list(self._threads), self._idle
             self._idle = []
             self._threads.difference_update(idle)
+            self._note_threads()
         for sender in idle:
             sender.work.put(None)
         for sender in threads:
