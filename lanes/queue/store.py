@@ -18,6 +18,7 @@ from lanes.queue.results import Reclaimed, Result
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, Consumer, CountedRefusal, RetryPolicy, microseconds
 from lanes.settings.redis_url import raise_if_wrong
 from lanes.storage.durability import AOF_SETTINGS_SECONDS, pack_aof_settings
+from lanes.storage.pool import LeanPool
 from lanes.storage.scripts import Argument
 from lanes.storage.stored import text_of
 
@@ -34,8 +35,7 @@ def connect(url: str, **options: Any) -> "redis.Redis":
     """
     waits = {"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30}
     raise_if_wrong(url)
-    client: redis.Redis = redis.Redis.from_url(url, **{"max_connections": MAX_CONNECTIONS, **waits, **options})
-    return client
+    return redis.Redis.from_pool(LeanPool.from_url(url, **{"max_connections": MAX_CONNECTIONS, **waits, **options}))
 
 
 class LaneStore(LaneReader):
