@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import redis
@@ -63,7 +64,7 @@ def test_a_connection_that_the_server_has_closed_is_not_used(
 def test_a_connection_with_a_reply_that_was_not_read_is_not_used(
     client: "redis.Redis", echo: Callable[..., object]
 ) -> None:
-    connection = client.connection_pool.get_connection()
+    connection: Any = client.connection_pool.get_connection()
     connection.send_command("ECHO", "of an interrupted call")
     assert connection.can_read(timeout=60)
     client.connection_pool.release(connection)
