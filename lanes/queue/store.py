@@ -18,6 +18,7 @@ from lanes.queue.results import Reclaimed, Result
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, Consumer, CountedRefusal, RetryPolicy, microseconds
 from lanes.settings.redis_url import raise_if_wrong
 from lanes.storage.durability import AOF_SETTINGS_SECONDS, pack_aof_settings
+from lanes.storage.pool import LeanPool, SharedPool
 from lanes.storage.scripts import Argument
 from lanes.storage.stored import text_of
 
@@ -36,8 +37,7 @@ def connect(url: str, **options: Any) -> "redis.Redis":
         SettingsError: the URL is no URL of a Redis.
     """
     raise_if_wrong(url)
-    client: redis.Redis = redis.Redis.from_url(url, **{"max_connections": MAX_CONNECTIONS, **WAITS, **options})
-    return client
+    return redis.Redis.from_pool(LeanPool.from_url(url, **{"max_connections": MAX_CONNECTIONS, **WAITS, **options}))
 
 
 def connect_shared(url: str) -> "redis.Redis":
@@ -47,8 +47,7 @@ def connect_shared(url: str) -> "redis.Redis":
         SettingsError: the URL is no URL of a Redis.
     """
     raise_if_wrong(url)
-    limits = {"max_connections": SHARED_CONNECTIONS, "timeout": WAITS["socket_timeout"]}
-    return redis.Redis.from_pool(redis.BlockingConnectionPool.from_url(url, **{**limits, **WAITS}))
+    return redis.Redis.from_pool(SharedPool.from_url(url, **{"max_connections": SHARED_CONNECTIONS, **WAITS}))
 
 
 class LaneStore(LaneReader):
