@@ -57,6 +57,7 @@ def enqueue_exchange(
     Raises:
         NotDurableError: they were accepted, but the durability could not be confirmed.
     """
+    declared = build(prefix, "schema")
     ends_at = time.monotonic() + policy.seconds
     is_single = isinstance(calls, Sequence) and sum(map(len, calls)) == 1
     sizes: list[int] = []
@@ -64,7 +65,7 @@ def enqueue_exchange(
     def enqueues() -> Iterator[Command]:
         for new_jobs in calls:
             sizes.append(len(new_jobs))
-            yield ("EVALSHA", script.sha, 0, *transitions.enqueue_arguments(new_jobs, known_seconds))
+            yield ("EVALSHA", script.sha, 1, declared, *transitions.enqueue_arguments(new_jobs, known_seconds))
         left = ends_at - time.monotonic()
         yield from policy.durability.commands(
             build(prefix, "durability_marker"), max(1, round(1000 * (left - min(ANSWER_SECONDS, left / 2))))

@@ -23,18 +23,19 @@ local function bucket(kind, us)
 end
 
 local function log_time(kind, us)
-  local field = bucket(kind, us)
-  add(key.recent(start_of(RECENT)), field, 1, RECENT_KEPT)
-  add(key.history(start_of(HISTORY)), field, 1, HISTORY_KEPT)
+  local field, recent, history = bucket(kind, us), start_of(RECENT), start_of(HISTORY)
+  add(key.recent(recent), field, 1, RECENT_KEPT)
+  add(key.history(history), field, 1, HISTORY_KEPT)
   redis.pcall('HINCRBY', key.totals, field, 1)
 end
 
 local function log_event(location, event, jobs)
   if EVENTS[event] == nil then return end
   local step = math.floor(now % LANE_HISTORY / HISTORY)
-  add(key.lane_history(location, start_of(LANE_HISTORY)), event .. ':' .. step, jobs, LANE_HISTORY_KEPT)
+  local recent, history, lane_history = start_of(RECENT), start_of(HISTORY), start_of(LANE_HISTORY)
+  add(key.lane_history(location, lane_history), event .. ':' .. step, jobs, LANE_HISTORY_KEPT)
   if event == 'delivered' then return end
-  add(key.recent(start_of(RECENT)), event, jobs, RECENT_KEPT)
-  add(key.history(start_of(HISTORY)), event, jobs, HISTORY_KEPT)
+  add(key.recent(recent), event, jobs, RECENT_KEPT)
+  add(key.history(history), event, jobs, HISTORY_KEPT)
   if EVENTS[event] then redis.pcall('HINCRBY', key.totals, event, jobs) end
 end
