@@ -79,4 +79,5 @@ class Runtime:
         if self._sender_pool is not None:
             self._sender_pool.close()
         if self._context is not None:
+            self._context.statistics.write(self._context.store)
             self._context.tokens.close()

@@ -55,6 +55,7 @@ _KEYS = (
     Key("recent:{start}", "hash", "event -> jobs in the ten seconds from then; kept for an hour"),
     Key("history:{start}", "hash", "the same for five minutes; kept for a day"),
     Key("totals", "hash", "event, or dead:reason -> jobs since the beginning, where `counts` goes down; durations"),
+    Key("sampled", "hash", "event -> its count when the series were written; `at`, and the `cursor` over locations"),
     Key("rejected_rows", "hash", "service -> rows that enqueue tasks refused; `other` beyond a number of services"),
     Key("audit_log", "stream", "the newest actions of persons; a consumer group logs each"),
     Key("broken_values", "hash", "a key and a field or line -> a value that nothing could read: a repair removed it"),
