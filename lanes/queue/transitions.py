@@ -131,11 +131,25 @@ def enqueue_arguments(new_jobs: Iterable[NewJob], idempotency_seconds: float) ->
     """Return the ARGV of `enqueue.lua`."""
     arguments: list[Argument] = [round(idempotency_seconds * 1000)]
     for new_job in new_jobs:
-        arguments += (new_job.id, new_job.location_id, new_job.record, new_job.body)
-        arguments += (optional_time(new_job.not_before), optional_time(new_job.expires_at), new_job.service or "")
-        arguments += (new_job.idempotency_key or "", new_job.fingerprint, new_job.priority, int(new_job.merge))
-        arguments += (optional_time(new_job.event_time), _version(new_job), int(new_job.expires_while_held))
+        arguments += (new_job.id, new_job.location_id, new_job.record, new_job.body, _options(new_job))
     return arguments
+
+
+def _options(new_job: NewJob) -> str:
+    """Return the options that differ from the defaults, as `enqueue.lua` reads them."""
+    values: tuple[tuple[str, Argument | None], ...] = (
+        ("not_before", optional_time(new_job.not_before)),
+        ("expires_at", optional_time(new_job.expires_at)),
+        ("service", new_job.service),
+        ("key", new_job.idempotency_key),
+        ("fingerprint", new_job.fingerprint),
+        ("priority", new_job.priority or None),
+        ("merge", int(new_job.merge) or None),
+        ("event_time", optional_time(new_job.event_time)),
+        ("version", _version(new_job)),
+        ("expires_while_held", int(new_job.expires_while_held) or None),
+    )
+    return "".join([f" {name}={value}" for name, value in values if value not in (None, "")])
 
 
 def _version(new_job: NewJob) -> str:

@@ -51,6 +51,7 @@ _KEYS = (
     Key(
         "durability_marker", "string", "written by an enqueue that waits until disk or replicas have all earlier writes"
     ),
+    Key("memory_checked", "string", "there was ample memory for new jobs a moment ago; expires"),
     Key("aof_settings", "string", "what a worker read for producers, see lanes/storage/durability.py; expires"),
     Key("recent:{start}", "hash", "event -> jobs in the ten seconds from then; kept for an hour"),
     Key("history:{start}", "hash", "the same for five minutes; kept for a day"),
