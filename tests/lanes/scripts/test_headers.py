@@ -76,9 +76,8 @@ def test_the_header_of_enqueue_lists_what_it_reads_of_a_job() -> None:
     listed = fields[fields.index("id") :][: int(code.split("FIELDS = ")[1].split()[0])]
     named = re.findall(r"(\w+) = ARGV\[at(?: \+ (\d+))?\]", code.split("function take_all")[1])
     assert [*named, ("options", "4")] == [(name, str(place or "")) for place, name in enumerate(listed)]
-    job = NewJob("id", "l", "r", b"{}", 1, 1, "s", "k", "f", 1, merge=True, event_time=1, version="v3", expires_while_held=True)
-        "id", "loc", "r", b"{}", 1, 1, "s", "k", "f", 1, merge=True, event_time=1, version="v3", expires_while_held=True
-    )
+    options_of_all_kinds = {"merge": True, "event_time": 1, "version": "v3", "expires_while_held": True}
+    job = NewJob("id", "loc", "r", b"{}", 1, 1, "s", "k", "f", 1, **options_of_all_kinds)  # type: ignore[arg-type]
     sent = re.findall(r" (\w+)=", str(enqueue_arguments([job], 60)[-1]))
     assert sent == options
 
