@@ -12,7 +12,7 @@ from benchmarks.commands import Command
 from benchmarks.figures import BenchmarkError
 from benchmarks.plan import Limit
 from benchmarks.processor_time import processor_seconds
-from benchmarks.upsert import API_URL, REDIS_URL
+from benchmarks.upsert import API_URL, CERTIFICATE, REDIS_URL
 from lanes.queue.store import LaneStore, connect
 from ops.embedded.processes import Child
 from ops.embedded.stack import Stack
@@ -41,12 +41,24 @@ class System:
     left: Callable[[Stack], int]
     says_ready: int = 1
 
-    def start(self, stack: Stack, api_url: str, limit: Limit | None = None) -> list[Child]:
-        """Start its workers, without waiting for them."""
+    def fill(self, stack: Stack, bodies: Sequence[Body]) -> None:
+        """Enqueue these, one by one."""
+        with self.sending(stack) as send:
+            for body in bodies:
+                send(body)
+
+    def start(
+        self, stack: Stack, api_url: str, limit: Limit | None = None, certificate: Path | None = None
+    ) -> list[Child]:
+        """Start its workers, without waiting for them; with a certificate they trust that alone."""
         environ = {"PYTHONPATH": ROOT, "LANES_API_BASE_URL": api_url, REDIS_URL: stack.redis.url, API_URL: api_url}
         if limit is not None:
             environ |= {"BARE_LIMIT": str(limit.requests), "BARE_WINDOW_SECONDS": str(limit.seconds)}
-        return [stack.start(f"worker-{number}", command, **environ) for number, command in enumerate(self.workers, 1)]
+        lines = self.workers
+        if certificate is not None:
+            environ[CERTIFICATE] = str(certificate)
+            lines = [commands.trusting(command) for command in lines]
+        return [stack.start(f"worker-{number}", command, **environ) for number, command in enumerate(lines, 1)]
 
     def start_ready(self, stack: Stack, api_url: str, limit: Limit | None = None) -> list[Child]:
         """Start its workers, and wait until each process of them has said that it takes work."""
