@@ -19,7 +19,7 @@ BatchResults = list[EnqueueResult | Exception]
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class InputRow:
     """One row: its number for messages, and a model or a mapping, or the errors that prevent one."""
 
@@ -28,7 +28,7 @@ class InputRow:
     field_errors: tuple[FieldError, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ValidRow:
     """A valid row and its job."""
 

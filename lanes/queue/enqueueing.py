@@ -66,10 +66,11 @@ def enqueue_exchange(
         for new_jobs in calls:
             sizes.append(len(new_jobs))
             yield ("EVALSHA", script.sha, 1, declared, *transitions.enqueue_arguments(new_jobs, known_seconds))
-        left = ends_at - time.monotonic()
-        yield from policy.durability.commands(
-            build(prefix, "durability_marker"), max(1, round(1000 * (left - min(ANSWER_SECONDS, left / 2))))
-        )
+        if policy.durability != ACCEPTED:
+            left = ends_at - time.monotonic()
+            yield from policy.durability.commands(
+                build(prefix, "durability_marker"), max(1, round(1000 * (left - min(ANSWER_SECONDS, left / 2))))
+            )
 
     replies: list[Any] = []
     if is_single:

@@ -99,6 +99,8 @@ KEYS = {key.template.partition(":")[0]: key for key in _KEYS}
 def build(prefix: str, name: str, *values: str) -> str:
     """Return the key called `name` under `prefix`, its braces filled with `values` in order."""
     key = KEYS[name]
+    if not values and "{" not in key.template:
+        return prefix + key.template
     return prefix + key.template.format(**dict(zip(key.fields, values, strict=True)))
 
 
