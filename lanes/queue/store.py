@@ -1,13 +1,13 @@
 """The transitions, one method each, over a synchronous Redis client."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import redis
 
 from lanes.queue import transitions
 from lanes.queue.dead_letter import DeadLetter
-from lanes.queue.enqueueing import DEFAULT_DURABILITY_POLICY, DurabilityPolicy, enqueue_exchange
+from lanes.queue.enqueueing import DEFAULT_DURABILITY_POLICY, DurabilityPolicy, enqueue_exchange, split_into_calls
 from lanes.queue.exchange import run_exchange
 from lanes.queue.job import Reason
 from lanes.queue.new_job import EnqueueResult, NewJob
@@ -83,7 +83,16 @@ class LaneStore(LaneReader):
         Raises:
             NotDurableError: they were accepted, but the durability could not be confirmed.
         """
-        exchange = enqueue_exchange(self.script("enqueue"), new_jobs, idempotency_seconds, policy, self.prefix)
+        return self.enqueue_calls(split_into_calls(new_jobs), idempotency_seconds, policy)
+
+    def enqueue_calls(
+        self,
+        calls: Iterable[Sequence[NewJob]],
+        idempotency_seconds: float,
+        policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+    ) -> list[EnqueueResult | Exception]:
+        """`enqueue_many` for jobs that are made while Redis stores earlier ones: each item is a call of the script."""
+        exchange = enqueue_exchange(self.script("enqueue"), calls, idempotency_seconds, policy, self.prefix)
         return run_exchange(self.client, exchange, policy.seconds)
 
     def store_aof_settings(self, run_id: str, config: Mapping[str, str]) -> None:
