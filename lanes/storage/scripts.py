@@ -1,8 +1,8 @@
 """Assembles the scripts: the prefix and constants, then the script with its includes.
 
-`-- @include queue/lane` puts the text of a file there, once. A call of a script makes all functions in its text anew. So
-what is rarely needed is named by `-- @lazy breaker/brake` instead, and called as `brake().end_brake(...)`. The texts of
-all such files are parts of one function, which comes behind the includes of the script and sees them. `brake()` makes
+`-- @include queue/lane` puts the text of a file there, once. A call of a script makes all functions in its text anew.
+So what is rarely needed is named by `-- @lazy breaker/brake` instead, and called as `brake().end_brake(...)`. The texts
+of such files are parts of one function, which comes behind the includes of the script and sees them. `brake()` makes
 the functions of that file, and of what only that file includes, at each use.
 """
 

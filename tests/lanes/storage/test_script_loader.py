@@ -51,6 +51,34 @@ def test_every_script_compiles(redis_url: str) -> None:
             assert len(script.origins) == script.text.count("\n"), name
 
 
+def test_a_lazy_part_is_made_at_its_use_and_sees_all_includes(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {
+        "lazy": [
+            "-- @lazy a/rare",
+            "-- @include a/common",
+            "if ARGV[1] then return rare().twice(twenty) end",
+            "return 1",
+        ],
+        "include/a/rare": [
+            "-- @lazy a/rarest",
+            "redis.call('INCR', prefix .. 'made')",
+            "local function twice(n) return rarest().broken and 2 * n or wrong() end",
+        ],
+        "include/a/rarest": ["-- @include a/common", "local function broken() end"],
+        "include/a/common": ["local twenty = 20"],
+    }
+    monkeypatch.setattr(scripts, "read", lambda name: texts[name])
+    script = scripts.load("lazy")
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.eval(script.text, 1, "some:schema") == 1
+        assert not client.exists("some:made")
+        assert client.eval(script.text, 1, "some:schema", "x") == 40
+        assert client.get("some:made") == b"1"
+    assert script.text.count("twenty = 20") == 1
+    line = script.text.splitlines().index("redis.call('INCR', prefix .. 'made')") + 1
+    assert script.explain(f"user_script:{line}: why").startswith("include/a/rare.lua:2: ")
+
+
 def use_every_way_to_call(url: str, prefix: str) -> None:
     """Let a job be delivered and one be cancelled: by each of the calls that run a script."""
 
