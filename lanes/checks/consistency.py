@@ -45,8 +45,9 @@ JOBS = {
     "lease": "add or remove its lease",
     "slot": "add a rate slot for its request",
     "dead-letter": "list it among the dead letters, or not",
-    "content": "set its state according to its body",
+    "content": "set its state according to its body, or rename what is left to broken_key:...",
     "ttl": "set or remove its time to live",
+    "ended": "store it as done, or as unfinished",
     "merged": "list it at its merge target",
     "expiring": "list when it expires",
     "order": "continue the numbers of its lane after it",
@@ -101,6 +102,12 @@ class KeyScan:
         repair = Repair("repair_key", arguments, "rename it to broken_key:...")
         return Finding("type", Severity.ERROR, name, f"it is no {key_type(name)}", RUN_REPAIR, repair)
 
+    def _of_job(self, job_id: str, kind: str, text: str) -> Finding:
+        if kind != "unpacked":
+            return of_job((job_id, kind, text))
+        repair = Repair("repair_key", (self._store.key("done", job_id), f"done:{job_id}", ""), "rename it to broken_key:...")
+        return Finding("content", Severity.ERROR, f"done:{job_id}", text, RUN_REPAIR, repair)
+
     def _of_their_types(self, names: Iterable[str]) -> set[str]:
         """Return the keys without those of the wrong Redis type."""
         known = [name for name in names if name.partition(":")[0] in KEYS]
@@ -115,7 +122,7 @@ class KeyScan:
         rests, readers = [], []
         for name in names:
             kind, _, rest = name.partition(":")
-            if kind == "job":
+            if kind in ("job", "done"):
                 self._ids.append(rest)
             elif kind in ("body", "attempts", "merged_jobs", "original"):
                 rests.append(rest)
@@ -138,9 +145,9 @@ class KeyScan:
 
     def _without_job(self, names: Sequence[str]) -> list[str]:
         ids = list(dict.fromkeys(names))
-        keys = [self._store.key("job", job_id) for job_id in ids]
+        keys = [self._store.key(kind, job_id) for kind in ("job", "done") for job_id in ids]
         found = self._store.read_keys(0, keys, lambda client, key: client.exists(key))
-        return [job_id for job_id, there in zip(ids, found, strict=True) if not there]
+        return [job_id for job_id, *there in zip(ids, found[: len(ids)], found[len(ids) :], strict=True) if not any(there)]
 
     def _read(self, readers: Sequence[tuple[str, str, str]]) -> Iterator[Finding]:
         """Read the members of these keys; the first page of each in one round trip."""
@@ -164,7 +171,7 @@ class KeyScan:
         """Check what was collected, once there is enough for a call."""
         while len(self._ids) >= min(min_count, JOBS_STEP):
             some, self._ids = self._ids[:JOBS_STEP], self._ids[JOBS_STEP:]
-            yield from self._each(some, lambda ids: map(of_job, self._checks.check_jobs(ids)))
+            yield from self._each(some, lambda ids: (self._of_job(*each) for each in self._checks.check_jobs(ids)))
             yield from check_job_values(self._store, some)
             self._seen += len(some)
             self._progress(self._seen)

@@ -43,7 +43,7 @@ local ever_held = redis.call('EXISTS', key.held_time) == 1
 
 -- find_duplicate(new_job): returns the answer for a known job; else nil and the idempotency key to write.
 local function find_duplicate(new_job)
-  if redis.call('EXISTS', key.job(new_job.id)) == 1 then return { 'known', new_job.id } end
+  if redis.call('EXISTS', key.job(new_job.id), key.done(new_job.id)) > 0 then return { 'known', new_job.id } end
   if new_job.key == '' then return nil end
   local name = key.idempotency(new_job.location, new_job.key)
   local known = redis.call('GET', name)
