@@ -12,6 +12,7 @@
 -- @include repair/infer_state
 -- @include repair/repair_record
 -- @include history/end_job
+-- @include history/read_done
 -- @include dead_letter/index_dead_letter
 -- @include queue/reschedule
 local REFUSED = 'refused'
@@ -29,13 +30,13 @@ local function repair_end(job)
   for _, part in ipairs({ name, key.attempts(id), key.body(id), key.merged_jobs(id) }) do redis.call('PERSIST', part) end
 end
 
--- repair_done(fields): of a job that is done. What is left of its other keys is renamed, so that nothing is lost.
+-- repair_done(fields): of a job that is done. A body that is left is renamed, so that it is not lost.
 local function repair_done(fields)
   local value, merge_target = key.done(id), fields.merged_into
-  for _, part in ipairs({ 'body', 'original', 'attempts' }) do
-    local from = key[part](id)
-    if redis.call('EXISTS', from) == 1 then redis.call('RENAME', from, key.broken_key(string.format('%.0f', now), part .. ':' .. id)) end
+  if redis.call('EXISTS', key.body(id)) == 1 then
+    redis.call('RENAME', key.body(id), key.broken_key(string.format('%.0f', now), 'body:' .. id))
   end
+  redis.call('DEL', key.original(id), key.attempts(id))
   if merge_target and redis.call('EXISTS', key.job(merge_target)) == 1 then
     redis.call('PERSIST', value)
     redis.call('SADD', key.merged_jobs(merge_target), id)
