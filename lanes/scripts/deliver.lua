@@ -10,7 +10,7 @@
 --   7 rate_limit_info   from the answer, as sync_rate_limits reads it, or '' without an answer
 --   8 retention   ms for which the job can still be read
 --   9.. as ARGV 1 to 3 of release, to release the next job in the same call, or nothing
--- Returns: { 'delivered' | 'stale' | 'unknown', what release returns after its code }
+-- Returns: { 'delivered' | 'stale' | 'unknown', with durations; what release returns after its code }
 -- @include now
 -- @include queue/begin_report
 -- @include history/end_job
@@ -31,7 +31,7 @@ local attempts = end_attempt(job, 'delivered', ARGV[3])
 -- A newer attempt is still in flight, although its job is delivered: its end is the end of the job's keys.
 local redundant = job.state == 'in_flight' and not job.leased and redis.call('ZSCORE', key.leases, job.id)
 count(job.location, job.state, 'delivered')
-log_time('w', now - job.since)
+add_duration(now - job.since)
 note_delivered(job)
 if redundant then
   redis.call('HINCRBY', key.lane(job.location), 'redundant', 1)

@@ -1,7 +1,7 @@
 -- @include rate_limit/budget
 -- @include rate_limit/day
 -- @include queue/schedule
--- @include queue/series
+-- @include queue/durations
 -- recheck_rate_limit(lane): a report may end the wait for the rate limit early.
 local function recheck_rate_limit(lane)
   if lane.rate_limited_until <= now then return end
@@ -18,7 +18,7 @@ local function end_attempt(job, outcome, detail)
   local line = string.format('%s %s %s %.0f %s', job.attempt, outcome, job.released_at, now, detail)
   local only = outcome == 'delivered' and job.current and job.attempt == '1'
   if not only then redis.call('RPUSH', key.attempts(job.id), line) end
-  log_time('a', now - tonumber(job.released_at))
+  add_duration(now - tonumber(job.released_at))
   recheck_rate_limit(job.lane)
   return only and { line } or nil
 end
