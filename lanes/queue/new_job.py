@@ -29,10 +29,11 @@ class NewJob:
 
 
 class EnqueueStatus(StrEnum):
-    """The answer of `enqueue`."""
+    """The answer of `enqueue`. Forgotten: its idempotency key is known, but the job is done and cannot be read any more."""
 
     ACCEPTED = "accepted"
     KNOWN = "known"
+    FORGOTTEN = "forgotten"
     CONFLICT = "conflict"
 
 

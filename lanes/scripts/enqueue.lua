@@ -2,7 +2,8 @@
 -- Moves: nothing -> pending | merged into a waiting job of its record, or when it brings nothing new
 -- ARGV:
 --   1 window       ms for which idempotency keys and event times are kept
---   2.. per job:
+--   2 min_age      us since the end of a job for which it is not forgotten in favour of new ones
+--   3.. per job:
 --     id           the producer's choice; the same id is the same job
 --     location
 --     record       the opportunity within the location
@@ -17,7 +18,7 @@
 --     event_time   time in us of the event in the service, or ''
 --     version      of the API that the body is for, or '' for the default
 --     expires_while_held   1 when it expires even while it is held, else 0
--- Returns: { 'accepted' | 'known' | 'conflict', id of the job, or 'broken', what cannot be read; ... } two values a job
+-- Returns: { 'accepted' | 'known' | 'forgotten' | 'conflict', id of the job, or 'broken', what cannot be read; ... } two values a job
 -- @include now
 -- @include queue/count
 -- @include queue/enqueue_job
@@ -50,7 +51,9 @@ local function find_duplicate(new_job)
   if not known then return nil, name end
   local job, fingerprint = string.match(known, '^(%S+) (%S*)$')
   if not job then return nil, name end  -- not written by this script
-  return { fingerprint == new_job.fingerprint and 'known' or 'conflict', job }
+  if fingerprint ~= new_job.fingerprint then return { 'conflict', job } end
+  local answer = redis.call('EXISTS', key.job(job), key.done(job)) > 0 and 'known' or 'forgotten'
+  return { answer, job }
 end
 
 local function count_and_schedule(location, states)
@@ -104,7 +107,7 @@ local function take(new_job)
   local answer, idempotency = find_duplicate(new_job)
   if answer then return answer end
   if not memory_checked then
-    local refusal = memory_guard()
+    local refusal = memory_guard(tonumber(ARGV[2]))
     if refusal then return refusal end
     memory_checked = true
   end
@@ -113,7 +116,7 @@ local function take(new_job)
   return { 'accepted', new_job.id }
 end
 
-for at = 2, #ARGV, FIELDS do
+for at = 3, #ARGV, FIELDS do
   local new_job = {
     id = ARGV[at], location = ARGV[at + 1], record = ARGV[at + 2], body = ARGV[at + 3],
     not_before = tonumber(ARGV[at + 4]), expires_at = tonumber(ARGV[at + 5]), service = ARGV[at + 6], key = ARGV[at + 7],
