@@ -34,7 +34,8 @@ end
 local function repair_done(fields)
   local value, merge_target = key.done(id), fields.merged_into
   if redis.call('EXISTS', key.body(id)) == 1 then
-    redis.call('RENAME', key.body(id), key.broken_key(string.format('%.0f', now), 'body:' .. id))
+    local at, of_body = string.format('%.0f', now), 'body:' .. id
+    redis.call('RENAME', key.body(id), key.broken_key(at, of_body))
   end
   redis.call('DEL', key.original(id), key.attempts(id))
   if merge_target and redis.call('EXISTS', key.job(merge_target)) == 1 then
