@@ -20,6 +20,8 @@ from lanes.storage.stored import bytes_of, text_of
 T = TypeVar("T")
 # Findings about jobs that are where they should be.
 IN_PLACE = frozenset({"job-lost", "content", "set-aside"})
+# Keys that make a repeated enqueue or a replay harmless. They outlive the jobs.
+REPEAT_GUARDS = ("idempotency", "event_times", "newest_delivered")
 # Hashes from a record, or a name, to a member.
 HASHES = frozenset({"active", "newest_delivered", "renewals", *SHAPES})
 # Keys whose members `check_members` knows.
@@ -58,10 +60,15 @@ JOBS = {
 }
 
 
-def check_consistency(store: LaneStore, progress: Callable[[int], None] = lambda _: None) -> Iterator[Finding]:
-    """Check every key and yield findings. `progress` is called with the number of jobs checked so far."""
+def check_consistency(
+    store: LaneStore, progress: Callable[[int], None] = lambda _: None, repeat_guards: Counter[str] | None = None
+) -> Iterator[Finding]:
+    """Check every key and yield findings.
+
+    `progress` is called with the number of jobs checked so far. `repeat_guards` counts the keys of `REPEAT_GUARDS`.
+    """
     with own_errors():
-        scan = KeyScan(store, progress)
+        scan = KeyScan(store, progress, Counter() if repeat_guards is None else repeat_guards)
         clean = True
         for finding in scan.findings():
             clean = clean and finding.repair is None and finding.code in IN_PLACE
@@ -72,10 +79,11 @@ def check_consistency(store: LaneStore, progress: Callable[[int], None] = lambda
 class KeyScan:
     """One pass over all keys."""
 
-    def __init__(self, store: LaneStore, progress: Callable[[int], None]) -> None:
+    def __init__(self, store: LaneStore, progress: Callable[[int], None], repeat_guards: Counter[str]) -> None:
         self._store = store
         self._checks = CheckStore(store)
         self._progress = progress
+        self._repeat_guards = repeat_guards
         self._prefix = store.key("job", "").removesuffix("job:")
         self._seen = 0
         self._ids: list[str] = []
@@ -122,6 +130,7 @@ class KeyScan:
         rests, readers = [], []
         for name in names:
             kind, _, rest = name.partition(":")
+            self._repeat_guards[kind] += kind in REPEAT_GUARDS
             if kind in ("job", "done"):
                 self._ids.append(rest)
             elif kind in ("body", "attempts", "merged_jobs", "original"):
