@@ -113,7 +113,9 @@ class KeyScan:
     def _of_job(self, job_id: str, kind: str, text: str) -> Finding:
         if kind != "unpacked":
             return of_job((job_id, kind, text))
-        repair = Repair("repair_key", (self._store.key("done", job_id), f"done:{job_id}", ""), "rename it to broken_key:...")
+        repair = Repair(
+            "repair_key", (self._store.key("done", job_id), f"done:{job_id}", ""), "rename it to broken_key:..."
+        )
         return Finding("content", Severity.ERROR, f"done:{job_id}", text, RUN_REPAIR, repair)
 
     def _of_their_types(self, names: Iterable[str]) -> set[str]:
@@ -156,7 +158,9 @@ class KeyScan:
         ids = list(dict.fromkeys(names))
         keys = [self._store.key(kind, job_id) for kind in ("job", "done") for job_id in ids]
         found = self._store.read_keys(0, keys, lambda client, key: client.exists(key))
-        return [job_id for job_id, *there in zip(ids, found[: len(ids)], found[len(ids) :], strict=True) if not any(there)]
+        return [
+            job_id for job_id, *there in zip(ids, found[: len(ids)], found[len(ids) :], strict=True) if not any(there)
+        ]
 
     def _read(self, readers: Sequence[tuple[str, str, str]]) -> Iterator[Finding]:
         """Read the members of these keys; the first page of each in one round trip."""

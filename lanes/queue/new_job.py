@@ -29,7 +29,7 @@ class NewJob:
 
 
 class EnqueueStatus(StrEnum):
-    """The answer of `enqueue`. Forgotten: its idempotency key is known, but the job is done and cannot be read any more."""
+    """The answer of `enqueue`. Forgotten: its idempotency key is known, but its job is done and cannot be read."""
 
     ACCEPTED = "accepted"
     KNOWN = "known"

@@ -14,7 +14,6 @@ from lanes.storage.scripts import Argument
 from lanes.storage.stored import MICROSECONDS, Note, ignore, number_of, text_of
 from lanes.versions import DEFAULT_VERSION
 
-
 # How long a done job can be read at least, beyond the time for which its enqueue may be retried.
 HISTORY_GRACE_SECONDS = 60.0
 
@@ -131,9 +130,7 @@ def microseconds(seconds: float) -> int:
     return round(seconds * MICROSECONDS)
 
 
-def enqueue_arguments(
-    new_jobs: Iterable[NewJob], idempotency_seconds: float, timeout: float
-) -> list[Argument]:
+def enqueue_arguments(new_jobs: Iterable[NewJob], idempotency_seconds: float, timeout: float) -> list[Argument]:
     """Return the ARGV of `enqueue.lua`; `timeout` is how many seconds the caller retries."""
     arguments: list[Argument] = [round(idempotency_seconds * 1000), min_age(timeout)]
     for new_job in new_jobs:

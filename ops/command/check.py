@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import click
 
+from lanes.activity.series import last_hour
 from lanes.checks.consistency import REPEAT_GUARDS, check_consistency
 from lanes.checks.consumers import no_consumers
-from lanes.checks.history import check_history
 from lanes.checks.finding import Finding, Severity, consistent
+from lanes.checks.history import check_history
 from lanes.checks.permissions import missing_permissions
 from lanes.checks.repair import RepairDefaults, Repairer
 from lanes.checks.server import ServerInfo, check_server, inspect_server
@@ -53,7 +54,8 @@ def check(session: Session, *, as_json: bool, repair: bool, yes: bool) -> None:
     findings = [*check_server(server_info), *permissions, *no_consumers(session.store)]
     findings += check_workers(server_info, live_reports(session.store))
     settings, max_memory = session.settings, server_info.memory["max_count"]
-    findings += check_history(session.store, max_memory, settings.history_share, settings.retention_seconds)
+    hourly = last_hour(session.store).total("delivered")
+    findings += check_history(session.store, hourly, max_memory, settings.history_share, settings.retention_seconds)
     with Steps("checking jobs", None) as progress:
         check_run = CheckRun(session, progress)
         if yes:

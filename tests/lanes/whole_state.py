@@ -55,7 +55,10 @@ def whole_state(store: ClockedStore) -> dict[str, str]:
             state |= _done_job(store, name.removeprefix("done:"))
             continue
         for field, value in _values(store.client, key).items():
-            if field in ("kept_until", "lost"):  # which requests ended without telling of the day: `test_day_in_virtual_time.py`
+            if field in (
+                "kept_until",
+                "lost",
+            ):  # which requests ended without telling of the day: `test_day_in_virtual_time.py`
                 continue
             if name.startswith("lane:") and field in SAMPLED:
                 continue
@@ -72,7 +75,7 @@ def whole_state(store: ClockedStore) -> dict[str, str]:
 
 
 def _done_job(store: ClockedStore, job_id: str) -> dict[str, str]:
-    """Return what a done job tells, as if it had the keys of an unfinished one: `test_history.py` reads its real ones."""
+    """Return what a done job tells, as if it had the keys of an unfinished one: see `test_history.py`."""
     (fields, _, lines, _), *_ = store.run_reader("read_jobs", job_id)
     shown = {f"job:{job_id}.{name.decode()}": value.decode() for name, value in pairs_of(fields).items()}
     if lines:

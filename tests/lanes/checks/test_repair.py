@@ -202,7 +202,7 @@ def test_a_job_in_its_last_millisecond_is_no_finding(store: ClockedStore) -> Non
     set_up(store)
     script = store.client.script_load(scripts.load("check_jobs", test_clock=True).text)
     pipeline = store.client.pipeline(transaction=False)
-    pipeline.pexpire(store.key("job", "done"), 3)
+    pipeline.pexpire(store.key("done", "done"), 3)
     for _ in range(2000):  # some of them run while Redis says that the job has 0 ms to live
         pipeline.evalsha(script, 1, store.key("schema"), "done")
     assert [reply for reply in pipeline.execute()[1:] if reply != [[], []]] == []
@@ -255,6 +255,8 @@ def breakage(store: ClockedStore, chance: random.Random) -> tuple[object, ...]:
         return ("lpush", key, chance.choice(WHO))
     if kind == b"list":
         return ("lrem", key, 0, chance.choice(store.client.lrange(name, 0, -1)))
+    if kind == b"string":
+        return chance.choice((("set", key, "?"), ("persist", key), ("pexpire", key, 50_000)))
     if kind == b"set":
         return ("srem", key, chance.choice(sorted(store.client.smembers(name))))
     field = chance.choice(sorted(store.client.hgetall(name)))
@@ -274,7 +276,7 @@ def test_a_single_breakage_never_costs_a_job_that_is_still_there(store: ClockedS
     command = breakage(store, random.Random(seed))
     note(str(command))
     execute(store, command)
-    there = [job_id for job_id in ids if store.client.exists(store.key("job", job_id))]
+    there = [job_id for job_id in ids if store.client.exists(store.key("job", job_id), store.key("done", job_id))]
     bodies = {job_id for job_id in ids if store.client.exists(store.key("body", job_id))}
     left = repair(store)
     # The location of a finished job cannot be restored: nothing else holds it.
@@ -286,7 +288,7 @@ def test_a_single_breakage_never_costs_a_job_that_is_still_there(store: ClockedS
     repair(store)
     assert add_up(store)
     for job_id in set(there) - set_aside:
-        assert store.client.exists(store.key("job", job_id))
+        assert store.client.exists(store.key("job", job_id), store.key("done", job_id))
     # Whatever has a body has been sent, or is one that a person decides on, or waits for a time that was changed.
     for job_id in bodies - set(delivered):
         job = store.job(job_id)

@@ -64,7 +64,8 @@ def test_one_value_takes_the_place_of_all_keys(store: ClockedStore, order: Order
 
 @pytest.mark.parametrize("detail", DETAILS, ids=range(len(DETAILS)))
 def test_a_done_job_tells_what_was_written(store: ClockedStore, detail: dict[str, object]) -> None:
-    new_job = NewJob(str(uuid.uuid4()), "loc", "pipe/c", b"{}", priority=3, event_time=START - 5.5, service="s", version="v3")
+    new_job = NewJob(str(uuid.uuid4()), "loc", "pipe/c", b"{}", priority=3, event_time=START - 5.5)
+    new_job = replace(new_job, service="s", version="v3")
     store.enqueue(replace(new_job, expires_at=START + 100), KNOWN)
     store.pass_time(0.125)
     job = send(store)
@@ -82,9 +83,7 @@ def test_a_done_job_tells_what_was_written(store: ClockedStore, detail: dict[str
 
     assert after.attempts[0] == before.attempts[0]
     assert after.attempts[1].ended_at == after.ended_at == store.now
-    assert after == replace(
-        before, state=State.DELIVERED, ended_at=store.now, body=None, attempts=after.attempts
-    )
+    assert after == replace(before, state=State.DELIVERED, ended_at=store.now, body=None, attempts=after.attempts)
 
 
 def test_a_delivered_job_is_small(store: ClockedStore) -> None:
