@@ -6,20 +6,25 @@ local RESERVE = 1 / 16
 local NEEDED = 512
 -- Bytes that a done job takes at least, and the most that one call forgets.
 local DONE, MAX_FORGOTTEN = 256, 1000
+-- With this much to spare, the memory is not looked at again for some ms: Redis cannot take in as much within that time.
+local AMPLE, KEPT = 64 * 1024 * 1024, 100
 
 -- memory_guard(min_age): returns an error reply when there is no memory for new jobs, else nil. Before it refuses, done
 -- jobs give way, unless they ended in the last `min_age` us. Without INFO it returns nil: then Redis itself refuses, at
 -- `maxmemory`.
 local function memory_guard(min_age)
-  local waiting = redis.call('HMGET', key.counts, 'pending', 'in_flight')
-  local needed = NEEDED * ((tonumber(waiting[1]) or 0) + (tonumber(waiting[2]) or 0))
-  local function excess()
+  if redis.call('EXISTS', key.memory_checked) == 1 then return nil end
+  local function left()
     local used, max_count = read_memory()
-    return used and used + needed - max_count * (1 - RESERVE) or 0
+    if not used then return AMPLE end
+    local waiting = redis.call('HMGET', key.counts, 'pending', 'in_flight')
+    local needed = NEEDED * ((tonumber(waiting[1]) or 0) + (tonumber(waiting[2]) or 0))
+    return max_count * (1 - RESERVE) - used - needed
   end
-  local over = excess()
-  if over <= 0 then return nil end
-  local forgotten = forget_oldest(math.min(MAX_FORGOTTEN, math.ceil(over / DONE)), min_age, 2 * MAX_FORGOTTEN)
-  if forgotten > 0 and excess() <= 0 then return nil end
+  local bytes = left()
+  if bytes >= AMPLE then redis.call('SET', key.memory_checked, '', 'PX', KEPT) end
+  if bytes >= 0 then return nil end
+  local forgotten = forget_oldest(math.min(MAX_FORGOTTEN, math.ceil(-bytes / DONE)), min_age, 2 * MAX_FORGOTTEN)
+  if forgotten > 0 and left() >= 0 then return nil end
   return redis.error_reply('OOM memory is nearly used up: the rest is reserved for accepted jobs')
 end
