@@ -49,7 +49,9 @@ def whole_state(store: ClockedStore) -> dict[str, str]:
     totals = dict.fromkeys(COUNTS, 0)
     for key in sorted(store.client.scan_iter(match=f"{store.prefix}*")):
         name = key.decode().removeprefix(store.prefix)
-        if name in ("test-clock", "counts", "totals", "schema", "done_ids", "memory_checked") or name.startswith(SERIES):
+        if name in ("test-clock", "counts", "totals", "schema", "done_ids", "memory_checked") or name.startswith(
+            SERIES
+        ):
             continue
         if name.startswith("done:"):
             state |= _done_job(store, name.removeprefix("done:"))

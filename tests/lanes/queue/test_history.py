@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lanes.checks.consistency import check_consistency
+from lanes.checks.history import check_history
 from lanes.errors import StoredJobError
 from lanes.queue import transitions
 from lanes.queue.enqueueing import DurabilityPolicy
@@ -183,6 +184,58 @@ def test_what_makes_a_repeat_harmless_outlives_the_job(store: ClockedStore, orde
     answer = store.enqueue(again, KNOWN)
     assert (answer.status, answer.id) == (EnqueueStatus.FORGOTTEN, "job2")
     assert store.replay("job1") == "superseded"
+
+
+@pytest.mark.usefixtures("unlimited")
+@pytest.mark.parametrize("end", ["cancelled", "purged", "delivered"])
+def test_event_times_know_what_was_newest_when_its_job_is_forgotten(
+    store: ClockedStore, order: Orders, end: str
+) -> None:
+    """A cancelled event was never sent: it stops no older one, whether or not it can still be read."""
+    newer = replace(order(event_time=START), body=b'{"pipelineId":"p","status":"won","name":"n"}')
+    store.enqueue(newer, KNOWN)
+    if end == "cancelled":
+        store.cancel("job1", KEPT)
+    elif end == "purged":
+        store.bury(report(send(store)), reason="refused")
+        store.purge("job1", KEPT)
+    else:
+        deliver(store)
+    store.pass_time(100)
+    assert store.forget_history(limit_memory(store, 1, 0.0), 0, 100).jobs == 1
+    older = replace(order(event_time=START - 9), body=b'{"pipelineId":"p","status":"open"}')
+    store.enqueue(older, KNOWN)
+    kept = b'{"pipelineId":"p"}' if end == "delivered" else older.body
+    assert store.client.get(store.key("body", "job2")) == kept
+
+
+@pytest.mark.usefixtures("unlimited")
+def test_a_job_that_ended_twice_hides_no_older_one(store: ClockedStore, order: Orders) -> None:
+    store.enqueue(order(), KNOWN)
+    first = send(store)
+    store.pass_time(60)
+    store.reclaim(9, 9)
+    store.cancel("job1", KEPT)
+    fill(store, order, 3)
+    store.pass_time(60)
+    assert store.deliver(report(first), retention=KEPT).code == "delivered"
+    assert store.client.lrange(store.key("done_ids"), 0, 0) == [b"-job1"]
+    assert store.forget_history(limit_memory(store, 1, 0.0), 0, 100).jobs == 3
+    assert store.client.lrange(store.key("done_ids"), 0, -1) == [b"-job1"]
+    assert store.job("job1") is not None
+
+
+def test_the_check_says_what_history_takes_and_how_long_it_can_be_kept(store: ClockedStore, order: Orders) -> None:
+    assert list(check_history(store, 0, 2**20, 0.5, 86_400)) == []
+    fill(store, order, 4)
+    each = store.read_history().size / 4
+    note, *others = check_history(store, 360, None, 0.5, 86_400)
+    assert (note.code, note.severity, others) == ("history", "note", [])
+    assert note.text.startswith("4 done jobs of the last 0.0 days take about 0.0 MB")
+    assert len(list(check_history(store, 360, 2 * each * 360 * 24, 0.5, 86_400))) == 1
+    _, warning = check_history(store, 360, each * 360 * 24, 0.5, 86_400)
+    assert (warning.code, warning.severity) == ("retention", "warning")
+    assert warning.text.endswith("jobs are forgotten after 12.0 h")
 
 
 def test_ids_of_jobs_whose_time_is_over_are_removed(store: ClockedStore, order: Orders) -> None:
