@@ -61,7 +61,7 @@ end
 local function wait_in_lane(new_job)
   local id, location = new_job.id, new_job.location
   local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
-  if seq == 1 then add_location(location) end
+  if seq == 1 then seq = add_location(location, 1) end
   local fields = { 'state', 'pending', 'location', location, 'record', new_job.record, 'seq', seq, 'accepted_at', now }
   local function note(name, value) fields[#fields + 1], fields[#fields + 2] = name, value end
   if new_job.not_before then note('not_before', new_job.not_before) end
