@@ -43,7 +43,7 @@ def whole_state(store: ClockedStore) -> dict[str, str]:
         if name in ("test-clock", "counts", "totals", "schema") or name.startswith(SERIES):
             continue
         for field, value in _values(store.client, key).items():
-            if field == "lost":  # which requests ended without telling of the day: `test_day_in_virtual_time.py`
+            if field in ("lost", "kept_until"):  # `test_day_in_virtual_time.py` and `test_idle_lanes.py` are about them
                 continue
             state[f"{name}.{field}" if field else name] = _TIME.sub(_seconds, value)
             if name.startswith("lane:") and field in totals:
