@@ -17,7 +17,8 @@ if jobs(1) ~= 0 then return { 'waiting', -1 } end
 if jobs(2) ~= 0 or jobs(3) ~= 0 then return { 'in_flight', -1 } end
 if jobs(4) ~= 0 or jobs(5) ~= 0 then return { 'dead_letters', -1 } end
 redis.call('HDEL', name, 'hold', 'held_by', 'held_at', 'unauthorized', 'brake_at', 'brake_gap', 'brake_probe_at',
-  'brake_probe', 'brake_record', 'burst', 'daily', 'weight')
+  'brake_probe', 'brake_record', 'refused_run', 'refused_status', 'refused_shape', 'refused_epoch', 'burst', 'daily',
+  'weight')
 if (lane[6] or '') == ARGV[2] then redis.call('HDEL', name, 'kept_until') end
 end_held(location, held_clock())
 local since = idle_since(location)

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
 from lanes.queue.job import State
@@ -31,6 +32,46 @@ class EndingRules(HoldRules):
     def pass_days(self) -> None:
         """So much time passes that every done job is removed; nobody works, but what is out is taken back."""
         raise NotImplementedError
+
+    def finish(self, location: str) -> None:
+        """Each job of the location ends, and a person ends its hold and its brake."""
+        raise NotImplementedError
+
+    @rule(location=st.sampled_from(LOCATIONS), then=st.sampled_from(("days", "days", "forget", "end")))
+    def finish_and_end(self, location: str, then: str) -> None:
+        """A location becomes quiet; its lane ends after days, or a person does not want to wait, or it is too early."""
+        self.finish(location)
+        if then == "days":
+            self.quiet_days()
+        if then == "forget":
+            self.forget_lane(location)
+        self.end_idle_lanes()
+
+    @rule(location=st.sampled_from(LOCATIONS))
+    def forget_lane(self, location: str) -> None:
+        """A person forgets a lane: its done jobs at once, itself when its day is over."""
+        done = [job_id for job_id, model in self.jobs.items() if model.location == location and model.state in DONE]
+        removed = self.store.forget_jobs([location], [*done, *self.jobs])
+        gone = [job_id for job_id in done if not self.jobs[job_id].leased]
+        assert removed == [location] * len(gone)
+        for job_id in gone:
+            self.forget(job_id, self.jobs[job_id])
+        kept_until = self.store.read_hash("lane", location).get(b"kept_until", b"").decode()
+        states = {model.state for model in self.jobs.values() if model.location == location}
+        answer, _ = self.store.forget_lane(location, kept_until)
+        if State.PENDING in states:
+            assert answer == "waiting"
+        elif State.IN_FLIGHT in states or State.DELIVERED in states:  # delivered, with another request in flight
+            assert answer == "in_flight"
+        elif states:
+            assert answer == "dead_letters"
+        elif answer != "unknown":
+            self.held[location].clear()
+            self.braked.pop(location, None)
+            self.refusals[location] = 0
+            last = max((end for _, end in self.charged[location].values()), default=0.0)
+            assert answer in ("emptied", "forgotten")
+            assert answer == "emptied" or last <= self.store.now - DAY
 
     @rule()
     def quiet_days(self) -> None:

@@ -266,6 +266,23 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
         self.pass_time(2 * KEPT)
         self.reclaim()
 
+    def finish(self, location: str) -> None:
+        """Each job of the location ends, and a person ends its hold and its brake."""
+        for sent in [sent for sent in self.sent if sent.job.location_id == location]:
+            model = self.jobs[sent.job.id]
+            if model.leased and model.attempt == sent.job.attempt:
+                self.send_report(sent, "deliver", release_for=False)
+        for job_id, model in [(job_id, model) for job_id, model in self.jobs.items() if model.location == location]:
+            if model.state is State.PENDING:
+                self.store.cancel(job_id, KEPT)
+                self.end(job_id, State.CANCELLED)
+            elif model.state in (State.DEAD, State.EXPIRED):
+                self.store.purge(job_id, KEPT)
+                self.end(job_id, State.CANCELLED)
+                model.purged = True
+        self.hold(location, stop=False)
+        self.end_brake(location, right=True)
+
     def forget(self, job_id: str, model: ModelJob) -> None:
         """Its reports are of an unknown job from now on."""
         super().forget(job_id, model)
