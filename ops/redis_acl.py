@@ -54,7 +54,7 @@ def _producer(prefix: str) -> list[str]:
     own = [
         f"~{each}" for each in [*patterns_of(PRODUCER_SCRIPTS, prefix), *(pattern(prefix, name) for name in WAIT_KEYS)]
     ]
-    commands = [f"+{name.lower()}" for name in sorted(commands_of(PRODUCER_SCRIPTS, prefix))]
+    commands = [f"+{name.lower()}" for name in sorted(commands_of(PRODUCER_SCRIPTS))]
     return ["resetchannels", f"&{prefix}wake", *own, *CONNECT, *RUN_SCRIPTS, *commands, *WAIT]
 
 

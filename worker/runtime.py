@@ -51,7 +51,7 @@ class Runtime:
 
     def _make_context(self, hostname: str) -> WorkerContext:
         settings = self.settings
-        load_all(settings.prefix)
+        load_all()
         store = LaneStore(connect(settings.redis_url), settings.prefix)
         store.unreadable = log_unreadable
         unservable = Unservable(CredentialStore(store), hostname, self._some_unservable)
@@ -79,4 +79,5 @@ class Runtime:
         if self._sender_pool is not None:
             self._sender_pool.close()
         if self._context is not None:
+            self._context.statistics.write(self._context.store)
             self._context.tokens.close()

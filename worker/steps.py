@@ -9,6 +9,7 @@ from celery import bootsteps
 from lanes.credentials import CredentialStore
 from lanes.errors import LanesError
 from worker.delivery.dispatcher import Dispatcher
+from worker.delivery.statistics import WRITE_SECONDS
 from worker.metrics.step import WorkerMetrics
 from worker.notifications.audit_log_lines import log_entries
 from worker.notifications.notifier import Notifier
@@ -73,6 +74,7 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]
             notifier = Notifier(shared.store, shared.settings)
             supervisor.start(Loop("notifier", notifier.step, away=shared.redis.mark_unavailable))
             supervisor.start(Loop("audit-log", partial(log_entries, shared.store)))
+            supervisor.start(every("statistics", WRITE_SECONDS, partial(shared.store.record_statistics, {})))
             supervisor.start(every("watchdog", self._watchdog.pause, self._watchdog.check))
         self._watchdog.consumer = parent
         self._dispatcher = Dispatcher(

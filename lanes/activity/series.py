@@ -1,4 +1,4 @@
-"""Recent statistics, as the scripts count them (`include/queue/series.lua`)."""
+"""Recent statistics, as `record_statistics.lua` writes them: growth of the counters, and durations from the workers."""
 
 import math
 from collections import Counter
@@ -17,7 +17,7 @@ HISTORY_SECONDS, DAY = 300, 86_400
 LANE_HISTORY_SECONDS = 14_400
 
 _WAITS, _ANSWERS = "w", "a"
-BUCKETS = range(120)  # as LAST_BUCKET of series.lua
+BUCKETS = range(120)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,21 @@ class Histogram:
 
     def __add__(self, other: "Histogram") -> "Histogram":
         return add_up((self, other))
+
+
+def bucket_of_wait(seconds: float) -> str:
+    """Return the field that counts a wait of this length."""
+    return _bucket(_WAITS, seconds)
+
+
+def bucket_of_answer(seconds: float) -> str:
+    """Return the field that counts an answer after this time."""
+    return _bucket(_ANSWERS, seconds)
+
+
+def _bucket(kind: str, seconds: float) -> str:
+    number = math.floor(4 * math.log2(seconds * 1000)) if seconds > 0.001 else 0
+    return f"{kind}{min(number, BUCKETS[-1])}"
 
 
 def upper_bound(bucket: int) -> float:
@@ -185,8 +200,7 @@ def _read_all(store: LaneStore, keys: Sequence[str]) -> list[StoredHash]:
 
 def _point(at: float, fields: StoredHash) -> Point:
     waits, answers = _histogram(fields, _WAITS), _histogram(fields, _ANSWERS)
-    counts = {event: fields.count(event) for event in EVENTS}
-    return Point(at, {**counts, "delivered": waits.total}, waits, answers)
+    return Point(at, {event: fields.count(event) for event in EVENTS}, waits, answers)
 
 
 def _histogram(fields: StoredHash, kind: str) -> Histogram:

@@ -14,7 +14,6 @@ from lanes.storage.redis_errors import own_errors
 from lanes.storage.scripts import load, names
 
 _COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
-_KEY = re.compile(r"\bkey\.(\w+)")
 # What Python calls in addition to the scripts.
 OWN = frozenset(
     {"EVAL", "EVALSHA", "HSCAN", "SCAN", "SCRIPT", "SRANDMEMBER", "SUBSCRIBE", "TYPE", "XACK", "XAUTOCLAIM"}
@@ -50,14 +49,14 @@ return denied
 """
 
 
-def commands_of(scripts: Iterable[str], prefix: str) -> set[str]:
+def commands_of(scripts: Iterable[str]) -> set[str]:
     """Return the commands that these scripts call."""
-    return {command for name in scripts for command in _COMMAND.findall(load(name, prefix).text)}
+    return {command for name in scripts for command in _COMMAND.findall(load(name).text)}
 
 
 def patterns_of(scripts: Iterable[str], prefix: str) -> list[str]:
-    """Return the patterns of the keys that these scripts name."""
-    found = {key for name in scripts for key in _KEY.findall(load(name, prefix).text)}
+    """Return the patterns of the keys that these scripts name; each call declares the key `schema`."""
+    found = {"schema"}.union(*(load(name).keys for name in scripts))
     return [pattern(prefix, key) for key in sorted(found) if KEYS[key].kind != "channel"]
 
 
@@ -71,7 +70,7 @@ def missing_permissions(store: LaneStore) -> Iterator[Finding]:
 
     The lanes work without INFO: `lanes.checks.server` warns of it.
     """
-    needed = sorted(commands_of(names(), store.prefix).union(OWN) - {"INFO"})
+    needed = sorted(commands_of(names()).union(OWN) - {"INFO"})
     with own_errors():
         denied = _denied_by_dry_run(store, needed)
         if denied is None:

@@ -20,6 +20,7 @@ LANE_NUMBERS = (
     *("burst", "daily", "api_burst", "api_daily", "api_window", "api_number", "day_base", "day_quarter", "day_from"),
     *("day_resets_at", "day_seen", "day_seen_at", "shared_since", "shared_until", "pacing_until", "backoff_until"),
     *("rate_limited_until", "throttled_until", "run_failures", "run_answers", "gap", "gap_at", "refused_run"),
+    *("dead_total", "expired_total", "cancelled_total"),
     *("refused_status", "brake_at", "brake_gap", "brake_probe_at", "held_at", "isolated_failure_at", "kept_until"),
 )
 GLOBAL_NUMBERS = (
@@ -30,7 +31,7 @@ GLOBAL_NUMBERS = (
 NUMBER = re.compile(rb"-?\d{1,16}")  # `number_of` is stricter
 SHAPES = {
     **dict.fromkeys(
-        ("counts", "totals", "recent", "history", "lane_history", "failing", "refundable_failures"), NUMBER
+        ("counts", "totals", "sampled", "recent", "history", "lane_history", "failing", "refundable_failures"), NUMBER
     ),
     **dict.fromkeys(("dead_letter_counts", "day", "rejected_rows", "ended_lanes"), NUMBER),
     "held_time": re.compile(rb"[=-]-?\d{1,16}"),

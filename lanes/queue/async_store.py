@@ -57,13 +57,13 @@ class AsyncLaneStore:
         return self._client
 
     async def _run(self, name: str, *arguments: Argument) -> Any:
-        script = load(name, self.prefix)
+        script, declared = load(name), build(self.prefix, "schema")
         client = await self._checked_client()
         try:
             try:
-                return await client.evalsha(script.sha, 0, *arguments)
+                return await client.evalsha(script.sha, 1, declared, *arguments)
             except NoScriptError:
-                return await client.eval(script.text, 0, *arguments)
+                return await client.eval(script.text, 1, declared, *arguments)
         except UNAVAILABLE as error:
             raise unavailable(error) from error
         except ResponseError as error:
@@ -88,7 +88,7 @@ class AsyncLaneStore:
         policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
     ) -> list[EnqueueResult | Exception]:
         """See `LaneStore.enqueue_many`."""
-        script = load("enqueue", self.prefix)
+        script = load("enqueue")
         exchange = enqueue_exchange(script, new_jobs, idempotency_seconds, policy, self.prefix)
         return await run_exchange_async(await self._checked_client(), exchange, policy.seconds)
 

@@ -49,8 +49,9 @@ def enqueue_exchange(
         NotDurableError: they were accepted, but the durability could not be confirmed.
     """
     calls = [new_jobs[start : start + JOBS_PER_CALL] for start in range(0, len(new_jobs), JOBS_PER_CALL)]
+    declared = build(prefix, "schema")
     enqueues: list[Command] = [
-        ("EVALSHA", script.sha, 0, *transitions.enqueue_arguments(some, known_seconds)) for some in calls
+        ("EVALSHA", script.sha, 1, declared, *transitions.enqueue_arguments(some, known_seconds)) for some in calls
     ]
     ends_at = time.monotonic() + policy.seconds
 

@@ -29,10 +29,16 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The answer of a transition, and the job that the same call released, if requested."""
+    """The answer of a transition, and the job that the same call released, if requested.
+
+    Times in seconds: `elapsed` from release to report, if the report ended the attempt; `wait` from enqueue (or
+    not-before, or replay) to delivery, if it delivered the job.
+    """
 
     code: str
     next: Released | Idle | None
+    elapsed: float | None = None
+    wait: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,13 @@ class LaneStore(LaneReader):
         """Expire pending jobs, at most `max_count`; return their ids."""
         return list(map(text_of, self.run("expire", max_count)))
 
+    def record_statistics(self, durations: Mapping[str, int]) -> bool:
+        """Add durations to the series (bucket -> their number), and sample the counters.
+
+        Return whether they were sampled. They are not if they were less than a second ago.
+        """
+        return bool(self.run("record_statistics", *(item for pair in durations.items() for item in pair)))
+
     def cancel(self, job_id: str, retention: float) -> str:
         """Cancel a pending job; return `cancelled`, `unknown`, `has_merged_jobs`, or the state that it is in instead.
 

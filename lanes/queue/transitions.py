@@ -11,7 +11,7 @@ from lanes.queue.job import Job, Reason
 from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
 from lanes.queue.results import Idle, Released, Result
 from lanes.storage.scripts import Argument
-from lanes.storage.stored import MICROSECONDS, Note, ignore, text_of
+from lanes.storage.stored import MICROSECONDS, Note, ignore, number_of, text_of
 from lanes.versions import DEFAULT_VERSION
 
 
@@ -177,17 +177,22 @@ def report_arguments(report: AttemptReport) -> list[Argument]:
 
 def result(reply: Sequence[Any]) -> Result:
     """Read the reply of an outcome, or of a release."""
-    code = reply[0].decode()
+    code, *durations = reply[0].split()
+    numbers = map(number_of, durations)
+    return Result(
+        code.decode(), _following(reply), *(None if number is None else number / MICROSECONDS for number in numbers)
+    )
+
+
+def _following(reply: Sequence[Any]) -> Released | Idle | None:
     if len(reply) == 1:
-        return Result(code, None)
+        return None
     if not reply[1]:
-        return Result(code, Idle(seconds_until(reply[2])))
+        return Idle(seconds_until(reply[2]))
     job_id, location, attempt, failures, released_at, merged_count, version, *rest = reply[1:]
     numbers = (attempt, failures, released_at / MICROSECONDS, merged_count)
     body = rest[0] if rest and rest[0] else b""
-    return Result(
-        code, Released(text_of(job_id), text_of(location), *numbers, text_of(version) or DEFAULT_VERSION, body)
-    )
+    return Released(text_of(job_id), text_of(location), *numbers, text_of(version) or DEFAULT_VERSION, body)
 
 
 def retry_arguments(

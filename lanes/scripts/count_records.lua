@@ -6,7 +6,8 @@
 -- @include read_only
 local pending, in_flight = 0, 0
 for at = 2, #ARGV do
-  local state = redis.call('HGET', key.job(redis.call('HGET', key.active(ARGV[1]), ARGV[at]) or ''), 'state')
+  local id = redis.call('HGET', key.active(ARGV[1]), ARGV[at]) or ''
+  local state = redis.call('HGET', key.job(id), 'state')
   if state == 'pending' then pending = pending + 1 end
   if state == 'in_flight' then in_flight = in_flight + 1 end
   pending = pending + redis.call('LLEN', key.blocked(ARGV[1], ARGV[at]))

@@ -10,7 +10,7 @@
 --   7 rate_limit_info   from the answer, as sync_rate_limits reads it, or '' without an answer
 --   8 retention   ms for which the job can still be read
 --   9.. as ARGV 1 to 3 of release, to release the next job in the same call, or nothing
--- Returns: { 'delivered' | 'stale' | 'unknown', what release returns after its code }
+-- Returns: { 'delivered' | 'stale' | 'unknown', with durations; what release returns after its code }
 -- @include now
 -- @include queue/begin_report
 -- @include queue/expire_keys
@@ -35,7 +35,7 @@ end
 redis.call('HSET', key.job(job.id), 'state', 'delivered', 'ended_at', now)
 redis.call('HDEL', key.job(job.id), 'reason')
 count(job.location, job.state, 'delivered')
-log_time('w', now - job.since)
+add_duration(now - job.since)
 expire_keys(job.id, ARGV[8], job)
 note_delivered(job)
 if job.leased then activate_next(job.location, job.record) end

@@ -21,9 +21,9 @@ local function note(name, value)
   found[#found + 1], found[#found + 2] = name, type(value) == 'number' and string.format('%.0f', value) or value
 end
 
-local function note_all(from, names, prefix)
+local function note_all(from, names, label)
   local values = redis.call('HMGET', from, unpack(names))
-  for i, name in ipairs(names) do note((prefix or '') .. name, values[i]) end
+  for i, name in ipairs(names) do note((label or '') .. name, values[i]) end
 end
 
 local function note_pending_state(id, location, record)

@@ -8,7 +8,8 @@
 -- @include now
 local found = redis.call('TYPE', ARGV[1]).ok
 if found == 'none' or found == ARGV[3] then return 'consistent' end
-local kept = key.broken_key(string.format('%.0f', now), ARGV[2])
+local at = string.format('%.0f', now)
+local kept = key.broken_key(at, ARGV[2])
 redis.call('RENAME', ARGV[1], kept)
 redis.call('PERSIST', kept)
 return 'repaired'

@@ -14,14 +14,12 @@ if is_valid_member(name, location, record, member) then return 'consistent' end
 if name == 'active' or name == 'blocked' then
   repair_record(location, record)
 elseif name == 'consumer' or name == 'unservable' or name == 'token_lock' then
-  redis.call('PEXPIRE', key[name](location), SHORT)
+  redis.call('PEXPIRE', KEY_OF[name](location), SHORT)
 elseif name == 'renewals' then
   redis.call('HDEL', key.renewals, record)
 elseif name == 'newest_delivered' then
   redis.call('HDEL', key.newest_delivered(location), record)
-elseif name == 'leases' or name == 'expiring' or name == 'dead' then
-  redis.call('ZREM', key[name], member)
 else
-  redis.call('ZREM', key[name](location), member)
+  redis.call('ZREM', KEY_OF[name](location), member)
 end
 return 'repaired'

@@ -47,6 +47,7 @@ class RedisAccess:
 
     def __init__(self, client: "redis.Redis", prefix: str = DEFAULT_PREFIX, *, test_clock: bool = False) -> None:
         self.prefix = prefix
+        self._declared = build(prefix, "schema")
         self._client = client
         self._checked = False
         self._test_clock = test_clock
@@ -76,8 +77,8 @@ class RedisAccess:
         return build(self.prefix, name, *values)
 
     def script(self, name: str) -> Script:
-        """Return a script for the keys of this store."""
-        return load(name, self.prefix, test_clock=self._test_clock)
+        """Return a script, with the clock of this store."""
+        return load(name, test_clock=self._test_clock)
 
     def run(self, name: str, *arguments: Argument) -> Any:
         """Run a script and return its reply."""
@@ -85,9 +86,9 @@ class RedisAccess:
         encoded = _encoded(arguments)
         try:
             try:
-                return self.client.evalsha(script.sha, 0, *encoded)
+                return self.client.evalsha(script.sha, 1, self._declared, *encoded)
             except NoScriptError:
-                return self.client.eval(script.text, 0, *encoded)
+                return self.client.eval(script.text, 1, self._declared, *encoded)
         except UNAVAILABLE as error:
             raise unavailable(error) from error
         except ResponseError as error:
@@ -111,7 +112,7 @@ class RedisAccess:
         pipeline = self.client.pipeline(transaction=False)
         pipeline.script_load(script.text)
         for arguments in calls:
-            pipeline.evalsha(script.sha, 0, *_encoded(arguments))
+            pipeline.evalsha(script.sha, 1, self._declared, *_encoded(arguments))
         try:
             replies = pipeline.execute(raise_on_error=False)[1:]
         except UNAVAILABLE as error:

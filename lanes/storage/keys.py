@@ -1,11 +1,13 @@
 """Every Redis key, built here only.
 
-`lua_prelude` gives the scripts the keys that they name, as Lua functions. No script declares KEYS: a release finds its
-lane while it runs, and all lanes are on one primary, never on a cluster. Times are integers in microseconds since the
-epoch, by the clock of Redis.
+Scripts name keys as `key.due` and `key.lane(location)`; `lua_key` says what stands there when a script is assembled.
+Each call of a script declares one key, `schema`, from which the script takes the prefix. It finds the others while it
+runs: all lanes are on one primary, never on a cluster. Times are integers in microseconds since the epoch, by the clock
+of Redis.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 # The layout of keys. Data of another number are refused (`lanes.storage.schema`).
@@ -54,6 +56,7 @@ _KEYS = (
     Key("recent:{start}", "hash", "event -> jobs in the ten seconds from then; kept for an hour"),
     Key("history:{start}", "hash", "the same for five minutes; kept for a day"),
     Key("totals", "hash", "event, or dead:reason -> jobs since the beginning, where `counts` goes down; durations"),
+    Key("sampled", "hash", "event -> its count when the series were written; `at`, and the `cursor` over locations"),
     Key("rejected_rows", "hash", "service -> rows that enqueue tasks refused; `other` beyond a number of services"),
     Key("audit_log", "stream", "the newest actions of persons; a consumer group logs each"),
     Key("broken_values", "hash", "a key and a field or line -> a value that nothing could read: a repair removed it"),
@@ -99,20 +102,18 @@ def build(prefix: str, name: str, *values: str) -> str:
     return prefix + key.template.format(**dict(zip(key.fields, values, strict=True)))
 
 
-def lua_prelude(prefix: str, names: Iterable[str] = KEYS) -> str:
-    """Return the keys of these names as Lua: `key.due` is a string, `key.lane(location)` a function."""
-    lines = ["local key = {}"]
-    for name in names:
-        key = KEYS[name]
-        if not key.fields:
-            lines.append(f"key.{name} = '{prefix}{key.template}'")
-            continue
-        parts = []
-        for piece in key.template.split("{"):
-            variable, brace, literal = piece.rpartition("}")
-            if brace:
-                parts.append(variable)
-            if literal:
-                parts.append(f"'{literal if brace else prefix + literal}'")
-        lines.append(f"function key.{name}({', '.join(key.fields)}) return {' .. '.join(parts)} end")
-    return "\n".join(lines) + "\n"
+# The first line of every script.
+LUA_PREFIX = "local prefix = string.sub(KEYS[1], 1, -7)  -- without 'schema'"
+
+
+def lua_key(name: str, values: Sequence[str]) -> str:
+    """Return the Lua expression of the key called `name`, its braces filled with Lua expressions in order.
+
+    Raises:
+        ValueError: the key has another number of braces.
+    """
+    key = KEYS[name]
+    filled = dict(zip(key.fields, values, strict=True))
+    pieces = re.split(r"\{(\w+)\}", key.template)  # literals and names in turn
+    parts = [filled[piece] if at % 2 else f"'{piece}'" for at, piece in enumerate(pieces) if piece]
+    return f"({' .. '.join(['prefix', *parts])})"

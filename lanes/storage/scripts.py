@@ -7,33 +7,33 @@ from hashlib import sha1
 from importlib.resources import files
 
 from lanes.errors import ScriptError
-from lanes.storage.keys import KEYS, SCHEMA, lua_prelude
+from lanes.storage.keys import KEYS, LUA_PREFIX, SCHEMA, lua_key
 from lanes.versions import NEVER_MERGED_FIELDS
 
 Argument = str | bytes | int
 
 _INCLUDE = re.compile(r"^-- @include ([\w/]+)$")
-_KEY = re.compile(r"\bkey\.(\w+)")
+_KEY = re.compile(r"\bkey\.(\w+)(?:\(([^()]*)\))?")
 _LINE_IN_ERROR = re.compile(r"user_script:(\d+):")
 # Constants that the scripts share with Python; each script gets those that it names.
 _CONSTANTS = {
-    "SCHEMA": SCHEMA,
+    "SCHEMA": f"'{SCHEMA}'",
     "NEVER_MERGED_FIELDS": "{ " + ", ".join(f"{name} = true" for name in sorted(NEVER_MERGED_FIELDS)) + " }",
 }
-# The Redis types of keys of all lanes, of a lane and of a job.
-for _constant, _fields in {"GLOBAL_KEYS": (), "LANE_KEYS": ("location",), "JOB_KEYS": ("id",)}.items():
-    _typed = (f"{name} = '{key.kind}'" for name, key in KEYS.items() if key.fields == _fields and key.kind != "channel")
-    _CONSTANTS[_constant] = "{ " + ", ".join(_typed) + " }"
-_TEST_CLOCK = "local now = tonumber(redis.call('GET', '{prefix}test-clock'))"
+# Replaced by a table where they stand: templates of the script's keys of all lanes, of a lane and of a job, with types.
+_KEY_TABLES: dict[str, tuple[str, ...]] = {"GLOBAL_KEYS": (), "LANE_KEYS": ("location",), "JOB_KEYS": ("id",)}
+_KEY_TABLE = re.compile(rf"\b({'|'.join(_KEY_TABLES)})\b")
+_TEST_CLOCK = "local now = tonumber(redis.call('GET', prefix .. 'test-clock'))"
 
 
 @dataclass(frozen=True)
 class Script:
-    """An assembled script, and the origin of each line."""
+    """An assembled script, the origin of each line, and the names of its keys."""
 
     name: str
     text: str
     origins: tuple[str, ...]
+    keys: frozenset[str]
 
     @cached_property
     def sha(self) -> str:
@@ -57,22 +57,22 @@ def names() -> list[str]:
     return sorted(script.name.removesuffix(".lua") for script in scripts if script.name.endswith(".lua"))
 
 
-def load_all(prefix: str) -> None:
+def load_all() -> None:
     """Load every script, so that a process needs no file descriptor for it later."""
     for name in names():
-        load(name, prefix)
+        load(name)
 
 
-def load(name: str, prefix: str, *, test_clock: bool = False) -> Script:
-    """Return the script `name` for the keys under `prefix`; its files are read once.
+def load(name: str, *, test_clock: bool = False) -> Script:
+    """Return the script `name`, the same for every prefix: it takes the prefix from KEYS[1]. Its files are read once.
 
     With `test_clock` the time is that in the key `<prefix>test-clock`, not the clock of Redis.
     """
-    return _load(name, prefix, test_clock)
+    return _load(name, test_clock)
 
 
 @lru_cache(maxsize=256)  # it caches keyword and positional calls separately, so `load` makes them equal
-def _load(name: str, prefix: str, test_clock: bool) -> Script:
+def _load(name: str, test_clock: bool) -> Script:
     lines: list[str] = []
     origins: list[str] = []
     included: set[str] = set()
@@ -86,7 +86,7 @@ def _load(name: str, prefix: str, test_clock: bool) -> Script:
             elif include[1] not in included:
                 included.add(include[1])
                 if include[1] == "now" and test_clock:
-                    lines.append(_TEST_CLOCK.format(prefix=prefix))
+                    lines.append(_TEST_CLOCK)
                     origins.append("test clock")
                 else:
                     append(f"include/{include[1]}")
@@ -97,11 +97,25 @@ def _load(name: str, prefix: str, test_clock: bool) -> Script:
         message = f"no such script: {error.filename}"
         raise ScriptError(message) from error
     text = "\n".join(lines)
-    used = set(_KEY.findall(text))
-    if unknown := used - KEYS.keys():
-        message = f"{name}: no such key: {', '.join(sorted(unknown))}; lanes/storage/keys.py has them all"
-        raise ScriptError(message)
-    prelude = lua_prelude(prefix, [key for key in KEYS if key in used]).splitlines()
-    prelude += [f"local {constant} = {value}" for constant, value in _CONSTANTS.items() if constant in text]
+    keys = frozenset(found[1] for found in _KEY.finditer(text))
+    text = _KEY.sub(_key_in_lua, text)
+    text = _KEY_TABLE.sub(lambda found: _key_table(_KEY_TABLES[found[1]], keys), text)
+    prelude = [LUA_PREFIX, *(f"local {each} = {value}" for each, value in _CONSTANTS.items() if each in text)]
     origins[:0] = [f"prelude:{number}" for number in range(1, len(prelude) + 1)]
-    return Script(name, "\n".join([*prelude, *lines]) + "\n", tuple(origins))
+    return Script(name, "\n".join([*prelude, text]) + "\n", tuple(origins), keys)
+
+
+def _key_in_lua(found: re.Match[str]) -> str:
+    """Return the Lua expression for `key.due` or `key.lane(location)`; an argument may have no parentheses."""
+    name, arguments = found.groups()
+    try:
+        return lua_key(name, [] if arguments is None else arguments.split(", "))
+    except (KeyError, ValueError) as error:
+        message = f"no such key: {found[0]}; lanes/storage/keys.py has them all, with their braces"
+        raise ScriptError(message) from error
+
+
+def _key_table(fields: tuple[str, ...], names: frozenset[str]) -> str:
+    keys = [KEYS[name] for name in sorted(names)]
+    typed = (f"['{key.template}'] = '{key.kind}'" for key in keys if key.fields == fields and key.kind != "channel")
+    return "{ " + ", ".join(typed) + " }"

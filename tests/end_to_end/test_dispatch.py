@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lanes.activity.series import lane_day, last_day, last_hour, since_the_beginning
 from lanes.storage.keys import DEFAULT_PREFIX
 from ops.embedded.processes import Child
 from ops.embedded.stack import Stack
@@ -42,6 +43,8 @@ def test_the_capacity_of_a_pool_is_used_and_not_exceeded(make_stack: Callable[..
     until(lambda: all_done(store), "every job delivered")
     assert max_open(stack) == slots
     assert store.counts()["delivered"] == 40
+    until(lambda: last_hour(store).waits.total == last_hour(store).answers.total == 40, "every duration written")
+    until(lambda: last_hour(store).total("delivered") == 40, "every delivery in the series")
 
 
 def test_capacity_comes_and_goes_with_the_workers(make_stack: Callable[..., Stack]) -> None:
@@ -56,6 +59,12 @@ def test_capacity_comes_and_goes_with_the_workers(make_stack: Callable[..., Stac
     until(lambda: all_done(store), "every job delivered")
     assert max_open(stack) == 8
     assert store.counts()["delivered"] == 150
+    # The killed worker's last durations are lost, but no count.
+    until(lambda: last_day(store).total("delivered") == last_day(store).total("accepted") == 150, "a complete series")
+    until(
+        lambda: sum(lane_day(store, f"loc-{number}").total("delivered") for number in range(20)) == 150, "of each lane"
+    )
+    assert 0 < since_the_beginning(store).waits.total <= 150
 
 
 def test_shifts_do_not_pile_up_in_celery(make_stack: Callable[..., Stack]) -> None:

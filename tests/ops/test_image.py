@@ -74,7 +74,7 @@ def test_what_the_image_copies_is_all_that_it_needs(tmp_path: Path) -> None:
         needed = {path.name for path in (ROOT / part).rglob("*.*") if path.suffix != ".md"}
         assert needed <= {path.name for path in (target / part).rglob("*.*")}
     code = "import worker.app, ops.command.root, ops.sandbox; from lanes.storage import scripts; "
-    code += "scripts.load('release', 'x:')"
+    code += "scripts.load('release')"
     site = sysconfig.get_paths()["purelib"]
     # -S leaves the editable install of this checkout out.
     path = f"import sys; sys.path[:0] = [{str(target)!r}, {site!r}]; "

@@ -9,6 +9,7 @@ from lanes.settings import WorkerSettings
 from worker.delivery.flower_events import JobEvents
 from worker.delivery.in_doubt import SenderState
 from worker.delivery.sender_pool import SenderPool
+from worker.delivery.statistics import Statistics
 from worker.delivery.wakeup import WakeupPipe
 from worker.highlevel.client import HighLevelClient
 from worker.highlevel.local_failures import LocalFailures
@@ -35,6 +36,7 @@ class WorkerContext:
     sender_state: SenderState = field(default_factory=SenderState)
     ready: SharedFlag = field(default_factory=SharedFlag)
     local_failures: LocalFailures = field(default_factory=LocalFailures)
+    statistics: Statistics = field(default_factory=Statistics)
 
     @property
     def limits(self) -> DefaultLimits:

@@ -78,6 +78,7 @@ class Reporter:
         result = self._report_with_retry(job, partial(call, release_for=release_for))
         if result is None:
             return None
+        self._context.statistics.add(result)
         self._send_end(job, outcome, result.code)
         _log(job, outcome, result.code, seconds)
         return result.next

@@ -41,6 +41,7 @@ def run_shift(context: WorkerContext) -> None:
         context.sender_pool.submit(partial(run_sender, context, context.sender_pool))
         context.sender_pool.wait_idle()
         context.events.flush()
+    context.statistics.write(context.store)
 
 
 def run_sender(context: WorkerContext, sender_pool: SenderPool | InlineSender) -> None:
@@ -83,12 +84,14 @@ class SenderThread:
                         self._sender_pool.submit(partial(run_sender, context, self._sender_pool))
                     following = self._send(following)
                     context.events.flush(soon=True)
+                    context.statistics.write(context.store, soon=True)
                 else:
                     following = self._wait_for_job(following.seconds)
         except RedisUnavailableError as error:
             context.redis.mark_unavailable(error)
         finally:
             context.events.flush(soon=not self._over)
+            context.statistics.write(context.store, soon=not self._over)
 
     def _wait_for_job(self, seconds: float | None) -> Released | Idle | None:
         """Wait until a lane is due or a wake-up comes, then release. None if another thread waits or nothing comes."""

@@ -1,7 +1,7 @@
 """POST with a total deadline, a size limit, strict reading of the answer, and verified TLS.
 
-It uses connections of urllib3, not sessions of `requests`: sessions follow redirects, keep cookies, and read proxies
-and `.netrc` from the environment. A secret is sent to the URL only.
+It uses no sessions of `requests`: they follow redirects, keep cookies, and read proxies and `.netrc` from the
+environment. A secret is sent to the URL only.
 """
 
 import errno
@@ -12,17 +12,19 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
-from pathlib import Path
+from io import BytesIO
 from typing import Any
 
 import requests
-from urllib3.exceptions import DecodeError, HTTPError, NewConnectionError, ProtocolError, SSLError
-from urllib3.exceptions import TimeoutError as HTTPTimeoutError
+from urllib3 import HTTPResponse
+from urllib3.exceptions import DecodeError
 from urllib3.util import parse_url
 
-from worker.highlevel.deadline import RequestDeadlines, WatchedConnection, WatchedTLSConnection
+from worker.highlevel.connection import Connection
+from worker.highlevel.deadline import RequestDeadlines
 from worker.highlevel.local_failures import is_local
 from worker.highlevel.outcomes import Answer, RequestFailure
+from worker.highlevel.strict_response import Response
 
 MAX_ANSWER_BYTES = 256 * 1024
 CONNECT_SECONDS = 5.0
@@ -31,16 +33,33 @@ MIN_SECONDS = 0.001
 CLOSED_BY_SERVER = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PostRequest:
-    """A request that is ready to be sent. `target` is path and query."""
+    """A request that is ready to be sent. `target` is path and query, `authority` the value of `Host`."""
 
     tls: bool
     host: str
-    port: int | None
+    port: int
+    authority: str
     target: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+
+    def with_content(self, headers: Mapping[str, str], body: bytes) -> "PostRequest":
+        """Return the same request with other headers and another body."""
+        return PostRequest(self.tls, self.host, self.port, self.authority, self.target, headers, body)
+
+    def encode(self) -> bytes:
+        """Return the bytes to send.
+
+        Raises:
+            ValueError: the value of a header is not printable ASCII.
+        """
+        lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
+        if not lines.isascii() or not "".join(self.headers.values()).isprintable():
+            raise ValueError("the value of a header is not printable ASCII")
+        begin = f"POST {self.target} HTTP/1.1\r\nHost: {self.authority}\r\nAccept-Encoding: identity\r\n"
+        return f"{begin}{lines}Content-Length: {len(self.body)}\r\n\r\n".encode() + self.body
 
 
 def prepare(url: str, headers: Mapping[str, str], data: Any) -> PostRequest:
@@ -52,9 +71,10 @@ def prepare(url: str, headers: Mapping[str, str], data: Any) -> PostRequest:
     prepared: Any = requests.Request("POST", url, headers=dict(headers), data=data).prepare()
     parts, body = parse_url(prepared.url), prepared.body or b""
     headers = {name: value for name, value in prepared.headers.items() if name != "Content-Length"}
-    host, target = (parts.host or "").strip("[]"), "/" + prepared.path_url.lstrip("/")
+    host, target, tls = (parts.host or "").strip("[]"), "/" + prepared.path_url.lstrip("/"), parts.scheme == "https"
     body = body.encode() if isinstance(body, str) else body
-    return PostRequest(parts.scheme == "https", host, parts.port, target, headers, body)
+    port = parts.port or (443 if tls else 80)
+    return PostRequest(tls, host, port, parts.netloc or host, target, headers, body)
 
 
 class BoundedPost:
@@ -79,107 +99,101 @@ class BoundedPost:
         It also ends by `ends_by` (of `time.monotonic()`), and is not sent after that.
         """
         deadline = min(time.monotonic() + seconds, ends_by)
-        late = f"no whole answer within {seconds:g} s"
-        connection = self._connection(request)
-        connection.begin(deadline)
-        failed, keep = "connection failed", False
         try:
-            with self._deadlines.limit(connection):
-                response = _ask(connection, request, seconds)
-                failed = "broken answer"
-                answer = read_answer(connection, response, reads_body=reads_body)
-            keep = self._keep and connection.reusable and not answer.cut
-        except (OSError, HTTPException, HTTPError, RuntimeError) as error:
-            sent = connection.sent
-            if time.monotonic() >= deadline or _is_timeout(error):
-                return RequestFailure(late, sent=sent)
-            # RuntimeError: no thread can be started.
-            local = not sent and (is_local(error) or isinstance(error, RuntimeError))
-            if isinstance(error, ssl.SSLError | SSLError):
-                message = f"TLS: the certificate of {self._server} could not be verified"
-                return RequestFailure(message, sent=sent, local=local)
-            return RequestFailure(f"{failed}: {_cause(error)}", sent=sent, local=local)
+            data = request.encode()
         except ValueError:
-            # From http.client, with the header in its text.
             why = "the token cannot be put into a header: it holds a line end or is not ASCII"
-            return RequestFailure(why, sent=connection.sent)
-        finally:
-            if not keep:
-                self.drop_connection()
+            return RequestFailure(why, sent=False)
+        connection, answer = None, None
+        failed = "connection failed"
+        error: Exception | None = None
+        try:
+            connection = self._connection(request, seconds, deadline)
+            _send(connection, data, deadline)
+            response = connection.reader.read(MAX_ANSWER_BYTES + 1, reads_body=reads_body)
+            failed = "broken answer"
+            answer = to_answer(response)
+        except (OSError, HTTPException, DecodeError, RuntimeError) as raised:
+            error = raised
+        if connection is not None:
+            connection.deadline = math.inf
+        is_late = time.monotonic() >= deadline  # read after the deadline is reset, see RequestDeadlines
+        sent = connection is not None and connection.sent
+        keep = self._keep and not is_late and connection is not None and connection.reader.reusable
+        if answer is None or not keep:
+            self.drop_connection()
         # An answer that was cut off at the deadline may look complete.
-        return RequestFailure(late) if time.monotonic() >= deadline else answer
+        if is_late or isinstance(error, TimeoutError):
+            return RequestFailure(f"no whole answer within {seconds:g} s", sent=sent)
+        return answer if answer is not None else self._failure(failed, error, sent=sent)
+
+    def _failure(self, failed: str, error: Exception | None, *, sent: bool) -> RequestFailure:
+        # RuntimeError: no thread can be started.
+        local = not sent and (is_local(error) or isinstance(error, RuntimeError))
+        if isinstance(error, ssl.SSLError):
+            message = f"TLS: the certificate of {self._server} could not be verified"
+            return RequestFailure(message, sent=sent, local=local)
+        return RequestFailure(f"{failed}: {_cause(error)}", sent=sent, local=local)
 
     def drop_connection(self) -> None:
         """Close the connection of the calling thread. Its next request opens another."""
-        connection: WatchedConnection | None = getattr(self._local, "connection", None)
+        connection: Connection | None = getattr(self._local, "connection", None)
         if connection is not None:
             connection.close()
             self._local.connection = None
 
-    def _connection(self, request: PostRequest) -> WatchedConnection:
-        """Return the kept connection of this thread if the server has not closed it, else a new one."""
-        kept: WatchedConnection | None = getattr(self._local, "connection", None)
-        if kept is not None and kept.is_connected:
+    def _connection(self, request: PostRequest, seconds: float, deadline: float) -> Connection:
+        """Return the kept connection of this thread if it is usable, else a new one."""
+        kept: Connection | None = getattr(self._local, "connection", None)
+        if kept is not None and kept.is_usable:
+            kept.sent = False
             return kept
         self.drop_connection()
-        connection = WatchedConnection(request.host, request.port)
-        if request.tls:
-            trusted = requests.adapters.DEFAULT_CA_BUNDLE_PATH
-            connection = WatchedTLSConnection(request.host, request.port, cert_reqs="CERT_REQUIRED", ca_certs=trusted)
+        connect_seconds = max(MIN_SECONDS, min(CONNECT_SECONDS, deadline - time.monotonic()))
+        connection = Connection(
+            request.host, request.port, tls=request.tls, connect_seconds=connect_seconds, seconds=seconds
+        )
         self._local.connection = connection
+        self._deadlines.watch(connection)
         return connection
 
 
-def _ask(connection: WatchedConnection, request: PostRequest, seconds: float) -> Any:
-    """Send a request, and return urllib3's response as soon as its headers are complete."""
-    connection.timeout = max(MIN_SECONDS, min(CONNECT_SECONDS, connection.deadline - time.monotonic()))
-    if connection.sock is None:
-        if request.tls and not Path(requests.adapters.DEFAULT_CA_BUNDLE_PATH).exists():
-            raise FileNotFoundError(errno.ENOENT, "no file of trusted certificates")  # urllib3 would blame the server
-        connection.connect()
+def _send(connection: Connection, data: bytes, deadline: float) -> None:
+    """Send a request.
+
+    Raises:
+        TimeoutError: the deadline has passed. Nothing was sent.
+    """
+    if time.monotonic() >= deadline:
+        raise TimeoutError
+    connection.deadline = deadline
     try:
-        connection.request(
-            "POST",
-            request.target,
-            request.body,
-            request.headers,
-            preload_content=False,
-            decode_content=False,
-            enforce_content_length=False,  # StrictResponse does, and keeps the partial body
-        )
+        connection.send(data)
     except OSError as error:
         if error.errno not in CLOSED_BY_SERVER:
             raise
-    connection.timeout = seconds
-    return connection.getresponse()
 
 
-def read_answer(connection: WatchedConnection, response: Any, *, reads_body: bool) -> Answer:
-    """Read the answer, up to the size limit.
+def to_answer(response: Response) -> Answer:
+    """Return the answer, decoded; `cut` if the body of a 2xx is not whole.
 
     Raises:
-        HTTPError: the body is incomplete or cannot be decoded, and the status is not 2xx; or a timeout.
+        Exception: the body is not whole or cannot be decoded, and the status is not 2xx.
     """
-    body, fault = b"", None
-    if reads_body:
+    body, fault = response.body, response.fault
+    if "content-encoding" in response.headers:  # although none was accepted
+        encoded = HTTPResponse(BytesIO(body), response.headers, preload_content=False)
         try:
-            body = response.read(MAX_ANSWER_BYTES + 1, decode_content=True)
-            fault = connection.fault
-        except (DecodeError, ProtocolError, SSLError) as error:
-            fault = error
+            body = encoded.read(MAX_ANSWER_BYTES + 1, decode_content=True)
+        except DecodeError as error:
+            body, fault = b"", fault or error
     if fault is not None and not 200 <= response.status < 300:
-        message = "the body is not whole"
-        raise ProtocolError(message) from fault
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return Answer(response.status, headers, body, cut=fault is not None)
+        raise fault
+    return Answer(response.status, response.headers, body, cut=fault is not None)
 
 
-def _is_timeout(error: Exception) -> bool:
-    return isinstance(error, TimeoutError | HTTPTimeoutError) and not isinstance(error, NewConnectionError)
-
-
-def _cause(error: BaseException) -> str:
+def _cause(error: BaseException | None) -> str:
     """Return the class of the innermost error. Its text may contain URLs and addresses."""
-    while (inner := error.__cause__ or error.__context__) is not None:
+    while error is not None and (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     return type(error).__name__

@@ -1,7 +1,6 @@
 """The HTTP client for `POST /opportunities/upsert`."""
 
 import math
-from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -55,7 +54,7 @@ class HighLevelClient:
         headers = {**self._request.headers, "Authorization": f"Bearer {token}"}
         if version:
             headers["Version"] = version
-        return self._post.send(replace(self._request, headers=headers, body=body), self._timeout, ends_by)
+        return self._post.send(self._request.with_content(headers, body), self._timeout, ends_by)
 
     def drop_connection(self) -> None:
         """Close the connection of the calling thread. Its next request opens another."""

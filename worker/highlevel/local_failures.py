@@ -16,7 +16,7 @@ log = structlog.get_logger()
 # may also come from the network or the API is not in this list.
 LOCAL = {
     *(errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM),
-    *(errno.EADDRNOTAVAIL, errno.EACCES, errno.EPERM, errno.ENOENT),
+    *(errno.EADDRNOTAVAIL, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR),
 }
 REMIND_SECONDS = 60.0
 SETTLE_SECONDS = 10.0

@@ -1,187 +1,198 @@
-"""Reads one answer to its end, and decides whether its connection can be used again. Framing: RFC 9112, sections 6, 7.
+"""Reads the answers of a connection, and decides whether it can be used again. Framing: RFC 9112, sections 6 to 9.
 
-`http.client` skips only `100`: after any other 1xx, each request gets the answer to the request before it. It also
-drops bytes buffered after an answer, so that the rest of them is read as the next answer.
+An answer whose end is ambiguous is not whole. A connection on which anything unexpected came is not used again: the
+next answer on it could belong to another request.
 """
 
-import http.client
 import re
-import ssl
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any
+from http.client import BadStatusLine, HTTPException, IncompleteRead, LineTooLong, RemoteDisconnected
+from typing import NamedTuple
 
-LINE_BYTES = 65536
+RECEIVE_BYTES = 16384
+HEAD_BYTES = 65536  # status line and headers
+LINE_BYTES = 65536  # a line between two chunks
 HEADER_LINES = 100
-_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)\r?\n")
+_HEAD_END = re.compile(rb"\n\r?\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?: [^\r\n]*)?\r?\n")
+_HEADER = re.compile(r"^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)\r?\n", re.MULTILINE)
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\n]*)?\r?\n")
 _LINE_ENDS = (b"\r\n", b"\n")
 _BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
+Headers = Sequence[tuple[str, str]]
 
-class UnexpectedUpgradeError(http.client.HTTPException):
+
+class UnexpectedUpgradeError(HTTPException):
     """The server switches protocols, which no request asks for."""
 
 
-class FramingError(http.client.HTTPException):
-    """The headers do not define where the answer ends, or contradict each other."""
+class FramingError(HTTPException):
+    """It is not defined where the answer ends, or there are contradictions about it."""
 
 
-class StrictResponse(http.client.HTTPResponse):
-    """An answer of `http.client` that skips every 1xx and accepts nothing ambiguous.
+class Response(NamedTuple):
+    """An answer: header names in lower case. `fault` is why the body is not whole; its bytes are kept."""
 
-    Attributes:
-        reusable: the connection can be used again. True only after the whole answer was read, and if nothing
-            unexpected came before, in or after it.
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    fault: Exception | None
+
+
+class _Head(NamedTuple):
+    """`whole`: the server sent it to its end. `malformed`: a line cannot be read; it may have been the length."""
+
+    status: int
+    version: int
+    headers: Headers
+    whole: bool
+    malformed: bool
+
+
+class StrictReader:
+    """Reads one answer after the other. `receive` returns at most so many bytes, none if the server has closed.
+
+    `reusable`: the connection can be used again. True only after the whole answer was read, and if nothing unexpected
+    came before, in or after it.
     """
 
-    fp: Any  # a BufferedReader, None when the answer is closed
-    length: int | None
-    reusable = False
-    _fault: Exception | None = None
-    _malformed = False  # a header line cannot be read; it may have been the length
-    _unexpected = False  # the answer may be complete, but the connection is not reused
+    def __init__(self, receive: Callable[[int], bytes]) -> None:
+        self._receive = receive
+        self._buffer = b""
+        self._expected = True  # nothing unexpected came; the answer may be whole in spite of it
+        self.reusable = False
 
-    def __init__(self, sock: Any, debuglevel: int = 0, method: str | None = None, url: str | None = None) -> None:
-        super().__init__(sock, debuglevel, method, url)
-        self._sock = sock
-
-    @property
-    def fault(self) -> Exception | None:
-        """Why the body is incomplete; None if it is complete, or was not read to its end."""
-        if self._fault is None and self.fp is None and self.length:
-            return http.client.IncompleteRead(b"", self.length)
-        return self._fault
-
-    def begin(self) -> None:
-        """Read the status and the headers of the final answer.
+    def read(self, limit: int, *, reads_body: bool = True) -> Response:
+        """Read the next answer that is not a 1xx, and at most `limit` bytes of its body.
 
         Raises:
-            UnexpectedUpgradeError: the answer is 101.
-            HTTPException: it is not HTTP.
+            HTTPException: it is not HTTP, or its headers are too long.
+            OSError: no bytes came.
         """
-        version, status, reason = self._read_status()  # type: ignore[attr-defined]
-        headers = self._read_headers()
-        while status < HTTPStatus.OK:
-            if status == HTTPStatus.SWITCHING_PROTOCOLS:
+        self.reusable, self._expected = False, True
+        head = self._read_head()
+        while head.status < HTTPStatus.OK:
+            if head.status == HTTPStatus.SWITCHING_PROTOCOLS:
                 raise UnexpectedUpgradeError
-            self._unexpected = True
-            version, status, reason = self._read_status()  # type: ignore[attr-defined]
-            headers = self._read_headers()
-        if not version.startswith("HTTP/1.") and version != "HTTP/0.9":
-            raise http.client.UnknownProtocol(version)
-        self.code = self.status = status
-        self.reason = reason.strip()
-        self.version = 10 if version in ("HTTP/1.0", "HTTP/0.9") else 11
-        self.headers = self.msg = headers
-        self.chunked, self.chunk_left, self.length = False, None, None
-        self._find_length()
-        self.will_close = self._check_close() or not (self.chunked or self.length is not None)  # type: ignore[attr-defined]
-        if self._fault is not None:
-            self.length, self.chunked, self.will_close = 0, False, True
-            for name in ("content-length", "transfer-encoding"):
-                del headers[name]  # urllib3 would interpret them once more
-
-    def _read_headers(self) -> http.client.HTTPMessage:
-        """Read the header lines; malformed ones are dropped."""
-        headers = http.client.HTTPMessage()
-        for _ in range(HEADER_LINES + 1):
-            line = self.fp.readline(LINE_BYTES + 1)
-            if line in _LINE_ENDS:
-                return headers
-            if not line:
-                self._fault = http.client.IncompleteRead(b"")
-                return headers
-            if len(line) > LINE_BYTES:
-                what = "header line"
-                raise http.client.LineTooLong(what)
-            header = _HEADER.fullmatch(line.decode("latin-1"))
-            if header is None:
-                self._malformed = True
-            else:
-                headers.set_raw(header[1], header[2].rstrip(" \t"))
-        message = f"more than {HEADER_LINES} header lines"
-        raise http.client.HTTPException(message)
-
-    def _find_length(self) -> None:
-        """Find the length of the body. `http.client` ignores lengths and codings that it cannot read."""
-        codings = _values(self.headers, "transfer-encoding")
-        lengths = set(_values(self.headers, "content-length"))
-        if self.status in _BODILESS:
-            self.length = 0
-            self._unexpected |= bool(codings) or (self.status == HTTPStatus.NO_CONTENT and bool(lengths - {"0"}))
-        elif codings == ["chunked"]:
-            self.chunked = True
-            self._unexpected |= bool(lengths) or self.version == 10
-        elif codings not in ([], ["identity"]) or len(lengths) > 1 or (self._malformed and not lengths):
-            self._fault = self._fault or FramingError()
-        elif lengths:
-            self._unexpected |= bool(codings)
-            self._set_length(lengths.pop())
-
-    def _set_length(self, text: str) -> None:
-        if text.isascii() and text.isdigit() and len(text) < 20:
-            self.length = int(text)
-        else:
-            self._fault = FramingError()
-
-    def read(self, amt: int | None = None) -> bytes:
-        """Read the body, or `amt` bytes of it. An incomplete body is returned as it is; `fault` has the reason."""
+            self._expected = False
+            head = self._read_head()
+        body, fault = bytearray(), None
         try:
-            return super().read(amt)
-        except http.client.IncompleteRead as error:
-            self._fault = error
-            data: bytes = error.partial + getattr(error.__cause__, "partial", b"")
-        self.close()
-        return data
+            if not head.whole:
+                raise IncompleteRead(b"")
+            if reads_body:
+                self._read_body(head, limit, body)
+        except TimeoutError:
+            raise
+        except (HTTPException, OSError) as error:
+            fault = error
+        sound = self._expected and reads_body and fault is None and not head.malformed
+        self.reusable = sound and not self._buffer and _is_persistent(head)
+        return Response(head.status, dict(head.headers), bytes(body), fault)
 
-    def _get_chunk_left(self) -> int | None:
-        """Return what is left of the chunk. `http.client` does not check the line end after a chunk."""
-        if self.chunk_left == 0:
-            if self._safe_read(2) != b"\r\n":  # type: ignore[attr-defined]
-                nothing = b""
-                raise http.client.IncompleteRead(nothing)
-            self.chunk_left = None
-        left: int | None = super()._get_chunk_left()  # type: ignore[misc]
-        return left
+    def _read_head(self) -> _Head:
+        """Read the status line and the headers. Malformed header lines are dropped."""
+        searched = 0
+        while (end := _HEAD_END.search(self._buffer, searched)) is None:
+            if len(self._buffer) > HEAD_BYTES:
+                raise LineTooLong("head of the answer")
+            if b"\n" in self._buffer and not _STATUS_LINE.match(self._buffer):
+                break
+            searched = max(0, len(self._buffer) - 2)
+            if not self._fill():
+                break
+        status = _STATUS_LINE.match(self._buffer)
+        if status is None:
+            raise BadStatusLine("") if self._buffer else RemoteDisconnected("no answer")
+        size = end.end() if end else len(self._buffer)
+        lines, self._buffer = self._buffer[status.end() : size].decode("latin-1"), self._buffer[size:]
+        headers = [(name.lower(), value.rstrip(" \t")) for name, value in _HEADER.findall(lines)]
+        count = lines.count("\n") - (end is not None)
+        if count > HEADER_LINES:
+            raise HTTPException(f"more than {HEADER_LINES} header lines")
+        return _Head(int(status[2]), int(status[1]), headers, end is not None, len(headers) != count)
 
-    def _read_next_chunk_size(self) -> int:
-        """Return the size of the next chunk. `http.client` also accepts `-1`, `0x1`, `1_0` and half a line."""
-        size = _CHUNK_SIZE.fullmatch(self.fp.readline(LINE_BYTES))
-        if size is None:
-            raise ValueError  # http.client makes an IncompleteRead of it
-        return int(size[1], 16)
+    def _read_body(self, head: _Head, limit: int, body: bytearray) -> None:
+        """Append the body.
 
-    def _read_and_discard_trailer(self) -> None:
-        """Skip the trailer. No request accepts one, and a second answer may look like one."""
-        while (line := self.fp.readline(LINE_BYTES)) not in _LINE_ENDS:
-            self._unexpected = True
+        Raises:
+            HTTPException: it is not whole, or the headers do not define where it ends.
+        """
+        codings, lengths = _values(head.headers, "transfer-encoding"), set(_values(head.headers, "content-length"))
+        if head.status in _BODILESS:
+            self._expected &= not codings and (head.status == HTTPStatus.NOT_MODIFIED or lengths <= {"0"})
+        elif codings == ["chunked"]:
+            self._expected &= not lengths and head.version > 0
+            self._read_chunks(limit, body)
+        elif codings not in ([], ["identity"]) or len(lengths) > 1 or (head.malformed and not lengths):
+            raise FramingError
+        elif lengths:
+            self._expected &= not codings
+            length = lengths.pop()
+            if not (length.isascii() and length.isdigit() and len(length) < 20):
+                raise FramingError
+            self._append(int(length), limit, body)
+        else:
+            self._expected = False
+            body += self._take(limit)
+
+    def _read_chunks(self, limit: int, body: bytearray) -> None:
+        while size := self._read_chunk_size():
+            self._append(size, limit, body)
+            if len(body) == limit:
+                self._expected = False
+                return
+            if (line_end := self._take(2)) != b"\r\n":
+                raise FramingError if len(line_end) == 2 else IncompleteRead(b"")
+        # The trailer. No request accepts one, and a second answer may look like one.
+        while (line := self._take_line()) not in _LINE_ENDS:
+            self._expected = False
             if not line:
                 return
 
-    def close(self) -> None:
-        """Close the answer. The connection is reused only if the answer was read to its end."""
-        if self.fp is not None:
-            self._unexpected = True
-        super().close()
+    def _read_chunk_size(self) -> int:
+        line = self._take_line()
+        size = _CHUNK_SIZE.fullmatch(line)
+        if size is None:
+            raise FramingError if line.endswith(b"\n") else IncompleteRead(b"")
+        return int(size[1], 16)
 
-    def _close_conn(self) -> None:
-        """Decide at the end of the body whether the connection is reused."""
-        broken = self._unexpected or self._malformed or self._fault is not None or bool(self.length)
-        self.reusable = not broken and not self.will_close and self._is_silent()
-        super()._close_conn()  # type: ignore[misc]
+    def _append(self, size: int, limit: int, body: bytearray) -> None:
+        """Append so many bytes, but no more than the limit."""
+        wanted = min(size, limit - len(body))
+        data = self._take(wanted)
+        body += data
+        self._expected &= wanted == size
+        if len(data) < wanted:
+            raise IncompleteRead(b"", wanted - len(data))
 
-    def _is_silent(self) -> bool:
-        """Return whether nothing came after the answer: in the reader, the TLS layer and the socket."""
-        try:
-            self._sock.settimeout(0)  # urllib3 sets the timeout again before each request
-            return not self.fp.peek(1)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return True
-        except OSError:
-            return False
+    def _take_line(self) -> bytes:
+        """Return the next line with its end; without it if the server has closed, or the line is too long."""
+        while (end := self._buffer.find(b"\n")) < 0 and len(self._buffer) < LINE_BYTES and self._fill():
+            pass
+        return self._take(end + 1 if end >= 0 else len(self._buffer))
+
+    def _take(self, size: int) -> bytes:
+        """Return so many bytes, fewer if the server closed the connection."""
+        while len(self._buffer) < size and self._fill():
+            pass
+        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        return taken
+
+    def _fill(self) -> bool:
+        data = self._receive(RECEIVE_BYTES)
+        self._buffer += data
+        return bool(data)
 
 
-def _values(headers: http.client.HTTPMessage, name: str) -> list[str]:
+def _values(headers: Headers, name: str) -> list[str]:
     """Return the values of a list header, from all of its lines, in lower case."""
-    lines = headers.get_all(name)
-    return [value.strip().lower() for line in lines for value in line.split(",")] if lines else []
+    return [part.strip().lower() for each, value in headers if each == name for part in value.split(",")]
+
+
+def _is_persistent(head: _Head) -> bool:
+    """Return whether the server keeps the connection open (RFC 9112, 9.3)."""
+    options = _values(head.headers, "connection")
+    return "close" not in options and (head.version > 0 or "keep-alive" in options)

@@ -6,6 +6,8 @@ from lanes.activity.series import (
     EVENTS,
     Histogram,
     Series,
+    bucket_of_answer,
+    bucket_of_wait,
     lane_day,
     last_day,
     last_hour,
@@ -14,15 +16,26 @@ from lanes.activity.series import (
 )
 from lanes.dead_letters import operations
 from lanes.queue.results import Released
+from lanes.storage.stored import MICROSECONDS
 from tests.lanes.conftest import START, ClockedStore, Orders
 from tests.lanes.whole_state import KEPT, KNOWN, report, send
 
 
 def deliver(store: ClockedStore, seconds: float = 0) -> Released:
+    """Deliver a job as a worker does, with its durations."""
     job = send(store)
     store.pass_time(seconds)
-    store.deliver(report(job), retention=KEPT)
+    result = store.deliver(report(job), retention=KEPT)
+    assert result.elapsed is not None
+    assert result.wait is not None
+    record(store, {bucket_of_answer(result.elapsed): 1, bucket_of_wait(result.wait): 1})
     return job
+
+
+def record(store: ClockedStore, durations: dict[str, int] | None = None) -> None:
+    """Write the series, however little time has passed since the last time."""
+    store.client.hdel(store.key("sampled"), "at")
+    assert store.record_statistics(durations or {})
 
 
 def sums(series: Series) -> dict[str, int]:
@@ -31,10 +44,12 @@ def sums(series: Series) -> dict[str, int]:
 
 def test_each_event_is_counted_in_the_step_in_which_it_happened(store: ClockedStore, order: Orders) -> None:
     store.enqueue_many([order(record=f"pipe/{number}") for number in range(2)], KNOWN)
+    record(store)
     store.pass_time(10)
     deliver(store)
     store.pass_time(20)
     store.bury(report(send(store)), reason="refused")
+    record(store)
     hour = last_hour(store)
     assert (hour.step, len(hour.points), hour.points[-1].at) == (10, 361, START + 30)
     happened = {
@@ -52,6 +67,7 @@ def test_each_event_is_counted_in_the_step_in_which_it_happened(store: ClockedSt
 
 def test_what_is_older_than_the_series_is_not_in_it(store: ClockedStore, order: Orders) -> None:
     store.enqueue(order(), KNOWN)
+    record(store)
     store.pass_time(3600 + 10)
     assert last_hour(store).total("accepted") == 0
     assert last_day(store).total("accepted") == 1
@@ -62,9 +78,11 @@ def test_what_is_older_than_the_series_is_not_in_it(store: ClockedStore, order: 
 
 def test_the_series_of_a_lane_is_its_own(store: ClockedStore, order: Orders) -> None:
     store.enqueue(order("one"), KNOWN)
+    record(store)
     store.pass_time(14_400)  # another key
     deliver(store)
     store.enqueue(order("other"), KNOWN)
+    record(store)
     one, other = lane_day(store, "one"), lane_day(store, "other")
     assert [(point.at - START, event) for point in one.points for event, count in point.counts.items() if count] == [
         (0, "accepted"),
@@ -76,6 +94,7 @@ def test_the_series_of_a_lane_is_its_own(store: ClockedStore, order: Orders) -> 
 def test_the_series_have_few_keys_and_all_expire(store: ClockedStore, order: Orders) -> None:
     for step in range(100):
         store.enqueue(order(record=f"pipe/{step}"), KNOWN)
+        store.record_statistics({"w1": 1})
         store.pass_time(10)
     lives = {
         name: {store.client.ttl(key) for key in store.client.scan_iter(match=store.key(name, *where, "*"))}
@@ -111,8 +130,9 @@ def test_a_success_that_comes_too_late_counts_once(store: ClockedStore, order: O
     job = send(store)
     store.pass_time(100)
     store.reclaim(10, 5)
-    store.deliver(report(job), retention=KEPT)
-    store.deliver(report(job), retention=KEPT)
+    delivered, again = (store.deliver(report(job), retention=KEPT) for _ in range(2))
+    assert (delivered.wait, again.wait, again.elapsed) == (100, None, None)
+    record(store)
     assert sums(last_hour(store)) == {"accepted": 1, "reclaimed": 1, "delivered": 1}
     assert store.counts()["delivered"] == 1
 
@@ -123,6 +143,8 @@ def test_a_job_that_is_dead_twice_counts_twice(store: ClockedStore, order: Order
         store.bury(report(send(store)), reason="refused")
         operations.replay(store, [job_id])
     assert store.counts()["dead"] == 0
+    record(store)
+    assert lane_day(store, "loc").total("dead") == 2
     assert since_the_beginning(store).counts["dead"] == last_hour(store).total("dead") == 2
     assert since_the_beginning(store).buried == {"refused": 2, "exhausted": 0, "unconfirmed": 0, "unauthorized": 0}
 
@@ -140,6 +162,7 @@ def test_the_wait_of_a_replayed_job_starts_at_its_replay(store: ClockedStore, or
 
 def test_a_rate_leaves_out_the_current_step(store: ClockedStore, order: Orders) -> None:
     store.enqueue_many([order(record=f"pipe/{number}") for number in range(60)], KNOWN)
+    record(store)
     assert last_hour(store).rate("accepted", 60) == 0
     store.pass_time(10)
     assert last_hour(store).rate("accepted", 60) == 1
@@ -156,6 +179,72 @@ def test_a_time_falls_into_its_bucket(store: ClockedStore, order: Orders, second
     [bucket] = since_the_beginning(store).waits.counts
     assert seconds <= upper_bound(bucket) * 1.0001
     assert bucket == 0 or seconds >= upper_bound(bucket - 1) * 0.9999
+
+
+def test_the_counters_are_sampled_about_once_a_second(store: ClockedStore, order: Orders) -> None:
+    assert store.record_statistics({})
+    store.enqueue(order(), KNOWN)
+    assert [store.record_statistics({"w7": 1}) for _ in range(2)] == [False, False]
+    store.pass_time(1)
+    assert [store.record_statistics({}) for _ in range(2)] == [True, False]
+    hour = last_hour(store)
+    assert (sums(hour), hour.waits.counts, lane_day(store, "loc").total("accepted")) == ({"accepted": 1}, {7: 2}, 1)
+    store.pass_time(-1000)  # the clock of Redis was set back
+    assert store.record_statistics({})
+
+
+def test_many_lanes_are_sampled_in_turn(store: ClockedStore, order: Orders) -> None:
+    locations = [f"loc{number}" for number in range(600)]
+    store.enqueue_many([order(location) for location in locations], KNOWN)
+    lists = []
+    for _ in range(2):
+        record(store)
+        lists.append(sum(lane_day(store, location).total("accepted") for location in locations))
+    assert 200 < lists[0] < lists[1] < 600
+    while sum(lane_day(store, location).total("accepted") for location in locations) < 600:
+        record(store)
+    assert last_hour(store).total("accepted") == 600
+
+
+@pytest.mark.parametrize(
+    "key", ["sampled", "counts", "totals", "locations", "recent", "history", "lane:loc", "lane_history"]
+)
+def test_a_broken_key_breaks_its_own_statistics_only(store: ClockedStore, order: Orders, key: str) -> None:
+    starts = {"recent": 10, "history": 300, "lane_history": 14_400}
+    names = {
+        name: ("loc",) * (name == "lane_history") + (str(START // step * step * MICROSECONDS),)
+        for name, step in starts.items()
+    }
+    store.enqueue_many([order(), order("other")], KNOWN)
+    name, _, location = key.partition(":")
+    full = store.key(name, *((location,) if location else names.get(name, ())))
+    kept = store.client.dump(full)
+    store.client.delete(full)
+    store.client.set(full, "junk")
+    if key != "sampled":
+        record(store, {"w5": 3, "a5": 3})
+    else:
+        assert not store.record_statistics({"w5": 3, "a5": 3})
+    assert last_hour(store).waits.total == (0 if key == "recent" else 3)
+    assert last_day(store).answers.total == (0 if key == "history" else 3)
+    assert since_the_beginning(store).waits.total == (0 if key == "totals" else 3)
+    assert last_hour(store).total("accepted") == (0 if key in ("sampled", "counts", "recent") else 2)
+    assert lane_day(store, "other").total("accepted") == (0 if key in ("sampled", "locations") else 1)
+    if kept and name in ("counts", "lane"):  # a person repairs it
+        store.client.restore(full, 0, kept, replace=True)
+        record(store)
+        assert last_hour(store).total("accepted") == lane_day(store, "loc").total("accepted") * 2 == 2
+
+
+def test_a_corrected_counter_takes_nothing_back(store: ClockedStore, order: Orders) -> None:
+    store.enqueue_many([order(record=f"pipe/{number}") for number in range(3)], KNOWN)
+    record(store)
+    for name in (store.key("counts"), store.key("lane", "loc")):
+        store.client.hincrby(name, "accepted", -1)
+    record(store)
+    store.enqueue(order(record="pipe/new"), KNOWN)
+    record(store)
+    assert last_hour(store).total("accepted") == lane_day(store, "loc").total("accepted") == 4
 
 
 def test_histograms() -> None:

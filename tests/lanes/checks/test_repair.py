@@ -184,11 +184,11 @@ def test_counts_that_changed_since_they_were_read_are_left_to_the_next_check(sto
 
 def test_a_job_in_its_last_millisecond_is_no_finding(store: ClockedStore) -> None:
     set_up(store)
-    script = store.client.script_load(scripts.load("check_jobs", store.prefix, test_clock=True).text)
+    script = store.client.script_load(scripts.load("check_jobs", test_clock=True).text)
     pipeline = store.client.pipeline(transaction=False)
     pipeline.pexpire(store.key("job", "done"), 3)
     for _ in range(2000):  # some of them run while Redis says that the job has 0 ms to live
-        pipeline.evalsha(script, 0, "done")
+        pipeline.evalsha(script, 1, store.key("schema"), "done")
     assert [reply for reply in pipeline.execute()[1:] if reply != [[], []]] == []
     assert store.job("done") is None
 

@@ -50,7 +50,10 @@ def test_the_second_is_requeued_in_order_without_a_spent_attempt(
     store.pass_time(2)
     assert refuse(store, first, sent=sent).code == "buried"
     with watch(store) as changed:
-        assert refuse(store, second, sent=sent, release_for=make_consumer("w2")) == Result("requeued", Idle(None))
+        elapsed = 2.0 if sent else None
+        assert refuse(store, second, sent=sent, release_for=make_consumer("w2")) == Result(
+            "requeued", Idle(None), elapsed
+        )
     written = {"attempts:job2": '1 requeued t+0 t+2 {"status":401}', "rate_slots:loc.job2:1": "t+70 -> t+12"}
     answered = {"lane:loc.answered": "1 -> 2"}
     never_sent = {"rate_slots:loc.job2:1": "t+70 -> gone", "lane:loc.unsent": "1 -> 2"}

@@ -19,7 +19,7 @@ from tests.lanes.whole_state import (
 def test_deliver_keeps_the_job_for_a_while_without_its_body(store: ClockedStore, order: Orders) -> None:
     job = in_flight(store, order)
     with watch(store) as changed:
-        assert store.deliver(report(job), retention=KEPT) == Result("delivered", None)
+        assert store.deliver(report(job), retention=KEPT) == Result("delivered", None, elapsed=2.0, wait=2.0)
     assert changed == ends("delivered", "delivered") | advances() | {
         "body:job1": '{"n":1} -> gone',
         "job:job1.ended_at": "t+2",

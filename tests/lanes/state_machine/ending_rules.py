@@ -46,6 +46,7 @@ class EndingRules(HoldRules):
         if then == "forget":
             self.forget_lane(location)
         self.end_idle_lanes()
+        assert then != "days" or location not in self.store.locations()
 
     @rule(location=st.sampled_from(LOCATIONS))
     def forget_lane(self, location: str) -> None:
@@ -100,8 +101,6 @@ class EndingRules(HoldRules):
                 assert not stopped
                 assert last <= self.store.now - DAY
                 self.refusals[location] = 0
-            else:
-                assert jobs or stopped or last > self.store.now - 2 * DAY
         assert self.store.locations() == before - set(ended)
 
     @invariant()

@@ -1,25 +1,99 @@
-"""How scripts are put together."""
+"""How scripts are put together, and the one key that each call declares."""
+
+import asyncio
 
 import pytest
+import redis
 
-from lanes.errors import ScriptError
+from lanes.errors import RedisUnavailableError, ScriptError
+from lanes.queue.async_store import AsyncLaneStore
+from lanes.queue.async_store import connect as connect_async
+from lanes.queue.new_job import NewJob
+from lanes.queue.results import Released
 from lanes.queue.store import LaneStore, connect
+from lanes.queue.transitions import AttemptReport
 from lanes.storage import scripts
+from tests.lanes.conftest import LIMITS, make_consumer
 
 
 def test_a_script_is_read_from_disk_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    scripts.load_all("some-prefix:")
+    scripts.load_all()
 
     def no_files(package: str) -> None:
         raise OSError(24, f"Too many open files: {package}")
 
     monkeypatch.setattr(scripts, "files", no_files)
-    assert scripts.load("retry", "some-prefix:").sha
-    assert LaneStore(connect("redis://127.0.0.1:1/0"), "some-prefix:").script("retry").sha  # as a worker asks for it
+    assert scripts.load("retry").sha
+    # As workers with any prefix ask for it.
+    assert LaneStore(connect("redis://127.0.0.1:1/0"), "some:").script("retry") is scripts.load("retry")
     with pytest.raises(OSError, match="Too many open files"):
-        scripts.load("retry", "another-prefix:")
+        scripts.load("another")
 
 
 def test_a_missing_script_is_named() -> None:
     with pytest.raises(ScriptError, match=r"no such script: .*nothing\.lua"):
-        scripts.load("nothing", "lanes:")
+        scripts.load("nothing")
+
+
+@pytest.mark.parametrize("line", ["return key.nothing", "return key.lane", "return key.due(location)"])
+def test_a_wrong_key_is_named(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scripts, "read", lambda _: [line])
+    with pytest.raises(ScriptError, match=r"no such key: key\.") as error:
+        scripts.load(line)  # the name is not cached
+    assert "lanes/storage/keys.py" in str(error.value)
+
+
+def use_every_way_to_call(url: str, prefix: str) -> None:
+    """Let a job be delivered and one be cancelled: by each of the calls that run a script."""
+
+    async def cancel() -> str:
+        store = AsyncLaneStore(connect_async(url), prefix)
+        answer = await store.cancel("other", 60)
+        await store.close()
+        return answer
+
+    with connect(url) as client:
+        store = LaneStore(client, prefix)
+        store.enqueue_many([NewJob(name, "loc", name, b"{}") for name in ("job", "other")], 60)
+        store.enqueue(NewJob("job", "loc", "job", b"{}"), 60)
+        released = store.release(make_consumer()).next
+        assert isinstance(released, Released)
+        store.deliver(AttemptReport(released.id, released.attempt, "{}", LIMITS), retention=60)
+        assert asyncio.run(cancel()) == "cancelled"
+        assert store.counts() == {**dict.fromkeys(store.counts(), 0), "accepted": 2, "delivered": 1, "cancelled": 1}
+        assert store.run_many("hold_all", [["why", "me"]]) == [b"held"]
+
+
+def test_every_call_declares_a_key_and_one_text_serves_all_prefixes(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.script_flush()
+        use_every_way_to_call(redis_url, "one:")
+        cached = client.info("memory")["number_of_cached_scripts"]
+        before = {name: client.dump(name) for name in client.scan_iter()}
+        client.config_set("slowlog-log-slower-than", 0)
+        client.slowlog_reset()
+        use_every_way_to_call(redis_url, "two:")
+        client.config_set("slowlog-log-slower-than", -1)
+        calls = [entry["command"].split() for entry in client.slowlog_get(500)]
+        assert client.info("memory")["number_of_cached_scripts"] == cached
+        after = {name: client.dump(name) for name in client.scan_iter() if not name.startswith(b"two:")}
+    declared = {tuple(call[2:4]) for call in calls if call[0] in (b"EVAL", b"EVALSHA")}
+    assert declared == {(b"1", b"two:schema")}
+    assert after == before
+
+
+def test_a_user_of_one_prefix_reads_and_writes_no_other(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as admin:
+        admin.acl_setuser("one", enabled=True, passwords="+word", keys=["mine:*"], channels=["*"], categories=["+@all"])
+        own = redis_url.replace("//", "//one:word@")
+        use_every_way_to_call(own, "mine:")
+        with connect(own) as client:
+            other = LaneStore(client, "other:")
+            other._checked = True  # so that the first command is a script
+            for name in scripts.names():
+                with pytest.raises(RedisUnavailableError, match=r"(?i)permission") as refused:
+                    other.run(name)
+                # Refused before it ran: the call declares the key.
+                assert "script" not in str(refused.value.__cause__), name
+        admin.acl_deluser("one")
+        assert list(admin.scan_iter("other:*")) == []

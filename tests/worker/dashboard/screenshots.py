@@ -109,6 +109,7 @@ def seed_series(site: Site) -> None:
             bad = 0.45 < (now - at) / seconds < 0.55
             key = site.store.key(name, str(at * MICROSECONDS))
             counts = {"retried": pace * step * (0.3 if bad else 0.01), "dead": step * 0.05, "accepted": pace * step}
+            counts["delivered"] = counts["accepted"] * (0.6 if bad else 1)
             counts["throttled"] = step * 0.4 * (at // step % 7 == 0)
             for bucket, share in ((28, 0.5), (31, 0.35), (36, 0.12), (44, 0.03)):
                 counts[f"w{bucket}"] = pace * step * share * (0.6 if bad else 1)

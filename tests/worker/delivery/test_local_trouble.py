@@ -79,7 +79,7 @@ def test_its_jobs_are_requeued_unchanged_and_sent_when_it_is_over(
         ids = producer.enqueue_many(rows).job_ids
         store = LaneStore(client)
         context = context_for(settings, store)
-        load_all(store.prefix)  # as a worker does
+        load_all()  # as a worker does
         store.counts()  # it is connected
         context.events.flush()  # and Celery's application is loaded
         with without_descriptors():

@@ -18,13 +18,13 @@ CUT = {
     "headers": (b"Content-Type: application/js", b"", "IncompleteRead"),
     "headers behind a length of zero": (b"Content-Length: 0\r\n", b"", "IncompleteRead"),
     "chunk": (b"Transfer-Encoding: chunked\r\n\r\n64\r\n" + BEGUN, BEGUN, "IncompleteRead"),
-    "before the last chunk": (b"Transfer-Encoding: chunked\r\n\r\n7\r\n" + BEGUN + b"\r\n", BEGUN, "ValueError"),
-    "in the size of a chunk": (b"Transfer-Encoding: chunked\r\n\r\n7\r\n" + BEGUN + b"\r\n0", BEGUN, "ValueError"),
-    "no chunk": (b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n", b"", "ValueError"),
-    "a negative chunk": (b"Transfer-Encoding: chunked\r\n\r\n-5\r\n" + BEGUN + b"\r\n0\r\n\r\n", b"", "ValueError"),
-    "a chunk with a sign": (b"Transfer-Encoding: chunked\r\n\r\n+7\r\n" + BEGUN + b"\r\n0\r\n\r\n", b"", "ValueError"),
+    "before the last chunk": (b"Transfer-Encoding: chunked\r\n\r\n7\r\n" + BEGUN + b"\r\n", BEGUN, "IncompleteRead"),
+    "in the size of a chunk": (b"Transfer-Encoding: chunked\r\n\r\n7\r\n" + BEGUN + b"\r\n0", BEGUN, "IncompleteRead"),
+    "no chunk": (b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n", b"", "FramingError"),
+    "a negative chunk": (b"Transfer-Encoding: chunked\r\n\r\n-5\r\n" + BEGUN + b"\r\n0\r\n\r\n", b"", "FramingError"),
+    "a chunk with a sign": (b"Transfer-Encoding: chunked\r\n\r\n+7\r\n" + BEGUN + b"\r\n0\r\n", b"", "FramingError"),
     "a chunk that is longer than it says": (
-        b"Transfer-Encoding: chunked\r\n\r\n5\r\n" + BEGUN + b"0\r\n\r\n", BEGUN[:5], "IncompleteRead"
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\n" + BEGUN + b"0\r\n\r\n", BEGUN[:5], "FramingError"
     ),
     "gzip": (b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nshort", b"", "error"),
     "two lengths": (b"Content-Length: 7\r\nContent-Length: 6\r\n\r\n" + BEGUN, b"", "FramingError"),

@@ -13,6 +13,7 @@ from tests.lanes.breaker.brake_steps import close
 from tests.lanes.breaker.outage_steps import begin_outage
 from tests.lanes.conftest import ClockedStore, Orders
 from tests.worker.metrics.conftest import SETTINGS, Scrape
+from worker.delivery.statistics import Statistics
 from worker.metrics.catalogue import CELL_METRICS, MetricKind
 from worker.metrics.lane_aggregates import aggregate
 from worker.metrics.redis_health import SLOW, parse
@@ -163,11 +164,13 @@ def test_the_use_of_the_rate_is_that_of_lanes_that_have_work_and_may_send(
 
 
 def test_histograms_have_the_buckets_of_the_lanes(store: ClockedStore, order: Orders, scrape: Scrape) -> None:
+    statistics = Statistics()
     for number, seconds in enumerate((0.003, 0.9, 5)):
         store.enqueue(order(record=f"pipe/{number}"), KNOWN)
         report = send(store)
         store.pass_time(seconds)
-        store.deliver(report, retention=KEPT)
+        statistics.add(store.deliver(report, retention=KEPT))
+    statistics.write(store)
     found = scrape(store)
     assert found["lanes_delivery_seconds_count"] == found["lanes_delivery_seconds_bucket{le=+Inf}"] == 3
     at_most = {bound: found[f"lanes_delivery_seconds_bucket{{le={bound}}}"] for bound in BOUNDS}

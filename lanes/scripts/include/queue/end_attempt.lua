@@ -1,7 +1,7 @@
 -- @include rate_limit/budget
 -- @include rate_limit/day
 -- @include queue/schedule
--- @include queue/series
+-- @include queue/durations
 -- recheck_rate_limit(lane): a report may end the wait for the rate limit early.
 local function recheck_rate_limit(lane)
   if lane.rate_limited_until <= now then return end
@@ -16,6 +16,6 @@ end
 local function end_attempt(job, outcome, detail)
   redis.call('RPUSH', key.attempts(job.id),
     string.format('%s %s %s %.0f %s', job.attempt, outcome, job.released_at, now, detail))
-  log_time('a', now - tonumber(job.released_at))
+  add_duration(now - tonumber(job.released_at))
   recheck_rate_limit(job.lane)
 end

@@ -6,9 +6,10 @@ local function is_blocked(location, record, id, seq)
   if high < 0 then return false end
   while seq and high - low > 64 do
     local middle = math.floor((low + high) / 2)
-    local other = tonumber(redis.call('HGET', key.job(redis.call('LINDEX', blocked, middle)), 'seq'))
-    if not other then break end
-    if other < seq then low = middle + 1 else high = middle end
+    local other = redis.call('LINDEX', blocked, middle)
+    local other_seq = tonumber(redis.call('HGET', key.job(other), 'seq'))
+    if not other_seq then break end
+    if other_seq < seq then low = middle + 1 else high = middle end
   end
   for _, other in ipairs(redis.call('LRANGE', blocked, low, high)) do
     if other == id then return true end

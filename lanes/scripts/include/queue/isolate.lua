@@ -15,13 +15,10 @@ end
 -- broken_in(types, of): returns which of these keys has another Redis type than it should. `of` is a location, the id
 -- of a job, or nil for the keys of all lanes.
 local function broken_in(types, of)
-  for name, expected in pairs(types) do
-    local named = key[name]
-    if named then
-      local full = of and named(of) or named
-      local found = redis.call('TYPE', full).ok
-      if found ~= 'none' and found ~= expected then return full .. ' is a ' .. found .. ', not a ' .. expected end
-    end
+  for template, expected in pairs(types) do
+    local name = prefix .. string.gsub(template, '{%w+}', function() return of end)
+    local found = redis.call('TYPE', name).ok
+    if found ~= 'none' and found ~= expected then return name .. ' is a ' .. found .. ', not a ' .. expected end
   end
 end
 

@@ -7,6 +7,7 @@
 -- @include breaker/global_state
 -- @include breaker/probe
 -- @include queue/servable
+-- @include queue/durations
 -- @include queue/isolate
 -- @include queue/set_aside
 -- release_next(from): releases a job of the next lane. ARGV from position `from` on are those of release.lua.
@@ -187,5 +188,5 @@ local function release_next(from)
 end
 
 local function reply(code, from)
-  return { code, unpack(release_next(from)) }
+  return { code .. durations, unpack(release_next(from)) }
 end

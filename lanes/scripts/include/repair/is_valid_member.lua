@@ -4,16 +4,28 @@
 -- name as location. A member that is gone is valid.
 local FAR_AHEAD = 7 * 86400 * 1000000
 
+-- KEY_OF[name](of): the keys from which a member can be removed; `of` is a location, a worker, or another name.
+local KEY_OF = {
+  ready = function(of) return key.ready(of) end,
+  delayed = function(of) return key.delayed(of) end,
+  rate_slots = function(of) return key.rate_slots(of) end,
+  consumer = function(of) return key.consumer(of) end,
+  unservable = function(of) return key.unservable(of) end,
+  token_lock = function(of) return key.token_lock(of) end,
+  leases = function() return key.leases end,
+  expiring = function() return key.expiring end,
+  dead = function() return key.dead end,
+}
 local VALIDATORS = {}
 
 local function waits_in(name)
   return function(location, _, id)
     local job = redis.call('HMGET', key.job(id), 'state', 'location')
-    return job[1] and job[2] == location or not redis.call('ZSCORE', name(location), id)
+    return job[1] and job[2] == location or not redis.call('ZSCORE', KEY_OF[name](location), id)
   end
 end
 
-VALIDATORS.ready, VALIDATORS.delayed = waits_in(key.ready), waits_in(key.delayed)
+VALIDATORS.ready, VALIDATORS.delayed = waits_in('ready'), waits_in('delayed')
 
 function VALIDATORS.active(location, record, id)
   local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record')
@@ -40,11 +52,11 @@ function VALIDATORS.newest_delivered(location, record)
 end
 
 local function has_ttl(name)
-  return function(of) return redis.call('PTTL', name(of)) ~= -1 end
+  return function(of) return redis.call('PTTL', KEY_OF[name](of)) ~= -1 end
 end
 
-VALIDATORS.consumer, VALIDATORS.unservable = has_ttl(key.consumer), has_ttl(key.unservable)
-VALIDATORS.token_lock = has_ttl(key.token_lock)
+VALIDATORS.consumer, VALIDATORS.unservable = has_ttl('consumer'), has_ttl('unservable')
+VALIDATORS.token_lock = has_ttl('token_lock')
 
 function VALIDATORS.renewals(_, name)
   local noted = redis.call('HGET', key.renewals, name)
@@ -54,11 +66,11 @@ end
 
 local function has_job(name)
   return function(_, _, id)
-    return redis.call('HEXISTS', key.job(id), 'state') == 1 or not redis.call('ZSCORE', name, id)
+    return redis.call('HEXISTS', key.job(id), 'state') == 1 or not redis.call('ZSCORE', KEY_OF[name](), id)
   end
 end
 
-VALIDATORS.leases, VALIDATORS.expiring, VALIDATORS.dead = has_job(key.leases), has_job(key.expiring), has_job(key.dead)
+VALIDATORS.leases, VALIDATORS.expiring, VALIDATORS.dead = has_job('leases'), has_job('expiring'), has_job('dead')
 
 local function is_valid_member(name, location, record, member)
   return VALIDATORS[name](location, record, member) and true or false
