@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
 from lanes.queue.job import State
+from lanes.storage.keys import KEYS
 from tests.lanes.state_machine.dead_letter_rules import LOCATIONS, ModelJob
 from tests.lanes.state_machine.hold_rules import HoldRules
 
 DAY = 86_400.0
 DONE = (State.DELIVERED, State.CANCELLED)
 KEPT = 10**6  # seconds for which the machine keeps done jobs
-TEMPORARY = ("test:job:", "test:attempts:", "test:done:", "test:merged_jobs:", "test:consumer:", "test:rejected_task:")
+JOB_KEYS = tuple(kind for kind, key in KEYS.items() if key.fields == ("id",))
 
 
 class EndingRules(HoldRules):
@@ -78,18 +79,25 @@ class EndingRules(HoldRules):
     def quiet_days(self) -> None:
         """Done jobs can no longer be read."""
         self.pass_days()
-        client: Any = self.store.client
-        for key in client.scan_iter(match="test:*"):
-            if key.decode().startswith(TEMPORARY) and client.pttl(key) > 0:
-                client.delete(key)
+        for location in LOCATIONS:
+            self.remove_done(location)
+
+    def remove_done(self, location: str) -> None:
+        """Redis removes the done jobs of a lane once their time is over by the clock of the test."""
+        kept_until = int(self.store.read_hash("lane", location).get(b"kept_until", 0)) / 10**6
+        if kept_until > self.store.now:
+            return
         for job_id, model in list(self.jobs.items()):
-            if model.state in DONE:
+            if model.location == location and model.state in DONE and not model.leased:
+                self.store.client.delete(*(self.store.key(kind, job_id) for kind in JOB_KEYS))
                 self.forget(job_id, model)
 
     @rule()
     def end_idle_lanes(self) -> None:
         """A lane ends if nobody needs it: never within a day of its last request, nor what a person set."""
         before = self.store.locations()
+        for location in before:
+            self.remove_done(location)
         cursor, ended = self.store.end_idle_lanes(0, 100)
         assert cursor == 0
         for location in before:

@@ -20,7 +20,8 @@ class Invariants(ServingRules, EndingRules):
     @invariant()
     def consistent(self) -> None:
         """Every job is in one place, the counts add up, and the model agrees."""
-        assert [finding for finding in check_consistency(self.store) if finding.code != "lanes-idle"] == []
+        found = [str(finding) for finding in check_consistency(self.store) if finding.code != "lanes-idle"]
+        assert found == []
         counts = self.store.counts()
         assert counts["accepted"] == len(self.jobs) + self.forgotten.total()
         for state in State:
