@@ -47,7 +47,14 @@ class ForgetResult:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @connected
 def forget(
-    session: Session, location_ids: tuple[str, ...], by: str | None, *, purge: bool, dry_run: bool, yes: bool, as_json: bool
+    session: Session,
+    location_ids: tuple[str, ...],
+    by: str | None,
+    *,
+    purge: bool,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Remove lanes with their holds, brakes, limits, and the history of their done jobs.
 
@@ -127,7 +134,11 @@ def _text(result: ForgetResult) -> str:
         removed = f"{dead_letters} purged, {pluralize(result.done_jobs, 'done job')} removed"
         if result.answer == FORGOTTEN:
             return f"forgotten; {removed}"
-        when = "when its day is over" if result.ends_in is None else f"in {result.ends_in / 3600:.0f} h, when its day is over"
+        when = (
+            "when its day is over"
+            if result.ends_in is None
+            else f"in {result.ends_in / 3600:.0f} h, when its day is over"
+        )
         return f"emptied; {removed}; a worker ends the lane {when}"
     return {
         "unknown": NO_LANE,

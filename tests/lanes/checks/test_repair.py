@@ -127,7 +127,10 @@ BREAKAGES: dict[str, tuple[tuple[object, ...], str]] = {
     "the counts of ended lanes are gone": (("del", "ended_lanes"), "count"),
     "one count of ended lanes is off": (("hincrby", "ended_lanes", "cancelled", 1), "count"),
     "a day of an ended lane is left": (("hset", "day:ended", 1, 1), "lane-unlisted"),
-    "rate slots of an ended lane are left": (("zadd", "rate_slots:ended", 1_800_172_800_000_000, "gone:1"), "lane-unlisted"),
+    "rate slots of an ended lane are left": (
+        ("zadd", "rate_slots:ended", 1_800_172_800_000_000, "gone:1"),
+        "lane-unlisted",
+    ),
     "one count is off": (("hincrby", "counts", "delivered", 1), "count"),
 }
 

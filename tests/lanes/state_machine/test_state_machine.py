@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     initialize,
@@ -339,7 +339,7 @@ def test_any_sequence_of_transitions_keeps_the_invariants(own_store: ClockedStor
     run_state_machine_as_test(
         LanesMachine,
         settings=settings(
-            max_examples=150, phases=(Phase.generate,),
+            max_examples=EXAMPLES[server_name],
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -143,7 +143,10 @@ def test_hold_and_resume_need_to_know_what(quick: Run, store: LaneStore, wrong: 
 def test_mistyped_locations_are_reported(quick: Run) -> None:
     assert "(it had no lane; mistyped?)" in quick("hold", "typo", "--reason", "r").stderr
     shown = quick("resume", "nowhere")
-    assert (shown.returncode, shown.stderr) == (1, "nowhere: no such lane; mistyped, or idle for more than a day?\nlanes: 1 location unknown\n")
+    assert (shown.returncode, shown.stderr) == (
+        1,
+        "nowhere: no such lane; mistyped, or idle for more than a day?\nlanes: 1 location unknown\n",
+    )
     for wrong in ("a b", "\x1b[31m", ""):
         shown = quick("hold", wrong, "--reason", "r")
         assert shown.returncode == 2

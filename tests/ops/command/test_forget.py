@@ -41,7 +41,9 @@ def test_a_mistyped_location_is_forgotten(quick: Run, store: LaneStore) -> None:
     assert [finding for finding in check_consistency(store) if finding.repair] == []
 
 
-def test_a_lane_with_work_is_refused_and_named_beside_the_others(quick: Run, store: LaneStore, enqueue: Enqueue) -> None:
+def test_a_lane_with_work_is_refused_and_named_beside_the_others(
+    quick: Run, store: LaneStore, enqueue: Enqueue
+) -> None:
     enqueue("flying")
     assert isinstance(store.release(CONSUMER).next, Released)
     enqueue("waiting")
@@ -73,7 +75,9 @@ def test_dead_letters_are_purged_only_if_that_is_said(quick: Run, store: LaneSto
     assert "forget 1 lane and purge 1 dead letter?" in " ".join(shown.stderr.split())
     shown = quick("forget", "loc", "--purge", "--yes")
     assert shown.returncode == 0
-    assert shown.stderr.startswith("loc: emptied; 1 dead letter purged, 1 done job removed; a worker ends the lane in 24 h")
+    assert shown.stderr.startswith(
+        "loc: emptied; 1 dead letter purged, 1 done job removed; a worker ends the lane in 24 h"
+    )
     assert (store.counts()["cancelled"], store.job(dead)) == (1, None)
 
 
@@ -98,7 +102,8 @@ def test_history_and_settings_go_at_once_and_the_lane_when_its_day_is_over(
     [lane] = store.lanes(["loc"])
     assert (lane.hold, lane.day_used) == (None, 3)
     slots = store.key("rate_slots", "loc")
-    store.client.zadd(slots, {member: 1 for member in store.client.zrange(slots, 0, -1)})
+    store.client.delete(slots)
+    store.client.zadd(slots, {f"{ids[0]}:1": 1})
     store.client.hset(store.key("lane", "loc"), "day_quarter", 1)
     assert store.end_idle_lanes(0, 10)[1] == ["loc"]
     assert store.counts() == before
