@@ -58,8 +58,9 @@ def forget(
 ) -> None:
     """Remove lanes with their holds, brakes, limits, and the history of their done jobs.
 
-    A lane with pending jobs or jobs in flight is refused. A lane that sent a request in the last day is emptied; it ends
-    when that day is over, because its daily quota must hold. Totals stay. It asks first; without a terminal, add --yes.
+    A lane with pending jobs or jobs in flight is refused. A lane that sent a request in the last day is emptied, and
+    ends when that day is over, because its daily quota must hold. Totals stay. It asks first; without a terminal, add
+    --yes.
     """
     lanes = {lane.location_id: lane for lane in session.store.lanes(location_ids)}
     results = [_check(name, lanes.get(name), purge=purge) for name in dict.fromkeys(location_ids)]

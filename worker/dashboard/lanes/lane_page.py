@@ -20,9 +20,7 @@ ALL_LANES = "everything"
 RESERVED_HOLDERS = ("authorization", "outage")
 HELD_AGAIN_MESSAGE = "it was held again meanwhile: check the reason, then resume it again"
 MAX_REASON = 500
-NO_LANE = (
-    "no such lane: nothing was sent for this location in the last day, and nothing waits; its next job begins a lane"
-)
+NO_LANE = "no such lane: nothing was sent for this location in the last day, nothing waits; its next job begins one"
 MAX_LIMIT, MAX_WEIGHT = 10**9, 100
 STEP = 15
 MAX_OFFSET = 10**9
