@@ -34,7 +34,7 @@ SHAPES = {
     **dict.fromkeys(
         ("counts", "totals", "sampled", "recent", "history", "lane_history", "failing", "refundable_failures"), NUMBER
     ),
-    **dict.fromkeys(("dead_letter_counts", "day", "rejected_rows"), NUMBER),
+    **dict.fromkeys(("dead_letter_counts", "day", "rejected_rows", "ended_lanes"), NUMBER),
     "held_time": re.compile(rb"[=-]-?\d{1,16}"),
     "newest_delivered": re.compile(rb"\d{1,16} \d{1,16} .+", re.DOTALL),
     "tokens": re.compile(rb"\d{1,16} .+", re.DOTALL),

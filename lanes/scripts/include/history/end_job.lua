@@ -26,7 +26,10 @@ local function end_job(id, changes, retention, done, attempts)
   redis.call('SET', key.done(id), value, 'PX', string.format('%.0f', retention))
   -- A broken index stops nothing: then the job is kept for its whole time.
   if not done then redis.pcall('RPUSH', key.done_ids, pack_id(id)) end
-  redis.call('HSET', key.lane(fields.location), 'kept_until', string.format('%.0f', now + 1000 * retention))
+  local lane, kept_until = key.lane(fields.location), now + 1000 * retention
+  if kept_until > (tonumber(redis.call('HGET', lane, 'kept_until')) or 0) then
+    redis.call('HSET', lane, 'kept_until', string.format('%.0f', kept_until))
+  end
   if fields.was_dead then remove_dead_letter(id, fields.location, fields.record) end
   if not (fields.merged_count or done) then return end
   for _, merged in ipairs(redis.call('SMEMBERS', key.merged_jobs(id))) do redis.call('PEXPIRE', key.done(merged), retention) end
