@@ -4,12 +4,13 @@
 -- sixteenth of `maxmemory`, nor about 512 bytes for each waiting job.
 local RESERVE = 1 / 16
 local NEEDED = 512
--- Bytes that a done job takes at least, and the most that one call forgets.
-local DONE, MAX_FORGOTTEN = 256, 1000
+-- Bytes that a done job frees at least, and the most done jobs that one call forgets.
+local DONE, MAX_FORGOTTEN = 128, 1000
 
 -- memory_guard(min_age): returns an error reply when there is no memory for new jobs, else nil. Before it refuses, done
 -- jobs give way, unless they ended in the last `min_age` us. Without INFO it returns nil: then Redis itself refuses, at
--- `maxmemory`.
+-- `maxmemory`. Memory in use does not fall by all that was forgotten before the script ends: its deletions wait as commands
+-- for the append-only file.
 local function memory_guard(min_age)
   local waiting = redis.call('HMGET', key.counts, 'pending', 'in_flight')
   local needed = NEEDED * ((tonumber(waiting[1]) or 0) + (tonumber(waiting[2]) or 0))
@@ -20,6 +21,6 @@ local function memory_guard(min_age)
   local over = excess()
   if over <= 0 then return nil end
   local forgotten = forget_oldest(math.min(MAX_FORGOTTEN, math.ceil(over / DONE)), min_age, 2 * MAX_FORGOTTEN)
-  if forgotten > 0 and excess() <= 0 then return nil end
+  if forgotten * DONE >= over or forgotten > 0 and excess() <= 0 then return nil end
   return redis.error_reply('OOM memory is nearly used up: the rest is reserved for accepted jobs')
 end
