@@ -1,5 +1,6 @@
 """The transitions, one method each, over a synchronous Redis client."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -285,6 +286,27 @@ class LaneStore(LaneReader):
         return self.run_text(
             "limit", location_id, *("" if value is None else value for value in (burst, daily, weight))
         )
+
+    def end_idle_lanes(self, cursor: int, max_count: int) -> tuple[int, list[str]]:
+        """End lanes that nobody needs any more, among about `max_count` of them.
+
+        Return the cursor for the next call (0 at the end) and the locations whose lanes ended.
+        """
+        following, ended = self.run("end_idle_lanes", cursor, max_count)
+        return int(following), list(map(text_of, ended))
+
+    def forget_jobs(self, location_ids: Sequence[str], job_ids: Sequence[str]) -> list[str]:
+        """Remove those of these jobs that are done and of these locations; return the location of each removed one."""
+        return list(map(text_of, self.run("forget_jobs", json.dumps([*location_ids]), *job_ids)))
+
+    def forget_lane(self, location_id: str, kept_until: str) -> tuple[str, float | None]:
+        """Remove what a person set for a lane without unfinished jobs, and end it.
+
+        `kept_until` is what the lane had before its done jobs were removed. Return `forgotten`; `emptied` and the
+        seconds until the lane ends, if known; or why not: `unknown`, `waiting`, `in_flight`, `dead_letters`.
+        """
+        answer, wait = self.run("forget_lane", location_id, kept_until)
+        return text_of(answer), transitions.seconds_until(wait)
 
     def append_audit_log(self, who: str, what: str, on: str, detail: str, user: str) -> str:
         """Log a person's action before it is done (see `lanes.activity.audit_log`); return the entry's id."""

@@ -34,7 +34,8 @@ _KEYS = (
     # One of each.
     Key("schema", "string", "version of this layout"),
     Key("counts", "hash", "jobs per state over all lanes, and totals since the beginning"),
-    Key("locations", "set", "every location that ever had a job"),
+    Key("locations", "set", "every location with a lane"),
+    Key("ended_lanes", "hash", "how many lanes ended, their counts, and the highest number of their jobs"),
     Key("due", "zset", "location -> time from which it may release; '' first while all lanes are stopped"),
     Key("leases", "zset", "job id -> end of the lease of its current attempt"),
     Key("expiring", "zset", "pending job id -> time after which it must not be sent"),

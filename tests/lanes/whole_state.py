@@ -46,7 +46,7 @@ def whole_state(store: ClockedStore) -> dict[str, str]:
         if name in ("test-clock", "counts", "totals", "schema", "memory_checked") or name.startswith(SERIES):
             continue
         for field, value in _values(store.client, key).items():
-            if field == "lost":  # which requests ended without telling of the day: `test_day_in_virtual_time.py`
+            if field in ("lost", "kept_until"):  # `test_day_in_virtual_time.py` and `test_idle_lanes.py` are about them
                 continue
             if name.startswith("lane:") and field in SAMPLED:
                 continue
