@@ -1,9 +1,7 @@
 """Reads lanes, jobs and counts."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 from lanes.queue import transitions
 from lanes.queue.dead_letter_summary import DeadLetterSummary
@@ -66,16 +64,14 @@ class LaneReader(RedisAccess):
         """Return every lane, or those of these locations that exist, sorted by location id."""
         known = self.locations()
         names = sorted(known if location_ids is None else known.intersection(location_ids))
-        parts = [names[start : start + LANES_IN_A_CALL] for start in range(0, len(names), LANES_IN_A_CALL)]
-        with ThreadPoolExecutor(1) as ahead:  # Redis reads the next lanes while these are parsed
-            replies = ahead.map(lambda part: self.run_reader("read_lanes", *part), parts)
-            return [lane for part, reply in zip(parts, replies, strict=True) for lane in self._parse_lanes(part, reply)]
+        lanes: list[Lane] = []
+        for start in range(0, len(names), LANES_IN_A_CALL):
+            lanes += self.read_lanes(names[start : start + LANES_IN_A_CALL])
+        return lanes
 
     def read_lanes(self, location_ids: Sequence[str]) -> list[Lane]:
         """Return lanes in the given order; a location that never had a job has an empty one."""
-        return self._parse_lanes(location_ids, self.run_reader("read_lanes", *location_ids))
-
-    def _parse_lanes(self, location_ids: Sequence[str], replies: Sequence[Any]) -> list[Lane]:
+        replies = self.run_reader("read_lanes", *location_ids)
         return [Lane.parse(name, reply, self.unreadable) for name, reply in zip(location_ids, replies, strict=True)]
 
     def queue_position(self, job_id: str) -> QueuePosition | None:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any
 
 MICROSECONDS = 1_000_000
@@ -78,8 +79,8 @@ def pairs_of(reply: Sequence[bytes]) -> dict[bytes, bytes]:
 class StoredHash:
     """The fields of a hash, with types; None if missing or unreadable. `key` is what a note names."""
 
-    def __init__(self, stored: Mapping[bytes, bytes] | Sequence[bytes], key: str = "", note: Note = ignore) -> None:
-        self._values = stored if isinstance(stored, Mapping) else pairs_of(stored)
+    def __init__(self, stored: Mapping[bytes, bytes] | list[bytes], key: str = "", note: Note = ignore) -> None:
+        self._values: Mapping[bytes, bytes] = pairs_of(stored) if isinstance(stored, list) else stored
         self._key, self._note = key, note
 
     def __contains__(self, name: str) -> bool:
@@ -114,17 +115,21 @@ class StoredHash:
 
     def counts(self, names: Iterable[str]) -> dict[str, int]:
         """Return whole numbers, 0 if missing."""
-        return {name: self.count(name) if _field(name) in self._values else 0 for name in names}
+        values = self._values
+        return {name: self.count(name) if _field(name) in values else 0 for name in names}
 
 
 def as_plain(thing: Any, *without: str) -> dict[str, Any]:
     """Return the fields of a dataclass as plain values."""
-    return {name: getattr(thing, name) for name in _names(type(thing)) if name not in without}
+    names, values = _plain_fields(type(thing), without)
+    return dict(zip(names, values(thing), strict=True))
 
 
 @cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(kind))
+def _plain_fields(kind: type, without: tuple[str, ...]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """Return the names of fields, at least two, and what reads their values."""
+    names = tuple(each.name for each in fields(kind) if each.name not in without)
+    return names, attrgetter(*names)
 
 
 class JsonMixin:
