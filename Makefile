@@ -52,14 +52,16 @@ format: env  ## Format the code and apply automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: env  ## Generate docs/settings.md
+docs: env  ## Generate docs/settings.md, and the figures of the documents from benchmarks/results.json
 	@$(BIN)/python -m ops.settings_page
+	@$(BIN)/python -m benchmarks.documents
 
 audit: env  ## Look up known vulnerabilities of the locked dependencies; needs an online service
 	$(BIN)/uv tool run pip-audit==2.10.1 --require-hashes --requirement requirements.lock
 
-bench: env  ## Measure the figures of docs/performance.md and draw charts
-	@$(BIN)/python -m benchmarks --plots benchmarks/plots
+bench: env  ## Measure all figures into benchmarks/results.json, draw charts, say what became worse, write the documents
+	@$(BIN)/python -m benchmarks --into benchmarks/results.json --plots benchmarks/plots
+	@$(BIN)/python -m benchmarks.documents
 
 bench-quick: env  ## Run every benchmark small; shows that all work, measures nothing
 	@$(BIN)/python -m benchmarks --quick

@@ -1,7 +1,7 @@
 """What a benchmark found: figures side by side, and whether they reach what was aimed at. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from statistics import median
 from typing import Any
 
@@ -14,24 +14,37 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What our side should reach: a value, or a multiple of what `baseline` has; at least, or at most."""
+    """What our side should reach, at least or at most: a value, or a multiple of what `baseline` has `plus` a value."""
 
     at_least: float | None = None
     at_most: float | None = None
     baseline: str | None = None
+    plus: float = 0.0
 
-    def met(self, value: float) -> bool:
-        """Whether a value, or a ratio, reaches it."""
-        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
+    @property
+    def bound(self) -> float:
+        """The value, or the multiple."""
+        return (self.at_most or 0.0) if self.at_least is None else self.at_least
+
+    @property
+    def larger_is_better(self) -> bool:
+        """Whether it is a least value."""
+        return self.at_least is not None
+
+    def value(self, baseline: float | None) -> float:
+        """Return the value to reach, in the unit of the figure; `baseline` is that side's value."""
+        return self.bound * (1.0 if baseline is None else baseline) + self.plus
 
     def __str__(self) -> str:
-        bound = f">= {self.at_least:g}" if self.at_least is not None else f"<= {self.at_most:g}"
-        return bound if self.baseline is None else f"{bound}x"
+        bound = f"{'>=' if self.larger_is_better else '<='} {self.bound:g}"
+        return bound + ("" if self.baseline is None else "x") + (f" + {self.plus:g}" if self.plus else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One thing measured, with its unit: every run of every side. The first side is ours.
+
+    `redis` is the `appendfsync` of the Redis of every side. A side on another one has that in its name.
 
     Raises:
         ValueError: a side has no runs, or an aim names a side that is not there.
@@ -41,6 +54,7 @@ class Figure:
     measured: str
     sides: Mapping[str, Sequence[float]]
     aims: Sequence[Aim] = ()
+    redis: str = "always"
 
     def __post_init__(self) -> None:
         if missing := [side for side, runs in self.sides.items() if not runs]:
@@ -68,8 +82,12 @@ class Figure:
 
     def verdict(self, aim: Aim) -> str:
         """`met` or `missed`."""
-        value = self.value(self.ours) if aim.baseline is None else self.ratio(aim.baseline)
-        return "met" if value is not None and aim.met(value) else "missed"
+        value, bound = self.value(self.ours), self.bound(aim)
+        return "met" if (value >= bound if aim.larger_is_better else value <= bound) else "missed"
+
+    def bound(self, aim: Aim) -> float:
+        """Return what an aim asks for, in the unit of the figure."""
+        return aim.value(None if aim.baseline is None else self.value(aim.baseline))
 
     def best(self, sides: Sequence[str], *, largest: bool) -> str:
         """Return which of these sides has the best value: an aim stands beside no weaker one."""
@@ -80,6 +98,7 @@ class Figure:
         return {
             "benchmark": self.benchmark,
             "measured": self.measured,
+            "redis": self.redis,
             "sides": {
                 side: {
                     "median": self.value(side),
@@ -90,8 +109,16 @@ class Figure:
                 }
                 for side, runs in self.sides.items()
             },
-            "aims": [{"aim": str(aim), "baseline": aim.baseline, "verdict": self.verdict(aim)} for aim in self.aims],
+            "aims": [{**asdict(aim), "aim": str(aim), "verdict": self.verdict(aim)} for aim in self.aims],
         }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Figure":
+        """Return the figure of which these are the plain values."""
+        names = [one.name for one in fields(Aim)]
+        sides = {side: found["runs"] for side, found in stored["sides"].items()}
+        aims = [Aim(**{name: aim[name] for name in names}) for aim in stored["aims"]]
+        return cls(stored["benchmark"], stored["measured"], sides, aims, stored["redis"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +140,12 @@ def rounded(value: float) -> str:
 
 def table(figures: Sequence[Figure]) -> str:
     """Return the figures as aligned columns, a line for each side."""
-    lines: list[tuple[str, ...]] = [("benchmark", "measured", "side", "median", "least - most", "lanes to it", "aim")]
+    lines: list[tuple[str, ...]] = [
+        ("benchmark", "measured", "Redis", "side", "median", "least - most", "lanes to it", "aim")
+    ]
     lines += [_line(figure, side) for figure in figures for side in figure.sides]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    numbers = range(3, 6)
+    numbers = range(4, 7)
     return "\n".join(
         "  ".join(
             cell.rjust(width) if place in numbers else cell.ljust(width)
@@ -133,6 +162,7 @@ def _line(figure: Figure, side: str) -> tuple[str, ...]:
     return (
         figure.benchmark if ours else "",
         figure.measured if ours else "",
+        figure.redis if ours else "",
         side,
         rounded(figure.value(side)),
         f"{rounded(min(runs))} - {rounded(max(runs))}" if len(runs) > 1 else "",

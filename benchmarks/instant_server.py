@@ -1,17 +1,18 @@
-"""A server that costs next to nothing, so that the client is measured: `... -m benchmarks.instant_server PORT SECONDS`.
+"""A server that costs next to nothing, so that the client is measured: `... -m benchmarks.instant_server PORT`.
 
-HTTP/1.1 with kept connections. Every POST gets the same 201, at once or after a latency; every GET the tally of the
-POSTs so far.
+HTTP/1.1 with kept connections, plain or TLS. Every POST gets the same 201, at once or after a random latency, or 429
+beyond a limit of each location. Every GET gets the tally of the POSTs so far; `/arrivals` when each came.
 """
 
+import argparse
 import asyncio
 import json
+import random
 import re
-import sys
-import time
-import urllib.error
-import urllib.request
+import ssl
 from dataclasses import asdict, dataclass
+
+from benchmarks.tally import ArrivalLog, Limiter, Tally
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 # As long as a real one, without the fields that a worker holds against its upsert: the answer is the same to each.
@@ -51,47 +52,40 @@ def _answer(status: str, content: object, headers: dict[str, int]) -> bytes:
 CREATED = _answer("201 Created", _OPPORTUNITY, _LIMITS)
 
 
-@dataclass
-class Tally:
-    """How many upserts came, and when the first and the last one did, in seconds."""
-
-    count: int = 0
-    first: float = 0.0
-    last: float = 0.0
-
-    def note(self) -> None:
-        """One more."""
-        self.last = time.monotonic()
-        self.first = self.first or self.last
-        self.count += 1
-
-    def answer(self) -> bytes:
-        """Return it as a response."""
-        return _answer("200 OK", asdict(self), {})
-
-    @property
-    def rate(self) -> float:
-        """Upserts a second, from the first to the last."""
-        return self.count / (self.last - self.first)
+TOO_MANY = _answer("429 Too Many Requests", {"message": "Too many requests"}, {"Retry-After": 1})
 
 
-def read_tally(url: str) -> Tally | None:
-    """Return what the server at this URL saw so far, None while it does not answer."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return Tally(**json.load(answer))
-    except (urllib.error.URLError, OSError):
-        return None
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the server notes of each upsert."""
+
+    tally: Tally
+    limiter: Limiter
+    log: ArrivalLog
+
+    def note(self, request: bytes) -> bytes:
+        """Note an upsert, and return the answer to it."""
+        self.tally.note()
+        self.log.note(request)
+        if self.limiter.takes(request):
+            return CREATED
+        self.tally.throttled += 1
+        return TOO_MANY
+
+    def report(self, request: bytes) -> bytes:
+        """Return the tally, or the arrivals, as a response."""
+        wants_arrivals = request.startswith(b"GET /arrivals ")
+        return _answer("200 OK", self.log.arrivals if wants_arrivals else asdict(self.tally), {})
 
 
 class InstantProtocol(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, tally: Tally, latency: float) -> None:
-        self._tally = tally
+    def __init__(self, seen: Seen, latency: tuple[float, float]) -> None:
+        self._seen = seen
         self._latency = latency
         self._buffer = b""
-        self._needed = 0
+        self._needed = 0  # bytes that the buffer must exceed before it is looked at
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way back."""
@@ -110,28 +104,50 @@ class InstantProtocol(asyncio.Protocol):
             if len(self._buffer) < size:
                 self._needed = size - 1
                 return
-            self._respond()
+            self._respond(self._buffer[:size])
             self._buffer = self._buffer[size:]
             self._needed = 0
 
-    def _respond(self) -> None:
-        if self._buffer.startswith(b"POST "):
-            self._tally.note()
-            if self._latency:
-                asyncio.get_running_loop().call_later(self._latency, self._transport.write, CREATED)
-            else:
-                self._transport.write(CREATED)
+    def _respond(self, request: bytes) -> None:
+        if not request.startswith(b"POST "):
+            self._transport.write(self._seen.report(request))
+            return
+        answer = self._seen.note(request)
+        if self._latency[1]:
+            asyncio.get_running_loop().call_later(random.uniform(*self._latency), self._write, answer)
         else:
-            self._transport.write(self._tally.answer())
+            self._write(answer)
+
+    def _write(self, answer: bytes) -> None:
+        self._seen.tally.note_answer()
+        if not self._transport.is_closing():
+            self._transport.write(answer)
 
 
-async def serve(port: int, latency: float) -> None:
-    """Serve this machine until the process is ended; each upsert takes `latency` seconds."""
-    tally = Tally()
+async def serve(options: argparse.Namespace) -> None:
+    """Serve this machine until the process is ended."""
+    seen = Seen(Tally(), Limiter(*options.limit), ArrivalLog(kept=options.log))
+    context = None
+    if options.certificate:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(options.certificate)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: InstantProtocol(tally, latency), "127.0.0.1", port, backlog=1024)
+    server = await loop.create_server(
+        lambda: InstantProtocol(seen, options.latency), "127.0.0.1", options.port, backlog=1024, ssl=context
+    )
     await server.serve_forever()
 
 
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.instant_server")
+    parser.add_argument("port", type=int)
+    parser.add_argument("--latency", type=float, nargs=2, default=(0.0, 0.0), metavar="SECONDS")
+    parser.add_argument("--limit", type=int, nargs=2, default=(0, 0), metavar=("REQUESTS", "SECONDS"))
+    parser.add_argument("--certificate", help="PEM file with certificate and key: serve https")
+    parser.add_argument("--log", action="store_true", help="keep when the upsert of each contact came")
+    return parser.parse_args(arguments)
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), float(sys.argv[2])))
+    asyncio.run(serve(parse()))

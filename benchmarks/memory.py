@@ -13,7 +13,7 @@ from lanes.queue.store import LaneStore, connect
 from ops.embedded.stack import Stack
 from producers import OpportunityProducer, UpsertOpportunity
 
-AIM = Aim(at_most=700)
+AIM = Aim(at_most=500)
 LANES, CELERY, DRAMATIQ = "lanes", "message of apply_async", "message of dramatiq's send"
 Fill = Callable[[Sequence[Body]], object]
 

@@ -53,6 +53,23 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True)
+class Fleet:
+    """Many locations, each with a few jobs."""
+
+    locations: int
+    jobs_each: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Jobs that are delivered to measure what is kept of them, and how often their memory passes a small Redis."""
+
+    jobs: int
+    megabytes: int
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class Storm:
     """Records over some locations, each updated again and again."""
 
@@ -63,8 +80,12 @@ class Storm:
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """Seconds without a job, single jobs at either distance, jobs of a trickle."""
+    """Seconds until a started worker has nothing to do, seconds without a job, single jobs, jobs of a trickle.
 
+    The single jobs are those of all runs together.
+    """
+
+    settle: float
     idle: float
     samples: int
     trickle: int
@@ -100,6 +121,8 @@ class Plan:
     store: int
     hot: int
     shared: int
+    fleet: Fleet
+    history: History
     neighbours: Neighbours
     backlog: Backlog
     storm: Storm
@@ -116,17 +139,19 @@ class Plan:
             brief=False,
             limit=HIGHLEVEL,
             storm_limit=STORM,
-            single=1_000,
-            bulk=5_000,
+            single=2_000,
+            bulk=20_000,
             memory=20_000,
             drain=6_000,
             store=10_000,
             hot=600,  # begins its last window after 50 s, and that ends after 60 s
             shared=1_000,
+            fleet=Fleet(locations=200, jobs_each=30),
+            history=History(jobs=10_000, megabytes=12, times=3),
             neighbours=Neighbours(hot_jobs=400, small_locations=20, small_jobs=10),
             backlog=Backlog(jobs=1_000_000, lanes=10_000, few=1_000, sample=3_000, watched=20),
             storm=Storm(records=200, locations=4, updates=20),
-            quiet=Quiet(idle=10, samples=12, trickle=100),
+            quiet=Quiet(settle=3, idle=10, samples=1_000, trickle=60),
             dashboard_size=DashboardSize(lanes=10_000, dead_letters=100_000, requests_per_page=20, watched_jobs=24_000),
         )
 
@@ -147,10 +172,12 @@ class Plan:
             store=100,
             hot=45,
             shared=60,
+            fleet=Fleet(locations=20, jobs_each=10),
+            history=History(jobs=200, megabytes=0, times=0),
             neighbours=Neighbours(hot_jobs=45, small_locations=4, small_jobs=3),
             backlog=Backlog(jobs=4_000, lanes=100, few=100, sample=200, watched=3.2),
             storm=Storm(records=8, locations=2, updates=8),
-            quiet=Quiet(idle=0.5, samples=1, trickle=10),
+            quiet=Quiet(settle=0.3, idle=0.5, samples=4, trickle=10),
             dashboard_size=DashboardSize(lanes=100, dead_letters=200, requests_per_page=2, watched_jobs=300),
         )
 

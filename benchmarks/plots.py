@@ -89,7 +89,7 @@ def _draw_bars(axes: Axes, figure: Figure) -> None:
         axes.annotate(rounded(values[place]), (at, place), fontsize=8, va="center")
     _draw_aims(axes, figure)
     axes.set_xlim(0, 1.14 * (largest or 1))
-    axes.set_title(figure.measured, fontsize=10)
+    axes.set_title(f"{figure.measured} (appendfsync {figure.redis})", fontsize=10)
     axes.set_axisbelow(True)
     axes.grid(axis="x", alpha=0.3)
 
@@ -97,9 +97,8 @@ def _draw_bars(axes: Axes, figure: Figure) -> None:
 def _draw_aims(axes: Axes, figure: Figure) -> None:
     """Draw the aims: a value as it is, a ratio multiplied by the value of its side."""
     for aim in figure.aims:
-        bound = aim.at_least if aim.at_least is not None else aim.at_most
-        assert bound is not None
-        at = bound if aim.baseline is None else bound * figure.value(aim.baseline)
-        axes.axvline(at, color=AIM, linestyle="--", linewidth=1.2, label=f"aim {aim}: {figure.verdict(aim)}")
+        axes.axvline(
+            figure.bound(aim), color=AIM, linestyle="--", linewidth=1.2, label=f"aim {aim}: {figure.verdict(aim)}"
+        )
     if figure.aims:
         axes.legend(fontsize=7, loc="lower right")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks import systems
-from benchmarks.api_server import ApiServer
+from benchmarks.api_server import ApiServer, Behaviour
 from benchmarks.charts import Chart, Curve
 from benchmarks.environment import end, until
 from benchmarks.figures import Aim, BenchmarkError, Figure
@@ -42,7 +42,7 @@ def recover(stack: Stack, watched: float) -> Recovery:
         BenchmarkError: an accepted job is in no state, or one was delivered that the API has not seen.
     """
     already = _counts(stack)["delivered"]
-    server = ApiServer.start(stack, LATENCY)
+    server = ApiServer.start(stack, Behaviour(latency=(LATENCY, LATENCY)))
     workers = systems.named_lanes(WORKERS).start_ready(stack, server.url)
     until(stack, lambda: server.tally.count > 0, workers)
     with Sampler(stack.redis.url, server) as sampler:

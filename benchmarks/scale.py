@@ -24,7 +24,7 @@ from ops.embedded.stack import Stack
 from producers import OpportunityProducer
 
 SETTINGS = {"LANES_BURST_LIMIT": str(PLENTY), "LANES_DAILY_LIMIT": str(PLENTY)}
-COST_AIM, BYTES_AIM, STATUS_AIM = 1.5, 700, 1
+COST_AIM, FILL_AIM, BYTES_AIM, STATUS_AIM = 1.5, 1.3, 500, 0.5
 BATCHES = 6
 LOOKS = 5
 SAMPLED_BODIES = 50
@@ -37,6 +37,17 @@ class Cost:
 
     inside: float
     wall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """So many jobs over so many lanes."""
+
+    jobs: int
+    lanes: int
+
+    def __str__(self) -> str:
+        return f"{self.jobs:,} over {self.lanes:,} lanes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +66,26 @@ def measure(plan: Plan) -> Findings:
         with connect(stack.redis.url) as client, OpportunityProducer.from_settings(stack.load_settings()) as producer:
             progress(f"scale: {backlog.sample} jobs released and delivered, {backlog.few} pending")
             few = _costs_of_few(client, producer, backlog)
+            status_few = _look(plan, stack, LaneStore(client).counts()["pending"])
             client.flushall()
-            progress(f"scale: {backlog.jobs} jobs over {backlog.lanes} lanes")
-            fill = _fill(client, producer, backlog)
+            tenth = Size(backlog.jobs // 10, max(1, backlog.lanes // 10))
+            progress(f"scale: {tenth.jobs} jobs over {tenth.lanes} lanes")
+            fill_tenth = _fill(client, producer, tenth)
+            client.flushall()
+            size = Size(backlog.jobs, backlog.lanes)
+            progress(f"scale: {size.jobs} jobs over {size.lanes} lanes")
+            fill = _fill(client, producer, size)
             _wait_until_quiet(stack, client)
             progress(f"scale: {backlog.sample} jobs released and delivered, {backlog.jobs} pending")
             many = [_cost(client, backlog.sample // BATCHES) for _ in range(BATCHES)]
             pending = LaneStore(client).counts()["pending"]
-        status = [_time_status(stack, pending) for _ in range(1 if plan.brief else LOOKS)]
+        status = {f"{backlog.lanes:,} lanes": _look(plan, stack, pending), "few lanes": status_few}
         recovered = recovery.recover(stack, backlog.watched)
-    figures = [*_cost_figures(backlog, few, many), *_size_figures(fill, status), *recovery.figures(recovered)]
+    figures = [
+        *_cost_figures(backlog, few, many),
+        *_size_figures({size: fill, tenth: fill_tenth}, status),
+        *recovery.figures(recovered),
+    ]
     counts = {
         "accepted": backlog.jobs,
         "pending": pending,
@@ -92,8 +113,8 @@ def _cost(client: "redis.Redis", count: int) -> Cost:
     return Cost(inside / count, 1e6 * seconds / count)
 
 
-def _fill(client: "redis.Redis", producer: OpportunityProducer, backlog: Backlog) -> Fill:
-    """Enqueue the backlog; the length of the bodies is that of a sample over all of it.
+def _fill(client: "redis.Redis", producer: OpportunityProducer, size: Size) -> Fill:
+    """Enqueue so many; the length of the bodies is that of a sample over all of it.
 
     Raises:
         BenchmarkError: some of it was not accepted.
@@ -102,7 +123,7 @@ def _fill(client: "redis.Redis", producer: OpportunityProducer, backlog: Backlog
     sampled: list[Body] = []
 
     def rows() -> Iterator[Body]:
-        for number, body in enumerate(stream_bodies(backlog.jobs, backlog.lanes)):
+        for number, body in enumerate(stream_bodies(size.jobs, size.lanes)):
             if number % SAMPLED_BODIES == 0:
                 sampled.append(body)
             yield body
@@ -110,11 +131,11 @@ def _fill(client: "redis.Redis", producer: OpportunityProducer, backlog: Backlog
     started = time.monotonic()
     accepted = producer.enqueue_many(rows()).accepted
     seconds = time.monotonic() - started
-    if accepted != backlog.jobs:
-        message = f"only {accepted} of {backlog.jobs} jobs were accepted"
+    if accepted != size.jobs:
+        message = f"only {accepted} of {size.jobs} jobs were accepted"
         raise BenchmarkError(message)
     grown = client.info("memory")["used_memory"] - before
-    return Fill(grown / backlog.jobs - mean_content(sampled), backlog.jobs / seconds)
+    return Fill(grown / size.jobs - mean_content(sampled), size.jobs / seconds)
 
 
 def _wait_until_quiet(stack: Stack, client: "redis.Redis") -> None:
@@ -125,6 +146,10 @@ def _wait_until_quiet(stack: Stack, client: "redis.Redis") -> None:
         return not (state["aof_rewrite_in_progress"] or state["aof_rewrite_scheduled"])
 
     until(stack, quiet, (), REWRITE_POLL_SECONDS)
+
+
+def _look(plan: Plan, stack: Stack, pending: int) -> list[float]:
+    return [_time_status(stack, pending) for _ in range(1 if plan.brief else LOOKS)]
 
 
 def _time_status(stack: Stack, pending: int) -> float:
@@ -160,11 +185,14 @@ def _cost_figures(backlog: Backlog, few: list[Cost], many: list[Cost]) -> list[F
     ]
 
 
-def _size_figures(fill: Fill, status: list[float]) -> list[Figure]:
+def _size_figures(fills: dict[Size, Fill], status: dict[str, list[float]]) -> list[Figure]:
+    (size, fill), (tenth, _) = fills.items()
+    rows = {str(one): [1e6 / filled.rate] for one, filled in fills.items()}
     return [
         Figure(
             "scale", "bytes per pending job beside its body", {"lanes": [fill.bytes_per_job]}, [Aim(at_most=BYTES_AIM)]
         ),
-        Figure("scale", "jobs/s, enqueue_many of all", {"lanes": [fill.rate]}),
-        Figure("scale", "s for lanes status --json", {"lanes": status}, [Aim(at_most=STATUS_AIM)]),
+        Figure("scale", "us for a row, enqueue_many", rows, [Aim(at_most=FILL_AIM, baseline=str(tenth))]),
+        Figure("scale", f"jobs/s, enqueue_many of {size}", {"lanes": [fill.rate]}),
+        Figure("scale", "s for lanes status --json", status, [Aim(at_most=STATUS_AIM)]),
     ]

@@ -12,7 +12,7 @@ from benchmarks.commands import Command
 from benchmarks.figures import BenchmarkError
 from benchmarks.plan import Limit
 from benchmarks.processor_time import processor_seconds
-from benchmarks.upsert import API_URL, REDIS_URL
+from benchmarks.upsert import API_URL, CERTIFICATE, REDIS_URL
 from lanes.queue.store import LaneStore, connect
 from ops.embedded.processes import Child
 from ops.embedded.stack import Stack
@@ -33,6 +33,7 @@ class System:
         workers: a command line for each worker.
         left: how many jobs it has not finished.
         says_ready: how many processes of each worker say that they are ready.
+        fill_at_once: enqueues many bodies; without it they are enqueued one by one.
     """
 
     name: str
@@ -40,13 +41,29 @@ class System:
     workers: Sequence[Command]
     left: Callable[[Stack], int]
     says_ready: int = 1
+    fill_at_once: Callable[[Stack, Sequence[Body]], None] | None = None
 
-    def start(self, stack: Stack, api_url: str, limit: Limit | None = None) -> list[Child]:
-        """Start its workers, without waiting for them."""
+    def fill(self, stack: Stack, bodies: Sequence[Body]) -> None:
+        """Enqueue these."""
+        if self.fill_at_once is not None:
+            self.fill_at_once(stack, bodies)
+            return
+        with self.sending(stack) as send:
+            for body in bodies:
+                send(body)
+
+    def start(
+        self, stack: Stack, api_url: str, limit: Limit | None = None, certificate: Path | None = None
+    ) -> list[Child]:
+        """Start its workers, without waiting for them; with a certificate they trust that alone."""
         environ = {"PYTHONPATH": ROOT, "LANES_API_BASE_URL": api_url, REDIS_URL: stack.redis.url, API_URL: api_url}
         if limit is not None:
             environ |= {"BARE_LIMIT": str(limit.requests), "BARE_WINDOW_SECONDS": str(limit.seconds)}
-        return [stack.start(f"worker-{number}", command, **environ) for number, command in enumerate(self.workers, 1)]
+        lines = self.workers
+        if certificate is not None:
+            environ[CERTIFICATE] = str(certificate)
+            lines = [commands.trusting(command) for command in lines]
+        return [stack.start(f"worker-{number}", command, **environ) for number, command in enumerate(lines, 1)]
 
     def start_ready(self, stack: Stack, api_url: str, limit: Limit | None = None) -> list[Child]:
         """Start its workers, and wait until each process of them has said that it takes work."""
@@ -69,6 +86,11 @@ def spent(workers: Sequence[Child]) -> float:
 def _to_lanes(stack: Stack) -> Iterator[Send]:
     with OpportunityProducer.from_settings(stack.load_settings()) as producer:
         yield producer.enqueue
+
+
+def _fill_lanes(stack: Stack, bodies: Sequence[Body]) -> None:
+    with OpportunityProducer.from_settings(stack.load_settings()) as producer:
+        producer.enqueue_many(bodies)
 
 
 def _left_in_lanes(stack: Stack) -> int:
@@ -111,7 +133,7 @@ def _left_in_dramatiq(stack: Stack) -> int:
 
 def lanes(name: str, *workers: Command) -> System:
     """Return the lanes, with these workers."""
-    return System(name, _to_lanes, workers, _left_in_lanes)
+    return System(name, _to_lanes, workers, _left_in_lanes, fill_at_once=_fill_lanes)
 
 
 def celery(name: str, worker: Command) -> System:

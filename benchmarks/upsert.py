@@ -11,6 +11,7 @@ import requests
 
 REDIS_URL = "BARE_REDIS_URL"
 API_URL = "BARE_API_URL"
+CERTIFICATE = "BARE_CERTIFICATE"  # to trust; a public one without it
 PATH = "/opportunities/upsert"
 TIMEOUT_SECONDS = 20
 # The edge of the API refuses the User-Agent of a bare library.
@@ -39,6 +40,7 @@ def post(body: dict[str, Any]) -> None:
     if session is None:
         session = _sessions.session = requests.Session()
         session.trust_env = False
+        session.verify = os.environ.get(CERTIFICATE) or True
         session.headers.update(HEADERS)
     response = session.post(os.environ[API_URL] + PATH, json=body, timeout=TIMEOUT_SECONDS)
     if response.status_code == requests.codes.too_many_requests:

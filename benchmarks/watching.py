@@ -8,9 +8,10 @@ from playwright.sync_api import sync_playwright
 
 from benchmarks import commands, systems
 from benchmarks.bodies import make_bodies
-from benchmarks.drain import Drain, drain
+from benchmarks.draining import Drain, drain
 from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
 from benchmarks.plan import Plan, progress
+from benchmarks.redis_server import EVERYSEC
 from ops.embedded.stack import Stack
 
 WATCHED, ALONE = "watched", "alone"
@@ -43,8 +44,8 @@ def measure(plan: Plan) -> Findings:
     costs = {name: [one.milliseconds for one in drains] for name, drains in found.items()}
     rates = {name: [one.rate for one in drains] for name, drains in found.items()}
     figures = [
-        Figure("watching", "CPU ms of the worker per job", costs, [AIM]),
-        Figure("watching", "upserts/s", rates),
+        Figure("watching", "CPU ms of the worker per job", costs, [AIM], EVERYSEC),
+        Figure("watching", "upserts/s", rates, redis=EVERYSEC),
     ]
     return Findings(figures, {"jobs": len(bodies), "requests": [one.requests for one in found[WATCHED]]})
 

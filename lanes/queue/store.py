@@ -24,6 +24,9 @@ from lanes.storage.stored import text_of
 AUDIT_LOG_ENTRIES = 20_000
 MAX_SERVICES = 100  # with a count of their own of refused rows
 MAX_CONNECTIONS = 10_000  # one per thread; the default limit of Redis
+SHARED_CONNECTIONS = 64  # of a process with more threads than that
+
+WAITS = {"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30}  # seconds
 
 
 def connect(url: str, **options: Any) -> "redis.Redis":
@@ -32,10 +35,20 @@ def connect(url: str, **options: Any) -> "redis.Redis":
     Raises:
         SettingsError: the URL is no URL of a Redis.
     """
-    waits = {"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30}
     raise_if_wrong(url)
-    client: redis.Redis = redis.Redis.from_url(url, **{"max_connections": MAX_CONNECTIONS, **waits, **options})
+    client: redis.Redis = redis.Redis.from_url(url, **{"max_connections": MAX_CONNECTIONS, **WAITS, **options})
     return client
+
+
+def connect_shared(url: str) -> "redis.Redis":
+    """Return a client whose threads share SHARED_CONNECTIONS connections. A thread waits until one is free.
+
+    Raises:
+        SettingsError: the URL is no URL of a Redis.
+    """
+    raise_if_wrong(url)
+    limits = {"max_connections": SHARED_CONNECTIONS, "timeout": WAITS["socket_timeout"]}
+    return redis.Redis.from_pool(redis.BlockingConnectionPool.from_url(url, **{**limits, **WAITS}))
 
 
 class LaneStore(LaneReader):

@@ -30,7 +30,8 @@ local function add(name, field, number, kept)
   if redis.pcall('HINCRBY', name, field, number) == number then redis.pcall('EXPIRE', name, kept) end
 end
 
-local recent, history = key.recent(start_of(RECENT)), key.history(start_of(HISTORY))
+local recent_start, history_start, lane_history_start = start_of(RECENT), start_of(HISTORY), start_of(LANE_HISTORY)
+local recent, history = key.recent(recent_start), key.history(history_start)
 
 local function add_to_series(field, number)
   add(recent, field, number, RECENT_KEPT)
@@ -67,7 +68,7 @@ local function sample_lane(location)
   for i in ipairs(LANE_FIELDS) do counts[i] = counts[i] or 0 end
   local found, before = table.concat(counts, ' '), redis.pcall('HGET', lane, 'sampled')
   if type(before) == 'table' or found == before then return end
-  local name, step = key.lane_history(location, start_of(LANE_HISTORY)), math.floor(now % LANE_HISTORY / HISTORY)
+  local name, step = key.lane_history(location, lane_history_start), math.floor(now % LANE_HISTORY / HISTORY)
   local sampled = string.gmatch(before or '', '%S+')
   for i, event in ipairs(EVENTS) do
     local number = growth(counts[i], sampled())

@@ -47,6 +47,7 @@ _KEYS = (
     Key("failing", "hash", "location -> failures of the API in a row (few answers in between)"),
     Key("refundable_failures", "hash", "job id -> those failures that were counted against it"),
     Key("held_time", "hash", "location, or '' for all -> for how long it was held (see held_time.lua)"),
+    Key("workers", "hash", "worker -> JSON of its load and limits; one that is gone is removed by the others"),
     Key("notifications", "zset", "JSON of a notification -> time from which it may be claimed"),
     Key(
         "durability_marker", "string", "written by an enqueue that waits until disk or replicas have all earlier writes"

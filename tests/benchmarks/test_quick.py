@@ -12,16 +12,16 @@ import pytest
 
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.bodies import LOCATIONS, make_bodies
-from benchmarks.commands import PROCESSES, SLOTS
+from benchmarks.measured_rows import ROWS
 from benchmarks.watching import CHROMIUM
-from lanes.settings import WorkerSettings
 
 # Without a browser, `watching` is left out; when real parts are required, that is an error.
 NO_BROWSER = shutil.which(CHROMIUM) is None and not os.environ.get("LANES_REQUIRE_REAL_PARTS")
 RUN = BENCHMARKS.keys() - ({"watching"} if NO_BROWSER else set())
-FIRST = {"neighbour", "enqueue", "accuracy"}
+FIRST = {"neighbour", "enqueue", "accuracy", "latency", "fleet", "history", "merge"}
 TWO_PARTS = (FIRST, RUN - FIRST)
 SAMPLED = ("scale", "pages")  # samples of one run
+PARTS_OF_COST = ("workers and Redis", "workers", "Redis")
 BENCH = [sys.executable, "-m", "benchmarks"]
 
 
@@ -47,9 +47,7 @@ def answer(plots: Path) -> Any:
         for process in running:
             process.send_signal(signal.SIGINT)  # which ends all that it started
             process.communicate()
-    one, other = answers
-    figures = one["figures"] + other["figures"]
-    return {**one, "counts": one["counts"] | other["counts"], "figures": figures}
+    return answers[0] | answers[1]
 
 
 def chosen(names: Iterable[str]) -> list[str]:
@@ -57,33 +55,44 @@ def chosen(names: Iterable[str]) -> list[str]:
 
 
 def test_it_reports_the_machine(answer: Any) -> None:
-    assert set(answer["machine"]) == {"cores", "Python", "Redis", "Celery", "dramatiq"}
-    assert all(answer["machine"].values())
-    assert (answer["runs"], answer["quick"]) == (1, True)
+    for entry in answer.values():
+        assert set(entry["machine"]) == {"cores", "Python", "Redis", "Celery", "dramatiq"}
+        assert all(entry["machine"].values())
+        assert entry["quick"]
 
 
 def test_every_benchmark_has_figures(answer: Any) -> None:
-    figures = answer["figures"]
-    assert {figure["benchmark"] for figure in figures} == RUN == set(answer["counts"])
-    for figure in figures:
-        for side in figure["sides"].values():
-            assert len(side["runs"]) == 1 or figure["benchmark"] in SAMPLED
-            assert side["median"] >= 0
-        assert all(aim["verdict"] in ("met", "missed") for aim in figure["aims"])
+    assert answer.keys() == RUN
+    for name, entry in answer.items():
+        assert {figure["benchmark"] for figure in entry["figures"]} == {name}
+        for figure in entry["figures"]:
+            for side in figure["sides"].values():
+                assert len(side["runs"]) == 1 or name in SAMPLED
+                assert side["median"] >= 0
+            assert all(aim["verdict"] in ("met", "missed") for aim in figure["aims"])
+
+
+def test_every_figure_of_the_documents_is_measured(answer: Any) -> None:
+    for row in ROWS:
+        if row.benchmark in answer:
+            assert any(figure["measured"].startswith(row.measured) for figure in answer[row.benchmark]["figures"]), row
 
 
 def test_every_benchmark_is_drawn(answer: Any, plots: Path) -> None:
-    assert answer["quick"]
+    assert answer
     assert {path.stem for path in plots.glob("*.png")} == RUN
 
 
 def test_nothing_was_lost_or_sent_twice(answer: Any) -> None:
-    counts = answer["counts"]
+    counts = {name: entry["counts"] for name, entry in answer.items()}
     assert counts["memory"] == {"pending": 200, "messages": 200}
     assert len(counts["neighbour"]["delivered_once"]) == 4
     assert counts["accuracy"]["requests"] == [counts["accuracy"]["jobs"]]
     assert len(counts["drain"]["requests"]) == 5
     assert all(seen == [counts["drain"]["jobs"]] for seen in counts["drain"]["requests"].values())
+    assert all(seen == [counts["fleet"]["jobs"]] for seen in counts["fleet"]["requests"].values())
+    assert counts["history"] == {"jobs": 200, "passed": 500}
+    assert counts["latency"]["idle"] == counts["latency"]["busy"] == 4
     assert counts["scale"]["accepted"] == counts["scale"]["pending"] + counts["scale"]["sampled"]
     assert counts["merge"]["requests"]["without"] == [counts["merge"]["updates"]]
     assert counts["merge"]["requests"]["merge=True"] < counts["merge"]["requests"]["without"]
@@ -93,14 +102,26 @@ def test_nothing_was_lost_or_sent_twice(answer: Any) -> None:
     assert counts["shared"]["delivered"] == [counts["shared"]["jobs"]]
 
 
+def test_redis_is_counted_for_every_side_with_a_queue(answer: Any) -> None:
+    drain = {figure["measured"]: figure for figure in answer["drain"]["figures"]}
+    assert {figure["redis"] for figure in drain.values()} == {"everysec"}
+    both, workers, redis = (drain[f"CPU ms per upsert, {name}"]["sides"] for name in PARTS_OF_COST)
+    assert len(both) == len(redis) == 3
+    for side, found in redis.items():
+        assert found["median"] > 0, side
+        assert both[side]["median"] == pytest.approx(workers[side]["median"] + found["median"])
+
+
 def test_the_limit_was_kept(answer: Any) -> None:
     ours = {
         (figure["benchmark"], figure["measured"]): next(iter(figure["sides"].values()))["median"]
-        for figure in answer["figures"]
+        for entry in answer.values()
+        for figure in entry["figures"]
     }
     assert ours["accuracy", "most requests in any 1 s"] <= 20
     assert ours["accuracy", "429s"] == 0
     assert ours["neighbour", "429s"] == 0
+    assert ours["fleet", "429s, https"] == 0
 
 
 @pytest.mark.parametrize("wrong", [["--only", "nothing"], ["--runs", "0"]])
@@ -115,7 +136,3 @@ def test_bodies_differ_by_contact_and_go_round_the_locations() -> None:
     assert bodies == make_bodies(1_000)
     assert len({body["contactId"] for body in bodies}) == 1_000
     assert len({body["locationId"] for body in bodies}) == LOCATIONS
-
-
-def test_other_systems_get_as_many_slots_as_our_worker() -> None:
-    assert PROCESSES * WorkerSettings.model_fields["shift_threads"].default == SLOTS

@@ -120,7 +120,7 @@ class BoundedPost:
         is_late = time.monotonic() >= deadline  # read after the deadline is reset, see RequestDeadlines
         sent = connection is not None and connection.sent
         keep = self._keep and not is_late and connection is not None and connection.reader.reusable
-        if answer is None or not keep:
+        if not keep or answer is None or answer.cut:
             self.drop_connection()
         # An answer that was cut off at the deadline may look complete.
         if is_late or isinstance(error, TimeoutError):

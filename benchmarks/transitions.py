@@ -1,0 +1,114 @@
+"""What Redis does for each transition: processor time of its whole process and commands, beside a known script."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import redis
+
+from benchmarks import commands, systems
+from benchmarks.bodies import Body, make_bodies
+from benchmarks.draining import SETTINGS, drain
+from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
+from benchmarks.plan import Plan, progress
+from benchmarks.redis_server import EVERYSEC, RedisUse, start_redis
+from benchmarks.store_loop import deliver_jobs, retry_jobs, throttle_jobs
+from lanes.queue.store import LaneStore, connect
+from ops.embedded.stack import Stack
+from producers import OpportunityProducer
+
+# The yardstick: the same on every machine and server, so that a ratio to it is about the scripts alone.
+YARDSTICK_SCRIPT = "for i = 1, 50 do redis.call('HINCRBY', KEYS[1], i, 1) end"
+YARDSTICK = "a script of 50 HINCRBY"
+LOCATIONS = 50
+ENQUEUE, ENQUEUE_ONE = "enqueue_many, a row", "enqueue, one"
+DELIVER, RETRY, THROTTLE = "deliver and release", "retry and release", "throttle and release"
+WORKER = "one upsert by a worker"
+AIM = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """For one transition: microseconds of Redis' processor time, and commands that its script calls."""
+
+    microseconds: float
+    calls: float
+
+
+def measure(plan: Plan) -> Findings:
+    """Run each transition many times; nothing else uses Redis meanwhile."""
+    found: dict[str, list[Use]] = {}
+    bodies = make_bodies(plan.store, LOCATIONS)
+    for run in range(1, plan.runs + 1):
+        progress(f"redis: run {run} of {plan.runs}: {plan.store} of each transition")
+        with Stack(plan.folder / f"redis-{run}", SETTINGS) as stack:
+            start_redis(stack, EVERYSEC)
+            for name, use in _transitions(stack, bodies).items():
+                found.setdefault(name, []).append(use)
+        progress(f"redis: run {run} of {plan.runs}: {plan.drain} jobs by a worker")
+        side = systems.lanes("lanes", commands.LANES)
+        drained = drain(plan.folder / f"redis-{run}-drain", side, make_bodies(plan.drain, LOCATIONS))
+        found.setdefault(WORKER, []).append(Use(1000 * drained.redis_milliseconds, 0))
+    return Findings(_figures(found), {"transitions": len(bodies)})
+
+
+def _transitions(stack: Stack, bodies: list[Body]) -> dict[str, Use]:
+    """Return the use of each, in an order in which each finds its jobs.
+
+    Raises:
+        BenchmarkError: something is left.
+    """
+    count = len(bodies)
+    single = bodies[: count // 4]
+    with connect(stack.redis.url) as client, OpportunityProducer.from_settings(stack.load_settings()) as producer:
+        store = LaneStore(client)
+
+        def use(call: Callable[[], object], of: int) -> Use:
+            before = RedisUse.read(stack.redis.url)
+            call()
+            after = RedisUse.read(stack.redis.url)
+            return Use(after.microseconds_since(before, of), after.script_calls_since(before, of))
+
+        producer.enqueue_many(bodies[:LOCATIONS])  # loads the scripts
+        deliver_jobs(store, LOCATIONS)
+        uses = {
+            YARDSTICK: use(lambda: _yardstick(client, count), count),
+            ENQUEUE: use(lambda: producer.enqueue_many(bodies), count),
+            RETRY: use(lambda: retry_jobs(store, count), count),
+            DELIVER: use(lambda: deliver_jobs(store, count), count),
+            ENQUEUE_ONE: use(lambda: [producer.enqueue(body) for body in single], len(single)),
+            THROTTLE: use(lambda: throttle_jobs(store, len(single)), len(single)),
+        }
+        counts = store.counts()
+    if counts["pending"] != len(single) or counts["delivered"] != count + LOCATIONS:
+        message = f"redis: {counts}, which is not what was done"
+        raise BenchmarkError(message)
+    return uses
+
+
+def _yardstick(client: "redis.Redis", count: int) -> None:
+    script = client.register_script(YARDSTICK_SCRIPT)
+    for _ in range(count):
+        script(keys=["yardstick"])
+
+
+def _figures(found: dict[str, list[Use]]) -> list[Figure]:
+    aims = {DELIVER: [Aim(at_most=AIM, baseline=YARDSTICK)], WORKER: [Aim(at_most=AIM, baseline=YARDSTICK)]}
+
+    def microseconds(name: str) -> list[float]:
+        return [one.microseconds for one in found[name]]
+
+    times = [
+        Figure(
+            "redis",
+            f"us of Redis' CPU, {name}",
+            {"lanes": microseconds(name), YARDSTICK: microseconds(YARDSTICK)},
+            aims.get(name, ()),
+            EVERYSEC,
+        )
+        for name in (DELIVER, WORKER, ENQUEUE, ENQUEUE_ONE, RETRY, THROTTLE)
+    ]
+    calls = [
+        Figure("redis", f"commands in the script, {name}", {"lanes": [one.calls for one in found[name]]}, (), EVERYSEC)
+        for name in (DELIVER, ENQUEUE, ENQUEUE_ONE, RETRY, THROTTLE)
+    ]
+    return [*times, *calls]
