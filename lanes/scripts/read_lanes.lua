@@ -11,7 +11,7 @@ local global_state = redis.call('HMGET', key.global_state, 'hold', 'cause', 'out
 local stop = global_state[1] and 'all_held' or global_state[2] and 'all_braked' or global_state[3] and 'outage'
 -- What decides which other keys are read: an idle lane costs two commands, one with due jobs about five.
 local ASKED = { pending = true, released = true, shared_since = true, brake_at = true, brake_probe_at = true, brake_probe = true }
-local lanes, due_times = {}, ARGV[1] and redis.call('ZMSCORE', key.due, unpack(ARGV)) or {}
+local lanes, due_times = {}, #ARGV > 0 and redis.call('ZMSCORE', key.due, unpack(ARGV)) or {}
 for i, location in ipairs(ARGV) do
   local fields, lane = redis.call('HGETALL', key.lane(location)), {}
   for at = 1, #fields, 2 do

@@ -79,8 +79,8 @@ def pairs_of(reply: Sequence[bytes]) -> dict[bytes, bytes]:
 class StoredHash:
     """The fields of a hash, with types; None if missing or unreadable. `key` is what a note names."""
 
-    def __init__(self, stored: Mapping[bytes, bytes] | list[bytes], key: str = "", note: Note = ignore) -> None:
-        self._values: Mapping[bytes, bytes] = pairs_of(stored) if isinstance(stored, list) else stored
+    def __init__(self, stored: Mapping[bytes, bytes] | Sequence[bytes], key: str = "", note: Note = ignore) -> None:
+        self._values = stored if isinstance(stored, Mapping) else pairs_of(stored)
         self._key, self._note = key, note
 
     def __contains__(self, name: str) -> bool:
@@ -121,7 +121,7 @@ class StoredHash:
 
 def as_plain(thing: Any, *without: str) -> dict[str, Any]:
     """Return the fields of a dataclass as plain values."""
-    names, values = _plain_fields(type(thing), without)
+    names, values = _plain_fields(thing.__class__, without)
     return dict(zip(names, values(thing), strict=True))
 
 
