@@ -132,6 +132,7 @@ class KeyScan:
             elif name in ("leases", "expiring", "dead", "renewals"):
                 readers.append((name, name, ""))
             elif kind in SHAPES:
+                self.locations |= {rest} if kind in ("day", "dead_letter_counts") else set()
                 readers.append((name, kind, rest))
         self._ids += self._without_job(rests)
         yield from self._read(readers)

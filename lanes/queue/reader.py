@@ -51,12 +51,12 @@ class LaneReader(RedisAccess):
         return DueJobs(due, transitions.seconds_until(wait))
 
     def locations(self) -> set[str]:
-        """Return every location that ever had a job."""
+        """Return every location with a lane."""
         found = self.read_key(set[bytes](), self.key("locations"), lambda client, key: client.smembers(key))
         return set(map(text_of, found))
 
     def is_location(self, location_id: str) -> bool:
-        """Return whether a location ever had a job."""
+        """Return whether a location has a lane; an idle one ends after a day."""
         key = self.key("locations")
         return bool(self.read_key(0, key, lambda client, key: client.sismember(key, bytes_of(location_id))))
 
@@ -70,7 +70,7 @@ class LaneReader(RedisAccess):
         return lanes
 
     def read_lanes(self, location_ids: Sequence[str]) -> list[Lane]:
-        """Return lanes in the given order; a location that never had a job has an empty one."""
+        """Return lanes in the given order; a location without a lane has an empty one."""
         replies = self.run_reader("read_lanes", *location_ids)
         return [Lane.parse(name, reply, self.unreadable) for name, reply in zip(location_ids, replies, strict=True)]
 

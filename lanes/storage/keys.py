@@ -34,7 +34,8 @@ _KEYS = (
     # One of each.
     Key("schema", "string", "version of this layout"),
     Key("counts", "hash", "jobs per state over all lanes, and totals since the beginning"),
-    Key("locations", "set", "every location that ever had a job"),
+    Key("locations", "set", "every location with a lane"),
+    Key("ended_lanes", "hash", "how many lanes ended, their counts, and the highest number of their jobs"),
     Key("due", "zset", "location -> time from which it may release; '' first while all lanes are stopped"),
     Key("leases", "zset", "job id -> end of the lease of its current attempt"),
     Key("expiring", "zset", "pending job id -> time after which it must not be sent"),
@@ -52,6 +53,7 @@ _KEYS = (
     Key(
         "durability_marker", "string", "written by an enqueue that waits until disk or replicas have all earlier writes"
     ),
+    Key("memory_checked", "string", "there was ample memory for new jobs a moment ago; expires"),
     Key("aof_settings", "string", "what a worker read for producers, see lanes/storage/durability.py; expires"),
     Key("recent:{start}", "hash", "event -> jobs in the ten seconds from then; kept for an hour"),
     Key("history:{start}", "hash", "the same for five minutes; kept for a day"),
@@ -99,6 +101,8 @@ KEYS = {key.template.partition(":")[0]: key for key in _KEYS}
 def build(prefix: str, name: str, *values: str) -> str:
     """Return the key called `name` under `prefix`, its braces filled with `values` in order."""
     key = KEYS[name]
+    if not values and "{" not in key.template:
+        return prefix + key.template
     return prefix + key.template.format(**dict(zip(key.fields, values, strict=True)))
 
 

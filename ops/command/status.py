@@ -12,7 +12,7 @@ from lanes.queue.global_state import GlobalState
 from lanes.queue.lane import Lane, WaitReason
 from lanes.settings import RateLimitSettings
 from lanes.times import format_time
-from ops.command.console import MAX_SHOWN, LocationId, examples, pluralize, print_json, say
+from ops.command.console import MAX_SHOWN, NO_LANE, LocationId, examples, pluralize, print_json, say
 from ops.command.failures import Refused
 from ops.command.session import Session, connected
 from ops.command.table import Column, print_table
@@ -92,7 +92,7 @@ def status(
         sys.stdout.flush()
         time.sleep(interval)
     if snapshot.unknown:
-        raise Refused("\n".join(f"{location_id}: no such lane; mistyped?" for location_id in snapshot.unknown))
+        raise Refused("\n".join(f"{location_id}: {NO_LANE}" for location_id in snapshot.unknown))
 
 
 def read_status(session: Session, location_ids: Sequence[str], top: int | None) -> StatusSnapshot:

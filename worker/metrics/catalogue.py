@@ -56,7 +56,7 @@ CELL_METRICS = (
     _gauge("lanes_jobs", "jobs in this state now, as in `lanes status`", "state"),
     _gauge("lanes_jobs_due", "jobs that could be sent now, counted up to 1000"),
     _gauge("lanes_oldest_seconds", "age of the oldest due job: `yes` in lanes held or on the brake, else `no`", "held"),
-    _gauge("lanes_locations", "lanes: locations that ever had a job"),
+    _gauge("lanes_locations", "lanes; an idle one ends after a day"),
     _gauge("lanes_held", "lanes held by authorization, outage or person; a lane with two holds counts twice", "by"),
     _gauge("lanes_held_all", "1 while a person holds all lanes"),
     _gauge("lanes_failing", "lanes in which the API fails every request; they send single probes"),

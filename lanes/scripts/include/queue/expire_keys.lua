@@ -4,6 +4,10 @@ local function expire_keys(id, retention, job)
   redis.call('DEL', key.body(id), key.original(id))
   redis.call('PEXPIRE', key.job(id), retention)
   redis.call('PEXPIRE', key.attempts(id), retention)
+  local kept_until = now + retention * 1000
+  if kept_until > (tonumber(redis.call('HGET', key.lane(job.location), 'kept_until')) or 0) then
+    redis.call('HSET', key.lane(job.location), 'kept_until', kept_until)
+  end
   if job.was_dead then
     redis.call('ZREM', key.dead, id)
     redis.call('HDEL', key.job(id), 'was_dead')
