@@ -10,6 +10,7 @@ from benchmarks.bodies import make_body
 from benchmarks.environment import Environment, end, start_environment, until
 from benchmarks.figures import Aim, Figure, Findings
 from benchmarks.plan import Plan, Quiet, progress
+from benchmarks.redis_server import RedisUse
 from benchmarks.systems import System, spent
 from lanes.queue.store import connect
 from ops.embedded.processes import Child
@@ -25,9 +26,10 @@ SYSTEMS = (systems.named_lanes(1), systems.celery(CELERY, commands.CELERY_PROCES
 
 @dataclass(frozen=True, slots=True)
 class DispatchResult:
-    """How one system did: percent of a core when idle, shifts a second."""
+    """How one system did: percent of a core when idle, of the worker and of Redis, and shifts a second."""
 
     idle: float
+    redis: float
     shifts: float
 
 
@@ -47,9 +49,10 @@ def _run(environment: Environment, system: System, quiet: Quiet) -> DispatchResu
     stack = environment.stack
     workers = system.start_ready(stack, environment.control.url, environment.limit)
     time.sleep(quiet.settle)
-    before = spent(workers)
+    before, redis_before = spent(workers), RedisUse.read(stack.redis.url)
     time.sleep(quiet.idle)
     idle = 100 * (spent(workers) - before) / quiet.idle
+    redis = 100 * (RedisUse.read(stack.redis.url).seconds - redis_before.seconds) / quiet.idle
     contacts = [f"trickle-{number}" for number in range(quiet.trickle)]
     with system.sending(stack) as send:
         shifts, began = _shifts(workers), time.monotonic()
@@ -63,7 +66,7 @@ def _run(environment: Environment, system: System, quiet: Quiet) -> DispatchResu
     request_log.check_each_delivered_once(system.name, requests, contacts)
     with connect(stack.redis.url) as client:
         client.flushall()
-    return DispatchResult(idle, shifts_per_second)
+    return DispatchResult(idle, redis, shifts_per_second)
 
 
 def _shifts(workers: list[Child]) -> int:
@@ -79,6 +82,7 @@ def _figures(results: dict[str, list[DispatchResult]]) -> list[Figure]:
 
     return [
         figure("% of a core that a waiting worker uses", lambda one: one.idle, Aim(at_most=IDLE_AIM)),
+        figure("% of a core that Redis uses meanwhile", lambda one: one.redis),
         Figure(
             "dispatch",
             f"shifts/s while a lane trickles {TRICKLE_PER_SECOND} jobs/s",

@@ -19,12 +19,12 @@ OURS = systems.lanes("lanes", commands.LANES)
 SHIPPED = systems.lanes("lanes, always", commands.LANES)
 TWO = systems.lanes("lanes, 2 workers", *(commands.as_node(commands.LANES, name) for name in ("one", "two")))
 CELERY = (
-    systems.celery(f"Celery, {commands.SLOTS} threads", commands.CELERY_THREADS),
+    systems.celery(f"Celery, {commands.INSTANT_SLOTS} threads", commands.CELERY_THREADS),
     systems.celery("Celery, 2 processes", commands.CELERY_PROCESSES),
 )
 DRAMATIQ = (
     systems.dramatiq("dramatiq, defaults: 2 x 8 threads", commands.DRAMATIQ_DEFAULT),
-    systems.dramatiq(f"dramatiq, 2 x {commands.THREADS} threads", commands.DRAMATIQ_SLOTS),
+    systems.dramatiq(f"dramatiq, 2 x {commands.INSTANT_THREADS} threads", commands.DRAMATIQ_SLOTS),
 )
 REQUESTS = {"post": "Session.post alone", "prepared": "prepared requests alone"}
 CELERY_RATE, DRAMATIQ_RATE, DRAMATIQ_COST = 2, 1.3, 0.8

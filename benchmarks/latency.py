@@ -18,9 +18,9 @@ from producers import OpportunityProducer
 
 LANES, CELERY = systems.named_lanes(1), systems.celery("Celery", commands.CELERY_PROCESSES)
 IDLE, BUSY = "idle", "busy"
-# Seconds between two jobs. A shift watches for a second after its last job, so that only a job after
+# Seconds between two jobs. A shift watches for a second after its last job, so that only a job after that needs the
 # that needs the dispatcher to start one.
-DURING_A_SHIFT, AFTER_A_SHIFT = (0.01, 0.12), (1.1, 1.4)
+DURING_A_SHIFT, AFTER_A_SHIFT = (0.01, 0.12), (0.9, 1.4)
 EVERY = 20  # so many during a shift, for one after it
 ANSWER = (0.02, 0.02)
 BUSY_ANSWER = (0.05, 0.15)

@@ -147,7 +147,7 @@ class Plan:
             hot=600,  # begins its last window after 50 s, and that ends after 60 s
             shared=1_000,
             fleet=Fleet(locations=200, jobs_each=30),
-            history=History(jobs=20_000, megabytes=24, times=3),
+            history=History(jobs=10_000, megabytes=12, times=3),
             neighbours=Neighbours(hot_jobs=400, small_locations=20, small_jobs=10),
             backlog=Backlog(jobs=1_000_000, lanes=10_000, few=1_000, sample=3_000, watched=20),
             storm=Storm(records=200, locations=4, updates=20),

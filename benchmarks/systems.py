@@ -33,6 +33,7 @@ class System:
         workers: a command line for each worker.
         left: how many jobs it has not finished.
         says_ready: how many processes of each worker say that they are ready.
+        fill_at_once: enqueues many bodies; without it they are enqueued one by one.
     """
 
     name: str
@@ -40,9 +41,13 @@ class System:
     workers: Sequence[Command]
     left: Callable[[Stack], int]
     says_ready: int = 1
+    fill_at_once: Callable[[Stack, Sequence[Body]], None] | None = None
 
     def fill(self, stack: Stack, bodies: Sequence[Body]) -> None:
-        """Enqueue these, one by one."""
+        """Enqueue these."""
+        if self.fill_at_once is not None:
+            self.fill_at_once(stack, bodies)
+            return
         with self.sending(stack) as send:
             for body in bodies:
                 send(body)
@@ -81,6 +86,11 @@ def spent(workers: Sequence[Child]) -> float:
 def _to_lanes(stack: Stack) -> Iterator[Send]:
     with OpportunityProducer.from_settings(stack.load_settings()) as producer:
         yield producer.enqueue
+
+
+def _fill_lanes(stack: Stack, bodies: Sequence[Body]) -> None:
+    with OpportunityProducer.from_settings(stack.load_settings()) as producer:
+        producer.enqueue_many(bodies)
 
 
 def _left_in_lanes(stack: Stack) -> int:
@@ -123,7 +133,7 @@ def _left_in_dramatiq(stack: Stack) -> int:
 
 def lanes(name: str, *workers: Command) -> System:
     """Return the lanes, with these workers."""
-    return System(name, _to_lanes, workers, _left_in_lanes)
+    return System(name, _to_lanes, workers, _left_in_lanes, fill_at_once=_fill_lanes)
 
 
 def celery(name: str, worker: Command) -> System:

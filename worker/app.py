@@ -19,7 +19,7 @@ from worker.delivery.shift_tracker import ShiftRequest
 from worker.enqueue_task import EnqueueRequest, RejectedRowsError, enqueue_rows
 from worker.highlevel.client import user_agent
 from worker.logging.setup import configure_celery_logging, configure_logging
-from worker.runtime import Runtime
+from worker.runtime import Runtime, keep_heap
 from worker.safety.patches_for_celery import patch_body_dump
 from worker.safety.patches_for_kombu import patch_channel_close, patch_message_parsing
 from worker.safety.remote_control import restrict_remote_control
@@ -140,6 +140,7 @@ def connect_signals(runtime: Runtime) -> None:
 
     def on_ready(sender: Any, **_: Any) -> None:
         runtime.ready.set()
+        keep_heap()
         log.info("worker_ready", worker=sender.hostname, slots=sender.pool.num_processes, version=user_agent())
 
     def on_shutdown(sender: str, how: str, **_: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import bootsteps
 
+from lanes.checks.worker_reports import REPORT_SECONDS
 from lanes.credentials import CredentialStore
 from lanes.errors import LanesError
 from worker.delivery.dispatcher import Dispatcher
@@ -75,6 +76,8 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]
             supervisor.start(Loop("notifier", notifier.step, away=shared.redis.mark_unavailable))
             supervisor.start(Loop("audit-log", partial(log_entries, shared.store)))
             supervisor.start(every("statistics", WRITE_SECONDS, partial(shared.store.record_statistics, {})))
+            load = runtime.load(parent.pool, parent.hostname)
+            supervisor.start(every("worker-report", REPORT_SECONDS, load.step))
             supervisor.start(every("watchdog", self._watchdog.pause, self._watchdog.check))
         self._watchdog.consumer = parent
         self._dispatcher = Dispatcher(
@@ -109,7 +112,13 @@ class MetricsStep(bootsteps.StartStopStep):  # type: ignore[misc]
         """Start the server, if its port is free."""
         runtime: Runtime = parent.app.runtime
         shared = runtime.context(parent.hostname)
-        self._metrics = WorkerMetrics(parent.pool, runtime.shift_tracker, shared, runtime.supervisor.failures)
+        self._metrics = WorkerMetrics(
+            parent.pool,
+            runtime.shift_tracker,
+            shared,
+            runtime.load(parent.pool, parent.hostname),
+            runtime.supervisor.failures,
+        )
 
     def stop(self, parent: Any) -> None:  # noqa: ARG002 - Celery's signature
         """Stop the server."""

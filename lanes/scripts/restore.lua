@@ -37,7 +37,7 @@ if purged then
   for _, merged in ipairs(redis.call('SMEMBERS', key.merged_jobs(id))) do redis.call('PERSIST', key.job(merged)) end
 else
   local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
-  if seq == 1 then add_location(location) end
+  if seq == 1 then add_locations({ location }) end
   redis.call('HSET', key.job(id), 'location', location, 'record', record, 'seq', seq, 'accepted_at', accepted_at, 'failures', 0)
   if ARGV[9] ~= '' then redis.call('HSET', key.job(id), 'event_time', ARGV[9]) end
   if ARGV[10] ~= '' then redis.call('HSET', key.job(id), 'service', ARGV[10]) end

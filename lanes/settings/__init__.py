@@ -162,7 +162,7 @@ class DashboardSettings(CommandSettings):
 
     api_token: ApiToken = Field(None, description="token of the locations that have no stored token")
     shift_threads: int = Field(
-        32, ge=1, le=4096, description="concurrent requests of each worker process (prefork pool)"
+        256, ge=1, le=4096, description="maximum number of concurrent requests of each worker process (prefork pool)"
     )
     metrics_lanes: int = Field(
         20, ge=0, le=1000, description="locations with metrics of their own, the longest lanes first; others are summed"

@@ -47,10 +47,12 @@ _KEYS = (
     Key("failing", "hash", "location -> failures of the API in a row (few answers in between)"),
     Key("refundable_failures", "hash", "job id -> those failures that were counted against it"),
     Key("held_time", "hash", "location, or '' for all -> for how long it was held (see held_time.lua)"),
+    Key("workers", "hash", "worker -> JSON of its load and limits; one that is gone is removed by the others"),
     Key("notifications", "zset", "JSON of a notification -> time from which it may be claimed"),
     Key(
         "durability_marker", "string", "written by an enqueue that waits until disk or replicas have all earlier writes"
     ),
+    Key("memory_checked", "string", "there was ample memory for new jobs a moment ago; expires"),
     Key("aof_settings", "string", "what a worker read for producers, see lanes/storage/durability.py; expires"),
     Key("recent:{start}", "hash", "event -> jobs in the ten seconds from then; kept for an hour"),
     Key("history:{start}", "hash", "the same for five minutes; kept for a day"),
@@ -98,6 +100,8 @@ KEYS = {key.template.partition(":")[0]: key for key in _KEYS}
 def build(prefix: str, name: str, *values: str) -> str:
     """Return the key called `name` under `prefix`, its braces filled with `values` in order."""
     key = KEYS[name]
+    if not values and "{" not in key.template:
+        return prefix + key.template
     return prefix + key.template.format(**dict(zip(key.fields, values, strict=True)))
 
 

@@ -1,6 +1,7 @@
 """The pool of connections to Redis. That of redis-py spends more time on taking and returning one than on a command."""
 
 import os
+import threading
 from typing import Any
 
 import redis
@@ -34,6 +35,33 @@ class LeanPool(ConnectionPool):
     def release(self, connection: Any) -> None:
         """Take a connection back."""
         self._idle.append(connection)
+
+
+class SharedPool(LeanPool):
+    """A pool of `max_connections`. A thread waits until one is free, at most for the timeout of a reply.
+
+    Raises:
+        redis.ConnectionError: none was free in time.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._free = threading.Semaphore(self.max_connections)
+
+    def get_connection(self, *_: Any, **__: Any) -> Any:
+        """Return a connection that is open and has nothing to read."""
+        if not self._free.acquire(timeout=self.connection_kwargs.get("socket_timeout")):
+            raise RedisConnectionError("no connection to Redis was free in time")
+        try:
+            return super().get_connection()
+        except BaseException:
+            self._free.release()
+            raise
+
+    def release(self, connection: Any) -> None:
+        """Take a connection back."""
+        super().release(connection)
+        self._free.release()
 
 
 def _is_usable(connection: Any) -> bool:

@@ -12,6 +12,8 @@ from lanes.checks.finding import Finding, Severity, consistent
 from lanes.checks.permissions import missing_permissions
 from lanes.checks.repair import RepairDefaults, Repairer
 from lanes.checks.server import ServerInfo, check_server, inspect_server
+from lanes.checks.worker_reports import live_reports
+from lanes.checks.workers import check_workers
 from lanes.errors import LanesError, RedisUnavailableError
 from lanes.printable import printable
 from lanes.queue.new_job import NewJob
@@ -48,6 +50,7 @@ def check(session: Session, *, as_json: bool, repair: bool, yes: bool) -> None:
     server_info = inspect_server(session.store)
     permissions = list(missing_permissions(session.store))
     findings = [*check_server(server_info), *permissions, *no_consumers(session.store)]
+    findings += check_workers(server_info, live_reports(session.store))
     with Steps("checking jobs", None) as progress:
         check_run = CheckRun(session, progress)
         if yes:

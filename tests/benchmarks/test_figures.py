@@ -26,6 +26,8 @@ def test_figures_show_what_can_be_believed(value: float, text: str) -> None:
         (Aim(at_least=2, baseline="Celery"), [199.0], [100.0], "missed"),
         (Aim(at_most=0.8, baseline="Celery"), [80.0], [100.0], "met"),
         (Aim(at_most=0.8, baseline="Celery"), [81.0], [100.0], "missed"),
+        (Aim(at_most=5, baseline="Celery", plus=5), [30.0], [5.0], "met"),
+        (Aim(at_most=5, baseline="Celery", plus=5), [30.1], [5.0], "missed"),
         (Aim(at_most=700), [700.0], [1300.0], "met"),
         (Aim(at_most=700), [701.0], [1300.0], "missed"),
         (Aim(at_least=99), [98.9], [1300.0], "missed"),

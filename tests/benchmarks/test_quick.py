@@ -21,6 +21,7 @@ RUN = BENCHMARKS.keys() - ({"watching"} if NO_BROWSER else set())
 FIRST = {"neighbour", "enqueue", "accuracy", "latency", "fleet", "history", "merge"}
 TWO_PARTS = (FIRST, RUN - FIRST)
 SAMPLED = ("scale", "pages")  # samples of one run
+PARTS_OF_COST = ("workers and Redis", "workers", "Redis")
 BENCH = [sys.executable, "-m", "benchmarks"]
 
 
@@ -99,6 +100,16 @@ def test_nothing_was_lost_or_sent_twice(answer: Any) -> None:
     if "watching" in RUN:
         assert counts["watching"]["requests"] == [counts["watching"]["jobs"]]
     assert counts["shared"]["delivered"] == [counts["shared"]["jobs"]]
+
+
+def test_redis_is_counted_for_every_side_with_a_queue(answer: Any) -> None:
+    drain = {figure["measured"]: figure for figure in answer["drain"]["figures"]}
+    assert {figure["redis"] for figure in drain.values()} == {"everysec"}
+    both, workers, redis = (drain[f"CPU ms per upsert, {name}"]["sides"] for name in PARTS_OF_COST)
+    assert len(both) == len(redis) == 3
+    for side, found in redis.items():
+        assert found["median"] > 0, side
+        assert both[side]["median"] == pytest.approx(workers[side]["median"] + found["median"])
 
 
 def test_the_limit_was_kept(answer: Any) -> None:

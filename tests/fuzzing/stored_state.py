@@ -175,7 +175,7 @@ def fresh_caches() -> None:
     app = site().app
     app.lane_cache._reading, app.lane_cache._next_at = None, 0.0
     for known in vars(throughput_page).values():
-        if isinstance(known, throughput_page.CachedSeries):
+        if isinstance(known, throughput_page.CachedRead):
             known._known.clear()
 
 

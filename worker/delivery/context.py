@@ -8,6 +8,7 @@ from lanes.queue.transitions import DefaultLimits
 from lanes.settings import WorkerSettings
 from worker.delivery.flower_events import JobEvents
 from worker.delivery.in_doubt import SenderState
+from worker.delivery.sender_gauges import ProcessGauges, SenderGauges
 from worker.delivery.sender_pool import SenderPool
 from worker.delivery.statistics import Statistics
 from worker.delivery.wakeup import WakeupPipe
@@ -32,6 +33,8 @@ class WorkerContext:
     wakeup: WakeupPipe
     redis: RedisAvailability
     sender_pool: SenderPool | None = None
+    all_gauges: SenderGauges = field(default_factory=SenderGauges)  # of all processes of the worker
+    gauges: ProcessGauges = field(default_factory=lambda: SenderGauges().of_process(0))  # of this one
     poll_lock: threading.Lock = field(default_factory=threading.Lock)
     sender_state: SenderState = field(default_factory=SenderState)
     ready: SharedFlag = field(default_factory=SharedFlag)

@@ -51,7 +51,7 @@ class Dispatcher:
         self._watchdog = watchdog
         self._settings, self._limits = shared.settings, shared.limits
         self._store, self._events, self._wakeup, self._redis = shared.store, shared.events, shared.wakeup, shared.redis
-        self._tokens = shared.tokens
+        self._tokens, self._gauges = shared.tokens, shared.all_gauges
         self._housekeeping_at = 0.0
         self._warnings = Reminder()
         self._supervisor = Supervisor(failures)
@@ -70,12 +70,12 @@ class Dispatcher:
     def _dispatch(self) -> float:
         """Start as many shifts as there are free slots and due jobs; return the longest time until the next call.
 
-        Running shifts come first: a waiting sender thread takes a job that has just become due, and no shift is started
-        for it. One slot is kept for other tasks, which queue behind the shifts.
+        A waiting sender thread comes first: it takes a job that has just become due, and no shift is started for it.
+        One slot is kept for other tasks, which queue behind the shifts.
         """
         self._housekeeping()
         shifts = self._shifts.shifts
-        if shifts:
+        if shifts and self._gauges.is_waited:
             self._stopping.wait(YIELD_SECONDS)
         free = max(1, self._pool.num_processes - 1) - shifts
         if free <= 0:

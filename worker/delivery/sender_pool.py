@@ -1,13 +1,24 @@
 """The threads that send during a shift: a pool of their own, or the thread that Celery's pool gives to the shift."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
 
 import structlog
 
+from worker.delivery.sender_gauges import ProcessGauges
+
 log = structlog.get_logger()
+
+IDLE_SECONDS = 10.0  # a thread without work for this time ends
+FEW_THREADS = 16  # as many are started in any case
+WORTH = 2.0  # beyond: while a request takes so many times as long as the search of a new thread for its first job
+RETRY_SECONDS = 0.5  # and one after this time, to measure again
+CPU_SECONDS = 0.5  # between two measurements of the CPU time
+WEIGHT = 0.25  # of the last measurement in a moving average
+Work = Callable[[], object]
 
 
 class InlineSender:
@@ -16,53 +27,152 @@ class InlineSender:
     def __init__(self, seconds: float) -> None:
         self.ends_at = time.monotonic() + seconds
 
-    def submit(self, work: Callable[[], object]) -> None:
+    def submit(self, work: Work) -> None:
         """Ignore it: there is no other thread."""
+
+    def mark_ready(self) -> None:
+        """Ignore it."""
+
+    def note_request(self, seconds: float) -> None:
+        """Ignore it."""
+
+
+class _Sender(threading.Thread):
+    """A thread that runs what it is given. None, or no work for IDLE_SECONDS, ends it."""
+
+    def __init__(self, pool: "SenderPool") -> None:
+        super().__init__(name="sender", daemon=True)
+        self.work: SimpleQueue[Work | None] = SimpleQueue()
+        self._pool = pool
+
+    def run(self) -> None:
+        work = self.work.get()
+        while work is not None:
+            try:
+                work()
+            except Exception:
+                log.exception("sender_failed")
+            work = self._pool.next_work(self)
 
 
 class SenderPool:
     """The threads of a pool process, which runs one shift at a time. Thread-safe.
 
-    Threads outlast the shifts, and so do their connections. A thread with an open request at the end of a shift does
-    not delay that end; it continues in the next shift. So a slow answer occupies no slot of the worker.
+    A thread is started when work comes and none is idle, up to `max_threads`: one at a time, so that threads do not
+    crowd to Redis for one job. Threads outlast the shifts, and so do their connections, until they are idle for
+    IDLE_SECONDS. A thread with an open request at the end of a shift does not delay that end; it continues in the next
+    shift. So a slow answer occupies no slot of the worker.
     """
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._threads = ThreadPoolExecutor(size, "sender")
+    def __init__(self, max_threads: int, gauges: ProcessGauges) -> None:
+        self._max_threads = max_threads
+        self._gauges = gauges
         self._changed = threading.Condition()
-        self._busy = 0
+        self._threads: set[_Sender] = set()
+        self._idle: list[_Sender] = []  # the last one in is the first one out, so that the others can end
+        self._searching: _Sender | None = None  # has not been told yet whether there is a job for it
+        self._search_began = self._search_seconds = self._request_seconds = 0.0
         self.ends_at = 0.0
 
     def open(self, seconds: float) -> None:
         """Let threads take jobs for this time."""
         self.ends_at = time.monotonic() + seconds
 
-    def submit(self, work: Callable[[], object]) -> None:
-        """Run this in a free thread, if there is one."""
+    def submit(self, work: Work) -> None:
+        """Run this in an idle or a new thread, unless one is still searching for a job, or all are busy."""
         with self._changed:
-            if self._busy >= self._size:
+            if self._searching is not None or not self._max_threads:
                 return
-            self._busy += 1
-            self._threads.submit(self._run, work)
+            is_new = not self._idle
+            if is_new and not self._may_grow():
+                return
+            self._search_began = time.monotonic()
+            sender = self._searching = _Sender(self) if is_new else self._idle.pop()
+            self._threads.add(sender)
+            self._note_threads()
+        sender.work.put(work)
+        if is_new:
+            self._start(sender)
 
-    def _run(self, work: Callable[[], object]) -> None:
+    def _start(self, sender: _Sender) -> None:
         try:
-            work()
-        except Exception:
-            log.exception("sender_failed")
-        finally:
+            sender.start()
+        except RuntimeError as error:  # the system allows no more threads; the others go on
+            log.warning("sender_not_started", threads=len(self._threads) - 1, error=str(error))
             with self._changed:
-                self._busy -= 1
-                self._changed.notify_all()
+                self._threads.discard(sender)
+                self._searching = None
+                self._note_threads()
+
+    def mark_ready(self) -> None:
+        """The searching thread has got a job, or waits for one: another thread may be started."""
+        seconds = time.monotonic() - self._search_began
+        self._search_seconds += (seconds - self._search_seconds) * WEIGHT
+        self._searching = None
+
+    def note_request(self, seconds: float) -> None:
+        """A request took this long."""
+        self._request_seconds += (seconds - self._request_seconds) * WEIGHT
+
+    def _may_grow(self) -> bool:
+        """Return whether one more thread may be started and would wait for the API rather than for this process.
+
+        In a process without free CPU time (`starved`), or with a slow Redis, a new thread waits long for its first job.
+        """
+        count = len(self._threads)
+        starved = count >= FEW_THREADS and 0 < self._request_seconds < WORTH * self._search_seconds
+        self._gauges.set(starved=starved)
+        if count >= self._max_threads:
+            return False
+        return not starved or time.monotonic() - self._search_began > RETRY_SECONDS
+
+    def _note_threads(self) -> None:
+        """Publish how many threads there are; the caller has the lock."""
+        count = len(self._threads)
+        busy = count - len(self._idle)
+        self._gauges.set(threads=count, busy=busy)
+        if not busy:
+            self._gauges.set(starved=0)
+            self._changed.notify_all()
+
+    def next_work(self, sender: _Sender) -> Work | None:
+        """Wait for the next work of a thread; None if it should end."""
+        with self._changed:
+            if self._searching is sender:
+                self._searching = None
+            if not self._max_threads:
+                self._threads.discard(sender)
+            else:
+                self._idle.append(sender)
+            self._note_threads()
+            if not self._max_threads:
+                return None
+        with contextlib.suppress(Empty):
+            return sender.work.get(timeout=IDLE_SECONDS)
+        with self._changed:
+            if sender in self._idle:
+                self._idle.remove(sender)
+                self._threads.discard(sender)
+                self._note_threads()
+                return None
+        return sender.work.get()  # it came at the last moment
 
     def wait_idle(self) -> None:
         """Wait until no thread is busy, or the shift is over."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._busy, max(0.0, self.ends_at - time.monotonic()))
+            while self._gauges.get("busy") and (left := self.ends_at - time.monotonic()) > 0:
+                self._changed.wait(min(left, CPU_SECONDS))
+                self._gauges.set(cpu_seconds=time.process_time())
 
     def close(self) -> None:
         """Let no thread take another job, and wait for open requests."""
         with self._changed:
-            self._size, self.ends_at = 0, 0.0
-        self._threads.shutdown()
+            self._max_threads, self.ends_at = 0, 0.0
+            threads, idle = list(self._threads), self._idle
+            self._idle = []
+            self._threads.difference_update(idle)
+            self._note_threads()
+        for sender in idle:
+            sender.work.put(None)
+        for sender in threads:
+            sender.join()

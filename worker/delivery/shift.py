@@ -78,6 +78,7 @@ class SenderThread:
         context = self._context
         try:
             following = None if self._over else self._release()
+            self._sender_pool.mark_ready()
             while following is not None:
                 if isinstance(following, Released):
                     if not context.poll_lock.locked():
@@ -98,12 +99,12 @@ class SenderThread:
         context = self._context
         if not context.poll_lock.acquire(blocking=False):
             return None
+        context.gauges.set(waiting=1)
         try:
             now = time.monotonic()
             due_at, leaves_at = now + (math.inf if seconds is None else seconds), now + LINGER_SECONDS
             while True:
                 woken = context.wakeup.wait(min(due_at - now, leaves_at - now, FLUSH_SECONDS))
-                context.events.flush(soon=True)
                 if self._over:
                     if woken:
                         context.wakeup.wake()  # pass it on to another thread
@@ -111,9 +112,11 @@ class SenderThread:
                 now = time.monotonic()
                 if woken or now >= due_at:
                     return self._release()
+                context.events.flush(soon=True)  # never before a job that is due: it may wait for the broker
                 if now >= leaves_at:
                     return None
         finally:
+            context.gauges.set(waiting=0)
             context.poll_lock.release()
 
     def _current_consumer(self) -> Consumer:
@@ -142,6 +145,7 @@ class SenderThread:
         else:
             outcome = self._request(job, token, lease_ends_at)
         seconds = time.monotonic() - started
+        self._sender_pool.note_request(seconds)
         release_for = None if self._over or outcome.local else self._current_consumer()
         following = self._reporter.report(job, outcome, seconds, token.version, release_for)
         self._asked_at = self._reporter.asked_at

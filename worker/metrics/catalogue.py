@@ -99,6 +99,11 @@ WORKER_METRICS = (
     _gauge("lanes_worker_slots", "tasks that its pool runs at a time; one slot is kept for tasks other than shifts"),
     _gauge("lanes_worker_shifts", "shifts started and not ended"),
     _counter("lanes_worker_shifts_started_total", "shifts started"),
+    _gauge("lanes_worker_senders", "sender threads; these five metrics are measured every five seconds"),
+    _gauge("lanes_worker_senders_busy", "sender threads that have a job"),
+    _gauge("lanes_worker_senders_max", "maximum number of sender threads of the processes that send at a time"),
+    _gauge("lanes_worker_cpu_cores", "cores that the pool processes use"),
+    _gauge("lanes_worker_bound", "1 for what bounds this worker: `cpu`, `senders`, or `nothing` of its own", "by"),
     _gauge("lanes_worker_events_waiting", "events for Flower that the main process has not sent yet"),
     _gauge("lanes_worker_ready", "1 when it can send the jobs of every location, as at /ready"),
     _gauge(

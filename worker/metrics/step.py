@@ -7,9 +7,11 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, ProcessCollector
 
+from lanes.checks.worker_reports import CPU, NOTHING, SENDERS
 from lanes.queue.store import LaneStore, connect
 from worker.delivery.context import WorkerContext
 from worker.delivery.shift_tracker import ShiftTracker
+from worker.delivery.worker_load import WorkerLoad
 from worker.highlevel.client import own_version
 from worker.logging.unreadable import log_unreadable
 from worker.metrics.catalogue import WORKER_METRICS
@@ -24,12 +26,19 @@ ALL_METRICS_PATH, WORKER_METRICS_PATH = "/metrics", "/metrics/worker"
 WAIT_SECONDS = 2.0  # each request has its own thread
 
 
-def worker_samples(pool: Any, shift_tracker: ShiftTracker, shared: WorkerContext) -> Iterator[Sample]:
+def worker_samples(pool: Any, shift_tracker: ShiftTracker, shared: WorkerContext, load: WorkerLoad) -> Iterator[Sample]:
     """Return the metrics of this worker."""
     yield Sample("lanes_worker_info", 1, (shared.hostname, own_version()))
     yield Sample("lanes_worker_slots", pool.num_processes)
     yield Sample("lanes_worker_shifts", shift_tracker.shifts)
     yield Sample("lanes_worker_shifts_started_total", shift_tracker.accepted)
+    report = load.report
+    yield Sample("lanes_worker_senders", report.threads)
+    yield Sample("lanes_worker_senders_busy", report.busy)
+    yield Sample("lanes_worker_senders_max", report.max_threads)
+    yield Sample("lanes_worker_cpu_cores", report.cpu)
+    for by in (CPU, SENDERS, NOTHING):
+        yield Sample("lanes_worker_bound", report.bound_by == by, (by,))
     yield Sample("lanes_worker_events_waiting", shared.events.waiting)
     yield Sample("lanes_worker_ready", not why_not_ready(shared))
     yield Sample("lanes_worker_undecryptable_credentials", shared.tokens.unservable.undecryptable)
@@ -55,7 +64,9 @@ class WorkerMetrics:
     If the port is taken, the worker runs without.
     """
 
-    def __init__(self, pool: Any, shift_tracker: ShiftTracker, shared: WorkerContext, failures: LoopFailures) -> None:
+    def __init__(
+        self, pool: Any, shift_tracker: ShiftTracker, shared: WorkerContext, load: WorkerLoad, failures: LoopFailures
+    ) -> None:
         settings = shared.settings
         self._store = LaneStore(connect(settings.redis_url), settings.prefix)
         self._store.unreadable = log_unreadable
@@ -63,7 +74,8 @@ class WorkerMetrics:
         whole, own = CollectorRegistry(), CollectorRegistry()
         for registry in (whole, own):
             ProcessCollector(registry=registry)
-            registry.register(CatalogueCollector(WORKER_METRICS, partial(worker_samples, pool, shift_tracker, shared)))
+            samples = partial(worker_samples, pool, shift_tracker, shared, load)
+            registry.register(CatalogueCollector(WORKER_METRICS, samples))
             registry.register(loops_collector(failures))
         register(self._store, settings, whole, WAIT_SECONDS)
         where: dict[str, Any] = {"address": settings.metrics_address, "port": settings.metrics_port}

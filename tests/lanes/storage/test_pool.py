@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import redis
 
-from lanes.queue.store import connect
+from lanes.queue.store import connect, connect_shared
 from lanes.storage.pool import call
 
 THREADS = 8
 
 
-@pytest.fixture
-def client(redis_url: str) -> Iterator["redis.Redis"]:
-    with connect(redis_url) as client:
+@pytest.fixture(params=[connect, connect_shared])
+def client(request: pytest.FixtureRequest, redis_url: str) -> Iterator["redis.Redis"]:
+    with request.param(redis_url) as client:
         yield client
 
 

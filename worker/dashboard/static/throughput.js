@@ -36,9 +36,11 @@ function drawNow({ rates: now, in_use: use, backlog, oldest }) {
   if (note.textContent !== location) note.replaceChildren(oldest?.url ? el("a", { href: oldest.url }, location) : location);
 }
 
-function drawWorkers({ alive, capacity, unknown, busy }) {
+const BOUND = { cpu: "bound by the workers' CPU", senders: "bound by the sender threads", limit: "bound by the API's limit", nothing: "bound by nothing" };
+
+function drawWorkers({ alive, capacity, unknown, busy }, boundBy) {
   write("workers", number(alive));
-  const usage = unknown ? "asking for their capacity" : `can send ${pluralize(capacity, "job")} at once, ${percent(busy)} busy`;
+  const usage = unknown ? "asking for their capacity" : `can send ${pluralize(capacity, "job")} at once, ${percent(busy)} busy; ${BOUND[boundBy]}`;
   write("workers-note", alive ? usage : "nothing is sent");
   document.getElementById("workers-card").classList.toggle("metric-card-danger", alive === 0);
 }
@@ -65,7 +67,7 @@ poll(page.dataset.source, (found) => {
   drawStops([...stopLines(found.global_state), ...stoppedLanes(found.braked, "on the brake"), ...stoppedLanes(found.held, "held")], found.error);
   drawNow(found);
   drawTotals(found.counts);
-  drawWorkers(found.workers);
+  drawWorkers(found.workers, found.bound_by);
   drawLatency(found.latency);
   drawHour(found.hour);
   drawDay(found.day);

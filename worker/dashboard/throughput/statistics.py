@@ -1,9 +1,10 @@
 """The figures of the throughput page, from lanes and series. Pure functions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lanes.activity.series import Histogram, Series, add_up
+from lanes.checks.worker_reports import CPU, NOTHING, SENDERS, WorkerReport
 from lanes.queue.global_state import GlobalState
 from lanes.queue.lane import Lane
 from lanes.settings import RateLimitSettings
@@ -14,6 +15,7 @@ CHARTED = ("delivered", "retried", "throttled", "dead")
 FINAL_EVENTS = ("delivered", "dead", "expired", "cancelled", "merged")
 QUANTILES = (0.5, 0.95, 0.99)
 CURRENT_STEPS, RECENT_SECONDS = 3, 300
+LIMIT, NEAR_LIMIT = "limit", 0.9  # share of the allowed rate in use
 
 
 def backlog(
@@ -123,6 +125,15 @@ def worker_usage(workers: Sequence[LiveWorker], in_flight: int, threads: int) ->
         "in_flight": in_flight,
         "busy": share,
     }
+
+
+def bound_by(reports: Iterable[WorkerReport], in_use: Mapping[str, Any]) -> str:
+    """Return what bounds the throughput: `cpu` or `senders` of a worker, the API's `limit`, or `nothing`."""
+    found = {report.bound_by for report in reports}
+    for by in (CPU, SENDERS):
+        if by in found:
+            return by
+    return LIMIT if (in_use["share"] or 0.0) >= NEAR_LIMIT else NOTHING
 
 
 def global_stops(global_state: GlobalState) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from tornado.web import url
 
-from lanes.activity.series import Series, last_day, last_hour
+from lanes.activity.series import last_day, last_hour
+from lanes.checks.worker_reports import live_reports
 from lanes.errors import LanesError
 from lanes.queue.store import LaneStore
 from worker.dashboard.page import Page
@@ -15,23 +16,24 @@ from worker.dashboard.throughput import statistics
 from worker.dashboard.workers import LiveWorker
 from worker.metrics.lane_aggregates import in_use
 
+Found = TypeVar("Found")
 HOUR_TTL_SECONDS, DAY_TTL_SECONDS = 1.5, 30.0
 
 
-class CachedSeries:
-    """A series that is read again when it is older than `seconds`, once for all requests. Thread-safe.
+class CachedRead(Generic[Found]):
+    """What is read again when it is older than `seconds`, once for all requests. Thread-safe.
 
     Requests that wait for a failing read get its error and do not try again.
     """
 
-    def __init__(self, read: Callable[[LaneStore], Series], seconds: float) -> None:
+    def __init__(self, read: Callable[[LaneStore], Found], seconds: float) -> None:
         self._read = read
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._known: dict[LaneStore, tuple[float, Series | LanesError]] = {}
+        self._known: dict[LaneStore, tuple[float, Found | LanesError]] = {}
 
-    def of(self, store: LaneStore) -> Series:
-        """Return the series of a store.
+    def of(self, store: LaneStore) -> Found:
+        """Return it for a store.
 
         Raises:
             LanesError: Redis is unavailable.
@@ -47,7 +49,7 @@ class CachedSeries:
             raise type(found)(*found.args)  # a new one each time: the same one would collect tracebacks
         return found
 
-    def _read_or_error(self, store: LaneStore) -> Series | LanesError:
+    def _read_or_error(self, store: LaneStore) -> Found | LanesError:
         try:
             return self._read(store)
         except LanesError as error:
@@ -65,8 +67,9 @@ class ThroughputPage(Page):
 class ThroughputData(Page):
     """Its numbers."""
 
-    HOUR = CachedSeries(last_hour, HOUR_TTL_SECONDS)
-    DAY = CachedSeries(last_day, DAY_TTL_SECONDS)
+    HOUR = CachedRead(last_hour, HOUR_TTL_SECONDS)
+    DAY = CachedRead(last_day, DAY_TTL_SECONDS)
+    REPORTS = CachedRead(live_reports, HOUR_TTL_SECONDS)
 
     async def get(self) -> None:
         """Send them."""
@@ -76,13 +79,15 @@ class ThroughputData(Page):
     def _numbers(self, workers: list[LiveWorker]) -> dict[str, Any]:
         store, settings = self.store, self.lanes_settings
         seen, hour, day = self.lane_cache.snapshot(), self.HOUR.of(store), self.DAY.of(store)
+        used = in_use(seen.lanes, seen.global_state, settings)
         return {
             "at": hour.now,
             "age": seen.age,
             "error": seen.error,
             "counts": dict(seen.counts),
             "rates": statistics.rates(hour),
-            "in_use": in_use(seen.lanes, seen.global_state, settings),
+            "in_use": used,
+            "bound_by": statistics.bound_by(self.REPORTS.of(store).values(), used),
             "backlog": statistics.backlog(seen.lanes, seen.global_state, hour, settings),
             "oldest": self._linked(statistics.oldest(seen.lanes)),
             "held": self._linked(statistics.held(seen.lanes)),

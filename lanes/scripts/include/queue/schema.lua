@@ -1,5 +1,5 @@
--- add_location(location): lists a new location, and notes the version of the layout with the first.
-local function add_location(location)
-  redis.call('SADD', key.locations, location)
+-- add_locations(locations): lists new locations, and notes the version of the layout with the first.
+local function add_locations(locations)
+  redis.call('SADD', key.locations, unpack(locations))
   redis.call('SET', key.schema, SCHEMA, 'NX')
 end

@@ -9,7 +9,7 @@ from lanes.activity.series import Series
 from lanes.errors import RedisUnavailableError
 from lanes.queue.store import LaneStore, connect
 from tests.helpers import until
-from worker.dashboard.throughput.throughput_page import CachedSeries
+from worker.dashboard.throughput.throughput_page import CachedRead
 
 
 def test_redis_is_read_once_for_all_viewers(redis_url: str) -> None:
@@ -20,7 +20,7 @@ def test_redis_is_read_once_for_all_viewers(redis_url: str) -> None:
         return Series(10, float(len(reads)), ())
 
     with connect(redis_url) as client:
-        store, kept, fresh = LaneStore(client), CachedSeries(read, 3600), CachedSeries(read, 0)
+        store, kept, fresh = LaneStore(client), CachedRead(read, 3600), CachedRead(read, 0)
         with ThreadPoolExecutor(8) as threads:
             assert {series.now for series in threads.map(kept.of, [store] * 50)} == {1.0}
         assert len(reads) == 1
@@ -38,7 +38,7 @@ def test_a_viewer_waits_for_a_silent_redis_only_once(redis_url: str) -> None:
         raise RedisUnavailableError(message)
 
     with connect(redis_url) as client, ThreadPoolExecutor(8) as threads:
-        store, kept = LaneStore(client), CachedSeries(read, 3600)
+        store, kept = LaneStore(client), CachedRead(read, 3600)
         waiting = [threads.submit(kept.of, store) for _ in range(8)]
         until(lambda: len(reads) == 1 and all(each.running() for each in waiting), "all to wait")
         silent.set()
