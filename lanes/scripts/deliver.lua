@@ -15,7 +15,7 @@
 -- @include queue/begin_report
 -- @include queue/end_attempt
 -- @include queue/activate_next
--- @include queue/expire_keys
+-- @include history/end_job
 -- @lazy queue/late_success
 -- @lazy dead_letter/newest_delivered
 -- @lazy breaker/breaker
@@ -30,19 +30,18 @@ if lane.gap or lane.brake_at or lane.refused_run or job.probe or refusals[1] or 
   breaker().api_delivered(job)
   known = nil
 end
-if job.current then
-  end_attempt(job, 'delivered', ARGV[3])
-  move_job(lane, 'in_flight', 'delivered')
+if not job.current then
   write_lane(lane)
-else
-  write_lane(lane)
-  if not late_success().deliver_late(job, ARGV[3]) then return reply('stale', 9) end
+  return reply(late_success().deliver_late(job, ARGV[3], ARGV[8]) and 'delivered' or 'stale', 9)
 end
-redis.call('HSET', key.job(job.id), 'state', 'delivered', 'ended_at', now)
-if job.reason then redis.call('HDEL', key.job(job.id), 'reason') end
+local lines = end_attempt(job, 'delivered', ARGV[3]) or redis.call('LRANGE', key.attempts(job.id), 0, -1)
 add_duration(now - job.since)
-expire_keys(job.id, ARGV[8], job)
 if lane.dead_letters ~= 0 then newest_delivered().note_delivered(job) end
-if job.leased then activate_next(location, job.record) end
-if job.current then return reply('delivered', 9, known, job.worker) end
-return reply('delivered', 9)
+local fields = job.fields
+fields.state, fields.ended_at, fields.reason = 'delivered', string.format('%.0f', now), nil
+local kept_until = store_done(job.id, fields, lines, ARGV[8])
+if kept_until > (tonumber(lane.kept_until) or 0) then set(lane, 'kept_until', kept_until) end
+move_job(lane, 'in_flight', 'delivered')
+write_lane(lane)
+activate_next(location, job.record)
+return reply('delivered', 9, known, job.worker)

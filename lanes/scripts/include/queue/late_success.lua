@@ -1,19 +1,29 @@
 -- @include queue/count
 -- @include queue/remove_pending
 -- @include queue/stale
--- deliver_late(job, detail): the success of an attempt that is no longer that of a job in flight: it was reclaimed, or its
--- job is over. Ends the attempt and counts the job as delivered; returns false when it was delivered before.
-local function deliver_late(job, detail)
+-- @include history/end_job
+-- @include dead_letter/newest_delivered
+-- deliver_late(job, detail, retention): the success of an attempt that is no longer that of a job in flight: the job was
+-- reclaimed, or is over. It is delivered all the same, because the API has it. Returns false if it was before.
+local function deliver_late(job, detail, retention)
   if job.state == 'delivered' then
     stale(job, 'delivered', detail)
     return false
   end
   if job.state == 'pending' then remove_pending(job.location, job.record, job.id) end
   end_attempt(job, 'delivered', detail)
-  -- A newer attempt is still in flight, although its job is delivered.
-  if job.state == 'in_flight' and not job.leased and redis.call('ZSCORE', key.leases, job.id) then
-    redis.call('HINCRBY', key.lane(job.location), 'redundant', 1)
-  end
+  -- A newer attempt is still in flight, although its job is delivered: its end is the end of the job's keys.
+  local redundant = job.state == 'in_flight' and redis.call('ZSCORE', key.leases, job.id)
   count(job.location, job.state, 'delivered')
+  add_duration(now - job.since)
+  note_delivered(job)
+  if redundant then
+    redis.call('HINCRBY', key.lane(job.location), 'redundant', 1)
+    redis.call('HSET', key.job(job.id), 'state', 'delivered', 'ended_at', now, 'retention', retention)
+    redis.call('DEL', key.body(job.id), key.original(job.id))
+  else
+    end_job(job.id, { state = 'delivered', ended_at = now, reason = false }, retention, job.done)
+  end
+  if job.leased then activate_next(job.location, job.record) end
   return true
 end
