@@ -3,7 +3,7 @@
 import pytest
 
 from lanes.errors import ScriptError
-from lanes.queue.results import Released
+from lanes.queue.results import Idle, Released
 from lanes.queue.transitions import AttemptReport, DefaultLimits
 from tests.lanes.conftest import ClockedStore, Orders, make_consumer
 from tests.lanes.whole_state import KEPT, send, whole_state
@@ -11,7 +11,7 @@ from tests.lanes.whole_state import KEPT, send, whole_state
 LIMITS = DefaultLimits(burst=100, window=10, daily=1000)
 
 
-def deliver_and_release(store: ClockedStore, job: Released) -> object:
+def deliver_and_release(store: ClockedStore, job: Released) -> Released | Idle | None:
     report = AttemptReport(job.id, job.attempt, "{}", LIMITS)
     return store.deliver(report, retention=KEPT, release_for=make_consumer(limits=LIMITS)).next
 
