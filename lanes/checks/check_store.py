@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from lanes.queue.store import LaneStore
 from lanes.storage.scripts import Argument
-from lanes.storage.stored import pairs_of, text_of
+from lanes.storage.stored import MICROSECONDS, pairs_of, text_of
 
 # Items of one call, so that it blocks Redis for at most two milliseconds. A job needs about twenty reads, others a few.
 STEP = 100
@@ -26,12 +26,14 @@ class Member(NamedTuple):
 class LaneCheck:
     """Kinds and texts of what is wrong with a lane, its hash, and how many jobs its records have.
 
-    `found` is None if there are too many records for one call.
+    `found` is None if there are too many records for one call. `idle_seconds`: since when nobody needs the lane; 0 if
+    it is needed, or if that is unknown.
     """
 
     wrong: list[tuple[str, str]]
     fields: dict[bytes, bytes]
     found: dict[str, int] | None
+    idle_seconds: float
 
 
 class CheckStore:
@@ -52,12 +54,13 @@ class CheckStore:
 
     def check_lane(self, location: str, max_count: int = STEP) -> LaneCheck:
         """Check a lane; count the jobs of its records if there are at most `max_count` records."""
-        wrong, fields, found = self.lanes.run_reader("check_lane", location, max_count)
+        wrong, fields, found, idle = self.lanes.run_reader("check_lane", location, max_count)
         texts = [text_of(text) for text in wrong]
         return LaneCheck(
             list(zip(texts[::2], texts[1::2], strict=True)),
             pairs_of(fields),
             {"pending": found[0], "in_flight": found[1]} if found else None,
+            max(0, idle) / MICROSECONDS,
         )
 
     def check_global_state(self) -> str:
@@ -65,7 +68,7 @@ class CheckStore:
         return text_of(self.lanes.run_reader("check_global_state"))
 
     def read_all_counts(self, locations: Sequence[str]) -> tuple[int, list[dict[bytes, bytes]]]:
-        """Return the number of lanes, then the counts over all lanes and the hash of each location, in one step."""
+        """Return, in one step, the number of lanes, and hashes: all counts, those of ended lanes, each location's."""
         lanes, *replies = self.lanes.run_reader("read_all_counts", *locations)
         return lanes, [pairs_of(fields) for fields in replies]
 

@@ -19,6 +19,7 @@ from lanes.storage.stored import bytes_of, text_of
 # Every move of a job changes one of these.
 WATCHED = (*(name.encode() for name in COUNTS), b"seq", b"released")
 TRIES = 3
+IDLE_SECONDS = 86_400.0  # after which a lane should have ended
 LANES = {
     "unlisted": "list its location",
     "held": "correct its held time by its hold and its brake",
@@ -51,11 +52,20 @@ def check_lanes(store: CheckStore, locations: Sequence[str], *, clean: bool) -> 
             lane_check = count_all(store, location, lane_check)
         yield from unreadable_fields(store.lanes, f"lane:{location}", not_numbers(lane_check.fields, LANE_NUMBERS))
         lane_checks[location] = lane_check
+    yield from not_ended(lane_checks)
     dead_letters = count_dead_letters(store) if clean else None
     for location, lane_check in lane_checks.items():
         compared = lane_check if clean else replace(lane_check, found=None)
         yield from check_lane_counts(store, location, compared, dead_letters)
     yield from read_all_counts(store, locations)
+
+
+def not_ended(lane_checks: Mapping[str, LaneCheck]) -> Iterator[Finding]:
+    """Yield a note if workers should have ended some of these lanes long ago."""
+    idle = [location for location, lane_check in lane_checks.items() if lane_check.idle_seconds > IDLE_SECONDS]
+    if idle:
+        text = f"lanes that nobody has needed for more than a day: {len(idle)}, the first of {idle[0]}"
+        yield Finding("lanes-idle", Severity.NOTE, "locations", text, "start a worker: workers end such lanes")
 
 
 def check_global_state(store: CheckStore) -> Iterator[Finding]:
@@ -133,18 +143,20 @@ def drifted(location: str, fields: Mapping[bytes, bytes], right: Mapping[str, in
 
 
 def read_all_counts(store: CheckStore, locations: Sequence[str]) -> Iterator[Finding]:
-    """Yield what is wrong with the counts over all lanes: each is the sum of those of the lanes."""
+    """Yield what is wrong with the counts over all lanes: each is the sum of those of the lanes, and of ended lanes."""
     for _ in range(TRIES):
         before, total = fields_of(store, ""), Counter[str]()
+        ended_before = store.lanes.read_hash("ended_lanes")
         listed = store.lanes.locations()
         names = sorted(listed | set(locations))
         known = True
         for start in range(0, max(1, len(names)), STEP):
-            lanes, (now, *hashes) = store.read_all_counts(names[start : start + STEP])
-            known = known and lanes == len(listed)
+            lanes, (now, ended, *hashes) = store.read_all_counts(names[start : start + STEP])
+            known = known and lanes == len(listed) and ended == ended_before
             before = now if len(names) <= STEP else before
             for fields in hashes:
                 total.update(read_counts(fields))
+        total.update(read_counts(ended_before))
         if known and (len(names) <= STEP or same(before, fields_of(store, ""))):
             yield from drifted("", before, {name: total[name] for name in COUNTS})
             return

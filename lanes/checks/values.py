@@ -21,11 +21,12 @@ LANE_NUMBERS = (
     *("day_resets_at", "day_seen", "day_seen_at", "shared_since", "shared_until", "pacing_until", "backoff_until"),
     *("rate_limited_until", "throttled_until", "run_failures", "run_answers", "gap", "gap_at", "refused_run"),
     *("dead_total", "expired_total", "cancelled_total"),
-    *("refused_status", "brake_at", "brake_gap", "brake_probe_at", "held_at", "isolated_failure_at"),
+    *("refused_status", "brake_at", "brake_gap", "brake_probe_at", "held_at", "isolated_failure_at", "kept_until"),
 )
 GLOBAL_NUMBERS = (
     *("held_at", "outage_since", "half_open_limit", "half_open_at", "probe_at", "gap", "run_failures", "run_answers"),
     *("run_at", "refundable_since", "notifications", "dead_above", "status"),
+    *("forgotten_noticed", "forgotten_noticed_at"),
 )
 # Hashes whose values are all numbers, or all of one shape.
 NUMBER = re.compile(rb"-?\d{1,16}")  # `number_of` is stricter
@@ -33,7 +34,7 @@ SHAPES = {
     **dict.fromkeys(
         ("counts", "totals", "sampled", "recent", "history", "lane_history", "failing", "refundable_failures"), NUMBER
     ),
-    **dict.fromkeys(("dead_letter_counts", "day", "rejected_rows"), NUMBER),
+    **dict.fromkeys(("dead_letter_counts", "day", "rejected_rows", "ended_lanes"), NUMBER),
     "held_time": re.compile(rb"[=-]-?\d{1,16}"),
     "newest_delivered": re.compile(rb"\d{1,16} \d{1,16} .+", re.DOTALL),
     "tokens": re.compile(rb"\d{1,16} .+", re.DOTALL),

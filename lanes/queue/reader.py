@@ -10,13 +10,13 @@ from lanes.queue.job import Job
 from lanes.queue.lane import Lane, read_counts
 from lanes.queue.lane_jobs import LaneJobs, MergedJobs
 from lanes.queue.rejected_task import RejectedTask, task_of_row
-from lanes.queue.results import DueJobs
+from lanes.queue.results import DueJobs, HistorySize
 from lanes.queue.transitions import DefaultLimits
 from lanes.queue.waiting import QueuePosition
 from lanes.storage.access import RedisAccess, readable
-from lanes.storage.stored import Note, bytes_of, text_of
+from lanes.storage.stored import MICROSECONDS, Note, bytes_of, text_of
 
-LANES_IN_A_CALL = 100
+LANES_IN_A_CALL = 200
 
 
 def merge_targets(jobs: Sequence[Job | None]) -> list[str]:
@@ -51,12 +51,12 @@ class LaneReader(RedisAccess):
         return DueJobs(due, transitions.seconds_until(wait))
 
     def locations(self) -> set[str]:
-        """Return every location that ever had a job."""
+        """Return every location with a lane."""
         found = self.read_key(set[bytes](), self.key("locations"), lambda client, key: client.smembers(key))
         return set(map(text_of, found))
 
     def is_location(self, location_id: str) -> bool:
-        """Return whether a location ever had a job."""
+        """Return whether a location has a lane; an idle one ends after a day."""
         key = self.key("locations")
         return bool(self.read_key(0, key, lambda client, key: client.sismember(key, bytes_of(location_id))))
 
@@ -70,7 +70,7 @@ class LaneReader(RedisAccess):
         return lanes
 
     def read_lanes(self, location_ids: Sequence[str]) -> list[Lane]:
-        """Return lanes in the given order; a location that never had a job has an empty one."""
+        """Return lanes in the given order; a location without a lane has an empty one."""
         replies = self.run_reader("read_lanes", *location_ids)
         return [Lane.parse(name, reply, self.unreadable) for name, reply in zip(location_ids, replies, strict=True)]
 
@@ -95,6 +95,11 @@ class LaneReader(RedisAccess):
         """Return the ids of the jobs that were merged into this one."""
         key = self.key("merged_jobs", job_id)
         return sorted(map(text_of, self.read_key(set[bytes](), key, lambda client, key: client.smembers(key))))
+
+    def read_history(self) -> HistorySize:
+        """Return how many done jobs can be read, what they take, and how far back they go."""
+        jobs, size, oldest, forgotten = self.run_reader("read_history")
+        return HistorySize(jobs, size, oldest / MICROSECONDS if oldest else None, forgotten)
 
     def job(self, job_id: str) -> Job | None:
         """Return a job with its body and attempts, or None if it does not exist.

@@ -1,5 +1,6 @@
 """The transitions, one method each, over a synchronous Redis client."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from lanes.queue.new_job import EnqueueResult, NewJob
 from lanes.queue.notification import Notification
 from lanes.queue.reader import LaneReader
 from lanes.queue.rejected_task import RejectedTask
-from lanes.queue.results import Reclaimed, Result
+from lanes.queue.results import Forgotten, Reclaimed, Result
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, Consumer, CountedRefusal, RetryPolicy, microseconds
 from lanes.settings.redis_url import raise_if_wrong
 from lanes.storage.durability import AOF_SETTINGS_SECONDS, pack_aof_settings
@@ -199,6 +200,15 @@ class LaneStore(LaneReader):
         """
         return bool(self.run("record_statistics", *(item for pair in durations.items() for item in pair)))
 
+    def forget_history(self, share: float | None, enqueue_timeout: float, max_count: int) -> Forgotten:
+        """Forget the oldest done jobs beyond their share of `maxmemory`, at most `max_count`; None is no limit.
+
+        None that ended within `enqueue_timeout` seconds, and a minute, is forgotten.
+        """
+        limit = "" if share is None else repr(share)
+        jobs, more = self.run("forget_history", limit, transitions.min_age(enqueue_timeout), max_count)
+        return Forgotten(jobs, bool(more))
+
     def cancel(self, job_id: str, retention: float) -> str:
         """Cancel a pending job; return `cancelled`, `unknown`, `has_merged_jobs`, or the state that it is in instead.
 
@@ -285,6 +295,27 @@ class LaneStore(LaneReader):
         return self.run_text(
             "limit", location_id, *("" if value is None else value for value in (burst, daily, weight))
         )
+
+    def end_idle_lanes(self, cursor: int, max_count: int) -> tuple[int, list[str]]:
+        """End lanes that nobody needs any more, among about `max_count` of them.
+
+        Return the cursor for the next call (0 at the end) and the locations whose lanes ended.
+        """
+        following, ended = self.run("end_idle_lanes", cursor, max_count)
+        return int(following), list(map(text_of, ended))
+
+    def forget_jobs(self, location_ids: Sequence[str], job_ids: Sequence[str]) -> list[str]:
+        """Remove those of these jobs that are done and of these locations; return the location of each removed one."""
+        return list(map(text_of, self.run("forget_jobs", json.dumps([*location_ids]), *job_ids)))
+
+    def forget_lane(self, location_id: str, kept_until: str) -> tuple[str, float | None]:
+        """Remove what a person set for a lane without unfinished jobs, and end it.
+
+        `kept_until` is what the lane had before its done jobs were removed. Return `forgotten`; `emptied` and the
+        seconds until the lane ends, if known; or why not: `unknown`, `waiting`, `in_flight`, `dead_letters`.
+        """
+        answer, wait = self.run("forget_lane", location_id, kept_until)
+        return text_of(answer), transitions.seconds_until(wait)
 
     def append_audit_log(self, who: str, what: str, on: str, detail: str, user: str) -> str:
         """Log a person's action before it is done (see `lanes.activity.audit_log`); return the entry's id."""

@@ -2,10 +2,12 @@
 -- ARGV:
 --   1 location
 --   2 max_count   records to count in one call; a lane with more is not counted
--- Returns: { { kind, text, ... }, { fields and values }, { pending, in flight } or { } for too many records }
+-- Returns: { { kind, text, ... }, { fields and values }, { pending, in flight } or { } for too many records, us since
+--   when nobody needs the lane, or -1 }
 -- @include read_only
 -- @include now
 -- @include rate_limit/account
+-- @include queue/idle
 local location = ARGV[1]
 local wrong = {}
 local function check(kind, fact, text)
@@ -14,10 +16,17 @@ local function check(kind, fact, text)
   end
 end
 
+-- keys_of_lane(location): returns how many there are, without those that expire.
+local function keys_of_lane(location)
+  return redis.call('EXISTS', key.lane(location), key.ready(location), key.delayed(location), key.active(location),
+    key.rate_slots(location), key.day(location), key.dead_letter_counts(location), key.newest_delivered(location))
+end
+
 local lane = redis.call('HMGET', key.lane(location), 'hold', 'backoff_until', 'rate_limited_until', 'dead_letters', 'throttled_until',
   'brake_probe_at', 'brake_at', 'brake_gap', 'held_by', 'held_at', 'unauthorized')
 local held = string.sub(redis.call('HGET', key.held_time, location) or '', 1, 1) == '-'
-check('unlisted', redis.call('SISMEMBER', key.locations, location) == 1, 'the location is not listed, so its lane is not shown')
+local listed = redis.call('SISMEMBER', key.locations, location) == 1
+check('unlisted', listed or keys_of_lane(location) == 0, 'the location is not listed, so its lane is not shown')
 check('held', not (lane[1] or lane[7]) == not held, 'its hold, or its brake, and its held time disagree')
 local whole = lane[1] and lane[9] and tonumber(lane[10])
   and (lane[11] and string.match(lane[11], '^%d+ ') or not lane[11] and lane[9] ~= 'authorization')
@@ -59,4 +68,5 @@ if redis.call('HLEN', key.active(location)) <= tonumber(ARGV[2]) then
   check('redundant', redundant == (tonumber(redis.call('HGET', key.lane(location), 'redundant')) or 0),
     'its number of requests in flight for delivered jobs is wrong')
 end
-return answer({ wrong, redis.call('HGETALL', key.lane(location)), found })
+local since = listed and idle_since(location) or 0
+return answer({ wrong, redis.call('HGETALL', key.lane(location)), found, since > 0 and now - since or -1 })

@@ -152,6 +152,13 @@ class CommandSettings(RateLimitSettings, ProducerSettings):
     lease_seconds: Seconds = Field(
         45, description="time after which a job is taken back from a worker that does not answer"
     )
+    history_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="share of Redis' `maxmemory` that delivered and cancelled jobs may take: beyond it the oldest are "
+        "forgotten before their time",
+    )
     secret_key: SecretKeys | None = Field(
         None, description="encrypts the stored tokens; of several keys (`new,old`) the first encrypts, all decrypt"
     )
@@ -161,9 +168,6 @@ class DashboardSettings(CommandSettings):
     """The dashboard."""
 
     api_token: ApiToken = Field(None, description="token of the locations that have no stored token")
-    shift_threads: int = Field(
-        256, ge=1, le=4096, description="maximum number of concurrent requests of each worker process (prefork pool)"
-    )
     metrics_lanes: int = Field(
         20, ge=0, le=1000, description="locations with metrics of their own, the longest lanes first; others are summed"
     )
@@ -187,6 +191,9 @@ class WorkerSettings(NotificationSettings, DashboardSettings):
     repeat_unnamed: bool = Field(
         default=False,
         description="retry a v3 upsert without `id` that the API may have accepted: it may create a second opportunity",
+    )
+    shift_threads: int = Field(
+        256, ge=1, le=4096, description="maximum number of concurrent requests of each worker process (prefork pool)"
     )
     shift_seconds: Seconds = Field(5, description="length of a shift, the Celery task that sends due jobs")
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "resume": "Resume held lanes.",
     "notify": "Send a test notification.",
     "limit": "Show or set the rate limits and the weight of a location.",
+    "forget": "Remove lanes that are no longer needed.",
     "token": "Store, list and remove the tokens of locations.",
     "audit-log": "Show who changed what by hand, or looked at content.",
     "check": "Check Redis and the consistency of its data; repair them.",

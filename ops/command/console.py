@@ -16,6 +16,7 @@ from producers.model import Id
 F = TypeVar("F", bound=Callable[..., Any])
 _LOCATION = TypeAdapter(Id)
 MAX_SHOWN = 10**9
+NO_LANE = "no such lane; mistyped, or idle for more than a day?"
 
 
 def examples(*lines: str) -> str:

@@ -44,6 +44,6 @@ def hold(session: Session, location_id: str | None, reason: str, by: str | None,
     session.log_change("hold", location_id, reason, by)
     store.hold(location_id, reason, holder)
     refused = store.read_lanes([location_id])[0].unauthorized
-    note = "" if known else " (it never had a job; mistyped?)"
+    note = "" if known else " (it had no lane; mistyped?)"
     note += "" if refused is None else f", and by authorization: {printable(refused)}"
     say(f"{location_id} is held{note}; resume it with: lanes resume {location_id}")

@@ -50,7 +50,7 @@ def limit(session: Session, location_id: str, *, reset: bool, **given: Any) -> N
         "daily": _shown(own["daily"], settings.daily_cap, api_daily, DEFAULT_DAILY),
         "weight": "1" if own["weight"] is None else str(own["weight"]),
     }
-    note = "" if known else " (it never had a job; mistyped?)"
+    note = "" if known else " (it had no lane; mistyped?)"
     say(f"{location_id}: {', '.join(f'{name} {value}' for name, value in shown.items())}{note}")
 
 

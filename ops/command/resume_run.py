@@ -7,7 +7,7 @@ from lanes.printable import printable
 from lanes.queue.hold_filter import count_causes
 from lanes.queue.lane import Lane
 from lanes.times import format_time
-from ops.command.console import pluralize, print_json, say
+from ops.command.console import NO_LANE, pluralize, print_json, say
 from ops.command.failures import Refused
 from ops.command.session import Session
 from ops.command.table import Column, print_table
@@ -59,7 +59,7 @@ class ResumeRun:
             Refused: a location is unknown, or a lane was stopped again after it was read.
         """
         for location_id in self.unknown:
-            say(f"{location_id}: no such lane; mistyped?")
+            say(f"{location_id}: {NO_LANE}")
         if self._as_json:
             print_json([_as_json(lane, answer) for lane, answer in self._answers])
         elif self._dry_run and any(self._count(answer) for answer in STOPPED):

@@ -51,10 +51,13 @@ def test_capacity_comes_and_goes_with_the_workers(make_stack: Callable[..., Stac
     stack = make_stack("--latency", "0.3", shift_threads=2, shift_seconds=1, lease_seconds=3, http_timeout_seconds=2)
     store = store_of(stack)
     fill(stack, 150)
+    store.hold("mistyped", "why", "ada")
+    store.resume("mistyped")
     one = stack.start_worker("one", *POOLS["prefork"][0])
     until(lambda: max_open(stack) == 4, "the slots of one worker at work")
     stack.start_worker("two", *POOLS["prefork"][0])
     until(lambda: max_open(stack) == 8, "the slots of both at work")
+    until(lambda: not store.is_location("mistyped"), "the end of the idle lane")
     one.kill()
     until(lambda: all_done(store), "every job delivered")
     assert max_open(stack) == 8

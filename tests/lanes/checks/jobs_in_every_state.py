@@ -41,9 +41,21 @@ def report(job: Released) -> AttemptReport:
     return AttemptReport(job.id, job.attempt, "{}", LIMITS)
 
 
+def end_a_lane(store: ClockedStore) -> None:
+    """The lane of the location `ended` delivered a job, which nobody can read any more, and ends."""
+    store.enqueue(order("read", "ended", "a"), 60)
+    job = release_one(store, "w")
+    assert job is not None
+    store.deliver(report(job), retention=1)
+    store.pass_time(2 * 86_400)
+    store.client.delete(store.key("job", "read"), store.key("attempts", "read"))
+    assert store.end_idle_lanes(0, 10) == (0, ["ended"])
+
+
 def set_up(store: ClockedStore) -> list[str]:
-    """Put jobs into every state; return the ids of all."""
+    """Put jobs into every state, after a lane that ended; return the ids of all."""
     ids = []
+    end_a_lane(store)
 
     def add(job_id: str, record: str, location: str = "loc", **options: object) -> None:
         ids.append(job_id)

@@ -39,6 +39,11 @@ class ModelJob:
     unnamed: bool = False
 
 
+def position_of(job_id: str) -> int:
+    """Return the place of a job in the order of acceptance."""
+    return int(job_id.removeprefix("job"))
+
+
 class DeadLetterRules(RuleBasedStateMachine):
     """The model of the jobs, and the rules for those that died."""
 
@@ -49,7 +54,7 @@ class DeadLetterRules(RuleBasedStateMachine):
 
     def add(self, job_id: str, model: ModelJob) -> None:
         """A new job, younger than all others."""
-        model.position = len(self.jobs)
+        model.position = position_of(job_id)
         self.jobs[job_id] = model
 
     def end(self, job_id: str, state: State) -> None:
@@ -65,7 +70,7 @@ class DeadLetterRules(RuleBasedStateMachine):
             self.newest.pop(record, None)
         elif state is State.DELIVERED:
             other = self.newest.get(record)
-            if other is None or self.jobs[other].position < model.position:
+            if other is None or position_of(other) < model.position:
                 self.newest[record] = job_id
 
     def failed_by_record(self) -> dict[tuple[str, str], int]:
@@ -95,7 +100,7 @@ class DeadLetterRules(RuleBasedStateMachine):
         moved = replace(moved, unconfirmed=False)
         if model.state not in (State.DEAD, State.EXPIRED):
             assert moved == ActionResult(job_id, model.state.value)
-        elif not even and delivered and self.jobs[delivered].position > model.position:
+        elif not even and delivered and position_of(delivered) > model.position:
             assert moved == ActionResult(job_id, "superseded", delivered)
         elif not even and newer and (self.jobs[newer[0]].state is not State.PENDING or self.jobs[newer[0]].lost):
             assert moved == ActionResult(job_id, "superseded", newer[0])

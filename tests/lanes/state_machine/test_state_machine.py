@@ -4,7 +4,7 @@ After each step `lanes check` must find nothing, and a plain model must agree on
 the order of deliveries per record, and on the limit in any window.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from ops.embedded.redis_server import RedisServer
 from tests.lanes.conftest import BURST, LIMITS, ClockedStore, Orders
 from tests.lanes.state_machine.brake_rules import BrakeRules
 from tests.lanes.state_machine.dead_letter_rules import LOCATIONS, RECORDS, ModelJob
+from tests.lanes.state_machine.ending_rules import KEPT
 from tests.lanes.state_machine.failure_rules import MAX_FAILURES, FailureRules
 from tests.lanes.state_machine.invariants import Invariants
 from tests.lanes.state_machine.serving_rules import WORKERS
@@ -74,6 +75,7 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
         self.braked: dict[str, float] = {}
         self.held_for: dict[str, float] = dict.fromkeys(LOCATIONS, 0.0)
         self.unservable = {}
+        self.forgotten, self.highest = Counter(), {}
 
     @rule(
         location=st.sampled_from(LOCATIONS),
@@ -258,6 +260,33 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
             if self.jobs[job.id].lease_ends <= self.store.now:
                 del self.busy[worker]
                 self.store.client.delete(self.store.key("consumer", worker))
+
+    def pass_days(self) -> None:
+        """So much time passes; then the jobs of silent workers come back."""
+        self.pass_time(2 * KEPT)
+        self.reclaim()
+
+    def finish(self, location: str) -> None:
+        """Each job of the location ends, and a person ends its hold and its brake."""
+        for sent in [sent for sent in self.sent if sent.job.location_id == location]:
+            model = self.jobs[sent.job.id]
+            if model.leased and model.attempt == sent.job.attempt:
+                self.send_report(sent, "deliver", release_for=False)
+        for job_id, model in [(job_id, model) for job_id, model in self.jobs.items() if model.location == location]:
+            if model.state is State.PENDING:
+                self.store.cancel(job_id, KEPT)
+                self.end(job_id, State.CANCELLED)
+            elif model.state in (State.DEAD, State.EXPIRED):
+                self.store.purge(job_id, KEPT)
+                self.end(job_id, State.CANCELLED)
+                model.purged = True
+        self.hold(location, stop=False)
+        self.end_brake(location, right=True)
+
+    def forget(self, job_id: str, model: ModelJob) -> None:
+        """Its reports are of an unknown job from now on."""
+        super().forget(job_id, model)
+        self.sent = [sent for sent in self.sent if sent.job.id != job_id]
 
     @rule()
     def reclaim(self) -> None:

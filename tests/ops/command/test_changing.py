@@ -79,7 +79,7 @@ def test_a_location_gets_limits_of_its_own(quick: Run, store: LaneStore, enqueue
     assert quick("limit", "one").stderr == "one: burst 250 (the API's), daily 200000, weight 1\n"
     assert " 0/250 " in quick("status").stdout
     assert " api/default " in quick("status").stdout
-    assert "(it never had a job; mistyped?)" in quick("limit", "typo").stderr
+    assert "(it had no lane; mistyped?)" in quick("limit", "typo").stderr
     assert [lane.location_id for lane in store.lanes()] == ["one"]
     for wrong in (["one", "--burst", "0"], ["one", "--weight", "101"], ["one", "--reset", "--burst", "5"], ["a b"]):
         assert quick("limit", *wrong).returncode == 2
@@ -141,9 +141,12 @@ def test_hold_and_resume_need_to_know_what(quick: Run, store: LaneStore, wrong: 
 
 
 def test_mistyped_locations_are_reported(quick: Run) -> None:
-    assert "(it never had a job; mistyped?)" in quick("hold", "typo", "--reason", "r").stderr
+    assert "(it had no lane; mistyped?)" in quick("hold", "typo", "--reason", "r").stderr
     shown = quick("resume", "nowhere")
-    assert (shown.returncode, shown.stderr) == (1, "nowhere: no such lane; mistyped?\nlanes: 1 location unknown\n")
+    assert (shown.returncode, shown.stderr) == (
+        1,
+        "nowhere: no such lane; mistyped, or idle for more than a day?\nlanes: 1 location unknown\n",
+    )
     for wrong in ("a b", "\x1b[31m", ""):
         shown = quick("hold", wrong, "--reason", "r")
         assert shown.returncode == 2

@@ -49,7 +49,7 @@ def test_status_of_some_lanes_and_of_an_unknown_one(quick: Run, enqueue: Callabl
     shown = quick("status", "two", "three", "--json")
     assert shown.returncode == 1
     assert [lane["location_id"] for lane in json.loads(shown.stdout)["locations"]] == ["two"]
-    assert shown.stderr == "lanes: three: no such lane; mistyped?\n"
+    assert shown.stderr == "lanes: three: no such lane; mistyped, or idle for more than a day?\n"
 
 
 def test_what_a_task_refused_is_shown_under_its_id(quick: Run, store: LaneStore) -> None:

@@ -20,6 +20,7 @@ ALL_LANES = "everything"
 RESERVED_HOLDERS = ("authorization", "outage")
 HELD_AGAIN_MESSAGE = "it was held again meanwhile: check the reason, then resume it again"
 MAX_REASON = 500
+NO_LANE = "no such lane: nothing was sent for this location in the last day, nothing waits; its next job begins one"
 MAX_LIMIT, MAX_WEIGHT = 10**9, 100
 STEP = 15
 MAX_OFFSET = 10**9
@@ -49,7 +50,7 @@ def find(store: LaneStore, location_id: str) -> Lane:
         HTTPError: there is no such lane.
     """
     if not store.is_location(location_id):
-        raise HTTPError(404, "no such lane: the location is mistyped or never had a job")
+        raise HTTPError(404, NO_LANE)
     return store.read_lanes([location_id])[0]
 
 
@@ -59,8 +60,11 @@ class LanePage(Page):
     answers_json = False  # even if the location ends in /data
 
     async def get(self, location_id: str) -> None:
-        """Show the page; its numbers come as data."""
-        await self.run_in_thread(find, self.store, location_id)
+        """Show the page; its numbers come as data. A lane that ended, or never was, has one line."""
+        if not await self.run_in_thread(self.store.is_location, location_id):
+            self.set_status(404)
+            self.show("no_lane.html", active="lanes", location=location_id, message=NO_LANE)
+            return
         self.show("lane.html", active="lanes", location=location_id)
 
 

@@ -97,7 +97,8 @@ def test_a_nonsensical_page_position_is_no_error(site: Site, place: str) -> None
 
 def test_a_lane_that_is_not_there(site: Site, open_page: OpenPage) -> None:
     page = open_page(f"{site.url}/lane/nobody%3Cb%3E").page
-    expect(page.locator("main")).to_contain_text("no such lane")
+    expect(page.get_by_role("heading", level=1)).to_have_text("nobody<b>")
+    expect(page.locator("main")).to_contain_text("no such lane: nothing was sent for this location in the last day")
     assert data(site, location="nobody").status_code == 404
 
 
