@@ -19,6 +19,7 @@ from producers.receipt import FieldError
 
 OPTIONS_FIELD = "_options"
 _JOB_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_NO_OPTIONS = EnqueueOptions()
 Opportunity = AnyUpsert | Mapping[str, Any]
 
 
@@ -51,7 +52,7 @@ def make_new_job(
         problems.extend(error.field_errors)
     if not isinstance(options, EnqueueOptions):
         try:
-            options = check(EnqueueOptions, {} if options is None else options, OPTIONS_FIELD)
+            options = _NO_OPTIONS if options is None else check(EnqueueOptions, options, OPTIONS_FIELD)
         except InvalidJobError as error:
             problems.extend(error.field_errors)
     if body is not None and isinstance(options, EnqueueOptions) and body.unmergeable and options.event_time is not None:

@@ -85,10 +85,18 @@ local function note_options(new_job, held_before)
   if fields[1] then redis.call('HSET', key.job(new_job.id), unpack(fields)) end
 end
 
+-- Bodies are written with one command, before a merge and at the end.
+local bodies = {}
+
+local function write_bodies()
+  if bodies[1] then redis.call('MSET', unpack(bodies)) end
+  bodies = {}
+end
+
 local function wait_in_lane(new_job, lane)
   local id, location, record, seq = new_job.id, new_job.location, new_job.record, lane.seq + 1
   lane.seq = seq
-  redis.call('SET', key.body(id), new_job.body)
+  bodies[#bodies + 1], bodies[#bodies + 2] = key.body(id), new_job.body
   redis.call('HSET', key.job(id), 'state', 'pending', 'location', location, 'record', record, 'seq', seq, 'accepted_at', now)
   local held_before = ever_held and held_time(location) or 0
   if new_job.has_options or held_before > 0 then note_options(new_job, held_before) end
@@ -100,7 +108,10 @@ end
 local function accept(new_job)
   local lane = open_lane(new_job.location)
   local merge_target = stale_event(new_job)
-  if not merge_target and new_job.merge then merge_target = merge(new_job) end
+  if not merge_target and new_job.merge then
+    write_bodies()
+    merge_target = merge(new_job)
+  end
   lane.accepted = lane.accepted + 1
   if merge_target then
     mark_merged(new_job, merge_target)
@@ -153,6 +164,8 @@ local function take_all()
 end
 
 local whole, refusal = pcall(take_all)
-write_lanes() -- even if the script fails: Redis keeps what it wrote before
+-- Even if the script fails: Redis keeps what it wrote before.
+write_bodies()
+write_lanes()
 if not whole then error(refusal, 0) end
 return refusal or answers

@@ -171,9 +171,9 @@ def test_a_call_makes_its_lanes_due_when_their_first_jobs_are(store: ClockedStor
     )
 
 
-@pytest.mark.parametrize(("lanes", "commands"), [(1, 4.5), (50, 6.5)])
+@pytest.mark.parametrize(("lanes", "commands"), [(1, 3.5), (50, 5.5)])
 def test_a_call_reads_and_writes_a_lane_once(store: ClockedStore, lanes: int, commands: float) -> None:
-    """A job alone needs four commands: its hash, its body, its record, its place in the lane."""
+    """A job alone needs three commands: its hash, its record, its place in the lane."""
     jobs = [NewJob(f"job{n}", f"loc{n % lanes}", f"record{n}", b"{}") for n in range(50)]
     store.client.config_resetstat()
     store.enqueue_many(jobs, KNOWN)

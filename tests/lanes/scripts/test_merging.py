@@ -183,3 +183,11 @@ def test_a_merge_target_expires_together_with_its_merged_jobs(store: ClockedStor
     assert list(check_consistency(store)) == []
     store.client.persist(store.key("done", "b"))
     assert [(found.where, found.code) for found in check_consistency(store)] == [("b", "job-ttl")]
+
+
+def test_jobs_of_one_call_are_merged_with_each_other(store: ClockedStore) -> None:
+    bodies: list[dict[str, object]] = [{"a": 1}, {"b": 2}, {"a": 3}]
+    store.enqueue_many([upsert(f"job{n}", body, merge=True) for n, body in enumerate(bodies)], KNOWN)
+    job = store.job("job0")
+    assert job is not None
+    assert (job.body, store.counts()["merged"]) == ({"contactId": "c", "a": 3, "b": 2}, 2)
