@@ -14,7 +14,7 @@ def check_workers(found: ServerInfo, reports: Mapping[str, WorkerReport]) -> Ite
     maximum = int((found.info or {}).get("maxclients", 0))
     needed = sum(report.redis_connections for report in reports.values()) + OTHER_CLIENTS
     if maximum and maximum < needed:
-        text = f"maxclients is {maximum}; {len(reports)} live workers and others may need {needed} connections"
+        text = f"maxclients is {maximum}; the live workers and other clients may need {needed} connections"
         yield Finding("maxclients", Severity.WARNING, "redis", text, f"CONFIG SET maxclients {needed} or more")
     for name, report in reports.items():
         for shortage in report.shortages:
