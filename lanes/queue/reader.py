@@ -16,7 +16,7 @@ from lanes.queue.waiting import QueuePosition
 from lanes.storage.access import RedisAccess, readable
 from lanes.storage.stored import MICROSECONDS, Note, bytes_of, text_of
 
-LANES_IN_A_CALL = 100
+LANES_IN_A_CALL = 200
 
 
 def merge_targets(jobs: Sequence[Job | None]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A snapshot of all lanes in Redis: a dozen commands, and one for each hundred lanes."""
+"""A snapshot of all lanes in Redis: a dozen commands, and one for each two hundred lanes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -292,3 +292,25 @@ def test_history_never_refuses_work(small: LaneStore, monkeypatch: pytest.Monkey
     assert history.forgotten == jobs - history.jobs > 0
     assert all(small.jobs([f"{kind}{number}" for kind in ("dead", "held") for number in range(50)]))
     assert list(check_consistency(small)) == []
+
+
+@pytest.mark.slow
+def test_small_jobs_give_way_beside_an_append_only_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a script deletes waits as commands for the file, so that memory in use does not fall until it has ended."""
+    policy = DurabilityPolicy(seconds=60)
+    monkeypatch.setattr(transitions, "HISTORY_GRACE_SECONDS", -policy.seconds)
+    wide = DefaultLimits(burst=10**6, window=0.001, daily=10**8)
+    consumer = Consumer("w", 30, KEPT, wide)
+    with RedisServer(tmp_path, options=("--maxmemory", "3500kb", "--appendfsync", "no")) as server:
+        store = LaneStore(connect(server.url))
+        for _ in range(16):
+            made = [NewJob(str(uuid.uuid4()), "loc", str(uuid.uuid4()), b"{}") for _ in range(500)]
+            answers = store.enqueue_many(made, KNOWN, policy)
+            assert {getattr(answer, "status", str(answer)) for answer in answers} == {EnqueueStatus.ACCEPTED}
+            job = store.release(consumer).next
+            while isinstance(job, Released):
+                job = store.deliver(
+                    AttemptReport(job.id, job.attempt, "{}", wide), retention=KEPT, release_for=consumer
+                ).next
+        assert store.read_history().forgotten > 0
+        store.close()
