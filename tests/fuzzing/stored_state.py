@@ -23,7 +23,7 @@ from tests.fuzzing.command_line import STATUSES, Ended, call
 from tests.fuzzing.damage import COUNTED, LANES, Breaker, Damage
 from tests.fuzzing.seeded_redis import SECRET, SeededRedis, seeded_redis
 from tests.fuzzing.site import PREFIX, USUAL, Asked, site
-from tests.lanes.checks.jobs_in_every_state import LIMITS, drain, order, release_one, set_up
+from tests.lanes.checks.jobs_in_every_state import END_SECONDS, LIMITS, drain, order, release_one, set_up
 from tests.lanes.conftest import ClockedStore
 from worker.dashboard.throughput import throughput_page
 
@@ -78,14 +78,14 @@ def whole(begun: float) -> State:
     """Return a state with a job in every state at this time; all else is as it was before."""
     redis = seeded_redis()
     redis.store.client.flushall()
-    store = SeedStore(redis.url, begun)
+    store = SeedStore(redis.url, begun - END_SECONDS)
     jobs = set_up(store)
     redis.store.append_audit_log("ana", "hold", "held", "a reason", "ana")
     redis.store.client.hset(LANES + "tokens", "loc", f"1 {'x' * 40}")
     client = cast("Any", redis.store.client)
     client.delete(LANES + CLOCK)
     names = client.keys("*")
-    keys = [(name, max(0, client.pttl(name)), client.dump(name)) for name in names]
+    keys = [(name, max(0, client.pttl(name)), held) for name in names if (held := client.dump(name)) is not None]
     redis.put_back()
     return State(keys, jobs)
 

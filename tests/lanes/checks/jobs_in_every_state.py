@@ -41,14 +41,17 @@ def report(job: Released) -> AttemptReport:
     return AttemptReport(job.id, job.attempt, "{}", LIMITS)
 
 
+END_SECONDS = 2 * 86_400.0  # after its last job, a lane has ended
+
+
 def end_a_lane(store: ClockedStore) -> None:
     """The lane of the location `ended` delivered a job, which nobody can read any more, and ends."""
     store.enqueue(order("read", "ended", "a"), 60)
     job = release_one(store, "w")
     assert job is not None
     store.deliver(report(job), retention=1)
-    store.pass_time(2 * 86_400)
-    store.client.delete(store.key("job", "read"), store.key("attempts", "read"))
+    store.pass_time(END_SECONDS)
+    store.client.delete(store.key("done", "read"))
     assert store.end_idle_lanes(0, 10) == (0, ["ended"])
 
 
