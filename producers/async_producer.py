@@ -18,10 +18,9 @@ from lanes.settings import ProducerSettings
 from lanes.storage.durability import Durability
 from producers.batching import (
     BATCH,
-    Batch,
+    BatchCheck,
     Item,
     batched,
-    check_rows,
     make_receipt,
     number_rows,
     raise_if_unavailable,
@@ -113,17 +112,19 @@ class AsyncOpportunityProducer:
         report = EnqueueReport()
         first = 1
         async for values in _batches(opportunities):
-            batch = check_rows(list(number_rows(values, first)), common, self._settings)
+            rows = BatchCheck(list(number_rows(values, first)), common, self._settings)
             first += len(values)
-            await self._enqueue_batch(batch, asked, report)
+            await self._enqueue_batch(rows, asked, report)
         return report
 
-    async def _enqueue_batch(self, batch: Batch, asked: Durability, report: EnqueueReport) -> None:
-        new_jobs, retry_budget = batch.new_jobs, RetryBudget(self._settings.enqueue_timeout_seconds)
+    async def _enqueue_batch(self, rows: BatchCheck, asked: Durability, report: EnqueueReport) -> None:
+        batch, retry_budget = rows.batch, RetryBudget(self._settings.enqueue_timeout_seconds)
 
         async def attempt(seconds: float) -> EnqueueResults:
             return raise_if_unavailable(
-                await self._store.enqueue_many(new_jobs, self._idempotency_seconds, DurabilityPolicy(asked, seconds))
+                await self._store.enqueue_calls(
+                    rows.calls(), self._idempotency_seconds, DurabilityPolicy(asked, seconds)
+                )
             )
 
         try:

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TypeVar
 
 from lanes.errors import RedisUnavailableError
+from lanes.queue.enqueueing import JOBS_PER_CALL, split_into_calls
 from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob, NotDurableError
 from lanes.settings import ProducerSettings
 from producers.errors import IdempotencyConflictError, InvalidJobError
@@ -18,7 +19,7 @@ BatchResults = list[EnqueueResult | Exception]
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class InputRow:
     """One row: its number for messages, and a model or a mapping, or the errors that prevent one."""
 
@@ -27,7 +28,7 @@ class InputRow:
     field_errors: tuple[FieldError, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ValidRow:
     """A valid row and its job."""
 
@@ -54,18 +55,47 @@ def number_rows(values: Iterable[object], first: int = 1) -> Iterator[InputRow]:
     return (InputRow(number, value) for number, value in enumerate(values, first))
 
 
+class BatchCheck:
+    """The rows of a batch, each validated when the call of the script with its job is made."""
+
+    def __init__(self, rows: Sequence[InputRow], common: EnqueueOptions, settings: ProducerSettings) -> None:
+        self.batch = Batch([], [], rows[-1].number if rows else 0)
+        self._rows = rows
+        self._checked = 0
+        self._common = common
+        self._settings = settings
+
+    def calls(self) -> Iterator[Sequence[NewJob]]:
+        """Yield the jobs of each call. After a retry it yields the same jobs again."""
+        yield from split_into_calls(self.batch.new_jobs)
+        while self._checked < len(self._rows):
+            before = len(self.batch.valid_rows)
+            self._check(JOBS_PER_CALL)
+            if valid_rows := self.batch.valid_rows[before:]:
+                yield [row.new_job for row in valid_rows]
+
+    def _check(self, count: int) -> None:
+        """Validate the next rows."""
+        rows = self._rows[self._checked : self._checked + count]
+        self._checked += len(rows)
+        for row in rows:
+            if row.field_errors:
+                self.batch.refused.append(RejectedRow(row.number, row.field_errors))
+                continue
+            try:
+                self.batch.valid_rows.append(ValidRow(row.number, new_job_for(self._settings, row.value, self._common)))
+            except InvalidJobError as error:
+                self.batch.refused.append(RejectedRow(row.number, error.field_errors))
+
+    def all(self) -> Batch:
+        """Validate all rows, and return the jobs of the valid ones and the errors of the others."""
+        self._check(len(self._rows))
+        return self.batch
+
+
 def check_rows(rows: Sequence[InputRow], common: EnqueueOptions, settings: ProducerSettings) -> Batch:
     """Return the jobs of the valid rows, and the errors of the others."""
-    batch = Batch([], [], rows[-1].number if rows else 0)
-    for row in rows:
-        if row.field_errors:
-            batch.refused.append(RejectedRow(row.number, row.field_errors))
-            continue
-        try:
-            batch.valid_rows.append(ValidRow(row.number, new_job_for(settings, row.value, common)))
-        except InvalidJobError as error:
-            batch.refused.append(RejectedRow(row.number, error.field_errors))
-    return batch
+    return BatchCheck(rows, common, settings).all()
 
 
 def raise_if_unavailable(answers: BatchResults) -> BatchResults:

@@ -77,7 +77,7 @@ class Upsert(BaseModel):
 
     def to_json(self) -> bytes:
         """Return the body as sent: the API's names, only fields that are set, integers without a decimal point."""
-        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+        return self.__pydantic_serializer__.to_json(self, by_alias=True, exclude_none=True)
 
 
 class UpsertOpportunity(Upsert):
@@ -195,7 +195,7 @@ def check(
     Raises:
         InvalidJobError: with every problem: the field, its value, and what is allowed.
     """
-    if isinstance(values, Mapping) and not isinstance(values, dict):
+    if not isinstance(values, dict) and isinstance(values, Mapping):
         values = dict(values)  # a strict model accepts dicts only
     if isinstance(values, dict) and len(values) > MAX_FIELDS:
         raise InvalidJobError([FieldError(path, f"{len(values)} fields", f"must have at most {MAX_FIELDS} fields")])

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -38,7 +39,7 @@ def make_new_job(
     Raises:
         InvalidJobError: with every problem of the body and the options.
     """
-    if isinstance(opportunity, Mapping) and OPTIONS_FIELD in opportunity:
+    if isinstance(opportunity, dict | Mapping) and OPTIONS_FIELD in opportunity:
         opportunity = dict(opportunity)
         options = _merge_options(options, opportunity.pop(OPTIONS_FIELD))
     problems: list[FieldError] = []
@@ -62,7 +63,7 @@ def make_new_job(
         size = shorten(f"{len(encoded)} bytes")
         raise InvalidJobError([FieldError("", size, f"must be at most {MAX_BODY_BYTES} bytes")])
     return NewJob(
-        id=job_id or os.urandom(16).hex(),
+        id=job_id or _new_id(),
         location_id=body.location_id,
         record=body.record,
         body=encoded,
@@ -112,6 +113,11 @@ def _merge_options(common: object, own: object) -> Any:
     if isinstance(own, EnqueueOptions):
         own = own.model_dump(exclude_none=True, exclude_unset=True)
     return {**common, **own} if isinstance(common, Mapping) and isinstance(own, Mapping) else own
+
+
+def _new_id() -> str:
+    """Return 22 letters, digits and underscores. Redis has four copies of a waiting job's id, so it is not in hex."""
+    return b64encode(os.urandom(16), b"__")[:22].decode()
 
 
 def _timestamp(value: datetime | None) -> float | None:

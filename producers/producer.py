@@ -18,10 +18,9 @@ from lanes.retry_loop import NONE, RetryLoop
 from lanes.settings import ProducerSettings
 from lanes.storage.durability import Durability
 from producers.batching import (
-    Batch,
+    BatchCheck,
     InputRow,
     batched,
-    check_rows,
     make_receipt,
     number_rows,
     raise_if_unavailable,
@@ -203,18 +202,18 @@ class OpportunityProducer:
         report = EnqueueReport()
         for values in batched(rows):
             try:
-                self._enqueue_batch(check_rows(values, common, self._settings), asked, report)
+                self._enqueue_batch(BatchCheck(values, common, self._settings), asked, report)
             finally:
                 if progress is not None:
                     progress(report)
         return report
 
-    def _enqueue_batch(self, batch: Batch, asked: Durability, report: EnqueueReport) -> None:
-        new_jobs, retry_budget = batch.new_jobs, RetryBudget(self._settings.enqueue_timeout_seconds)
+    def _enqueue_batch(self, rows: BatchCheck, asked: Durability, report: EnqueueReport) -> None:
+        batch, retry_budget = rows.batch, RetryBudget(self._settings.enqueue_timeout_seconds)
         try:
             answers = retry_budget.run(
                 lambda seconds: raise_if_unavailable(
-                    self._store.enqueue_many(new_jobs, self._idempotency_seconds, DurabilityPolicy(asked, seconds))
+                    self._store.enqueue_calls(rows.calls(), self._idempotency_seconds, DurabilityPolicy(asked, seconds))
                 )
             )
             record_results(batch, answers, report)

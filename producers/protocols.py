@@ -92,10 +92,10 @@ class Store(Protocol):
     ) -> EnqueueResult:
         """See `LaneStore.enqueue`."""
 
-    def enqueue_many(
-        self, new_jobs: Sequence[NewJob], idempotency_seconds: float, durability_policy: DurabilityPolicy
+    def enqueue_calls(
+        self, calls: Iterable[Sequence[NewJob]], idempotency_seconds: float, durability_policy: DurabilityPolicy
     ) -> list[EnqueueResult | Exception]:
-        """See `LaneStore.enqueue_many`."""
+        """See `LaneStore.enqueue_calls`."""
 
     def cancel(self, job_id: str, retention: float) -> str:
         """See `LaneStore.cancel`."""
@@ -118,10 +118,10 @@ class AsyncStore(Protocol):
     ) -> EnqueueResult:
         """See `LaneStore.enqueue`."""
 
-    async def enqueue_many(
-        self, new_jobs: Sequence[NewJob], idempotency_seconds: float, durability_policy: DurabilityPolicy
+    async def enqueue_calls(
+        self, calls: Iterable[Sequence[NewJob]], idempotency_seconds: float, durability_policy: DurabilityPolicy
     ) -> list[EnqueueResult | Exception]:
-        """See `LaneStore.enqueue_many`."""
+        """See `LaneStore.enqueue_calls`."""
 
     async def cancel(self, job_id: str, retention: float) -> str:
         """See `LaneStore.cancel`."""

@@ -1,13 +1,13 @@
 """The transitions that producers need, over an asynchronous Redis client."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import redis.asyncio
 from redis.exceptions import NoScriptError, ResponseError
 
 from lanes.queue import transitions
-from lanes.queue.enqueueing import DEFAULT_DURABILITY_POLICY, DurabilityPolicy, enqueue_exchange
+from lanes.queue.enqueueing import DEFAULT_DURABILITY_POLICY, DurabilityPolicy, enqueue_exchange, split_into_calls
 from lanes.queue.exchange import run_exchange_async
 from lanes.queue.job import Job
 from lanes.queue.new_job import EnqueueResult, NewJob
@@ -88,8 +88,17 @@ class AsyncLaneStore:
         policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
     ) -> list[EnqueueResult | Exception]:
         """See `LaneStore.enqueue_many`."""
+        return await self.enqueue_calls(split_into_calls(new_jobs), idempotency_seconds, policy)
+
+    async def enqueue_calls(
+        self,
+        calls: Iterable[Sequence[NewJob]],
+        idempotency_seconds: float,
+        policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+    ) -> list[EnqueueResult | Exception]:
+        """See `LaneStore.enqueue_calls`."""
         script = load("enqueue")
-        exchange = enqueue_exchange(script, new_jobs, idempotency_seconds, policy, self.prefix)
+        exchange = enqueue_exchange(script, calls, idempotency_seconds, policy, self.prefix)
         return await run_exchange_async(await self._checked_client(), exchange, policy.seconds)
 
     async def info(self) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The exchange of an enqueue with Redis, without I/O: shared by the synchronous and the asynchronous store."""
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from redis.exceptions import NoScriptError, ResponseError
@@ -22,7 +23,7 @@ ANSWER_SECONDS = 1.0
 
 EnqueueResults = list[EnqueueResult | Exception]
 # Yields the commands of each round trip, and receives the replies, an error for each refused command.
-EnqueueExchange = Generator[list[Command], list[Any], EnqueueResults]
+EnqueueExchange = Generator[Iterable[Command], list[Any], EnqueueResults]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,40 +37,51 @@ class DurabilityPolicy:
 DEFAULT_DURABILITY_POLICY = DurabilityPolicy()
 
 
+def split_into_calls(new_jobs: Sequence[NewJob]) -> list[Sequence[NewJob]]:
+    """Return the jobs of each call of the script."""
+    return [new_jobs[start : start + JOBS_PER_CALL] for start in range(0, len(new_jobs), JOBS_PER_CALL)]
+
+
 def enqueue_exchange(
     script: Script,
-    new_jobs: Sequence[NewJob],
+    calls: Iterable[Sequence[NewJob]],
     known_seconds: float,
     policy: DurabilityPolicy,
     prefix: str,
 ) -> EnqueueExchange:
-    """Enqueue jobs in one round trip, two if Redis does not have the script; return a result for each.
+    """Enqueue jobs in one round trip; return a result for each.
+
+    Each call is sent before the next is taken from `calls`, so Redis can work on one while the next is made. Many jobs
+    bring the script along. A single one does not, and takes a second round trip if Redis does not have it.
 
     Raises:
         NotDurableError: they were accepted, but the durability could not be confirmed.
     """
-    calls = [new_jobs[start : start + JOBS_PER_CALL] for start in range(0, len(new_jobs), JOBS_PER_CALL)]
     declared = build(prefix, "schema")
-    enqueues: list[Command] = [
-        ("EVALSHA", script.sha, 1, declared, *transitions.enqueue_arguments(some, known_seconds)) for some in calls
-    ]
     ends_at = time.monotonic() + policy.seconds
+    is_single = isinstance(calls, Sequence) and sum(map(len, calls)) == 1
+    sizes: list[int] = []
 
-    def waits() -> list[Command]:
-        left = ends_at - time.monotonic()
-        return policy.durability.commands(
-            build(prefix, "durability_marker"), max(1, round(1000 * (left - min(ANSWER_SECONDS, left / 2))))
-        )
+    def enqueues() -> Iterator[Command]:
+        for new_jobs in calls:
+            sizes.append(len(new_jobs))
+            yield ("EVALSHA", script.sha, 1, declared, *transitions.enqueue_arguments(new_jobs, known_seconds))
+        if policy.durability != ACCEPTED:
+            left = ends_at - time.monotonic()
+            yield from policy.durability.commands(
+                build(prefix, "durability_marker"), max(1, round(1000 * (left - min(ANSWER_SECONDS, left / 2))))
+            )
 
     replies: list[Any] = []
-    if len(new_jobs) == 1:
-        replies = yield [*enqueues, *waits()]
+    if is_single:
+        replies = yield enqueues()
     if not replies or isinstance(replies[0], NoScriptError):
-        replies = (yield [("SCRIPT", "LOAD", script.text), *enqueues, *waits()])[1:]
-    answers = _read(script, calls, replies[: len(calls)])
+        sizes.clear()
+        replies = (yield chain([("SCRIPT", "LOAD", script.text)], enqueues()))[1:]
+    answers = _read(script, sizes, replies[: len(sizes)])
     if any(isinstance(answer, EnqueueResult) for answer in answers):
         try:
-            unmet_durability = policy.durability.unmet_durability(replies[len(calls) :])
+            unmet_durability = policy.durability.unmet_durability(replies[len(sizes) :])
         except NoWaitAofError:
             unmet_durability = unsynced((yield aof_questions(build(prefix, "aof_settings"))))
         if unmet_durability is not None:
@@ -77,11 +89,11 @@ def enqueue_exchange(
     return answers
 
 
-def _read(script: Script, calls: Sequence[Sequence[NewJob]], replies: Sequence[Any]) -> EnqueueResults:
+def _read(script: Script, sizes: Sequence[int], replies: Sequence[Any]) -> EnqueueResults:
     answers: EnqueueResults = []
-    for some, reply in zip(calls, replies, strict=True):
+    for size, reply in zip(sizes, replies, strict=True):
         if isinstance(reply, ResponseError):
-            answers += [explain(script, reply)] * len(some)
+            answers += [explain(script, reply)] * size
         else:
             answers += transitions.accepted(reply)
     return answers

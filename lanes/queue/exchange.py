@@ -1,11 +1,13 @@
 """Round trips to Redis, each over one connection and with a deadline. None is repeated.
 
+Each command is sent before the next is made, so that Redis can begin with it.
+
 The `redis` package does not report whether a failed call was sent, and takes no deadline for a call.
 """
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import redis.asyncio
@@ -15,6 +17,7 @@ from lanes.errors import Trouble
 from lanes.queue.enqueueing import EnqueueExchange, EnqueueResults
 from lanes.storage.durability import Command
 from lanes.storage.redis_errors import UNAVAILABLE, refuses, unavailable
+from lanes.storage.scripts import Argument
 
 MIN_SECONDS = 0.001
 
@@ -34,27 +37,30 @@ def run_exchange(client: "redis.Redis", exchange: EnqueueExchange, seconds: floa
             return list(end.value)
 
 
-def _round_trip(client: "redis.Redis", commands: Sequence[Command], deadline: float) -> list[Any]:
+def _round_trip(client: "redis.Redis", commands: Iterable[Command], deadline: float) -> list[Any]:
     pool: Any = client.connection_pool
     connection = None
-    sent = False
+    is_complete = False
+    names: list[Argument] = []
     replies: list[Any] = []
     try:
         connection = pool.get_connection()
-        sent = True
-        connection.send_packed_command(connection.pack_commands(commands))
         for command in commands:
+            names.append(command[0])
+            connection.send_packed_command(connection.pack_commands([command]))
+        is_complete = True
+        for name in names:
             try:
-                replies.append(connection.read_response(timeout=_reply_timeout(command, connection, deadline)))
+                replies.append(connection.read_response(timeout=_reply_timeout(name, connection, deadline)))
             except ResponseError as error:
                 replies.append(error)
     except UNAVAILABLE as error:
-        raise unavailable(error, sent=sent) from error
+        raise unavailable(error, sent=bool(names)) from error
     except ResponseError as error:  # to the handshake, or to the PING of an idle connection
         raise (refuses(error) or unavailable(error)) from error
     finally:
         if connection is not None:
-            if len(replies) < len(commands) or _demoted(replies):
+            if not is_complete or len(replies) < len(names) or _demoted(replies):
                 connection.disconnect()
             pool.release(connection)
     return replies
@@ -73,27 +79,31 @@ async def run_exchange_async(
             return list(end.value)
 
 
-async def _round_trip_async(client: "redis.asyncio.Redis", commands: Sequence[Command], deadline: float) -> list[Any]:
+async def _round_trip_async(client: "redis.asyncio.Redis", commands: Iterable[Command], deadline: float) -> list[Any]:
     pool: Any = client.connection_pool
     connection = None
-    sent = False
+    is_complete = False
+    names: list[Argument] = []
     replies: list[Any] = []
     try:
         async with asyncio.timeout(max(MIN_SECONDS, deadline - time.monotonic())):
             connection = await pool.get_connection()
-            sent = True
-            await connection.send_packed_command(connection.pack_commands(commands))
             for command in commands:
-                replies.append(await _read_reply(connection, _reply_timeout(command, connection, deadline)))  # noqa: PERF401
+                names.append(command[0])
+                await connection.send_packed_command(connection.pack_commands([command]))
+                await asyncio.sleep(0)  # making the next command may take a moment: other tasks go first
+            is_complete = True
+            for name in names:
+                replies.append(await _read_reply(connection, _reply_timeout(name, connection, deadline)))  # noqa: PERF401
     except UNAVAILABLE as error:
-        raise unavailable(error, sent=sent) from error
+        raise unavailable(error, sent=bool(names)) from error
     except ResponseError as error:
         raise (refuses(error) or unavailable(error)) from error
     except TimeoutError as error:
-        raise unavailable(redis.TimeoutError("Timeout: no answer in time"), sent=sent) from error
+        raise unavailable(redis.TimeoutError("Timeout: no answer in time"), sent=bool(names)) from error
     finally:
         if connection is not None:
-            if len(replies) < len(commands) or _demoted(replies):
+            if not is_complete or len(replies) < len(names) or _demoted(replies):
                 await connection.disconnect(nowait=True)
             await pool.release(connection)
     return replies
@@ -109,11 +119,11 @@ async def _read_reply(connection: Any, seconds: float) -> Any:
     return reply
 
 
-def _reply_timeout(command: Command, connection: Any, deadline: float) -> float:
+def _reply_timeout(name: Argument, connection: Any, deadline: float) -> float:
     """Return the timeout of a reply: the client's, or for WAIT and WAITAOF the time until the deadline."""
     left = max(MIN_SECONDS, deadline - time.monotonic())
     usual = connection.socket_timeout
-    return left if usual is None or str(command[0]).startswith("WAIT") else min(left, usual)
+    return left if usual is None or str(name).startswith("WAIT") else min(left, usual)
 
 
 def _demoted(replies: Sequence[Any]) -> bool:

@@ -8,9 +8,12 @@ from lanes.errors import LanesError
 from lanes.versions import DEFAULT_VERSION
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewJob:
-    """A validated job to enqueue. Times in seconds since the epoch."""
+    """A validated job to enqueue. Times in seconds since the epoch.
+
+    One is made for each row. It is not frozen, since making a frozen one takes longer than all of its validation.
+    """
 
     id: str
     location_id: str
@@ -36,7 +39,7 @@ class EnqueueStatus(StrEnum):
     CONFLICT = "conflict"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EnqueueResult:
     """The result of an enqueue: `id` is that of the earlier job if it was known already."""
 

@@ -1,14 +1,14 @@
 """The transitions, one method each, over a synchronous Redis client."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import redis
 
 from lanes.queue import transitions
 from lanes.queue.dead_letter import DeadLetter
-from lanes.queue.enqueueing import DEFAULT_DURABILITY_POLICY, DurabilityPolicy, enqueue_exchange
+from lanes.queue.enqueueing import DEFAULT_DURABILITY_POLICY, DurabilityPolicy, enqueue_exchange, split_into_calls
 from lanes.queue.exchange import run_exchange
 from lanes.queue.job import Reason
 from lanes.queue.new_job import EnqueueResult, NewJob
@@ -19,6 +19,7 @@ from lanes.queue.results import Reclaimed, Result
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, Consumer, CountedRefusal, RetryPolicy, microseconds
 from lanes.settings.redis_url import raise_if_wrong
 from lanes.storage.durability import AOF_SETTINGS_SECONDS, pack_aof_settings
+from lanes.storage.pool import LeanPool, SharedPool
 from lanes.storage.scripts import Argument
 from lanes.storage.stored import text_of
 
@@ -37,8 +38,7 @@ def connect(url: str, **options: Any) -> "redis.Redis":
         SettingsError: the URL is no URL of a Redis.
     """
     raise_if_wrong(url)
-    client: redis.Redis = redis.Redis.from_url(url, **{"max_connections": MAX_CONNECTIONS, **WAITS, **options})
-    return client
+    return redis.Redis.from_pool(LeanPool.from_url(url, **{"max_connections": MAX_CONNECTIONS, **WAITS, **options}))
 
 
 def connect_shared(url: str) -> "redis.Redis":
@@ -48,8 +48,7 @@ def connect_shared(url: str) -> "redis.Redis":
         SettingsError: the URL is no URL of a Redis.
     """
     raise_if_wrong(url)
-    limits = {"max_connections": SHARED_CONNECTIONS, "timeout": WAITS["socket_timeout"]}
-    return redis.Redis.from_pool(redis.BlockingConnectionPool.from_url(url, **{**limits, **WAITS}))
+    return redis.Redis.from_pool(SharedPool.from_url(url, **{"max_connections": SHARED_CONNECTIONS, **WAITS}))
 
 
 class LaneStore(LaneReader):
@@ -85,7 +84,16 @@ class LaneStore(LaneReader):
         Raises:
             NotDurableError: they were accepted, but the durability could not be confirmed.
         """
-        exchange = enqueue_exchange(self.script("enqueue"), new_jobs, idempotency_seconds, policy, self.prefix)
+        return self.enqueue_calls(split_into_calls(new_jobs), idempotency_seconds, policy)
+
+    def enqueue_calls(
+        self,
+        calls: Iterable[Sequence[NewJob]],
+        idempotency_seconds: float,
+        policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+    ) -> list[EnqueueResult | Exception]:
+        """`enqueue_many` for jobs that are made while Redis stores earlier ones: each item is a call of the script."""
+        exchange = enqueue_exchange(self.script("enqueue"), calls, idempotency_seconds, policy, self.prefix)
         return run_exchange(self.client, exchange, policy.seconds)
 
     def store_aof_settings(self, run_id: str, config: Mapping[str, str]) -> None:

@@ -14,6 +14,8 @@ from lanes.storage.scripts import Argument
 from lanes.storage.stored import MICROSECONDS, Note, ignore, number_of, text_of
 from lanes.versions import DEFAULT_VERSION
 
+_STATUSES = {status.encode(): status for status in EnqueueStatus}
+
 
 @dataclass(frozen=True, slots=True)
 class DefaultLimits:
@@ -131,11 +133,30 @@ def enqueue_arguments(new_jobs: Iterable[NewJob], idempotency_seconds: float) ->
     """Return the ARGV of `enqueue.lua`."""
     arguments: list[Argument] = [round(idempotency_seconds * 1000)]
     for new_job in new_jobs:
-        arguments += (new_job.id, new_job.location_id, new_job.record, new_job.body)
-        arguments += (optional_time(new_job.not_before), optional_time(new_job.expires_at), new_job.service or "")
-        arguments += (new_job.idempotency_key or "", new_job.fingerprint, new_job.priority, int(new_job.merge))
-        arguments += (optional_time(new_job.event_time), _version(new_job), int(new_job.expires_while_held))
+        arguments += (new_job.id, new_job.location_id, new_job.record, new_job.body, _options(new_job))
     return arguments
+
+
+def _options(new_job: NewJob) -> str:
+    """Return the options that differ from the defaults, as `enqueue.lua` reads them."""
+    text = ""
+    if new_job.not_before is not None:
+        text += f" not_before={microseconds(new_job.not_before)}"
+    if new_job.expires_at is not None:
+        text += f" expires_at={microseconds(new_job.expires_at)}"
+    if new_job.service:
+        text += f" service={new_job.service}"
+    if new_job.idempotency_key:
+        text += f" key={new_job.idempotency_key} fingerprint={new_job.fingerprint}"
+    if new_job.priority:
+        text += f" priority={new_job.priority}"
+    if new_job.merge:
+        text += " merge=1"
+    if new_job.event_time is not None:
+        text += f" event_time={microseconds(new_job.event_time)}"
+    if new_job.version != DEFAULT_VERSION:
+        text += f" version={new_job.version}"
+    return f"{text} expires_while_held=1" if new_job.expires_while_held else text
 
 
 def _version(new_job: NewJob) -> str:
@@ -149,13 +170,13 @@ def optional_time(seconds: float | None) -> Argument:
 
 def accepted(reply: Sequence[bytes]) -> list[EnqueueResult | Exception]:
     """Read the reply of `enqueue.lua`: a result for each job, or the error of a job whose lane has a broken key."""
-    return [_accepted(text_of(status), text_of(found)) for status, found in zip(reply[::2], reply[1::2], strict=True)]
+    return [_accepted(status, text_of(found)) for status, found in zip(reply[::2], reply[1::2], strict=True)]
 
 
-def _accepted(status: str, found: str) -> EnqueueResult | Exception:
-    if status == "broken":
+def _accepted(status: bytes, found: str) -> EnqueueResult | Exception:
+    if status == b"broken":
         return ScriptError(f"enqueue: {found}")
-    return EnqueueResult(EnqueueStatus(status), found)
+    return EnqueueResult(_STATUSES[status], found)
 
 
 def consumer_arguments(consumer: Consumer) -> list[Argument]:

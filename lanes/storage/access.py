@@ -8,6 +8,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from lanes.errors import RedisUnavailableError, ScriptError
 from lanes.storage.keys import DEFAULT_PREFIX, build
+from lanes.storage.pool import call
 from lanes.storage.redis_errors import (
     UNAVAILABLE,
     WRONG_TYPE,
@@ -86,9 +87,9 @@ class RedisAccess:
         encoded = _encoded(arguments)
         try:
             try:
-                return self.client.evalsha(script.sha, 1, self._declared, *encoded)
+                return call(self.client, "EVALSHA", script.sha, 1, self._declared, *encoded)
             except NoScriptError:
-                return self.client.eval(script.text, 1, self._declared, *encoded)
+                return call(self.client, "EVAL", script.text, 1, self._declared, *encoded)
         except UNAVAILABLE as error:
             raise unavailable(error) from error
         except ResponseError as error:

@@ -53,6 +53,7 @@ _KEYS = (
     Key(
         "durability_marker", "string", "written by an enqueue that waits until disk or replicas have all earlier writes"
     ),
+    Key("memory_checked", "string", "there was ample memory for new jobs a moment ago; expires"),
     Key("aof_settings", "string", "what a worker read for producers, see lanes/storage/durability.py; expires"),
     Key("recent:{start}", "hash", "event -> jobs in the ten seconds from then; kept for an hour"),
     Key("history:{start}", "hash", "the same for five minutes; kept for a day"),
@@ -100,6 +101,8 @@ KEYS = {key.template.partition(":")[0]: key for key in _KEYS}
 def build(prefix: str, name: str, *values: str) -> str:
     """Return the key called `name` under `prefix`, its braces filled with `values` in order."""
     key = KEYS[name]
+    if not values and "{" not in key.template:
+        return prefix + key.template
     return prefix + key.template.format(**dict(zip(key.fields, values, strict=True)))
 
 

@@ -8,7 +8,7 @@ from producers.batching import InputRow
 Format = Literal["jsonl", "csv"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FileRow(InputRow):
     """A row of a file, numbered by its first line; in a JSON array by its element.
 

@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -104,6 +104,17 @@ class MemoryLanes:
     ) -> list[EnqueueResult | Exception]:
         """Enqueue jobs in order."""
         return [self.enqueue(new_job, idempotency_seconds, durability_policy) for new_job in new_jobs]
+
+    def enqueue_calls(
+        self,
+        calls: Iterable[Sequence[NewJob]],
+        idempotency_seconds: float,
+        durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+    ) -> list[EnqueueResult | Exception]:
+        """Enqueue the jobs of each call, in order."""
+        return self.enqueue_many(
+            [new_job for call in calls for new_job in call], idempotency_seconds, durability_policy
+        )
 
     def cancel(self, job_id: str, retention: float) -> str:
         """Cancel a pending job; return the same answers as `LaneStore.cancel`."""

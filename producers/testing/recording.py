@@ -1,6 +1,6 @@
 """Recording producers: the real ones on lanes in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from lanes.queue.enqueueing import DurabilityPolicy
@@ -128,10 +128,10 @@ class _AwaitableLanes:
     ) -> EnqueueResult:
         return self._lanes.enqueue(new_job, idempotency_seconds, durability_policy)
 
-    async def enqueue_many(
-        self, new_jobs: Sequence[NewJob], idempotency_seconds: float, durability_policy: DurabilityPolicy
+    async def enqueue_calls(
+        self, calls: Iterable[Sequence[NewJob]], idempotency_seconds: float, durability_policy: DurabilityPolicy
     ) -> list[EnqueueResult | Exception]:
-        return self._lanes.enqueue_many(new_jobs, idempotency_seconds, durability_policy)
+        return self._lanes.enqueue_calls(calls, idempotency_seconds, durability_policy)
 
     async def cancel(self, job_id: str, retention: float) -> str:
         return self._lanes.cancel(job_id, retention)

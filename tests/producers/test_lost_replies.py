@@ -5,8 +5,9 @@ Through a proxy in front of a real Redis, each case on both producers.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,13 @@ from lanes.checks.consistency import check_consistency
 from lanes.queue.store import LaneStore
 from lanes.settings import ProducerSettings
 from ops.embedded.redis_server import RedisServer
-from producers import EnqueueFailedError, EnqueueInterruptedError, Receipt, RedisUnavailableError, State
+from producers import (
+    EnqueueFailedError,
+    EnqueueInterruptedError,
+    Receipt,
+    RedisUnavailableError,
+    State,
+)
 from tests.helpers import until
 from tests.producers.conftest import OK, MakeProducer, Producer
 from tests.proxy import Proxy
@@ -175,3 +182,36 @@ def test_a_producer_that_meets_a_redis_that_is_started_again_goes_on(
         server.start()
         insisting.join()
         assert [producer.status(receipt.job_id).state for receipt in receipts] == [State.PENDING] * 2
+
+
+class SlowRow(Mapping[str, Any]):
+    """A row that waits, when it is validated, until Redis has jobs."""
+
+    def __init__(self, store: LaneStore, jobs: int) -> None:
+        self._store = store
+        self._jobs = jobs
+
+    def __getitem__(self, name: str) -> Any:
+        return {**OK, "contactId": "slow"}[name]
+
+    def __iter__(self) -> Iterator[str]:
+        until(lambda: self._store.counts()["accepted"] >= self._jobs, f"{self._jobs} jobs", 5)
+        return iter(OK)
+
+    def __len__(self) -> int:
+        return len(OK)
+
+
+def test_rows_are_validated_while_redis_stores_earlier_ones(producer: Producer, store: LaneStore) -> None:
+    values: list[Any] = [*rows(100), SlowRow(store, jobs=101), *rows(300)[101:]]
+    assert producer.enqueue_many(values).accepted == len(values)
+
+
+def test_rows_that_are_validated_while_redis_goes_away_are_stored_once(
+    producer: Producer, proxy: Proxy, store: LaneStore
+) -> None:
+    proxy.lose_reply(b"EVALSHA")
+    values: list[Any] = [*rows(100), SlowRow(store, jobs=51), *rows(300)[101:]]
+    report = producer.enqueue_many(values)
+    assert (report.accepted, len(set(report.job_ids)), proxy.lost) == (len(values), len(values), 1)
+    assert store.counts()["accepted"] == len(values) + 1

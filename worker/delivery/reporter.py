@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -155,11 +156,12 @@ def describe(outcome: Outcome, seconds: float, worker: str) -> str:
 
 
 def _log(job: Released, outcome: Outcome, code: str, seconds: float) -> None:
-    quiet = dict.fromkeys((*RETRIED_KINDS, OutcomeKind.REQUEUE), log.info)
-    levels = {} if outcome.warning else {OutcomeKind.DELIVERED: log.debug, **quiet}
-    level = log.info if code in REQUEUED_CODES else levels.get(outcome.kind, log.warning)
-    level(
-        f"job_{code}",
+    level, event = _level(outcome, code), f"job_{code}"
+    if not log.is_enabled_for(level):
+        return
+    log.log(
+        level,
+        event,
         job=job.id,
         location=job.location_id,
         attempt=job.attempt,
@@ -169,3 +171,13 @@ def _log(job: Released, outcome: Outcome, code: str, seconds: float) -> None:
         **({} if outcome.kind is OutcomeKind.DELIVERED else {"outcome": outcome.kind.value}),
         **({"warning": outcome.warning} if outcome.warning else {}),
     )
+
+
+def _level(outcome: Outcome, code: str) -> int:
+    if code in REQUEUED_CODES:
+        return logging.INFO
+    if outcome.warning:
+        return logging.WARNING
+    if outcome.kind is OutcomeKind.DELIVERED:
+        return logging.DEBUG
+    return logging.INFO if outcome.kind in (*RETRIED_KINDS, OutcomeKind.REQUEUE) else logging.WARNING

@@ -5,8 +5,8 @@ Facts: HighLevel's published specification (2021-07-28 and v3) for 200, 400, 401
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import partial
@@ -98,30 +98,31 @@ def classify(answer: Answer | RequestFailure, window: float, sent: bytes = b"") 
         if answer.local:
             return Outcome(OutcomeKind.REQUEUE, message=answer.message, wait=0.0, local=True)
         return Outcome(OutcomeKind.RETRY, message=answer.message, in_doubt=answer.sent)
-    body = parse_body(answer.body)
-    rate_limits = None if body is None or answer.cut else read_rate_limits(answer.headers)
-    return replace(_classify(answer, body or {}, window, sent), rate_limits=rate_limits)
-
-
-def _classify(answer: Answer, body: Mapping[str, Any], window: float, sent: bytes) -> Outcome:
+    found = parse_body(answer.body)
+    rate_limits = None if found is None or answer.cut else read_rate_limits(answer.headers)
+    body = found or {}
     trace_id = text_of(body.get("traceId")) or text_of(answer.headers.get("x-trace-id"))
+    outcome = partial(Outcome, status=answer.status, trace_id=trace_id, rate_limits=rate_limits)
     if 200 <= answer.status < 300:
-        return _success(answer, body, trace_id, sent)
+        return _success(answer, body, outcome, sent)
+    return _error(answer, body, outcome, window, sent)
+
+
+def _error(
+    answer: Answer, body: Mapping[str, Any], outcome: Callable[..., Outcome], window: float, sent: bytes
+) -> Outcome:
     said, code = message_of(body), code_of(body)
     # A page of the edge network is recognized by its body; an answer with a message is the API's, whatever its type.
     edge = not said and (is_html(answer.headers, answer.body) or b"error code: 1010" in answer.body[:2048])
     message = said or describe(answer.status, answer.headers, answer.body)
     if answer.status == 429:
-        wait = _wait(answer.headers, window)
-        return Outcome(OutcomeKind.THROTTLED, 429, cut(message), trace_id, wait=wait, code=code)
+        return outcome(OutcomeKind.THROTTLED, message=cut(message), wait=_wait(answer.headers, window), code=code)
     kind = _kind_of_error(answer.status, message, edge=edge)
     if kind is OutcomeKind.UNAUTHORIZED:
         message = mask_content(message, sent)  # becomes the reason of a hold
-    return Outcome(
+    return outcome(
         kind,
-        answer.status,
-        cut(message),
-        trace_id,
+        message=cut(message),
         warning=_other_body_hint(message, fields_of(sent)) if answer.status == 422 else None,
         code=code,
         wait=_retry_after(answer.headers) if kind is OutcomeKind.RETRY else None,
@@ -129,34 +130,33 @@ def _classify(answer: Answer, body: Mapping[str, Any], window: float, sent: byte
     )
 
 
-def _success(answer: Answer, body: Mapping[str, Any], trace_id: str | None, sent: bytes) -> Outcome:
+def _success(answer: Answer, body: Mapping[str, Any], outcome: Callable[..., Outcome], sent: bytes) -> Outcome:
     """Return the outcome of a 2xx. Only its body shows whether the API accepted the upsert."""
     status = answer.status
     if not answer.cut and reports_failure(body):
         message = message_of(body) or f"HTTP {status}, and the body reports a failure"
-        return Outcome(OutcomeKind.REFUSED, status, cut(message), trace_id, code=code_of(body))
-    doubt = partial(
-        Outcome, OutcomeKind.UNCONFIRMED, status, trace_id=trace_id, wait=_retry_after(answer.headers), in_doubt=True
-    )
+        return outcome(OutcomeKind.REFUSED, message=cut(message), code=code_of(body))
     if answer.cut or not confirms(body):
-        return doubt(_describe_unconfirmed(answer))
+        return _unconfirmed(answer, outcome, _describe_unconfirmed(answer))
     opportunity, new = body.get("opportunity"), body.get("new")
     named = opportunity if isinstance(opportunity, dict) else {}
     field = differing_field(fields_of(sent), named) if sent and named else None
     other_contact = field == "contactId"
     if field and not other_contact:
-        return doubt(f"HTTP {status} names another {field} than was sent")
+        return _unconfirmed(answer, outcome, f"HTTP {status} names another {field} than was sent")
     opportunity_id = text_of(named.get("id"))
     warnings = [] if opportunity_id and isinstance(new, bool) else ["the answer does not hold the promised body"]
-    return Outcome(
+    return outcome(
         OutcomeKind.DELIVERED,
-        status,
-        trace_id=trace_id,
         opportunity_id=opportunity_id,
         new=new if isinstance(new, bool) else None,
         warning="; ".join([*warnings, OTHER_CONTACT] if other_contact else warnings) or None,
         other_contact=other_contact,
     )
+
+
+def _unconfirmed(answer: Answer, outcome: Callable[..., Outcome], message: str) -> Outcome:
+    return outcome(OutcomeKind.UNCONFIRMED, message=message, wait=_retry_after(answer.headers), in_doubt=True)
 
 
 def _describe_unconfirmed(answer: Answer) -> str:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from lanes.queue.new_job import EnqueueResult, EnqueueStatus
+from lanes.errors import ScriptError
+from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
 from tests.lanes.conftest import START, ClockedStore, Orders
 from tests.lanes.whole_state import KNOWN, fields_of, send, watch
 
@@ -168,3 +169,26 @@ def test_a_call_makes_its_lanes_due_when_their_first_jobs_are(store: ClockedStor
     assert {name: value for name, value in changed.items() if name.startswith("due")} == fields_of(
         "due", a="t+20", b="t+20"
     )
+
+
+@pytest.mark.parametrize(("lanes", "commands"), [(1, 4.5), (50, 6.5)])
+def test_a_call_reads_and_writes_a_lane_once(store: ClockedStore, lanes: int, commands: float) -> None:
+    """A job alone needs four commands: its hash, its body, its record, its place in the lane."""
+    jobs = [NewJob(f"job{n}", f"loc{n % lanes}", f"record{n}", b"{}") for n in range(50)]
+    store.client.config_resetstat()
+    store.enqueue_many(jobs, KNOWN)
+    stats = store.client.info("commandstats")
+    called = sum(each["calls"] for name, each in stats.items() if name.partition("_")[2] not in ("evalsha", "info"))
+    assert called / len(jobs) <= commands
+
+
+def test_a_call_that_fails_keeps_what_it_wrote(store: ClockedStore, order: Orders) -> None:
+    """A later job gets no place in the lane that an earlier one has."""
+    store.client.set(store.key("expiring"), "x")
+    answers = store.enqueue_many([order(), order(expires_at=START + 9)], KNOWN)
+    assert {type(answer) for answer in answers} == {ScriptError}
+    store.client.delete(store.key("expiring"))
+    store.enqueue(order(), KNOWN)
+    seqs = [store.client.hget(store.key("job", f"job{number}"), "seq") for number in (1, 2, 3)]
+    assert seqs == [b"1", b"2", b"3"]
+    assert store.counts()["accepted"] == 3

@@ -9,7 +9,9 @@ import pytest
 from lanes.checks.check_store import CheckStore
 from lanes.credentials import CredentialStore
 from lanes.queue.job import State
+from lanes.queue.new_job import NewJob
 from lanes.queue.store import LaneStore
+from lanes.queue.transitions import enqueue_arguments
 from lanes.storage.scripts import read
 
 FOLDER = Path(str(files("lanes") / "scripts"))
@@ -68,10 +70,16 @@ def test_the_header_lists_the_arguments_that_the_script_uses(name: str) -> None:
 
 
 def test_the_header_of_enqueue_lists_what_it_reads_of_a_job() -> None:
-    fields = re.findall(r"^ {4}(\w+)", "\n".join(line.removeprefix("-- ") for line in read("enqueue")), re.MULTILINE)
-    listed = fields[fields.index("id") :][: int(code_of("enqueue").split("FIELDS = ")[1].split()[0])]
-    named = re.findall(r"(\w+) = (?:tonumber\()?ARGV\[at(?: \+ (\d+))?\]", code_of("enqueue"))
-    assert named == [(name, str(place or "")) for place, name in enumerate(listed)]
+    header = "\n".join(line.removeprefix("-- ") for line in read("enqueue") if line.startswith("--"))
+    fields, options = (re.findall(rf"^ {{{indent}}}(\w+)", header, re.MULTILINE) for indent in (4, 6))
+    code = code_of("enqueue")
+    listed = fields[fields.index("id") :][: int(code.split("FIELDS = ")[1].split()[0])]
+    named = re.findall(r"(\w+) = ARGV\[at(?: \+ (\d+))?\]", code.split("function take_all")[1])
+    assert [*named, ("options", "4")] == [(name, str(place or "")) for place, name in enumerate(listed)]
+    options_of_all_kinds = {"merge": True, "event_time": 1, "version": "v3", "expires_while_held": True}
+    job = NewJob("id", "loc", "r", b"{}", 1, 1, "s", "k", "f", 1, **options_of_all_kinds)  # type: ignore[arg-type]
+    sent = re.findall(r" (\w+)=", str(enqueue_arguments([job], 60)[-1]))
+    assert sent == options
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -80,7 +88,7 @@ def test_the_header_names_every_code_that_the_script_returns(name: str) -> None:
     listed = set(re.findall(r"'(\w+)'", returns))
     code = code_of(name)
     returned = set(re.findall(r"return (?:\{ |reply\()?'(\w+)'", code)) | set(
-        re.findall(r"(?:verdict =|answer = \{| and| or) '(\w+)'", code)
+        re.findall(r"(?:verdict = |note_answer\(| and | or )'(\w+)'", code)
     )
     assert returned == listed
 

@@ -138,6 +138,15 @@ def test_memory_is_reserved_for_each_pending_job(store: ClockedStore) -> None:
     assert store.enqueue(NEW, KNOWN).status is EnqueueStatus.ACCEPTED
 
 
+@pytest.mark.parametrize(("maxmemory", "looks"), [(0, 1), (2**40, 1), (48 * MEGABYTE, 3)])
+def test_memory_is_looked_at_less_often_while_it_is_ample(store: ClockedStore, maxmemory: int, looks: int) -> None:
+    store.client.config_set("maxmemory", maxmemory)
+    store.client.config_resetstat()
+    jobs = [replace(NEW, id=f"new{number}") for number in range(150)]
+    store.enqueue_many(jobs, KNOWN)  # three calls of the script in one round trip
+    assert store.client.info("commandstats")["cmdstat_info"]["calls"] == looks
+
+
 def test_an_accepted_job_is_recognized(store: ClockedStore) -> None:
     fill(store)
     assert store.enqueue(replace(NEW, id="ready"), KNOWN).status is EnqueueStatus.KNOWN

@@ -1,7 +1,6 @@
 """What a worker makes of refusals: which count, which are alike, and what Flower and the log hear of them."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import structlog
@@ -34,12 +33,9 @@ class KeptEvents(JobEvents):
         super().__init__(Celery(), "w")
         self.kept: list[tuple[str, str]] = []
 
-    def _sender(self) -> Any:
-        return self
-
-    def send(self, kind: str, uuid: str, **_: object) -> None:
+    def _add(self, kind: str, job_id: str, **_: object) -> None:
         """Keep an event."""
-        self.kept.append((kind, uuid))
+        self.kept.append((kind, job_id))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in OutcomeKind if kind is not OutcomeKind.REFUSED])

@@ -1,11 +1,26 @@
--- schedule(location, at): the lane is due from `at` on, later if paused or limited, not at all if held. Never
--- postpones; a release that is too early does. Wakes the dispatchers when this lane is now the first.
-local function schedule(location, at)
-  local lane = redis.call('HMGET', key.lane(location), 'hold', 'backoff_until', 'rate_limited_until', 'throttled_until',
-    'brake_probe_at')
-  if lane[1] then return end
-  at = math.max(at, now, tonumber(lane[2]) or 0, tonumber(lane[3]) or 0, tonumber(lane[4]) or 0, tonumber(lane[5]) or 0)
+-- Fields of a lane that can postpone its jobs.
+local PAUSES = { 'hold', 'backoff_until', 'rate_limited_until', 'throttled_until', 'brake_probe_at' }
+
+-- due_from(at, hold, ...): returns when a lane with jobs for `at` is due, by its PAUSES: later if paused or limited, never
+-- (nil) if held.
+local function due_from(at, hold, backoff_until, rate_limited_until, throttled_until, brake_probe_at)
+  if hold then return nil end
+  return math.max(at, now, tonumber(backoff_until) or 0, tonumber(rate_limited_until) or 0, tonumber(throttled_until) or 0,
+    tonumber(brake_probe_at) or 0)
+end
+
+-- make_due(entries): makes lanes due; `entries` has a time and a location for each. Never postpones; a release that is too
+-- early does. Wakes the dispatchers when one of these lanes is now the first.
+local function make_due(entries)
   local first = redis.call('ZRANGE', key.due, 0, 0, 'WITHSCORES')
-  redis.call('ZADD', key.due, 'LT', at, location)
+  local at = entries[1]
+  for i = 3, #entries, 2 do at = math.min(at, entries[i]) end
+  redis.call('ZADD', key.due, 'LT', unpack(entries))
   if not first[2] or at < tonumber(first[2]) then redis.call('PUBLISH', key.wake, '') end
+end
+
+-- schedule(location, at): the lane is due from `at` on, later if paused or limited, not at all if held.
+local function schedule(location, at)
+  local due_at = due_from(at, unpack(redis.call('HMGET', key.lane(location), unpack(PAUSES))))
+  if due_at then make_due({ due_at, location }) end
 end
