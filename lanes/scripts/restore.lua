@@ -36,8 +36,12 @@ if purged then
   for _, name in ipairs({ key.job(id), key.attempts(id), key.merged_jobs(id) }) do redis.call('PERSIST', name) end
   for _, merged in ipairs(redis.call('SMEMBERS', key.merged_jobs(id))) do redis.call('PERSIST', key.job(merged)) end
 else
-  if redis.call('HSETNX', key.lane(location), 'seq', seq_of_new_lane()) == 1 then add_locations({ location }) end
   local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
+  if seq == 1 then
+    seq = first_seq() + 1
+    redis.call('HSET', key.lane(location), 'seq', string.format('%.0f', seq))
+    add_locations({ location })
+  end
   redis.call('HSET', key.job(id), 'location', location, 'record', record, 'seq', seq, 'accepted_at', accepted_at, 'failures', 0)
   if ARGV[9] ~= '' then redis.call('HSET', key.job(id), 'event_time', ARGV[9]) end
   if ARGV[10] ~= '' then redis.call('HSET', key.job(id), 'service', ARGV[10]) end

@@ -161,9 +161,6 @@ class DashboardSettings(CommandSettings):
     """The dashboard."""
 
     api_token: ApiToken = Field(None, description="token of the locations that have no stored token")
-    shift_threads: int = Field(
-        256, ge=1, le=4096, description="maximum number of concurrent requests of each worker process (prefork pool)"
-    )
     metrics_lanes: int = Field(
         20, ge=0, le=1000, description="locations with metrics of their own, the longest lanes first; others are summed"
     )
@@ -187,6 +184,9 @@ class WorkerSettings(NotificationSettings, DashboardSettings):
     repeat_unnamed: bool = Field(
         default=False,
         description="retry a v3 upsert without `id` that the API may have accepted: it may create a second opportunity",
+    )
+    shift_threads: int = Field(
+        256, ge=1, le=4096, description="maximum number of concurrent requests of each worker process (prefork pool)"
     )
     shift_seconds: Seconds = Field(5, description="length of a shift, the Celery task that sends due jobs")
 

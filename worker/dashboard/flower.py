@@ -5,8 +5,7 @@ Our handlers come before Flower's, and our templates extend its `base.html`.
 
 import os
 import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, cast
 
@@ -41,7 +40,6 @@ from worker.dashboard.lane_cache import LaneCache
 from worker.dashboard.login import LoginCheck
 from worker.dashboard.refusals import LOCAL_ONLY, LOG_IN_FIRST, NO_BODY, TOO_LARGE, Refusal, Refused, refusal_of
 from worker.dashboard.template_loader import FOLDER, Templates
-from worker.dashboard.workers import LiveWorker
 from worker.logging.unreadable import log_unreadable
 from worker.metrics import LanesCollector
 from worker.safety.supervisor import Supervisor
@@ -63,7 +61,6 @@ __all__ = [
 STATIC = FOLDER / "static"
 THREADS = 8
 METRICS_MAX_WAIT_SECONDS = 2.0
-STATS_MAX_AGE_SECONDS, STATS_RETRY_SECONDS = 60, 10
 
 # The pages in the navigation: name of the URL -> label.
 MENU = {"throughput": "Throughput", "lanes": "Lanes", "dead_letters": "Dead letters", "audit_log": "Audit log"}
@@ -148,7 +145,6 @@ class Dashboard(Flower):
         self.supervisor = Supervisor()
         self.lane_cache = LaneCache(store, self.supervisor)
         self.metrics: LanesCollector | None = None
-        self._stats_requested_at = 0.0  # when the workers were last asked for their pools
         self.threads = ThreadPoolExecutor(THREADS, "dashboard")
         own = [
             *handlers,
@@ -204,20 +200,6 @@ class Dashboard(Flower):
         port: int = sockets[0].getsockname()[1]
         return port
 
-    def live_workers(self) -> list[LiveWorker]:
-        """Return the live workers. Call it in Tornado's loop, where Flower keeps its state.
-
-        If one has not reported its pool lately, all are asked; their answers come later.
-        """
-        alive = [str(worker.hostname) for worker in self.events.state.workers.values() if worker.alive]
-        reported = {name: self.workers[name] for name in alive if "stats" in self.workers.get(name, {})}
-        now = time.time()
-        old = any(now - known["timestamp"] > STATS_MAX_AGE_SECONDS for known in reported.values())
-        if (old or len(reported) < len(alive)) and now - self._stats_requested_at > STATS_RETRY_SECONDS:
-            self._stats_requested_at = now
-            self.update_workers()
-        return [_live_worker(name, reported.get(name, {})) for name in alive]
-
     def task_url(self, task_id: str) -> str | None:
         """Return the URL of Flower's page of a task, None if it does not know the task. Call it in Tornado's loop."""
         return str(self.reverse_url("task", task_id)) if task_id in self.events.state.tasks else None
@@ -227,13 +209,6 @@ class Dashboard(Flower):
         super().stop()
         self.supervisor.stop()
         self.threads.shutdown(wait=False, cancel_futures=True)
-
-
-def _live_worker(name: str, known: Mapping[str, Any]) -> LiveWorker:
-    pool = known.get("stats", {}).get("pool", {})
-    if "max-concurrency" not in pool:
-        return LiveWorker(name)
-    return LiveWorker(name, int(pool["max-concurrency"]), "prefork" in str(pool.get("implementation", "")))
 
 
 def asset_url(handler: Handler, path: str) -> str:

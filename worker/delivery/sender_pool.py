@@ -9,6 +9,7 @@ from queue import Empty, SimpleQueue
 import structlog
 
 from worker.delivery.sender_gauges import ProcessGauges
+from worker.logging.unreadable import Reminder
 
 log = structlog.get_logger()
 
@@ -67,6 +68,7 @@ class SenderPool:
     def __init__(self, max_threads: int, gauges: ProcessGauges) -> None:
         self._max_threads = max_threads
         self._gauges = gauges
+        self._reminder = Reminder()
         self._changed = threading.Condition()
         self._threads: set[_Sender] = set()
         self._idle: list[_Sender] = []  # the last one in is the first one out, so that the others can end
@@ -98,7 +100,8 @@ class SenderPool:
         try:
             sender.start()
         except RuntimeError as error:  # the system allows no more threads; the others go on
-            log.warning("sender_not_started", threads=len(self._threads) - 1, error=str(error))
+            if self._reminder.passes(str(error)):
+                log.warning("sender_not_started", threads=len(self._threads) - 1, error=str(error))
             with self._changed:
                 self._threads.discard(sender)
                 self._searching = None

@@ -13,7 +13,6 @@ import pytest
 from flower import command, options, urls
 from flower.app import Flower, rewrite_handler
 from flower.events import EventsState
-from flower.inspector import Inspector
 from flower.views import BaseHandler
 from flower.views.monitor import Healthcheck, Metrics
 from tornado.template import BaseLoader, Loader
@@ -126,14 +125,6 @@ def test_what_our_handlers_build_upon() -> None:
     assert "get_secure_cookie('user')" in source, "OAuth is done otherwise"
     assert "authenticate(self.application.options.auth, user)" in source, "OAuth is done otherwise"
     assert list(inspect.signature(Flower.start_http_server).parameters) == ["self"], "Flower listens otherwise"
-
-
-def test_what_we_read_of_workers() -> None:
-    assert isinstance(Flower.workers, property), "Flower no longer has .workers"
-    assert "stats" in Inspector.inspect_methods, "the inspector no longer asks for stats"
-    assert "info['timestamp']" in inspect.getsource(Inspector._on_update), "it no longer notes when a worker answered"
-    assert list(inspect.signature(Flower.update_workers).parameters) == ["self", "workername"]
-    assert hasattr(EventsState, "event"), "Flower keeps its workers elsewhere"
 
 
 def test_what_we_read_of_tasks() -> None:

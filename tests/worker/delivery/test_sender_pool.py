@@ -140,7 +140,11 @@ def test_the_last_thread_that_was_used_is_the_next_one(pool: SenderPool, jobs: J
 
 
 def test_where_the_system_allows_no_thread_the_others_go_on(
-    pool: SenderPool, jobs: Jobs, gauges: ProcessGauges, monkeypatch: pytest.MonkeyPatch
+    pool: SenderPool,
+    jobs: Jobs,
+    gauges: ProcessGauges,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     jobs.fill(1)
 
@@ -150,8 +154,10 @@ def test_where_the_system_allows_no_thread_the_others_go_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
-        pool.submit(jobs)
+        for _ in range(3):
+            pool.submit(jobs)
         assert gauges.get("threads") == 1
+        assert capfd.readouterr().out.count("sender_not_started") == 1
     jobs.fill(2)
     jobs.answered.set()
 

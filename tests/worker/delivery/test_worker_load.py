@@ -14,7 +14,6 @@ from lanes.checks.workers import check_workers
 from lanes.queue.store import SHARED_CONNECTIONS, LaneStore, connect_shared
 from tests.lanes.conftest import ClockedStore
 from tests.worker.delivery.sender import worker_of
-from worker.dashboard.throughput.statistics import bound_by
 from worker.delivery.sender_gauges import ProcessGauges, SenderGauges
 from worker.delivery.worker_load import WorkerLoad, what_bounds
 from worker.safety import machine_limits
@@ -46,14 +45,6 @@ def gauges_of(*processes: dict[str, float]) -> list[ProcessGauges]:
 )
 def test_what_bounds_a_worker(processes: list[dict[str, float]], cpu: float, bound: str) -> None:
     assert what_bounds(gauges_of(*processes), 2, 256, cpu) == bound
-
-
-def test_the_page_names_the_worker_first_and_the_limit_only_without_such_a_worker() -> None:
-    idle, busy = (WorkerReport(0, 0, 512, 0.0, bound, 268, []) for bound in ("nothing", "senders"))
-    assert bound_by([REPORT, busy, idle], {"share": 1.0}) == "cpu"
-    assert bound_by([busy, idle], {"share": 1.0}) == "senders"
-    assert bound_by([idle], {"share": 0.95}) == "limit"
-    assert bound_by([idle], {"share": None}) == "nothing"
 
 
 def test_a_report_is_read_while_its_worker_lives(redis_url: str) -> None:

@@ -38,9 +38,9 @@ function drawNow({ rates: now, in_use: use, backlog, oldest }) {
 
 const BOUND = { cpu: "bound by the workers' CPU", senders: "bound by the sender threads", limit: "bound by the API's limit", nothing: "bound by nothing" };
 
-function drawWorkers({ alive, capacity, unknown, busy }, boundBy) {
+function drawWorkers({ alive, capacity, busy, bound_by: by }) {
   write("workers", number(alive));
-  const usage = unknown ? "asking for their capacity" : `can send ${pluralize(capacity, "job")} at once, ${percent(busy)} busy; ${BOUND[boundBy]}`;
+  const usage = `can send ${pluralize(capacity, "job")} at once, ${percent(busy)} busy; ${BOUND[by]}`;
   write("workers-note", alive ? usage : "nothing is sent");
   document.getElementById("workers-card").classList.toggle("metric-card-danger", alive === 0);
 }
@@ -67,7 +67,7 @@ poll(page.dataset.source, (found) => {
   drawStops([...stopLines(found.global_state), ...stoppedLanes(found.braked, "on the brake"), ...stoppedLanes(found.held, "held")], found.error);
   drawNow(found);
   drawTotals(found.counts);
-  drawWorkers(found.workers, found.bound_by);
+  drawWorkers(found.workers);
   drawLatency(found.latency);
   drawHour(found.hour);
   drawDay(found.day);

@@ -1,6 +1,6 @@
 """The figures of the throughput page, from lanes and series. Pure functions."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from lanes.activity.series import Histogram, Series, add_up
@@ -8,7 +8,6 @@ from lanes.checks.worker_reports import CPU, NOTHING, SENDERS, WorkerReport
 from lanes.queue.global_state import GlobalState
 from lanes.queue.lane import Lane
 from lanes.settings import RateLimitSettings
-from worker.dashboard.workers import LiveWorker
 
 CHARTED = ("delivered", "retried", "throttled", "dead")
 # What takes a job out of the backlog.
@@ -110,30 +109,20 @@ def chart(series: Series) -> dict[str, Any]:
     }
 
 
-def worker_usage(workers: Sequence[LiveWorker], in_flight: int, threads: int) -> dict[str, Any]:
-    """Return how many workers are alive, how many jobs they can send at once, and how busy they are.
+def worker_usage(reports: Collection[WorkerReport], in_use: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how many workers are alive, how many jobs they can send at once, how busy they are, and what bounds them.
 
-    `busy` is None until every worker has reported its pool.
+    `bound_by` is `cpu` or `senders` if that bounds a worker, else `limit` near the API's, else `nothing`.
     """
-    known = [worker.capacity(threads) for worker in workers]
-    capacity = sum(each for each in known if each is not None)
-    share = min(1.0, in_flight / capacity) if capacity and None not in known else None
-    return {
-        "alive": len(workers),
-        "capacity": capacity,
-        "unknown": known.count(None),
-        "in_flight": in_flight,
-        "busy": share,
-    }
-
-
-def bound_by(reports: Iterable[WorkerReport], in_use: Mapping[str, Any]) -> str:
-    """Return what bounds the throughput: `cpu` or `senders` of a worker, the API's `limit`, or `nothing`."""
+    capacity, busy = (sum(getattr(report, name) for report in reports) for name in ("max_threads", "busy"))
     found = {report.bound_by for report in reports}
-    for by in (CPU, SENDERS):
-        if by in found:
-            return by
-    return LIMIT if (in_use["share"] or 0.0) >= NEAR_LIMIT else NOTHING
+    near_limit = LIMIT if (in_use["share"] or 0.0) >= NEAR_LIMIT else NOTHING
+    return {
+        "alive": len(reports),
+        "capacity": capacity,
+        "busy": min(1.0, busy / capacity) if capacity else None,
+        "bound_by": next((by for by in (CPU, SENDERS) if by in found), near_limit),
+    }
 
 
 def global_stops(global_state: GlobalState) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from lanes.errors import LanesError
 from lanes.queue.store import LaneStore
 from worker.dashboard.page import Page
 from worker.dashboard.throughput import statistics
-from worker.dashboard.workers import LiveWorker
 from worker.metrics.lane_aggregates import in_use
 
 Found = TypeVar("Found")
@@ -73,10 +72,9 @@ class ThroughputData(Page):
 
     async def get(self) -> None:
         """Send them."""
-        workers = self.dashboard.live_workers()
-        self.send_json(await self.run_in_thread(self._numbers, workers))
+        self.send_json(await self.run_in_thread(self._numbers))
 
-    def _numbers(self, workers: list[LiveWorker]) -> dict[str, Any]:
+    def _numbers(self) -> dict[str, Any]:
         store, settings = self.store, self.lanes_settings
         seen, hour, day = self.lane_cache.snapshot(), self.HOUR.of(store), self.DAY.of(store)
         used = in_use(seen.lanes, seen.global_state, settings)
@@ -87,13 +85,12 @@ class ThroughputData(Page):
             "counts": dict(seen.counts),
             "rates": statistics.rates(hour),
             "in_use": used,
-            "bound_by": statistics.bound_by(self.REPORTS.of(store).values(), used),
             "backlog": statistics.backlog(seen.lanes, seen.global_state, hour, settings),
             "oldest": self._linked(statistics.oldest(seen.lanes)),
             "held": self._linked(statistics.held(seen.lanes)),
             "braked": self._linked(statistics.braked(seen.lanes)),
             "latency": statistics.latency(hour),
-            "workers": statistics.worker_usage(workers, seen.counts["in_flight"], settings.shift_threads),
+            "workers": statistics.worker_usage(self.REPORTS.of(store).values(), used),
             "global_state": statistics.global_stops(seen.global_state),
             "hour": statistics.chart(hour),
             "day": statistics.chart(day),

@@ -16,7 +16,7 @@ end
 local function open_lane(location)
   if opened[location] then return opened[location] end
   local stored = redis.call('HMGET', key.lane(location), unpack(FIELDS_OF_LANE))
-  local seq = whole_number(stored[1] or seq_of_new_lane())
+  local seq = whole_number(stored[1] or first_seq())
   if not seq then error(key.lane(location) .. ' seq is no number', 0) end
   local lane = { location = location, stored = stored, seq = seq, accepted = 0, pending = 0, merged = 0, due_at = math.huge }
   lanes[#lanes + 1], opened[location] = lane, lane

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from lanes.activity.series import EVENTS, Histogram, Point, Series
+from lanes.checks.worker_reports import NOTHING, WorkerReport
 from lanes.queue.global_state import AllBrake, GlobalState, Outage
 from lanes.queue.lane import COUNTS, Brake, Lane
 from lanes.settings import WorkerSettings
 from worker.dashboard.throughput import statistics
-from worker.dashboard.workers import LiveWorker
 from worker.metrics.lane_aggregates import in_use
 
-SETTINGS = WorkerSettings(burst_limit=100, burst_window_seconds=10, daily_limit=1000, shift_threads=32)
+SETTINGS = WorkerSettings(burst_limit=100, burst_window_seconds=10, daily_limit=1000)
 FREE = GlobalState()
 
 
@@ -150,21 +150,26 @@ def test_latency_of_five_minutes_and_of_the_hour() -> None:
     assert found["answers"]["hour"] == {"count": 0, "seconds": [None, None, None]}
 
 
-def test_sender_threads_are_processes_times_threads_but_for_one_slot() -> None:
-    assert LiveWorker("a", slots=3, is_prefork=True).capacity(32) == 64
-    assert LiveWorker("a", slots=1, is_prefork=True).capacity(32) == 32
-    assert LiveWorker("a", slots=20, is_prefork=False).capacity(32) == 19
-    assert LiveWorker("a").capacity(32) is None
-
-
-def test_utilisation_is_shown_once_all_workers_have_reported() -> None:
-    known = LiveWorker("a", slots=3, is_prefork=True)
-    assert statistics.worker_usage([known], 16, 32) == {
-        "alive": 1,
+def test_the_use_of_all_workers() -> None:
+    reports = [WorkerReport(20, 16, 48, 0.5, NOTHING, 272, []), WorkerReport(16, 16, 16, 0.1, NOTHING, 136, [])]
+    assert statistics.worker_usage(reports, {"share": 0.5}) == {
+        "alive": 2,
         "capacity": 64,
-        "unknown": 0,
-        "in_flight": 16,
-        "busy": 0.25,
+        "busy": 0.5,
+        "bound_by": "nothing",
     }
-    assert statistics.worker_usage([known, LiveWorker("b")], 16, 32)["busy"] is None
-    assert statistics.worker_usage([], 0, 32) == {"alive": 0, "capacity": 0, "unknown": 0, "in_flight": 0, "busy": None}
+    assert statistics.worker_usage([], {"share": None}) == {
+        "alive": 0,
+        "capacity": 0,
+        "busy": None,
+        "bound_by": "nothing",
+    }
+
+
+@pytest.mark.parametrize(
+    ("bounds", "share", "bound_by"),
+    [(["cpu", "senders"], 1.0, "cpu"), (["senders", NOTHING], 1.0, "senders"), ([NOTHING], 0.95, "limit")],
+)
+def test_what_bounds_the_throughput(bounds: list[str], share: float, bound_by: str) -> None:
+    reports = [WorkerReport(0, 0, 16, 0.0, bound, 136, []) for bound in bounds]
+    assert statistics.worker_usage(reports, {"share": share})["bound_by"] == bound_by

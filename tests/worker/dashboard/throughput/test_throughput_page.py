@@ -81,7 +81,9 @@ def test_latency_pace_and_backlog_are_there(site: Site, open_page: OpenPage) -> 
 def test_workers_and_their_sender_threads(site: Site, open_page: OpenPage) -> None:
     page = live(open_page(f"{site.url}/throughput").page)
     expect(page.locator("#workers")).to_have_text("1", timeout=PATIENCE_MS)
-    expect(page.locator("#workers-note")).to_contain_text("jobs at once, 0 % busy", timeout=PATIENCE_MS)
+    expect(page.locator("#workers-note")).to_contain_text(
+        "jobs at once, 0 % busy; bound by nothing", timeout=PATIENCE_MS
+    )
 
 
 def test_the_charts_draw_what_happened_and_say_it_in_a_table(site: Site, open_page: OpenPage) -> None:
