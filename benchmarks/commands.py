@@ -30,16 +30,13 @@ CELERY_LIMITER: Command = (
     *("--pool", "threads", "--concurrency", str(SLOTS)),
 )
 
-# What a fleet of slow answers asks for: as many requests at a time as our worker has by itself at most.
-FLEET_THREADS = max(THREADS, 256)
-FLEET_SLOTS = PROCESSES * FLEET_THREADS
 CELERY_FLEET: Command = (
     *("celery", "-A", "benchmarks.bare_celery", "worker"),
-    *("--pool", "threads", "--concurrency", str(FLEET_SLOTS)),
+    *("--pool", "threads", "--concurrency", str(SLOTS)),
 )
 DRAMATIQ_FLEET: Command = (
     *("dramatiq", "benchmarks.bare_dramatiq:broker"),
-    *("--processes", str(PROCESSES), "--threads", str(FLEET_THREADS)),
+    *("--processes", str(PROCESSES), "--threads", str(THREADS)),
 )
 
 # By default as many processes as the machine has cores, with 8 threads each.

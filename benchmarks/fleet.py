@@ -13,10 +13,10 @@ from benchmarks.redis_server import EVERYSEC
 LATENCY = (0.3, 0.5)
 LANES = systems.lanes("lanes", commands.LANES)
 OTHERS = (
-    systems.dramatiq(f"dramatiq, 2 x {commands.FLEET_THREADS} threads", commands.DRAMATIQ_FLEET),
-    systems.celery(f"Celery, {commands.FLEET_SLOTS} threads", commands.CELERY_FLEET),
+    systems.dramatiq(f"dramatiq, 2 x {commands.THREADS} threads", commands.DRAMATIQ_FLEET),
+    systems.celery(f"Celery, {commands.SLOTS} threads", commands.CELERY_FLEET),
 )
-FLOOR = f"asyncio alone, {commands.FLEET_SLOTS} at a time"
+FLOOR = f"asyncio alone, {commands.SLOTS} at a time"
 RATE_AIM = Aim(at_least=0.8, baseline=FLOOR)
 TRANSPORTS = {"http": False, "https": True}
 
@@ -37,7 +37,7 @@ def measure(plan: Plan) -> Findings:
                 found[transport].setdefault(side.name, []).append(drain(folder, side, bodies, behaviour=behaviour))
             progress(f"fleet: run {run} of {plan.runs}: {FLOOR}, {transport}, {len(bodies)} requests")
             folder = plan.folder / f"fleet-{run}-{transport}-floor"
-            numbers = [str(len(bodies)), str(fleet.locations), str(commands.FLEET_SLOTS)]
+            numbers = [str(len(bodies)), str(fleet.locations), str(commands.SLOTS)]
             alone = send_alone(folder, _client(numbers), len(bodies), behaviour)
             found[transport].setdefault(FLOOR, []).append(alone)
     figures = [figure for transport, drains in found.items() for figure in _figures(transport, drains)]

@@ -69,11 +69,11 @@ def bounds(results: Results) -> str:
     lines = [
         f"An upsert takes {cost}, enqueue included.",
         "",
-        f"| the API takes | {CORES} cores allow | {commands.FLEET_SLOTS} senders of a worker allow | so it carries |",
+        f"| the API takes | {CORES} cores allow | {commands.SLOTS} senders of a worker allow | so it carries |",
         "|---|---|---|---|",
     ]
     for milliseconds in ANSWERS_MS:
-        senders = commands.FLEET_SLOTS * 1000 / milliseconds
+        senders = commands.SLOTS * 1000 / milliseconds
         least = None if carried is None else min(carried, senders)
         cells = (f"{milliseconds:,} ms", shown(carried, "/s"), shown(senders, "/s"), shown(least, "/s"))
         lines.append(f"| {' | '.join(cells)} |")

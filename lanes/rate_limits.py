@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 # The documented limits of the API.
 DEFAULT_BURST = 100
@@ -24,6 +25,7 @@ class RateLimit:
     source: LimitSource
 
 
+@lru_cache(maxsize=1024)
 def limit_in_force(cap: int | None, api_limit: int | None, default: int) -> RateLimit:
     """Return the limit in force: the API's, but at most the `cap` that a person set; else the default."""
     if cap is not None and (api_limit is None or cap <= api_limit):

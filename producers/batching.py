@@ -144,7 +144,12 @@ def make_receipt(new_job: NewJob, answer: EnqueueResult) -> Receipt:
     """
     if answer.status is EnqueueStatus.CONFLICT:
         raise IdempotencyConflictError(new_job.idempotency_key or "", answer.id)
-    return Receipt(answer.id, new_job.location_id, duplicate=answer.id != new_job.id)
+    return Receipt(
+        answer.id,
+        new_job.location_id,
+        duplicate=answer.id != new_job.id,
+        forgotten=answer.status is EnqueueStatus.FORGOTTEN,
+    )
 
 
 def receipt_of(new_job: NewJob, error: NotDurableError) -> Receipt:

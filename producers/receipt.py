@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 class Receipt:
     """An accepted job. `duplicate`: an earlier enqueue with the same idempotency key created it.
 
-    A job that is enqueued again with its own `job_id` does not count as a duplicate, but as a retry.
+    A job that is enqueued again with its own `job_id` does not count as a duplicate, but as a retry. `forgotten`: that
+    earlier job was done, and cannot be read any more.
     """
 
     job_id: str
     location_id: str
     duplicate: bool = False
+    forgotten: bool = False
 
 
 @dataclass(frozen=True, slots=True)

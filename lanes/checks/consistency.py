@@ -20,6 +20,8 @@ from lanes.storage.stored import bytes_of, text_of
 T = TypeVar("T")
 # Findings about jobs that are where they should be.
 IN_PLACE = frozenset({"job-lost", "content", "set-aside"})
+# Keys that make a repeated enqueue or a replay harmless. They outlive the jobs.
+REPEAT_GUARDS = ("idempotency", "event_times", "newest_delivered")
 # Hashes from a record, or a name, to a member.
 HASHES = frozenset({"active", "newest_delivered", "renewals", *SHAPES})
 # Keys whose members `check_members` knows.
@@ -45,8 +47,9 @@ JOBS = {
     "lease": "add or remove its lease",
     "slot": "add a rate slot for its request",
     "dead-letter": "list it among the dead letters, or not",
-    "content": "set its state according to its body",
+    "content": "set its state according to its body, or rename what is left to broken_key:...",
     "ttl": "set or remove its time to live",
+    "ended": "store it as done, or as unfinished",
     "merged": "list it at its merge target",
     "expiring": "list when it expires",
     "order": "continue the numbers of its lane after it",
@@ -57,10 +60,15 @@ JOBS = {
 }
 
 
-def check_consistency(store: LaneStore, progress: Callable[[int], None] = lambda _: None) -> Iterator[Finding]:
-    """Check every key and yield findings. `progress` is called with the number of jobs checked so far."""
+def check_consistency(
+    store: LaneStore, progress: Callable[[int], None] = lambda _: None, repeat_guards: Counter[str] | None = None
+) -> Iterator[Finding]:
+    """Check every key and yield findings.
+
+    `progress` is called with the number of jobs checked so far. `repeat_guards` counts the keys of `REPEAT_GUARDS`.
+    """
     with own_errors():
-        scan = KeyScan(store, progress)
+        scan = KeyScan(store, progress, Counter() if repeat_guards is None else repeat_guards)
         clean = True
         for finding in scan.findings():
             clean = clean and finding.repair is None and finding.code in IN_PLACE
@@ -71,10 +79,11 @@ def check_consistency(store: LaneStore, progress: Callable[[int], None] = lambda
 class KeyScan:
     """One pass over all keys."""
 
-    def __init__(self, store: LaneStore, progress: Callable[[int], None]) -> None:
+    def __init__(self, store: LaneStore, progress: Callable[[int], None], repeat_guards: Counter[str]) -> None:
         self._store = store
         self._checks = CheckStore(store)
         self._progress = progress
+        self._repeat_guards = repeat_guards
         self._prefix = store.key("job", "").removesuffix("job:")
         self._seen = 0
         self._ids: list[str] = []
@@ -101,6 +110,14 @@ class KeyScan:
         repair = Repair("repair_key", arguments, "rename it to broken_key:...")
         return Finding("type", Severity.ERROR, name, f"it is no {key_type(name)}", RUN_REPAIR, repair)
 
+    def _of_job(self, job_id: str, kind: str, text: str) -> Finding:
+        if kind != "unpacked":
+            return of_job((job_id, kind, text))
+        repair = Repair(
+            "repair_key", (self._store.key("done", job_id), f"done:{job_id}", ""), "rename it to broken_key:..."
+        )
+        return Finding("content", Severity.ERROR, f"done:{job_id}", text, RUN_REPAIR, repair)
+
     def _of_their_types(self, names: Iterable[str]) -> set[str]:
         """Return the keys without those of the wrong Redis type."""
         known = [name for name in names if name.partition(":")[0] in KEYS]
@@ -115,7 +132,8 @@ class KeyScan:
         rests, readers = [], []
         for name in names:
             kind, _, rest = name.partition(":")
-            if kind == "job":
+            self._repeat_guards[kind] += kind in REPEAT_GUARDS
+            if kind in ("job", "done"):
                 self._ids.append(rest)
             elif kind in ("body", "attempts", "merged_jobs", "original"):
                 rests.append(rest)
@@ -139,9 +157,11 @@ class KeyScan:
 
     def _without_job(self, names: Sequence[str]) -> list[str]:
         ids = list(dict.fromkeys(names))
-        keys = [self._store.key("job", job_id) for job_id in ids]
+        keys = [self._store.key(kind, job_id) for kind in ("job", "done") for job_id in ids]
         found = self._store.read_keys(0, keys, lambda client, key: client.exists(key))
-        return [job_id for job_id, there in zip(ids, found, strict=True) if not there]
+        return [
+            job_id for job_id, *there in zip(ids, found[: len(ids)], found[len(ids) :], strict=True) if not any(there)
+        ]
 
     def _read(self, readers: Sequence[tuple[str, str, str]]) -> Iterator[Finding]:
         """Read the members of these keys; the first page of each in one round trip."""
@@ -165,7 +185,7 @@ class KeyScan:
         """Check what was collected, once there is enough for a call."""
         while len(self._ids) >= min(min_count, JOBS_STEP):
             some, self._ids = self._ids[:JOBS_STEP], self._ids[JOBS_STEP:]
-            yield from self._each(some, lambda ids: map(of_job, self._checks.check_jobs(ids)))
+            yield from self._each(some, lambda ids: (self._of_job(*each) for each in self._checks.check_jobs(ids)))
             yield from check_job_values(self._store, some)
             self._seen += len(some)
             self._progress(self._seen)

@@ -26,6 +26,7 @@ LANE_NUMBERS = (
 GLOBAL_NUMBERS = (
     *("held_at", "outage_since", "half_open_limit", "half_open_at", "probe_at", "gap", "run_failures", "run_answers"),
     *("run_at", "refundable_since", "notifications", "dead_above", "status"),
+    *("forgotten_noticed", "forgotten_noticed_at"),
 )
 # Hashes whose values are all numbers, or all of one shape.
 NUMBER = re.compile(rb"-?\d{1,16}")  # `number_of` is stricter

@@ -65,7 +65,8 @@ def enqueue_exchange(
     def enqueues() -> Iterator[Command]:
         for new_jobs in calls:
             sizes.append(len(new_jobs))
-            yield ("EVALSHA", script.sha, 1, declared, *transitions.enqueue_arguments(new_jobs, known_seconds))
+            arguments = transitions.enqueue_arguments(new_jobs, known_seconds, policy.seconds)
+            yield ("EVALSHA", script.sha, 1, declared, *arguments)
         if policy.durability != ACCEPTED:
             left = ends_at - time.monotonic()
             yield from policy.durability.commands(

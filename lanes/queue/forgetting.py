@@ -15,7 +15,7 @@ def forget_done_jobs(store: LaneStore, location_ids: Sequence[str]) -> Iterator[
 
     Yield the location of each removed job, in batches. Jobs that end meanwhile may stay.
     """
-    first, cursor = store.key("job", ""), 0
+    first, cursor = store.key("done", ""), 0
     while True:
         with own_errors():
             found = store.client.scan(cursor, match=f"{first}*", count=STEP)

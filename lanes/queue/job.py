@@ -152,7 +152,7 @@ class Job:
         Raises:
             StoredJobError: its state, its location, its record or the time of its enqueue cannot be read.
         """
-        key = f"job:{job_id}"
+        key = f"{'done' if b'unreadable' in stored else 'job'}:{job_id}"
         found = StoredHash(stored, key, note)
         state, location_id, record = State.read(found.text("state")), found.text("location"), found.text("record")
         accepted_at = found.time("accepted_at")

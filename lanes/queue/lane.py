@@ -14,8 +14,7 @@ COUNTS = ("accepted", *(state.value for state in State), "retried", "throttled",
 
 def read_counts(fields: Mapping[bytes, bytes], key: str = "counts", note: Note = ignore) -> dict[str, int]:
     """Return every count, 0 if missing or unreadable."""
-    stored = StoredHash(fields, key, note)
-    return {name: stored.count(name) for name in COUNTS}
+    return StoredHash(fields, key, note).counts(COUNTS)
 
 
 class HoldCause(StrEnum):
@@ -129,7 +128,7 @@ class Lane:
             brake = Brake(since, probe / MICROSECONDS, fields.count("refused_run"), fields.count("refused_status"))
         return cls(
             location_id=location_id,
-            counts={name: fields.count(name) for name in COUNTS},
+            counts=fields.counts(COUNTS),
             hold=hold,
             held_by=fields.text("held_by"),
             due_in=None if due == b"" else due / MICROSECONDS,

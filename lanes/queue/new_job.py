@@ -32,10 +32,11 @@ class NewJob:
 
 
 class EnqueueStatus(StrEnum):
-    """The answer of `enqueue`."""
+    """The answer of `enqueue`. Forgotten: its idempotency key is known, but its job is done and cannot be read."""
 
     ACCEPTED = "accepted"
     KNOWN = "known"
+    FORGOTTEN = "forgotten"
     CONFLICT = "conflict"
 
 

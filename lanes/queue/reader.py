@@ -10,13 +10,13 @@ from lanes.queue.job import Job
 from lanes.queue.lane import Lane, read_counts
 from lanes.queue.lane_jobs import LaneJobs, MergedJobs
 from lanes.queue.rejected_task import RejectedTask, task_of_row
-from lanes.queue.results import DueJobs
+from lanes.queue.results import DueJobs, HistorySize
 from lanes.queue.transitions import DefaultLimits
 from lanes.queue.waiting import QueuePosition
 from lanes.storage.access import RedisAccess, readable
-from lanes.storage.stored import Note, bytes_of, text_of
+from lanes.storage.stored import MICROSECONDS, Note, bytes_of, text_of
 
-LANES_IN_A_CALL = 100
+LANES_IN_A_CALL = 200
 
 
 def merge_targets(jobs: Sequence[Job | None]) -> list[str]:
@@ -95,6 +95,11 @@ class LaneReader(RedisAccess):
         """Return the ids of the jobs that were merged into this one."""
         key = self.key("merged_jobs", job_id)
         return sorted(map(text_of, self.read_key(set[bytes](), key, lambda client, key: client.smembers(key))))
+
+    def read_history(self) -> HistorySize:
+        """Return how many done jobs can be read, what they take, and how far back they go."""
+        jobs, size, oldest, forgotten = self.run_reader("read_history")
+        return HistorySize(jobs, size, oldest / MICROSECONDS if oldest else None, forgotten)
 
     def job(self, job_id: str) -> Job | None:
         """Return a job with its body and attempts, or None if it does not exist.

@@ -57,3 +57,24 @@ class DueJobs:
 
     due: int
     seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Number of done jobs forgotten before their time, and whether there are more to forget."""
+
+    jobs: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySize:
+    """The done jobs that can be read: how many (without merged ones), about how many bytes, and the end of the oldest.
+
+    `forgotten` is the number of jobs that were forgotten before their time. Seconds since the epoch, None for no job.
+    """
+
+    jobs: int
+    size: int
+    oldest: float | None
+    forgotten: int

@@ -15,7 +15,7 @@ from lanes.queue.new_job import EnqueueResult, NewJob
 from lanes.queue.notification import Notification
 from lanes.queue.reader import LaneReader
 from lanes.queue.rejected_task import RejectedTask
-from lanes.queue.results import Reclaimed, Result
+from lanes.queue.results import Forgotten, Reclaimed, Result
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, Consumer, CountedRefusal, RetryPolicy, microseconds
 from lanes.settings.redis_url import raise_if_wrong
 from lanes.storage.durability import AOF_SETTINGS_SECONDS, pack_aof_settings
@@ -199,6 +199,15 @@ class LaneStore(LaneReader):
         Return whether they were sampled. They are not if they were less than a second ago.
         """
         return bool(self.run("record_statistics", *(item for pair in durations.items() for item in pair)))
+
+    def forget_history(self, share: float | None, enqueue_timeout: float, max_count: int) -> Forgotten:
+        """Forget the oldest done jobs beyond their share of `maxmemory`, at most `max_count`; None is no limit.
+
+        None that ended within `enqueue_timeout` seconds, and a minute, is forgotten.
+        """
+        limit = "" if share is None else repr(share)
+        jobs, more = self.run("forget_history", limit, transitions.min_age(enqueue_timeout), max_count)
+        return Forgotten(jobs, bool(more))
 
     def cancel(self, job_id: str, retention: float) -> str:
         """Cancel a pending job; return `cancelled`, `unknown`, `has_merged_jobs`, or the state that it is in instead.

@@ -15,6 +15,8 @@ from lanes.storage.stored import MICROSECONDS, Note, ignore, number_of, text_of
 from lanes.versions import DEFAULT_VERSION
 
 _STATUSES = {status.encode(): status for status in EnqueueStatus}
+# How long a done job can be read at least, beyond the time for which its enqueue may be retried.
+HISTORY_GRACE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +131,9 @@ def microseconds(seconds: float) -> int:
     return round(seconds * MICROSECONDS)
 
 
-def enqueue_arguments(new_jobs: Iterable[NewJob], idempotency_seconds: float) -> list[Argument]:
-    """Return the ARGV of `enqueue.lua`."""
-    arguments: list[Argument] = [round(idempotency_seconds * 1000)]
+def enqueue_arguments(new_jobs: Iterable[NewJob], idempotency_seconds: float, timeout: float) -> list[Argument]:
+    """Return the ARGV of `enqueue.lua`; `timeout` is how many seconds the caller retries."""
+    arguments: list[Argument] = [round(idempotency_seconds * 1000), min_age(timeout)]
     for new_job in new_jobs:
         arguments += (new_job.id, new_job.location_id, new_job.record, new_job.body, _options(new_job))
     return arguments
@@ -161,6 +163,14 @@ def _options(new_job: NewJob) -> str:
 
 def _version(new_job: NewJob) -> str:
     return "" if new_job.version == DEFAULT_VERSION else new_job.version
+
+
+def min_age(enqueue_timeout: float) -> int:
+    """Return the microseconds since its end for which a job is not forgotten before its time.
+
+    An enqueue that is retried must find its job.
+    """
+    return microseconds(enqueue_timeout + HISTORY_GRACE_SECONDS)
 
 
 def optional_time(seconds: float | None) -> Argument:

@@ -4,6 +4,7 @@
 -- @include read_only
 -- @include now
 -- @include queue/is_blocked
+-- @include history/read_done
 local wrong = {}
 local function add_finding(id, kind, text)
   wrong[#wrong + 1], wrong[#wrong + 2], wrong[#wrong + 3] = id, kind, text
@@ -52,41 +53,66 @@ local function check_job(id, job)
   check_position(id, job, check)
   local pending, body = job.state == 'pending', redis.call('EXISTS', key.body(id)) == 1
   local alive = pending or job.state == 'in_flight' or job.dead_letter
-  local life = redis.call('PTTL', key.job(id))
   local newest = tonumber(redis.call('HGET', key.lane(job.location), 'seq')) or 0
   check('order', (job.seq or 0) <= newest, 'newer jobs of its lane would go before it')
   check('dead-letter', job.was_dead and job.ended_at or not job.dead_letter, 'a dead letter without the time at which it failed')
   check('dead-letter', not job.was_dead or redis.call('HEXISTS', key.dead_letter_counts(job.location), job.record) == 1,
     'its record has no dead letter counted')
-  local lost = alive and not body and life == -1 and not job.merged_into
+  local lost = alive and not body
   check('lost', not lost, 'its body is missing, so it cannot be sent')
   check('content', lost or body == alive, 'body and state disagree')
   check('content', body or redis.call('EXISTS', key.original(id)) == 0, 'an original without a body')
-  check('ttl', not alive or life == -1, 'it would be removed before it is done')
-  local merge_target = job.merged_into
-  local target_kept = merge_target and redis.call('PTTL', key.job(merge_target)) == -1
-  check('ttl', alive or target_kept or life ~= -1, 'done, but without a time to live')
-  check('merged', not merge_target or redis.call('SISMEMBER', key.merged_jobs(merge_target), id) == 1
-    or job.state == 'merged' and redis.call('EXISTS', key.job(merge_target)) == 0, 'merged into a job that does not list it')
+  check('ttl', redis.call('PTTL', key.job(id)) == -1, 'it would be removed before it is done')
+  local redundant = job.state == 'delivered' and redis.call('ZSCORE', key.leases, id)
+  check('ended', alive or redundant, 'done, but stored as an unfinished job')
+  check('ended', redis.call('EXISTS', key.done(id)) == 0, 'unfinished, and done at the same time')
   check('merged', redis.call('SCARD', key.merged_jobs(id)) == (job.merged_count or 0), 'merged jobs and their count disagree')
   check('expiring', not tonumber(redis.call('ZSCORE', key.expiring, id)) == not (pending and job.expires_at),
     'its expiry and the list of expiring jobs disagree')
 end
 
+-- check_done(id, fields): checks a done job: its time to live, what is left of its other keys, and its merge target.
+local function check_done(id, fields)
+  local function check(kind, fact, text)
+    if not fact then add_finding(id, kind, text .. ' (' .. fields.state .. ', location ' .. fields.location .. ')') end
+  end
+  local merge_target, life = fields.merged_into, redis.call('PTTL', key.done(id))
+  local target_kept = merge_target and redis.call('EXISTS', key.job(merge_target)) == 1
+  check('ttl', target_kept or life ~= -1, 'done, but without a time to live')
+  check('ttl', not target_kept or life == -1, 'it would be removed before the job that it was merged into')
+  check('merged', not merge_target or redis.call('SISMEMBER', key.merged_jobs(merge_target), id) == 1
+    or redis.call('EXISTS', key.job(merge_target), key.done(merge_target)) == 0, 'merged into a job that does not list it')
+  check('content', redis.call('EXISTS', key.body(id), key.original(id), key.attempts(id)) == 0,
+    'done, but with keys of an unfinished job')
+end
+
+local function check_without_hash(id)
+  local readable, done = pcall(read_done, id)
+  if not readable then
+    add_finding(id, 'unpacked', 'its value cannot be read')
+  elseif done and not tonumber(done.fields.accepted_at) then
+    add_finding(id, 'unpacked', 'its value has no time of acceptance')
+  elseif done then
+    check_done(id, done.fields)
+  else
+    check_leftovers(id)
+  end
+end
+
 local STATES = { pending = 1, in_flight = 1, delivered = 1, dead = 1, cancelled = 1, expired = 1, merged = 1 }
 for _, id in ipairs(ARGV) do
-  local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'merged_into', 'was_dead', 'seq', 'attempt',
-    'merged_count', 'expires_at', 'accepted_at', 'ended_at', 'released_at')
+  local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'was_dead', 'seq', 'attempt', 'merged_count',
+    'expires_at', 'accepted_at', 'ended_at', 'released_at')
   if redis.call('EXISTS', key.job(id)) == 0 then
-    check_leftovers(id)
+    check_without_hash(id)
   elseif (job[2] or '') == '' or (job[3] or '') == '' then
     add_finding(id, 'unreadable', 'its location or its record is missing')
-  elseif not STATES[job[1]] or not job[10] or not (tonumber(job[6]) or job[1] == 'merged') then
+  elseif not STATES[job[1]] or not job[9] or not tonumber(job[5]) then
     add_finding(id, 'state', 'its state, its time or its number is missing')
   else
-    check_job(id, { state = job[1], location = job[2], record = job[3], merged_into = job[4], was_dead = job[5],
-                  seq = tonumber(job[6]), attempt = job[7], merged_count = tonumber(job[8]), expires_at = job[9],
-                  ended_at = job[11], released_at = job[12], dead_letter = job[1] == 'dead' or job[1] == 'expired' })
+    check_job(id, { state = job[1], location = job[2], record = job[3], was_dead = job[4], seq = tonumber(job[5]),
+                    attempt = job[6], merged_count = tonumber(job[7]), expires_at = job[8], ended_at = job[10],
+                    released_at = job[11], dead_letter = job[1] == 'dead' or job[1] == 'expired' })
   end
 end
 return answer(wrong)

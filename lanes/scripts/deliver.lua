@@ -13,7 +13,7 @@
 -- Returns: { 'delivered' | 'stale' | 'unknown', with durations; what release returns after its code }
 -- @include now
 -- @include queue/begin_report
--- @include queue/expire_keys
+-- @include history/end_job
 -- @include dead_letter/newest_delivered
 -- @include queue/stale
 -- @include breaker/breaker
@@ -27,16 +27,18 @@ if job.state == 'delivered' then
   return reply('stale', 9)
 end
 if job.state == 'pending' then remove_pending(job.location, job.record, job.id) end
-end_attempt(job, 'delivered', ARGV[3])
--- A newer attempt is still in flight, although its job is delivered.
-if job.state == 'in_flight' and not job.leased and redis.call('ZSCORE', key.leases, job.id) then
-  redis.call('HINCRBY', key.lane(job.location), 'redundant', 1)
-end
-redis.call('HSET', key.job(job.id), 'state', 'delivered', 'ended_at', now)
-redis.call('HDEL', key.job(job.id), 'reason')
+local attempts = end_attempt(job, 'delivered', ARGV[3])
+-- A newer attempt is still in flight, although its job is delivered: its end is the end of the job's keys.
+local redundant = job.state == 'in_flight' and not job.leased and redis.call('ZSCORE', key.leases, job.id)
 count(job.location, job.state, 'delivered')
 add_duration(now - job.since)
-expire_keys(job.id, ARGV[8], job)
 note_delivered(job)
+if redundant then
+  redis.call('HINCRBY', key.lane(job.location), 'redundant', 1)
+  redis.call('HSET', key.job(job.id), 'state', 'delivered', 'ended_at', now, 'retention', ARGV[8])
+  redis.call('DEL', key.body(job.id), key.original(job.id))
+else
+  end_job(job.id, { state = 'delivered', ended_at = now, reason = false }, ARGV[8], job.done, attempts)
+end
 if job.leased then activate_next(job.location, job.record) end
 return reply('delivered', 9)

@@ -8,9 +8,10 @@
 -- Returns: 'edited', 'unknown', the state that the job is in, 'changed' when the body is not the one that was read, or
 --   'elsewhere' when the new body is for another record, whose order would not hold
 -- @include now
+-- @include history/read_done
 local id = ARGV[1]
 local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record')
-if not job[1] then return 'unknown' end
+if not job[1] then return done_state(id) or 'unknown' end
 if job[1] ~= 'dead' and job[1] ~= 'expired' then return job[1] end
 if job[2] ~= ARGV[4] or job[3] ~= ARGV[5] then return 'elsewhere' end
 if redis.call('GET', key.body(id)) ~= ARGV[2] then return 'changed' end

@@ -2,7 +2,8 @@
 -- Moves: nothing -> pending | merged into a waiting job of its record, or when it brings nothing new
 -- ARGV:
 --   1 window       ms for which idempotency keys and event times are kept
---   2.. per job:
+--   2 min_age      us since the end of a job for which it is not forgotten in favour of new ones
+--   3.. per job:
 --     id           the producer's choice; the same id is the same job
 --     location
 --     record       the opportunity within the location
@@ -18,7 +19,8 @@
 --       event_time   time in us of the event in the service
 --       version      of the API that the body is for, if not the default
 --       expires_while_held   1 when it expires even while it is held
--- Returns: { 'accepted' | 'known' | 'conflict', id of the job, or 'broken', what cannot be read; ... } two values a job
+-- Returns: { 'accepted' | 'known' | 'forgotten' | 'conflict', id of the job, or 'broken', what cannot be read; ... } two
+--   values a job
 -- @include now
 -- @include queue/enqueue_job
 -- @include queue/opened_lanes
@@ -43,10 +45,10 @@ end
 -- any_known(): whether one of the jobs may exist already. Usually none does, and one command tells.
 local function any_known()
   local names, seen = {}, {}
-  for at = 2, #ARGV, FIELDS do
+  for at = 3, #ARGV, FIELDS do
     local id = ARGV[at]
     if seen[id] then return true end
-    seen[id], names[#names + 1] = true, key.job(id)
+    seen[id], names[#names + 1], names[#names + 2] = true, key.job(id), key.done(id)
   end
   return redis.call('EXISTS', unpack(names)) > 0
 end
@@ -54,14 +56,15 @@ end
 -- find_duplicate(new_job, may_exist): returns the status and the id of a known job; else nil, nil and the idempotency key
 -- to write.
 local function find_duplicate(new_job, may_exist)
-  if may_exist and redis.call('EXISTS', key.job(new_job.id)) > 0 then return 'known', new_job.id end
+  if may_exist and redis.call('EXISTS', key.job(new_job.id), key.done(new_job.id)) > 0 then return 'known', new_job.id end
   if new_job.key == '' then return nil end
   local name = key.idempotency(new_job.location, new_job.key)
   local known = redis.call('GET', name)
   if not known then return nil, nil, name end
   local id, fingerprint = string.match(known, '^(%S+) (%S*)$')
   if not id then return nil, nil, name end  -- not written by this script
-  return fingerprint == new_job.fingerprint and 'known' or 'conflict', id
+  if fingerprint ~= new_job.fingerprint then return 'conflict', id end
+  return redis.call('EXISTS', key.job(id), key.done(id)) > 0 and 'known' or 'forgotten', id
 end
 
 -- note_options(new_job, held_before): stores the options of a job. Most jobs have none.
@@ -122,7 +125,7 @@ local function take(new_job, may_exist)
   local status, id, idempotency = find_duplicate(new_job, may_exist)
   if status then return note_answer(status, id) end
   if not memory_checked then
-    local refusal = memory_guard()
+    local refusal = memory_guard(tonumber(ARGV[2]))
     if refusal then return refusal end
     memory_checked = true
   end
@@ -134,7 +137,7 @@ end
 -- take_all(): takes every job. Returns an error reply when memory is full.
 local function take_all()
   local may_exist = any_known()
-  for at = 2, #ARGV, FIELDS do
+  for at = 3, #ARGV, FIELDS do
     local new_job = {
       id = ARGV[at], location = ARGV[at + 1], record = ARGV[at + 2], body = ARGV[at + 3],
       service = '', key = '', fingerprint = '', priority = 0, version = '',

@@ -5,19 +5,17 @@
 --   2.. ids of jobs
 -- Returns: the location of each removed job
 -- @include queue/isolate
+-- @include history/read_done
 local chosen, removed = {}, {}
 for _, location in ipairs(cjson.decode(ARGV[1])) do chosen[location] = true end
 
-local DONE = { delivered = true, cancelled = true, merged = true }
-
 local function forget_job(id)
-  local job = redis.call('HMGET', key.job(id), 'state', 'location', 'merged_into')
-  if not (chosen[job[2]] and DONE[job[1]]) then return false end
-  if redis.call('ZSCORE', key.leases, id) then return false end
-  local target = job[3] and redis.call('HGET', key.job(job[3]), 'state')
-  if target and not DONE[target] then return false end
-  redis.call('DEL', key.job(id), key.body(id), key.original(id), key.attempts(id), key.merged_jobs(id))
-  return job[2]
+  local done = read_done(id)
+  if not (done and chosen[done.fields.location]) then return false end
+  local target = done.fields.merged_into
+  if target and redis.call('EXISTS', key.job(target)) == 1 then return false end
+  redis.call('DEL', key.done(id), key.merged_jobs(id))
+  return done.fields.location
 end
 
 for at = 2, #ARGV do

@@ -15,6 +15,7 @@
 -- @include read_only
 -- @include now
 -- @include queue/expiry
+-- @include history/read_done
 local found = {}
 local function note(name, value)
   if not value then return end
@@ -46,15 +47,25 @@ local function note_pending_state(id, location, record)
   end
 end
 
-local id = redis.call('HGET', key.job(ARGV[1]), 'merged_into') or ARGV[1]
-local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'expires_at')
-local state, location, record, expires_at = job[1], job[2], job[3], job[4]
+-- done_fields(id): of a done job; none for another one, and for one that cannot be read.
+local function done_fields(id)
+  local readable, done = pcall(read_done, id)
+  return readable and done and done.fields or {}
+end
+
+local id = done_fields(ARGV[1]).merged_into or ARGV[1]
+local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'expires_at', 'first_seq')
+local state, location, record, expires_at, first_seq = job[1], job[2], job[3], job[4], job[5]
+if not state then
+  local fields = done_fields(id)
+  state, location, first_seq = fields.state, fields.location, fields.first_seq
+end
 if not state then return answer({}) end
 note('now', now)
 note('id', id)
 note('state', state)
 note('location', location)
-note_all(key.job(id), { 'first_seq' })
+note('first_seq', first_seq)
 if state == 'pending' then
   note_pending_state(id, location, record)
   note_all(key.job(id), { 'not_before' })

@@ -11,6 +11,7 @@
 -- @include dead_letter/bury_job
 -- @include breaker/outage
 -- @include queue/make_pending
+-- @include history/end_job
 -- @include queue/isolate
 -- @include queue/set_aside
 -- is_unnamed(id, version): whether a repeated request could create a second opportunity: v3 without a readable id.
@@ -54,6 +55,7 @@ local function reclaim(id)
   elseif record then
     redis.call('HINCRBY', key.lane(location), 'redundant', -1)
     activate_next(location, record)
+    if job[1] == 'delivered' then end_job(id, {}) end
   end
   if location then end_lost(location) end
 end

@@ -44,10 +44,10 @@ local function read(name, fields)
   return values.err and {} or values
 end
 
--- growth(value, sampled): returns what a counter grew by; 0 if one cannot be read, or a repair corrected it.
+-- growth(value, sampled): returns what a counter grew by; 0 if one cannot be read. A repair may have corrected it down.
 local function growth(value, sampled)
   value, sampled = tonumber(value or ''), tonumber(sampled or 0)
-  return value and sampled and math.max(0, value - sampled) or 0
+  return value and sampled and value - sampled or 0
 end
 
 -- sample_all(sampled): samples the counters of all lanes.

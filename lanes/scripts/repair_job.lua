@@ -11,26 +11,46 @@
 -- @include repair/finite_score
 -- @include repair/infer_state
 -- @include repair/repair_record
--- @include queue/expire_keys
+-- @include history/end_job
+-- @include history/read_done
 -- @include dead_letter/index_dead_letter
 -- @include queue/reschedule
 local REFUSED = 'refused'
 local id = ARGV[1]
 local name = key.job(id)
 
-local function repair_ttl(job)
-  local alive = job.state == 'pending' or job.state == 'in_flight' or job.state == 'dead' or job.state == 'expired'
-  if alive then
-    for _, part in ipairs({ name, key.attempts(id), key.body(id), key.merged_jobs(id) }) do redis.call('PERSIST', part) end
-    return
+-- repair_end(job): the keys of an unfinished job have no time to live; those of a done one become one value, once none of
+-- its requests is in flight.
+local function repair_end(job)
+  local done = job.state == 'delivered' or job.state == 'cancelled' or job.state == 'merged'
+  if done and not redis.call('ZSCORE', key.leases, id) then
+    return end_job(id, {}, redis.call('HGET', name, 'retention') or ARGV[4])
   end
-  local target_kept = job.merged_into and redis.call('PTTL', key.job(job.merged_into)) == -1
-  local left = redis.call('PTTL', name)
-  if not target_kept then
-    expire_keys(id, left == -1 and ARGV[4] or math.max(left, 1), job)
-  elseif left ~= -1 then
-    redis.call('PERSIST', name)
+  redis.call('DEL', key.done(id))
+  for _, part in ipairs({ name, key.attempts(id), key.body(id), key.merged_jobs(id) }) do redis.call('PERSIST', part) end
+end
+
+-- repair_done(fields): of a job that is done. A body that is left is renamed, so that it is not lost.
+local function repair_done(fields)
+  local value, merge_target = key.done(id), fields.merged_into
+  if redis.call('EXISTS', key.body(id)) == 1 then
+    local at, of_body = string.format('%.0f', now), 'body:' .. id
+    redis.call('RENAME', key.body(id), key.broken_key(at, of_body))
   end
+  redis.call('DEL', key.original(id), key.attempts(id))
+  if merge_target and redis.call('EXISTS', key.job(merge_target)) == 1 then
+    redis.call('PERSIST', value)
+    redis.call('SADD', key.merged_jobs(merge_target), id)
+    redis.call('HSET', key.job(merge_target), 'merged_count', redis.call('SCARD', key.merged_jobs(merge_target)))
+  else
+    local left = merge_target and redis.call('PTTL', key.done(merge_target)) or -2
+    if left > 0 then
+      redis.call('SADD', key.merged_jobs(merge_target), id)
+      redis.call('PEXPIRE', key.merged_jobs(merge_target), left)
+    end
+    if redis.call('PTTL', value) == -1 then redis.call('PEXPIRE', value, left > 0 and left or ARGV[4]) end
+  end
+  return 'repaired'
 end
 
 local function repair_dead_letter(job)
@@ -59,42 +79,30 @@ local function repair_in_flight(job)
   end
 end
 
+-- repair_merged(job): counts the jobs that were merged into it.
 local function repair_merged(job)
-  local merge_target = job.merged_into
-  if merge_target and job.state ~= 'merged' then
-    redis.call('HDEL', name, 'merged_into')
-    redis.call('SREM', key.merged_jobs(merge_target), id)
-  elseif merge_target and redis.call('EXISTS', key.job(merge_target)) == 1 then
-    redis.call('SADD', key.merged_jobs(merge_target), id)
-    redis.call('HSET', key.job(merge_target), 'merged_count', redis.call('SCARD', key.merged_jobs(merge_target)))
-    local left = redis.call('PTTL', key.job(merge_target))
-    if left ~= -1 then redis.call('PEXPIRE', key.merged_jobs(merge_target), math.max(left, 1)) end
-  end
   local merged_count = redis.call('SCARD', key.merged_jobs(id))
   if merged_count ~= (tonumber(job.merged_count) or 0) then redis.call('HSET', name, 'merged_count', merged_count) end
   if merged_count == 0 then redis.call('HDEL', name, 'merged_count') end
 end
 
 if redis.call('EXISTS', name) == 0 then
+  local done = read_done(id)
+  if done then return repair_done(done.fields) end
   if redis.call('EXISTS', key.body(id)) == 1 then return 'body' end
   for _, part in ipairs({ key.attempts(id), key.merged_jobs(id), key.original(id) }) do
     if redis.call('PTTL', part) == -1 then redis.call('DEL', part) end
   end
   return 'gone'
 end
-local found = redis.call('HMGET', name, 'state', 'location', 'record', 'seq', 'merged_into', 'was_dead', 'attempt', 'merged_count',
-  'expires_at', 'ended_at', 'reason', 'accepted_at')
-local job = { state = found[1], seq = tonumber(found[4]),
-              merged_into = found[5], was_dead = found[6], attempt = found[7], merged_count = found[8], expires_at = found[9],
-              ended_at = found[10], reason = found[11] }
+local found = redis.call('HMGET', name, 'state', 'location', 'record', 'seq', 'was_dead', 'attempt', 'merged_count', 'expires_at',
+  'ended_at', 'reason', 'accepted_at')
+local job = { state = found[1], seq = tonumber(found[4]), was_dead = found[5], attempt = found[6], merged_count = found[7],
+              expires_at = found[8], ended_at = found[9], reason = found[10] }
 for i = 2, 3 do
   if found[i] == '' then found[i] = false end
 end
 job.location, job.record = found[2] or ARGV[5], found[3] or ARGV[6]
-if job.merged_into and not (found[2] and found[3]) then
-  local merge_target = redis.call('HMGET', key.job(job.merged_into), 'location', 'record')
-  job.location, job.record = merge_target[1] or job.location, merge_target[2] or job.record
-end
 if job.location == '' or job.record == '' then return 'unreadable' end
 if not (found[2] and found[3]) then redis.call('HSET', name, 'location', job.location, 'record', job.record) end
 for _, listed in ipairs({ key.ready(job.location), key.delayed(job.location), key.leases, key.expiring, key.dead }) do
@@ -103,13 +111,13 @@ end
 finite_score(key.due, job.location)
 job.state = infer_state(id, job)
 if job.state ~= found[1] then redis.call('HSET', name, 'state', job.state) end
-if not job.seq and job.state ~= 'merged' then
+if not job.seq then
   redis.call('HSET', name, 'seq', redis.call('HINCRBY', key.lane(job.location), 'seq', 1))
 end
 if (job.seq or 0) > (tonumber(redis.call('HGET', key.lane(job.location), 'seq')) or 0) then
   redis.call('HSET', key.lane(job.location), 'seq', job.seq)
 end
-if not found[12] then redis.call('HSET', name, 'accepted_at', now) end
+if not found[11] then redis.call('HSET', name, 'accepted_at', now) end
 repair_in_flight(job)
 repair_dead_letter(job)
 repair_record(job.location, job.record, id)
@@ -123,6 +131,6 @@ else
   redis.call('ZREM', key.expiring, id)
 end
 repair_merged(job)
-repair_ttl(job)
+repair_end(job)
 if not redis.call('HGET', key.lane(job.location), 'hold') then reschedule(job.location) end
 return 'repaired'

@@ -10,6 +10,7 @@
 --   it, else 0
 -- @include now
 -- @include queue/count
+-- @include history/read_done
 -- @include queue/enqueue_job
 -- @include hold/held_time
 -- @include dead_letter/superseded_by
@@ -17,7 +18,7 @@
 -- @include queue/insert_before
 local id = ARGV[1]
 local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'priority', 'seq', 'reason')
-if not job[1] then return { 'unknown', '' } end
+if not job[1] then return { done_state(id) or 'unknown', '' } end
 if job[1] ~= 'dead' and job[1] ~= 'expired' then return { job[1], '' } end
 local location, record, priority = job[2], job[3], tonumber(job[4]) or 0
 local unconfirmed = job[6] == 'unconfirmed' and 1 or 0

@@ -21,20 +21,29 @@
 -- @include queue/count
 -- @include dead_letter/index_dead_letter
 -- @include queue/schema
+-- @include history/read_done
 local id, location, record = ARGV[1], ARGV[2], ARGV[3]
-local job = redis.call('HMGET', key.job(id), 'state', 'reason', 'location', 'record')
-local purged = job[1] == 'cancelled' and job[2] == 'purged' and job[3] == location and job[4] == record
-if job[1] and not purged then return job[1] end
+local known = redis.call('HGET', key.job(id), 'state')
+if known then return known end
+local done = read_done(id)
+local fields = done and done.fields or {}
+local purged = fields.state == 'cancelled' and fields.reason == 'purged' and fields.location == location
+  and fields.record == record
+if done and not purged then return fields.state end
 -- A clock that is ahead must not hide a dead letter from readers of all that failed until now.
 local accepted_at, ended_at = math.min(now, tonumber(ARGV[7])), math.min(now, tonumber(ARGV[8]))
 local state = 'dead'
 if ARGV[6] == 'expired' then state = 'expired' end
 redis.call('SET', key.body(id), ARGV[4])
 if ARGV[5] ~= '' then redis.call('SET', key.original(id), ARGV[5]) end
-redis.call('HSET', key.job(id), 'state', state, 'reason', ARGV[6], 'ended_at', ended_at)
 if purged then
-  for _, name in ipairs({ key.job(id), key.attempts(id), key.merged_jobs(id) }) do redis.call('PERSIST', name) end
-  for _, merged in ipairs(redis.call('SMEMBERS', key.merged_jobs(id))) do redis.call('PERSIST', key.job(merged)) end
+  redis.call('DEL', key.done(id))
+  for name, value in pairs(fields) do redis.call('HSET', key.job(id), name, value) end
+  for _, line in ipairs(done.lines) do redis.call('RPUSH', key.attempts(id), line) end
+  local merged_jobs = redis.call('SMEMBERS', key.merged_jobs(id))
+  for _, merged in ipairs(merged_jobs) do redis.call('PERSIST', key.done(merged)) end
+  redis.call('PERSIST', key.merged_jobs(id))
+  if #merged_jobs > 0 then redis.call('HSET', key.job(id), 'merged_count', #merged_jobs) end
 else
   local seq = redis.call('HINCRBY', key.lane(location), 'seq', 1)
   if seq == 1 then
@@ -51,7 +60,8 @@ else
   for at = 14, #ARGV do redis.call('RPUSH', key.attempts(id), ARGV[at]) end
   count(location, nil, 'accepted')
 end
+redis.call('HSET', key.job(id), 'state', state, 'reason', ARGV[6], 'ended_at', ended_at)
 index_dead_letter(id, location, record)
 redis.call('ZADD', key.dead, ended_at, id)
-count(location, job[1], state)
+count(location, fields.state, state)
 return 'restored'

@@ -152,6 +152,13 @@ class CommandSettings(RateLimitSettings, ProducerSettings):
     lease_seconds: Seconds = Field(
         45, description="time after which a job is taken back from a worker that does not answer"
     )
+    history_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="share of Redis' `maxmemory` that delivered and cancelled jobs may take: beyond it the oldest are "
+        "forgotten before their time",
+    )
     secret_key: SecretKeys | None = Field(
         None, description="encrypts the stored tokens; of several keys (`new,old`) the first encrypts, all decrypt"
     )

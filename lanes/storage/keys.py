@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 # The layout of keys. Data of another number are refused (`lanes.storage.schema`).
-SCHEMA = "3"
+SCHEMA = "4"
 DEFAULT_PREFIX = "lanes:"
 ANY = "any"  # the type of a key that may have any type
 
@@ -40,6 +40,7 @@ _KEYS = (
     Key("leases", "zset", "job id -> end of the lease of its current attempt"),
     Key("expiring", "zset", "pending job id -> time after which it must not be sent"),
     Key("dead", "zset", "id of a dead or expired job -> time of its end"),
+    Key("done_ids", "list", "packed ids of delivered and cancelled jobs, in the order of their ends"),
     Key("tokens", "hash", "location, or agency:company -> version (time of storing) and encrypted credential"),
     Key("renewals", "hash", "name in `tokens` -> version, and time of the first request that may have spent its token"),
     Key("global_state", "hash", "hold of all lanes, outage or brake of all, and counts that may lead to one"),
@@ -88,12 +89,14 @@ _KEYS = (
     Key("consumer:{worker}", "string", "its last job id:attempt; expires with the lease"),
     # One per enqueue task with refused rows; expires like a finished job.
     Key("rejected_task:{task}", "hash", "its time, its rows, and which were refused, without values"),
-    # One of each per job.
+    # One of each per unfinished job or dead letter.
     Key("job:{id}", "hash", "the job, except body and attempts"),
-    Key("body:{id}", "string", "the JSON that is sent; deleted once the job is delivered"),
+    Key("body:{id}", "string", "the JSON that is sent"),
     Key("original:{id}", "string", "the body as it was accepted, after a person edited it"),
     Key("merged_jobs:{id}", "set", "ids of the jobs that were merged into it"),
     Key("attempts:{id}", "list", "one line per ended attempt: number outcome start end detail"),
+    # One per job that is delivered, cancelled or merged.
+    Key("done:{id}", "string", "the job and its attempts, packed (see done.lua); expires"),
 )
 KEYS = {key.template.partition(":")[0]: key for key in _KEYS}
 

@@ -7,16 +7,15 @@ holds reads as missing, and a `Note` names it.
 
 import json
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any
 
 MICROSECONDS = 1_000_000
 # Numbers of Lua are exact up to here. As microseconds it is the year 2255.
 MAX_NUMBER = 2**53
-# As Redis reads them: no sign or zero that is not needed.
-_NUMBER = re.compile(rb"0|-?[1-9]\d{0,15}")
 
 # Called with a key (without the prefix) and what in it cannot be read.
 Note = Callable[[str, str], object]
@@ -37,10 +36,19 @@ def bytes_of(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+_field = lru_cache(maxsize=1024)(bytes_of)  # names of fields, encoded once
+
+
 def number_of(value: bytes) -> int | None:
-    """Return a whole number; None for anything else, and for a number that Lua cannot hold."""
-    number = int(value) if _NUMBER.fullmatch(value) else None
-    return number if number is not None and abs(number) <= MAX_NUMBER else None
+    """Return a whole number as Redis writes it, without a needless sign or zero; None for anything else.
+
+    A number that Lua cannot hold is None, too.
+    """
+    try:
+        number = int(value)
+    except ValueError:
+        return None
+    return number if abs(number) <= MAX_NUMBER and b"%d" % number == value else None
 
 
 def json_object_of(value: bytes) -> dict[str, Any] | None:
@@ -76,19 +84,19 @@ class StoredHash:
         self._key, self._note = key, note
 
     def __contains__(self, name: str) -> bool:
-        return bytes_of(name) in self._values
+        return _field(name) in self._values
 
     def __iter__(self) -> Iterator[str]:
         return map(text_of, self._values)
 
     def text(self, name: str) -> str | None:
         """Return a text."""
-        value = self._values.get(bytes_of(name))
+        value = self._values.get(_field(name))
         return None if value is None else text_of(value)
 
     def number(self, name: str) -> int | None:
         """Return a whole number."""
-        value = self._values.get(bytes_of(name))
+        value = self._values.get(_field(name))
         if value is None:
             return None
         number = number_of(value)
@@ -105,10 +113,23 @@ class StoredHash:
         """Return a whole number, 0 if missing."""
         return self.number(name) or 0
 
+    def counts(self, names: Iterable[str]) -> dict[str, int]:
+        """Return whole numbers, 0 if missing."""
+        values = self._values
+        return {name: self.count(name) if _field(name) in values else 0 for name in names}
+
 
 def as_plain(thing: Any, *without: str) -> dict[str, Any]:
     """Return the fields of a dataclass as plain values."""
-    return {each.name: getattr(thing, each.name) for each in fields(thing) if each.name not in without}
+    names, values = _plain_fields(thing.__class__, without)
+    return dict(zip(names, values(thing), strict=True))
+
+
+@cache
+def _plain_fields(kind: type, without: tuple[str, ...]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """Return the names of fields, at least two, and what reads their values."""
+    names = tuple(each.name for each in fields(kind) if each.name not in without)
+    return names, attrgetter(*names)
 
 
 class JsonMixin:

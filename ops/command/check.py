@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import click
 
-from lanes.checks.consistency import check_consistency
+from lanes.activity.series import last_hour
+from lanes.checks.consistency import REPEAT_GUARDS, check_consistency
 from lanes.checks.consumers import no_consumers
 from lanes.checks.finding import Finding, Severity, consistent
+from lanes.checks.history import check_history
 from lanes.checks.permissions import missing_permissions
 from lanes.checks.repair import RepairDefaults, Repairer
 from lanes.checks.server import ServerInfo, check_server, inspect_server
@@ -51,6 +53,9 @@ def check(session: Session, *, as_json: bool, repair: bool, yes: bool) -> None:
     permissions = list(missing_permissions(session.store))
     findings = [*check_server(server_info), *permissions, *no_consumers(session.store)]
     findings += check_workers(server_info, live_reports(session.store))
+    settings, max_memory = session.settings, server_info.memory["max_count"]
+    hourly = last_hour(session.store).total("delivered")
+    findings += check_history(session.store, hourly, max_memory, settings.history_share, settings.retention_seconds)
     with Steps("checking jobs", None) as progress:
         check_run = CheckRun(session, progress)
         if yes:
@@ -72,12 +77,14 @@ class CheckRun:
         self._session = session
         self._progress = progress
         self.jobs = 0
+        self.repeat_guards: Counter[str] = Counter()
         self.repaired: list[tuple[Finding, str]] = []
 
     def check_consistency(self) -> list[Finding]:
         """Return the findings."""
         self.jobs = 0
-        return list(check_consistency(self._session.store, self._count))
+        self.repeat_guards.clear()
+        return list(check_consistency(self._session.store, self._count, self.repeat_guards))
 
     def check_as_permitted(self, permissions: Sequence[Finding]) -> list[Finding]:
         """Return the findings, or one that says that the missing `permissions` prevent the check."""
@@ -131,6 +138,7 @@ def as_values(check_run: CheckRun, server_info: ServerInfo, findings: list[Findi
         "consistent": consistent(findings),
         "jobs": check_run.jobs,
         "memory": server_info.memory,
+        "repeat_guards": {kind: check_run.repeat_guards[kind] for kind in REPEAT_GUARDS},
         "findings": [finding.as_json() for finding in findings],
         "repaired": [{**finding.as_json(), "answer": answer} for finding, answer in check_run.repaired],
     }
@@ -156,5 +164,7 @@ def summary(check_run: CheckRun, findings: list[Finding]) -> Iterator[str]:
     verdict = pluralize(levels[Severity.ERROR], "error") if levels[Severity.ERROR] else "consistent"
     others = ", ".join(pluralize(levels[level], level.value) for level in (Severity.WARNING, Severity.NOTE))
     yield f"{verdict}: {pluralize(check_run.jobs, 'job')} checked, {others}"
+    if kept := check_run.repeat_guards.total():
+        yield f"{pluralize(kept, 'key')} that make a repeat harmless outlive their jobs"
     if check_run.repaired:
         yield f"{pluralize(len(check_run.repaired), 'finding')} repaired"

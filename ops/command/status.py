@@ -6,9 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import click
-from rich.console import Console, Group
-from rich.live import Live
-from rich.text import Text
 
 from lanes.printable import printable
 from lanes.queue.global_state import GlobalState
@@ -18,7 +15,7 @@ from lanes.times import format_time
 from ops.command.console import MAX_SHOWN, NO_LANE, LocationId, examples, pluralize, print_json, say
 from ops.command.failures import Refused
 from ops.command.session import Session, connected
-from ops.command.table import Column, draw, print_table
+from ops.command.table import Column, print_table
 
 COUNTS = ("pending", "in_flight", "delivered", "dead", "retried", "throttled")
 COLUMNS = (
@@ -100,9 +97,8 @@ def status(
 
 def read_status(session: Session, location_ids: Sequence[str], top: int | None) -> StatusSnapshot:
     """Read the counts and the lanes."""
-    counts, lanes = session.store.counts(), session.store.lanes()
-    known = {lane.location_id for lane in lanes}
-    selected = [lane for lane in lanes if not location_ids or lane.location_id in location_ids]
+    counts, selected = session.store.counts(), session.store.lanes(location_ids or None)
+    known = {lane.location_id for lane in selected}
     selected.sort(key=lambda lane: (-lane.counts["pending"], lane.location_id))
     shown = selected[:top]
     unknown = tuple(name for name in location_ids if name not in known)
@@ -215,11 +211,11 @@ def _more(snapshot: StatusSnapshot) -> str:
 
 def _watch(session: Session, location_ids: Sequence[str], top: int | None, interval: float) -> None:
     """Refresh the screen until Ctrl-C; by default with as many lanes as fit."""
-    console = Console()
-    with Live(console=console, screen=True, auto_refresh=False) as live:
-        while True:
-            snapshot = read_status(session, location_ids, top or max(1, console.height - 10))
-            table = draw(COLUMNS, _rows(snapshot.lanes, session.settings))
-            unknown = "".join(f"\n{printable(name)}: no such lane" for name in snapshot.unknown)
-            live.update(Group(Text(_totals(snapshot)), table, Text(_more(snapshot) + unknown)), refresh=True)
-            time.sleep(interval)
+    from ops.command.status_watch import watch  # noqa: PLC0415 - imports rich, for a terminal only
+
+    def read(rows: int) -> tuple[str, list[tuple[object, ...]], str]:
+        snapshot = read_status(session, location_ids, top or rows)
+        unknown = "".join(f"\n{printable(name)}: no such lane" for name in snapshot.unknown)
+        return _totals(snapshot), _rows(snapshot.lanes, session.settings), _more(snapshot) + unknown
+
+    watch(COLUMNS, read, interval)

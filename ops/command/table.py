@@ -1,16 +1,20 @@
-"""Tables: with colours and lines on a terminal, else plain columns for grep and awk."""
+"""Tables: with colours and lines on a terminal, else plain columns for grep and awk.
+
+`rich` is imported for a terminal only: it is a tenth of the start of a command.
+"""
 
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from lanes.printable import printable
 from ops.command.console import say
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 GAP = "  "
 
@@ -24,18 +28,20 @@ class Column:
     alarm: str = ""
 
 
-def draw(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> Table:
+def draw(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> "Table":
     """Return a table for a terminal."""
+    from rich.table import Table  # noqa: PLC0415 - for a terminal only
+    from rich.text import Text  # noqa: PLC0415
+
+    def cell(column: Column, value: object) -> Text:
+        return Text(printable(value), style=column.alarm if column.alarm and value not in (0, "", "-") else "")
+
     table = Table(header_style="bold")
     for column in columns:
         table.add_column(column.heading, justify="right" if column.right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(column, value) for column, value in zip(columns, row, strict=True)))
+        table.add_row(*(cell(column, value) for column, value in zip(columns, row, strict=True)))
     return table
-
-
-def _cell(column: Column, value: object) -> Text:
-    return Text(printable(value), style=column.alarm if column.alarm and value not in (0, "", "-") else "")
 
 
 def plain(columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> str:
@@ -58,6 +64,8 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[object]], non
         if none:
             say(none)
     elif sys.stdout.isatty():
+        from rich.console import Console  # noqa: PLC0415 - for a terminal only
+
         Console().print(draw(columns, rows))
     else:
         click.echo(plain(columns, rows))

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from benchmarks import documents, sizing
-from benchmarks.commands import FLEET_SLOTS
+from benchmarks.commands import SLOTS
 from benchmarks.documents import PAGES, PARTS, ROOT, fill
 from benchmarks.figures import Aim, Figure
 from benchmarks.measured_rows import ROWS
@@ -78,7 +78,7 @@ def test_what_was_not_measured_has_no_figure(results: Any) -> None:
 
 def test_a_machine_carries_what_its_senders_and_its_cores_allow() -> None:
     lines = sizing.bounds(RESULTS_OF_ALL).splitlines()
-    assert f"| 100 ms | 2,500/s | {FLEET_SLOTS * 10:,}/s | 2,500/s |" in lines
-    assert any(line.startswith("| 1,000 ms | 2,500/s |") and line.endswith(f"| {FLEET_SLOTS}/s |") for line in lines)
+    assert f"| 100 ms | 2,500/s | {SLOTS * 10:,}/s | 2,500/s |" in lines
+    assert any(line.startswith("| 1,000 ms | 2,500/s |") and line.endswith(f"| {SLOTS}/s |") for line in lines)
     assert "carries 5,000 upserts a second" in lines[-1]
     assert "100 a second: 8.6 million, 2.51 GB" in sizing.sizes(RESULTS_OF_ALL)

@@ -22,7 +22,7 @@ from worker.tokens.renewal_timing import RENEWAL_TIMING
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 WITH_TOKENS = {"secret_key": KEY, "oauth_client_id": "app", "oauth_client_secret": "app-secret"}
 LONG_SECONDS = 600.0
-MOST_IN_FLIGHT = 2 * 4 * 32  # requests of two workers, with up to four processes of 32 threads
+MOST_IN_FLIGHT = 2 * 4 * 256  # requests of two workers, with up to four processes of 256 threads
 LANES = str(Path(sys.executable).with_name("lanes"))
 
 

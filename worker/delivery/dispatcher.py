@@ -29,6 +29,7 @@ HOUSEKEEPING_SECONDS = 1.0
 SUBSCRIBE_RETRY_SECONDS = 60.0
 LISTEN_SECONDS = 0.25  # the dispatcher stops within this time
 HOUSEKEEPING_BATCH = 200
+FORGET_STEPS = 20
 IDLE_LANES_SECONDS = 10.0
 IDLE_LANES_BATCH = 100
 
@@ -106,12 +107,18 @@ class Dispatcher:
             raise
 
     def _housekeeping(self) -> None:
-        """About once a second: take back jobs of dead workers, expire jobs, continue renewals of tokens, end lanes."""
+        """About once a second: take back jobs of dead workers, expire and forget jobs, renew tokens, end lanes."""
         now = time.monotonic()
         if now < self._housekeeping_at:
             return
         self._housekeeping_at = now + jittered(HOUSEKEEPING_SECONDS, SLIGHT)
-        for work in (self._reclaim, self._expire, self._tokens.resume_renewals, self._end_idle_lanes):
+        for work in (
+            self._reclaim,
+            self._expire,
+            self._forget_history,
+            self._tokens.resume_renewals,
+            self._end_idle_lanes,
+        ):
             try:
                 work()
             except ScriptError as error:  # a broken key must not keep the dispatcher from all other work
@@ -133,6 +140,16 @@ class Dispatcher:
     def _expire(self) -> None:
         for job_id in self._store.expire(HOUSEKEEPING_BATCH):
             log.info("job_expired", job=job_id)
+
+    def _forget_history(self) -> None:
+        """Forget done jobs beyond their share of memory, in short steps."""
+        settings = self._settings
+        for _ in range(FORGET_STEPS):
+            forgotten = self._store.forget_history(
+                settings.history_share, settings.enqueue_timeout_seconds, HOUSEKEEPING_BATCH
+            )
+            if not forgotten.more:
+                break
 
     def _end_idle_lanes(self) -> None:
         """About every ten seconds: end idle lanes among the next ones. They may wait: they have been idle for a day."""

@@ -17,6 +17,7 @@ IDLE_SECONDS = 10.0  # a thread without work for this time ends
 FEW_THREADS = 16  # as many are started in any case
 WORTH = 2.0  # beyond: while a request takes so many times as long as the search of a new thread for its first job
 RETRY_SECONDS = 0.5  # and one after this time, to measure again
+MAX_SEARCHING = 8  # threads that ask Redis for their first job at a time
 CPU_SECONDS = 0.5  # between two measurements of the CPU time
 WEIGHT = 0.25  # of the last measurement in a moving average
 Work = Callable[[], object]
@@ -43,6 +44,7 @@ class _Sender(threading.Thread):
 
     def __init__(self, pool: "SenderPool") -> None:
         super().__init__(name="sender", daemon=True)
+        self.search_began = 0.0
         self.work: SimpleQueue[Work | None] = SimpleQueue()
         self._pool = pool
 
@@ -59,10 +61,10 @@ class _Sender(threading.Thread):
 class SenderPool:
     """The threads of a pool process, which runs one shift at a time. Thread-safe.
 
-    A thread is started when work comes and none is idle, up to `max_threads`: one at a time, so that threads do not
-    crowd to Redis for one job. Threads outlast the shifts, and so do their connections, until they are idle for
-    IDLE_SECONDS. A thread with an open request at the end of a shift does not delay that end; it continues in the next
-    shift. So a slow answer occupies no slot of the worker.
+    A thread is started when work comes and none is idle, up to `max_threads`: at most MAX_SEARCHING at a time, so that
+    threads do not crowd to Redis for one job. Threads outlast the shifts, and so do their connections, until they are
+    idle for IDLE_SECONDS. A thread with an open request at the end of a shift does not delay that end; it continues in
+    the next shift. So a slow answer occupies no slot of the worker.
     """
 
     def __init__(self, max_threads: int, gauges: ProcessGauges) -> None:
@@ -72,8 +74,8 @@ class SenderPool:
         self._changed = threading.Condition()
         self._threads: set[_Sender] = set()
         self._idle: list[_Sender] = []  # the last one in is the first one out, so that the others can end
-        self._searching: _Sender | None = None  # has not been told yet whether there is a job for it
-        self._search_began = self._search_seconds = self._request_seconds = 0.0
+        self._searching: set[_Sender] = set()  # they have not been told yet whether there is a job for them
+        self._grew_at = self._search_seconds = self._request_seconds = 0.0
         self.ends_at = 0.0
 
     def open(self, seconds: float) -> None:
@@ -81,15 +83,16 @@ class SenderPool:
         self.ends_at = time.monotonic() + seconds
 
     def submit(self, work: Work) -> None:
-        """Run this in an idle or a new thread, unless one is still searching for a job, or all are busy."""
+        """Run this in an idle or a new thread, unless enough of them are searching for a job, or all are busy."""
         with self._changed:
-            if self._searching is not None or not self._max_threads:
+            if len(self._searching) >= MAX_SEARCHING or not self._max_threads:
                 return
             is_new = not self._idle
             if is_new and not self._may_grow():
                 return
-            self._search_began = time.monotonic()
-            sender = self._searching = _Sender(self) if is_new else self._idle.pop()
+            sender = _Sender(self) if is_new else self._idle.pop()
+            sender.search_began = time.monotonic()
+            self._searching.add(sender)
             self._threads.add(sender)
             self._note_threads()
         sender.work.put(work)
@@ -104,14 +107,17 @@ class SenderPool:
                 log.warning("sender_not_started", threads=len(self._threads) - 1, error=str(error))
             with self._changed:
                 self._threads.discard(sender)
-                self._searching = None
+                self._searching.discard(sender)
                 self._note_threads()
 
     def mark_ready(self) -> None:
-        """The searching thread has got a job, or waits for one: another thread may be started."""
-        seconds = time.monotonic() - self._search_began
-        self._search_seconds += (seconds - self._search_seconds) * WEIGHT
-        self._searching = None
+        """The calling thread has got its first job, or waits for it: another thread may be started."""
+        with self._changed:
+            sender = next((each for each in self._searching if each is threading.current_thread()), None)
+            if sender is not None:
+                seconds = time.monotonic() - sender.search_began
+                self._search_seconds += (seconds - self._search_seconds) * WEIGHT
+                self._searching.discard(sender)
 
     def note_request(self, seconds: float) -> None:
         """A request took this long."""
@@ -127,7 +133,11 @@ class SenderPool:
         self._gauges.set(starved=starved)
         if count >= self._max_threads:
             return False
-        return not starved or time.monotonic() - self._search_began > RETRY_SECONDS
+        now = time.monotonic()
+        if starved and now - self._grew_at <= RETRY_SECONDS:
+            return False
+        self._grew_at = now
+        return True
 
     def _note_threads(self) -> None:
         """Publish how many threads there are; the caller has the lock."""
@@ -141,8 +151,7 @@ class SenderPool:
     def next_work(self, sender: _Sender) -> Work | None:
         """Wait for the next work of a thread; None if it should end."""
         with self._changed:
-            if self._searching is sender:
-                self._searching = None
+            self._searching.discard(sender)
             if not self._max_threads:
                 self._threads.discard(sender)
             else:

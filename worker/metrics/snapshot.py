@@ -1,4 +1,4 @@
-"""A snapshot of all lanes in Redis: a dozen commands, and one for each hundred lanes."""
+"""A snapshot of all lanes in Redis: a dozen commands, and one for each two hundred lanes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from lanes.activity.series import LifetimeTotals, since_the_beginning
 from lanes.queue.global_state import GlobalState
 from lanes.queue.job import State
+from lanes.queue.results import HistorySize
 from lanes.queue.store import LaneStore
 from lanes.queue.transitions import DefaultLimits
 from lanes.settings import DashboardSettings
@@ -28,6 +29,7 @@ class MetricsSnapshot:
     counts: dict[str, int]
     global_state: GlobalState
     probes: int
+    history: HistorySize
     due: int
     workers: int
     lanes: int
@@ -48,6 +50,11 @@ class MetricsSnapshot:
         yield Sample("lanes_attempt_seconds", self.totals.answers)
         for state in State:
             yield Sample("lanes_jobs", self.counts[state], (state.value,))
+        oldest = self.at if self.history.oldest is None else self.history.oldest
+        yield Sample("lanes_history_jobs", self.history.jobs)
+        yield Sample("lanes_history_bytes", self.history.size)
+        yield Sample("lanes_history_oldest_seconds", max(0.0, self.at - oldest))
+        yield Sample("lanes_history_forgotten_total", self.history.forgotten)
         yield Sample("lanes_jobs_due", self.due)
         yield Sample("lanes_workers", self.workers)
         yield Sample("lanes_locations", self.lanes)
@@ -83,6 +90,7 @@ def take_snapshot(store: LaneStore, settings: DashboardSettings) -> MetricsSnaps
         counts=store.counts(),
         global_state=global_state,
         probes=store.read(lambda client: client.zcount(store.key("probes"), after, "+inf")),
+        history=store.read_history(),
         due=store.count_due(DUE_COUNTED, limits).due,
         workers=sum(int(count) for _, count in listening),
         lanes=len(lanes),

@@ -260,10 +260,10 @@ def test_a_purged_dead_letter_comes_back_with_its_merged_jobs(store: ClockedStor
     store.enqueue_many([part("target", b'{"name":"a"}'), part("merged", b'{"status":"b"}')], 60)
     bury(store)
     store.purge("target", 3600)
-    assert store.client.pttl(store.key("job", "merged")) > 0
+    assert store.client.pttl(store.key("done", "merged")) > 0
     dead_letter = DeadLetter(part("target", b'{"name":"a"}'), Reason.REFUSED, store.now, store.now, ())
     assert store.restore(dead_letter) == "restored"
-    for name, job_id in (("job", "target"), ("job", "merged"), ("merged_jobs", "target"), ("attempts", "target")):
+    for name, job_id in (("job", "target"), ("done", "merged"), ("merged_jobs", "target"), ("attempts", "target")):
         assert store.client.pttl(store.key(name, job_id)) == -1
     assert (store.counts()["accepted"], store.counts()["dead"], store.counts()["merged"]) == (2, 1, 1)
     assert list(check_consistency(store)) == []

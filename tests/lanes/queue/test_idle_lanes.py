@@ -130,10 +130,10 @@ def test_what_makes_a_repeat_harmless_outlives_the_lane(store: ClockedStore, ord
     store.enqueue(first, 30 * DAY)
     store.deliver(report(send(store)), retention=HOUR)
     store.pass_time(2 * DAY)
-    store.client.delete(store.key("job", first.id))
+    store.client.delete(store.key("done", first.id))
     assert end_lanes(store) == ["loc"]
     again = store.enqueue(order(idempotency_key="order-1", fingerprint="f"), 30 * DAY)
-    assert again == EnqueueResult(EnqueueStatus.KNOWN, first.id)
+    assert again == EnqueueResult(EnqueueStatus.FORGOTTEN, first.id)
     assert store.client.exists(store.key("event_times", "loc", "pipe/contact"))
 
 

@@ -96,3 +96,17 @@ def test_what_stops_all_lanes_makes_no_lane_due(store: ClockedStore, order: Orde
     assert {(lane.due_in, lane.waits_for) for lane in store.lanes()} == {(None, reason)}
     assert (empty.due_in, empty.waits_for) == (None, None)
     assert store.lanes()[0].as_json()["waits_for"] == reason.value
+
+
+@pytest.mark.parametrize(("state", "commands"), [("pending", 5), ("idle", 2)])
+def test_a_lane_costs_few_commands(store: ClockedStore, order: Orders, state: str, commands: int) -> None:
+    def calls() -> int:
+        return sum(command["calls"] for command in store.client.info("commandstats").values())
+
+    store.enqueue_many([order(f"loc-{number:03}") for number in range(100)], KNOWN)
+    if state == "idle":
+        for _ in range(100):
+            store.deliver(report(send(store)), retention=3600)
+    before = calls()
+    assert len(store.lanes()) == 100
+    assert calls() - before <= commands * 100 + 10

@@ -78,7 +78,7 @@ def test_the_header_of_enqueue_lists_what_it_reads_of_a_job() -> None:
     assert [*named, ("options", "4")] == [(name, str(place or "")) for place, name in enumerate(listed)]
     options_of_all_kinds = {"merge": True, "event_time": 1, "version": "v3", "expires_while_held": True}
     job = NewJob("id", "loc", "r", b"{}", 1, 1, "s", "k", "f", 1, **options_of_all_kinds)  # type: ignore[arg-type]
-    sent = re.findall(r" (\w+)=", str(enqueue_arguments([job], 60)[-1]))
+    sent = re.findall(r" (\w+)=", str(enqueue_arguments([job], 60, 10)[-1]))
     assert sent == options
 
 

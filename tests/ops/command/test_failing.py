@@ -194,7 +194,9 @@ def test_without_its_extra_the_command_says_what_to_install(tmp_path: Path) -> N
 
 def test_without_the_worker_status_works_and_the_sandbox_says_what_to_install(redis_url: str, tmp_path: Path) -> None:
     for name, status in (("status", 0), ("sandbox", 2)):
-        missing = "".join(f"sys.modules['{module}'] = None; " for module in ("celery", "tornado", "requests"))
+        # `rich` takes a while to import, and only a terminal needs it.
+        modules = ("celery", "tornado", "requests", "rich")
+        missing = "".join(f"sys.modules['{module}'] = None; " for module in modules)
         code = f"import sys; {missing}sys.argv = ['lanes', '{name}']; from ops.command import main; main()"
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, cwd=tmp_path, env=environ(redis_url), check=False

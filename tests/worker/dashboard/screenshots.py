@@ -70,8 +70,9 @@ LOOKS: dict[str, dict[str, object]] = {
 def job_with_history(site: Site) -> str:
     """Return the id of the job with the longest history."""
     ids = (
-        key.decode().removeprefix(site.store.key("job", ""))
-        for key in site.store.client.scan_iter(site.store.key("job", "*"))
+        key.decode().removeprefix(site.store.key(kind, ""))
+        for kind in ("job", "done")
+        for key in site.store.client.scan_iter(site.store.key(kind, "*"))
     )
     jobs = (job for job in map(site.store.job, ids) if job is not None and job.merged_into is None)
     return max(jobs, key=lambda job: (len(job.attempts), job.id)).id

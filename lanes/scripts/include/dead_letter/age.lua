@@ -1,7 +1,10 @@
--- age(id): returns the oldest and newest time of what a job says, including jobs merged into it (event times, else
--- times of acceptance), and its number in the order of acceptance.
-local function age(id)
-  local job = redis.call('HMGET', key.job(id), 'event_time', 'accepted_at', 'field_times', 'first_seq', 'seq')
+-- age(id, done): returns the oldest and newest time of what a job says, including jobs merged into it (event times, else
+-- times of acceptance), and its number in the order of acceptance. `done` is what `read_done` returned for a
+-- job that is done.
+local function age(id, done)
+  local names = { 'event_time', 'accepted_at', 'field_times', 'first_seq', 'seq' }
+  local job = redis.call('HMGET', key.job(id), unpack(names))
+  for i, name in ipairs(done and names or {}) do job[i] = done.fields[name] end
   local at = tonumber(job[1] or job[2])
   local found = { oldest = at, newest = at, first_seq = tonumber(job[4] or job[5]) }
   for time in string.gmatch(job[3] or '', '=(%d+)') do

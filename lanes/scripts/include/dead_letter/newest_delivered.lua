@@ -9,7 +9,7 @@ end
 -- note_delivered(job): remembers a delivered job, so that a replay does not overwrite it.
 local function note_delivered(job)
   if job.lane.dead_letters == 0 or redis.call('HEXISTS', key.dead_letter_counts(job.location), job.record) == 0 then return end
-  local written, known = age(job.id), newest_delivered(job.location, job.record)
+  local written, known = age(job.id, job.done), newest_delivered(job.location, job.record)
   if known and (known.newest > written.newest
     or known.newest == written.newest and known.first_seq > written.first_seq) then return end
   redis.call('HSET', key.newest_delivered(job.location), job.record,

@@ -1,5 +1,6 @@
 -- @include merge/fields
 -- @include queue/promote
+-- @include history/pack
 -- read_field_times(text): reads the time of each field of a job with merged jobs, like 'status=17... name=17...'.
 local function read_field_times(text)
   local field_times = {}
@@ -63,16 +64,15 @@ end
 
 -- mark_merged(new_job, merge_target): stores the job as merged. It has the outcome and the retention of the target.
 local function mark_merged(new_job, merge_target)
-  redis.call('HSET', key.job(new_job.id), 'state', 'merged', 'location', new_job.location, 'record', new_job.record,
-    'accepted_at', now, 'merged_into', merge_target)
-  if new_job.service ~= '' then redis.call('HSET', key.job(new_job.id), 'service', new_job.service) end
+  local name = key.done(new_job.id)
+  redis.call('SET', name, pack_done({ state = 'merged', location = new_job.location, record = new_job.record, accepted_at = now,
+                                      service = new_job.service ~= '' and new_job.service or nil, merged_into = merge_target }, {}))
   redis.call('SADD', key.merged_jobs(merge_target), new_job.id)
-  redis.call('HINCRBY', key.job(merge_target), 'merged_count', 1)
-  extend_expiry(merge_target, new_job.expires_at, new_job.expires_while_held)
-  local left = redis.call('PTTL', key.job(merge_target))
-  if left ~= -1 then
-    left = math.max(left, 1) -- 0 in the last millisecond
-    redis.call('PEXPIRE', key.job(new_job.id), left)
-    redis.call('PEXPIRE', key.merged_jobs(merge_target), left)
+  if redis.call('EXISTS', key.job(merge_target)) == 1 then
+    redis.call('HINCRBY', key.job(merge_target), 'merged_count', 1)
+    return extend_expiry(merge_target, new_job.expires_at, new_job.expires_while_held)
   end
+  local left = math.max(redis.call('PTTL', key.done(merge_target)), 1) -- 0 in the last millisecond
+  redis.call('PEXPIRE', name, left)
+  redis.call('PEXPIRE', key.merged_jobs(merge_target), left)
 end

@@ -1,9 +1,12 @@
 -- @include merge/fields
 -- @include queue/expiry
+-- @include history/read_done
 -- retracted_fields(location, newest, field_times): if the job with the newest event was cancelled or expired, returns a
 -- function that says whether a field's time no longer counts, because that job set it; else nil.
 local function retracted_fields(location, newest, field_times)
   local job = redis.call('HMGET', key.job(newest), 'state', 'expires_at', 'event_time', 'field_times')
+  local done = not job[1] and read_done(newest)
+  if done then job = { done.fields.state, nil, done.fields.event_time, done.fields.field_times } end
   local over = job[1] == 'pending' and job[2] and expiry(newest, location, job[2]) <= now
   if job[1] ~= 'cancelled' and job[1] ~= 'expired' and not over then return nil end
   local merged = ' ' .. (job[4] or '') .. ' '
@@ -22,7 +25,9 @@ local function stale_event(new_job)
   if #known == 0 then return nil end
   local field_times = {}
   for i = 1, #known, 2 do field_times[known[i]] = known[i + 1] end
-  local newest = redis.call('HGET', key.job(field_times['@job']), 'merged_into') or field_times['@job']
+  local newest = field_times['@job'] or ''
+  local done = read_done(newest)
+  newest = done and done.fields.merged_into or newest
   local retracted = retracted_fields(new_job.location, newest, field_times)
   local names, values = fields(new_job.body)
   local moved = not retracted and field_times['@pipeline']
@@ -36,8 +41,8 @@ local function stale_event(new_job)
   end
   if elsewhere then values.pipelineId = moved end
   if #kept < #names or elsewhere then new_job.body = join_fields(kept, values) end
-  if left > 0 or retracted or tonumber(field_times['@time']) <= new_job.event_time then return nil end
-  return redis.call('EXISTS', key.job(newest)) == 1 and newest or nil
+  if left > 0 or retracted or tonumber(field_times['@time'] or 0) <= new_job.event_time then return nil end
+  return redis.call('EXISTS', key.job(newest), key.done(newest)) > 0 and newest or nil
 end
 
 -- note_event_time(new_job, id, window): remembers the time of each field, so that older events do not overwrite it.

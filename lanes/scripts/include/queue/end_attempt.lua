@@ -12,10 +12,13 @@ local function recheck_rate_limit(lane)
   end
 end
 
--- end_attempt(job, outcome, detail): appends the attempt. `begin_report` has ended its lease. `detail` is JSON.
+-- end_attempt(job, outcome, detail): appends the attempt. `begin_report` has ended its lease. `detail` is JSON. A first
+-- attempt that delivers the job is not appended, since `end_job` packs it at once: it is returned.
 local function end_attempt(job, outcome, detail)
-  redis.call('RPUSH', key.attempts(job.id),
-    string.format('%s %s %s %.0f %s', job.attempt, outcome, job.released_at, now, detail))
+  local line = string.format('%s %s %s %.0f %s', job.attempt, outcome, job.released_at, now, detail)
+  local only = outcome == 'delivered' and job.current and job.attempt == '1'
+  if not only then redis.call('RPUSH', key.attempts(job.id), line) end
   add_duration(now - tonumber(job.released_at))
   recheck_rate_limit(job.lane)
+  return only and { line } or nil
 end

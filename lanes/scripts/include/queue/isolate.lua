@@ -2,7 +2,7 @@
 -- consistency check repairs that.
 -- What Redis and Lua say of a value or a key that is not what it should be.
 local SYMPTOMS = { 'WRONGTYPE', 'not an integer', 'not a valid float', 'not a float', 'overflow', 'attempt to ',
-                   'bad argument', 'invalid expire', 'is no number' }
+                   'bad argument', 'invalid expire', 'is no number', 'cannot be read' }
 
 -- symptom_in(failure): returns what a failed step says of a stored value, nil for any other failure, like full memory.
 local function symptom_in(failure)

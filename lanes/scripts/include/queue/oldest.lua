@@ -12,6 +12,8 @@ local function oldest(location)
   end
   local ready = key.ready(location)
   local first = redis.call('ZRANGE', ready, 0, 0, 'WITHSCORES')
+  local delayed = redis.call('ZRANGE', key.delayed(location), 0, DELAYED_CHECKED - 1)
+  local active = first[1] or delayed[1]
   while first[1] do
     inspect(first[1])
     local priority = math.ceil(-(tonumber(first[2]) or 0) / 1e14)
@@ -19,8 +21,8 @@ local function oldest(location)
     local from = string.format('%.0f', rank(0, priority - 1))
     first = redis.call('ZRANGEBYSCORE', ready, from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   end
-  for _, id in ipairs(redis.call('ZRANGE', key.delayed(location), 0, DELAYED_CHECKED - 1)) do inspect(id) end
-  if redis.call('EXISTS', ready, key.delayed(location)) == 0 then
+  for _, id in ipairs(delayed) do inspect(id) end
+  if not active then
     for _, record in ipairs(redis.call('HKEYS', key.active(location))) do
       local id = redis.call('LINDEX', key.blocked(location, record), 0)
       if id then inspect(id) end

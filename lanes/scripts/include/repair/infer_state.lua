@@ -1,19 +1,13 @@
 -- @include queue/is_blocked
--- infer_state(id, job): infers the job's state from its other keys. The body is deleted in the step that ends a job,
--- and what is left gets a time to live. So a job with a body is not done, and is kept, whatever its hash says.
+-- infer_state(id, job): infers the state of a job with a hash from its other keys. The body is deleted in the step that
+-- ends a job. So a job with a body is not done, and is kept, whatever its hash says.
 local function infer_state(id, job)
   local location, record = job.location, job.record
   local waits = redis.call('ZSCORE', key.ready(location), id) or redis.call('ZSCORE', key.delayed(location), id)
     or is_blocked(location, record, id, job.seq)
   local leased, dead = redis.call('ZSCORE', key.leases, id), redis.call('ZSCORE', key.dead, id)
-  local body, forgotten = redis.call('EXISTS', key.body(id)) == 1, redis.call('PTTL', key.job(id)) ~= -1
+  local body = redis.call('EXISTS', key.body(id)) == 1
   local dead_letter = job.reason == 'expired' and 'expired' or 'dead'
-  if not body and (forgotten or job.merged_into) then
-    if job.state == 'delivered' or job.state == 'cancelled' or job.state == 'merged' then return job.state end
-    if job.merged_into then return 'merged' end
-    local last = redis.call('LINDEX', key.attempts(id), -1) or ''
-    return string.find(last, '^%d+ delivered ') and 'delivered' or 'cancelled'
-  end
   local shown = { pending = waits, in_flight = leased, dead = dead, expired = dead }
   if shown[job.state] then return job.state end
   if waits then return 'pending' end

@@ -47,8 +47,12 @@ def table(site: Site) -> dict[str, Any]:
 
 def histories_of(site: Site, location: str | None = None) -> list[dict[str, Any]]:
     """Return what the pages get of every job."""
-    prefix = site.store.key("job", "")
-    ids = [key.decode().removeprefix(prefix) for key in site.store.client.scan_iter(match=f"{prefix}*")]
+    prefixes = [site.store.key(kind, "") for kind in ("job", "done")]
+    ids = [
+        key.decode().removeprefix(prefix)
+        for prefix in prefixes
+        for key in site.store.client.scan_iter(match=f"{prefix}*")
+    ]
     found = [requests.get(f"{site.url}/jobs/data", params={"id": job_id}, timeout=10).json() for job_id in ids]
     return [story for story in found if location in (None, story["job"]["location_id"])]
 

@@ -1,0 +1,25 @@
+-- pack_uuid(text): returns the 16 bytes of a UUID in its usual form, nil for another text.
+local UUID = '^(%x%x%x%x%x%x%x%x)%-(%x%x%x%x)%-(%x%x%x%x)%-(%x%x%x%x)%-(%x%x%x%x)(%x%x%x%x%x%x%x%x)$'
+
+local function pack_uuid(text)
+  if #text ~= 36 or string.find(text, '%u') then return nil end
+  local a, b, c, d, e, f = string.match(text, UUID)
+  if not a then return nil end
+  return struct.pack('>I4I2I2I2I2I4', tonumber(a, 16), tonumber(b, 16), tonumber(c, 16), tonumber(d, 16), tonumber(e, 16),
+    tonumber(f, 16))
+end
+
+local function unpack_uuid(bytes)
+  return string.format('%08x-%04x-%04x-%04x-%04x%08x', struct.unpack('>I4I2I2I2I2I4', bytes))
+end
+
+-- pack_id(id), unpack_id(bytes): a job's id in `done_ids`.
+local function pack_id(id)
+  local uuid = pack_uuid(id)
+  return uuid and '=' .. uuid or '-' .. id
+end
+
+local function unpack_id(bytes)
+  local id = string.sub(bytes, 2)
+  return string.sub(bytes, 1, 1) == '=' and #id == 16 and unpack_uuid(id) or id
+end
