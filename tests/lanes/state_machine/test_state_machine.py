@@ -282,6 +282,7 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
                 model.purged = True
         self.hold(location, stop=False)
         self.end_brake(location, right=True)
+        self.pass_time(61.0)  # its pauses and its rate window are over, its day is not
 
     def forget(self, job_id: str, model: ModelJob) -> None:
         """Its reports are of an unknown job from now on."""
