@@ -32,7 +32,7 @@ from benchmarks.figures import BenchmarkError, Findings, table
 from benchmarks.plan import Plan, progress
 from benchmarks.results import Entry, Results, load, regressions, save
 from lanes.errors import LanesError
-from lanes.queue.store import connect
+from lanes.queue.connecting import connect
 from ops.embedded.processes import end_on_signals
 from ops.embedded.redis_server import RedisServer
 

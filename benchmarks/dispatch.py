@@ -12,7 +12,7 @@ from benchmarks.figures import Aim, Figure, Findings
 from benchmarks.plan import Plan, Quiet, progress
 from benchmarks.redis_server import RedisUse
 from benchmarks.systems import System, spent
-from lanes.queue.store import connect
+from lanes.queue.connecting import connect
 from ops.embedded.processes import Child
 
 LATENCY = (0.02, 0.02)

@@ -11,7 +11,8 @@ from benchmarks.figures import Aim, Figure, Findings
 from benchmarks.plan import Plan, progress
 from benchmarks.redis_server import ALWAYS, EVERYSEC, start_redis
 from benchmarks.store_loop import deliver_jobs
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from ops.embedded.stack import Stack
 from producers import OpportunityProducer
 

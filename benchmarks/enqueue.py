@@ -11,7 +11,8 @@ from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
 from benchmarks.plan import Plan, progress
 from benchmarks.redis_server import ALWAYS, EVERYSEC, RedisUse, start_redis
 from benchmarks.systems import to_celery, to_dramatiq
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from ops.embedded.stack import Stack
 from producers import AsyncOpportunityProducer, OpportunityProducer
 

@@ -13,7 +13,8 @@ from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
 from benchmarks.plan import History, Plan, progress
 from benchmarks.redis_server import EVERYSEC, start_redis
 from benchmarks.store_loop import LIMITS, deliver_jobs, retry_jobs
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from ops.embedded.stack import Stack
 from producers.new_job import make_new_job
 

@@ -9,7 +9,8 @@ from benchmarks.bodies import Body, make_bodies
 from benchmarks.figures import Aim, Figure, Findings
 from benchmarks.plan import Plan, progress
 from benchmarks.systems import to_celery, to_dramatiq
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from ops.embedded.stack import Stack
 from producers import OpportunityProducer, UpsertOpportunity
 

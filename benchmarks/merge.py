@@ -11,7 +11,8 @@ from benchmarks.bodies import Body, make_body
 from benchmarks.environment import Environment, end, start_environment, until
 from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
 from benchmarks.plan import Plan, Storm, progress
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from producers import OpportunityProducer
 
 LATENCY = (0.05, 0.15)

@@ -12,9 +12,10 @@ from benchmarks.charts import Chart, distribution
 from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
 from benchmarks.plan import DashboardSize, Plan, progress
 from lanes.dead_letters import operations
+from lanes.queue.connecting import connect
 from lanes.queue.dead_letter import DeadLetter
 from lanes.queue.job import Attempt, Reason
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from ops.embedded.stack import Stack
 from producers import OpportunityProducer
 from producers.new_job import make_new_job

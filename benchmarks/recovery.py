@@ -11,7 +11,8 @@ from benchmarks.environment import end, until
 from benchmarks.figures import Aim, BenchmarkError, Figure
 from benchmarks.plan import progress
 from benchmarks.sampler import SECOND, Sample, Sampler, per_second
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from ops.embedded.stack import Stack
 
 WORKERS = 2

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lanes.queue.store import connect
+from lanes.queue.connecting import connect
 from ops.embedded.redis_server import RedisServer
 from ops.embedded.stack import Stack
 

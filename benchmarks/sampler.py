@@ -11,7 +11,7 @@ import redis
 
 from benchmarks.api_server import ApiServer
 from lanes.errors import LanesError
-from lanes.queue.store import connect
+from lanes.queue.connecting import connect
 
 SAMPLE_EVERY_SECONDS = 0.25
 SECOND = 1.0

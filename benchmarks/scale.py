@@ -19,7 +19,8 @@ from benchmarks.memory import mean_content
 from benchmarks.plan import Backlog, Plan, progress
 from benchmarks.sampler import script_use
 from benchmarks.store_loop import PLENTY, deliver_jobs
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from ops.embedded.stack import Stack
 from producers import OpportunityProducer
 

@@ -13,7 +13,8 @@ from benchmarks.figures import BenchmarkError
 from benchmarks.plan import Limit
 from benchmarks.processor_time import processor_seconds
 from benchmarks.upsert import API_URL, CERTIFICATE, REDIS_URL
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from ops.embedded.processes import Child
 from ops.embedded.stack import Stack
 from producers import OpportunityProducer

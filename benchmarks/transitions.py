@@ -12,7 +12,8 @@ from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
 from benchmarks.plan import Plan, progress
 from benchmarks.redis_server import EVERYSEC, RedisUse, start_redis
 from benchmarks.store_loop import deliver_jobs, retry_jobs, throttle_jobs
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from ops.embedded.stack import Stack
 from producers import OpportunityProducer
 

@@ -10,10 +10,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from lanes.errors import RedisUnavailableError, SettingsError
+from lanes.queue.connecting import connect
 from lanes.queue.enqueueing import DurabilityPolicy
 from lanes.queue.job import Job
 from lanes.queue.new_job import NotDurableError
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from lanes.retry_loop import NONE, RetryLoop
 from lanes.settings import ProducerSettings
 from lanes.storage.durability import Durability

@@ -7,7 +7,8 @@ from typing import Any
 from celery.utils.log import current_process_index
 
 from lanes.credentials import CredentialStore
-from lanes.queue.store import LaneStore, connect_shared
+from lanes.queue.connecting import connect_shared
+from lanes.queue.store import LaneStore
 from lanes.settings import WorkerSettings
 from lanes.storage.scripts import load_all
 from worker.delivery.context import WorkerContext

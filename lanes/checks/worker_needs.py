@@ -5,7 +5,7 @@ The limits in docker-compose.yml, ops/systemd and ops/redis.conf are at least th
 
 from dataclasses import dataclass
 
-from lanes.queue.store import SHARED_CONNECTIONS
+from lanes.queue.connecting import SHARED_CONNECTIONS
 
 MIB = 1 << 20
 PROCESS_BYTES = 60 * MIB

@@ -7,6 +7,7 @@ import redis.asyncio
 from redis.exceptions import NoScriptError, ResponseError
 
 from lanes.queue import transitions
+from lanes.queue.connecting import TIMEOUTS
 from lanes.queue.enqueueing import DEFAULT_DURABILITY_POLICY, DurabilityPolicy, enqueue_exchange, split_into_calls
 from lanes.queue.exchange import run_exchange_async
 from lanes.queue.job import Job
@@ -31,9 +32,8 @@ def connect(url: str, **options: Any) -> "redis.asyncio.Redis":
     Raises:
         SettingsError: the URL is no URL of a Redis.
     """
-    waits = {"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30, "timeout": 20}
     raise_if_wrong(url)
-    options = {"max_connections": MAX_CONNECTIONS, **waits, **options}
+    options = {"max_connections": MAX_CONNECTIONS, **TIMEOUTS, "timeout": 20, **options}
     pool = redis.asyncio.BlockingConnectionPool.from_url(url, **options)
     return redis.asyncio.Redis.from_pool(pool)
 

@@ -2,9 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-import redis
 
 from lanes.queue import transitions
 from lanes.queue.dead_letter import DeadLetter
@@ -17,38 +14,12 @@ from lanes.queue.reader import LaneReader
 from lanes.queue.rejected_task import RejectedTask
 from lanes.queue.results import Forgotten, Reclaimed, Result
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, Consumer, CountedRefusal, RetryPolicy, microseconds
-from lanes.settings.redis_url import raise_if_wrong
 from lanes.storage.durability import AOF_SETTINGS_SECONDS, pack_aof_settings
-from lanes.storage.pool import LeanPool, SharedPool
 from lanes.storage.scripts import Argument
 from lanes.storage.stored import text_of
 
 AUDIT_LOG_ENTRIES = 20_000
 MAX_SERVICES = 100  # with a count of their own of refused rows
-MAX_CONNECTIONS = 10_000  # one per thread; the default limit of Redis
-SHARED_CONNECTIONS = 64  # of a process with more threads than that
-
-WAITS = {"socket_connect_timeout": 5, "socket_timeout": 10, "health_check_interval": 30}  # seconds
-
-
-def connect(url: str, **options: Any) -> "redis.Redis":
-    """Return a client with timeouts: an unreachable Redis raises an error within seconds.
-
-    Raises:
-        SettingsError: the URL is no URL of a Redis.
-    """
-    raise_if_wrong(url)
-    return redis.Redis.from_pool(LeanPool.from_url(url, **{"max_connections": MAX_CONNECTIONS, **WAITS, **options}))
-
-
-def connect_shared(url: str) -> "redis.Redis":
-    """Return a client whose threads share SHARED_CONNECTIONS connections. A thread waits until one is free.
-
-    Raises:
-        SettingsError: the URL is no URL of a Redis.
-    """
-    raise_if_wrong(url)
-    return redis.Redis.from_pool(SharedPool.from_url(url, **{"max_connections": SHARED_CONNECTIONS, **WAITS}))
 
 
 class LaneStore(LaneReader):

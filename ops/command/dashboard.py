@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from lanes.errors import RedisUnavailableError
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from lanes.settings import DashboardSettings
 from ops.command.console import examples
 from ops.command.failures import WrongUse

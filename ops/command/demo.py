@@ -13,8 +13,9 @@ from rich.live import Live
 from rich.text import Text
 
 from lanes.checks.consistency import check_consistency
+from lanes.queue.connecting import connect
 from lanes.queue.lane import Lane
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from ops.command.console import examples
 from ops.command.session import Session
 from ops.command.table import Column, draw, print_table

@@ -12,7 +12,8 @@ import redis
 
 from lanes.activity import audit_log
 from lanes.printable import printable
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from lanes.settings import CommandSettings
 from ops.command.console import PrintableWord
 from producers import OpportunityProducer

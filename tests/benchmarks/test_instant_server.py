@@ -7,7 +7,7 @@ import requests
 from benchmarks.api_server import ApiServer, Behaviour
 from benchmarks.bodies import make_body
 from benchmarks.redis_server import EVERYSEC, RedisUse, start_redis
-from lanes.queue.store import connect
+from lanes.queue.connecting import connect
 from ops.embedded.stack import Stack
 
 

@@ -20,8 +20,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from lanes.errors import LanesError
+from lanes.queue.connecting import connect
 from lanes.queue.job import State
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from ops.embedded.processes import Child
 from ops.embedded.redis_server import CONFIGURATION, RedisServer
 from ops.embedded.stack import Stack

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from ops.embedded.stack import Stack
 from producers import OpportunityProducer
 

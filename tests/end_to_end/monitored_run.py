@@ -12,7 +12,8 @@ from typing import Any
 
 import requests
 
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from lanes.queue.transitions import Consumer, DefaultLimits
 from ops.embedded.redis_server import free_port
 from ops.embedded.stack import Stack

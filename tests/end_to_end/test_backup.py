@@ -16,7 +16,8 @@ import redis
 
 from lanes.checks.consistency import check_consistency
 from lanes.errors import RedisUnavailableError
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from ops.embedded.redis_server import NoRedisServerError, RedisServer
 from ops.embedded.stack import Stack
 from ops.redis_backup import (

@@ -28,7 +28,8 @@ ROOT = Path(__file__).parents[2]
 FLOWER = """
 import sys
 from celery.__main__ import main
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from worker.app import load_settings
 from worker.metrics import register
 

@@ -8,7 +8,8 @@ import redis
 import structlog
 from structlog.testing import LogCapture
 
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from lanes.settings import WorkerSettings
 from lanes.storage.keys import SCHEMA
 from ops.embedded.redis_server import RedisServer, free_port

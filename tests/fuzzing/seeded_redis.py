@@ -13,10 +13,11 @@ from typing import cast
 
 from lanes.activity import audit_log
 from lanes.dead_letters import operations
+from lanes.queue.connecting import connect
 from lanes.queue.dead_letter import DeadLetter
 from lanes.queue.job import Attempt, Reason
 from lanes.queue.new_job import NewJob
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits
 from lanes.settings import WorkerSettings
 from ops.embedded.redis_server import RedisServer

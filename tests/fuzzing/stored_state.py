@@ -16,8 +16,9 @@ from typing import Any, cast
 import structlog
 
 from lanes.errors import ScriptError
+from lanes.queue.connecting import connect
 from lanes.queue.job import State as JobState
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from lanes.storage.stored import MICROSECONDS
 from tests.fuzzing.command_line import STATUSES, Ended, call
 from tests.fuzzing.damage import COUNTED, LANES, Breaker, Damage

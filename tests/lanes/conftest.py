@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from lanes.queue.connecting import connect
 from lanes.queue.new_job import NewJob
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from lanes.queue.transitions import Consumer, DefaultLimits
 from lanes.storage.stored import MICROSECONDS
 

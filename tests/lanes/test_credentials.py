@@ -5,7 +5,8 @@ import pytest
 from lanes.checks.consistency import check_consistency
 from lanes.credentials import CredentialStore, StoredCredential
 from lanes.errors import RedisUnavailableError
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from tests.lanes.conftest import START, ClockedStore
 
 

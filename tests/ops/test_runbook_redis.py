@@ -16,7 +16,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from lanes.checks.consistency import check_consistency
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from ops.embedded.redis_server import RedisServer
 from ops.make_secrets import make
 from ops.redis_acl import password_hash

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import pytest
 from pydantic import BaseModel
 
+from lanes.queue.connecting import connect
 from lanes.queue.results import Released
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits
 from lanes.settings import ProducerSettings
 from lanes.settings.environment import PREFIX

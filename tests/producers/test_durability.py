@@ -17,7 +17,8 @@ import redis
 
 from lanes.checks.consistency import check_consistency
 from lanes.errors import SettingsError
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from lanes.settings import ProducerSettings, WorkerSettings
 from ops.embedded.redis_server import RedisServer
 from producers import DurabilityError, InvalidJobError, State

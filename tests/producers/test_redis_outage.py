@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from lanes.checks.consistency import check_consistency
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from lanes.settings import ProducerSettings
 from ops.embedded.redis_server import RedisServer
 from producers import EnqueueInterruptedError, EnqueueReport, RedisUnavailableError

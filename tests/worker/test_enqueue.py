@@ -11,7 +11,8 @@ from celery.exceptions import Reject
 from lanes.activity.series import since_the_beginning
 from lanes.checks.consistency import check_consistency
 from lanes.errors import RedisUnavailableError
-from lanes.queue.store import MAX_SERVICES, LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import MAX_SERVICES, LaneStore
 from lanes.settings import WorkerSettings
 from ops.embedded.redis_server import RedisServer
 from worker.app import enqueue

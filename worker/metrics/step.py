@@ -8,7 +8,8 @@ import structlog
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from lanes.checks.worker_reports import CPU, NOTHING, SENDERS
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from worker.delivery.context import WorkerContext
 from worker.delivery.shift_tracker import ShiftTracker
 from worker.delivery.worker_load import WorkerLoad

@@ -10,9 +10,10 @@ import pytest
 
 from lanes.checks.consistency import check_consistency
 from lanes.checks.repair import Repairer
+from lanes.queue.connecting import connect
 from lanes.queue.job import State
 from lanes.queue.results import Released
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits
 from tests.lanes.checks.jobs_in_every_state import REPAIR_DEFAULTS, order, read_body
 

@@ -6,10 +6,11 @@ from lanes.checks.consistency import check_consistency
 from lanes.dead_letters import operations
 from lanes.dead_letters.operations import TimeRange
 from lanes.errors import RedisUnavailableError
+from lanes.queue.connecting import connect
 from lanes.queue.dead_letter import DeadLetter
 from lanes.queue.job import Reason
 from lanes.queue.new_job import NewJob
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from tests.lanes.dead_letters.test_dead_letters import bury
 
 

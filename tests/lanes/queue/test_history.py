@@ -13,11 +13,12 @@ from lanes.checks.consistency import check_consistency
 from lanes.checks.history import check_history
 from lanes.errors import StoredJobError
 from lanes.queue import transitions
+from lanes.queue.connecting import connect
 from lanes.queue.enqueueing import DurabilityPolicy
 from lanes.queue.job import State
 from lanes.queue.new_job import EnqueueStatus, NewJob
 from lanes.queue.results import Forgotten, Released
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits
 from ops.embedded.redis_server import RedisServer
 from tests.lanes.conftest import START, ClockedStore, Orders

@@ -6,7 +6,7 @@ import pytest
 
 from lanes.errors import SettingsError
 from lanes.queue.async_store import connect as connect_async
-from lanes.queue.store import connect
+from lanes.queue.connecting import connect
 from lanes.settings.redis_options import OPTIONS
 from lanes.settings.redis_url import check_redis_url
 from tests.certificates import make_certificate

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from lanes.queue.store import connect, connect_shared
+from lanes.queue.connecting import connect, connect_shared
 from lanes.storage.pool import call
 
 THREADS = 8

@@ -9,7 +9,7 @@ import pytest
 import redis
 import redis.asyncio
 
-from lanes.queue import async_store, store
+from lanes.queue import async_store, connecting
 
 PING = ("PING",)
 SLOW = ("BLPOP", "nothing", "5")
@@ -20,7 +20,7 @@ def test_the_version_that_these_tests_were_written_for() -> None:
 
 
 def test_a_connection_sends_several_commands_at_once_and_waits_for_each_reply(redis_url: str) -> None:
-    with store.connect(redis_url) as client:
+    with connecting.connect(redis_url) as client:
         pool: Any = client.connection_pool
         connection = pool.get_connection()
         connection.send_packed_command(connection.pack_commands([PING, PING, SLOW]))
@@ -45,7 +45,7 @@ def test_an_asynchronous_connection_does_so_too_but_returns_none_when_nothing_ca
     assert asyncio.run(talk()) == [b"PONG", None]
 
 
-@pytest.mark.parametrize("connect", [store.connect, async_store.connect])
+@pytest.mark.parametrize("connect", [connecting.connect, async_store.connect])
 def test_a_connection_refuses_an_option_that_it_does_not_know(connect: type) -> None:
     pool = connect("redis://127.0.0.1:1").connection_pool
     with pytest.raises(TypeError):
@@ -53,7 +53,7 @@ def test_a_connection_refuses_an_option_that_it_does_not_know(connect: type) -> 
 
 
 def test_a_connection_has_its_socket(redis_url: str) -> None:
-    with store.connect(redis_url) as client:
+    with connecting.connect(redis_url) as client:
         connection = client.connection_pool.make_connection()
         connection.connect()
         assert isinstance(connection._sock, socket.socket)

@@ -8,9 +8,10 @@ import redis
 from lanes.errors import RedisUnavailableError, ScriptError
 from lanes.queue.async_store import AsyncLaneStore
 from lanes.queue.async_store import connect as connect_async
+from lanes.queue.connecting import connect
 from lanes.queue.new_job import NewJob
 from lanes.queue.results import Released
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport
 from lanes.storage import scripts
 from tests.lanes.conftest import LIMITS, make_consumer

@@ -9,9 +9,10 @@ import redis
 from redis.exceptions import NoPermissionError, ResponseError
 
 from lanes.errors import RedisUnavailableError, Trouble
+from lanes.queue.connecting import connect
 from lanes.queue.new_job import EnqueueStatus, NewJob
 from lanes.queue.results import Released
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from lanes.storage.usable import check_usable
 from ops.embedded.redis_server import RedisServer
 from tests.lanes.conftest import make_consumer

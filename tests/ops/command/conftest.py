@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits
 from lanes.settings.environment import PREFIX
 from ops.command.root import lanes

@@ -8,7 +8,8 @@ from typing import IO
 
 import pytest
 
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from ops.embedded.redis_server import RedisServer
 from tests.ops.command.conftest import LANES, Run, Write, environ
 

@@ -9,11 +9,12 @@ from lanes.dead_letters import operations
 from lanes.dead_letters.filter import DeadLetterFilter, count_matching, find_dead_letters
 from lanes.dead_letters.groups import MAX_GROUPS, OTHER, group_by_error
 from lanes.dead_letters.operations import STEP
+from lanes.queue.connecting import connect
 from lanes.queue.dead_letter import DeadLetter
 from lanes.queue.dead_letter_summary import DeadLetterSummary, summarize
 from lanes.queue.job import Attempt, Job, Reason
 from lanes.queue.new_job import NewJob
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 
 MANY = 100_000
 BATCH = 5000

@@ -6,9 +6,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lanes.queue.connecting import connect
 from lanes.queue.job import Job
 from lanes.queue.results import Released
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport
 from lanes.settings import ProducerSettings
 from producers import IdempotencyConflictError, InvalidJobError, OpportunityProducer, Receipt

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from lanes.errors import LanesError, RedisUnavailableError
+from lanes.queue.connecting import connect
 from lanes.queue.lane import Lane
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from ops.embedded.redis_server import RedisServer
 from producers import OpportunityProducer
 from tests.helpers import until

@@ -6,8 +6,9 @@ from typing import Any
 
 from celery import Celery
 
+from lanes.queue.connecting import connect
 from lanes.queue.job import Job
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from lanes.settings import WorkerSettings
 from ops.sandbox import DEFAULT_TOKEN
 from producers import OpportunityProducer

@@ -3,8 +3,9 @@
 import pytest
 from celery import Celery
 
+from lanes.queue.connecting import connect
 from lanes.queue.job import State
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from lanes.settings import WorkerSettings
 from ops.embedded.redis_server import RedisServer
 from ops.sandbox import DEFAULT_TOKEN, Sandbox

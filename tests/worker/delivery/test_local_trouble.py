@@ -11,8 +11,9 @@ import requests.adapters
 import structlog
 from structlog.testing import LogCapture
 
+from lanes.queue.connecting import connect
 from lanes.queue.job import State
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from lanes.settings import WorkerSettings
 from lanes.storage.scripts import load_all
 from ops.sandbox import DEFAULT_TOKEN, Sandbox

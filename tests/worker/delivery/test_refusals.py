@@ -6,8 +6,9 @@ import pytest
 import structlog
 from celery import Celery
 
+from lanes.queue.connecting import connect
 from lanes.queue.results import Released
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from lanes.settings import WorkerSettings
 from producers import OpportunityProducer
 from worker.delivery.circuit_breaker import counted_refusal, refusal_shape

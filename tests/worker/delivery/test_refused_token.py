@@ -11,8 +11,9 @@ from celery import Celery
 
 from lanes.checks.consistency import check_consistency
 from lanes.credentials import CredentialStore
+from lanes.queue.connecting import connect
 from lanes.queue.job import Reason, State
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from lanes.settings import WorkerSettings
 from ops.sandbox import DEFAULT_TOKEN, Sandbox, SandboxSettings
 from producers import OpportunityProducer

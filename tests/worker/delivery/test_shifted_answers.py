@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lanes.queue.connecting import connect
 from lanes.queue.job import State
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from lanes.settings import WorkerSettings
 from ops.sandbox import DEFAULT_TOKEN, Fault, FaultKind, Sandbox, SandboxSettings
 from producers import OpportunityProducer

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from lanes.activity.series import last_hour, since_the_beginning
+from lanes.queue.connecting import connect
 from lanes.queue.results import Result
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from ops.embedded.redis_server import RedisServer
 from ops.sandbox import Fault, FaultKind, Sandbox
 from tests.proxy import Proxy

@@ -11,7 +11,8 @@ from lanes.checks.server import ServerInfo
 from lanes.checks.worker_needs import WorkerNeeds
 from lanes.checks.worker_reports import LIVE_SECONDS, WorkerReport, live_reports, write_report
 from lanes.checks.workers import check_workers
-from lanes.queue.store import SHARED_CONNECTIONS, LaneStore, connect_shared
+from lanes.queue.connecting import SHARED_CONNECTIONS, connect_shared
+from lanes.queue.store import LaneStore
 from tests.lanes.conftest import ClockedStore
 from tests.worker.delivery.sender import worker_of
 from worker.delivery.sender_gauges import ProcessGauges, SenderGauges

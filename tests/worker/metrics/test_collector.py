@@ -10,8 +10,9 @@ import pytest
 import redis
 from prometheus_client import CollectorRegistry, generate_latest
 
+from lanes.queue.connecting import connect
 from lanes.queue.new_job import NewJob
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from lanes.settings import WorkerSettings
 from ops.embedded.redis_server import RedisServer
 from tests.worker.metrics.conftest import TIMEOUT, values

@@ -6,7 +6,8 @@ from contextlib import ExitStack
 import pytest
 
 from lanes.credentials import CredentialStore
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from lanes.settings import WorkerSettings
 from ops.sandbox import Sandbox, SandboxControl, SandboxSettings
 from tests.helpers import until

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from ops.embedded.redis_server import RedisServer
 from ops.sandbox import Sandbox
 from tests.helpers import until

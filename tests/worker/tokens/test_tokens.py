@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from ops.sandbox import Fault, Sandbox
 from tests.helpers import until
 from tests.worker.tokens.conftest import Harness, until_usable

@@ -13,10 +13,11 @@ from lanes.checks.consistency import check_consistency
 from lanes.dead_letters.bulk import BulkAction, purge_action, replay_action
 from lanes.dead_letters.filter import DeadLetterFilter
 from lanes.dead_letters.operations import TimeRange, until_now
+from lanes.queue.connecting import connect
 from lanes.queue.dead_letter import ActionResult
 from lanes.queue.job import Reason
 from lanes.queue.results import Released
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport
 from ops.embedded.redis_server import RedisServer
 from tests.helpers import until

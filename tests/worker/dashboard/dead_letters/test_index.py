@@ -10,7 +10,8 @@ import pytest
 from lanes.dead_letters import operations
 from lanes.dead_letters.filter import DeadLetterFilter, scan_summaries
 from lanes.dead_letters.operations import until_now
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from ops.embedded.redis_server import RedisServer
 from tests.helpers import until
 from tests.worker.dashboard.dead_letters.sample_dead_letters import dead_letter, fail_again, seed

@@ -7,7 +7,8 @@ import pytest
 
 from lanes.activity.series import Series
 from lanes.errors import RedisUnavailableError
-from lanes.queue.store import LaneStore, connect
+from lanes.queue.connecting import connect
+from lanes.queue.store import LaneStore
 from tests.helpers import until
 from worker.dashboard.throughput.throughput_page import CachedRead
 
