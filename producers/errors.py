@@ -75,10 +75,10 @@ class DurabilityError(ProducerError):
 
 
 class UnknownJobError(ProducerError):
-    """No job has this id, or it was pruned."""
+    """No job has this id, or it is no longer kept."""
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(f"no job {job_id}: mistyped, or done so long ago that it was pruned")
+        super().__init__(f"no job {job_id}: mistyped, or done and no longer kept")
         self.job_id = job_id
 
 

@@ -231,7 +231,7 @@ class OpportunityProducer:
         The last attempt has `opportunity_id` and `new` if delivered, the API's `message` and `code` if dead.
 
         Raises:
-            UnknownJobError: no job has this id, or it was pruned.
+            UnknownJobError: no job has this id, or it is no longer kept.
         """
         return self._read_job(job_id)
 
@@ -245,7 +245,7 @@ class OpportunityProducer:
         """Cancel a pending job. Returns False if it is in flight, finished, or merged with another job.
 
         Raises:
-            UnknownJobError: no job has this id, or it was pruned.
+            UnknownJobError: no job has this id, or it is no longer kept.
         """
         answer = self._retry(lambda: self._store.cancel(job_id, self._settings.retention_seconds))
         if answer == "unknown":
@@ -261,7 +261,7 @@ class OpportunityProducer:
 
         Raises:
             WaitTimeoutError: it was not finished in time; it continues.
-            UnknownJobError: no job has this id, or it was pruned.
+            UnknownJobError: no job has this id, or it is no longer kept.
         """
         polls = polls_within(timeout)
         while True:

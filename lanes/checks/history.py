@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from lanes.checks.finding import Finding, Severity
 from lanes.queue.store import LaneStore
+from lanes.times import format_time
 
 HOUR = 3600
 MEGABYTE = 2**20
@@ -20,8 +21,8 @@ def check_history(
     history = store.read_history()
     if not history.jobs:
         return
-    days = max(0.0, store.time() - history.oldest) / 86_400 if history.oldest else 0.0
-    text = f"{history.jobs} done jobs of the last {days:.1f} days take about {history.size / MEGABYTE:.1f} MB"
+    since = f" since {format_time(history.oldest)}" if history.oldest else ""
+    text = f"{history.jobs} done jobs{since} take about {history.size / MEGABYTE:.1f} MB"
     if history.forgotten:
         text += f"; {history.forgotten} were forgotten before their time"
     yield Finding("history", Severity.NOTE, "memory", text, "LANES_HISTORY_SHARE limits what they may take")

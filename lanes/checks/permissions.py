@@ -13,7 +13,7 @@ from lanes.storage.keys import KEYS
 from lanes.storage.redis_errors import own_errors
 from lanes.storage.scripts import load, names
 
-_COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
+_COMMAND = re.compile(r"redis\.p?call(?:\(|, )'([A-Z]+)'")  # also as a function that another one calls
 # What Python calls in addition to the scripts.
 OWN = frozenset(
     {"EVAL", "EVALSHA", "HSCAN", "SCAN", "SCRIPT", "SRANDMEMBER", "SUBSCRIBE", "TYPE", "XACK", "XAUTOCLAIM"}

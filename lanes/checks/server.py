@@ -33,9 +33,9 @@ class ServerInfo:
     @property
     def memory(self) -> dict[str, int | float | None]:
         """Bytes in use, the limit (None if not set), and the share in use."""
-        used, max_count = (int((self.info or {}).get(name, 0)) for name in ("used_memory", "maxmemory"))
-        share = round(used / max_count, 4) if max_count else None
-        return {"used": used, "max_count": max_count or None, "share": share}
+        used, maxmemory = (int((self.info or {}).get(name, 0)) for name in ("used_memory", "maxmemory"))
+        share = round(used / maxmemory, 4) if maxmemory else None
+        return {"used": used, "maxmemory": maxmemory or None, "share": share}
 
 
 def inspect_server(store: LaneStore) -> ServerInfo:

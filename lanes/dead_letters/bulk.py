@@ -56,7 +56,7 @@ def why_not(result: ActionResult) -> str:
     if result.answer == "superseded":
         return f"superseded by {result.superseded_by}, which is newer: it would overwrite that"
     if result.answer == "unknown":
-        return "no such job: mistyped, or done so long ago that it was pruned"
+        return "no such job: mistyped, or done and no longer kept"
     if result.answer == operations.BROKEN:
         return "a stored key of it or of its lane cannot be read: lanes check --repair shows the repair"
     if result.answer == "changed":

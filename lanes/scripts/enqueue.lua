@@ -19,8 +19,8 @@
 --       event_time   time in us of the event in the service
 --       version      of the API that the body is for, if not the default
 --       expires_while_held   1 when it expires even while it is held
--- Returns: { 'accepted' | 'known' | 'forgotten' | 'conflict', id of the job, or 'broken', what cannot be read; ... } two
---   values a job
+-- Returns, two values for each job: { 'accepted' | 'known' | 'forgotten' | 'conflict', id of the job; or 'broken', what
+--   cannot be read; ... }
 -- @include now
 -- @include queue/enqueue_job
 -- @include queue/opened_lanes
@@ -53,8 +53,8 @@ local function any_known()
   return redis.call('EXISTS', unpack(names)) > 0
 end
 
--- find_duplicate(new_job, may_exist): returns the status and the id of a known job; else nil, nil and the idempotency key
--- to write.
+-- find_duplicate(new_job, may_exist): returns the status and the id of a known job; else nil, nil and the idempotency
+-- key to write.
 local function find_duplicate(new_job, may_exist)
   if may_exist and redis.call('EXISTS', key.job(new_job.id), key.done(new_job.id)) > 0 then return 'known', new_job.id end
   if new_job.key == '' then return nil end

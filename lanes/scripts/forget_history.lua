@@ -1,5 +1,5 @@
--- forget_history: done jobs beyond their share of `maxmemory` are forgotten before their time, the oldest first. Notifies
--- of it once an hour. Removes the ids of done jobs whose time is over.
+-- forget_history: done jobs beyond their share of `maxmemory` are forgotten before their time, the oldest first.
+-- Notifies of it once an hour. Removes the ids of done jobs whose time is over.
 -- ARGV:
 --   1 share       of `maxmemory` that done jobs may take, or '' for no limit
 --   2 min_age     us since its end for which a job is not forgotten before its time

@@ -19,8 +19,8 @@ local REFUSED = 'refused'
 local id = ARGV[1]
 local name = key.job(id)
 
--- repair_end(job): the keys of an unfinished job have no time to live; those of a done one become one value, once none of
--- its requests is in flight.
+-- repair_end(job): the keys of an unfinished job have no time to live; those of a done one become one value, once none
+-- of its requests is in flight.
 local function repair_end(job)
   local done = job.state == 'delivered' or job.state == 'cancelled' or job.state == 'merged'
   if done and not redis.call('ZSCORE', key.leases, id) then

@@ -157,7 +157,7 @@ class CommandSettings(RateLimitSettings, ProducerSettings):
         ge=0,
         le=1,
         description="share of Redis' `maxmemory` that delivered and cancelled jobs may take: beyond it the oldest are "
-        "forgotten before their time",
+        "forgotten before their time; without a `maxmemory` there is no limit",
     )
     secret_key: SecretKeys | None = Field(
         None, description="encrypts the stored tokens; of several keys (`new,old`) the first encrypts, all decrypt"

@@ -8,7 +8,7 @@ from ops.command.failures import Refused
 from ops.command.session import Session, connected
 
 REFUSALS = {
-    "unknown": "no such job: mistyped, or done so long ago that it was pruned",
+    "unknown": "no such job: mistyped, or done and no longer kept",
     "dead": "not cancelled: it is a dead letter; give it up with: lanes dead purge",
     "has_merged_jobs": "not cancelled: other jobs were merged into it",
     "merged": "not cancelled: it was merged into another job, which delivers both",

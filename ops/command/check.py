@@ -53,7 +53,7 @@ def check(session: Session, *, as_json: bool, repair: bool, yes: bool) -> None:
     permissions = list(missing_permissions(session.store))
     findings = [*check_server(server_info), *permissions, *no_consumers(session.store)]
     findings += check_workers(server_info, live_reports(session.store))
-    settings, max_memory = session.settings, server_info.memory["max_count"]
+    settings, max_memory = session.settings, server_info.memory["maxmemory"]
     hourly = last_hour(session.store).total("delivered")
     findings += check_history(session.store, hourly, max_memory, settings.history_share, settings.retention_seconds)
     with Steps("checking jobs", None) as progress:

@@ -46,7 +46,7 @@ def find(session: Session, job_id: str) -> Job:
     if found is None and (rejected := session.store.rejected_task(job_id)) is not None:
         raise Refused(f"{job_id} is no job: {rejected.summary}; see lanes job {job_id}")
     if found is None:
-        raise Refused(f"no job {job_id}: mistyped, or done so long ago that it was pruned")
+        raise Refused(f"no job {job_id}: mistyped, or done and no longer kept")
     return found
 
 

@@ -28,7 +28,7 @@ def test_cancel_lists_each_job_that_it_cannot_cancel(
     assert shown.returncode == 1
     assert shown.stderr.splitlines() == [
         f"{dead}: not cancelled: it is a dead letter; give it up with: lanes dead purge",
-        "nobody: no such job: mistyped, or done so long ago that it was pruned",
+        "nobody: no such job: mistyped, or done and no longer kept",
         "lanes: cancelled 1 of 3 jobs",
     ]
     assert state(store, pending) == "cancelled"
@@ -159,7 +159,7 @@ def test_replay_of_some(quick: Run, store: LaneStore, bury: Callable[..., str]) 
     shown = quick("dead", "replay", first, "nobody")
     assert shown.returncode == 1
     assert shown.stderr.splitlines() == [
-        "nobody: no such job: mistyped, or done so long ago that it was pruned",
+        "nobody: no such job: mistyped, or done and no longer kept",
         "replayed 1 dead letter",
     ]
     assert (state(store, first), state(store, second)) == ("pending", "dead")

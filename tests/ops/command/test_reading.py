@@ -116,7 +116,7 @@ def test_a_job_that_is_not_there(quick: Run, enqueue: Callable[..., str]) -> Non
     for command in (["job"], ["dead", "show"]):
         shown = quick(*command, "nobody")
         assert (shown.returncode, shown.stdout) == (1, "")
-        assert shown.stderr == "lanes: no job nobody: mistyped, or done so long ago that it was pruned\n"
+        assert shown.stderr == "lanes: no job nobody: mistyped, or done and no longer kept\n"
     job_id = enqueue()
     shown = quick("dead", "show", job_id)
     assert (shown.returncode, shown.stderr) == (

@@ -38,7 +38,7 @@ def find(store: LaneStore, job_id: str) -> Job:
     """
     job = store.job(job_id) if job_id else None
     if job is None:
-        raise HTTPError(404, "no such job: mistyped, or done so long ago that it was pruned")
+        raise HTTPError(404, "no such job: mistyped, or done and no longer kept")
     return job
 
 

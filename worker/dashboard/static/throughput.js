@@ -36,7 +36,7 @@ function drawNow({ rates: now, in_use: use, backlog, oldest }) {
   if (note.textContent !== location) note.replaceChildren(oldest?.url ? el("a", { href: oldest.url }, location) : location);
 }
 
-const BOUND = { cpu: "bound by the workers' CPU", senders: "bound by the sender threads", limit: "bound by the API's limit", nothing: "bound by nothing" };
+const BOUND = { cpu: "bound by the workers' CPU", senders: "bound by the sender threads", limit: "bound by the API's limit", nothing: "not bound: workers wait for jobs" };
 
 function drawWorkers({ alive, capacity, busy, bound_by: by }) {
   write("workers", number(alive));

@@ -1,6 +1,6 @@
--- age(id, done): returns the oldest and newest time of what a job says, including jobs merged into it (event times, else
--- times of acceptance), and its number in the order of acceptance. `done` is what `read_done` returned for a
--- job that is done.
+-- age(id, done): returns the oldest and newest time of what a job says, including jobs merged into it (event times,
+-- else times of acceptance), and its number in the order of acceptance. `done` is what `read_done` returned for a job
+-- that is done.
 local function age(id, done)
   local names = { 'event_time', 'accepted_at', 'field_times', 'first_seq', 'seq' }
   local job = redis.call('HMGET', key.job(id), unpack(names))

@@ -1,9 +1,9 @@
 -- @include history/read_done
 -- @include history/forget_event
--- forget_oldest(needed, min_age, max_count): forgets up to `needed` done jobs before their time, the oldest first, but none
--- that ended, or was merged into a done one, in the last `min_age` us. Looks at up to `max_count` ids, and removes those
--- of jobs that are gone. Returns the number of forgotten jobs. What makes a repeat harmless stays: idempotency keys, the
--- newest delivered job of a record, event times.
+-- forget_oldest(needed, min_age, max_count): forgets up to `needed` done jobs before their time, the oldest first, but
+-- none that ended, or was merged into a done one, in the last `min_age` us. Looks at up to `max_count` ids, and removes
+-- those of jobs that are gone. Returns the number of forgotten jobs. What makes a repeat harmless stays: idempotency
+-- keys, the newest delivered job of a record, event times.
 local MAX_YOUNG = 16  -- ids of jobs that are too young, in a row: then all others are, too
 
 -- retract_events(id, fields): the job was cancelled, and nothing will tell so any more: its fields do not count as the

@@ -20,8 +20,8 @@ local function broken_in(types, of)
   end
 end
 
--- find_broken(location, id, failure): returns what is broken when a step failed because a stored value of this lane, or of
--- its job `id`, cannot be read. Fails for any other failure, and for a broken key of all lanes, which it names.
+-- find_broken(location, id, failure): returns what is broken when a step failed because a stored value of this lane, or
+-- of its job `id`, cannot be read. Fails for any other failure, and for a broken key of all lanes, which it names.
 local function find_broken(location, id, failure)
   local symptom = symptom_in(failure)
   if not symptom then error(failure, 0) end

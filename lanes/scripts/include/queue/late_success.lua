@@ -3,8 +3,8 @@
 -- @include queue/stale
 -- @include history/end_job
 -- @include dead_letter/newest_delivered
--- deliver_late(job, detail, retention): the success of an attempt that is no longer that of a job in flight: the job was
--- reclaimed, or is over. It is delivered all the same, because the API has it. Returns false if it was before.
+-- deliver_late(job, detail, retention): the success of an attempt that is no longer that of a job in flight: the job
+-- was reclaimed, or is over. It is delivered all the same, because the API has it. Returns false if it was before.
 local function deliver_late(job, detail, retention)
   if job.state == 'delivered' then
     stale(job, 'delivered', detail)

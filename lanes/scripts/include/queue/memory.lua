@@ -1,4 +1,5 @@
--- read_memory(): returns bytes in use and `maxmemory`; nil without a limit, or without INFO (renamed, or not permitted).
+-- read_memory(): returns bytes in use and `maxmemory`; nil without a limit, or without INFO (renamed, or not
+-- permitted).
 local function read_memory()
   local info = redis.pcall('INFO', 'memory')
   if type(info) == 'table' and info.err then return nil end

@@ -11,8 +11,8 @@ local function whole_number(text)
   return number and number % 1 == 0 and math.abs(number) < 2 ^ 53 and number or nil
 end
 
--- open_lane(location): returns the lane. The caller adds to `seq`, counts what it `accepted`, what is `pending` and what it
--- `merged`, and lowers `due_at` to the earliest time at which one of the jobs may be sent.
+-- open_lane(location): returns the lane. The caller adds to `seq`, counts what it `accepted`, what is `pending` and
+-- what it `merged`, and lowers `due_at` to the earliest time at which one of the jobs may be sent.
 local function open_lane(location)
   if opened[location] then return opened[location] end
   local stored = redis.call('HMGET', key.lane(location), unpack(FIELDS_OF_LANE))
@@ -35,8 +35,8 @@ local function write_lane(lane)
   redis.call('HSET', key.lane(lane.location), unpack(changes))
 end
 
--- write_lanes(): writes the lanes and what is counted over all of them. A broken key of all lanes fails the script, except
--- for the counts: the consistency check adds them up again.
+-- write_lanes(): writes the lanes and what is counted over all of them. A broken key of all lanes fails the script,
+-- except for the counts: the consistency check adds them up again.
 local function write_lanes()
   local new, due = {}, {}
   local total = { accepted = 0, pending = 0, merged = 0 }

@@ -1,6 +1,6 @@
 -- @include breaker/probe
--- redeliver_unacked(worker, last, lease): returns the worker's last job again if it was never reported: the reply of that
--- call was lost, because a consumer sends one job at a time. Same attempt, new lease. `last` is what its key had.
+-- redeliver_unacked(worker, last, lease): returns the worker's last job again if it was never reported: the reply of
+-- that call was lost, because a consumer sends one job at a time. Same attempt, new lease. `last` is what its key had.
 local function redeliver_unacked(worker, last, lease)
   local id, attempt = string.match(last, '^(.+):(%d+)$')
   if not id then return nil end

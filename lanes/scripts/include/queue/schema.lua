@@ -4,8 +4,8 @@ local function add_locations(locations)
   redis.call('SET', key.schema, SCHEMA, 'NX')
 end
 
--- first_seq(): returns the number before that of a new lane's first job. An earlier lane of the location may have ended:
--- then the numbers go on from the clock (ms), above those of every lane that ended.
+-- first_seq(): returns the number before that of a new lane's first job. An earlier lane of the location may have
+-- ended: then the numbers go on from the clock (ms), above those of every lane that ended.
 local seq_of_ended
 local function first_seq()
   if seq_of_ended then return seq_of_ended end

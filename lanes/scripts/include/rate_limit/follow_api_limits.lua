@@ -1,10 +1,10 @@
 -- @include queue/notify
 -- follow_api_limits(lane, number, rate_limit_info): the limits follow the API's headers, up to a stricter limit that a
--- person set. The info has burst, window (us) and daily, nil where missing; `number` is its request's, a newer one than the
--- last that counted. A lower limit applies at once. A higher one applies after two such answers
--- in a row, as the lower of the two; while others share the limit, also not before a whole window has passed. Requests
--- in flight at a change are ignored. A window is never shorter than that of the settings. `api_raise` keeps the first
--- higher answer: burst, since, daily, since (us; - for none).
+-- person set. The info has burst, window (us) and daily, nil where missing; `number` is its request's, a newer one than
+-- the last that counted. A lower limit applies at once. A higher one applies after two such answers in a row, as the
+-- lower of the two; while others share the limit, also not before a whole window has passed. Requests in flight at a
+-- change are ignored. A window is never shorter than that of the settings. `api_raise` keeps the first higher answer:
+-- burst, since, daily, since (us; - for none).
 local function read_raise(text)
   local raise = {}
   local burst, burst_at, daily, daily_at = string.match(text or '', '^(%S+) (%S+) (%S+) (%S+)$')

@@ -1,7 +1,8 @@
 -- @include queue/lane
 -- @include rate_limit/periods
 -- A release takes a rate slot (budget.lua) and one request of the daily quota (day.lua). This is what is done for each
--- request while nothing is unusual. `rate_slots` also has slots that are free again, at most about TRIM of them for long.
+-- request while nothing is unusual. `rate_slots` also has slots that are free again, at most about TRIM of them for
+-- long.
 local TRIM = 16
 -- @lazy rate_limit/budget
 -- @lazy rate_limit/day
@@ -19,8 +20,8 @@ local function limited_until(lane)
   return day().day_until(lane)
 end
 
--- charge(lane, attempt, slot_until): takes a rate slot and one request of the day. Returns the number of the request among
--- those of the location. The caller writes the lane.
+-- charge(lane, attempt, slot_until): takes a rate slot and one request of the day. Returns the number of the request
+-- among those of the location. The caller writes the lane.
 local function charge(lane, attempt, slot_until)
   local number, rate_slots = lane.released + 1, key.rate_slots(lane.location)
   set(lane, 'released', number)

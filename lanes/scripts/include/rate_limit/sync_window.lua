@@ -11,8 +11,8 @@ local function set_foreign_requests(lane, count)
 end
 
 -- sync_window(lane, since, used, max_count, others): `used` requests were in the window when a request sent at `since`
--- arrived, ours at most `max_count` of them. `others` tells that others send: for a while from then on, ours are counted
--- by the times at which they were sent.
+-- arrived, ours at most `max_count` of them. `others` tells that others send: for a while from then on, ours are
+-- counted by the times at which they were sent.
 local function sync_window(lane, since, used, max_count, others)
   if others then
     set(lane, 'shared_since', lane.shared_until > now and lane.shared_since or now)

@@ -82,7 +82,7 @@ def test_workers_and_their_sender_threads(site: Site, open_page: OpenPage) -> No
     page = live(open_page(f"{site.url}/throughput").page)
     expect(page.locator("#workers")).to_have_text("1", timeout=PATIENCE_MS)
     expect(page.locator("#workers-note")).to_contain_text(
-        "jobs at once, 0 % busy; bound by nothing", timeout=PATIENCE_MS
+        "jobs at once, 0 % busy; not bound: workers wait for jobs", timeout=PATIENCE_MS
     )
 
 
