@@ -33,7 +33,7 @@ ARGUMENTS = {
 }
 MAX_ARGUMENTS = 4
 # These would write or are not for scripts: checked only by ACL DRYRUN (Redis 7.0 and later).
-DRY_RUN_ONLY = OWN | {"HSET", "HSETNX", "LPUSH", "PUBLISH", "RPUSH", "SADD", "SETNX"}
+DRY_RUN_ONLY = OWN | {"HSET", "HSETNX", "LPUSH", "MSET", "PUBLISH", "RPUSH", "SADD", "SETNX"}
 _TRY = """
 local seen, denied = {}, {}
 for at = 1, #ARGV do

@@ -19,8 +19,8 @@
 --       event_time   time in us of the event in the service
 --       version      of the API that the body is for, if not the default
 --       expires_while_held   1 when it expires even while it is held
--- Returns, two values for each job: { 'accepted' | 'known' | 'forgotten' | 'conflict', id of the job; or 'broken', what
---   cannot be read; ... }
+-- Returns: { 'accepted' | 'known' | 'forgotten' | 'conflict', id of the job, or 'broken', what cannot be read; ... }: two
+--   values a job
 -- @include now
 -- @include queue/enqueue_job
 -- @include queue/opened_lanes

@@ -96,7 +96,7 @@ _KEYS = (
     Key("merged_jobs:{id}", "set", "ids of the jobs that were merged into it"),
     Key("attempts:{id}", "list", "one line per ended attempt: number outcome start end detail"),
     # One per job that is delivered, cancelled or merged.
-    Key("done:{id}", "string", "the job and its attempts, packed (see done.lua); expires"),
+    Key("done:{id}", "string", "the job and its attempts, packed (see include/history/pack.lua); expires"),
 )
 KEYS = {key.template.partition(":")[0]: key for key in _KEYS}
 
