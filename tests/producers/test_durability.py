@@ -31,8 +31,7 @@ from worker.safety.startup_check import StartupCheck
 pytestmark = pytest.mark.timeout(60)
 
 KEY = {"idempotency_key": "order-4711"}
-SOON = 2.0  # seconds for what will not come: half of it is for the answer that it did not
-LATE = 30.0  # for what will
+SOON, LATE = 2.0, 30.0  # seconds for what will not come (half is for the answer that it did not), and for what will
 
 Start = Callable[..., RedisServer]
 

@@ -19,8 +19,8 @@ from lanes.queue.job import State
 from lanes.queue.new_job import EnqueueStatus, NewJob
 from lanes.queue.results import Forgotten, Released
 from lanes.queue.store import LaneStore
-from lanes.times import format_time
 from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits
+from lanes.times import format_time
 from ops.embedded.redis_server import RedisServer
 from tests.lanes.conftest import START, ClockedStore, Orders
 from tests.lanes.whole_state import KEPT, KNOWN, LIMITS, report, send
