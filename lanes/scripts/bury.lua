@@ -10,8 +10,7 @@
 --   10 refusal    for the brake: refusals in a row that close it, first and longest gap between probes (us), status and
 --                 shape of the message, separated by spaces; else ''
 --   11.. as ARGV 1 to 3 of release, or nothing
--- Returns: { 'buried' | 'requeued' | 'braked' | 'stale' | 'unknown', with durations; what release returns after its
---   code }
+-- Returns: { 'buried' | 'requeued' | 'braked' | 'stale' | 'unknown', with durations; what release returns after its code }
 -- @include now
 -- @include queue/begin_report
 -- @include queue/stale

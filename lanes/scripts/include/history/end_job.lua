@@ -1,7 +1,7 @@
 -- @include history/pack
--- end_job(id, changes, retention, done): the job is done. One value replaces its keys, and can be read for `retention`
--- ms, as can the jobs merged into it. `changes` are fields that its end sets, or removes (false). `done` is what
--- `read_done` returned, for a job that was done already.
+-- end_job(id, changes, retention, done): the job is done. One value replaces its keys, and can be read for `retention` ms,
+-- as can the jobs merged into it. `changes` are fields that its end sets, or removes (false). `done` is what `read_done`
+-- returned, for a job that was done already.
 local DEFAULT_RETENTION = 86400000
 
 -- remove_dead_letter(id, location, record): the job is not kept for a person any more.
@@ -14,8 +14,8 @@ local function remove_dead_letter(id, location, record)
   end
 end
 
--- store_done(id, fields, lines, retention, was_done): as `end_job`, with all fields and lines of attempts. Returns
--- until when the job can be read; the caller notes that in its lane.
+-- store_done(id, fields, lines, retention, was_done): as `end_job`, with all fields and lines of attempts. Returns until when
+-- the job can be read; the caller notes that in its lane.
 local function store_done(id, fields, lines, retention, was_done)
   retention = math.max(1, tonumber(retention or fields.retention) or DEFAULT_RETENTION)
   local value = pack_done(fields, lines)

@@ -1,6 +1,6 @@
 -- @include history/uuid
--- A done job is one value: a MessagePack array of its fields, then an array for each attempt. Times are differences
--- from its acceptance. read_done.lua reads it.
+-- A done job is one value: a MessagePack array of its fields, then an array for each attempt. Times are differences from
+-- its acceptance. unpack.lua reads it.
 local function outcomes()
   return { 'delivered', 'retry', 'unconfirmed', 'throttled', 'requeued', 'braked', 'refused', 'exhausted', 'unauthorized', 'lost' }
 end
