@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Self, TypeVar, Unpack
 
 from redis.backoff import NoBackoff
@@ -44,6 +45,7 @@ from producers.retry import ATTEMPT_SHARE, RetryBudget
 from producers.risks import warn_of_risks
 
 T = TypeVar("T")
+_parse_durability = lru_cache(maxsize=32)(Durability.parse)
 
 
 def polls_within(timeout: float) -> RetryLoop:
@@ -69,7 +71,7 @@ def durability_for(settings: ProducerSettings, asked: str | None) -> Durability:
         InvalidJobError: it is not a valid level.
     """
     try:
-        return Durability.parse(settings.durability if asked is None else str(asked))
+        return _parse_durability(settings.durability if asked is None else str(asked))
     except ValueError as error:
         raise InvalidJobError([FieldError("durability", shorten(asked), str(error))]) from None
 

@@ -47,11 +47,15 @@ def _round_trip(client: "redis.Redis", commands: Iterable[Command], deadline: fl
         connection = pool.get_connection()
         for command in commands:
             names.append(command[0])
-            connection.send_packed_command(connection.pack_commands([command]))
+            connection.send_packed_command(connection.pack_command(*command))
         is_complete = True
         for name in names:
             try:
-                replies.append(connection.read_response(timeout=_reply_timeout(name, connection, deadline)))
+                seconds = _reply_timeout(name, connection, deadline)
+                if seconds == connection.socket_timeout:  # another one takes two more system calls
+                    replies.append(connection.read_response())
+                else:
+                    replies.append(connection.read_response(timeout=seconds))
             except ResponseError as error:
                 replies.append(error)
     except UNAVAILABLE as error:
@@ -90,7 +94,7 @@ async def _round_trip_async(client: "redis.asyncio.Redis", commands: Iterable[Co
             connection = await pool.get_connection()
             for command in commands:
                 names.append(command[0])
-                await connection.send_packed_command(connection.pack_commands([command]))
+                await connection.send_packed_command(connection.pack_command(*command))
                 await asyncio.sleep(0)  # making the next command may take a moment: other tasks go first
             is_complete = True
             for name in names:
@@ -128,5 +132,8 @@ def _reply_timeout(name: Argument, connection: Any, deadline: float) -> float:
 
 def _demoted(replies: Sequence[Any]) -> bool:
     """Return whether the server is a replica now: a new connection may reach the new primary."""
-    refusals = (refuses(reply) for reply in replies if isinstance(reply, ResponseError))
-    return any(refusal is not None and refusal.trouble is Trouble.READ_ONLY for refusal in refusals)
+    for reply in replies:
+        refusal = refuses(reply) if isinstance(reply, ResponseError) else None
+        if refusal is not None and refusal.trouble is Trouble.READ_ONLY:
+            return True
+    return False

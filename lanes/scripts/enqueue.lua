@@ -24,23 +24,17 @@
 -- @include now
 -- @include queue/enqueue_job
 -- @include queue/opened_lanes
--- @include merge/stale_event
--- @include merge/merge
--- @include hold/held_time
--- @include queue/memory_guard
 -- @include queue/isolate
+-- @lazy queue/options
+-- @lazy merge/stale_event
+-- @lazy merge/merge
+-- @lazy hold/held_time
+-- @lazy queue/memory_guard
 local FIELDS = 5
-local NUMBERS = { not_before = true, expires_at = true, priority = true, event_time = true }
 local window = ARGV[1]
-local ever_held = redis.call('EXISTS', key.held_time) == 1
-
--- read_options(new_job, text): adds the options to the job.
-local function read_options(new_job, text)
-  new_job.has_options = true
-  for name, value in string.gmatch(text, ' ([%l_]+)=(%S*)') do
-    new_job[name] = NUMBERS[name] and tonumber(value) or value
-  end
-end
+-- One command for both: EXISTS counts a name each time that it is given.
+local existing = redis.call('EXISTS', key.held_time, key.memory_checked, key.memory_checked)
+local ever_held, memory_checked = existing % 2 == 1, existing >= 2
 
 -- any_known(): whether one of the jobs may exist already. Usually none does, and one command tells.
 local function any_known()
@@ -67,24 +61,6 @@ local function find_duplicate(new_job, may_exist)
   return redis.call('EXISTS', key.job(id), key.done(id)) > 0 and 'known' or 'forgotten', id
 end
 
--- note_options(new_job, held_before): stores the options of a job. Most jobs have none.
-local function note_options(new_job, held_before)
-  local fields = {}
-  local function note(name, value) fields[#fields + 1], fields[#fields + 2] = name, value end
-  if new_job.not_before then note('not_before', new_job.not_before) end
-  if new_job.expires_at then
-    note('expires_at', new_job.expires_at)
-    redis.call('ZADD', key.expiring, new_job.expires_at, new_job.id)
-  end
-  if held_before > 0 then note('held_before', string.format('%.0f', held_before)) end
-  if new_job.expires_while_held then note('expires_while_held', 1) end
-  if new_job.service ~= '' then note('service', new_job.service) end
-  if new_job.priority > 0 then note('priority', new_job.priority) end
-  if new_job.event_time then note('event_time', new_job.event_time) end
-  if new_job.version ~= '' then note('version', new_job.version) end
-  if fields[1] then redis.call('HSET', key.job(new_job.id), unpack(fields)) end
-end
-
 -- Bodies are written with one command, before a merge and at the end.
 local bodies = {}
 
@@ -98,8 +74,8 @@ local function wait_in_lane(new_job, lane)
   lane.seq = seq
   bodies[#bodies + 1], bodies[#bodies + 2] = key.body(id), new_job.body
   redis.call('HSET', key.job(id), 'state', 'pending', 'location', location, 'record', record, 'seq', seq, 'accepted_at', now)
-  local held_before = ever_held and held_time(location) or 0
-  if new_job.has_options or held_before > 0 then note_options(new_job, held_before) end
+  local held_before = ever_held and held_time().held_time(location) or 0
+  if new_job.has_options or held_before > 0 then options().note_options(new_job, held_before) end
   local at = enqueue_job(location, record, id, seq, new_job.not_before, new_job.priority)
   if at and at < lane.due_at then lane.due_at = at end
   lane.pending = lane.pending + 1
@@ -107,23 +83,21 @@ end
 
 local function accept(new_job)
   local lane = open_lane(new_job.location)
-  local merge_target = stale_event(new_job)
+  local merge_target = new_job.event_time and stale_event().stale_event(new_job)
   if not merge_target and new_job.merge then
     write_bodies()
-    merge_target = merge(new_job)
+    merge_target = merge().merge(new_job)
   end
   lane.accepted = lane.accepted + 1
   if merge_target then
-    mark_merged(new_job, merge_target)
+    merge().mark_merged(new_job, merge_target)
     lane.merged = lane.merged + 1
   else
     wait_in_lane(new_job, lane)
   end
   -- Last, because it may begin with a write that a full Redis allows, and then Redis would allow all later ones.
-  if new_job.event_time then note_event_time(new_job, merge_target or new_job.id, window) end
+  if new_job.event_time then stale_event().note_event_time(new_job, merge_target or new_job.id, window) end
 end
-
-local memory_checked = false
 
 local answers = {}
 
@@ -136,7 +110,7 @@ local function take(new_job, may_exist)
   local status, id, idempotency = find_duplicate(new_job, may_exist)
   if status then return note_answer(status, id) end
   if not memory_checked then
-    local refusal = memory_guard(tonumber(ARGV[2]))
+    local refusal = memory_guard().memory_guard(tonumber(ARGV[2]))
     if refusal then return refusal end
     memory_checked = true
   end
@@ -153,7 +127,7 @@ local function take_all()
       id = ARGV[at], location = ARGV[at + 1], record = ARGV[at + 2], body = ARGV[at + 3],
       service = '', key = '', fingerprint = '', priority = 0, version = '',
     }
-    if ARGV[at + 4] ~= '' then read_options(new_job, ARGV[at + 4]) end
+    if ARGV[at + 4] ~= '' then options().read_options(new_job, ARGV[at + 4]) end
     local readable, refusal = isolate(new_job.location, nil, take, new_job, may_exist)
     if not readable then
       note_answer('broken', refusal)

@@ -1,4 +1,4 @@
-"""Assembles the scripts: the prefix and constants, then the script with its includes.
+"""Assembles the scripts: the prefix, then the script with its includes. Constants and names of keys are filled in.
 
 `-- @include queue/lane` puts the text of a file there, once. A call of a script makes all functions in its text anew.
 So what is rarely needed is named by `-- @lazy breaker/brake` instead, and called as `brake().end_brake(...)`. The texts
@@ -23,11 +23,12 @@ _LAZY = re.compile(r"^-- @lazy ([\w/]+)$")
 _FUNCTION = re.compile(r"^local function (\w+)", re.MULTILINE)
 _KEY = re.compile(r"\bkey\.(\w+)(?:\(([^()]*)\))?")
 _LINE_IN_ERROR = re.compile(r"user_script:(\d+):")
-# Constants that the scripts share with Python; each script gets those that it names.
+# Constants that the scripts share with Python, replaced by their values where they stand.
 _CONSTANTS = {
     "SCHEMA": f"'{SCHEMA}'",
     "NEVER_MERGED_FIELDS": "{ " + ", ".join(f"{name} = true" for name in sorted(NEVER_MERGED_FIELDS)) + " }",
 }
+_CONSTANT = re.compile(rf"\b({'|'.join(_CONSTANTS)})\b")
 # Replaced by a table where they stand: templates of the script's keys of all lanes, of a lane and of a job, with types.
 _KEY_TABLES: dict[str, tuple[str, ...]] = {"GLOBAL_KEYS": (), "LANE_KEYS": ("location",), "JOB_KEYS": ("id",)}
 _KEY_TABLE = re.compile(rf"\b({'|'.join(_KEY_TABLES)})\b")
@@ -93,7 +94,8 @@ def _load(name: str, test_clock: bool) -> Script:
     keys = frozenset(found[1] for found in _KEY.finditer(text))
     text = _KEY.sub(_key_in_lua, text)
     text = _KEY_TABLE.sub(lambda found: _key_table(_KEY_TABLES[found[1]], keys), text)
-    prelude = [LUA_PREFIX, *(f"local {each} = {value}" for each, value in _CONSTANTS.items() if each in text)]
+    text = _CONSTANT.sub(lambda found: _CONSTANTS[found[1]], text)
+    prelude = [LUA_PREFIX]
     if body.lazy:
         prelude.append("local lazy")
     origins = [*(f"prelude:{number}" for number in range(1, len(prelude) + 1)), *body.origins]

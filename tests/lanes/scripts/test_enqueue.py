@@ -4,6 +4,7 @@ import pytest
 
 from lanes.errors import ScriptError
 from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
+from lanes.queue.transitions import enqueue_arguments
 from tests.lanes.conftest import START, ClockedStore, Orders
 from tests.lanes.whole_state import KNOWN, fields_of, send, watch
 
@@ -180,6 +181,28 @@ def test_a_call_reads_and_writes_a_lane_once(store: ClockedStore, lanes: int, co
     stats = store.client.info("commandstats")
     called = sum(each["calls"] for name, each in stats.items() if name.partition("_")[2] not in ("evalsha", "info"))
     assert called / len(jobs) <= commands
+
+
+def test_a_plain_job_in_a_lane_that_is_due_takes_twelve_commands(store: ClockedStore, order: Orders) -> None:
+    store.enqueue(order(record="first"), 60)
+    store.client.set("test:memory_checked", "")  # it expires
+    store.client.config_resetstat()
+    store.enqueue(order(record="second"), 60)
+    stats = store.client.info("commandstats")
+    calls = {
+        name: each["calls"] for name, each in stats.items() if not name.startswith(("cmdstat_eval", "cmdstat_config"))
+    }
+    assert sum(calls.values()) == 12, calls
+
+
+def test_a_plain_job_makes_no_lazy_part(store: ClockedStore, order: Orders) -> None:
+    store.client.set("test:memory_checked", "")  # it expires
+    text = store.script("enqueue").text
+    counting = text.replace("function lazy(part)", "function lazy(part) redis.call('INCR', prefix .. 'made')")
+    for new_job in (order(), order(record="another"), order(priority=1)):
+        assert not store.client.exists("test:made")
+        store.client.eval(counting, 1, "test:schema", *enqueue_arguments([new_job], 60, 10))
+    assert store.client.get("test:made") == b"3"  # its options are read and noted, and it promotes the first
 
 
 def test_a_call_that_fails_keeps_what_it_wrote(store: ClockedStore, order: Orders) -> None:

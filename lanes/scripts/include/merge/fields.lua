@@ -1,3 +1,5 @@
+local NEVER_MERGED = NEVER_MERGED_FIELDS
+
 -- value_end(json, at): returns the position of the comma or brace after the value that begins at `at`.
 local function value_end(json, at)
   local depth = 0

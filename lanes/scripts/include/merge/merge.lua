@@ -36,7 +36,7 @@ local function merge(new_job)
   for _, name in ipairs(added) do
     local held = values[name] and (job.field_times[name] or job.time)
     if not held then names[#names + 1] = name end
-    if not NEVER_MERGED_FIELDS[name] and (not held or held <= time) then
+    if not NEVER_MERGED[name] and (not held or held <= time) then
       values[name], job.field_times[name] = brought[name], time
     end
   end

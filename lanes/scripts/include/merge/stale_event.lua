@@ -34,7 +34,7 @@ local function stale_event(new_job)
   local elsewhere = moved and tonumber(field_times['@time']) > new_job.event_time and values.pipelineId ~= moved
   local kept, left = {}, 0
   for _, name in ipairs(names) do
-    local merged, later = not NEVER_MERGED_FIELDS[name], tonumber(field_times[name] or 0) > new_job.event_time
+    local merged, later = not NEVER_MERGED[name], tonumber(field_times[name] or 0) > new_job.event_time
     local is_stale = merged and later and not (retracted and retracted(name)) or elsewhere and name == 'pipelineStageId'
     if not is_stale then kept[#kept + 1] = name end
     if not is_stale and merged then left = left + 1 end
@@ -52,7 +52,7 @@ local function note_event_time(new_job, id, window)
   local event_times = key.event_times(new_job.location, new_job.record)
   local names, values = fields(new_job.body)
   for _, name in ipairs(names) do
-    if not NEVER_MERGED_FIELDS[name] then redis.call('HSET', event_times, name, string.format('%.0f', new_job.event_time)) end
+    if not NEVER_MERGED[name] then redis.call('HSET', event_times, name, string.format('%.0f', new_job.event_time)) end
   end
   if new_job.event_time >= (tonumber(redis.call('HGET', event_times, '@time')) or 0) then
     redis.call('HSET', event_times, '@time', string.format('%.0f', new_job.event_time), '@job', id)

@@ -6,7 +6,7 @@ local RESERVE = 1 / 16
 local NEEDED = 512
 -- Bytes that a done job frees at least, and the most done jobs that one call forgets.
 local DONE, MAX_FORGOTTEN = 128, 1000
--- With this much to spare, the memory is not looked at again for some ms: Redis cannot take in as much within that time.
+-- With this much to spare, `memory_checked` says so for some ms: Redis cannot take in as much within that time.
 local AMPLE, KEPT = 64 * 1024 * 1024, 100
 
 -- memory_guard(min_age): returns an error reply when there is no memory for new jobs, else nil. Before it refuses, done
@@ -14,7 +14,6 @@ local AMPLE, KEPT = 64 * 1024 * 1024, 100
 -- `maxmemory`. Memory in use does not fall by all that was forgotten before the script ends: its deletions wait as commands
 -- for the append-only file.
 local function memory_guard(min_age)
-  if redis.call('EXISTS', key.memory_checked) == 1 then return nil end
   local function left()
     local used, max_count = read_memory()
     if not used then return AMPLE end

@@ -26,11 +26,10 @@ end
 -- write_lane(lane): a count that cannot be read stays as it is: the consistency check repairs it.
 local function write_lane(lane)
   local changes = { 'seq', lane.seq }
-  for i, state in ipairs({ 'accepted', 'pending', 'merged' }) do
-    local before = whole_number(lane.stored[i + 1])
-    if before and lane[state] > 0 then
-      changes[#changes + 1], changes[#changes + 2] = state, before + lane[state]
-    end
+  for i = 2, 4 do
+    local state = FIELDS_OF_LANE[i]
+    local before = lane[state] > 0 and whole_number(lane.stored[i])
+    if before then changes[#changes + 1], changes[#changes + 2] = state, before + lane[state] end
   end
   redis.call('HSET', key.lane(lane.location), unpack(changes))
 end

@@ -12,11 +12,11 @@ end
 -- make_due(entries): makes lanes due; `entries` has a time and a location for each. Never postpones; a release that is
 -- too early does. Wakes the dispatchers when one of these lanes is now the first.
 local function make_due(entries)
-  local first = redis.call('ZRANGE', key.due, 0, 0, 'WITHSCORES')
+  if redis.call('ZADD', key.due, 'LT', 'CH', unpack(entries)) == 0 then return end
   local at = entries[1]
   for i = 3, #entries, 2 do at = math.min(at, entries[i]) end
-  redis.call('ZADD', key.due, 'LT', unpack(entries))
-  if not first[2] or at < tonumber(first[2]) then redis.call('PUBLISH', key.wake, '') end
+  local first = redis.call('ZRANGE', key.due, 0, 0, 'WITHSCORES')
+  if tonumber(first[2]) == at then redis.call('PUBLISH', key.wake, '') end
 end
 
 -- schedule(location, at): the lane is due from `at` on, later if paused or limited, not at all if held.
