@@ -9,7 +9,6 @@ from celery.utils.log import current_process_index
 from lanes.credentials import CredentialStore
 from lanes.queue.store import LaneStore, connect_shared
 from lanes.settings import WorkerSettings
-from lanes.storage.scripts import load_all
 from worker.delivery.context import WorkerContext
 from worker.delivery.flower_events import JobEvents
 from worker.delivery.sender_gauges import SenderGauges
@@ -68,7 +67,6 @@ class Runtime:
 
     def _make_context(self, hostname: str) -> WorkerContext:
         settings = self.settings
-        load_all()
         store = LaneStore(connect_shared(settings.redis_url), settings.prefix)
         store.unreadable = log_unreadable
         unservable = Unservable(CredentialStore(store), hostname, self._some_unservable)
