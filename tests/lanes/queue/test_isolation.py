@@ -25,9 +25,7 @@ from tests.lanes.simulated_workers import (
 BURST = 20
 LIMITS = DefaultLimits(burst=BURST, window=10, daily=100_000)
 SECONDS = 35.0
-RELEASE_NEXT = "\n".join(read("include/queue/release_next"))
-LOOKED_AT = int(re.findall(r"MAX_LANES_CHECKED = (\d+)", RELEASE_NEXT)[0])
-FAIR_SHARE = int(re.findall(r"FAIR_SHARE = (\d+)", RELEASE_NEXT)[0])
+LOOKED_AT = int(re.findall(r"MAX_LANES_CHECKED = (\d+)", "\n".join(read("include/queue/release_next")))[0])
 
 Trouble = Callable[[ClockedStore], None]
 
@@ -262,48 +260,3 @@ def test_a_slow_location_may_use_every_sender_thread_while_they_are_free(store: 
     fill(store, "other", 20)
     assert locations([release_job(store, limits) for _ in range(20)]) == ["other"] * 20
     assert locations([release_job(store, limits) for _ in range(5)]) == ["slow"] * 5
-
-
-@pytest.mark.parametrize("weight", [1, 2])
-def test_a_reserved_thread_gets_no_job_of_a_lane_that_has_its_fair_share(store: ClockedStore, weight: int) -> None:
-    """The lane stays due for all other threads. A wake-up does not tell the thread of it, so it asks again soon."""
-    limits = DefaultLimits(burst=1000, window=10, daily=100_000)
-    store.limit("slow", None, None, weight)
-    fill(store, "slow", 30)
-    share = FAIR_SHARE * weight
-
-    def ask() -> Released | Idle | None:
-        store.pass_time(TICK)
-        return store.release(Consumer(f"reserved-{store.now}", 60, 3600, limits, reserved=True)).next
-
-    assert locations([job for _ in range(share) if isinstance(job := ask(), Released)]) == ["slow"] * share
-    found = ask()
-    assert isinstance(found, Idle)
-    assert found.reserved
-    assert found.seconds
-    assert found.seconds > TICK
-    fill(store, "other", 2)
-    assert locations([job for _ in range(3) if isinstance(job := ask(), Released)]) == ["other"] * 2
-    store.pass_time(TICK)
-    assert locations([release_job(store, limits)]) == ["slow"]
-
-
-def test_a_reserved_thread_finds_a_lane_behind_many_that_have_their_fair_share(store: ClockedStore) -> None:
-    """Each call looks at some of them, and the next call at the others."""
-    limits = DefaultLimits(burst=1000, window=10, daily=100_000)
-    lanes = [f"slow{number}" for number in range(LOOKED_AT + 5)]
-    for location in lanes:
-        fill(store, location, FAIR_SHARE + 1)
-    for _ in range(FAIR_SHARE * len(lanes)):
-        store.pass_time(TICK)
-        release_job(store, limits)
-    store.pass_time(TICK)
-    fill(store, "other", 1)
-    found = []
-    for number in range(2):
-        store.pass_time(TICK)
-        found.append(store.release(Consumer(f"reserved{number}", 60, 3600, limits, reserved=True)).next)
-    assert isinstance(found[0], Idle)
-    assert found[0].reserved
-    assert isinstance(found[1], Released)
-    assert found[1].location_id == "other"
