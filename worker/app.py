@@ -13,6 +13,7 @@ from celery import Celery, signals
 
 from lanes.errors import SettingsError
 from lanes.settings import DashboardSettings, WorkerSettings
+from lanes.storage.scripts import load_all
 from worker.broker import broker_of
 from worker.delivery.shift import run_shift
 from worker.delivery.shift_tracker import ShiftRequest
@@ -135,6 +136,9 @@ def connect_signals(runtime: Runtime) -> None:
     def set_up_logs(loglevel: int | str, logfile: str | None, **_: Any) -> None:
         configure_celery_logging(runtime.settings, loglevel, logfile)  # Celery then sets up none of its own
 
+    def load_scripts(**_: Any) -> None:
+        load_all()  # before the pool forks: a new process would need about half a second of CPU for its first job
+
     def hide_banner(instance: Any, **_: Any) -> None:
         instance.quiet = instance.quiet or not sys.stdout.isatty()
 
@@ -150,6 +154,7 @@ def connect_signals(runtime: Runtime) -> None:
 
     signals.setup_logging.connect(set_up_logs, weak=False)
     signals.celeryd_after_setup.connect(hide_banner, weak=False)
+    signals.worker_init.connect(load_scripts, weak=False)
     signals.worker_ready.connect(on_ready, weak=False)
     signals.worker_shutting_down.connect(on_shutdown, weak=False)
     signals.worker_process_init.connect(lambda **_: runtime.begin_process(), weak=False)

@@ -10,7 +10,6 @@ from lanes.credentials import CredentialStore
 from lanes.queue.connecting import connect_shared
 from lanes.queue.store import LaneStore
 from lanes.settings import WorkerSettings
-from lanes.storage.scripts import load_all
 from worker.delivery.context import WorkerContext
 from worker.delivery.flower_events import JobEvents
 from worker.delivery.sender_gauges import SenderGauges
@@ -69,7 +68,6 @@ class Runtime:
 
     def _make_context(self, hostname: str) -> WorkerContext:
         settings = self.settings
-        load_all()
         store = LaneStore(connect_shared(settings.redis_url), settings.prefix)
         store.unreadable = log_unreadable
         unservable = Unservable(CredentialStore(store), hostname, self._some_unservable)

@@ -22,9 +22,13 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """Nothing could be released. `seconds` until a lane is due, None if none will be automatically."""
+    """Nothing could be released. `seconds` until a lane is due, None if none will be automatically.
+
+    `reserved`: lanes are due, but a reserved consumer gets none of their jobs. It asks again after `seconds`.
+    """
 
     seconds: float | None
+    reserved: bool = False
 
 
 @dataclass(frozen=True, slots=True)

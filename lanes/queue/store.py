@@ -85,11 +85,19 @@ class LaneStore(LaneReader):
 
     def release(self, consumer: Consumer) -> Result:
         """Release a job of the next lane."""
-        arguments = (*transitions.consumer_arguments(consumer), *transitions.limits_arguments(consumer.limits))
-        return transitions.result(self.run("release", *arguments))
+        return transitions.result(
+            self.run(
+                "release",
+                *transitions.consumer_arguments(consumer),
+                *transitions.limits_arguments(consumer.limits),
+                transitions.reserved_argument(consumer),
+            )
+        )
 
     def _report(self, name: str, report: AttemptReport, *own: Argument, release_for: Consumer | None) -> Result:
-        following = () if release_for is None else transitions.consumer_arguments(release_for)
+        following: list[Argument] = []
+        if release_for is not None:
+            following = [*transitions.consumer_arguments(release_for), transitions.reserved_argument(release_for)]
         return transitions.result(self.run(name, *transitions.report_arguments(report), *own, *following))
 
     def deliver(self, report: AttemptReport, *, retention: float, release_for: Consumer | None = None) -> Result:

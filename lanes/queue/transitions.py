@@ -56,7 +56,8 @@ class RateLimitInfo:
 class Consumer:
     """Who releases jobs: the worker's name, its lease and retention in seconds, the limits.
 
-    `unservable` is the worker of `CredentialStore.mark_unservable` whose locations are skipped; empty for none.
+    `unservable` is the worker of `CredentialStore.mark_unservable` whose locations are skipped; empty for none. A
+    `reserved` consumer gets no job of a lane that has its fair share in flight.
     """
 
     worker: str
@@ -64,6 +65,7 @@ class Consumer:
     retention: float
     limits: DefaultLimits
     unservable: str = ""
+    reserved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +192,13 @@ def _accepted(status: bytes, found: str) -> EnqueueResult | Exception:
 
 
 def consumer_arguments(consumer: Consumer) -> list[Argument]:
-    """Return ARGV 1 to 3 of `release.lua`, also the last ones of an outcome."""
+    """Return ARGV 1 to 3 of `release.lua`, also of an outcome. `reserved_argument` is the last one of both."""
     return [consumer.worker, microseconds(consumer.lease), consumer.unservable]
+
+
+def reserved_argument(consumer: Consumer) -> str:
+    """Return the last ARGV of `release.lua`, and of an outcome that releases."""
+    return "1" if consumer.reserved else ""
 
 
 def limits_arguments(limits: DefaultLimits) -> list[Argument]:
@@ -219,7 +226,7 @@ def _following(reply: Sequence[Any]) -> Released | Idle | None:
     if len(reply) == 1:
         return None
     if not reply[1]:
-        return Idle(seconds_until(reply[2]))
+        return Idle(seconds_until(reply[2]), reserved=len(reply) > 3)
     job_id, location, attempt, failures, released_at, merged_count, version, *rest = reply[1:]
     numbers = (attempt, failures, released_at / MICROSECONDS, merged_count)
     body = rest[0] if rest and rest[0] else b""

@@ -9,7 +9,7 @@
 --                 else ''. If 7 is '', no request was made
 --   10 refusal    for the brake: refusals in a row that close it, first and longest gap between probes (us), status and
 --                 shape of the message, separated by spaces; else ''
---   11.. as ARGV 1 to 3 of release, or nothing
+--   11.. as ARGV 1 to 3 and 7 of release, or nothing
 -- Returns: { 'buried' | 'requeued' | 'braked' | 'stale' | 'unknown', with durations; what release returns after its code }
 -- @include now
 -- @include queue/begin_report

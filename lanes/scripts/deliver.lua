@@ -9,7 +9,7 @@
 --   6 daily       requests of a location in a day
 --   7 rate_limit_info   from the answer, as sync_rate_limits reads it, or '' without an answer
 --   8 retention   ms for which the job can still be read
---   9.. as ARGV 1 to 3 of release, to release the next job in the same call, or nothing
+--   9.. as ARGV 1 to 3 and 7 of release, to release the next job in the same call, or nothing
 -- Returns: { 'delivered' | 'stale' | 'unknown', with durations; what release returns after its code }
 -- @include now
 -- @include queue/begin_report

@@ -7,8 +7,9 @@
 --   4 burst       requests of a location in a window
 --   5 window      us
 --   6 daily       requests of a location in a day
+--   7 reserved    '1' for a thread that sends only for lanes below their fair share, or ''
 -- Returns: { 'released', id, location, attempt, failures, released_at, merged_count, version, body } or { 'released',
---   '', us until a lane is due, or -1 }
+--   '', us until a lane is due, or -1; 1 if lanes are due, but not for a reserved thread }
 -- @include now
 -- @include queue/release_next
 return reply('released', 1)

@@ -5,7 +5,7 @@
 --   1 to 7 as deliver has them
 --   8 wait        us for which the lane releases nothing
 --   9 sent        '1' when a request was made; else rate slot and daily quota are refunded, and no attempt is appended
---   10.. as ARGV 1 to 3 of release, or nothing
+--   10.. as ARGV 1 to 3 and 7 of release, or nothing
 -- Returns: { 'requeued' | 'stale' | 'unknown', with durations; what release returns after its code }
 -- @include now
 -- @include queue/begin_report

@@ -10,7 +10,7 @@
 --   11 max_age      us since acceptance or the last replay after which a failed attempt is the last, or ''
 --   12 reason       of the dead letter: exhausted | unconfirmed
 --   13 min_delay    the API's Retry-After in us, or 0: no retry and no probe goes out earlier
---   14.. as ARGV 1 to 3 of release, or nothing
+--   14.. as ARGV 1 to 3 and 7 of release, or nothing
 -- Returns: { 'retried' | 'buried' | 'stale' | 'unknown', with durations; what release returns after its code }
 -- @include now
 -- @include queue/begin_report

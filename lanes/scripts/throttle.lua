@@ -3,7 +3,7 @@
 -- ARGV:
 --   1 to 7 as deliver has them
 --   8 wait        us for which the lane releases nothing
---   9.. as ARGV 1 to 3 of release, or nothing
+--   9.. as ARGV 1 to 3 and 7 of release, or nothing
 -- Returns: { 'throttled' | 'stale' | 'unknown', with durations; what release returns after its code }
 -- @include now
 -- @include queue/begin_report

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from lanes.activity.series import lane_day, last_day, last_hour, since_the_beginning
+from lanes.queue.job import State
 from lanes.storage.keys import DEFAULT_PREFIX
 from ops.embedded.processes import Child
 from ops.embedded.stack import Stack
-from ops.sandbox import SandboxControl
+from ops.sandbox import Fault, FaultKind, SandboxControl
 from tests.end_to_end.conftest import all_done, producer_of, store_of
 from tests.helpers import row, until
 from worker.app import load_app
@@ -68,6 +69,22 @@ def test_capacity_comes_and_goes_with_the_workers(make_stack: Callable[..., Stac
         lambda: sum(lane_day(store, f"loc-{number}").total("delivered") for number in range(20)) == 150, "of each lane"
     )
     assert 0 < since_the_beginning(store).waits.total <= 150
+
+
+def test_slow_locations_leave_threads_for_others(make_stack: Callable[..., Stack]) -> None:
+    """One of eight threads is reserved. It sends a job that comes later, before any slow answer has come."""
+    stack = make_stack(shift_threads=16, http_timeout_seconds=100, lease_seconds=120)
+    sandbox, store, producer = SandboxControl(stack.sandbox_url), store_of(stack), producer_of(stack)
+    sandbox.inject(Fault(kind=FaultKind.TIMEOUT, location="slow", delay_seconds=100))
+    producer.enqueue_many(row("slow", f"contact-{number}") for number in range(40))
+    worker = stack.start_worker("one", "--concurrency", "2")
+    until(lambda: max_open(stack) >= 14, "the slow location at work")
+    for number in range(3):
+        job = producer.enqueue(row("fast", f"contact-{number}"))
+        until(lambda job=job: producer.status(job.job_id).state is State.DELIVERED, "the other location served")  # type: ignore[misc]
+    counts = store.counts()
+    assert (counts["in_flight"], counts["delivered"]) == (14, 3)
+    worker.kill()
 
 
 def test_shifts_do_not_pile_up_in_celery(make_stack: Callable[..., Stack]) -> None:

@@ -17,6 +17,7 @@ IDLE_SECONDS = 10.0  # a thread without work for this time ends
 FEW_THREADS = 16  # as many are started in any case
 WORTH = 2.0  # beyond: while a request takes so many times as long as the search of a new thread for its first job
 RETRY_SECONDS = 0.5  # and one after this time, to measure again
+RESERVED_PART = 8  # one thread in so many is reserved for lanes below their fair share
 MAX_SEARCHING = 8  # threads that ask Redis for their first job at a time
 CPU_SECONDS = 0.5  # between two measurements of the CPU time
 WEIGHT = 0.25  # of the last measurement in a moving average
@@ -36,6 +37,13 @@ class InlineSender:
         """Ignore it."""
 
     def note_request(self, seconds: float) -> None:
+        """Ignore it."""
+
+    def claim(self) -> bool:
+        """Send for any lane: nothing is reserved."""
+        return True
+
+    def unclaim(self) -> None:
         """Ignore it."""
 
 
@@ -65,10 +73,14 @@ class SenderPool:
     threads do not crowd to Redis for one job. Threads outlast the shifts, and so do their connections, until they are
     idle for IDLE_SECONDS. A thread with an open request at the end of a shift does not delay that end; it continues in
     the next shift. So a slow answer occupies no slot of the worker.
+
+    One in RESERVED_PART of the threads sends only for lanes below their fair share. So slow locations cannot occupy all
+    threads while nothing else is due.
     """
 
     def __init__(self, max_threads: int, gauges: ProcessGauges) -> None:
         self._max_threads = max_threads
+        self._unreserved = threading.Semaphore(max_threads - max_threads // RESERVED_PART)
         self._gauges = gauges
         self._reminder = Reminder()
         self._changed = threading.Condition()
@@ -122,6 +134,14 @@ class SenderPool:
     def note_request(self, seconds: float) -> None:
         """A request took this long."""
         self._request_seconds += (seconds - self._request_seconds) * WEIGHT
+
+    def claim(self) -> bool:
+        """Return whether the calling thread may send for any lane, until it calls `unclaim`; else it is reserved."""
+        return self._unreserved.acquire(blocking=False)
+
+    def unclaim(self) -> None:
+        """The calling thread sends no more."""
+        self._unreserved.release()
 
     def _may_grow(self) -> bool:
         """Return whether one more thread may be started and would wait for the API rather than for this process.

@@ -53,7 +53,8 @@ class SenderThread:
     """Releases and sends jobs in one thread, one after the other. Times in seconds.
 
     A thread without a due job waits for the next one, if no other thread of the process does. A thread that gets a job
-    while none waits starts another thread. So there is a waiting thread unless all are busy.
+    while none waits starts another thread. So there is a waiting thread unless all are busy. It
+    waits as long as others send.
     """
 
     def __init__(self, context: WorkerContext, sender_pool: SenderPool | InlineSender) -> None:
@@ -68,6 +69,7 @@ class SenderThread:
             self._limits,
         )
         self._asked_at = 0.0
+        self._claimed = False
 
     @property
     def _over(self) -> bool:
@@ -87,42 +89,59 @@ class SenderThread:
                     context.events.flush(soon=True)
                     context.statistics.write(context.store, soon=True)
                 else:
-                    following = self._wait_for_job(following.seconds)
+                    self._unclaim()
+                    following = self._wait_for_job(following)
         except RedisUnavailableError as error:
             context.redis.mark_unavailable(error)
         finally:
+            self._unclaim()
             context.events.flush(soon=not self._over)
             context.statistics.write(context.store, soon=not self._over)
 
-    def _wait_for_job(self, seconds: float | None) -> Released | Idle | None:
+    def _wait_for_job(self, idle: Idle) -> Released | Idle | None:
         """Wait until a lane is due or a wake-up comes, then release. None if another thread waits or nothing comes."""
         context = self._context
         if not context.poll_lock.acquire(blocking=False):
             return None
         context.gauges.set(waiting=1)
         try:
+            if idle.reserved:  # a wake-up may be for the lanes that are due, so it is left to other threads
+                time.sleep(idle.seconds or 0)
+                context.events.flush(soon=True)
+                return None if self._over else self._release()
             now = time.monotonic()
-            due_at, leaves_at = now + (math.inf if seconds is None else seconds), now + LINGER_SECONDS
+            due_at, leaves_at = now + (math.inf if idle.seconds is None else idle.seconds), now + LINGER_SECONDS
             while True:
-                woken = context.wakeup.wait(min(due_at - now, leaves_at - now, FLUSH_SECONDS))
+                woken = context.wakeup.wait(min(due_at - now, FLUSH_SECONDS))
                 if self._over:
                     if woken:
                         context.wakeup.wake()  # pass it on to another thread
                     return None
                 now = time.monotonic()
                 if woken or now >= due_at:
-                    return self._release()
+                    following = self._release()
+                    if woken and isinstance(following, Idle) and following.reserved:
+                        context.wakeup.wake()
+                    return following
                 context.events.flush(soon=True)  # never before a job that is due: it may wait for the broker
-                if now >= leaves_at:
+                if now >= leaves_at and context.gauges.get("busy") <= 1:
                     return None
         finally:
             context.gauges.set(waiting=0)
             context.poll_lock.release()
 
     def _current_consumer(self) -> Consumer:
-        """Return the consumer, which now gets no job of a location that this worker cannot serve."""
+        """Return the consumer for the next release: what this worker cannot serve, and whether it is reserved."""
         unservable = self._context.tokens.unservable.name
-        return replace(self._consumer, unservable=unservable) if unservable else self._consumer
+        self._claimed = self._claimed or self._sender_pool.claim()
+        if self._claimed and not unservable:
+            return self._consumer
+        return replace(self._consumer, unservable=unservable, reserved=not self._claimed)
+
+    def _unclaim(self) -> None:
+        if self._claimed:
+            self._claimed = False
+            self._sender_pool.unclaim()
 
     def _release(self) -> Released | Idle | None:
         self._asked_at = time.monotonic()

@@ -1,16 +1,21 @@
 """The next job: lanes alternate by weight, and an urgent job is first in its own lane only."""
 
+import re
 from collections import Counter
 from itertools import groupby
 
 import pytest
 
-from lanes.queue.results import Released
-from lanes.queue.transitions import AttemptReport, DefaultLimits
+from lanes.queue.results import Idle, Released
+from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits
+from lanes.storage.scripts import read
 from tests.lanes.conftest import ClockedStore, Orders
 from tests.lanes.simulated_workers import TICK, deliver, fill, locations, release_due, release_job
 
 LIMITS = DefaultLimits(burst=100_000, window=10, daily=10**6)
+RELEASE_NEXT = "\n".join(read("include/queue/release_next"))
+LOOKED_AT = int(re.findall(r"MAX_LANES_CHECKED = (\d+)", RELEASE_NEXT)[0])
+FAIR_SHARE = int(re.findall(r"FAIR_SHARE = (\d+)", RELEASE_NEXT)[0])
 
 
 def take_turns(store: ClockedStore, jobs: int) -> list[Released]:
@@ -163,3 +168,46 @@ def test_an_urgent_job_waits_for_its_rate_window_too(store: ClockedStore, order:
     fill_lanes(store, loc=3, other=3)
     store.enqueue(order(priority=9), 60)
     assert Counter(locations(release_due(store, LIMITS))) == {"loc": 2, "other": 3}
+
+
+@pytest.mark.parametrize("weight", [1, 2])
+def test_a_reserved_thread_gets_no_job_of_a_lane_that_has_its_fair_share(store: ClockedStore, weight: int) -> None:
+    """The lane stays due for all other threads. A wake-up does not tell the thread of it, so it asks again soon."""
+    store.limit("slow", None, None, weight)
+    fill(store, "slow", 30)
+    share = FAIR_SHARE * weight
+
+    def ask() -> Released | Idle | None:
+        store.pass_time(TICK)
+        return store.release(Consumer(f"reserved-{store.now}", 60, 3600, LIMITS, reserved=True)).next
+
+    assert locations([job for _ in range(share) if isinstance(job := ask(), Released)]) == ["slow"] * share
+    found = ask()
+    assert isinstance(found, Idle)
+    assert found.reserved
+    assert found.seconds
+    assert found.seconds > TICK
+    fill(store, "other", 2)
+    assert locations([job for _ in range(3) if isinstance(job := ask(), Released)]) == ["other"] * 2
+    store.pass_time(TICK)
+    assert locations([release_job(store, LIMITS)]) == ["slow"]
+
+
+def test_a_reserved_thread_finds_a_lane_behind_many_that_have_their_fair_share(store: ClockedStore) -> None:
+    """Each call looks at some of them, and the next call at the others."""
+    lanes = [f"slow{number}" for number in range(LOOKED_AT + 5)]
+    for location in lanes:
+        fill(store, location, FAIR_SHARE + 1)
+    for _ in range(FAIR_SHARE * len(lanes)):
+        store.pass_time(TICK)
+        release_job(store, LIMITS)
+    store.pass_time(TICK)
+    fill(store, "other", 1)
+    found = []
+    for number in range(2):
+        store.pass_time(TICK)
+        found.append(store.release(Consumer(f"reserved{number}", 60, 3600, LIMITS, reserved=True)).next)
+    assert isinstance(found[0], Idle)
+    assert found[0].reserved
+    assert isinstance(found[1], Released)
+    assert found[1].location_id == "other"

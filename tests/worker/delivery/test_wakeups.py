@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from lanes.queue.results import Released, Result
+from lanes.queue.results import Idle, Released, Result
 from lanes.queue.transitions import Consumer
 from tests.helpers import row
 from tests.worker.delivery.sender import worker_of
+from worker.delivery import shift
 from worker.delivery.dispatcher import YIELD_SECONDS, Dispatcher
 from worker.delivery.sender_pool import InlineSender
 from worker.delivery.shift import SenderThread
@@ -35,8 +36,40 @@ def test_a_woken_thread_releases_before_it_sends_events(redis_url: str, monkeypa
         monkeypatch.setattr(worker.store, "release", note_release)
         worker.producer.enqueue(row("loc", "contact"))
         worker.context.wakeup.wake()
-        assert isinstance(SenderThread(worker.context, InlineSender(60))._wait_for_job(None), Released)
+        assert isinstance(SenderThread(worker.context, InlineSender(60))._wait_for_job(Idle(None)), Released)
         assert done[0] == "release"
+
+
+@pytest.mark.parametrize(("busy", "found"), [(1, type(None)), (2, Released)])
+def test_a_thread_waits_as_long_as_another_one_sends(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, busy: int, found: type
+) -> None:
+    """The shift goes on anyway. Without the thread, a job that comes then would wait for an answer."""
+    monkeypatch.setattr(shift, "LINGER_SECONDS", 0.0)
+    with worker_of(redis_url, "http://127.0.0.1:1") as worker:
+        worker.context.gauges.set(busy=busy)
+        worker.producer.enqueue(row("loc", "contact"))
+        wakeups = iter([False, True])
+        monkeypatch.setattr(type(worker.context.wakeup), "wait", lambda *_: next(wakeups))
+        assert isinstance(SenderThread(worker.context, InlineSender(60))._wait_for_job(Idle(None)), found)
+
+
+def test_a_reserved_thread_leaves_a_wakeup_to_others(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is woken for a lane that has its fair share in flight, and then waits without listening."""
+    with worker_of(redis_url, "http://127.0.0.1:1") as worker:
+        context = worker.context
+        for number in range(10):
+            worker.producer.enqueue(row("loc", f"contact-{number}"))
+        for number in range(8):
+            worker.store.release(Consumer(f"thread{number}", 60, 3600, context.limits))
+        monkeypatch.setattr(InlineSender, "claim", lambda _: False)
+        thread = SenderThread(context, InlineSender(60))
+        context.wakeup.wake()
+        found = thread._wait_for_job(Idle(None))
+        assert isinstance(found, Idle)
+        assert found.reserved
+        assert thread._wait_for_job(found) == found
+        assert context.wakeup.wait(0)
 
 
 @pytest.mark.parametrize("waiting", [0, 1])
@@ -71,9 +104,34 @@ def dispatcher_of(context: Any, sent: list[str]) -> Dispatcher:
     return dispatcher
 
 
+FIRST_JOB = """
+from celery import signals
+from lanes.storage import scripts
+from worker.app import load_app
+from worker.delivery.dispatcher import Dispatcher
+runtime = load_app().runtime
+signals.worker_init.send(sender=None)
+loaded = scripts._load.cache_info().misses
+runtime.begin_process()
+store = runtime.context("one@host").store
+for name in scripts.names():
+    store.script(name)
+print(loaded, scripts._load.cache_info().misses - loaded)
+"""
+
+
+def test_the_scripts_are_loaded_before_the_pool_forks() -> None:
+    """Each process needed about half a second of CPU for them before its first job."""
+    done = subprocess.run([sys.executable, "-c", FIRST_JOB], capture_output=True, text=True, check=True)
+    loaded, later = map(int, done.stdout.split())
+    assert loaded > 0
+    assert later == 0
+
+
 BEGIN = """
 import gc, os
 from worker.app import load_app
+from worker.delivery import shift
 from worker.delivery.dispatcher import Dispatcher
 load_app().runtime.begin_process()
 print(len(gc.get_objects()))

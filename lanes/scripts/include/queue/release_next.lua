@@ -11,6 +11,7 @@
 -- @lazy breaker/probe
 local MAX_LANES_CHECKED = 32
 local FAIR_SHARE = 8
+local RESERVE_PAUSE = 100000  -- us after which a reserved thread asks again
 -- @lazy queue/turns
 
 -- take_turn(lane): sets when the lane is due next. Returns the job to release now, or nil. The caller writes the lane.
@@ -94,7 +95,7 @@ local function next_lane(unservable)
 end
 
 -- release_next(from, known, reported_by): releases a job of the next lane, see `reply`. Returns what release.lua returns after
--- its code, or {} without ARGV.
+-- its code, or {} without ARGV. A reserved thread gets no job of a lane that has its fair share in flight. Such a lane stays due.
 local function release_next(from, known, reported_by)
   local worker, lease, unservable = ARGV[from], tonumber(ARGV[from + 1]), ARGV[from + 2]
   if not worker then return {} end
@@ -106,10 +107,14 @@ local function release_next(from, known, reported_by)
       if type(lost) == 'table' then return lost end
     end
   end
-  local passed_over, passed_all_paused
+  local reserved = ARGV[#ARGV] == '1'
+  local passed_over, passed_all_paused, kept_from
   for checked = 1, MAX_LANES_CHECKED do
     local location, all_paused = next_lane(unservable)
-    if not location and not passed_over then return { '', all_paused } end
+    if not location and not passed_over then
+      if kept_from then break end
+      return { '', all_paused }
+    end
     local lane, readable, id = passed_over, true, nil
     if known and known.location == location then
       lane, known = known, nil
@@ -118,6 +123,9 @@ local function release_next(from, known, reported_by)
     end
     if not readable then
       set_aside().set_aside(location, nil, lane)
+    elseif location and reserved and lane.in_flight >= FAIR_SHARE * lane.weight then
+      redis.call('ZADD', key.due, now + 1, location)
+      kept_from = true
     elseif location and not (all_paused and checked == MAX_LANES_CHECKED)
       and (all_paused or lane.in_flight >= FAIR_SHARE * lane.weight) and turns().yields_turn(lane, all_paused) then
       redis.call('ZADD', key.due, now + 1, location)
@@ -135,6 +143,7 @@ local function release_next(from, known, reported_by)
     end
     if readable then write_lane(lane) end
   end
+  if kept_from then return { '', RESERVE_PAUSE, 1 } end
   return { '', 0 }
 end
 
