@@ -1,4 +1,7 @@
-"""Assembles the scripts: the prefix and constants, then the script with its includes.
+"""Assembles the scripts: the prefix, constants and the time, then one function of the script with its includes.
+
+Lua finds a local of an outer function at once, but one of its own function by a search, for each function made there
+that uses it. So what nearly all use stands outside.
 
 `-- @include queue/lane` puts the text of a file there, once. A call of a script makes all functions in its text anew.
 So what is rarely needed is named by `-- @lazy breaker/brake` instead, and called as `brake().end_brake(...)`. The texts
@@ -81,7 +84,7 @@ def load(name: str, *, test_clock: bool = False) -> Script:
 
 @lru_cache(maxsize=256)  # it caches keyword and positional calls separately, so `load` makes them equal
 def _load(name: str, test_clock: bool) -> Script:
-    body = _Text(test_clock)
+    body = _Text()
     try:
         body.append_script(name)
     except FileNotFoundError as error:
@@ -96,18 +99,21 @@ def _load(name: str, test_clock: bool) -> Script:
     prelude = [LUA_PREFIX, *(f"local {each} = {value}" for each, value in _CONSTANTS.items() if each in text)]
     if body.lazy:
         prelude.append("local lazy")
-    origins = [*(f"prelude:{number}" for number in range(1, len(prelude) + 1)), *body.origins]
-    return Script(name, "\n".join([*prelude, text]) + "\n", tuple(origins), keys)
+    if body.has_time:
+        prelude += [_TEST_CLOCK] if test_clock else read("include/now")
+    lines = [*prelude, "return (function()", text, "end)()"]
+    origins = [*(f"prelude:{number}" for number in range(1, len(prelude) + 2)), *body.origins, "end"]
+    return Script(name, "\n".join(lines) + "\n", tuple(origins), keys)
 
 
 class _Text:
     """The lines of a script with its includes, and where each line is from."""
 
-    def __init__(self, test_clock: bool) -> None:
+    def __init__(self) -> None:
         self.lines: list[str] = []
         self.origins: list[str] = []
         self.lazy: list[str] = []
-        self._test_clock = test_clock
+        self.has_time = False
 
     def append_script(self, name: str) -> None:
         """Append a script; its lazy parts come behind its last include, where they see all of them."""
@@ -141,8 +147,8 @@ class _Text:
         if part in included:
             return
         included.add(part)
-        if part == "now" and self._test_clock:
-            self._add(_TEST_CLOCK, "test clock")
+        if part == "now":
+            self.has_time = True
         else:
             self._append(f"include/{part}", read(f"include/{part}"), included)
 
