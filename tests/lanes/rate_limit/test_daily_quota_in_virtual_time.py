@@ -117,6 +117,16 @@ def test_a_day_without_a_reported_end_is_used_up_again_the_next_day(store: Clock
     assert server.days == [150, 150, 150]
 
 
+@pytest.mark.parametrize("seed", [2, 4])
+def test_a_day_that_begins_with_its_first_request_ends_a_day_after_that(store: ClockedStore, seed: int) -> None:
+    """The end that we assume when a day begins is too early by the way of that request; its answer tells."""
+    server, limits = Server(daily=60), replace(LIMITS, daily=60)
+    simulation = start(store, seed, server=server, latency=(0.01, 3.0), limits=limits, consumers=20)
+    simulation.enqueue(300)
+    simulation.run(4 * 86_400)
+    assert (server.day_refused["lanes"], server.days) == (0, [60, 60, 60])
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     seed=st.integers(0, 10**6),

@@ -5,7 +5,8 @@
 -- without a report (`lost`) since before the newest answer was sent (`lost_counted`): what ended earlier is in its
 -- count, or never arrived. An answer is newer if its request was sent after the report of the highest count
 -- (`day_seen_at`). If a newer one counts less, the server's day was reset. A request in flight at the reset
--- (`day_from`) may count in either day: it is ignored, unless it reports a newer reset.
+-- (`day_from`) may count in either day: it is ignored, unless it reports a newer reset. The API's day may begin with its
+-- first request, so that `begin_day` only assumes when the next one ends, until an answer tells.
 local SAME_DAY = 60 * 1000000
 
 -- day_of(lane, number, resets_at): returns which day the answer is about: 'old', 'new', or 'same' by default.
@@ -22,6 +23,7 @@ local function sync_day(lane, job, seen, resets_in)
   if day == 'old' then return false end
   local newer = job.number > lane.day_seen_at
   if newer and seen < (lane.day_seen or 0) then day = 'new' end
+  local assumed = lane.day_seen_at == 0 -- no answer has told when this day ends
   local counted, base = math.min(math.max(lane.lost_counted, job.lost), lane.lost), lane.day_base
   if day == 'new' or newer or seen > (lane.day_seen or -1) then
     set(lane, 'day_seen', seen)
@@ -30,7 +32,7 @@ local function sync_day(lane, job, seen, resets_in)
   if day == 'new' then
     set(lane, 'day_from', lane.released)
     if resets_at then set(lane, 'day_resets_at', resets_at) end
-  elseif resets_at and resets_at < (lane.day_resets_at or math.huge) then
+  elseif resets_at and (assumed or resets_at < (lane.day_resets_at or math.huge)) then
     set(lane, 'day_resets_at', resets_at)
   end
   if counted ~= lane.lost_counted then set(lane, 'lost_counted', counted) end
