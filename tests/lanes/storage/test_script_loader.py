@@ -92,7 +92,15 @@ def test_functions_find_the_time_and_the_prefix_at_once() -> None:
 def test_a_delivery_makes_only_the_functions_that_it_calls() -> None:
     text = scripts.load("deliver").text
     lazy_parts = text[text.index("\nfunction lazy(") : text.index("\nlocal job = begin_report(")]
-    rare = ("end_job", "remove_dead_letter", "recheck_rate_limit", "schedule", "enqueue_active", "unpack_uuid", "pack_line")
+    rare = (
+        "end_job",
+        "remove_dead_letter",
+        "recheck_rate_limit",
+        "schedule",
+        "enqueue_active",
+        "unpack_uuid",
+        "pack_line",
+    )
     for name in rare:
         assert f"local function {name}(" in lazy_parts, name
     assert text.replace(lazy_parts, "").count("\nlocal function ") <= 30
