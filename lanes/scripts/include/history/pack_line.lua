@@ -1,7 +1,4 @@
-local function outcomes()
-  return { 'delivered', 'retry', 'unconfirmed', 'throttled', 'requeued', 'braked', 'refused', 'exhausted', 'unauthorized', 'lost' }
-end
-
+-- @include history/outcomes
 -- pack_line(since, line): returns the attempt of a line, and its end. A line that is no attempt is kept as it is.
 local function pack_line(since, line)
   local number, outcome, started, ended, json = string.match(line, '^(%d+) (%S+) (%d+) (%d+) (.*)$')

@@ -1,5 +1,4 @@
--- @include history/pack
--- @include history/pack_line
+-- @include history/outcomes
 -- @include history/unpack_uuid
 -- unpack_value(value): returns { fields of a job's hash, as text; lines of its attempts }. Fails for anything that
 -- `pack_done` did not write.
