@@ -15,7 +15,7 @@
 -- @include queue/begin_report
 -- @include queue/end_attempt
 -- @include queue/activate_next
--- @include history/end_job
+-- @include history/store_done
 -- @lazy queue/late_success
 -- @lazy dead_letter/newest_delivered
 -- @lazy breaker/breaker
@@ -34,12 +34,13 @@ if not job.current then
   write_lane(lane)
   return reply(late_success().deliver_late(job, ARGV[3], ARGV[8]) and 'delivered' or 'stale', 9)
 end
-local lines = end_attempt(job, 'delivered', ARGV[3]) or redis.call('LRANGE', key.attempts(job.id), 0, -1)
+end_attempt(job, 'delivered', ARGV[3])
+local lines = job.attempt == '1' and {} or redis.call('LRANGE', key.attempts(job.id), 0, -1)
 add_duration(now - job.since)
 if lane.dead_letters ~= 0 then newest_delivered().note_delivered(job) end
 local fields = job.fields
-fields.state, fields.ended_at, fields.reason = 'delivered', string.format('%.0f', now), nil
-local kept_until = store_done(job.id, fields, lines, ARGV[8])
+fields.state, fields.ended_at, fields.reason = 'delivered', now, nil
+local kept_until = store_done(job.id, fields, lines, ARGV[8], false, ARGV[3])
 if kept_until > (tonumber(lane.kept_until) or 0) then set(lane, 'kept_until', kept_until) end
 move_job(lane, 'in_flight', 'delivered')
 write_lane(lane)

@@ -1,4 +1,7 @@
-"""Assembles the scripts: the prefix, then the script with its includes. Constants and names of keys are filled in.
+"""Assembles the scripts: the prefix and the time, then one function of the script with its includes.
+
+Constants and names of keys are filled in where they stand. Lua finds a local of an outer function at once, but one of
+its own function by a search, for each function made there that uses it. So what nearly all use stands outside.
 
 `-- @include queue/lane` puts the text of a file there, once. A call of a script makes all functions in its text anew.
 So what is rarely needed is named by `-- @lazy breaker/brake` instead, and called as `brake().end_brake(...)`. The texts
@@ -20,6 +23,7 @@ Argument = str | bytes | int
 
 _INCLUDE = re.compile(r"^-- @include ([\w/]+)$")
 _LAZY = re.compile(r"^-- @lazy ([\w/]+)$")
+_LAZY_CALL = re.compile(r"\b(\w+)\(\)\.")
 _FUNCTION = re.compile(r"^local function (\w+)", re.MULTILINE)
 _KEY = re.compile(r"\bkey\.(\w+)(?:\(([^()]*)\))?")
 _LINE_IN_ERROR = re.compile(r"user_script:(\d+):")
@@ -82,15 +86,15 @@ def load(name: str, *, test_clock: bool = False) -> Script:
 
 @lru_cache(maxsize=256)  # it caches keyword and positional calls separately, so `load` makes them equal
 def _load(name: str, test_clock: bool) -> Script:
-    body = _Text(test_clock)
+    body = _Text()
     try:
         body.append_script(name)
     except FileNotFoundError as error:
         message = f"no such script: {error.filename}"
         raise ScriptError(message) from error
     text = "\n".join(body.lines)
-    for part in body.lazy:
-        text = re.sub(rf"\b{_last_name(part)}\(\)\.", f"lazy('{part}').", text)
+    lazy = {_last_name(part): part for part in body.lazy}
+    text = _LAZY_CALL.sub(lambda found: f"lazy('{lazy[found[1]]}')." if found[1] in lazy else found[0], text)
     keys = frozenset(found[1] for found in _KEY.finditer(text))
     text = _KEY.sub(_key_in_lua, text)
     text = _KEY_TABLE.sub(lambda found: _key_table(_KEY_TABLES[found[1]], keys), text)
@@ -98,18 +102,21 @@ def _load(name: str, test_clock: bool) -> Script:
     prelude = [LUA_PREFIX]
     if body.lazy:
         prelude.append("local lazy")
-    origins = [*(f"prelude:{number}" for number in range(1, len(prelude) + 1)), *body.origins]
-    return Script(name, "\n".join([*prelude, text]) + "\n", tuple(origins), keys)
+    if body.has_time:
+        prelude += [_TEST_CLOCK] if test_clock else read("include/now")
+    lines = [*prelude, "return (function()", text, "end)()"]
+    origins = [*(f"prelude:{number}" for number in range(1, len(prelude) + 2)), *body.origins, "end"]
+    return Script(name, "\n".join(lines) + "\n", tuple(origins), keys)
 
 
 class _Text:
     """The lines of a script with its includes, and where each line is from."""
 
-    def __init__(self, test_clock: bool) -> None:
+    def __init__(self) -> None:
         self.lines: list[str] = []
         self.origins: list[str] = []
         self.lazy: list[str] = []
-        self._test_clock = test_clock
+        self.has_time = False
 
     def append_script(self, name: str) -> None:
         """Append a script; its lazy parts come behind its last include, where they see all of them."""
@@ -143,8 +150,8 @@ class _Text:
         if part in included:
             return
         included.add(part)
-        if part == "now" and self._test_clock:
-            self._add(_TEST_CLOCK, "test clock")
+        if part == "now":
+            self.has_time = True
         else:
             self._append(f"include/{part}", read(f"include/{part}"), included)
 

@@ -80,6 +80,33 @@ def test_a_lazy_part_is_made_at_its_use_and_sees_all_includes(redis_url: str, mo
     assert script.explain(f"user_script:{line}: why").startswith("include/a/rare.lua:2: ")
 
 
+def test_functions_find_the_time_and_the_prefix_at_once() -> None:
+    # In a local of the function that makes them, each would search for it behind all others that are used.
+    text = scripts.load("deliver").text
+    outside, inside = text.split("return (function()\n", 1)
+    assert "\nlocal now = " in outside
+    assert "local prefix = " in outside
+    assert "\nlocal function " not in outside
+    assert "\nlocal function " in inside
+
+
+def test_a_delivery_makes_only_the_functions_that_it_calls() -> None:
+    text = scripts.load("deliver").text
+    lazy_parts = text[text.index("\nfunction lazy(") : text.index("\nlocal job = begin_report(")]
+    rare = (
+        "end_job",
+        "remove_dead_letter",
+        "recheck_rate_limit",
+        "schedule",
+        "enqueue_active",
+        "unpack_uuid",
+        "pack_line",
+    )
+    for name in rare:
+        assert f"local function {name}(" in lazy_parts, name
+    assert text.replace(lazy_parts, "").count("\nlocal function ") <= 30
+
+
 def use_every_way_to_call(url: str, prefix: str) -> None:
     """Let a job be delivered and one be cancelled: by each of the calls that run a script."""
 

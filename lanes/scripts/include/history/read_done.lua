@@ -1,4 +1,5 @@
--- @include history/pack
+-- @include history/outcomes
+-- @include history/unpack_uuid
 -- unpack_value(value): returns { fields of a job's hash, as text; lines of its attempts }. Fails for anything that
 -- `pack_done` did not write.
 local function unpack_value(value)

@@ -1,4 +1,4 @@
--- @include history/uuid
+-- @include history/unpack_uuid
 -- history_size(): returns the number of done jobs, without merged ones, and the bytes that they all take, estimated from
 -- some.
 local SAMPLES = 16

@@ -9,17 +9,8 @@ local function pack_uuid(text)
     tonumber(f, 16))
 end
 
-local function unpack_uuid(bytes)
-  return string.format('%08x-%04x-%04x-%04x-%04x%08x', struct.unpack('>I4I2I2I2I2I4', bytes))
-end
-
--- pack_id(id), unpack_id(bytes): a job's id in `done_ids`.
+-- pack_id(id): returns a job's id as it is in `done_ids`.
 local function pack_id(id)
   local uuid = pack_uuid(id)
   return uuid and '=' .. uuid or '-' .. id
-end
-
-local function unpack_id(bytes)
-  local id = string.sub(bytes, 2)
-  return string.sub(bytes, 1, 1) == '=' and #id == 16 and unpack_uuid(id) or id
 end

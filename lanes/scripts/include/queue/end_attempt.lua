@@ -1,24 +1,11 @@
--- @include rate_limit/next_request
--- @include queue/schedule
+-- @lazy rate_limit/recheck
 -- @include queue/durations
--- recheck_rate_limit(lane): a report may end the wait for the rate limit early.
-local function recheck_rate_limit(lane)
-  local until_at = limited_until(lane) or now
-  if until_at < lane.rate_limited_until then
-    set(lane, 'rate_limited_until', until_at)
-    write_lane(lane)
-    if redis.call('ZSCORE', key.due, lane.location) then schedule(lane.location, until_at) end
-  end
-  write_lane(lane)
-end
-
--- end_attempt(job, outcome, detail): appends the attempt. `begin_report` has ended its lease. `detail` is JSON. A first
--- attempt that delivers the job is not appended, since `end_job` packs it at once: it is returned.
+-- end_attempt(job, outcome, detail): appends the attempt. `begin_report` has ended its lease. `detail` is JSON. A success of
+-- the current attempt is not appended, since `store_done` packs it at once.
 local function end_attempt(job, outcome, detail)
-  local line = string.format('%s %s %s %.0f %s', job.attempt, outcome, job.released_at, now, detail)
-  local only = outcome == 'delivered' and job.current and job.attempt == '1'
-  if not only then redis.call('RPUSH', key.attempts(job.id), line) end
+  if not (job.current and outcome == 'delivered') then
+    redis.call('RPUSH', key.attempts(job.id), string.format('%s %s %s %.0f %s', job.attempt, outcome, job.released_at, now, detail))
+  end
   add_duration(now - tonumber(job.released_at))
-  if job.lane.rate_limited_until > now then recheck_rate_limit(job.lane) end
-  return only and { line } or nil
+  if job.lane.rate_limited_until > now then recheck().recheck_rate_limit(job.lane) end
 end

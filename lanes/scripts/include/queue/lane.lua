@@ -1,15 +1,11 @@
 -- @include rate_limit/limit_in_force
+-- @lazy queue/lane_numbers
 -- A lane while a script works on it: `read_lane` reads its hash once, `set` changes a field, and `write_lane` writes the
 -- changes with one command. Code that reads or writes the hash itself comes after `write_lane`. What it writes is not in the
 -- table, so a release behind it reads the lane again.
 -- The limits of the settings, in every script that releases or reports: requests in a window, the window in us,
 -- requests in a day. A limit that is not set ('' in ARGV) is nil: then the API's applies.
 local limits = { burst = tonumber(ARGV[4]), window = tonumber(ARGV[5]), daily = tonumber(ARGV[6]) }
-
-local LANE_NUMBERS = ' api_burst api_daily api_number api_window backoff_until brake_at brake_probe_at burst daily day_base '
-  .. 'day_from day_quarter day_resets_at day_seen day_seen_at dead_letters delivered gap gap_at in_flight lost lost_counted '
-  .. 'pacing_until pending rate_limited_until redundant refused_run released shared_since shared_until throttled_until turn '
-  .. 'unsent weight '
 
 -- read_lane(location): returns the fields of the lane. Fails for a field that should hold a number and does not: with
 -- another number the rate limit would not hold. `burst`, `daily` and `window` are the limits in force. `outstanding` counts
@@ -25,7 +21,7 @@ local function read_lane(location)
     local name, value = stored[i], tonumber(stored[i + 1])
     if value and value < 2 ^ 53 and value > -2 ^ 53 then
       lane[name] = value
-    elseif string.find(LANE_NUMBERS, ' ' .. name .. ' ', 1, true) then
+    elseif lane_numbers().holds_number(name) then
       error(key.lane(location) .. ' ' .. name .. ' is no number', 0)
     else
       lane[name] = stored[i + 1]

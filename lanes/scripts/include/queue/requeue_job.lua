@@ -8,7 +8,7 @@ local function requeue_job(job, detail, sent)
   else
     redis.call('ZREM', key.rate_slots(job.location), job.id .. ':' .. job.attempt)
     redis.call('ZREM', key.sent(job.location), job.number)
-    if job.lane.rate_limited_until > now then recheck_rate_limit(job.lane) end
+    if job.lane.rate_limited_until > now then recheck().recheck_rate_limit(job.lane) end
   end
   make_pending(job)
 end
