@@ -13,10 +13,9 @@ from typing import Any
 import redis.asyncio
 from redis.exceptions import ResponseError
 
-from lanes.errors import Trouble
 from lanes.queue.enqueueing import EnqueueExchange, EnqueueResults
 from lanes.storage.durability import Command
-from lanes.storage.redis_errors import UNAVAILABLE, refuses, unavailable
+from lanes.storage.redis_errors import UNAVAILABLE, is_demoted, refuses, unavailable
 from lanes.storage.scripts import Argument
 
 MIN_SECONDS = 0.001
@@ -127,6 +126,4 @@ def _reply_timeout(name: Argument, connection: Any, deadline: float) -> float:
 
 
 def _demoted(replies: Sequence[Any]) -> bool:
-    """Return whether the server is a replica now: a new connection may reach the new primary."""
-    refusals = (refuses(reply) for reply in replies if isinstance(reply, ResponseError))
-    return any(refusal is not None and refusal.trouble is Trouble.READ_ONLY for refusal in refusals)
+    return any(isinstance(reply, ResponseError) and is_demoted(reply) for reply in replies)
