@@ -21,7 +21,8 @@ from lanes.storage.stored import text_of
 from tests.lanes.checks.jobs_in_every_state import order, repair
 from tests.lanes.conftest import ClockedStore
 
-LIMITS = DefaultLimits(burst=3, window=10, daily=1000)
+BURST = 3
+LIMITS = DefaultLimits(burst=BURST, window=10, daily=1000)
 LEASE, KEPT, KNOWN = 30, 36_000, 36_000
 POLICY = DurabilityPolicy(seconds=KNOWN)  # then no enqueue makes a full Redis forget done jobs
 STEPS = 70
@@ -167,7 +168,7 @@ class Traffic:
             spans = requests.values() if location not in self.broken else ()
             for begin in {end for _, end in spans}:
                 within = sum(1 for at, end in spans if at < begin + LIMITS.window and end >= begin)
-                assert within <= LIMITS.burst, (location, begin)
+                assert within <= BURST, (location, begin)
 
 
 def is_over(state: State) -> bool:
