@@ -94,5 +94,8 @@ def call(client: "redis.Redis", *command: Any) -> Any:
         if is_demoted(error):
             connection.disconnect()
         raise
+    except BaseException:  # between sending and reading, too: the reply may still come
+        connection.disconnect()
+        raise
     finally:
         pool.release(connection)

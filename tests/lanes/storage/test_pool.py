@@ -107,6 +107,23 @@ def test_a_connection_to_a_demoted_server_is_not_used_again(client: "redis.Redis
     assert client.client_id() != before
 
 
+def test_the_reply_of_an_interrupted_call_reaches_no_other(
+    client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes after the connection is taken again."""
+    connection: Any = client.connection_pool.get_connection()
+    client.connection_pool.release(connection)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(connection, "read_response", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        call(client, "BLPOP", "nothing", "0.2")
+    monkeypatch.undo()
+    assert call(client, "ECHO", "two") == b"two"
+
+
 def test_nothing_stays_open_when_the_client_is_closed(redis_url: str, client: "redis.Redis") -> None:
     with connect(redis_url) as other:
         own = {other.client_id()}
