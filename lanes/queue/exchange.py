@@ -13,10 +13,9 @@ from typing import Any
 import redis.asyncio
 from redis.exceptions import ResponseError
 
-from lanes.errors import Trouble
 from lanes.queue.enqueueing import EnqueueExchange, EnqueueResults
 from lanes.storage.durability import Command
-from lanes.storage.redis_errors import UNAVAILABLE, refuses, unavailable
+from lanes.storage.redis_errors import UNAVAILABLE, is_demoted, refuses, unavailable
 from lanes.storage.scripts import Argument
 
 MIN_SECONDS = 0.001
@@ -131,9 +130,4 @@ def _reply_timeout(name: Argument, connection: Any, deadline: float) -> float:
 
 
 def _demoted(replies: Sequence[Any]) -> bool:
-    """Return whether the server is a replica now: a new connection may reach the new primary."""
-    for reply in replies:
-        refusal = refuses(reply) if isinstance(reply, ResponseError) else None
-        if refusal is not None and refusal.trouble is Trouble.READ_ONLY:
-            return True
-    return False
+    return any(isinstance(reply, ResponseError) and is_demoted(reply) for reply in replies)

@@ -10,10 +10,13 @@ from lanes.storage.stored import text_of
 STEP = 500
 
 
-def forget_done_jobs(store: LaneStore, location_ids: Sequence[str]) -> Iterator[list[str]]:
+def forget_done_jobs(
+    store: LaneStore, location_ids: Sequence[str], enqueue_timeout: float
+) -> Iterator[tuple[list[str], list[str]]]:
     """Remove the delivered, cancelled and merged jobs of these locations; it looks at the jobs of all.
 
-    Yield the location of each removed job, in batches. Jobs that end meanwhile may stay.
+    Yield the location of each removed job, and of each that stays because a retried enqueue must find it, in batches.
+    Jobs that end meanwhile may stay.
     """
     first, cursor = store.key("done", ""), 0
     while True:
@@ -21,6 +24,6 @@ def forget_done_jobs(store: LaneStore, location_ids: Sequence[str]) -> Iterator[
             found = store.client.scan(cursor, match=f"{first}*", count=STEP)
         cursor, keys = cast("tuple[int, list[bytes]]", found)
         ids = [text_of(key).removeprefix(first) for key in keys]
-        yield store.forget_jobs(location_ids, ids)
+        yield store.forget_jobs(location_ids, ids, enqueue_timeout)
         if not cursor:
             return

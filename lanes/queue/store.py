@@ -283,9 +283,17 @@ class LaneStore(LaneReader):
         following, ended = self.run("end_idle_lanes", cursor, max_count)
         return int(following), list(map(text_of, ended))
 
-    def forget_jobs(self, location_ids: Sequence[str], job_ids: Sequence[str]) -> list[str]:
-        """Remove those of these jobs that are done and of these locations; return the location of each removed one."""
-        return list(map(text_of, self.run("forget_jobs", json.dumps([*location_ids]), *job_ids)))
+    def forget_jobs(
+        self, location_ids: Sequence[str], job_ids: Sequence[str], enqueue_timeout: float
+    ) -> tuple[list[str], list[str]]:
+        """Remove those of these jobs that are done and of these locations.
+
+        Return the location of each removed job, and of each that stays: a retried enqueue must find it.
+        """
+        removed, young = self.run(
+            "forget_jobs", json.dumps([*location_ids]), transitions.min_age(enqueue_timeout), *job_ids
+        )
+        return list(map(text_of, removed)), list(map(text_of, young))
 
     def forget_lane(self, location_id: str, kept_until: str) -> tuple[str, float | None]:
         """Remove what a person set for a lane without unfinished jobs, and end it.

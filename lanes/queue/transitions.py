@@ -168,7 +168,7 @@ def _version(new_job: NewJob) -> str:
 
 
 def min_age(enqueue_timeout: float) -> int:
-    """Return the microseconds since its end for which a job is not forgotten before its time.
+    """Return the microseconds for which a job is not forgotten before its time.
 
     An enqueue that is retried must find its job.
     """

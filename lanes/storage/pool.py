@@ -7,6 +7,9 @@ from typing import Any
 import redis
 from redis import ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from lanes.storage.redis_errors import is_demoted
 
 
 class LeanPool(ConnectionPool):
@@ -87,5 +90,12 @@ def call(client: "redis.Redis", *command: Any) -> Any:
 
     try:
         return connection.retry.call_with_retry(round_trip, lambda _: connection.disconnect())
+    except ResponseError as error:
+        if is_demoted(error):
+            connection.disconnect()
+        raise
+    except BaseException:  # between sending and reading, too: the reply may still come
+        connection.disconnect()
+        raise
     finally:
         pool.release(connection)

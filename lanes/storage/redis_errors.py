@@ -111,6 +111,12 @@ def refuses(error: ResponseError) -> RedisUnavailableError | None:
     return RedisUnavailableError(f"Redis refuses: {text}; {_ADVICE[trouble]}", trouble)
 
 
+def is_demoted(error: ResponseError) -> bool:
+    """Return whether the server is a replica now: a new connection may reach the new primary."""
+    refusal = refuses(error)
+    return refusal is not None and refusal.trouble is Trouble.READ_ONLY
+
+
 def is_wrong_type(error: Exception) -> bool:
     """Return whether a command met a key of another Redis type."""
     return "WRONGTYPE" in str(error)

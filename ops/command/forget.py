@@ -22,12 +22,18 @@ DONE = (FORGOTTEN, EMPTIED, WOULD_FORGET)
 
 @dataclass(slots=True)
 class ForgetResult:
-    """What became of a lane. `ends_in`: seconds until an emptied lane ends, None if it is not known, or not emptied."""
+    """What became of a lane.
+
+    Attributes:
+        kept_jobs: done jobs that were accepted a moment ago: a retried enqueue must find them.
+        ends_in: seconds until an emptied lane ends, None if it is not known, or not emptied.
+    """
 
     location_id: str
     answer: str
     dead_letters: int = 0
     done_jobs: int = 0
+    kept_jobs: int = 0
     ends_in: float | None = None
 
 
@@ -104,13 +110,15 @@ def _forget(session: Session, chosen: list[ForgetResult], by: str | None) -> Non
             session.log_change("forget", result.location_id, detail, by)
             result.dead_letters = _purge(session, result.location_id) if result.dead_letters else 0
         kept_until = {name: text_of(store.read_hash("lane", name).get(b"kept_until", b"")) for name in names}
-        removed: Counter[str] = Counter()
-        for locations in forget_done_jobs(store, names):
+        removed, young = Counter[str](), Counter[str]()
+        for locations, kept in forget_done_jobs(store, names, session.settings.enqueue_timeout_seconds):
             removed.update(locations)
+            young.update(kept)
             progress.update(0, f"remove done jobs: {removed.total()}")
         for number, result in enumerate(chosen, 1):
-            result.done_jobs = removed[result.location_id]
-            result.answer, result.ends_in = store.forget_lane(result.location_id, kept_until[result.location_id])
+            result.done_jobs, result.kept_jobs = removed[result.location_id], young[result.location_id]
+            seen = "" if result.kept_jobs else kept_until[result.location_id]
+            result.answer, result.ends_in = store.forget_lane(result.location_id, seen)
             session.so_far = f"forgot {number} of {pluralize(len(chosen), 'lane')}"
             progress.update(number, "forget")
 
@@ -133,6 +141,8 @@ def _text(result: ForgetResult) -> str:
         return f"would be forgotten, and {dead_letters} purged" if result.dead_letters else "would be forgotten"
     if result.answer in (FORGOTTEN, EMPTIED):
         removed = f"{dead_letters} purged, {pluralize(result.done_jobs, 'done job')} removed"
+        if result.kept_jobs:
+            removed += f", {result.kept_jobs} kept: accepted a moment ago, and a retried enqueue must find them"
         if result.answer == FORGOTTEN:
             return f"forgotten; {removed}"
         when = (

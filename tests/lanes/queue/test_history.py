@@ -316,3 +316,39 @@ def test_small_jobs_give_way_beside_an_append_only_file(tmp_path: Path, monkeypa
                 ).next
         assert store.read_history().forgotten > 0
         store.close()
+
+
+def test_an_enqueue_that_is_retried_finds_its_job_although_a_person_forgot_the_history(
+    store: ClockedStore, order: Orders
+) -> None:
+    """Else it would be delivered twice, the second time after newer jobs of its record."""
+    lost, target = order(), order(record="other")
+    store.enqueue_many([lost, target], KNOWN)
+    deliver(store)
+    store.pass_time(89)
+    merged = order(record="other", merge=True)
+    store.enqueue(merged, KNOWN)
+    deliver(store)
+    ids = [merged.id, target.id, lost.id]
+    assert store.forget_jobs(["loc"], ids, 30) == ([], ["loc", "loc"])
+    assert [store.enqueue(each, KNOWN).status for each in (lost, merged)] == [EnqueueStatus.KNOWN] * 2
+    store.pass_time(1)
+    assert store.forget_jobs(["loc"], ids, 30) == (["loc"], ["loc"])
+    store.pass_time(89)
+    assert store.forget_jobs(["loc"], ids, 30) == (["loc", "loc"], [])
+    assert store.jobs(ids) == [None] * 3
+
+
+def test_the_event_of_a_cancelled_job_no_longer_counts_when_a_person_forgot_it(
+    store: ClockedStore, order: Orders
+) -> None:
+    store.enqueue(order(event_time=store.now), KNOWN)
+    store.bury(report(send(store)), reason="refused")
+    store.purge("job1", KEPT)
+    store.pass_time(100)
+    assert store.forget_jobs(["loc"], ["job1"], 30) == (["loc"], [])
+    older = order(event_time=store.now - 150)
+    store.enqueue(older, KNOWN)
+    [job] = store.jobs([older.id])
+    assert job is not None
+    assert job.body == {"n": 2}

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
 from lanes.queue.job import State
+from lanes.queue.transitions import HISTORY_GRACE_SECONDS
 from lanes.storage.keys import KEYS
 from tests.lanes.state_machine.dead_letter_rules import LOCATIONS, ModelJob
 from tests.lanes.state_machine.hold_rules import HoldRules
@@ -53,7 +54,7 @@ class EndingRules(HoldRules):
     def forget_lane(self, location: str) -> None:
         """A person forgets a lane: its done jobs at once, itself when its day is over."""
         done = [job_id for job_id, model in self.jobs.items() if model.location == location and model.state in DONE]
-        removed = self.store.forget_jobs([location], [*done, *self.jobs])
+        removed, _ = self.store.forget_jobs([location], [*done, *self.jobs], -HISTORY_GRACE_SECONDS)  # however young
         gone = [job_id for job_id in done if not self.jobs[job_id].leased]
         assert removed == [location] * len(gone)
         for job_id in gone:

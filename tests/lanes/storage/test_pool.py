@@ -94,6 +94,36 @@ def test_a_call_that_failed_leaves_no_connection_behind(client: "redis.Redis") -
     assert len(identifiers(client)) == before
 
 
+def test_a_connection_to_a_demoted_server_is_not_used_again(client: "redis.Redis", redis_url: str) -> None:
+    """A new one may reach the new primary, which has the same name."""
+    before = client.client_id()
+    with redis.Redis.from_url(redis_url) as other:
+        other.replicaof("127.0.0.1", "1")
+        try:
+            with pytest.raises(redis.ResponseError, match="replica"):
+                call(client, "EVAL", "return redis.call('SET', KEYS[1], 1)", 1, "key")
+        finally:
+            other.replicaof("NO", "ONE")
+    assert client.client_id() != before
+
+
+def test_the_reply_of_an_interrupted_call_reaches_no_other(
+    client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes after the connection is taken again."""
+    connection: Any = client.connection_pool.get_connection()
+    client.connection_pool.release(connection)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(connection, "read_response", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        call(client, "BLPOP", "nothing", "0.2")
+    monkeypatch.undo()
+    assert call(client, "ECHO", "two") == b"two"
+
+
 def test_nothing_stays_open_when_the_client_is_closed(redis_url: str, client: "redis.Redis") -> None:
     with connect(redis_url) as other:
         own = {other.client_id()}

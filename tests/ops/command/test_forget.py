@@ -7,12 +7,19 @@ import pytest
 
 from lanes.activity import audit_log
 from lanes.checks.consistency import check_consistency
+from lanes.queue import transitions
 from lanes.queue.results import Released
 from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport
 from tests.ops.command.conftest import CONSUMER, Run
 
 Enqueue = Callable[..., str]
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs count as accepted long ago."""
+    monkeypatch.setattr(transitions, "HISTORY_GRACE_SECONDS", -3600)
 
 
 def deliver(store: LaneStore) -> None:
@@ -60,6 +67,7 @@ def test_a_lane_with_work_is_refused_and_named_beside_the_others(
     assert store.locations() == {"waiting", "flying"}
 
 
+@pytest.mark.usefixtures("later")
 def test_dead_letters_are_purged_only_if_that_is_said(quick: Run, store: LaneStore, bury: Enqueue) -> None:
     dead = bury()
     shown = quick("forget", "loc", "--yes")
@@ -81,6 +89,7 @@ def test_dead_letters_are_purged_only_if_that_is_said(quick: Run, store: LaneSto
     assert (store.counts()["cancelled"], store.job(dead)) == (1, None)
 
 
+@pytest.mark.usefixtures("later")
 def test_history_and_settings_go_at_once_and_the_lane_when_its_day_is_over(
     quick: Run, store: LaneStore, enqueue: Enqueue
 ) -> None:
@@ -121,6 +130,15 @@ def test_jobs_that_end_while_the_history_is_removed_keep_the_lane(store: LaneSto
     assert answer == "emptied"
     assert ends_in == pytest.approx(3600, abs=60)
     assert store.forget_lane("loc", str(int(seen) + 1)) == ("forgotten", 0)
+
+
+def test_a_job_that_was_accepted_a_moment_ago_stays(quick: Run, store: LaneStore, enqueue: Enqueue) -> None:
+    job = enqueue()
+    deliver(store)
+    shown = quick("forget", "loc", "--yes")
+    assert "0 done jobs removed, 1 kept: accepted a moment ago, and a retried enqueue must find them" in shown.stderr
+    assert store.job(job) is not None
+    assert b"kept_until" in store.read_hash("lane", "loc")
 
 
 def test_without_redis(quick: Run) -> None:

@@ -17,10 +17,10 @@ local function retract_events(id, fields)
   if redis.call('HGET', event_times, '@job') == id then redis.call('HDEL', event_times, '@job', '@time', '@pipeline') end
 end
 
--- forget(id, fields, since): forgets a done job and those merged into it, unless one of them is younger than `since`.
--- Returns whether it did.
-local function forget(id, fields, since)
-  if (tonumber(fields.ended_at) or 0) > since then return false end
+-- forget(id, fields, at, since): forgets a done job and those merged into it, unless `at`, or the acceptance of one that
+-- was merged, is later than `since`. Returns how many it forgot, or false.
+local function forget(id, fields, at, since)
+  if (tonumber(at) or 0) > since then return false end
   local merged_jobs = redis.call('SMEMBERS', key.merged_jobs(id))
   for _, merged in ipairs(merged_jobs) do
     local done = read_done(merged)
@@ -29,7 +29,7 @@ local function forget(id, fields, since)
   for _, merged in ipairs(merged_jobs) do redis.call('DEL', key.done(merged)) end
   redis.call('DEL', key.done(id), key.merged_jobs(id))
   if fields.state == 'cancelled' and fields.event_time then retract_events(id, fields) end
-  return true
+  return 1 + #merged_jobs
 end
 
 local function forget_oldest(needed, min_age, max_count)
@@ -40,7 +40,7 @@ local function forget_oldest(needed, min_age, max_count)
     local readable, done = pcall(read_done, id)
     local there = readable and done
     if there and forgotten >= needed or #young - kept >= MAX_YOUNG then break end
-    if there and not forget(id, done.fields, now - min_age) then
+    if there and not forget(id, done.fields, done.fields.ended_at, now - min_age) then
       young[#young + 1] = bytes
     else
       passed, kept = at, #young
