@@ -41,12 +41,10 @@ class ForgetResult:
     epilog=examples(
         "lanes forget ve9EPM428h8vShlRW1KT --dry-run",
         "lanes forget ve9EPM428h8vShlRW1KT --yes",
-        "lanes forget ve9EPM428h8vShlRW1KT --purge --yes    # its dead letters, too",
-        "lanes token remove ve9EPM428h8vShlRW1KT            # a stored token stays until then",
+        "lanes token remove ve9EPM428h8vShlRW1KT     # a stored token stays until then",
     )
 )
 @click.argument("location_ids", metavar="LOCATION...", nargs=-1, required=True, type=LocationId())
-@click.option("--purge", is_flag=True, help="Purge its dead letters and expired jobs, too.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @by_option
@@ -57,19 +55,18 @@ def forget(
     location_ids: tuple[str, ...],
     by: str | None,
     *,
-    purge: bool,
     dry_run: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Remove lanes with their holds, brakes, limits, and the history of their done jobs.
+    """Remove lanes with their holds, brakes and limits, their dead letters, and the history of their done jobs.
 
     A lane with pending jobs or jobs in flight is refused. A lane that sent a request in the last day is emptied, and
-    ends when that day is over, because its daily quota must hold. Totals stay. It asks first; without a terminal, add
-    --yes.
+    ends when that day is over, because its daily quota must hold. Totals stay. It asks first and names the number of
+    dead letters; without a terminal, add --yes.
     """
     lanes = {lane.location_id: lane for lane in session.store.lanes(location_ids)}
-    results = [_check(name, lanes.get(name), purge=purge) for name in dict.fromkeys(location_ids)]
+    results = [_check(name, lanes.get(name)) for name in dict.fromkeys(location_ids)]
     chosen = [result for result in results if result.answer == WOULD_FORGET]
     if chosen and not dry_run:
         dead_letters = sum(result.dead_letters for result in chosen)
@@ -87,7 +84,7 @@ def forget(
         raise click.exceptions.Exit(Refused.exit_code)
 
 
-def _check(location_id: str, lane: Lane | None, *, purge: bool) -> ForgetResult:
+def _check(location_id: str, lane: Lane | None) -> ForgetResult:
     """Return what forgetting a lane would come to."""
     if lane is None:
         return ForgetResult(location_id, "unknown")
@@ -97,8 +94,6 @@ def _check(location_id: str, lane: Lane | None, *, purge: bool) -> ForgetResult:
         answer = "waiting"
     elif lane.counts["in_flight"]:
         answer = "in_flight"
-    elif dead_letters and not purge:
-        answer = "dead_letters"
     return ForgetResult(location_id, answer, dead_letters)
 
 
@@ -155,6 +150,5 @@ def _text(result: ForgetResult) -> str:
         "unknown": NO_LANE,
         "waiting": "not forgotten: jobs are pending; let them be delivered, or cancel them: lanes cancel ID...",
         "in_flight": "not forgotten: jobs are in flight; try again when they have ended",
-        "dead_letters": f"not forgotten: it has {dead_letters}; see lanes dead list --location {result.location_id}; "
-        "replay them, or add --purge",
+        "dead_letters": "not forgotten: a job became a dead letter meanwhile; try again",
     }[result.answer]

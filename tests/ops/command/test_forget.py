@@ -68,20 +68,15 @@ def test_a_lane_with_work_is_refused_and_named_beside_the_others(
 
 
 @pytest.mark.usefixtures("later")
-def test_dead_letters_are_purged_only_if_that_is_said(quick: Run, store: LaneStore, bury: Enqueue) -> None:
+def test_dead_letters_are_purged_only_with_yes(quick: Run, store: LaneStore, bury: Enqueue) -> None:
     dead = bury()
-    shown = quick("forget", "loc", "--yes")
-    assert (shown.returncode, shown.stderr) == (
-        1,
-        "loc: not forgotten: it has 1 dead letter; see lanes dead list --location loc; replay them, or add --purge\n",
-    )
-    shown = quick("forget", "loc", "--purge", "--dry-run")
+    shown = quick("forget", "loc", "--dry-run")
     assert (shown.returncode, shown.stderr) == (0, "loc: would be forgotten, and 1 dead letter purged\n")
     assert store.counts()["dead"] == 1
-    shown = quick("forget", "loc", "--purge")
+    shown = quick("forget", "loc")
     assert (shown.returncode, store.counts()["dead"]) == (2, 1)
     assert "forget 1 lane and purge 1 dead letter?" in " ".join(shown.stderr.split())
-    shown = quick("forget", "loc", "--purge", "--yes")
+    shown = quick("forget", "loc", "--yes")
     assert shown.returncode == 0
     assert shown.stderr.startswith(
         "loc: emptied; 1 dead letter purged, 1 done job removed; a worker ends the lane in 24 h"
