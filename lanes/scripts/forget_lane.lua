@@ -1,4 +1,4 @@
--- forget_lane: removes the hold, the brake and the limits of a lane without unfinished jobs, and ends it. If it sent a
+-- forget_lane: removes the hold, the brake and all limits of a lane without unfinished jobs, and ends it. If it sent a
 -- request within a day, it stays until then, so that its daily quota holds: end_idle_lanes ends it.
 -- ARGV:
 --   1 location
@@ -18,7 +18,7 @@ if jobs(2) ~= 0 or jobs(3) ~= 0 then return { 'in_flight', -1 } end
 if jobs(4) ~= 0 or jobs(5) ~= 0 then return { 'dead_letters', -1 } end
 redis.call('HDEL', name, 'hold', 'held_by', 'held_at', 'unauthorized', 'brake_at', 'brake_gap', 'brake_probe_at',
   'brake_probe', 'brake_record', 'refused_run', 'refused_status', 'refused_shape', 'refused_epoch', 'burst', 'daily',
-  'weight')
+  'weight', 'api_burst', 'api_daily', 'api_window', 'api_raise')
 if (lane[6] or '') == ARGV[2] then redis.call('HDEL', name, 'kept_until') end
 end_held(location, held_clock())
 local since = idle_since(location)

@@ -101,12 +101,24 @@ def test_a_lane_that_is_needed_stays(
 def test_a_lane_stays_until_the_day_of_the_api_is_over(store: ClockedStore, order: Orders) -> None:
     store.enqueue(order(), HOUR)
     job = send(store)
-    limits = RateLimitInfo(daily=1000, day_left=7, day_resets_in=2 * DAY)
+    limits = RateLimitInfo(daily=300_000, day_left=7, day_resets_in=2 * DAY)
     store.deliver(AttemptReport(job.id, job.attempt, "{}", LIMITS, limits), retention=HOUR)
     store.pass_time(2 * DAY - 60)
     assert end_lanes(store) == []
     store.pass_time(61)
     assert end_lanes(store) == ["loc"]
+
+
+@pytest.mark.parametrize("limits", [RateLimitInfo(burst=1), RateLimitInfo(daily=1000)])
+def test_a_lane_with_a_lower_limit_of_the_api_stays(store: ClockedStore, order: Orders, limits: RateLimitInfo) -> None:
+    """A new lane would have the default limits, and its first requests would be answered by 429."""
+    store.enqueue(order(), HOUR)
+    job = send(store)
+    store.deliver(AttemptReport(job.id, job.attempt, "{}", LIMITS, limits), retention=HOUR)
+    store.pass_time(2 * DAY)
+    expire_jobs(store)
+    assert end_lanes(store) == []
+    assert store.forget_lane("loc", "") == ("forgotten", 0)
 
 
 def test_a_location_begins_again_after_all_numbers_it_ever_had(store: ClockedStore, order: Orders) -> None:
