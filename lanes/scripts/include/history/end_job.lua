@@ -1,7 +1,7 @@
 -- @include history/store_done
--- end_job(id, changes, retention, done): the job is done. One value replaces its keys, and can be read for `retention` ms,
--- as can the jobs merged into it. `changes` are fields that its end sets, or removes (false). `done` is what `read_done`
--- returned, for a job that was done already.
+-- end_job(id, changes, retention, done): the job is done. One value replaces its keys, and can be read for `retention`
+-- ms, as can the jobs merged into it. `changes` are fields that its end sets, or removes (false). `done` is what
+-- `read_done` returned, for a job that was done already.
 local function end_job(id, changes, retention, done)
   local fields, lines = done and done.fields or {}, done and done.lines or {}
   local stored = redis.call('HGETALL', key.job(id))

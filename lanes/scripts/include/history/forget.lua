@@ -17,8 +17,8 @@ local function retract_events(id, fields)
   if redis.call('HGET', event_times, '@job') == id then redis.call('HDEL', event_times, '@job', '@time', '@pipeline') end
 end
 
--- forget(id, fields, at, since): forgets a done job and those merged into it, unless `at`, or the acceptance of one that
--- was merged, is later than `since`. Returns how many it forgot, or false.
+-- forget(id, fields, at, since): forgets a done job and those merged into it, unless `at`, or the acceptance of one
+-- that was merged, is later than `since`. Returns how many it forgot, or false.
 local function forget(id, fields, at, since)
   if (tonumber(at) or 0) > since then return false end
   local merged_jobs = redis.call('SMEMBERS', key.merged_jobs(id))

@@ -1,7 +1,7 @@
 -- @include history/uuid
 -- @lazy history/pack_line
--- A done job is one value: a MessagePack array of its fields, then an array for each attempt. Times are differences from
--- its acceptance. read_done.lua reads it.
+-- A done job is one value: a MessagePack array of its fields, then an array for each attempt. Times are differences
+-- from its acceptance. read_done.lua reads it.
 
 -- pack_number(text): returns a positive whole number, the text itself if it is not written as one.
 local function pack_number(text)
@@ -41,9 +41,9 @@ local function pack_detail(packed, json)
   return 0
 end
 
--- pack_attempt(since, number, outcome, started, ended, json): returns an array of number, outcome, time from `since` to its
--- start, its duration (as the difference from the `seconds` of its detail) and its detail. Returns nil without numbers.
--- `outcome` is its place in `outcomes()`, 1 for delivered, or its name.
+-- pack_attempt(since, number, outcome, started, ended, json): returns an array of number, outcome, time from `since` to
+-- its start, its duration (as the difference from the `seconds` of its detail) and its detail. Returns nil without
+-- numbers. `outcome` is its place in `outcomes()`, 1 for delivered, or its name.
 local function pack_attempt(since, number, outcome, started, ended, json)
   if not number or not started or math.max(number, started, ended) >= 2 ^ 53 then return nil end
   local packed = { number, outcome, started - since, ended - started, json, nil, nil, nil, nil, nil }  -- room for its detail

@@ -1,6 +1,6 @@
 -- @include history/unpack_uuid
--- history_size(): returns the number of done jobs, without merged ones, and the bytes that they all take, estimated from
--- some.
+-- history_size(): returns the number of done jobs, without merged ones, and the bytes that they all take, estimated
+-- from some.
 local SAMPLES = 16
 local OVERHEAD = 160  -- bytes of a done job besides its value: its key, its expiry, its place in `done_ids`
 local MERGED = 400    -- bytes of a merged job

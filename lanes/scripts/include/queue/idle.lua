@@ -10,8 +10,9 @@ local IDLE_QUARTER = 900 * 1000000
 
 -- idle_since(location): returns from when on nobody needs the lane: its done jobs can no longer be read, its pauses and
 -- its rate window are over, and a day has passed since its last request. Returns nil if the lane has a job that is not
--- done, a request without a report, a hold, a brake, a limit or weight that a person set, or a limit of the API below the
--- default: a new lane would exceed it. Also nil for a value that cannot be read. `rate_slots` keeps the last request until the next.
+-- done, a request without a report, a hold, a brake, a limit or weight that a person set, or a limit of the API below
+-- the default: a new lane would exceed it. Also nil for a value that cannot be read. `rate_slots` keeps the last
+-- request until the next.
 local function idle_since(location)
   local name = key.lane(location)
   for _, value in ipairs(redis.call('HMGET', name, unpack(IDLE_UNSET))) do

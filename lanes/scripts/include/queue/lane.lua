@@ -1,15 +1,17 @@
 -- @include rate_limit/limit_in_force
 -- @lazy queue/lane_numbers
--- A lane while a script works on it: `read_lane` reads its hash once, `set` changes a field, and `write_lane` writes the
--- changes with one command. Code that reads or writes the hash itself comes after `write_lane`. What it writes is not in the
--- table, so a release behind it reads the lane again.
+-- A lane while a script works on it: `read_lane` reads its hash once, `set` changes a field, and `write_lane` writes
+-- the changes with one command. Code that reads or writes the hash itself comes after `write_lane`. What it writes is
+-- not in the table, so a release behind it reads the lane again.
+
 -- The limits of the settings, in every script that releases or reports: requests in a window, the window in us,
 -- requests in a day. A limit that is not set ('' in ARGV) is nil: then the API's applies.
 local limits = { burst = tonumber(ARGV[4]), window = tonumber(ARGV[5]), daily = tonumber(ARGV[6]) }
 
 -- read_lane(location): returns the fields of the lane. Fails for a field that should hold a number and does not: with
--- another number the rate limit would not hold. `burst`, `daily` and `window` are the limits in force. `outstanding` counts
--- its requests in flight, including those of jobs that a stale success delivered. `charged` counts all requests ever sent.
+-- another number the rate limit would not hold. `burst`, `daily` and `window` are the limits in force. `outstanding`
+-- counts its requests in flight, including those of jobs that a stale success delivered. `charged` counts all requests
+-- ever sent.
 local function read_lane(location)
   local lane = {
     pending = 0, in_flight = 0, delivered = 0, redundant = 0, released = 0, unsent = 0, lost = 0, lost_counted = 0, api_number = 0,
@@ -46,8 +48,9 @@ local function write_lane(lane)
   lane.changes = {}
 end
 
--- move_job(lane, from, to): a job changes its state. The caller writes the lane; `reply` writes the counts of all lanes,
--- once: a release behind a delivery changes `in_flight` back. They stop nothing if they are broken (see count.lua).
+-- move_job(lane, from, to): a job changes its state. The caller writes the lane; `reply` writes the counts of all
+-- lanes, once: a release behind a delivery changes `in_flight` back. They stop nothing if they are broken (see
+-- count.lua).
 local moved = {}
 
 local function move_job(lane, from, to)

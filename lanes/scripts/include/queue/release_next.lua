@@ -49,8 +49,8 @@ local function take_turn(lane)
   return ready[1]
 end
 
--- send(id, lane, all_paused, worker, lease): releases the job, or returns nil for one that was over. It reads first: what
--- cannot be read must not leave a job half released.
+-- send(id, lane, all_paused, worker, lease): releases the job, or returns nil for one that was over. It reads first:
+-- what cannot be read must not leave a job half released.
 local function send(id, lane, all_paused, worker, lease)
   local location = lane.location
   local job = redis.call('HMGET', key.job(id), 'expires_at', 'record', 'attempt', 'failures', 'merged_count', 'version')
@@ -94,8 +94,9 @@ local function next_lane(unservable)
   return location, pause or all_paused
 end
 
--- release_next(from, known, reported_by): releases a job of the next lane, see `reply`. Returns what release.lua returns after
--- its code, or {} without ARGV. A reserved thread gets no job of a lane that has its fair share in flight. Such a lane stays due.
+-- release_next(from, known, reported_by): releases a job of the next lane, see `reply`. Returns what release.lua
+-- returns after its code, or {} without ARGV. A reserved thread gets no job of a lane that has its fair share in
+-- flight. Such a lane stays due.
 local function release_next(from, known, reported_by)
   local worker, lease, unservable = ARGV[from], tonumber(ARGV[from + 1]), ARGV[from + 2]
   if not worker then return {} end
@@ -147,9 +148,9 @@ local function release_next(from, known, reported_by)
   return { '', 0 }
 end
 
--- reply(code, from, known, reported_by): returns the reply of a script that ends with a release. ARGV of release.lua begin
--- at `from`, or are missing. `known` is a lane as it is now, if it was read. `reported_by` sent the job that was just
--- reported, if that was its last. The counts of all lanes are written even if the release fails.
+-- reply(code, from, known, reported_by): returns the reply of a script that ends with a release. ARGV of release.lua
+-- begin at `from`, or are missing. `known` is a lane as it is now, if it was read. `reported_by` sent the job that was
+-- just reported, if that was its last. The counts of all lanes are written even if the release fails.
 local function reply(code, from, known, reported_by)
   local released, found = pcall(release_next, from, known, reported_by)
   for state, by in pairs(moved) do

@@ -5,8 +5,8 @@
 -- without a report (`lost`) since before the newest answer was sent (`lost_counted`): what ended earlier is in its
 -- count, or never arrived. An answer is newer if its request was sent after the report of the highest count
 -- (`day_seen_at`). If a newer one counts less, the server's day was reset. A request in flight at the reset
--- (`day_from`) may count in either day: it is ignored, unless it reports a newer reset. The API's day may begin with its
--- first request, so that `begin_day` only assumes when the next one ends, until an answer tells.
+-- (`day_from`) may count in either day: it is ignored, unless it reports a newer reset. The API's day may begin with
+-- its first request, so that `begin_day` only assumes when the next one ends, until an answer tells.
 local SAME_DAY = 60 * 1000000
 
 -- day_of(lane, number, resets_at): returns which day the answer is about: 'old', 'new', or 'same' by default.
