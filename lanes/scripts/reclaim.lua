@@ -35,6 +35,7 @@ local function reclaim(id)
   local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'attempt', 'released_at', 'worker', 'seq',
     'priority', 'version')
   local location, record = job[2], job[3]
+  if job[1] and (location or '') == '' then error(key.job(id) .. ': its location cannot be read', 0) end
   if job[1] == 'in_flight' then
     redis.call('RPUSH', key.attempts(id), string.format('%s lost %s %.0f %s', job[4], job[5], now,
       cjson.encode({ worker = job[6], message = 'the lease ended without a report' })))

@@ -221,6 +221,18 @@ def test_a_broken_job_among_leases_or_deadlines_stops_no_other(store: ClockedSto
     assert "good" in store.expire(10)
 
 
+def test_a_job_in_flight_without_a_location_makes_no_lane(store: ClockedStore) -> None:
+    store.enqueue(order("bad", "loc", "r"), 60)
+    job = release_one(store, "w")
+    assert job is not None
+    store.client.hset(store.key("job", "bad"), "location", "")
+    with pytest.raises(ScriptError, match="its location cannot be read"):
+        store.deliver(report(job), retention=3600)
+    store.pass_time(3600)
+    assert store.reclaim(10, 9) == []
+    assert not store.client.exists(store.key("lane", ""))
+
+
 @pytest.mark.parametrize("key", ["counts", "totals"])
 def test_broken_statistics_stop_nothing(store: ClockedStore, key: str) -> None:
     overwrite(store, key)

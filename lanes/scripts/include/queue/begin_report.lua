@@ -23,6 +23,7 @@ local function begin_report(id, attempt, rate_limit_info, throttled, unsent)
     fields = done.fields
   end
   local state, location, newest = fields.state, fields.location, fields.attempt == attempt
+  if (location or '') == '' then error(key.job(id) .. ': its location cannot be read', 0) end
   -- A full Redis allows ZREM, and then all later writes: what was sent can always be reported.
   local leased = redis.call('ZREM', key.leases, newest and id or '') == 1
   local lane = read_lane(location)
