@@ -22,6 +22,7 @@ FIRST = {"neighbour", "enqueue", "accuracy", "latency", "fleet", "history", "mer
 TWO_PARTS = (FIRST, RUN - FIRST)
 SAMPLED = ("scale", "pages")  # samples of one run
 PARTS_OF_COST = ("workers and Redis", "workers", "Redis")
+pytestmark = pytest.mark.timeout(600)  # all benchmarks run within one fixture, beside other tests
 BENCH = [sys.executable, "-m", "benchmarks"]
 
 
@@ -40,7 +41,7 @@ def answer(plots: Path) -> Any:
     answers = []
     try:
         for process in running:
-            output, said = process.communicate(timeout=240)
+            output, said = process.communicate(timeout=500)
             assert process.returncode == 0, said
             answers.append(json.loads(output))
     finally:

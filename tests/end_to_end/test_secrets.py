@@ -142,7 +142,7 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     for found in (pages, logs, reported):
         for where, text in found.items():
             assert NAME.lower() not in text.lower(), where
-    homes = tuple(store.key(name, "") for name in ("body", "attempts"))
+    homes = tuple(store.key(name, "") for name in ("body", "attempts", "done"))
     for where, text in stored.items():
         assert NAME.lower() not in text.lower() or where.startswith(homes), where
     writes = ("EVAL", *(f"{verb} {home}" for verb in ("SET", "RPUSH") for home in homes))

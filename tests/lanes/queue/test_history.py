@@ -303,9 +303,9 @@ def test_small_jobs_give_way_beside_an_append_only_file(tmp_path: Path, monkeypa
     monkeypatch.setattr(transitions, "HISTORY_GRACE_SECONDS", -policy.seconds)
     wide = DefaultLimits(burst=10**6, window=0.001, daily=10**8)
     consumer = Consumer("w", 30, KEPT, wide)
-    with RedisServer(tmp_path, options=("--maxmemory", "3500kb", "--appendfsync", "no")) as server:
+    with RedisServer(tmp_path, options=("--maxmemory", "4500kb", "--appendfsync", "no")) as server:
         store = LaneStore(connect(server.url))
-        for _ in range(16):
+        for _ in range(24):
             made = [NewJob(str(uuid.uuid4()), "loc", str(uuid.uuid4()), b"{}") for _ in range(500)]
             answers = store.enqueue_many(made, KNOWN, policy)
             assert {getattr(answer, "status", str(answer)) for answer in answers} == {EnqueueStatus.ACCEPTED}
