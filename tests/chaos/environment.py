@@ -21,7 +21,7 @@ from redis.retry import Retry
 
 from lanes.errors import LanesError
 from lanes.queue.connecting import connect
-from lanes.queue.job import State
+from lanes.queue.job import Job, State
 from lanes.queue.store import LaneStore
 from ops.embedded.processes import Child
 from ops.embedded.redis_server import CONFIGURATION, RedisServer
@@ -110,6 +110,7 @@ class Environment:
         self.ends: list[str] = []
         self.emptied_at = 0.0
         self.emptied: dict[str, State] = {}
+        self.done: dict[str, Job] = {}  # before memory was full
         self.findings: list[str] = []
         self._leaving: set[str] = set()
         self._names = tuple(workers), tuple(producers)

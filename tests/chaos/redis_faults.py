@@ -9,13 +9,17 @@ from collections.abc import Iterator
 
 import redis
 
+from lanes.queue.job import State
+from lanes.queue.store import LaneStore
 from ops.embedded.stored_data import AOF_FOLDER
 from tests.chaos.environment import WORKERS, Environment
 from tests.chaos.fault import REQUESTS_PER_WORKER, Fault, wait
+from tests.chaos.journal import read
 from tests.chaos.sentinel import Sentinel
 from tests.chaos.small_disk import no_small_disk
 
 REQUESTS_OF_ALL_WORKERS = REQUESTS_PER_WORKER * len(WORKERS)
+FORGOTTEN_STATES = (State.DELIVERED, State.CANCELLED, State.MERGED)  # when memory is full
 FILLERS, FILLER_BYTES = 1500, 8192
 # Microseconds a key: it answers LOADING for seconds, as it does for a file of gigabytes.
 SLOW_LOADING = "\nkey-load-delay 1000\n"
@@ -66,6 +70,7 @@ class RedisEmptied(RedisKilled):
         shutil.rmtree(environment.redis.folder / AOF_FOLDER)
         super().end(environment)
         self.emptied_at = environment.emptied_at = time.monotonic()
+        environment.done.clear()
 
 
 class RedisPaused(RedisFault):
@@ -120,6 +125,17 @@ def fillers(client: "redis.Redis") -> Iterator[list[bytes]]:
         yield found[start : start + 5000]
 
 
+def read_done_jobs(environment: Environment) -> None:
+    """Read the jobs that are done by now: while memory is full, they are forgotten before their time."""
+    accepted_jobs = [one for one in read(environment.journals).accepted_jobs if one.asked_at >= environment.emptied_at]
+    ids = [one.job_id for one in accepted_jobs]
+    with environment.client as client:
+        store = LaneStore(client)
+        for start in range(0, len(ids), 500):
+            jobs = store.read_jobs(ids[start : start + 500])
+            environment.done |= {job.id: job for job in jobs if job is not None and job.state in FORGOTTEN_STATES}
+
+
 class RedisNearlyFull(RedisFault):
     """The remaining memory is kept for accepted jobs: new jobs are refused, the rest goes on."""
 
@@ -127,6 +143,7 @@ class RedisNearlyFull(RedisFault):
     min_seconds, max_seconds = 2, 4
 
     def begin(self, environment: Environment) -> None:
+        read_done_jobs(environment)
         with environment.client as client:
             used = client.info("memory")["used_memory"]
             client.config_set("maxmemory", round(used * 1.04) + (1 << 19))
@@ -144,6 +161,7 @@ class RedisFull(RedisNearlyFull):
     min_seconds, max_seconds = 3, 6
 
     def begin(self, environment: Environment) -> None:
+        read_done_jobs(environment)
         with environment.client as client:
             client.config_set("maxmemory", 1 << 20)
 

@@ -182,12 +182,13 @@ def collect(environment: Environment, injected: Sequence[Injected]) -> Evidence:
     merge_targets: dict[str, str] = {}
     with environment.client as client:
         store = LaneStore(client)
+        found = dict(environment.done) if store.read_history().forgotten else {}
         for start in range(0, len(ids), STEP):
-            for job in store.read_jobs(ids[start : start + STEP]):
-                if job is not None:
-                    stored[job.id] = job.state
-                    if job.merged_into:
-                        merge_targets[job.id] = job.merged_into
+            found |= {job.id: job for job in store.read_jobs(ids[start : start + STEP]) if job is not None}
+        for job in found.values():
+            stored[job.id] = job.state
+            if job.merged_into:
+                merge_targets[job.id] = job.merged_into
         counts, findings = (
             store.counts(),
             [
