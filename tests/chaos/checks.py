@@ -70,7 +70,7 @@ def not_sent(evidence: Evidence) -> Iterator[str]:
     for accepted_job in evidence.accepted_jobs:
         state = ends.get(accepted_job.job_id)
         if state is State.DELIVERED and accepted_job.kind not in (RecordKind.MERGED, RecordKind.TIMED_MERGED):
-            if accepted_job.uid not in applied:
+            if accepted_job.uid not in applied and not (evidence.forgotten and accepted_job.kind is RecordKind.TIMED):
                 yield f"not sent: {accepted_job.uid} is delivered, but its upsert took no effect at the API"
         elif state is State.DEAD and accepted_job.kind is not RecordKind.REFUSED:
             yield f"dead without need: {accepted_job.uid}"
@@ -92,6 +92,8 @@ def out_of_order(evidence: Evidence) -> Iterator[str]:
     epochs = {accepted_job.uid: epoch(evidence, accepted_job) for accepted_job in evidence.accepted_jobs}
     newest: dict[tuple[Record, int], int] = {}
     for arrival in sorted(evidence.arrivals, key=lambda one: one.at):
+        if evidence.forgotten and not arrival.uid:
+            continue
         if arrival.uid not in epochs:
             yield f"unknown: a request for {arrival.uid or arrival.record} that was never accepted"
             continue

@@ -71,7 +71,9 @@ class NotTried:
 class Evidence:
     """Everything known about a finished run.
 
-    `stored`: the state of each existing job; `gone`: the state of each job right before Redis was emptied.
+    `stored`: the state of each existing job, and of each that was forgotten; `gone`: the state of each job right before
+    Redis was emptied. `forgotten`: how many done jobs gave way to new ones. An event that is older than a forgotten
+    job's is sent without the fields that are newer.
     """
 
     accepted_jobs: Sequence[AcceptedJob]
@@ -86,6 +88,7 @@ class Evidence:
     unexpected: Sequence[str] = ()
     findings: Sequence[str] = ()
     gone: Mapping[str, State] = field(default_factory=dict)
+    forgotten: int = 0
 
     @property
     def ends(self) -> dict[str, State]:

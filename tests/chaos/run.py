@@ -182,7 +182,8 @@ def collect(environment: Environment, injected: Sequence[Injected]) -> Evidence:
     merge_targets: dict[str, str] = {}
     with environment.client as client:
         store = LaneStore(client)
-        found = dict(environment.done) if store.read_history().forgotten else {}
+        forgotten = store.read_history().forgotten
+        found = dict(environment.done) if forgotten else {}
         for start in range(0, len(ids), STEP):
             found |= {job.id: job for job in store.read_jobs(ids[start : start + STEP]) if job is not None}
         for job in found.values():
@@ -212,4 +213,5 @@ def collect(environment: Environment, injected: Sequence[Injected]) -> Evidence:
         unexpected,
         findings,
         environment.emptied,
+        forgotten,
     )

@@ -251,3 +251,16 @@ def _answered(consistent: Evidence, uid: str, status: int | None) -> Evidence:
     return replace(
         consistent, arrivals=[replace(one, status=status) if one.uid == uid else one for one in consistent.arrivals]
     )
+
+
+def test_an_event_that_is_older_than_a_forgotten_job_may_come_without_its_fields() -> None:
+    newer, late = (accepted_job(f"t{n}", "t", n, 17 - n, RecordKind.TIMED) for n in (2, 1))
+    found = replace(
+        CONSISTENT,
+        accepted_jobs=[*CONSISTENT.accepted_jobs, newer, late],
+        stored={**CONSISTENT.stored, newer.job_id: State.DELIVERED, late.job_id: State.DELIVERED},
+        counts={**CONSISTENT.counts, "accepted": 9, "delivered": 5},
+        arrivals=[*CONSISTENT.arrivals, arrival("t2", "t", 2, 15.5), arrival("", "t", 0, 16.5)],
+    )
+    assert {line.split(":")[0] for line in violations(found)} == {"not sent", "unknown"}
+    assert violations(replace(found, forgotten=1)) == []
