@@ -90,9 +90,10 @@ def out_of_order(evidence: Evidence) -> Iterator[str]:
     Words from before Redis was emptied are not compared with those from after: nothing knew of them any more.
     """
     epochs = {accepted_job.uid: epoch(evidence, accepted_job) for accepted_job in evidence.accepted_jobs}
+    timed = {(one.location, PIPELINE, one.contact) for one in evidence.accepted_jobs if one.kind is RecordKind.TIMED}
     newest: dict[tuple[Record, int], int] = {}
     for arrival in sorted(evidence.arrivals, key=lambda one: one.at):
-        if evidence.forgotten and not arrival.uid:
+        if evidence.forgotten and not arrival.uid and arrival.record in timed:
             continue
         if arrival.uid not in epochs:
             yield f"unknown: a request for {arrival.uid or arrival.record} that was never accepted"

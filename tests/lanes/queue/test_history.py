@@ -43,6 +43,17 @@ def deliver(store: ClockedStore, detail: str = "{}") -> str:
     return job.id
 
 
+def end_job(store: ClockedStore, end: str) -> None:
+    """Let the only job, `job1`, be delivered, cancelled or purged."""
+    if end == "cancelled":
+        store.cancel("job1", KEPT)
+    elif end == "purged":
+        store.bury(report(send(store)), reason="refused")
+        store.purge("job1", KEPT)
+    else:
+        deliver(store)
+
+
 def keys(store: ClockedStore, job_id: str) -> set[str]:
     """Return the kinds of the keys of a job."""
     return {key.decode().split(":")[1] for key in store.client.scan_iter(f"{store.prefix}*:{job_id}")}
@@ -51,13 +62,7 @@ def keys(store: ClockedStore, job_id: str) -> set[str]:
 @pytest.mark.parametrize("end", ["delivered", "cancelled", "purged"])
 def test_one_value_takes_the_place_of_all_keys(store: ClockedStore, order: Orders, end: str) -> None:
     store.enqueue(order(), KNOWN)
-    if end == "cancelled":
-        store.cancel("job1", KEPT)
-    elif end == "purged":
-        store.bury(report(send(store)), reason="refused")
-        store.purge("job1", KEPT)
-    else:
-        deliver(store)
+    end_job(store, end)
     assert keys(store, "job1") == {"done"}
     assert store.client.lrange(store.key("done_ids"), 0, -1) == [b"-job1"]
     assert 0 < store.client.pttl(store.key("done", "job1")) <= KEPT * 1000
@@ -197,13 +202,7 @@ def test_event_times_know_what_was_newest_when_its_job_is_forgotten(
     """A cancelled event was never sent: it stops no older one, whether or not it can still be read."""
     newer = replace(order(event_time=START), body=b'{"pipelineId":"p","status":"won","name":"n"}')
     store.enqueue(newer, KNOWN)
-    if end == "cancelled":
-        store.cancel("job1", KEPT)
-    elif end == "purged":
-        store.bury(report(send(store)), reason="refused")
-        store.purge("job1", KEPT)
-    else:
-        deliver(store)
+    end_job(store, end)
     store.pass_time(100)
     assert store.forget_history(limit_memory(store, 1, 0.0), 0, 100).jobs == 1
     older = replace(order(event_time=START - 9), body=b'{"pipelineId":"p","status":"open"}')
