@@ -1,6 +1,5 @@
 -- write_outcomes: writes outcomes of merged jobs that the script which ended their job has left, some hundred at a time.
 -- Returns: jobs with outcomes that are not written yet
--- @include history/read_done
 -- @include outcomes/append
 local BATCH = 500
 

@@ -1,3 +1,4 @@
+-- @include history/read_done
 -- An outcome is one entry of its service's stream, for a job and the jobs of that service that were merged into it.
 -- `told` has their ids by service, each with the time of its acceptance.
 
