@@ -27,6 +27,8 @@ RUN_SCRIPTS = ("+evalsha", "+eval", "+script|load")
 # For `durability`: write the marker, wait, and before Redis 7.2 read what a worker stored about the append-only file.
 WAIT_KEYS = ("durability_marker", "aof_settings")
 WAIT = ("+set", "+wait", "+mget", "+info")
+# For outcomes: groups and cursors. A service reads those of any service: `LANES_SERVICE` is a label.
+READ_OUTCOMES = ("+hget", "+hmget", "+xack", "+xautoclaim", "+xclaim", "+xgroup", "+xrange", "+xreadgroup")
 # Workers and pages check the persistence of Redis and the latency of its disk; the command also rights and clients.
 INSPECT = {
     "worker": ("+config|get", "+latency|latest"),
@@ -55,7 +57,7 @@ def _producer(prefix: str) -> list[str]:
         f"~{each}" for each in [*patterns_of(PRODUCER_SCRIPTS, prefix), *(pattern(prefix, name) for name in WAIT_KEYS)]
     ]
     commands = [f"+{name.lower()}" for name in sorted(commands_of(PRODUCER_SCRIPTS))]
-    return ["resetchannels", f"&{prefix}wake", *own, *CONNECT, *RUN_SCRIPTS, *commands, *WAIT]
+    return ["resetchannels", f"&{prefix}wake", *own, *CONNECT, *RUN_SCRIPTS, *commands, *WAIT, *READ_OUTCOMES]
 
 
 def password_hash(password: str) -> str:

@@ -19,6 +19,7 @@ from producers import (
     OpportunityProducer,
     OutcomePage,
     SettingsError,
+    outcomes,
 )
 from tests.producers.conftest import OK, deliver
 
@@ -157,17 +158,32 @@ def test_an_entry_is_acknowledged_with_its_last_merged_job(
     assert reading.outcomes(all_of, wait=0, claim_seconds=0.001) == []
 
 
-def test_a_slow_consumer_keeps_what_it_has_read(crm: OpportunityProducer, reading: Any, store: LaneStore) -> None:
-    """Its claims are renewed while it works; an outcome that took too long ends its batch."""
-    end(crm, *(f"j{number}" for number in range(6)))
+@pytest.mark.parametrize(("seconds", "keeps"), [(40.0, True), (70.0, False)])
+def test_a_slow_consumer_keeps_what_it_has_read(
+    crm: OpportunityProducer,
+    reading: Any,
+    store: LaneStore,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    keeps: bool,
+) -> None:
+    """Half way to the end of its claim it renews it. After the end, others may have the rest: it leaves them alone."""
+    client: Any = store.client
+    told, passed, idle = end(crm, "a", "b", "c"), [0.0], []
+    clock = time.monotonic
+    monkeypatch.setattr(outcomes.time, "monotonic", lambda: clock() + passed[0])
 
     def slow(outcome: Any) -> bool:
-        time.sleep(0.06)
+        pending = client.xpending_range(store.key("outcomes", "crm"), "group", "-", "+", 9)
+        idle.append(max(each["time_since_delivered"] for each in pending) >= seconds * 1000)
+        ids = [each["message_id"] for each in pending]
+        client.xclaim(store.key("outcomes", "crm"), "group", "consumers", 0, ids, idle=round(seconds * 1000))
+        passed[0] += seconds
         return bool(outcome)
 
-    client: Any = store.client
-    assert len(reading.outcomes(slow, 6, claim_seconds=0.2)) == 6
-    assert client.xpending(store.key("outcomes", "crm"), "group")["pending"] == 0
+    seen = reading.outcomes(slow, 3 if keeps else 2)
+    assert seen == (told if keeps else told[:2])
+    assert idle == ([False, False, False] if keeps else [False, False])
 
 
 def test_reading_waits_for_an_outcome(crm: OpportunityProducer, reading: Any) -> None:
