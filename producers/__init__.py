@@ -11,6 +11,7 @@ from producers.errors import (
     IdempotencyConflictError,
     InvalidJobError,
     ProducerError,
+    QuotaError,
     UnknownJobError,
     WaitTimeoutError,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "Options",
     "Producer",
     "ProducerError",
+    "QuotaError",
     "Receipt",
     "RedisUnavailableError",
     "RejectedRow",

@@ -105,7 +105,7 @@ class AsyncLaneStore:
     ) -> list[EnqueueResult | Exception]:
         """See `LaneStore.enqueue_calls`."""
         script = load("enqueue")
-        exchange = enqueue_exchange(script, calls, idempotency_seconds, policy, self.prefix, bulk)
+        exchange = enqueue_exchange(script, calls, idempotency_seconds, policy, self.prefix, bulk=bulk)
         return await run_exchange_async(await self._checked_client(), exchange, policy.seconds)
 
     async def info(self) -> dict[str, Any]:

@@ -54,6 +54,7 @@ def enqueue_exchange(
     known_seconds: float,
     policy: DurabilityPolicy,
     prefix: str,
+    *,
     bulk: str = "",
 ) -> EnqueueExchange:
     """Enqueue jobs in one round trip; return a result for each.

@@ -75,7 +75,7 @@ class LaneStore(LaneReader):
 
         Calls with the same `bulk` belong together, see `enqueue_exchange`.
         """
-        exchange = enqueue_exchange(self.script("enqueue"), calls, idempotency_seconds, policy, self.prefix, bulk)
+        exchange = enqueue_exchange(self.script("enqueue"), calls, idempotency_seconds, policy, self.prefix, bulk=bulk)
         return run_exchange(self.client, exchange, policy.seconds)
 
     def store_aof_settings(self, run_id: str, config: Mapping[str, str]) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from lanes.errors import OverQuotaError
+from lanes.queue.dead_letter import DeadLetter
+from lanes.queue.job import Reason
 from lanes.queue.new_job import EnqueueResult, NewJob
 from lanes.queue.results import Released
 from lanes.queue.transitions import RetryPolicy
@@ -21,8 +23,9 @@ def services(store: ClockedStore) -> ServiceStore:
     return ServiceStore(store)
 
 
-def orders(count: int, order: Orders, service: str | None = "crm", **options: object) -> list[NewJob]:
-    return [order(record=f"pipe/{order.made}", service=service, **options) for _ in range(count)]
+def orders(count: int, order: Orders, service: str | None = "crm", key: str = "") -> list[NewJob]:
+    options = {"idempotency_key": key, "fingerprint": "f"} if key else {}
+    return [order("loc", f"pipe/{order.made}", service=service, **options) for _ in range(count)]
 
 
 def refused(answers: list[Answer]) -> list[str]:
@@ -74,7 +77,7 @@ def test_rows_over_max_pending_are_refused_and_others_are_not(
 
 def test_what_is_known_is_no_new_row(services: ServiceStore, store: ClockedStore, order: Orders) -> None:
     services.add(Service("crm", max_pending=1, rate=1))
-    rows = orders(2, order, idempotency_key="k", fingerprint="f")
+    rows = orders(2, order, key="k")
     assert [refused(store.enqueue_many(rows, 60)) for _ in range(30)] == [["", ""]] * 30
     assert counters(services) == (1, 0)
 
@@ -131,18 +134,18 @@ def test_the_rate_bounds_new_rows_also_merged_ones(services: ServiceStore, store
     assert refused(store.enqueue_many(orders(21, order), 60)) == [""] * 20 + ["rate"]
 
 
-def expired(store: ClockedStore, job: str) -> None:
-    store.pass_time(100)
-    assert store.expire(10) == [job]
+Step = Callable[[ClockedStore, str], object]
 
 
-def late(store: ClockedStore) -> None:
+def deliver_late(store: ClockedStore, job_id: str) -> None:
+    del job_id
     job = bury(store)
     assert store.deliver(report(job), retention=60).code == "delivered"
 
 
-def late_after_reclaim(store: ClockedStore) -> None:
+def deliver_twice(store: ClockedStore, job_id: str) -> None:
     """Delivered while a newer attempt is in flight, which ends later."""
+    del job_id
     job = release(store)
     store.pass_time(60)
     store.reclaim(10, 9)
@@ -151,35 +154,38 @@ def late_after_reclaim(store: ClockedStore) -> None:
     assert store.deliver(report(newer), retention=60).code == "stale"
 
 
-def back(store: ClockedStore) -> None:
-    store.pass_time(60)
-    assert len(store.reclaim(10, 9)) == 1
+def wait(store: ClockedStore, job_id: str) -> None:
+    del job_id
+    store.pass_time(100)
 
 
-MOVES: dict[str, tuple[Callable[[ClockedStore, str], object], tuple[int, int]]] = {
-    "nothing": (lambda *_: None, (1, 0)),
-    "released": (lambda store, _: release(store), (1, 0)),
-    "delivered": (lambda store, _: deliver(store), (0, 0)),
-    "retried": (lambda store, _: store.retry(report(release(store)), delay=5), (1, 0)),
-    "throttled": (lambda store, _: store.throttle(report(release(store)), wait=5), (1, 0)),
-    "requeued": (lambda store, _: store.requeue(report(release(store)), wait=5, sent=True), (1, 0)),
-    "reclaimed": (lambda store, _: (release(store), back(store)), (1, 0)),
-    "buried": (lambda store, _: bury(store), (0, 1)),
+def do(step: Callable[[ClockedStore], object]) -> Step:
+    return lambda store, _: step(store)
+
+
+RELEASE, DELIVER, BURY = do(release), do(deliver), do(bury)
+MOVES: dict[str, tuple[tuple[Step, ...], tuple[int, int]]] = {
+    "accepted": ((), (1, 0)),
+    "released": ((RELEASE,), (1, 0)),
+    "delivered": ((DELIVER,), (0, 0)),
+    "retried": ((do(lambda store: store.retry(report(release(store)), delay=5)),), (1, 0)),
+    "throttled": ((do(lambda store: store.throttle(report(release(store)), wait=5)),), (1, 0)),
+    "requeued": ((do(lambda store: store.requeue(report(release(store)), wait=5, sent=True)),), (1, 0)),
+    "reclaimed": ((RELEASE, wait, do(lambda store: store.reclaim(10, 9))), (1, 0)),
+    "buried": ((BURY,), (0, 1)),
     "exhausted": (
-        lambda store, _: store.retry(report(release(store)), delay=5, retry_policy=RetryPolicy(1, 60)),
+        (do(lambda store: store.retry(report(release(store)), delay=5, retry_policy=RetryPolicy(1, 60))),),
         (0, 1),
     ),
-    "reclaimed for the last time": (
-        lambda store, _: (release(store), store.pass_time(60), store.reclaim(10, 1)),
-        (0, 1),
-    ),
-    "expired": (expired, (0, 1)),
-    "cancelled": (lambda store, job: store.cancel(job, 60), (0, 0)),
-    "purged": (lambda store, job: (bury(store), store.purge(job, 60)), (0, 0)),
-    "replayed": (lambda store, job: (bury(store), store.replay(job)), (1, 0)),
-    "replayed and delivered": (lambda store, job: (bury(store), store.replay(job), deliver(store)), (0, 0)),
-    "delivered when dead": (lambda store, _: late(store), (0, 0)),
-    "delivered twice": (lambda store, _: late_after_reclaim(store), (0, 0)),
+    "reclaimed for the last time": ((RELEASE, wait, do(lambda store: store.reclaim(10, 1))), (0, 1)),
+    "expired": ((wait, do(lambda store: store.expire(10))), (0, 1)),
+    "expired at its release": ((wait, do(lambda store: release_one(store, "w"))), (0, 1)),
+    "cancelled": ((lambda store, job: store.cancel(job, 60),), (0, 0)),
+    "purged": ((BURY, lambda store, job: store.purge(job, 60)), (0, 0)),
+    "replayed": ((BURY, lambda store, job: store.replay(job)), (1, 0)),
+    "replayed and delivered": ((BURY, lambda store, job: store.replay(job), DELIVER), (0, 0)),
+    "delivered when dead": ((deliver_late,), (0, 0)),
+    "delivered twice": ((deliver_twice,), (0, 0)),
 }
 
 
@@ -188,9 +194,24 @@ def test_the_counters_move_with_the_job(services: ServiceStore, store: ClockedSt
     services.add(Service("crm", max_pending=5, max_dead=5))
     new_job = order(service="crm", expires_at=store.now + 90)
     store.enqueue(new_job, 60)
-    move, expected = MOVES[moved]
-    move(store, new_job.id)
+    steps, expected = MOVES[moved]
+    for step in steps:
+        step(store, new_job.id)
     assert counters(services) == expected
+
+
+def test_a_purged_job_that_is_restored_is_counted_again(
+    services: ServiceStore, store: ClockedStore, order: Orders
+) -> None:
+    services.add(Service("crm", max_dead=5))
+    new_job = order(service="crm")
+    store.enqueue(new_job, 60)
+    bury(store)
+    store.purge(new_job.id, 60)
+    imported = order(record="another", service="crm")
+    for each in (new_job, imported):
+        assert store.restore(DeadLetter(each, Reason.REFUSED, store.now, store.now, ())) == "restored"
+    assert counters(services) == (0, 1)
 
 
 def test_replays_and_retries_are_never_refused(services: ServiceStore, store: ClockedStore, order: Orders) -> None:
