@@ -12,8 +12,9 @@ from redis.backoff import NoBackoff
 from lanes.errors import RedisUnavailableError
 from lanes.outcomes.steps import Ask, Steps, run_steps_async
 from lanes.outcomes.stream import GroupReader, OutcomePage
+from lanes.errors import OverQuotaError, RedisUnavailableError
 from lanes.queue.async_store import AsyncLaneStore, connect
-from lanes.queue.enqueueing import DurabilityPolicy, EnqueueResults
+from lanes.queue.enqueueing import DurabilityPolicy, EnqueueResults, new_bulk
 from lanes.queue.job import Job
 from lanes.queue.new_job import NotDurableError
 from lanes.settings import ProducerSettings
@@ -33,6 +34,7 @@ from producers.errors import (
     DurabilityError,
     EnqueueFailedError,
     EnqueueInterruptedError,
+    QuotaError,
     UnknownJobError,
     WaitTimeoutError,
 )
@@ -97,6 +99,8 @@ class AsyncOpportunityProducer:
             )
         except RedisUnavailableError as error:
             raise EnqueueFailedError(new_job.id, error, may_be_accepted=retry_budget.may_be_done) from error
+        except OverQuotaError as error:
+            raise QuotaError.of(error) from error
         except NotDurableError as error:
             raise DurabilityError(str(asked), str(error), receipt=receipt_of(new_job, error)) from error
         await self._warn_of_risks()
@@ -119,21 +123,21 @@ class AsyncOpportunityProducer:
         """See `OpportunityProducer.enqueue_many`; takes asynchronous iterables too."""
         common = check(EnqueueOptions, options)
         asked = durability_for(self._settings, durability)
-        report = EnqueueReport()
+        report, bulk = EnqueueReport(), new_bulk()
         first = 1
         async for values in _batches(opportunities):
             rows = BatchCheck(list(number_rows(values, first)), common, self._settings)
             first += len(values)
-            await self._enqueue_batch(rows, asked, report)
+            await self._enqueue_batch(rows, asked, report, bulk)
         return report
 
-    async def _enqueue_batch(self, rows: BatchCheck, asked: Durability, report: EnqueueReport) -> None:
+    async def _enqueue_batch(self, rows: BatchCheck, asked: Durability, report: EnqueueReport, bulk: str) -> None:
         batch, retry_budget = rows.batch, RetryBudget(self._settings.enqueue_timeout_seconds)
 
         async def attempt(seconds: float) -> EnqueueResults:
             return raise_if_unavailable(
                 await self._store.enqueue_calls(
-                    rows.calls(), self._idempotency_seconds, DurabilityPolicy(asked, seconds)
+                    rows.calls(), self._idempotency_seconds, DurabilityPolicy(asked, seconds), bulk
                 )
             )
 

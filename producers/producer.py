@@ -10,11 +10,11 @@ from typing import Any, Self, TypeVar, Unpack
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from lanes.errors import RedisUnavailableError, SettingsError
+from lanes.errors import OverQuotaError, RedisUnavailableError, SettingsError
 from lanes.outcomes.steps import Ask, Steps, run_steps
 from lanes.outcomes.stream import GroupReader, OutcomePage, OutcomeStream
 from lanes.queue.connecting import connect
-from lanes.queue.enqueueing import DurabilityPolicy
+from lanes.queue.enqueueing import DurabilityPolicy, new_bulk
 from lanes.queue.job import Job
 from lanes.queue.new_job import NotDurableError
 from lanes.queue.store import LaneStore
@@ -36,6 +36,7 @@ from producers.errors import (
     EnqueueFailedError,
     EnqueueInterruptedError,
     InvalidJobError,
+    QuotaError,
     UnknownJobError,
     WaitTimeoutError,
 )
@@ -162,6 +163,7 @@ class OpportunityProducer:
         Raises:
             InvalidJobError: a field or an option is invalid.
             IdempotencyConflictError: the key was used for another body.
+            QuotaError: its service is over a quota.
             EnqueueFailedError: Redis is unreachable or refuses; `may_be_accepted` says whether the job may exist.
             DurabilityError: the job was accepted, but the durability is not confirmed.
         """
@@ -176,6 +178,8 @@ class OpportunityProducer:
             )
         except RedisUnavailableError as error:
             raise EnqueueFailedError(new_job.id, error, may_be_accepted=retry_budget.may_be_done) from error
+        except OverQuotaError as error:
+            raise QuotaError.of(error) from error
         except NotDurableError as error:
             raise DurabilityError(str(asked), str(error), receipt=receipt_of(new_job, error)) from error
         self._warn_of_risks()
@@ -197,6 +201,9 @@ class OpportunityProducer:
         **options: Unpack[Options],
     ) -> EnqueueReport:
         """Enqueue any number of upserts in batches of 500. Invalid ones are reported and do not stop the others.
+
+        Once the service of a row is over a quota, all later rows of that service are refused: each in the report has a
+        `QuotaError` as `over_quota`. So no record changes its order.
 
         Args:
             opportunities: models or mappings; a mapping may have its own options under `_options`.
@@ -222,21 +229,23 @@ class OpportunityProducer:
         """`enqueue_many` for rows with their own numbers, such as those of a file (`producers.files.rows`)."""
         common = check(EnqueueOptions, options)
         asked = durability_for(self._settings, durability)
-        report = EnqueueReport()
+        report, bulk = EnqueueReport(), new_bulk()
         for values in batched(rows):
             try:
-                self._enqueue_batch(BatchCheck(values, common, self._settings), asked, report)
+                self._enqueue_batch(BatchCheck(values, common, self._settings), asked, report, bulk)
             finally:
                 if progress is not None:
                     progress(report)
         return report
 
-    def _enqueue_batch(self, rows: BatchCheck, asked: Durability, report: EnqueueReport) -> None:
+    def _enqueue_batch(self, rows: BatchCheck, asked: Durability, report: EnqueueReport, bulk: str) -> None:
         batch, retry_budget = rows.batch, RetryBudget(self._settings.enqueue_timeout_seconds)
         try:
             answers = retry_budget.run(
                 lambda seconds: raise_if_unavailable(
-                    self._store.enqueue_calls(rows.calls(), self._idempotency_seconds, DurabilityPolicy(asked, seconds))
+                    self._store.enqueue_calls(
+                        rows.calls(), self._idempotency_seconds, DurabilityPolicy(asked, seconds), bulk
+                    )
                 )
             )
             record_results(batch, answers, report)

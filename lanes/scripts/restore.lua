@@ -22,6 +22,7 @@
 -- @include dead_letter/index_dead_letter
 -- @include queue/schema
 -- @include history/read_done
+-- @lazy quota/move_counted
 local id, location, record = ARGV[1], ARGV[2], ARGV[3]
 local known = redis.call('HGET', key.job(id), 'state')
 if known then return known end
@@ -64,4 +65,5 @@ redis.call('HSET', key.job(id), 'state', state, 'reason', ARGV[6], 'ended_at', e
 index_dead_letter(id, location, record)
 redis.call('ZADD', key.dead, ended_at, id)
 count(location, fields.state, state)
+if fields.counted then move_counted().move_counted(fields.service, nil, state) end
 return 'restored'

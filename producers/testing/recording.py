@@ -129,9 +129,13 @@ class _AwaitableLanes:
         return self._lanes.enqueue(new_job, idempotency_seconds, durability_policy)
 
     async def enqueue_calls(
-        self, calls: Iterable[Sequence[NewJob]], idempotency_seconds: float, durability_policy: DurabilityPolicy
+        self,
+        calls: Iterable[Sequence[NewJob]],
+        idempotency_seconds: float,
+        durability_policy: DurabilityPolicy,
+        bulk: str = "",
     ) -> list[EnqueueResult | Exception]:
-        return self._lanes.enqueue_calls(calls, idempotency_seconds, durability_policy)
+        return self._lanes.enqueue_calls(calls, idempotency_seconds, durability_policy, bulk)
 
     async def cancel(self, job_id: str, retention: float) -> str:
         return self._lanes.cancel(job_id, retention)

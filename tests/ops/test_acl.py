@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -93,7 +94,8 @@ def test_each_process_does_its_work_with_its_own_rights(acl_run: AclRun) -> None
     with OpportunityProducer.from_settings(settings) as producer:
         first = producer.enqueue(row("loc", "a"), durability="fsync", idempotency_key="k", merge=True)
         producer.enqueue(row("loc", "a", name="n"), priority=3)
-        later = producer.enqueue(row("loc", "b"), not_before="2100-01-01T00:00:00Z", expires_at="2101-01-01T00:00:00Z")
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        later = producer.enqueue(row("loc", "b"), not_before=tomorrow, expires_at="2101-01-01T00:00:00Z")
         assert producer.enqueue_many([row("loc", f"c{n}") for n in range(60)]).accepted == 60
         assert producer.cancel(later.job_id)
         assert producer.wait(first.job_id, 60).state is State.DELIVERED
