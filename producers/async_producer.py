@@ -9,10 +9,9 @@ from typing import Any, Self, TypeVar, Unpack
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from lanes.errors import RedisUnavailableError
+from lanes.errors import OverQuotaError, RedisUnavailableError
 from lanes.outcomes.steps import Ask, Steps, run_steps_async
 from lanes.outcomes.stream import GroupReader, OutcomePage
-from lanes.errors import OverQuotaError, RedisUnavailableError
 from lanes.queue.async_store import AsyncLaneStore, connect
 from lanes.queue.enqueueing import DurabilityPolicy, EnqueueResults, new_bulk
 from lanes.queue.job import Job

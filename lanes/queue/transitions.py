@@ -305,7 +305,7 @@ def restore_arguments(dead_letter: DeadLetter) -> list[Argument]:
     arguments += (dead_letter.original or b"", dead_letter.reason)
     arguments += (microseconds(dead_letter.accepted_at), microseconds(dead_letter.ended_at))
     arguments += (optional_time(new_job.event_time), new_job.service or "", new_job.priority)
-    arguments += (max((attempt.number for attempt in attempts), default=0), _version(new_job))
+    arguments += (max((attempt.number for attempt in attempts), default=0), _version(new_job), dead_letter.ends)
     return [*arguments, *(attempt.line() for attempt in attempts)]
 
 

@@ -18,6 +18,8 @@ from lanes.queue.results import Released
 from lanes.queue.transitions import AttemptReport, RetryPolicy
 from lanes.services.service import Service
 from lanes.services.store import ServiceStore
+from producers.files.dead_letters import dead_letter_row, read_dead_letter
+from producers.files.file_row import FileRow
 from tests.lanes.conftest import START, ClockedStore
 from tests.lanes.outcomes.conftest import told
 from tests.lanes.scripts.test_merging import upsert
@@ -34,7 +36,7 @@ def report_of(job: Released, detail: dict[str, Any]) -> AttemptReport:
 
 def enqueue(store: ClockedStore, job_id: str = "a", **options: Any) -> None:
     """Enqueue a job of the service."""
-    store.enqueue(NewJob(job_id, "loc", "rec", b'{"n":1}', **{"service": "crm", **options}), KNOWN)
+    store.enqueue(NewJob(job_id, "loc", "rec", b'{"pipelineId":"p","locationId":"loc","contactId":"c"}', **{"service": "crm", **options}), KNOWN)
 
 
 def deliver(store: ClockedStore) -> None:
@@ -154,6 +156,21 @@ def test_neither_a_repair_nor_an_import_is_an_end(store: ClockedStore, crm: Serv
     job = NewJob("b", "loc", "rec", b"{}", service="crm")
     store.restore(DeadLetter(job, Reason.REFUSED, START, START, ()))
     assert [outcome.job_id for outcome in told(store)] == ["a"]
+
+
+def test_an_imported_dead_letter_goes_on_counting_its_ends(store: ClockedStore, crm: ServiceStore) -> None:
+    """Else its service would take the next outcome for a repeat."""
+    enqueue(store)
+    bury(store)
+    job = store.job("a")
+    assert job is not None
+    letter = read_dead_letter(FileRow(1, dead_letter_row(job)))
+    store.client.flushall()
+    store.pass_time(0)
+    crm.add(Service("crm"))
+    store.restore(letter)
+    store.purge("a", KEPT)
+    assert [(outcome.end, outcome.state) for outcome in told(store)] == [(2, State.CANCELLED)]
 
 
 def merge(store: ClockedStore, job_id: str, service: str | None = "crm") -> None:
