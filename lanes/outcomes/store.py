@@ -77,9 +77,7 @@ class OutcomeStore:
     def totals(self) -> OutcomeTotals:
         """Return what is in every stream."""
         names: set[bytes] = set()
-        found = self._lanes.read_key(
-            names, self._lanes.key("services"), lambda client, name: client.smembers(name)
-        )
+        found = self._lanes.read_key(names, self._lanes.key("services"), lambda client, name: client.smembers(name))
         totals = StoredHash(self._lanes.read_hash("totals"))
         streams = {service: self.summary(service) for service in sorted(map(text_of, found))}
         return OutcomeTotals(streams, totals.count("outcomes_forgotten"), totals.count("outcomes_lost"))

@@ -1,6 +1,6 @@
 """Recording producers: the real ones on lanes in memory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 from lanes.queue.enqueueing import DurabilityPolicy
@@ -142,6 +142,9 @@ class _AwaitableLanes:
 
     async def job(self, job_id: str) -> Job | None:
         return self._lanes.job(job_id)
+
+    async def read(self, ask: Callable[[Any], Any]) -> Any:
+        return self._lanes.read(ask)
 
     async def info(self) -> dict[str, Any]:
         """There is no server to ask."""

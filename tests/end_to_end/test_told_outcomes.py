@@ -33,8 +33,15 @@ JOBS = int(os.environ.get("OUTCOME_JOBS", "360"))
 KILLS = 3
 LOCATIONS = [f"loc-{number}" for number in range(JOBS // 60)]
 SETTINGS = {
-    **{"service": "crm", "lease_seconds": 4, "http_timeout_seconds": 3, "refusal_brake": 0, "outage_failures": 10_000},
-    **{"max_attempts": 4, "backoff_base_seconds": 0.05, "backoff_max_seconds": 0.2, "enqueue_timeout_seconds": 60},
+    "service": "crm",
+    "lease_seconds": 4,
+    "http_timeout_seconds": 3,
+    "refusal_brake": 0,
+    "outage_failures": 10_000,
+    "max_attempts": 4,
+    "backoff_base_seconds": 0.05,
+    "backoff_max_seconds": 0.2,
+    "enqueue_timeout_seconds": 60,
 }
 FAULTS = (
     Fault(kind=FaultKind.STATUS, status=400, message="no such stage", contact_prefix="bad"),
@@ -57,7 +64,9 @@ def enqueue_all(producer: OpportunityProducer) -> dict[str, str]:
             ]
             options: dict[str, Any] = {"merge": kind == "merged"}
             if kind in ("expired", "cancelled"):
-                rows = [{**each, "locationId": "held"} | {"contactId": f"{location}-{each['contactId']}"} for each in rows]
+                rows = [
+                    {**each, "locationId": "held"} | {"contactId": f"{location}-{each['contactId']}"} for each in rows
+                ]
             if kind == "expired":
                 options |= {"expires_at": soon, "expires_while_held": True}
             kinds |= dict.fromkeys(producer.enqueue_many(rows, **options).job_ids, kind)
@@ -100,7 +109,8 @@ class Consumer:
 
 def written(store: LaneStore) -> list[Outcome]:
     """Return every outcome in the stream."""
-    found = store.client.xrange(store.key("outcomes", "crm"))
+    client: Any = store.client
+    found = client.xrange(store.key("outcomes", "crm"))
     return [outcome for entry in read_entries("crm", found) for outcome in entry.outcomes]
 
 
@@ -142,7 +152,7 @@ def test_every_end_reaches_the_consumer(make_stack: Callable[..., Stack]) -> Non
     assert len(told) == len(written(store))  # one for each end
     until(lambda: len(consumer.ends()) == len(told), "every outcome is read")
     assert consumer.ends() == told
-    check_each_job(kinds, purged, told, store, control.requests(), control.records())
+    check_each_job(kinds, purged, told, store, control)
     assert list(check_consistency(store)) == []
 
 
@@ -151,17 +161,16 @@ def check_each_job(
     purged: Sequence[str],
     told: dict[tuple[str, int], dict[str, Any]],
     store: LaneStore,
-    requests: Sequence[dict[str, Any]],
-    records: Sequence[dict[str, Any]],
+    control: SandboxControl,
 ) -> None:
     """Compare the outcomes of each job with its state, with its kind, and with the account of the sandbox."""
     by_job: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for (job_id, _), outcome in sorted(told.items()):
         by_job[job_id].append(outcome)
     assert by_job.keys() == kinds.keys()
-    opportunities = {(each["locationId"], each["contactId"]): each["id"] for each in records}
+    opportunities = {(each["locationId"], each["contactId"]): each["id"] for each in control.records()}
     statuses: dict[tuple[str, str], set[int | None]] = defaultdict(set)
-    for request in requests:
+    for request in control.requests():
         statuses[request["location_id"], request["contact_id"]].add(request["status"])
     states: Counter[tuple[str, str]] = Counter()
     for job in filter(None, store.jobs(list(kinds))):

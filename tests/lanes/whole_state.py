@@ -97,7 +97,11 @@ def _values(client: Any, key: bytes) -> dict[str, str]:
         return {each.decode(): "in" for each in client.smembers(key)}
     if kind == b"stream":
         entries = [fields for _, fields in client.xrange(key)]
-        return {f"{number}.{name.decode()}": value.decode() for number, entry in enumerate(entries) for name, value in entry.items()}
+        return {
+            f"{number}.{name.decode()}": value.decode()
+            for number, entry in enumerate(entries)
+            for name, value in entry.items()
+        }
     if kind == b"zset":
         return {
             _JSON.sub(_sorted, each.decode()): f"{score:.0f}"

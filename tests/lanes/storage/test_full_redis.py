@@ -63,7 +63,9 @@ def prepare(store: ClockedStore) -> None:
     ServiceStore(store).add(Service("crm"))
     for name in ("dead", "taken-back", "in-hand"):
         store.enqueue(
-            NewJob(name, "loc", name, b'{"status":"open"}', service="crm", idempotency_key=name, expires_at=START + 500),
+            NewJob(
+                name, "loc", name, b'{"status":"open"}', service="crm", idempotency_key=name, expires_at=START + 500
+            ),
             KNOWN,
         )
         job = send(store)
@@ -166,7 +168,8 @@ def test_outcomes_give_way_before_work_is_refused(store: ClockedStore) -> None:
 
 def notifications(store: ClockedStore) -> list[dict[str, Any]]:
     """Return the facts of every notification."""
-    return [json.loads(each) for each in store.client.zrange(store.key("notifications"), 0, -1)]
+    client: Any = store.client
+    return [json.loads(each) for each in client.zrange(store.key("notifications"), 0, -1)]
 
 
 def test_memory_is_reserved_for_each_pending_job(store: ClockedStore) -> None:
