@@ -16,6 +16,6 @@ local packed = redis.call('LINDEX', key.outcome_backlog, 0)
 if not packed then return 0 end
 local readable, more = pcall(write_some, packed)
 -- One that cannot be read stops no other.
-if not readable then redis.pcall('HINCRBY', key.totals, 'outcomes_lost', 1) end
+if not readable then lose(1) end
 if not (readable and more) then redis.call('LPOP', key.outcome_backlog) end
 return redis.call('LLEN', key.outcome_backlog)

@@ -19,6 +19,8 @@ from lanes.queue.job import Attempt, Reason
 from lanes.queue.new_job import NewJob
 from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits
+from lanes.services.service import Service
+from lanes.services.store import ServiceStore
 from lanes.settings import WorkerSettings
 from ops.embedded.redis_server import RedisServer
 from producers import OpportunityProducer
@@ -76,10 +78,12 @@ class SeededRedis:
         """Store dead letters, pending and delivered jobs, a hold, a token and audit-log entries; return the job ids."""
         self.store.client.flushall()
         producer = OpportunityProducer(self.store, self.settings)
+        ServiceStore(self.store).add(Service("shop"))
+        self.store.client.xgroup_create(self.store.key("outcomes", "shop"), "readers", id="0", mkstream=True)
 
         def enqueue(contact: str, location: str = "loc", **fields: object) -> str:
             return producer.enqueue(
-                {"pipelineId": "pipe", "locationId": location, "contactId": contact, **fields}
+                {"pipelineId": "pipe", "locationId": location, "contactId": contact, **fields}, service="shop"
             ).job_id
 
         delivered = enqueue("first", name="a deal")

@@ -5,13 +5,16 @@
 -- time_text(value): returns a time as it is stored in an entry.
 local function time_text(value) return string.match(value or '', '^%d+$') or '0' end
 
--- append_all(told, outcome): appends an entry for each service. A stream that is none stops no job: its outcomes are
--- lost, counted, and a finding of the consistency check.
+-- lose(number): counts outcomes that cannot be written. A broken key of a service stops no job: the consistency check
+-- reports it.
+local function lose(number) redis.pcall('HINCRBY', key.totals, 'outcomes_lost', number) end
+
+-- append_all(told, outcome): appends an entry for each service.
 local function append_all(told, outcome)
   for service, jobs in pairs(told) do
     local entry = redis.pcall('XADD', key.outcomes(service), '*', 'jobs', table.concat(jobs, ' '), 'end', outcome.number,
       'state', outcome.state, 'reason', outcome.reason, 'ended_at', outcome.ended_at, 'detail', outcome.detail)
-    if type(entry) == 'table' and entry.err then redis.pcall('HINCRBY', key.totals, 'outcomes_lost', #jobs / 2) end
+    if type(entry) == 'table' and entry.err then lose(#jobs / 2) end
   end
 end
 

@@ -21,7 +21,10 @@ local function write_merged(id, outcome, told)
     local rest = key.merged_outcomes(id, outcome.number)
     redis.call('SUNIONSTORE', rest, key.merged_jobs(id))
     ids = redis.call('SPOP', rest, MAX_IDS)
-    redis.pcall('RPUSH', key.outcome_backlog, pack_outcome(id, outcome))
+    if type(redis.pcall('RPUSH', key.outcome_backlog, pack_outcome(id, outcome))) == 'table' then
+      lose(redis.call('SCARD', rest))
+      redis.call('DEL', rest)
+    end
   else
     ids = redis.call('SMEMBERS', key.merged_jobs(id))
   end
@@ -40,7 +43,7 @@ local function write_outcome(id, fields, state, reason, detail)
                     detail = detail or last_detail(redis.pcall('LRANGE', key.attempts(id), -1, -1)) }
   local told = {}
   if own then told[fields.service] = { id, time_text(fields.accepted_at) } end
-  if merged and not pcall(write_merged, id, outcome, told) then redis.pcall('HINCRBY', key.totals, 'outcomes_lost', 1) end
+  if merged and not pcall(write_merged, id, outcome, told) then lose(1) end
   append_all(told, outcome)
   return number
 end

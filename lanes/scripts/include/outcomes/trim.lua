@@ -39,8 +39,8 @@ local function note_unread(service, entries)
     if missed > 0 then unread, behind[#behind + 1] = unread + missed, group.name end
   end
   if unread == 0 then return end
-  redis.call('HINCRBY', key.service(service), 'outcomes_unread', unread)
-  redis.call('HSET', key.service(service), 'unread_by', table.concat(behind, ' '))
+  redis.pcall('HINCRBY', key.service(service), 'outcomes_unread', unread)
+  redis.pcall('HSET', key.service(service), 'unread_by', table.concat(behind, ' '))
 end
 
 local function trim_oldest(service, is_over)
@@ -60,6 +60,6 @@ local function trim_oldest(service, is_over)
   local last = entries[#entries][1]
   local ms, seq = string.match(last, '^(%d+)-(%d+)$')
   redis.call('XTRIM', stream, 'MINID', string.format('%s-%.0f', ms, seq + 1))
-  redis.call('HSET', key.service(service), 'trimmed_to', last)
+  redis.pcall('HSET', key.service(service), 'trimmed_to', last)
   return #entries, outcomes
 end
