@@ -134,12 +134,12 @@ class MemoryLanes:
             return "cancelled"
 
     def read(self, ask: Callable[[Any], Any]) -> Any:
-        """There is no Redis to read from: a test makes its own `Outcome`.
+        """There is no Redis to ask.
 
         Raises:
             NotImplementedError: always.
         """
-        raise NotImplementedError("the test kit keeps no outcomes")
+        raise NotImplementedError
 
     def info(self) -> dict[str, Any]:
         """There is no server to ask."""

@@ -13,8 +13,11 @@ import redis
 import requests
 
 from lanes.queue.store import LaneStore
+from lanes.services.service import Service
+from lanes.services.store import ServiceStore
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, SandboxControl
+from producers import OpportunityProducer
 from tests.end_to_end.conftest import all_done, producer_of, store_of
 from tests.end_to_end.test_tokens import LANES, WITH_TOKENS, import_pairs, lane_of, run
 from tests.helpers import row, until
@@ -89,6 +92,7 @@ def stack(make_stack: Callable[..., Stack]) -> Stack:
 
 def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: Stack) -> None:
     store, control = store_of(stack), SandboxControl(stack.sandbox_url)
+    key = key_of_a_service(stack, store)
     stack.start_flower()
     monitor = Monitor(stack.redis.url)
     monitor.start()
@@ -121,7 +125,7 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     until(lambda: ids[2] in page(stack, "/api/tasks"), "Flower to know the jobs")
     monitor.stop()
 
-    secrets = [PRIVATE, DEFAULT, CLIENT_SECRET, WITH_TOKENS["secret_key"], *control.secrets()]
+    secrets = [key, PRIVATE, DEFAULT, CLIENT_SECRET, WITH_TOKENS["secret_key"], *control.secrets()]
     assert len(secrets) >= 4 + 4 + 2
     pages = {place: page(stack, place) for place in (*PAGES, *(f"/task/{job_id}" for job_id in ids))}
     logs = {child.name: child.output for child in stack.children if child.name != "sandbox"}
@@ -131,10 +135,11 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     }
     traffic = {f"command {number}": unpacked(text) for number, text in enumerate(monitor.commands)}
     stored = dict(values_of(store.client))
+    outcomes = outcomes_of(producer, ids)
     assert "event" in logs["worker"]
     assert any("celeryev" in text for text in traffic.values())
     assert any(NAME in text for text in dead_letters.values())
-    for found in (pages, logs, reported, dead_letters, traffic, stored):
+    for found in (pages, logs, reported, dead_letters, traffic, stored, outcomes):
         assert found
         for where, text in found.items():
             assert not [secret for secret in secrets if secret in text], where
@@ -142,13 +147,28 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     for found in (pages, logs, reported):
         for where, text in found.items():
             assert NAME.lower() not in text.lower(), where
-    homes = tuple(store.key(name, "") for name in ("body", "attempts", "done"))
+    homes = tuple(store.key(name, "") for name in ("body", "attempts", "done", "outcomes"))
     for where, text in stored.items():
         assert NAME.lower() not in text.lower() or where.startswith(homes), where
-    writes = ("EVAL", *(f"{verb} {home}" for verb in ("SET", "RPUSH") for home in homes))
+    writes = ("EVAL", *(f"{verb} {home}" for verb in ("SET", "RPUSH", "XADD") for home in homes))
     named = [text for text in traffic.values() if NAME.lower() in text.lower()]
     assert not [text[:200] for text in named if not text.startswith(writes)]
     assert worker.status is None
+
+
+def key_of_a_service(stack: Stack, store: LaneStore) -> str:
+    """Add a service with outcomes, which enqueues from now on, and return a key of it."""
+    services = ServiceStore(store)
+    services.add(Service("crm"))
+    stack.settings["LANES_SERVICE"] = "crm"
+    return services.make_key("crm")
+
+
+def outcomes_of(producer: OpportunityProducer, ids: list[str]) -> dict[str, str]:
+    """Return what the service is told of its jobs."""
+    found = {each.job_id: json.dumps(each.as_json()) for each in producer.outcomes("group", wait=0)}
+    assert {*ids} <= found.keys()
+    return found
 
 
 def page(stack: Stack, place: str) -> str:
