@@ -31,20 +31,14 @@
 -- @lazy hold/held_time
 -- @lazy queue/memory_guard
 local FIELDS = 5
-local window = ARGV[1]
 -- One command for both: EXISTS counts a name each time that it is given.
 local existing = redis.call('EXISTS', key.held_time, key.memory_checked, key.memory_checked)
 local ever_held, memory_checked = existing % 2 == 1, existing >= 2
+-- Bodies are written with one command, before a merge and at the end.
+local answers, bodies = {}, {}
 
--- any_known(): whether one of the jobs may exist already. Usually none does, and one command tells.
-local function any_known()
-  local names, seen = {}, {}
-  for at = 3, #ARGV, FIELDS do
-    local id = ARGV[at]
-    if seen[id] then return true end
-    seen[id], names[#names + 1], names[#names + 2] = true, key.job(id), key.done(id)
-  end
-  return redis.call('EXISTS', unpack(names)) > 0
+local function note_answer(status, id)
+  answers[#answers + 1], answers[#answers + 2] = status, id
 end
 
 -- find_duplicate(new_job, may_exist): returns the status and the id of a known job; else nil, nil and the idempotency
@@ -61,48 +55,36 @@ local function find_duplicate(new_job, may_exist)
   return redis.call('EXISTS', key.job(id), key.done(id)) > 0 and 'known' or 'forgotten', id
 end
 
--- Bodies are written with one command, before a merge and at the end.
-local bodies = {}
-
-local function write_bodies()
-  if bodies[1] then redis.call('MSET', unpack(bodies)) end
-  bodies = {}
-end
-
-local function wait_in_lane(new_job, lane)
-  local id, location, record, seq = new_job.id, new_job.location, new_job.record, lane.seq + 1
-  lane.seq = seq
-  bodies[#bodies + 1], bodies[#bodies + 2] = key.body(id), new_job.body
-  redis.call('HSET', key.job(id), 'state', 'pending', 'location', location, 'record', record, 'seq', seq, 'accepted_at', now)
-  local held_before = ever_held and held_time().held_time(location) or 0
-  if new_job.has_options or held_before > 0 then options().note_options(new_job, held_before) end
-  local at = enqueue_job(location, record, id, seq, new_job.not_before, new_job.priority)
-  if at and at < lane.due_at then lane.due_at = at end
-  lane.pending = lane.pending + 1
-end
-
+-- accept(new_job): puts the job into its lane, or merges it into another.
 local function accept(new_job)
-  local lane = open_lane(new_job.location)
-  local merge_target = new_job.event_time and stale_event().stale_event(new_job)
-  if not merge_target and new_job.merge then
-    write_bodies()
-    merge_target = merge().merge(new_job)
+  local id, location, record = new_job.id, new_job.location, new_job.record
+  local lane = opened[location] or open_lane(location)
+  local merge_target
+  if new_job.has_options then
+    merge_target = new_job.event_time and stale_event().stale_event(new_job)
+    if not merge_target and new_job.merge then
+      if bodies[1] then redis.call('MSET', unpack(bodies)) end
+      bodies = {}
+      merge_target = merge().merge(new_job)
+    end
   end
   lane.accepted = lane.accepted + 1
   if merge_target then
     merge().mark_merged(new_job, merge_target)
     lane.merged = lane.merged + 1
   else
-    wait_in_lane(new_job, lane)
+    local seq = lane.seq + 1
+    lane.seq = seq
+    bodies[#bodies + 1], bodies[#bodies + 2] = key.body(id), new_job.body
+    redis.call('HSET', key.job(id), 'state', 'pending', 'location', location, 'record', record, 'seq', seq, 'accepted_at', now)
+    local held_before = ever_held and held_time().held_time(location) or 0
+    if new_job.has_options or held_before > 0 then options().note_options(new_job, held_before) end
+    local at = enqueue_job(location, record, id, seq, new_job.not_before, new_job.priority)
+    if at and at < lane.due_at then lane.due_at = at end
+    lane.pending = lane.pending + 1
   end
   -- Last, because it may begin with a write that a full Redis allows, and then Redis would allow all later ones.
-  if new_job.event_time then stale_event().note_event_time(new_job, merge_target or new_job.id, window) end
-end
-
-local answers = {}
-
-local function note_answer(status, id)
-  answers[#answers + 1], answers[#answers + 2] = status, id
+  if new_job.event_time then stale_event().note_event_time(new_job, merge_target or id, ARGV[1]) end
 end
 
 -- take(new_job, may_exist): finds the job, or accepts it. Returns an error reply when memory is full.
@@ -115,13 +97,20 @@ local function take(new_job, may_exist)
     memory_checked = true
   end
   accept(new_job)
-  if idempotency then redis.call('SET', idempotency, new_job.id .. ' ' .. new_job.fingerprint, 'PX', window) end
+  if idempotency then redis.call('SET', idempotency, new_job.id .. ' ' .. new_job.fingerprint, 'PX', ARGV[1]) end
   note_answer('accepted', new_job.id)
 end
 
 -- take_all(): takes every job. Returns an error reply when memory is full.
 local function take_all()
-  local may_exist = any_known()
+  -- Usually no job exists already, and one command tells.
+  local names, may_exist = {}, false
+  for at = 3, #ARGV, FIELDS do
+    local name = key.job(ARGV[at])
+    may_exist, names[name] = may_exist or names[name], true
+    names[#names + 1], names[#names + 2] = name, key.done(ARGV[at])
+  end
+  may_exist = may_exist or redis.call('EXISTS', unpack(names)) > 0
   for at = 3, #ARGV, FIELDS do
     local new_job = {
       id = ARGV[at], location = ARGV[at + 1], record = ARGV[at + 2], body = ARGV[at + 3],
@@ -139,7 +128,7 @@ end
 
 local whole, refusal = pcall(take_all)
 -- Even if the script fails: Redis keeps what it wrote before.
-write_bodies()
+if bodies[1] then redis.call('MSET', unpack(bodies)) end
 write_lanes()
 if not whole then error(refusal, 0) end
 return refusal or answers
