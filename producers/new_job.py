@@ -40,7 +40,7 @@ def make_new_job(
     Raises:
         InvalidJobError: with every problem of the body and the options.
     """
-    if isinstance(opportunity, dict | Mapping) and OPTIONS_FIELD in opportunity:
+    if isinstance(opportunity, (dict, Mapping)) and OPTIONS_FIELD in opportunity:
         opportunity = dict(opportunity)
         options = _merge_options(options, opportunity.pop(OPTIONS_FIELD))
     problems: list[FieldError] = []
@@ -55,30 +55,31 @@ def make_new_job(
             options = _NO_OPTIONS if options is None else check(EnqueueOptions, options, OPTIONS_FIELD)
         except InvalidJobError as error:
             problems.extend(error.field_errors)
-    if body is not None and isinstance(options, EnqueueOptions) and body.unmergeable and options.event_time is not None:
-        problems.append(FieldError(f"{OPTIONS_FIELD}.event_time", "", f"cannot be kept: {body.unmergeable}"))
     if problems or body is None or not isinstance(options, EnqueueOptions):
         raise InvalidJobError(problems)
+    if options.event_time is not None and body.unmergeable:
+        raise InvalidJobError([FieldError(f"{OPTIONS_FIELD}.event_time", "", f"cannot be kept: {body.unmergeable}")])
     encoded = body.to_json()
     if len(encoded) > MAX_BODY_BYTES:
         size = shorten(f"{len(encoded)} bytes")
         raise InvalidJobError([FieldError("", size, f"must be at most {MAX_BODY_BYTES} bytes")])
-    return NewJob(
-        id=job_id or _new_id(),
-        location_id=body.location_id,
-        record=body.record,
-        body=encoded,
-        not_before=_timestamp(options.not_before),
-        expires_at=_timestamp(options.expires_at),
-        service=options.service or service,
-        idempotency_key=options.idempotency_key,
-        fingerprint=_fingerprint(encoded) if options.idempotency_key else "",
-        priority=options.priority,
-        merge=(merge if options.merge is None else options.merge) and body.unmergeable is None,
-        event_time=_timestamp(options.event_time),
-        version=version,
-        expires_while_held=options.expires_while_held,
-    )
+    new_job = NewJob(job_id or _new_id(), body.location_id, body.record, encoded, service=service, version=version)
+    if options is not _NO_OPTIONS:
+        _set_options(new_job, options)
+    new_job.merge = (merge if options.merge is None else options.merge) and body.unmergeable is None
+    return new_job
+
+
+def _set_options(new_job: NewJob, options: EnqueueOptions) -> None:
+    """Set all options but `merge`, which is also a setting."""
+    new_job.not_before = _timestamp(options.not_before)
+    new_job.expires_at = _timestamp(options.expires_at)
+    new_job.service = options.service or new_job.service
+    new_job.idempotency_key = options.idempotency_key
+    new_job.fingerprint = _fingerprint(new_job.body) if options.idempotency_key else ""
+    new_job.priority = options.priority
+    new_job.event_time = _timestamp(options.event_time)
+    new_job.expires_while_held = options.expires_while_held
 
 
 def check_job_id(job_id: object) -> None:

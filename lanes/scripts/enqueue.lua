@@ -37,6 +37,17 @@ local ever_held, memory_checked = existing % 2 == 1, existing >= 2
 -- Bodies are written with one command, before a merge and at the end.
 local answers, bodies = {}, {}
 
+-- any_known(): whether one of the jobs may exist already. Usually none of many does, and one command tells.
+local function any_known()
+  local names, seen = {}, {}
+  for at = 3, #ARGV, FIELDS do
+    local id = ARGV[at]
+    if seen[id] then return true end
+    seen[id], names[#names + 1], names[#names + 2] = true, key.job(id), key.done(id)
+  end
+  return redis.call('EXISTS', unpack(names)) > 0
+end
+
 local function note_answer(status, id)
   answers[#answers + 1], answers[#answers + 2] = status, id
 end
@@ -103,14 +114,7 @@ end
 
 -- take_all(): takes every job. Returns an error reply when memory is full.
 local function take_all()
-  -- Usually no job exists already, and one command tells.
-  local names, may_exist = {}, false
-  for at = 3, #ARGV, FIELDS do
-    local name = key.job(ARGV[at])
-    may_exist, names[name] = may_exist or names[name], true
-    names[#names + 1], names[#names + 2] = name, key.done(ARGV[at])
-  end
-  may_exist = may_exist or redis.call('EXISTS', unpack(names)) > 0
+  local may_exist = #ARGV == 2 + FIELDS or any_known()
   for at = 3, #ARGV, FIELDS do
     local new_job = {
       id = ARGV[at], location = ARGV[at + 1], record = ARGV[at + 2], body = ARGV[at + 3],
