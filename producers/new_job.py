@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from producers.receipt import FieldError
 
 OPTIONS_FIELD = "_options"
 _JOB_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_ID_LETTERS = bytes.maketrans(b"+/", b"__")
 _NO_OPTIONS = EnqueueOptions()
 Opportunity = AnyUpsert | Mapping[str, Any]
 
@@ -119,7 +120,7 @@ def _merge_options(common: object, own: object) -> Any:
 
 def _new_id() -> str:
     """Return 20 letters, digits and underscores: 15 random bytes. Redis has four copies of a waiting job's id."""
-    return b64encode(os.urandom(15), b"__").decode()
+    return b2a_base64(os.urandom(15), newline=False).translate(_ID_LETTERS).decode()
 
 
 def _timestamp(value: datetime | None) -> float | None:

@@ -76,7 +76,7 @@ class AsyncLaneStore:
         policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
     ) -> EnqueueResult:
         """See `LaneStore.enqueue`."""
-        answer = (await self.enqueue_many([new_job], idempotency_seconds, policy))[0]
+        answer = (await self.enqueue_calls([[new_job]], idempotency_seconds, policy))[0]
         if isinstance(answer, Exception):
             raise answer
         return answer

@@ -39,7 +39,7 @@ class LaneStore(LaneReader):
         Raises:
             NotDurableError: it was accepted, but the durability could not be confirmed.
         """
-        answer = self.enqueue_many([new_job], idempotency_seconds, policy)[0]
+        answer = self.enqueue_calls([[new_job]], idempotency_seconds, policy)[0]
         if isinstance(answer, Exception):
             raise answer
         return answer

@@ -182,13 +182,12 @@ def optional_time(seconds: float | None) -> Argument:
 
 def accepted(reply: Sequence[bytes]) -> list[EnqueueResult | Exception]:
     """Read the reply of `enqueue.lua`: a result for each job, or the error of a job whose lane has a broken key."""
-    return [_accepted(status, text_of(found)) for status, found in zip(reply[::2], reply[1::2], strict=True)]
-
-
-def _accepted(status: bytes, found: str) -> EnqueueResult | Exception:
-    if status == b"broken":
-        return ScriptError(f"enqueue: {found}")
-    return EnqueueResult(_STATUSES[status], found)
+    return [
+        ScriptError(f"enqueue: {text_of(found)}")
+        if status == b"broken"
+        else EnqueueResult(_STATUSES[status], text_of(found))
+        for status, found in zip(reply[::2], reply[1::2], strict=True)
+    ]
 
 
 def consumer_arguments(consumer: Consumer) -> list[Argument]:
