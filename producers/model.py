@@ -200,11 +200,12 @@ def check(
     if isinstance(values, dict) and len(values) > MAX_FIELDS:
         raise InvalidJobError([FieldError(path, f"{len(values)} fields", f"must have at most {MAX_FIELDS} fields")])
     try:
-        return model.__pydantic_validator__.validate_python(values)  # what `model_validate` calls
+        valid: Model = model.__pydantic_validator__.validate_python(values)  # what `model_validate` calls
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False)[:MAX_FIELDS]
         problems = [_field_error(model, dict(problem), values, path, other_versions) for problem in found]
         raise InvalidJobError(problems) from None
+    return valid
 
 
 def _field_error(

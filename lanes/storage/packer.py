@@ -1,4 +1,4 @@
-"""Packs commands for Redis. The packer of redis-py spends more time on looking at each argument than on packing them."""
+"""Packs commands for Redis. That of redis-py spends more time on looking at the arguments than on packing them."""
 
 from typing import Any
 

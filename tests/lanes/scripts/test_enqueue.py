@@ -1,10 +1,13 @@
 """enqueue: what it changes of the whole of Redis."""
 
+import re
+
 import pytest
 
 from lanes.errors import ScriptError
 from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
 from lanes.queue.transitions import enqueue_arguments
+from lanes.storage.scripts import load
 from tests.lanes.conftest import START, ClockedStore, Orders
 from tests.lanes.whole_state import KNOWN, fields_of, send, watch
 
@@ -193,6 +196,13 @@ def test_a_plain_job_in_a_lane_that_is_due_takes_twelve_commands(store: ClockedS
         name: each["calls"] for name, each in stats.items() if not name.startswith(("cmdstat_eval", "cmdstat_config"))
     }
     assert sum(calls.values()) == 12, calls
+
+
+def test_a_call_makes_few_functions() -> None:
+    """Each call of a script makes all functions in its text, except those of the lazy parts."""
+    text = re.sub(r"--.*", "", load("enqueue").text)
+    before, rest = text.split("function lazy(part)")
+    assert (before + rest[rest.rindex("local FIELDS") :]).count("function") <= 16
 
 
 def test_a_plain_job_in_a_known_lane_makes_no_lazy_part(store: ClockedStore, order: Orders) -> None:
