@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from lanes.queue import transitions
 from lanes.queue.dead_letter_summary import DeadLetterSummary
@@ -64,14 +65,15 @@ class LaneReader(RedisAccess):
         """Return every lane, or those of these locations that exist, sorted by location id."""
         known = self.locations()
         names = sorted(known if location_ids is None else known.intersection(location_ids))
-        lanes: list[Lane] = []
-        for start in range(0, len(names), LANES_IN_A_CALL):
-            lanes += self.read_lanes(names[start : start + LANES_IN_A_CALL])
-        return lanes
+        calls = [names[start : start + LANES_IN_A_CALL] for start in range(0, len(names), LANES_IN_A_CALL)]
+        replies = self.run_readers("read_lanes", calls)
+        return [lane for call, reply in zip(calls, replies, strict=True) for lane in self._lanes(call, reply)]
 
     def read_lanes(self, location_ids: Sequence[str]) -> list[Lane]:
         """Return lanes in the given order; a location without a lane has an empty one."""
-        replies = self.run_reader("read_lanes", *location_ids)
+        return self._lanes(location_ids, self.run_reader("read_lanes", *location_ids))
+
+    def _lanes(self, location_ids: Sequence[str], replies: Sequence[Any]) -> list[Lane]:
         return [Lane.parse(name, reply, self.unreadable) for name, reply in zip(location_ids, replies, strict=True)]
 
     def queue_position(self, job_id: str) -> QueuePosition | None:

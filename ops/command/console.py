@@ -7,14 +7,12 @@ from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 import click
-from pydantic import TypeAdapter, ValidationError
 
+from lanes.ids import is_id
 from lanes.printable import printable, printable_lines
 from ops.command.typeable import typeable
-from producers.model import Id
 
 F = TypeVar("F", bound=Callable[..., Any])
-_LOCATION = TypeAdapter(Id)
 MAX_SHOWN = 10**9
 NO_LANE = "no such lane; mistyped, or idle for more than a day?"
 
@@ -98,10 +96,10 @@ class LocationId(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the id."""
-        try:
-            return _LOCATION.validate_python(value)
-        except (ValidationError, UnicodeError):
+        location_id = str(value)
+        if not is_id(location_id):
             self.fail(f"must be 1 to 64 letters, digits, - or _ (it is {printable(repr(value))})", param, ctx)
+        return location_id
 
 
 class Moment(click.ParamType[datetime]):

@@ -5,18 +5,19 @@ import getpass
 import os
 import socket
 from collections.abc import Callable
-from typing import Any, Concatenate, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, TypeVar
 
 import click
 import redis
 
-from lanes.activity import audit_log
 from lanes.printable import printable
 from lanes.queue.connecting import connect
 from lanes.queue.store import LaneStore
 from lanes.settings import CommandSettings
 from ops.command.console import PrintableWord
-from producers import OpportunityProducer
+
+if TYPE_CHECKING:
+    from producers import OpportunityProducer
 
 RESERVED_HOLDERS = ("authorization", "outage")  # holds that no person set
 S = TypeVar("S", bound=CommandSettings)
@@ -63,12 +64,16 @@ class Session:
             click.echo(printable(f"lanes: {key}: {problem}; lanes check --repair shows the repair"), err=True)
 
     @functools.cached_property
-    def producer(self) -> OpportunityProducer:
+    def producer(self) -> "OpportunityProducer":
         """The producer."""
+        from producers import OpportunityProducer  # noqa: PLC0415 - for commands that enqueue
+
         return OpportunityProducer(self.store, self.settings)
 
     def log_change(self, what: str, on: str, detail: str = "", by: str | None = None) -> None:
         """Write an audit-log entry; call it before the change. `by` is the name that a person gave."""
+        from lanes.activity import audit_log  # noqa: PLC0415 - for commands that change something
+
         user = _user()
         audit_log.append(self.store, by or user, what, printable(on), printable(detail), user=user)
 

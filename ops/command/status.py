@@ -112,7 +112,7 @@ def _as_json(snapshot: StatusSnapshot, settings: RateLimitSettings) -> dict[str,
         "hold": snapshot.global_state.hold_as_json(),
         "outage": None if outage is None else outage.as_json(),
         "brake": None if brake is None else brake.as_json(),
-        "locations": [{**lane.as_json(), **_limits(lane, settings)} for lane in snapshot.lanes],
+        "locations": [lane.as_json() | _limits(lane, settings) for lane in snapshot.lanes],
     }
 
 
