@@ -12,15 +12,17 @@ import redis
 
 from lanes.printable import printable
 from lanes.queue.connecting import connect
-from lanes.queue.store import LaneStore
+from lanes.queue.lane_reader import LaneReader
 from lanes.settings import CommandSettings
 from ops.command.console import PrintableWord
 
 if TYPE_CHECKING:
+    from lanes.queue.store import LaneStore
     from producers import OpportunityProducer
 
 RESERVED_HOLDERS = ("authorization", "outage")  # holds that no person set
 S = TypeVar("S", bound=CommandSettings)
+R = TypeVar("R", bound=LaneReader)
 MAX_NAMED = 100
 
 
@@ -50,12 +52,22 @@ class Session:
         return client
 
     @functools.cached_property
-    def store(self) -> LaneStore:
+    def reader(self) -> LaneReader:
+        """What reads lanes and counts. Raises an error if this version cannot work with the server or its data."""
+        return self._open(LaneReader)
+
+    @functools.cached_property
+    def store(self) -> "LaneStore":
         """The lanes. Raises an error if this version cannot work with the server or its data."""
-        store = LaneStore(self.client, self.settings.prefix)
-        store.unreadable = self._name_unreadable
-        store.check_usable()
-        return store
+        from lanes.queue.store import LaneStore  # noqa: PLC0415 - `lanes status` reads only
+
+        return self._open(LaneStore)
+
+    def _open(self, kind: type[R]) -> R:
+        reader = kind(self.client, self.settings.prefix)
+        reader.unreadable = self._name_unreadable
+        reader.check_usable()
+        return reader
 
     def _name_unreadable(self, key: str, problem: str) -> None:
         """Print once what of the stored data cannot be read; the command shows the rest."""
