@@ -1,0 +1,36 @@
+"""What the start of a command costs: a light command imports nothing heavy that it does not need."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.ops.command.conftest import environ
+
+# Each takes a while to import. Those of ours are for commands that enqueue or change something.
+HEAVY = (
+    "celery",
+    "requests",
+    "rich",
+    "tornado",
+    "lanes.activity.audit_log",
+    "lanes.queue.store",
+    "lanes.queue.transitions",
+    "producers",
+)
+CODE = f"""
+import gc, sys
+from ops.command import main
+sys.argv = ["lanes", "status", "--json"]
+try:
+    main()
+finally:
+    print(*sorted(sys.modules.keys() & {set(HEAVY)}), file=sys.stderr)
+    print(gc.isenabled(), gc.get_freeze_count() > 10_000, file=sys.stderr)
+"""
+
+
+def test_status_imports_nothing_that_it_does_not_need(redis_url: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CODE], capture_output=True, text=True, cwd=tmp_path, env=environ(redis_url), check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "\nTrue True\n")
