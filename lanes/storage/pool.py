@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 import redis
@@ -102,7 +102,7 @@ def call(client: "redis.Redis", *command: Any) -> Any:
         pool.release(connection)
 
 
-def call_ahead(client: "redis.Redis", commands: Iterable[Sequence[Any]]) -> Iterator[Any]:
+def call_ahead(client: "redis.Redis", commands: Iterable[Sequence[Any]]) -> Generator[Any, None, None]:
     """Yield the reply to each command. Redis works on the next command while the caller uses a reply. None is repeated.
 
     Only one is sent ahead: between two commands, Redis serves other clients.

@@ -108,10 +108,10 @@ class StoredHash:
             return None
         number = number_of(value)
         if number is None:
-            self._is_no_number(name)
+            self._note_no_number(name)
         return number
 
-    def _is_no_number(self, name: str) -> None:
+    def _note_no_number(self, name: str) -> None:
         self._note(self._key, f"{name} is no number")
 
     def time(self, name: str) -> float | None:
@@ -125,11 +125,17 @@ class StoredHash:
 
     def numbers(self, names: Mapping[bytes, str]) -> dict[str, int]:
         """Return those whole numbers that are there. Faster than one by one; `names` is made by `names_of`."""
-        return {
-            names[field]: number
-            for field, value in self._values.items()
-            if field in names and ((number := number_of(value)) is not None or self._is_no_number(names[field]))
-        }
+        found = {}
+        for field, value in self._values.items():
+            name = names.get(field)
+            if name is None:
+                continue
+            number = number_of(value)
+            if number is None:
+                self._note_no_number(name)
+            else:
+                found[name] = number
+        return found
 
 
 def as_plain(thing: Any, *without: str) -> dict[str, Any]:
