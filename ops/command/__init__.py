@@ -27,6 +27,8 @@ COMMANDS = {
     "demo": "Run everything on this machine with sample data; ends automatically.",
     "completion": "Print the completion script of a shell.",
 }
+# New objects after which garbage is looked for; by default 700 or 2,000. The lanes and rows of a command are many more.
+GC_THRESHOLD = 20_000
 
 
 def main() -> None:
@@ -40,5 +42,6 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
     gc.enable()
     sys.exit(run())
