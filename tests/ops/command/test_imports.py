@@ -8,9 +8,10 @@ import pytest
 
 from tests.ops.command.conftest import environ
 
-# Each takes a while to import. Those of ours are for commands that enqueue or change something.
+# Each takes a while to import. `dotenv` reads a file `.env`; those of ours are for commands that change something.
 HEAVY = (
     "celery",
+    "dotenv",
     "requests",
     "rich",
     "tornado",
