@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypedDict, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
 from pydantic.alias_generators import to_camel
 
+from lanes.ids import ID
 from lanes.versions import ApiVersion
 from producers.errors import InvalidJobError
 from producers.receipt import FieldError
@@ -26,7 +27,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 Model = TypeVar("Model", bound=BaseModel)
 
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Id = Annotated[str, Field(pattern=f"^{ID}$")]
 Text = Annotated[str, Field(max_length=2048)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Status = Literal["open", "won", "lost", "abandoned", "all"]

@@ -69,7 +69,8 @@ def test_every_benchmark_has_figures(answer: Any) -> None:
         for figure in entry["figures"]:
             for side in figure["sides"].values():
                 assert len(side["runs"]) == 1 or name in SAMPLED
-                assert side["median"] >= 0
+                # Of a few jobs, the memory of Redis may also shrink.
+                assert side["median"] >= 0 or "bytes" in figure["measured"]
             assert all(aim["verdict"] in ("met", "missed") for aim in figure["aims"])
 
 

@@ -94,6 +94,34 @@ def test_a_done_job_tells_what_was_written(store: ClockedStore, detail: dict[str
     assert after == replace(before, state=State.DELIVERED, ended_at=store.now, body=None, attempts=after.attempts)
 
 
+def test_attempts_of_one_worker_with_one_message_take_less(store: ClockedStore) -> None:
+    """What is as it was in the attempt before is stored once, and read as it was written."""
+    one = {"status": 503, "message": "Service Unavailable", "worker": "celery@host"}
+    details: list[dict[str, Any]] = [
+        *(
+            one,
+            one,
+            one | {"worker": "celery@other"},
+            one | {"message": "true"},
+            {"status": 500, "worker": "celery@host"},
+        ),
+        *({"more": []}, {"status": 500, "worker": "celery@host"}, {"status": 500}, one, one),
+    ]
+    store.enqueue(NewJob("j", "loc", "pipe/c", b"{}"), KNOWN)
+    for number, detail in enumerate(details, 1):
+        send(store)
+        store.retry(AttemptReport("j", number, json.dumps(detail), LIMITS), delay=0)
+        store.pass_time(100)
+    send(store)
+    store.deliver(AttemptReport("j", len(details) + 1, json.dumps(one), LIMITS), retention=KEPT)
+    job = store.job("j")
+    assert job is not None
+    assert [attempt.detail for attempt in job.attempts] == [*details, one]
+    value: Any = store.client.get(store.key("done", "j"))
+    assert value.count(b"Service Unavailable") == 2
+    assert value.count(b"celery@host") == 3
+
+
 def test_a_delivered_job_is_small(store: ClockedStore) -> None:
     """As a worker writes it: location, pipeline, contact and opportunity of 20 characters."""
     wide = replace(LIMITS, burst=1000)

@@ -199,9 +199,12 @@ def test_a_request_that_was_never_sent_is_given_back_to_the_day(store: ClockedSt
 
 
 @pytest.mark.parametrize("resets", [True, False], ids=["reset known", "reset unknown"])
-def test_a_lane_that_ends_and_begins_again_never_exceeds_a_day(store: ClockedStore, resets: bool) -> None:
-    """A worker looks for idle lanes all the time."""
-    server, limits = Server(daily=60, resets=resets), replace(LIMITS, daily=60)
+@pytest.mark.parametrize(("allowed", "ends"), [(60, 0), (200_000, 2)], ids=["60 by the API", "60 by the settings"])
+def test_a_lane_that_ends_and_begins_again_never_exceeds_a_day(
+    store: ClockedStore, allowed: int, ends: int, *, resets: bool
+) -> None:
+    """A worker looks for idle lanes all the time. A lane that knows a lower limit of the API stays."""
+    server, limits = Server(daily=allowed, resets=resets), replace(LIMITS, daily=60)
     simulation = start(store, 8, server=server, latency=(0.05, 3.0), limits=limits)
     ended = 0
     for hours in (2, 30, 2, 49, 22, 30):
@@ -209,5 +212,6 @@ def test_a_lane_that_ends_and_begins_again_never_exceeds_a_day(store: ClockedSto
         for _ in range(2 * hours):
             simulation.run(1800)
             ended += len(store.end_idle_lanes(0, 10)[1])
-    assert (server.day_refused["lanes"], ended) == (0, 2)
+    assert (server.day_refused["lanes"], ended) == (0, ends)
+    assert max([*server.days, server.day_used]) <= 60
     assert store.counts()["delivered"] == 240

@@ -8,6 +8,7 @@ from hypothesis.stateful import invariant, rule
 
 from lanes.queue.job import State
 from lanes.queue.transitions import HISTORY_GRACE_SECONDS
+from lanes.rate_limits import DEFAULT_BURST
 from lanes.storage.keys import KEYS
 from tests.lanes.state_machine.dead_letter_rules import LOCATIONS, ModelJob
 from tests.lanes.state_machine.hold_rules import HoldRules
@@ -47,8 +48,9 @@ class EndingRules(HoldRules):
             self.quiet_days()
         if then == "forget":
             self.forget_lane(location)
+        lowered = self.lowered()
         self.end_idle_lanes()
-        assert then != "days" or location not in self.store.locations()
+        assert then != "days" or (location in self.store.locations()) == (location in lowered)
 
     @rule(location=st.sampled_from(LOCATIONS))
     def forget_lane(self, location: str) -> None:
@@ -76,6 +78,11 @@ class EndingRules(HoldRules):
             assert answer in ("emptied", "forgotten")
             assert answer == "emptied" or last <= self.store.now - DAY
 
+    def lowered(self) -> set[str]:
+        """Return the locations whose limit by the API is below the default: a new lane would exceed it."""
+        lanes = self.store.lanes()
+        return {lane.location_id for lane in lanes if (lane.api_burst or DEFAULT_BURST) < DEFAULT_BURST}
+
     @rule()
     def quiet_days(self) -> None:
         """Done jobs can no longer be read."""
@@ -95,8 +102,8 @@ class EndingRules(HoldRules):
 
     @rule()
     def end_idle_lanes(self) -> None:
-        """A lane ends if nobody needs it: never within a day of its last request, nor what a person set."""
-        before = self.store.locations()
+        """A lane ends if nobody needs it: never within a day of its last request, nor with a limit of its own."""
+        before, lowered = self.store.locations(), self.lowered()
         for location in before:
             self.remove_done(location)
         cursor, ended = self.store.end_idle_lanes(0, 100)
@@ -108,6 +115,7 @@ class EndingRules(HoldRules):
             if location in ended:
                 assert not jobs
                 assert not stopped
+                assert location not in lowered
                 assert last <= self.store.now - DAY
                 self.refusals[location] = 0
         assert self.store.locations() == before - set(ended)

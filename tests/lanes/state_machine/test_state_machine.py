@@ -41,7 +41,8 @@ OUTCOMES = (
 UNSENT = ("unsent", "no_token")
 SILENT = (*UNSENT, "fail", "doubt")  # nothing was reported about the limits
 # What the API says of its limit, which may be lower than what a person set, and higher.
-RATE_LIMIT_INFOS = (None, RateLimitInfo(burst=1), RateLimitInfo(), RateLimitInfo(burst=2), RateLimitInfo(burst=3))
+HIGH = RateLimitInfo(burst=300)
+RATE_LIMIT_INFOS = (None, HIGH, RateLimitInfo(burst=1), HIGH, RateLimitInfo(), RateLimitInfo(burst=2), HIGH)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ local function pack_number(text)
   return number and number < 2 ^ 53 and number or text
 end
 
--- pack_detail(packed, json): appends the sum of the bits of the members that it has, then their values, in the order of
--- `unpack_detail`. A detail with anything else is one text, its JSON. Returns its `seconds` in us, 0 if it has none.
-local function pack_detail(packed, json)
+-- pack_detail(packed, json, before): appends the sum of the bits of the members that it has, then their values, in the
+-- order of `unpack_detail`. A detail with anything else is one text, its JSON. Returns its `seconds` in us, 0 if it has
+-- none. `before` are the worker and the message of the attempt before, and then of this one: the same again is `true`.
+local function pack_detail(packed, json, before)
   local readable, detail = pcall(cjson.decode, json)
   if not readable or type(detail) ~= 'table' then detail = {} end
   local members, bits, at, us, new = 0, 0, 6, 0, detail.new
@@ -30,24 +31,28 @@ local function pack_detail(packed, json)
   if steps and math.abs(seconds) < 1e6 and seconds == steps / 10000 then
     bits, packed[at], at, us = bits + 32, steps, at + 1, 100 * steps
   end
-  if type(detail.worker) == 'string' then bits, packed[at], at = bits + 64, detail.worker, at + 1 end
-  if type(detail.message) == 'string' then bits, packed[at], at = bits + 128, detail.message, at + 1 end
+  local worker, message = detail.worker, detail.message
+  if type(worker) == 'string' then bits, packed[at], at = bits + 64, worker == before.worker or worker, at + 1 end
+  if type(message) == 'string' then bits, packed[at], at = bits + 128, message == before.message or message, at + 1 end
   if type(detail.code) == 'string' then bits, packed[at], at = bits + 256, detail.code, at + 1 end
   if type(detail.warning) == 'string' then bits, packed[at], at = bits + 1024, detail.warning, at + 1 end
   packed[5] = bits
-  if bits > 0 and members == at - 6 then return us end
+  if bits > 0 and members == at - 6 then
+    before.worker, before.message = worker, message
+    return us
+  end
   for place = at - 1, 6, -1 do packed[place] = nil end
   packed[5] = json
   return 0
 end
 
--- pack_attempt(since, number, outcome, started, ended, json): returns an array of number, outcome, time from `since` to
--- its start, its duration (as the difference from the `seconds` of its detail) and its detail. Returns nil without
--- numbers. `outcome` is its place in `outcomes()`, 1 for delivered, or its name.
-local function pack_attempt(since, number, outcome, started, ended, json)
+-- pack_attempt(since, before, number, outcome, started, ended, json): returns an array of number, outcome, time from
+-- `since` to its start, its duration (as the difference from the `seconds` of its detail) and its detail. Returns nil
+-- without numbers. `outcome` is its place in `outcomes()`, 1 for delivered, or its name.
+local function pack_attempt(since, before, number, outcome, started, ended, json)
   if not number or not started or math.max(number, started, ended) >= 2 ^ 53 then return nil end
   local packed = { number, outcome, started - since, ended - started, json, nil, nil, nil, nil, nil }  -- room for its detail
-  packed[4] = packed[4] - pack_detail(packed, json)
+  packed[4] = packed[4] - pack_detail(packed, json, before)
   return packed
 end
 
@@ -76,13 +81,13 @@ local function pack_done(fields, lines, detail)
   local accepted_at = fields.accepted_at and pack_number(fields.accepted_at) or false
   local since = type(accepted_at) == 'number' and accepted_at or 0
   local number = fields.attempt and pack_number(fields.attempt) or false
-  local earlier, last, attempt = {}, nil, nil
+  local earlier, before, last, attempt = {}, {}, nil, nil
   for at, line in ipairs(lines) do
-    local packed, ended = pack_line().pack_line(since, line)
+    local packed, ended = pack_line().pack_line(since, before, line)
     earlier[at], last = cmsgpack.pack(packed), ended or last
   end
   if detail then
-    attempt = pack_attempt(since, tonumber(number), 1, tonumber(fields.released_at), now, detail)
+    attempt = pack_attempt(since, before, tonumber(number), 1, tonumber(fields.released_at), now, detail)
     last = attempt and now or last
   end
   local ended_at = fields.ended_at and pack_number(fields.ended_at) or false

@@ -3,6 +3,7 @@
 -- @include queue/stale
 -- @include history/end_job
 -- @include dead_letter/newest_delivered
+-- @lazy dead_letter/remove
 -- deliver_late(job, detail, retention): the success of an attempt that is no longer that of a job in flight: the job
 -- was reclaimed, or is over. It is delivered all the same, because the API has it. Returns false if it was before.
 local function deliver_late(job, detail, retention)
@@ -21,6 +22,9 @@ local function deliver_late(job, detail, retention)
     redis.call('HINCRBY', key.lane(job.location), 'redundant', 1)
     redis.call('HSET', key.job(job.id), 'state', 'delivered', 'ended_at', now, 'retention', retention)
     redis.call('DEL', key.body(job.id), key.original(job.id))
+    if redis.call('HDEL', key.job(job.id), 'was_dead') == 1 then
+      remove().remove_dead_letter(job.id, job.location, job.record)
+    end
   else
     end_job(job.id, { state = 'delivered', ended_at = now, reason = false }, retention, job.done)
   end
