@@ -9,7 +9,7 @@ from time import monotonic
 
 from lanes.errors import LanesError
 from lanes.queue.store import LaneStore
-from lanes.services.service import Service
+from lanes.services.service import FINGERPRINT_LENGTH, Service
 from lanes.storage.stored import bytes_of, text_of
 
 # As `service` in the options of a row.
@@ -109,7 +109,9 @@ class ServiceStore:
         missing: bytes | None = None
         stored = self._lanes.key("service_keys")
         name = self._lanes.read_key(missing, stored, lambda client, key: client.hget(key, digest))
-        return None if name is None else self.get(text_of(name))
+        service = None if name is None else self.get(text_of(name))
+        fingerprints = {key.fingerprint for key in service.keys} if service else set()
+        return service if digest[:FINGERPRINT_LENGTH] in fingerprints else None
 
 
 def _digest(key: str) -> str:

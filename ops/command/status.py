@@ -97,12 +97,12 @@ def status(
 
 def read_status(session: Session, location_ids: Sequence[str], top: int | None) -> StatusSnapshot:
     """Read the counts and the lanes."""
-    counts, selected = session.store.counts(), session.store.lanes(location_ids or None)
+    counts, selected = session.reader.counts(), session.reader.lanes(location_ids or None)
     known = {lane.location_id for lane in selected}
     selected.sort(key=lambda lane: (-lane.counts["pending"], lane.location_id))
     shown = selected[:top]
     unknown = tuple(name for name in location_ids if name not in known)
-    return StatusSnapshot(counts, session.store.global_state(), tuple(shown), len(selected) - len(shown), unknown)
+    return StatusSnapshot(counts, session.reader.global_state(), tuple(shown), len(selected) - len(shown), unknown)
 
 
 def _as_json(snapshot: StatusSnapshot, settings: RateLimitSettings) -> dict[str, object]:
@@ -112,18 +112,16 @@ def _as_json(snapshot: StatusSnapshot, settings: RateLimitSettings) -> dict[str,
         "hold": snapshot.global_state.hold_as_json(),
         "outage": None if outage is None else outage.as_json(),
         "brake": None if brake is None else brake.as_json(),
-        "locations": [{**lane.as_json(), **_limits(lane, settings)} for lane in snapshot.lanes],
+        "locations": [_lane_as_json(lane, settings.burst_cap, settings.daily_cap) for lane in snapshot.lanes],
     }
 
 
-def _limits(lane: Lane, settings: RateLimitSettings) -> dict[str, object]:
-    burst, daily = lane.burst_in_force(settings.burst_cap), lane.daily_in_force(settings.daily_cap)
-    return {
-        "burst_limit": burst.requests,
-        "burst_limit_by": burst.source.value,
-        "daily_limit": daily.requests,
-        "daily_limit_by": daily.source.value,
-    }
+def _lane_as_json(lane: Lane, burst_cap: int | None, daily_cap: int | None) -> dict[str, object]:
+    burst, daily = lane.burst_in_force(burst_cap), lane.daily_in_force(daily_cap)
+    plain = lane.as_json()
+    plain["burst_limit"], plain["burst_limit_by"] = burst.requests, burst.source.value
+    plain["daily_limit"], plain["daily_limit_by"] = daily.requests, daily.source.value
+    return plain
 
 
 def _sources(lane: Lane, settings: RateLimitSettings) -> str:

@@ -16,7 +16,10 @@ local function open_quota(service, bulk)
   local name = key.service(service)
   local stored = redis.pcall('HMGET', name, 'max_pending', 'max_dead', 'rate', 'pending', 'dead', 'next_at')
   if stored.err then return false end
-  local function number(place) return stored[place] and whole_number(stored[place]) or nil end
+  local function number(place)
+    local found = stored[place] and added(stored[place], 0)
+    return type(found) == 'number' and found or nil
+  end
   local max_pending, max_dead, rate = number(1), number(2), number(3)
   if not (max_pending or max_dead or rate) then return false end
   local pending, dead, next_at = number(4) or 0, number(5) or 0, math.max(number(6) or 0, now)
