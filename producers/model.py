@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypedDict, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
 from pydantic.alias_generators import to_camel
 
-from lanes.ids import ID
+from lanes.ids import ID, SERVICE
 from lanes.versions import ApiVersion
 from producers.errors import InvalidJobError
 from producers.receipt import FieldError
@@ -152,7 +152,7 @@ class EnqueueOptions(BaseModel):
     not_before: AwareDatetime | None = None
     expires_at: AwareDatetime | None = None
     expires_while_held: bool = False
-    service: Annotated[str, Field(pattern=r"^[!-~]{1,64}$")] | None = None
+    service: Annotated[str, Field(pattern=f"^{SERVICE}$")] | None = None
     priority: Annotated[int, Field(ge=0, le=9)] = 0
     merge: bool | None = None
     event_time: AwareDatetime | None = None

@@ -142,10 +142,8 @@ class KeyScan:
                 self._ids.append(rest)
             elif kind in ("body", "attempts", "merged_jobs", "original"):
                 rests.append(rest)
-            elif kind == "lane":
-                self.locations.add(rest)
-            elif kind == "service":
-                self.services.add(rest)
+            elif kind in ("lane", "service"):
+                (self.locations if kind == "lane" else self.services).add(rest)
             elif kind in ("broken_key", "broken_values"):
                 text = "a repair set it aside, because nothing could read it"
                 yield Finding("set-aside", Severity.NOTE, name, text, "inspect it, then delete it")

@@ -10,7 +10,7 @@ from lanes.checks.values import not_numbers, unreadable_fields
 from lanes.queue.store import LaneStore
 from lanes.storage.stored import StoredHash, text_of
 
-SERVICE_NUMBERS = ("added_at", "max_pending", "max_dead", "rate", "pending", "dead", "moves", "next_at")
+SERVICE_NUMBERS = ("added_at", "max_pending", "max_dead", "rate", "pending", "dead", "moves", "refused", "next_at")
 
 Fields = Mapping[bytes, bytes]
 

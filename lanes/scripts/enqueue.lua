@@ -104,20 +104,15 @@ local function accept(new_job)
   if new_job.event_time then stale_event().note_event_time(new_job, merge_target or id, ARGV[1]) end
 end
 
--- over_quota(new_job): returns why a new row of a service is refused, nil if it is not.
-local function over_quota(new_job)
-  local service = new_job.service
-  if quotas[service] == nil then quotas[service] = service_quota().open_quota(service, ARGV[3]) end
-  new_job.quota = quotas[service]
-  return new_job.quota and new_job.quota.refusal()
-end
-
 -- take(new_job, may_exist): finds the job, or accepts it. Returns an error reply when memory is full.
 local function take(new_job, may_exist)
   local status, id, idempotency = find_duplicate(new_job, may_exist)
   if status then return note_answer(status, id) end
-  if quotas and new_job.service ~= '' then
-    local refused = over_quota(new_job)
+  local service = new_job.service
+  if quotas and service ~= '' then
+    if quotas[service] == nil then quotas[service] = service_quota().open_quota(service, ARGV[3]) end
+    new_job.quota = quotas[service]
+    local refused = new_job.quota and new_job.quota.refusal()
     if refused then return note_answer('over_quota', refused) end
   end
   if not memory_checked then

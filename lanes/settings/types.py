@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from lanes.ids import is_id
+from lanes.ids import is_id, is_service
 from lanes.settings.bare_secret import check_secret
 from lanes.settings.redis_url import check_redis_url
 from lanes.storage.durability import Durability
@@ -15,7 +15,6 @@ from lanes.urls import check_api_url, check_url
 from lanes.versions import ApiVersion
 
 SECRET_KEY_BYTES = 32
-_SERVICE = re.compile(r"[!-~]{1,64}")
 _PREFIX = re.compile(r"[A-Za-z0-9:_.-]{1,32}")
 
 
@@ -36,7 +35,7 @@ def _notify_url(value: SecretStr) -> SecretStr:
 
 
 def _service(value: str) -> str:
-    if not _SERVICE.fullmatch(value):
+    if not is_service(value):
         message = "must be 1 to 64 printable ASCII characters, no spaces"
         raise ValueError(message)
     return value

@@ -17,6 +17,7 @@ COMMANDS = {
     "limit": "Show or set the rate limits and the weight of a location.",
     "forget": "Remove lanes that are no longer needed.",
     "token": "Store, list and remove the tokens of locations.",
+    "service": "Add, list and remove services: their quotas and their keys.",
     "audit-log": "Show who changed what by hand, or looked at content.",
     "check": "Check Redis and the consistency of its data; repair them.",
     "backup": "Back up Redis to a file, without stopping anything.",

@@ -13,6 +13,7 @@ import redis
 import requests
 
 from lanes.queue.store import LaneStore
+from lanes.services.store import ServiceStore
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, SandboxControl
 from tests.end_to_end.conftest import all_done, producer_of, store_of
@@ -94,6 +95,9 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     monitor.start()
     _, pair = import_pairs(stack, control, ["pair", "refused"])
     run(stack, "set", "private", stdin=PRIVATE)
+    output_of(stack, "service", "add", "crm", "--max-pending", "1000")
+    service_key = output_of(stack, "service", "key", "crm").split("\n")[0]
+    assert ServiceStore(store).find_by_key(service_key)
     # The API repeats what it was sent: the token, the refresh token, the name (a hold shows the words of a 401).
     echoes = f"Invalid JWT: Bearer {PRIVATE} of {NAME} or {NAME.upper()}"
     body = {"message": echoes, "traceId": f"t-{PRIVATE}", "code": PRIVATE}
@@ -107,7 +111,7 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     producer = producer_of(stack)
     names = {"private": "c", "refused": "c", "pair": "c", "repeats": "c", "plain": "flaky"}
     ids = [producer.enqueue(row(place, contact, name=NAME)).job_id for place, contact in names.items()]
-    ids += [producer.enqueue(row("plain", "c", name=NAME, pipelineId="gone")).job_id]
+    ids += [producer.enqueue(row("plain", "c", name=NAME, pipelineId="gone"), service="crm").job_id]
     worker = stack.start_worker()
     until(lambda: all(lane_of(stack, place).hold for place in ("private", "refused")), "both lanes held")
 
@@ -121,11 +125,12 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     until(lambda: ids[2] in page(stack, "/api/tasks"), "Flower to know the jobs")
     monitor.stop()
 
-    secrets = [PRIVATE, DEFAULT, CLIENT_SECRET, WITH_TOKENS["secret_key"], *control.secrets()]
-    assert len(secrets) >= 4 + 4 + 2
+    secrets = [PRIVATE, DEFAULT, CLIENT_SECRET, WITH_TOKENS["secret_key"], service_key, *control.secrets()]
+    assert len(secrets) >= 5 + 4 + 2
     pages = {place: page(stack, place) for place in (*PAGES, *(f"/task/{job_id}" for job_id in ids))}
     logs = {child.name: child.output for child in stack.children if child.name != "sandbox"}
-    reported = {name: output_of(stack, *name.split()) for name in ("token list --json", "token list", "status --json")}
+    commands = ("token list --json", "token list", "status --json", "service list --json", "service show crm", "audit-log")
+    reported = {name: output_of(stack, *name.split()) for name in commands}
     dead_letters = {
         name: output_of(stack, *name.split()) for name in ("dead list --json", "dead list", "dead export -")
     }

@@ -37,6 +37,7 @@ class ModelJob:
     expires_while_held: bool = False
     replayed_at: float = 0
     unnamed: bool = False
+    counted: bool = False
 
 
 def position_of(job_id: str) -> int:

@@ -31,6 +31,7 @@ from tests.lanes.state_machine.dead_letter_rules import LOCATIONS, RECORDS, Mode
 from tests.lanes.state_machine.ending_rules import KEPT
 from tests.lanes.state_machine.failure_rules import MAX_FAILURES, FailureRules
 from tests.lanes.state_machine.invariants import Invariants
+from tests.lanes.state_machine.service_rules import NAME, ServiceRules
 from tests.lanes.state_machine.serving_rules import WORKERS
 from tests.redis_programs import redis_program
 
@@ -53,7 +54,7 @@ class Sent:
     job: Released
 
 
-class LanesMachine(FailureRules, BrakeRules, Invariants):
+class LanesMachine(FailureRules, BrakeRules, ServiceRules, Invariants):
     """The rules are the store's methods."""
 
     @initialize()
@@ -76,6 +77,7 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
         self.braked: dict[str, float] = {}
         self.held_for: dict[str, float] = dict.fromkeys(LOCATIONS, 0.0)
         self.unservable = {}
+        self.set_quota(5, 3)
         self.forgotten, self.highest = Counter(), {}
 
     @rule(
@@ -85,11 +87,21 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
         life=st.sampled_from((None, 20.0)),
         strict=st.booleans(),
         unnamed=st.booleans(),
+        of_service=st.booleans(),
     )
     def enqueue(
-        self, location: str, record: str, wait: float | None, life: float | None, *, strict: bool, unnamed: bool
+        self,
+        location: str,
+        record: str,
+        wait: float | None,
+        life: float | None,
+        *,
+        strict: bool,
+        unnamed: bool,
+        of_service: bool,
     ) -> None:
-        """A new job; the same call again changes nothing."""
+        """A new job, of the service unless that is over a quota; the same call again changes nothing."""
+        service = NAME if of_service and not self.is_over() else None
         order = self.orders(
             location,
             record,
@@ -97,11 +109,12 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
             expires_at=None if life is None else self.store.now + life,
             expires_while_held=strict,
             version="v3" if unnamed else DEFAULT_VERSION,
+            service=service,
         )
         assert self.store.enqueue(order, 60).status is EnqueueStatus.ACCEPTED
         assert self.store.enqueue(order, 60).status is EnqueueStatus.KNOWN
         model = ModelJob(location, record, held_before=self.held_for[location], expires_while_held=strict)
-        model.unnamed = unnamed
+        model.unnamed, model.counted = unnamed, service is not None and self.counts_jobs()
         if order.expires_at is not None:
             model.expires_at = order.expires_at
         self.add(order.id, model)
@@ -110,7 +123,8 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
     def enqueue_some(self, location: str) -> None:
         """One new job for each record, to be sent at once."""
         for record in RECORDS:
-            self.enqueue(location, record, None, None, strict=False, unnamed=record == RECORDS[-1])
+            more = {"unnamed": record == RECORDS[-1], "of_service": record != RECORDS[1]}
+            self.enqueue(location, record, None, None, strict=False, **more)
 
     def released(self, worker: str, result: Result) -> None:
         """Note what a call released."""

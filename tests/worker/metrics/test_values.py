@@ -8,6 +8,8 @@ from lanes.queue.job import Reason, State
 from lanes.queue.lane import COUNTS, Lane
 from lanes.queue.results import Released
 from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits, RetryPolicy
+from lanes.services.service import Service
+from lanes.services.store import ServiceStore
 from lanes.settings import WorkerSettings
 from tests.lanes.breaker.brake_steps import close
 from tests.lanes.breaker.outage_steps import begin_outage
@@ -88,6 +90,7 @@ def test_each_outcome_is_counted_and_no_counter_ever_goes_down(
 
 
 def test_exactly_the_metrics_of_the_catalogue_are_exposed(store: ClockedStore, order: Orders, scrape: Scrape) -> None:
+    ServiceStore(store).add(Service("crm", rate=5))
     store.enqueue(order(), KNOWN)
     reported = {name.partition("{")[0] for name in scrape(store)}
     for metric in CELL_METRICS:
@@ -95,6 +98,24 @@ def test_exactly_the_metrics_of_the_catalogue_are_exposed(store: ClockedStore, o
         assert {metric.name + suffix for suffix in suffixes} <= reported
         reported -= {metric.name + suffix for suffix in suffixes}
     assert reported == set()
+
+
+def test_services_with_their_quotas_and_what_they_use(store: ClockedStore, order: Orders, scrape: Scrape) -> None:
+    ServiceStore(store).add(Service("crm", max_pending=2, max_dead=7))
+    store.enqueue_many([order(record=f"pipe/{number}", service="crm") for number in range(3)], KNOWN)
+    store.bury(send(store), reason="refused")
+    ServiceStore(store).add(Service("plain"))
+    found = {name: value for name, value in scrape(store).items() if name.startswith("lanes_service_")}
+    assert found == {
+        "lanes_service_jobs{service=crm,state=pending}": 1,
+        "lanes_service_jobs{service=crm,state=dead}": 1,
+        "lanes_service_quota{quota=max_pending,service=crm}": 2,
+        "lanes_service_quota{quota=max_dead,service=crm}": 7,
+        "lanes_service_rows_refused_total{service=crm}": 1,
+        "lanes_service_jobs{service=plain,state=pending}": 0,
+        "lanes_service_jobs{service=plain,state=dead}": 0,
+        "lanes_service_rows_refused_total{service=plain}": 0,
+    }
 
 
 def test_an_outage_and_its_end(store: ClockedStore, order: Orders, scrape: Scrape) -> None:
