@@ -29,9 +29,9 @@ local function open_quota(service, bulk)
   local function refuse(quota, limit, wait)
     rows_refused = rows_refused + 1
     refused = string.format('%s %s %.0f %.0f', service, quota, limit, wait)
-    if bulk ~= '' then
-      redis.pcall('HSET', key.over_quota(bulk), service, refused)
-      redis.pcall('PEXPIRE', key.over_quota(bulk), REMEMBERED)
+    -- A full Redis refuses HSET, but not PEXPIRE, and after that would take all later writes.
+    if bulk ~= '' and type(redis.pcall('HSET', key.over_quota(bulk), service, refused)) == 'number' then
+      redis.call('PEXPIRE', key.over_quota(bulk), REMEMBERED)
     end
     return refused
   end
