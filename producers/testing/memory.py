@@ -1,7 +1,7 @@
 """Lanes in memory, for tests: the methods of `LaneStore` for producers, and a worker that sends on request.
 
 A test compares it with the real lanes. Left out: leases, retries, rate limits and holds, which a service does not see;
-the retention of jobs and keys; event times, except for merging.
+quotas; the retention of jobs and keys; event times, except for merging.
 """
 
 import heapq

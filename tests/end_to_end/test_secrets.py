@@ -13,7 +13,6 @@ import redis
 import requests
 
 from lanes.queue.store import LaneStore
-from lanes.services.service import Service
 from lanes.services.store import ServiceStore
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, SandboxControl
@@ -86,18 +85,20 @@ def stack(make_stack: Callable[..., Stack]) -> Stack:
         api_token=DEFAULT,
         backoff_max_seconds=0.2,
     )
-    stack.settings |= {"FLOWER_UNAUTHENTICATED_API": "true", "LANES_LOG_LEVEL": "debug"}
+    stack.settings |= {"FLOWER_UNAUTHENTICATED_API": "true", "LANES_LOG_LEVEL": "debug", "LANES_SERVICE": "crm"}
     return stack
 
 
 def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: Stack) -> None:
     store, control = store_of(stack), SandboxControl(stack.sandbox_url)
-    key = key_of_a_service(stack, store)
     stack.start_flower()
     monitor = Monitor(stack.redis.url)
     monitor.start()
     _, pair = import_pairs(stack, control, ["pair", "refused"])
     run(stack, "set", "private", stdin=PRIVATE)
+    output_of(stack, "service", "add", "crm", "--max-pending", "1000")
+    service_key = output_of(stack, "service", "key", "crm").split("\n")[0]
+    assert ServiceStore(store).find_by_key(service_key)
     # The API repeats what it was sent: the token, the refresh token, the name (a hold shows the words of a 401).
     echoes = f"Invalid JWT: Bearer {PRIVATE} of {NAME} or {NAME.upper()}"
     body = {"message": echoes, "traceId": f"t-{PRIVATE}", "code": PRIVATE}
@@ -111,7 +112,7 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     producer = producer_of(stack)
     names = {"private": "c", "refused": "c", "pair": "c", "repeats": "c", "plain": "flaky"}
     ids = [producer.enqueue(row(place, contact, name=NAME)).job_id for place, contact in names.items()]
-    ids += [producer.enqueue(row("plain", "c", name=NAME, pipelineId="gone")).job_id]
+    ids += [producer.enqueue(row("plain", "c", name=NAME, pipelineId="gone"), service="crm").job_id]
     worker = stack.start_worker()
     until(lambda: all(lane_of(stack, place).hold for place in ("private", "refused")), "both lanes held")
 
@@ -125,11 +126,12 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     until(lambda: ids[2] in page(stack, "/api/tasks"), "Flower to know the jobs")
     monitor.stop()
 
-    secrets = [key, PRIVATE, DEFAULT, CLIENT_SECRET, WITH_TOKENS["secret_key"], *control.secrets()]
-    assert len(secrets) >= 4 + 4 + 2
+    secrets = [PRIVATE, DEFAULT, CLIENT_SECRET, WITH_TOKENS["secret_key"], service_key, *control.secrets()]
+    assert len(secrets) >= 5 + 4 + 2
     pages = {place: page(stack, place) for place in (*PAGES, *(f"/task/{job_id}" for job_id in ids))}
     logs = {child.name: child.output for child in stack.children if child.name != "sandbox"}
-    reported = {name: output_of(stack, *name.split()) for name in ("token list --json", "token list", "status --json")}
+    commands = ("token list --json", "token list", "status --json", "service list --json", "service show crm", "audit-log")
+    reported = {name: output_of(stack, *name.split()) for name in commands}
     dead_letters = {
         name: output_of(stack, *name.split()) for name in ("dead list --json", "dead list", "dead export -")
     }
@@ -154,14 +156,6 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     named = [text for text in traffic.values() if NAME.lower() in text.lower()]
     assert not [text[:200] for text in named if not text.startswith(writes)]
     assert worker.status is None
-
-
-def key_of_a_service(stack: Stack, store: LaneStore) -> str:
-    """Add a service with outcomes, which enqueues from now on, and return a key of it."""
-    services = ServiceStore(store)
-    services.add(Service("crm"))
-    stack.settings["LANES_SERVICE"] = "crm"
-    return services.make_key("crm")
 
 
 def outcomes_of(producer: OpportunityProducer, ids: list[str]) -> dict[str, str]:

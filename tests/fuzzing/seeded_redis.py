@@ -75,7 +75,7 @@ class SeededRedis:
             pipe.execute()
 
     def _seed(self) -> list[str]:
-        """Store dead letters, pending and delivered jobs, a hold, a token and audit-log entries; return the job ids."""
+        """Store jobs in several states, a hold, a token, a service and audit-log entries; return the job ids."""
         self.store.client.flushall()
         producer = OpportunityProducer(self.store, self.settings)
         ServiceStore(self.store).add(Service("shop"))
@@ -94,6 +94,9 @@ class SeededRedis:
         operations.restore(self.store, [_dead_letter(number) for number in range(3)])
         self.store.hold("held", MARK, MARK)
         CredentialAdmin(self.store, Vault(self.settings.secret_key)).put("loc", read_credential(SECRET, 1.0))
+        services = ServiceStore(self.store)
+        services.add(Service("shop", max_pending=10**6))
+        services.make_key("shop")
         audit_log.append(self.store, HOSTILE, "export", MARK, HOSTILE)
         return jobs
 

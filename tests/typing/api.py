@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any, assert_type
 
-from lanes import WorkerSettings
+from lanes.settings import WorkerSettings
 from producers import (
     ApiVersion,
     AsyncOpportunityProducer,

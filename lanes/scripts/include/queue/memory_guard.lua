@@ -6,7 +6,7 @@
 local RESERVE = 1 / 16
 local NEEDED = 512
 -- Bytes that a done job frees at least, and the most done jobs that one call forgets.
-local DONE, MAX_FORGOTTEN = 128, 1000
+local DONE, MAX_FORGOTTEN = 128, 2000
 local OUTCOME = 128  -- bytes that an outcome frees at least
 -- With this much to spare, `memory_checked` says so for some ms: Redis cannot take in as much within that time.
 local AMPLE, KEPT = 64 * 1024 * 1024, 100
