@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lanes.activity import audit_log
+from lanes.queue.new_job import NewJob
 from lanes.queue.store import LaneStore
 from lanes.services.store import ServiceStore
 from tests.ops.command.conftest import Run
@@ -19,7 +20,28 @@ def entries(store: LaneStore) -> list[tuple[str, str, str]]:
 
 def shown(quick: Run, name: str = "crm") -> dict[str, Any]:
     found: dict[str, Any] = json.loads(quick("service", "show", name, "--json").stdout)
+    assert found.pop("stream")["entries"] == 0
     return found
+
+
+def test_it_tells_who_reads_the_outcomes(quick: Run, store: LaneStore) -> None:
+    quick("service", "add", "crm")
+    client: Any = store.client
+    for number in range(3):
+        store.enqueue(NewJob(f"job{number}", "loc", f"p/{number}", b"{}", service="crm"), 60)
+        store.cancel(f"job{number}", 60)
+    key = store.key("outcomes", "crm")
+    client.xgroup_create(key, "slow", id="0")
+    client.xgroup_create(key, "fast", id="0")
+    client.xreadgroup("fast", "c", {key: ">"}, count=3)
+    stream = json.loads(quick("service", "show", "crm", "--json").stdout)["stream"]
+    fast, slow = stream.pop("groups")
+    assert (stream["entries"], stream["lost_unread"]) == (3, 0)
+    assert (fast["name"], fast["unread"], fast["behind_seconds"], fast["unacknowledged"]) == ("fast", 0, 0, 3)
+    assert (slow["name"], slow["unread"], slow["unacknowledged"]) == ("slow", 3, 0)
+    lines = quick("service", "show", "crm").stdout.splitlines()
+    assert [line for line in lines if line.startswith("outcomes kept: 3, the oldest ")]
+    assert lines[-2].split() == ["fast", "0", "0", "s", "3"]
 
 
 def test_a_service_is_added_and_changed(quick: Run, store: LaneStore) -> None:
