@@ -20,7 +20,12 @@ def print_outcomes(summary: OutcomeSummary) -> None:
     if summary.lost_unread:
         click.echo(f"removed before a group had read them: {summary.lost_unread}")
     rows = [
-        (group.name, "?" if group.unread is None else group.unread, f"{group.behind_seconds:.0f} s", group.unacknowledged)
+        (
+            group.name,
+            "?" if group.unread is None else group.unread,
+            f"{group.behind_seconds:.0f} s",
+            group.unacknowledged,
+        )
         for group in summary.groups
     ]
     print_table(COLUMNS, rows, "no group reads them")

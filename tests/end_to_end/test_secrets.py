@@ -96,18 +96,8 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     monitor.start()
     _, pair = import_pairs(stack, control, ["pair", "refused"])
     run(stack, "set", "private", stdin=PRIVATE)
-    output_of(stack, "service", "add", "crm", "--max-pending", "1000")
-    service_key = output_of(stack, "service", "key", "crm").split("\n")[0]
-    assert ServiceStore(store).find_by_key(service_key)
-    # The API repeats what it was sent: the token, the refresh token, the name (a hold shows the words of a 401).
-    echoes = f"Invalid JWT: Bearer {PRIVATE} of {NAME} or {NAME.upper()}"
-    body = {"message": echoes, "traceId": f"t-{PRIVATE}", "code": PRIVATE}
-    control.inject(Fault(kind="status", status=401, body=body, headers={"X-Trace-Id": PRIVATE}, location="private"))
-    good = {"opportunity": {"id": f"opp-{DEFAULT}"}, "new": True}
-    control.inject(Fault(kind="status", status=200, body=good, location="repeats"))
-    echoes = f"invalid_grant {CLIENT_SECRET} {pair['access_token']} {pair['refresh_token']}"
-    control.inject(Fault(kind="status", status=400, message=echoes, location="refused", endpoint="token"))
-    control.inject(Fault(kind="status", status=500, message=NAME, first=1, contact_prefix="flaky"))
+    service_key = key_of_a_service(stack, store)
+    inject_echoes(control, pair)
     control.revoke("refused")
     producer = producer_of(stack)
     names = {"private": "c", "refused": "c", "pair": "c", "repeats": "c", "plain": "flaky"}
@@ -130,7 +120,14 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     assert len(secrets) >= 5 + 4 + 2
     pages = {place: page(stack, place) for place in (*PAGES, *(f"/task/{job_id}" for job_id in ids))}
     logs = {child.name: child.output for child in stack.children if child.name != "sandbox"}
-    commands = ("token list --json", "token list", "status --json", "service list --json", "service show crm", "audit-log")
+    commands = (
+        "token list --json",
+        "token list",
+        "status --json",
+        "service list --json",
+        "service show crm",
+        "audit-log",
+    )
     reported = {name: output_of(stack, *name.split()) for name in commands}
     dead_letters = {
         name: output_of(stack, *name.split()) for name in ("dead list --json", "dead list", "dead export -")
@@ -156,6 +153,27 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     named = [text for text in traffic.values() if NAME.lower() in text.lower()]
     assert not [text[:200] for text in named if not text.startswith(writes)]
     assert worker.status is None
+
+
+def key_of_a_service(stack: Stack, store: LaneStore) -> str:
+    """Add the service that enqueues, and return a key of it."""
+    output_of(stack, "service", "add", "crm", "--max-pending", "1000")
+    key = output_of(stack, "service", "key", "crm").split("\n")[0]
+    assert ServiceStore(store).find_by_key(key)
+    return key
+
+
+def inject_echoes(control: SandboxControl, pair: dict[str, Any]) -> None:
+    """Let the API repeat what it is sent."""
+    # The API repeats what it was sent: the token, the refresh token, the name (a hold shows the words of a 401).
+    echoes = f"Invalid JWT: Bearer {PRIVATE} of {NAME} or {NAME.upper()}"
+    body = {"message": echoes, "traceId": f"t-{PRIVATE}", "code": PRIVATE}
+    control.inject(Fault(kind="status", status=401, body=body, headers={"X-Trace-Id": PRIVATE}, location="private"))
+    good = {"opportunity": {"id": f"opp-{DEFAULT}"}, "new": True}
+    control.inject(Fault(kind="status", status=200, body=good, location="repeats"))
+    echoes = f"invalid_grant {CLIENT_SECRET} {pair['access_token']} {pair['refresh_token']}"
+    control.inject(Fault(kind="status", status=400, message=echoes, location="refused", endpoint="token"))
+    control.inject(Fault(kind="status", status=500, message=NAME, first=1, contact_prefix="flaky"))
 
 
 def outcomes_of(producer: OpportunityProducer, ids: list[str]) -> dict[str, str]:

@@ -214,7 +214,7 @@ def work(redis: SeededRedis, damage: Damage) -> None:
         lambda: store.claim_notification(10, None),
         lambda: OutcomeStore(store).write_outcomes(),
         lambda: OutcomeStore(store).trim_outcomes(3600, 1),
-        lambda: OutcomeStore(store).totals(),
+        lambda: OutcomeStore(store).totals(["shop"]),
     )
     try:
         for each in calls:

@@ -107,6 +107,7 @@ def take_snapshot(store: LaneStore, settings: DashboardSettings) -> MetricsSnaps
     # A counter of a broken key would be 0, which looks like a reset.
     store.read(lambda client: client.hlen(store.key("counts")) + client.hlen(store.key("totals")))
     at, global_state, lanes = store.time(), store.global_state(), store.lanes()
+    services = ServiceStore(store).list()
     limits = DefaultLimits(settings.burst_cap, settings.burst_window_seconds, settings.daily_cap)
     after = f"({round(at * MICROSECONDS)}"
     listening = store.read(lambda client: client.pubsub_numsub(store.key("wake")))
@@ -117,11 +118,11 @@ def take_snapshot(store: LaneStore, settings: DashboardSettings) -> MetricsSnaps
         global_state=global_state,
         probes=store.read(lambda client: client.zcount(store.key("probes"), after, "+inf")),
         history=store.read_history(),
-        outcomes=OutcomeStore(store).totals(),
+        outcomes=OutcomeStore(store).totals(service.name for service in services),
         due=store.count_due(DUE_COUNTED, limits).due,
         workers=sum(int(count) for _, count in listening),
         lanes=len(lanes),
         table=aggregate(lanes, global_state, settings),
-        services=ServiceStore(store).list(),
+        services=services,
         redis=read_health(store, at),
     )

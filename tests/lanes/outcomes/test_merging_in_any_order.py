@@ -94,11 +94,12 @@ class Model:
     def on_a_job(self, step: str) -> None:
         """A person, or the service, acts on each job."""
         for job_id in list(self.service):
+            pending = self._state(job_id) is State.PENDING and self._target(job_id) is None
             if step == "replay":
                 replay(self.store, [job_id], force=True)
-            elif step == "purge" and self.store.purge(job_id, KEPT) == "purged":
-                self.ended(job_id)
-            elif step == "cancel" and self.store.cancel(job_id, KEPT) == "cancelled":
+                continue
+            purged = step == "purge" and self.store.purge(job_id, KEPT) == "purged"
+            if purged or (step == "cancel" and pending and self.store.cancel(job_id, KEPT) == "cancelled"):
                 self.ended(job_id)
 
 

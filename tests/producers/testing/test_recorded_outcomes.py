@@ -20,14 +20,20 @@ def given(producer: Any) -> Iterator[Any]:
     producer.ends(Dead("no such stage", 422, "NO_STAGE"), contactId="bad")
     for number, contact in enumerate(("good", "bad", "good", "other")):
         service = "web" if contact == "other" else None
-        yield producer.enqueue({**OK, "contactId": contact}, job_id=f"job{number}", merge=True, service=service or "crm")
+        yield producer.enqueue(
+            {**OK, "contactId": contact}, job_id=f"job{number}", merge=True, service=service or "crm"
+        )
 
 
 def shown(outcomes: list[Any]) -> list[tuple[object, ...]]:
     return [(each.job_id, each.end, each.state, each.code, each.opportunity_id) for each in outcomes]
 
 
-EXPECTED = {("job0", 1, "delivered", None, "opp"), ("job1", 1, "dead", "NO_STAGE", None), ("job2", 1, "delivered", None, "opp")}
+EXPECTED = {
+    ("job0", 1, "delivered", None, "opp"),
+    ("job1", 1, "dead", "NO_STAGE", None),
+    ("job2", 1, "delivered", None, "opp"),
+}
 
 
 def test_outcomes_come_until_they_are_acknowledged() -> None:

@@ -111,7 +111,6 @@ def test_outcomes_and_their_groups_are_measured(store: ClockedStore, order: Orde
 def test_exactly_the_metrics_of_the_catalogue_are_exposed(store: ClockedStore, order: Orders, scrape: Scrape) -> None:
     ServiceStore(store).add(Service("crm", rate=5))
     store.enqueue(order(), KNOWN)
-    ServiceStore(store).add(Service("crm"))
     store.client.xgroup_create(store.key("outcomes", "crm"), "group", id="0", mkstream=True)
     reported = {name.partition("{")[0] for name in scrape(store)}
     for metric in CELL_METRICS:
