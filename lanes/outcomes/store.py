@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from lanes.queue.store import LaneStore
+from lanes.queue.reader import LaneReader
 from lanes.queue.transitions import microseconds
 from lanes.storage.stored import JsonMixin, StoredHash, as_plain, number_of, text_of
 
@@ -51,7 +51,7 @@ class OutcomeTotals:
 class OutcomeStore:
     """The streams of all services. Thread-safe; errors are those of `LaneStore`."""
 
-    def __init__(self, lanes: LaneStore) -> None:
+    def __init__(self, lanes: LaneReader) -> None:
         self._lanes = lanes
 
     def trim_outcomes(self, max_age: float, max_length: int) -> bool:
