@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from lanes.queue.reader import LaneReader
+from lanes.queue.lane_reader import LaneReader
 from lanes.queue.transitions import microseconds
 from lanes.storage.stored import JsonMixin, StoredHash, as_plain, number_of, text_of
 
