@@ -87,9 +87,9 @@ def test_each_process_does_its_work_with_its_own_rights(acl_run: AclRun) -> None
     acl_run.denials()
     stack.settings |= {"LANES_REDIS_URL": acl_run.urls["worker"], "LANES_METRICS_PORT": str(port := free_port())}
     stack.start_worker()
-    settings = ProducerSettings(redis_url=acl_run.urls["producer"], service="crm")
+    settings = ProducerSettings(redis_url=acl_run.urls["producer"], service="shop")
     lanes = LaneStore(connect(acl_run.urls["command"]))
-    ServiceStore(lanes).add(Service("crm"))
+    ServiceStore(lanes).add(Service("shop"))
     lanes.close()
     with OpportunityProducer.from_settings(settings) as producer:
         first = producer.enqueue(row("loc", "a"), durability="fsync", idempotency_key="k", merge=True)
