@@ -174,7 +174,8 @@ def key(session: Session, name: str, *, yes: bool) -> None:
     found = _find(services, name)
     replaced = min(found.keys, key=lambda each: each.made_at or 0) if len(found.keys) == MAX_KEYS else None
     if replaced and not yes:
-        confirm(f"replace the older key of {name}, {replaced.fingerprint} of {format_time(replaced.made_at)}?", "add --yes")
+        older = f"{replaced.fingerprint} of {format_time(replaced.made_at)}"
+        confirm(f"replace the older key of {name}, {older}?", "add --yes")
     session.log_change("make key", name, f"replaces {replaced.fingerprint}" if replaced else "")
     click.echo(services.make_key(name))
     say(f"{name}: this key is not shown again" + (f"; {replaced.fingerprint} stops working" if replaced else ""))

@@ -129,8 +129,8 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     assert len(secrets) >= 5 + 4 + 2
     pages = {place: page(stack, place) for place in (*PAGES, *(f"/task/{job_id}" for job_id in ids))}
     logs = {child.name: child.output for child in stack.children if child.name != "sandbox"}
-    commands = ("token list --json", "token list", "status --json", "service list --json", "service show crm", "audit-log")
-    reported = {name: output_of(stack, *name.split()) for name in commands}
+    commands = ("token list --json", "token list", "status --json", "service list --json", "service show crm")
+    reported = {name: output_of(stack, *name.split()) for name in (*commands, "audit-log")}
     dead_letters = {
         name: output_of(stack, *name.split()) for name in ("dead list --json", "dead list", "dead export -")
     }
