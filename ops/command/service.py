@@ -46,7 +46,7 @@ class Quota(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the quota."""
         text = str(value)
-        return NO_LIMIT if text == NONE else self._range.convert(text.removesuffix(self._unit), param, ctx)
+        return NO_LIMIT if text == NONE else int(self._range(text.removesuffix(self._unit), param, ctx))
 
 
 _name = click.argument("name", metavar="NAME", type=ServiceName())
@@ -89,7 +89,8 @@ def add(session: Session, name: str, **given: Any) -> None:
     """
     services = ServiceStore(session.store)
     before = services.get(name) or Service(name, max_dead=DEFAULT_MAX_DEAD)
-    changes = {key: None if value == NO_LIMIT else value for key, value in given.items() if value is not None}
+    named = {key: value for key, value in given.items() if value is not None}
+    changes: dict[str, Any] = {key: None if value == NO_LIMIT else value for key, value in named.items()}
     wanted = replace(before, **changes)
     session.log_change("add service", name, _quotas(wanted))
     answer = services.add(wanted)

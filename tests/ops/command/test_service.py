@@ -30,10 +30,8 @@ def test_a_service_is_added_and_changed(quick: Run, store: LaneStore) -> None:
     assert changed.stderr == "crm: changed (max_pending=1000 max_dead=10000 rate=none outcomes=off)\n"
     found = shown(quick)
     assert found.pop("added_at") > 0
-    assert found == {
-        **{"name": "crm", "max_pending": 1000, "max_dead": 10_000, "rate": None, "outcomes": False},
-        **{"pending": 0, "dead": 0, "refused": 0, "keys": []},
-    }
+    quotas = {"max_pending": 1000, "max_dead": 10_000, "rate": None}
+    assert found == {"name": "crm", **quotas, "outcomes": False, "pending": 0, "dead": 0, "refused": 0, "keys": []}
     assert json.loads(quick("service", "list", "--json").stdout) == [shown(quick)]
     assert quick("service", "list").stdout.splitlines()[1].split()[:3] == ["crm", "0/1000", "0/10000"]
     assert entries(store) == [
