@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 from lanes.checks.check_store import JOBS_STEP, STEP, CheckStore, Member
-from lanes.checks.counts import check_lanes
 from lanes.checks.counted_jobs import CountedJobs
+from lanes.checks.counts import check_lanes
 from lanes.checks.finding import RUN_REPAIR, Finding, Repair, Severity, unreadable
 from lanes.checks.services import check_services
 from lanes.checks.values import SHAPES, check_job_values, misshapen, unreadable_fields

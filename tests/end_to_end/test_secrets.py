@@ -24,6 +24,10 @@ PRIVATE = "pit-recognisable-private-token"
 DEFAULT = "recognisable-default-token"
 CLIENT_SECRET = "recognisable-client-secret"
 NAME = "Recognisable-Name"
+REPORTS = (
+    *("token list --json", "token list", "status --json"),
+    *("service list --json", "service show crm", "audit-log"),
+)
 PAGES = ("/", "/workers", "/tasks", "/broker", "/metrics", "/api/tasks", "/api/workers?refresh=1", "/api/queues/length")
 
 
@@ -95,9 +99,7 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     monitor.start()
     _, pair = import_pairs(stack, control, ["pair", "refused"])
     run(stack, "set", "private", stdin=PRIVATE)
-    output_of(stack, "service", "add", "crm", "--max-pending", "1000")
-    service_key = output_of(stack, "service", "key", "crm").split("\n")[0]
-    assert ServiceStore(store).find_by_key(service_key)
+    service_key = make_service_key(stack, store)
     # The API repeats what it was sent: the token, the refresh token, the name (a hold shows the words of a 401).
     echoes = f"Invalid JWT: Bearer {PRIVATE} of {NAME} or {NAME.upper()}"
     body = {"message": echoes, "traceId": f"t-{PRIVATE}", "code": PRIVATE}
@@ -129,8 +131,7 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     assert len(secrets) >= 5 + 4 + 2
     pages = {place: page(stack, place) for place in (*PAGES, *(f"/task/{job_id}" for job_id in ids))}
     logs = {child.name: child.output for child in stack.children if child.name != "sandbox"}
-    commands = ("token list --json", "token list", "status --json", "service list --json", "service show crm")
-    reported = {name: output_of(stack, *name.split()) for name in (*commands, "audit-log")}
+    reported = {name: output_of(stack, *name.split()) for name in REPORTS}
     dead_letters = {
         name: output_of(stack, *name.split()) for name in ("dead list --json", "dead list", "dead export -")
     }
@@ -154,6 +155,14 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     named = [text for text in traffic.values() if NAME.lower() in text.lower()]
     assert not [text[:200] for text in named if not text.startswith(writes)]
     assert worker.status is None
+
+
+def make_service_key(stack: Stack, store: LaneStore) -> str:
+    """Add the service `crm` by the command, and return its key."""
+    output_of(stack, "service", "add", "crm", "--max-pending", "1000")
+    key = output_of(stack, "service", "key", "crm").split("\n")[0]
+    assert ServiceStore(store).find_by_key(key)
+    return key
 
 
 def page(stack: Stack, place: str) -> str:
