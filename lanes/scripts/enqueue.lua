@@ -37,9 +37,9 @@ local FIELDS = 5
 -- One command for all: EXISTS counts a name each time that it is given.
 local existing = redis.call('EXISTS', key.held_time, key.memory_checked, key.memory_checked, key.services, key.services,
   key.services, key.services)
-local ever_held, memory_checked = existing % 2 == 1, existing % 4 >= 2
--- Service -> its quota, read at its first new row, or false without one; nil while there are no services.
-local quotas = existing >= 4 and {} or nil
+local ever_held, memory_checked, any_service = existing % 2 == 1, existing % 4 >= 2, existing >= 4
+-- Service -> its quota, read at its first new row, or false without one.
+local quotas = {}
 -- Bodies are written with one command, before a merge and at the end.
 local answers, bodies = {}, {}
 
@@ -111,7 +111,7 @@ local function take(new_job, may_exist)
   local status, id, idempotency = find_duplicate(new_job, may_exist)
   if status then return note_answer(status, id) end
   local service = new_job.service
-  if quotas and service ~= '' then
+  if any_service and service ~= '' then
     if quotas[service] == nil then quotas[service] = service_quota().open_quota(service, ARGV[3]) end
     new_job.quota = quotas[service]
     local refused = new_job.quota and new_job.quota.refusal()
@@ -148,7 +148,7 @@ end
 local whole, refusal = pcall(take_all)
 -- Even if the script fails: Redis keeps what it wrote before.
 if bodies[1] then redis.call('MSET', unpack(bodies)) end
-for _, quota in pairs(quotas or {}) do
+for _, quota in pairs(quotas) do
   if quota then quota.write() end
 end
 write_lanes()

@@ -48,7 +48,7 @@ class Quota(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the quota."""
         text = str(value)
-        return NO_LIMIT if text == NONE else self._range.convert(text.removesuffix(self._unit), param, ctx)
+        return NO_LIMIT if text == NONE else int(self._range(text.removesuffix(self._unit), param, ctx))
 
 
 _name = click.argument("name", metavar="NAME", type=ServiceName())
@@ -91,7 +91,8 @@ def add(session: Session, name: str, **given: Any) -> None:
     """
     services = ServiceStore(session.store)
     before = services.get(name) or Service(name, max_dead=DEFAULT_MAX_DEAD)
-    changes = {key: None if value == NO_LIMIT else value for key, value in given.items() if value is not None}
+    named = {key: value for key, value in given.items() if value is not None}
+    changes: dict[str, Any] = {key: None if value == NO_LIMIT else value for key, value in named.items()}
     wanted = replace(before, **changes)
     session.log_change("add service", name, _quotas(wanted))
     answer = services.add(wanted)
@@ -179,9 +180,8 @@ def key(session: Session, name: str, *, yes: bool) -> None:
     found = _find(services, name)
     replaced = min(found.keys, key=lambda each: each.made_at or 0) if len(found.keys) == MAX_KEYS else None
     if replaced and not yes:
-        confirm(
-            f"replace the older key of {name}, {replaced.fingerprint} of {format_time(replaced.made_at)}?", "add --yes"
-        )
+        older = f"{replaced.fingerprint} of {format_time(replaced.made_at)}"
+        confirm(f"replace the older key of {name}, {older}?", "add --yes")
     session.log_change("make key", name, f"replaces {replaced.fingerprint}" if replaced else "")
     click.echo(services.make_key(name))
     say(f"{name}: this key is not shown again" + (f"; {replaced.fingerprint} stops working" if replaced else ""))

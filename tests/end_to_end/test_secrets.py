@@ -25,6 +25,10 @@ PRIVATE = "pit-recognisable-private-token"
 DEFAULT = "recognisable-default-token"
 CLIENT_SECRET = "recognisable-client-secret"
 NAME = "Recognisable-Name"
+REPORTS = (
+    *("token list --json", "token list", "status --json"),
+    *("service list --json", "service show crm", "audit-log"),
+)
 PAGES = ("/", "/workers", "/tasks", "/broker", "/metrics", "/api/tasks", "/api/workers?refresh=1", "/api/queues/length")
 
 
@@ -96,7 +100,7 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     monitor.start()
     _, pair = import_pairs(stack, control, ["pair", "refused"])
     run(stack, "set", "private", stdin=PRIVATE)
-    service_key = key_of_a_service(stack, store)
+    service_key = make_service_key(stack, store)
     inject_echoes(control, pair)
     control.revoke("refused")
     producer = producer_of(stack)
@@ -120,15 +124,7 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     assert len(secrets) >= 5 + 4 + 2
     pages = {place: page(stack, place) for place in (*PAGES, *(f"/task/{job_id}" for job_id in ids))}
     logs = {child.name: child.output for child in stack.children if child.name != "sandbox"}
-    commands = (
-        "token list --json",
-        "token list",
-        "status --json",
-        "service list --json",
-        "service show crm",
-        "audit-log",
-    )
-    reported = {name: output_of(stack, *name.split()) for name in commands}
+    reported = {name: output_of(stack, *name.split()) for name in REPORTS}
     dead_letters = {
         name: output_of(stack, *name.split()) for name in ("dead list --json", "dead list", "dead export -")
     }
@@ -155,8 +151,8 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     assert worker.status is None
 
 
-def key_of_a_service(stack: Stack, store: LaneStore) -> str:
-    """Add the service that enqueues, and return a key of it."""
+def make_service_key(stack: Stack, store: LaneStore) -> str:
+    """Add the service `crm` by the command, and return its key."""
     output_of(stack, "service", "add", "crm", "--max-pending", "1000")
     key = output_of(stack, "service", "key", "crm").split("\n")[0]
     assert ServiceStore(store).find_by_key(key)

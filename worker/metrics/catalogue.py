@@ -90,12 +90,7 @@ CELL_METRICS = (
     _gauge("lanes_lane_day_used", "requests of the current day", "location"),
     _gauge("lanes_lane_day_allowed", "requests that a day allows", "location"),
     _gauge("lanes_lane_held", "1 while the lane is held; for `other`, the number of held lanes", "location"),
-    _gauge(
-        "lanes_service_jobs",
-        "jobs that a quota of the service counts: `pending` (or in flight), `dead`",
-        "service",
-        "state",
-    ),
+    _gauge("lanes_service_jobs", "jobs of the service that its quotas count", "service", "state"),
     _gauge("lanes_service_quota", "`max_pending`, `max_dead` or `rate` of the service", "service", "quota"),
     _counter("lanes_service_rows_refused_total", "rows that were refused for a quota of the service", "service"),
     _gauge("lanes_redis_up", "1 when Redis answers"),

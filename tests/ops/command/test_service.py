@@ -52,17 +52,8 @@ def test_a_service_is_added_and_changed(quick: Run, store: LaneStore) -> None:
     assert changed.stderr == "crm: changed (max_pending=1000 max_dead=10000 rate=none outcomes=off)\n"
     found = shown(quick)
     assert found.pop("added_at") > 0
-    assert found == {
-        "name": "crm",
-        "max_pending": 1000,
-        "max_dead": 10_000,
-        "rate": None,
-        "outcomes": False,
-        "pending": 0,
-        "dead": 0,
-        "refused": 0,
-        "keys": [],
-    }
+    quotas = {"max_pending": 1000, "max_dead": 10_000, "rate": None}
+    assert found == {"name": "crm", **quotas, "outcomes": False, "pending": 0, "dead": 0, "refused": 0, "keys": []}
     assert json.loads(quick("service", "list", "--json").stdout) == [shown(quick)]
     assert quick("service", "list").stdout.splitlines()[1].split()[:3] == ["crm", "0/1000", "0/10000"]
     assert entries(store) == [
@@ -103,14 +94,8 @@ def test_a_key_is_printed_once_and_alone(quick: Run, store: LaneStore) -> None:
     fresh = ServiceStore(store)
     assert [fresh.find_by_key(key) is not None for key in keys] == [False, True, True]
     assert len(shown(quick)["keys"]) == 2
-    told = [
-        quick("service", "show", "crm"),
-        quick("service", "list"),
-        quick("status"),
-        quick("audit-log"),
-        *made,
-        third,
-    ]
+    commands = (("service", "show", "crm"), ("service", "list"), ("status",), ("audit-log",))
+    told = [*(quick(*command) for command in commands), *made, third]
     for key in keys:
         assert key not in "".join(each.stderr for each in told)
         assert key not in "".join(each.stdout for each in told[:4])

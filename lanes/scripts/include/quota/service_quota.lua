@@ -43,7 +43,9 @@ local function open_quota(service, bulk)
       rows_refused = rows_refused + 1
       return refused
     end
-    if max_pending and pending + counted >= max_pending then return refuse('max_pending', max_pending, AGAIN.max_pending) end
+    if max_pending and pending + counted >= max_pending then
+      return refuse('max_pending', max_pending, AGAIN.max_pending)
+    end
     if max_dead and dead >= max_dead then return refuse('max_dead', max_dead, AGAIN.max_dead) end
     if not rate then return nil end
     local following = next_at + 1000000 / math.max(rate, 1)
