@@ -15,6 +15,7 @@ from producers import (
     InvalidJobError,
     LanesError,
     ProducerError,
+    QuotaError,
     RedisUnavailableError,
     SettingsError,
     UnknownJobError,
@@ -100,6 +101,7 @@ def test_the_errors_are_one_tree_and_each_is_documented() -> None:
         DurabilityError,
         IdempotencyConflictError,
         InvalidJobError,
+        QuotaError,
         UnknownJobError,
         WaitTimeoutError,
     )
