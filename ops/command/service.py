@@ -119,7 +119,7 @@ def list_(session: Session, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @connected
 def show(session: Session, name: str, *, as_json: bool) -> None:
-    """Show a service: its quotas, what it uses of them, and the fingerprints of its keys."""
+    """Show a service: its quotas, what it uses, its keys."""
     found = _find(ServiceStore(session.reader), name)
     if as_json:
         print_json(found.as_json())
