@@ -20,8 +20,10 @@ from tests.lanes.conftest import ClockedStore
 
 OF = {(): "all lanes", ("location",): "a lane", ("id",): "a job"}
 # What is shown, so that a reader names it. Others are read by scripts that change something.
-NAMED = ("counts", "global_state", "locations", "audit_log", "tokens", "renewals", "job", "body", "totals")
-NAMED += ("services", "service")
+NAMED = (
+    *("counts", "global_state", "locations", "audit_log", "tokens", "renewals", "job", "body", "totals"),
+    *("services", "service"),
+)
 TYPED = [name for name, key in KEYS.items() if key.kind not in ("channel", ANY) and name != "schema"]
 
 
