@@ -121,7 +121,7 @@ def list_(session: Session, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @connected
 def show(session: Session, name: str, *, as_json: bool) -> None:
-    """Show a service: its quotas, what it uses of them, the fingerprints of its keys, and who reads its outcomes."""
+    """Show a service: quotas, keys, outcomes."""
     found = _find(ServiceStore(session.reader), name)
     summary = OutcomeStore(session.reader).summary(name)
     if as_json:

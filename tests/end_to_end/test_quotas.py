@@ -34,17 +34,19 @@ def test_others_notice_nothing_of_a_service_that_floods(make_stack: Callable[...
     threads = [threading.Thread(target=flood, args=(number,)) for number in range(2)]
     for thread in threads:
         thread.start()
-    until(lambda: answers[QuotaError.__name__] > 0, "the first row over the quota")
-    stack.start_worker()
-    calm = [producer.enqueue(row(f"loc{number % 5}", f"c{number}"), service="calm").job_id for number in range(50)]
-    for job_id in calm:
-        job = producer.wait(job_id, 60)
-        assert (job.state, len(job.attempts)) == (State.DELIVERED, 1)
-        [lane] = store.lanes(["flooded"])
-        waiting.append(lane.counts["pending"] + lane.counts["in_flight"])
-    over.set()
-    for thread in threads:
-        thread.join()
+    try:
+        until(lambda: answers[QuotaError.__name__] > 0, "the first row over the quota")
+        stack.start_worker()
+        calm = [producer.enqueue(row(f"loc{n % 5}", f"c{n}"), service="calm").job_id for n in range(50)]
+        for job_id in calm:
+            job = producer.wait(job_id, 60)
+            assert (job.state, len(job.attempts)) == (State.DELIVERED, 1)
+            [lane] = store.lanes(["flooded"])
+            waiting.append(lane.counts["pending"] + lane.counts["in_flight"])
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
     assert 0 < min(waiting) <= max(waiting) <= QUOTA
     assert answers.keys() == {"accepted", QuotaError.__name__}
     service = services.get("flood")

@@ -13,13 +13,17 @@ from lanes.credentials import CredentialStore
 from lanes.dead_letters import operations
 from lanes.errors import ScriptError, StoredJobError
 from lanes.queue.notification import UNREADABLE
+from lanes.services.store import ServiceStore
 from lanes.storage.keys import ANY, KEYS
 from tests.lanes.checks.jobs_in_every_state import LIMITS, drain, order, release_one, repair, report, set_up
 from tests.lanes.conftest import ClockedStore
 
 OF = {(): "all lanes", ("location",): "a lane", ("id",): "a job"}
 # What is shown, so that a reader names it. Others are read by scripts that change something.
-NAMED = ("counts", "global_state", "locations", "audit_log", "tokens", "renewals", "job", "body", "totals")
+NAMED = (
+    *("counts", "global_state", "locations", "audit_log", "tokens", "renewals", "job", "body", "totals"),
+    *("services", "service"),
+)
 TYPED = [name for name, key in KEYS.items() if key.kind not in ("channel", ANY) and name != "schema"]
 
 
@@ -55,6 +59,7 @@ def read_all(store: ClockedStore) -> None:
     store.summarize([*ids, "plain"]), store.jobs(["plain", "second", "done", *ids]), store.queue_position("plain")
     store.merged_jobs("waiting", 5)
     audit_log.read(store), series.last_hour(store), series.lane_day(store, "loc"), series.since_the_beginning(store)
+    ServiceStore(store).list(), ServiceStore(store).get("crm")
     credentials = CredentialStore(store)
     credentials.names(), list(credentials.each()), credentials.read_many(["loc"]), credentials.unfinished_renewals()
     with contextlib.suppress(ScriptError):  # it fails if `due` is broken

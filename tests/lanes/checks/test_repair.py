@@ -252,7 +252,7 @@ SPARED: tuple[str, ...] = (
     "schema",
     "audit_log",
 )
-SPARED += ("recent", "history", "lane_history", "totals", "attempts")
+SPARED += ("outcomes", "recent", "history", "lane_history", "totals", "attempts")
 WHO = ("nobody", "plain", "sent", "waiting", "refused", "done", "third", "held")
 
 
@@ -274,8 +274,6 @@ def breakage(store: ClockedStore, chance: random.Random) -> tuple[object, ...]:
         return ("lrem", key, 0, chance.choice(store.client.lrange(name, 0, -1)))
     if kind == b"string":
         return chance.choice((("set", key, "?"), ("persist", key), ("pexpire", key, 50_000)))
-    if kind == b"stream":
-        return ("xtrim", key, "MAXLEN", 0)
     if kind == b"set":
         return ("srem", key, chance.choice(sorted(store.client.smembers(name))))
     field = chance.choice(sorted(store.client.hgetall(name)))
