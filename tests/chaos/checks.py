@@ -10,7 +10,7 @@ from ops.sandbox.faults import AROUND_THE_ANSWER
 from ops.sandbox.request_log import max_in_window
 from tests.chaos.evidence import Arrival, Evidence, Injected, Record
 from tests.chaos.journal import AcceptedJob
-from tests.chaos.traffic import PIPELINE, RecordKind
+from tests.chaos.traffic import PIPELINE, WITH_EVENT_TIMES, RecordKind
 
 ANSWERED = frozenset(AROUND_THE_ANSWER)  # faults that leave the request its answer: nothing is to be sent again
 EXACT = 1e-9
@@ -90,7 +90,7 @@ def out_of_order(evidence: Evidence) -> Iterator[str]:
     Words from before Redis was emptied are not compared with those from after: nothing knew of them any more.
     """
     epochs = {accepted_job.uid: epoch(evidence, accepted_job) for accepted_job in evidence.accepted_jobs}
-    timed = {(one.location, PIPELINE, one.contact) for one in evidence.accepted_jobs if one.kind is RecordKind.TIMED}
+    timed = {(one.location, PIPELINE, one.contact) for one in evidence.accepted_jobs if one.kind in WITH_EVENT_TIMES}
     newest: dict[tuple[Record, int], int] = {}
     for arrival in sorted(evidence.arrivals, key=lambda one: one.at):
         if evidence.forgotten and not arrival.uid and arrival.record in timed:

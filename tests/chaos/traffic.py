@@ -31,6 +31,7 @@ class RecordKind(StrEnum):
     CANCELLED = "cancelled"
 
 
+WITH_EVENT_TIMES = (RecordKind.TIMED, RecordKind.TIMED_MERGED)
 WEIGHTS = {
     RecordKind.PLAIN: 60,
     RecordKind.MERGED: 15,
@@ -71,7 +72,7 @@ class Row:
         options: dict[str, Any] = {"idempotency_key": self.uid, "priority": self.priority}
         if self.kind in (RecordKind.MERGED, RecordKind.TIMED_MERGED):
             options["merge"] = True
-        if self.kind in (RecordKind.TIMED, RecordKind.TIMED_MERGED):
+        if self.kind in WITH_EVENT_TIMES:
             options["event_time"] = FIRST_EVENT + timedelta(seconds=self.n)
         if self.expires_after is not None:
             options["expires_at"] = now + timedelta(seconds=self.expires_after)
@@ -120,7 +121,7 @@ class Traffic:
         contact = f"{self.producer}-{kind}-{uid if once else chance.randrange(CONTACTS)}"
         if (location, contact) in taken:
             return None
-        n = self._next_of(location, contact, chance, shuffled=kind in (RecordKind.TIMED, RecordKind.TIMED_MERGED))
+        n = self._next_of(location, contact, chance, shuffled=kind in WITH_EVENT_TIMES)
         priority = chance.randrange(10) if chance.random() < 0.2 else 0
         expires_after = chance.uniform(0.2, 3) if kind is RecordKind.EXPIRING else None
         return Row(uid, kind, location, contact, n, priority, expires_after)
