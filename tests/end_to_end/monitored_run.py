@@ -93,6 +93,7 @@ def start_monitored_run(folder: Path) -> Iterator[MonitoredRun]:
         store = LaneStore(ends.enter_context(connect(stack.redis.url)))
         producer = ends.enter_context(OpportunityProducer.from_settings(stack.load_settings()))
         ServiceStore(store).add(Service("crm", max_pending=1000))
+        store.client.xgroup_create(store.key("outcomes", "crm"), "group", id="0", mkstream=True)
         enqueue_for_every_outcome(stack, store, producer)
         people = stack.folder / "people"
         people.write_text(":".join(PROMETHEUS))
