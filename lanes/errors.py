@@ -58,6 +58,20 @@ class RedisUnavailableError(LanesError):
         self.may_be_done = may_be_done
 
 
+class OverQuotaError(LanesError):
+    """A new job was refused: its service is over the quota `quota` (`max_pending`, `max_dead` or `rate`), `limit`.
+
+    `retry_after` is in seconds.
+    """
+
+    def __init__(self, service: str, quota: str, limit: int, retry_after: float) -> None:
+        super().__init__(f"service {service} is over its quota {quota}={limit}: try again in {retry_after:g} s")
+        self.service = service
+        self.quota = quota
+        self.limit = limit
+        self.retry_after = retry_after
+
+
 class ScriptError(LanesError):
     """A script failed inside Redis; the message names the Lua file and the line."""
 

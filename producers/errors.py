@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lanes.errors import LanesError, RedisUnavailableError
+from lanes.errors import LanesError, OverQuotaError, RedisUnavailableError
 from lanes.queue.job import Job
 from producers.receipt import EnqueueReport, FieldError, Receipt
 
@@ -26,6 +26,14 @@ class IdempotencyConflictError(ProducerError):
         super().__init__(f"idempotency key {key!r} was used for another body, by job {job_id}: use a new key")
         self.key = key
         self.job_id = job_id
+
+
+class QuotaError(ProducerError, OverQuotaError):
+    """The job was refused: its service is over a quota. Try again after `retry_after` seconds.
+
+    `quota` is `max_pending` (jobs pending or in flight), `max_dead` (dead letters) or `rate` (new rows per second), and
+    `limit` its value.
+    """
 
 
 class EnqueueFailedError(ProducerError, RedisUnavailableError):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 # The layout of keys. Data of another number are refused (`lanes.storage.schema`).
-SCHEMA = "4"
+SCHEMA = "5"
 DEFAULT_PREFIX = "lanes:"
 ANY = "any"  # the type of a key that may have any type
 
@@ -61,6 +61,8 @@ _KEYS = (
     Key("totals", "hash", "event, or dead:reason -> jobs since the beginning, where `counts` goes down; durations"),
     Key("sampled", "hash", "event -> its count when the series were written; `at`, and the `cursor` over locations"),
     Key("rejected_rows", "hash", "service -> rows that enqueue tasks refused; `other` beyond a number of services"),
+    Key("services", "set", "every service that was added"),
+    Key("service_keys", "hash", "SHA-256 of a service's key -> service"),
     Key("audit_log", "stream", "the newest actions of persons; a consumer group logs each"),
     Key("broken_values", "hash", "a key and a field or line -> a value that nothing could read: a repair removed it"),
     Key("broken_key:{at}:{name}", ANY, "a key that had another type than it should have: a repair renamed it"),
@@ -81,6 +83,9 @@ _KEYS = (
     Key("event_times:{location}:{record}", "hash", "field -> time of the latest event that set it"),
     Key("idempotency:{location}:{key}", "string", "job id and fingerprint of its body"),
     Key("broken_lane:{location}", "string", "what cannot be read of it, once reported; expires in five minutes"),
+    # One of each per service that was added.
+    Key("service:{service}", "hash", "quotas, jobs that they count, the rate's next time, hashes of its keys"),
+    Key("outcomes:{service}", "stream", "the outcomes of its jobs"),
     # One per name in `tokens` that is being renewed.
     Key("token_lock:{name}", "string", "who renews it, or why renewal is paused"),
     # One per worker that cannot serve all locations.

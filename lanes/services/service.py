@@ -1,0 +1,71 @@
+"""A service that was added, with its quotas and counters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lanes.storage.stored import MICROSECONDS, JsonMixin, Note, StoredHash, as_plain, bytes_of, ignore, number_of
+
+DEFAULT_MAX_DEAD = 10_000
+KEYS_OF_A_SERVICE = ("key_1", "key_2")
+FINGERPRINT_LENGTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceKey(JsonMixin):
+    """A key of a service: the first digits of its SHA-256, and when it was made (seconds since the epoch)."""
+
+    fingerprint: str
+    made_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service. A quota of None is no limit.
+
+    `max_pending` bounds its jobs that are pending or in flight, `max_dead` its dead letters, and `rate` its new rows
+    per second. With `outcomes`, the ends of its jobs are written to its stream. `pending` and `dead` count the jobs
+    that were enqueued while it had a quota. `added_at` is in seconds since the epoch.
+    """
+
+    name: str
+    max_pending: int | None = None
+    max_dead: int | None = None
+    rate: int | None = None
+    outcomes: bool = True
+    added_at: float | None = None
+    pending: int = 0
+    dead: int = 0
+    keys: tuple[ServiceKey, ...] = ()
+
+    @classmethod
+    def parse(cls, name: str, stored: Mapping[bytes, bytes], note: Note = ignore) -> "Service":
+        """Return a service from its hash; what cannot be read is missing."""
+        found = StoredHash(stored, f"service:{name}", note)
+        keys = [_key(text) for each in KEYS_OF_A_SERVICE if (text := found.text(each))]
+        return cls(
+            name,
+            max_pending=found.number("max_pending"),
+            max_dead=found.number("max_dead"),
+            rate=found.number("rate"),
+            outcomes=found.text("outcomes") == "1",
+            added_at=found.time("added_at"),
+            pending=found.count("pending"),
+            dead=found.count("dead"),
+            keys=tuple(keys),
+        )
+
+    @property
+    def has_quota(self) -> bool:
+        """Whether enqueueing for it is bounded, so that its jobs are counted."""
+        return any(quota is not None for quota in (self.max_pending, self.max_dead, self.rate))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {**as_plain(self, "keys"), "keys": [key.as_json() for key in self.keys]}
+
+
+def _key(stored: str) -> ServiceKey:
+    digest, _, made_at = stored.partition(" ")
+    time = number_of(bytes_of(made_at))
+    return ServiceKey(digest[:FINGERPRINT_LENGTH], None if time is None else time / MICROSECONDS)
