@@ -48,6 +48,10 @@ class Gateway:
             )
         return producer
 
+    def has_keys(self) -> bool:
+        """Return whether any service has a key."""
+        return any(service.keys for service in self.services.list())
+
     async def close(self) -> None:
         """Close the connections."""
         await self._lanes.close()

@@ -1,0 +1,146 @@
+"""`POST /v1/upserts/batch`: many rows, read while they arrive."""
+
+import io
+import json
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from lanes.errors import RedisUnavailableError
+from producers.async_producer import AsyncOpportunityProducer
+from producers.batching import BATCH, InputRow
+from producers.errors import DurabilityError, EnqueueInterruptedError, QuotaError
+from producers.files.json_rows import json_lines
+from producers.files.rows import read_rows
+from producers.files.text import UnreadableFileError
+from producers.gateway import schemas
+from producers.gateway.bodies import JSON, LINES, LineSplitter, media_type, read_body, read_pieces
+from producers.gateway.gateway import gateway_of
+from producers.gateway.keys import Caller
+from producers.gateway.metrics import count_rows
+from producers.gateway.problems import (
+    INVALID,
+    MEDIA,
+    TOO_LARGE,
+    ProblemError,
+    errors_of,
+    quota_exceeded,
+    unavailable,
+)
+from producers.gateway.rows import checked
+from producers.receipt import EnqueueReport, RejectedRow
+
+router = APIRouter()
+MAX_ROWS = 100_000
+MAX_ARRAY_BYTES = 1 << 20
+MAX_REFUSALS = 1000
+_CLOSE = {"Connection": "close"}
+
+
+@dataclass(slots=True)
+class BatchResult:
+    """What became of the rows so far. All rows up to number `last_row` are counted."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    last_row: int = 0
+    refusals: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, report: EnqueueReport) -> None:
+        """Add the report of some rows."""
+        self.accepted += report.accepted
+        self.duplicates += report.duplicates
+        self.refused += len(report.refused)
+        self.last_row = max(self.last_row, report.last_row)
+        some = report.refused[: MAX_REFUSALS - len(self.refusals)]
+        self.refusals += [{"row": each.row, "errors": errors_of(each.field_errors)} for each in some]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        names = ("accepted", "duplicates", "refused", "last_row", "refusals")
+        return {name: getattr(self, name) for name in names}
+
+
+@router.post("/upserts/batch", **schemas.BATCH)
+async def enqueue_batch(request: Request, caller: Caller) -> Response:
+    """Enqueue many upserts. They are enqueued while they arrive: after an error, those before it stay enqueued."""
+    gateway = gateway_of(request.app)
+    kind = media_type(request)
+    if kind == JSON:
+        rows = _array(await read_body(request, MAX_ARRAY_BYTES))
+    elif kind in LINES:
+        rows = _lines(request)
+    else:
+        raise ProblemError(MEDIA, f"the body must be {LINES[0]}, a JSON object on each line, or {JSON}, an array")
+    result = BatchResult()
+    producer = gateway.producer(caller)
+    seen = 0
+    try:
+        async for some in rows:
+            seen += len(some)
+            if seen > MAX_ROWS:
+                detail = f"a batch has at most {MAX_ROWS} rows; those up to last_row are enqueued"
+                raise ProblemError(TOO_LARGE, detail, _CLOSE, **result.as_json())
+            batch = [checked(row, caller, gateway.settings) for row in some]
+            await _enqueue(producer, batch, result)
+    except UnreadableFileError as error:
+        problem = errors_of(error.problems)
+        raise ProblemError(INVALID, str(error), _CLOSE, errors=problem, **result.as_json()) from None
+    finally:
+        count_rows(caller, result.accepted, result.duplicates, result.refused)
+    return Response(json.dumps(result.as_json()), media_type=JSON)
+
+
+async def _enqueue(producer: AsyncOpportunityProducer, rows: Sequence[InputRow], result: BatchResult) -> None:
+    """Enqueue some rows and count them.
+
+    Raises:
+        ProblemError: Redis is away or full, or a quota is used up; no later row is enqueued.
+    """
+    try:
+        report = await producer.enqueue_rows(rows)
+    except EnqueueInterruptedError as error:
+        result.add(error.report)
+        raise unavailable(error, **result.as_json()) from error
+    except DurabilityError as error:
+        result.add(error.report or EnqueueReport())
+        raise unavailable(RedisUnavailableError(error.why), **result.as_json()) from error
+    over = next((error for each in report.refused if (error := quota_error(each)) is not None), None)
+    result.add(report)
+    if over is not None:
+        raise quota_exceeded(over, **result.as_json())
+
+
+def quota_error(refused: RejectedRow) -> QuotaError | None:
+    """Return the quota that refused a row, None for another reason."""
+    error = getattr(refused, "error", None)
+    return error if isinstance(error, QuotaError) else None
+
+
+async def _array(body: bytes) -> AsyncIterator[list[InputRow]]:
+    """Yield the rows of an array, at most a batch at a time."""
+    if not body.lstrip().startswith(b"["):
+        raise ProblemError(INVALID, "the body must be an array of rows, or have the content type of lines")
+    rows: Iterable[InputRow] = read_rows(io.BytesIO(body), "jsonl")
+    iterator = iter(rows)
+    while batch := list(islice(iterator, BATCH)):
+        yield batch
+
+
+async def _lines(request: Request) -> AsyncIterator[list[InputRow]]:
+    """Yield the rows of lines as they arrive, at most a batch at a time."""
+    splitter = LineSplitter()
+    waiting: list[InputRow] = []
+    async for piece in read_pieces(request):
+        waiting += json_lines(iter(splitter.feed(piece)))
+        while len(waiting) >= BATCH:
+            yield waiting[:BATCH]
+            waiting = waiting[BATCH:]
+    waiting += json_lines(iter(splitter.end()))
+    if waiting:
+        yield waiting

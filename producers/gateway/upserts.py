@@ -1,0 +1,90 @@
+"""`POST /v1/upserts`: one row."""
+
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import Response
+
+from lanes.queue.job import Job, State
+from producers.async_producer import AsyncOpportunityProducer
+from producers.errors import UnknownJobError, WaitTimeoutError
+from producers.files.text import MAX_ROW_BYTES
+from producers.gateway import schemas
+from producers.gateway.bodies import JSON, media_type, read_body
+from producers.gateway.gateway import Gateway, gateway_of
+from producers.gateway.jobs import job_response
+from producers.gateway.keys import Caller
+from producers.gateway.long_polls import preferred_wait, unless_ending
+from producers.gateway.metrics import count_rows
+from producers.gateway.problems import CONFLICT, MEDIA, ProblemError
+from producers.gateway.rows import check_service, read_row, with_key
+from producers.receipt import Receipt
+
+router = APIRouter()
+# Also of a job whose first attempt is only in Redis.
+NOT_MERGED = State.PENDING
+
+
+@router.post("/upserts", status_code=202, **schemas.ENQUEUE)
+async def enqueue(
+    request: Request,
+    caller: Caller,
+    idempotency_key: Annotated[str | None, Header(description=schemas.KEY_TEXT)] = None,
+    prefer: Annotated[str | None, Header(description=schemas.PREFER_TEXT)] = None,
+    job_id: Annotated[str | None, Query(description=schemas.JOB_ID_TEXT)] = None,
+) -> Response:
+    """Enqueue one upsert."""
+    if not media_type(request).endswith("json"):
+        raise ProblemError(MEDIA, f"the body must be {JSON}")
+    gateway = gateway_of(request.app)
+    row = with_key(read_row(await read_body(request, MAX_ROW_BYTES)), idempotency_key)
+    check_service(row, caller, gateway.settings)
+    producer = gateway.producer(caller)
+    receipt = await producer.enqueue(row, job_id=job_id)
+    count_rows(caller, accepted=not receipt.duplicate, duplicates=receipt.duplicate)
+    wait = preferred_wait(prefer)
+    state = await _state(producer, receipt, row, own_id=job_id is not None)
+    headers = {"Location": f"/v1/jobs/{receipt.job_id}"}
+    if wait and state is not None:
+        job = await _wait(request, gateway, caller, receipt.job_id, wait)
+        if job is not None and job.state.final:
+            headers["Preference-Applied"] = f"wait={wait}"
+            return await job_response(gateway, caller, job.id, headers)
+        state = state if job is None else job.state
+    body = {"job_id": receipt.job_id, "state": state, "duplicate": receipt.duplicate}
+    return Response(json.dumps(body), 202, headers, JSON)
+
+
+async def _state(
+    producer: AsyncOpportunityProducer, receipt: Receipt, row: dict[str, object], *, own_id: bool
+) -> State | None:
+    """Return the state of an accepted job, None if it is done and no longer kept. A new one is pending.
+
+    Raises:
+        ProblemError: its id belongs to a job of another service.
+    """
+    options = row.get("_options")
+    may_be_merged = isinstance(options, dict) and (options.get("merge") or options.get("event_time"))
+    if not (receipt.duplicate or own_id or may_be_merged):
+        return State.PENDING
+    try:
+        return (await producer.status(receipt.job_id)).state
+    except UnknownJobError:
+        if own_id and not receipt.forgotten:
+            detail = f"the job_id {receipt.job_id} was used for another job: choose another one"
+            raise ProblemError(CONFLICT, detail) from None
+        return None
+
+
+async def _wait(request: Request, gateway: Gateway, caller: str, job_id: str, seconds: int) -> Job | None:
+    """Wait until a job is done; None if it could not be read, or if too many others wait."""
+    with gateway.long_polls.slot(caller) as is_free:
+        if not is_free:
+            return None
+        try:
+            return await unless_ending(request, gateway.producer(caller).wait(job_id, seconds))
+        except WaitTimeoutError as error:
+            return error.job
+        except UnknownJobError:
+            return None
