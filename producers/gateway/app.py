@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from lanes.settings import ProducerSettings
 from producers.gateway import batches, jobs, pages, problems, schemas, upserts
 from producers.gateway.gateway import Gateway
-from producers.gateway.keys import find_caller
+from producers.gateway.keys import KeyCheck
 from producers.gateway.metrics import Measured
 from producers.gateway.parent import end_with_parent
 
@@ -43,7 +43,7 @@ def make_api(settings: ProducerSettings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     # Every call of this router needs a key.
-    calls = APIRouter(prefix="/v1", dependencies=[Security(find_caller)])
+    calls = APIRouter(prefix="/v1", dependencies=[Security(KeyCheck())])
     for each in (upserts, batches, jobs):
         calls.include_router(each.router)
     app.include_router(calls)
@@ -63,9 +63,7 @@ def _describe(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            document = get_openapi(
-                title=app.title, version=app.version, description=app.description, routes=app.routes
-            )
+            document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
             document["components"]["schemas"] = schemas.components()
             app.openapi_schema = document
         return app.openapi_schema

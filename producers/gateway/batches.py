@@ -20,7 +20,7 @@ from producers.files.text import UnreadableFileError
 from producers.gateway import schemas
 from producers.gateway.bodies import JSON, LINES, LineSplitter, media_type, read_body, read_pieces
 from producers.gateway.gateway import gateway_of
-from producers.gateway.keys import Caller
+from producers.gateway.keys import caller_of
 from producers.gateway.metrics import count_rows
 from producers.gateway.problems import (
     INVALID,
@@ -67,9 +67,9 @@ class BatchResult:
 
 
 @router.post("/upserts/batch", **schemas.BATCH)
-async def enqueue_batch(request: Request, caller: Caller) -> Response:
+async def enqueue_batch(request: Request) -> Response:
     """Enqueue many upserts. They are enqueued while they arrive: after an error, those before it stay enqueued."""
-    gateway = gateway_of(request.app)
+    caller, gateway = caller_of(request), gateway_of(request.app)
     kind = media_type(request)
     if kind == JSON:
         rows = _array(await read_body(request, MAX_ARRAY_BYTES))

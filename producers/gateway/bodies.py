@@ -116,5 +116,3 @@ class LineSplitter:
         if skipped:
             return self._number, FieldError("", "", f"must be at most {MAX_ROW_BYTES} bytes long")
         return self._number, decode_utf8(line, first=self._number == 1)
-
-

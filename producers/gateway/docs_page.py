@@ -89,7 +89,9 @@ def _type(schema: dict[str, Any]) -> str:
 def _text(text: str) -> str:
     """Return text with words in backquotes as code."""
     parts = text.split("`")
-    return f"<p>{''.join(f'<code>{escape(part)}</code>' if at % 2 else escape(part) for at, part in enumerate(parts))}</p>"
+    return (
+        f"<p>{''.join(f'<code>{escape(part)}</code>' if at % 2 else escape(part) for at, part in enumerate(parts))}</p>"
+    )
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -43,9 +43,7 @@ class Gateway:
         producer = self._producers.get(service)
         if producer is None:
             settings = self.settings.model_copy(update={"service": service})
-            producer = self._producers[service] = AsyncOpportunityProducer(
-                ServiceLanes(self._lanes, service), settings
-            )
+            producer = self._producers[service] = AsyncOpportunityProducer(ServiceLanes(self._lanes, service), settings)
         return producer
 
     def has_keys(self) -> bool:

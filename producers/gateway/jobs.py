@@ -15,7 +15,7 @@ from producers.errors import InvalidJobError, UnknownJobError
 from producers.gateway import schemas
 from producers.gateway.bodies import JSON
 from producers.gateway.gateway import Gateway, gateway_of
-from producers.gateway.keys import Caller
+from producers.gateway.keys import caller_of
 from producers.gateway.problems import NO_JOB, NOT_FOUND, ProblemError, cannot_be_cancelled
 from producers.new_job import check_job_id
 
@@ -25,15 +25,15 @@ JobId = Annotated[str, Path(description="the id of a job of your service")]
 
 
 @router.get("/jobs/{job_id}", **schemas.GET_JOB)
-async def get_job(request: Request, caller: Caller, job_id: JobId) -> Response:
+async def get_job(request: Request, job_id: JobId) -> Response:
     """Return a job of your service: its state, its attempts and the API's answers."""
-    return await job_response(gateway_of(request.app), caller, job_id)
+    return await job_response(gateway_of(request.app), caller_of(request), job_id)
 
 
 @router.delete("/jobs/{job_id}", **schemas.CANCEL_JOB)
-async def cancel_job(request: Request, caller: Caller, job_id: JobId) -> Response:
+async def cancel_job(request: Request, job_id: JobId) -> Response:
     """Cancel a pending job of your service. A job that is cancelled already stays so."""
-    gateway = gateway_of(request.app)
+    caller, gateway = caller_of(request), gateway_of(request.app)
     _check(job_id)
     producer = gateway.producer(caller)
     if not await producer.cancel(job_id):

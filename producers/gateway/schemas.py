@@ -178,6 +178,10 @@ def _header(text: str, kind: str = "string") -> dict[str, Any]:
     return {"description": text, "schema": {"type": kind}}
 
 
+def _parameter(name: str, where: str, text: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": where, "required": False, "description": text, "schema": schema}
+
+
 def _problems(*kinds: ProblemType) -> dict[int | str, Any]:
     """Return the answers for problems, and for those that every call may have."""
     always = (problems.UNREADABLE, problems.NO_KEY, problems.BROKEN, problems.UNAVAILABLE)
@@ -207,7 +211,14 @@ ENQUEUE: dict[str, Any] = {
         202: _answer("The job is stored and will be sent, or become a dead letter", Accepted, **_LOCATION),
         **_problems(*_SEND, problems.CONFLICT),
     },
-    "openapi_extra": {"requestBody": {"required": True, "content": _content(JSON, schema=_ROW)}},
+    "openapi_extra": {
+        "parameters": [
+            _parameter("Idempotency-Key", "header", KEY_TEXT, {"type": "string", "pattern": "^[!-~]{1,128}$"}),
+            _parameter("Prefer", "header", PREFER_TEXT, {"type": "string"}),
+            _parameter("job_id", "query", JOB_ID_TEXT, {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,128}$"}),
+        ],
+        "requestBody": {"required": True, "content": _content(JSON, schema=_ROW)},
+    },
 }
 BATCH: dict[str, Any] = {
     "responses": {

@@ -1,6 +1,7 @@
 """Runs the gateway: one process, or several behind one socket."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ def serve(make_app: Callable[[], Any], where: Listening) -> int:
     )
     if where.workers == 1:
         server = Server(config)
+        signal.signal(signal.SIGTERM, lambda *_: None)  # the server repeats the signal that stopped it
         server.run()
         return 0 if server.started else 1
     with tempfile.TemporaryDirectory(prefix="lanes-gateway-") as folder:
@@ -69,4 +71,3 @@ def serve(make_app: Callable[[], Any], where: Listening) -> int:
         supervisor.run()
         socket.close()
         return 0 if all(process.exitcode == 0 for process in supervisor.processes) else 1
-

@@ -1,9 +1,8 @@
 """`POST /v1/upserts`: one row."""
 
 import json
-from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from lanes.queue.job import Job, State
@@ -14,7 +13,7 @@ from producers.gateway import schemas
 from producers.gateway.bodies import JSON, media_type, read_body
 from producers.gateway.gateway import Gateway, gateway_of
 from producers.gateway.jobs import job_response
-from producers.gateway.keys import Caller
+from producers.gateway.keys import caller_of
 from producers.gateway.long_polls import preferred_wait, unless_ending
 from producers.gateway.metrics import count_rows
 from producers.gateway.problems import CONFLICT, MEDIA, ProblemError
@@ -22,38 +21,31 @@ from producers.gateway.rows import check_service, read_row, with_key
 from producers.receipt import Receipt
 
 router = APIRouter()
-# Also of a job whose first attempt is only in Redis.
-NOT_MERGED = State.PENDING
 
 
 @router.post("/upserts", status_code=202, **schemas.ENQUEUE)
-async def enqueue(
-    request: Request,
-    caller: Caller,
-    idempotency_key: Annotated[str | None, Header(description=schemas.KEY_TEXT)] = None,
-    prefer: Annotated[str | None, Header(description=schemas.PREFER_TEXT)] = None,
-    job_id: Annotated[str | None, Query(description=schemas.JOB_ID_TEXT)] = None,
-) -> Response:
+async def enqueue(request: Request) -> Response:
     """Enqueue one upsert."""
+    caller, headers, job_id = caller_of(request), request.headers, request.query_params.get("job_id")
     if not media_type(request).endswith("json"):
         raise ProblemError(MEDIA, f"the body must be {JSON}")
     gateway = gateway_of(request.app)
-    row = with_key(read_row(await read_body(request, MAX_ROW_BYTES)), idempotency_key)
+    row = with_key(read_row(await read_body(request, MAX_ROW_BYTES)), headers.get("idempotency-key"))
     check_service(row, caller, gateway.settings)
     producer = gateway.producer(caller)
     receipt = await producer.enqueue(row, job_id=job_id)
     count_rows(caller, accepted=not receipt.duplicate, duplicates=receipt.duplicate)
-    wait = preferred_wait(prefer)
+    wait = preferred_wait(headers.get("prefer"))
     state = await _state(producer, receipt, row, own_id=job_id is not None)
-    headers = {"Location": f"/v1/jobs/{receipt.job_id}"}
+    answer = {"Location": f"/v1/jobs/{receipt.job_id}"}
     if wait and state is not None:
         job = await _wait(request, gateway, caller, receipt.job_id, wait)
         if job is not None and job.state.final:
-            headers["Preference-Applied"] = f"wait={wait}"
-            return await job_response(gateway, caller, job.id, headers)
+            answer["Preference-Applied"] = f"wait={wait}"
+            return await job_response(gateway, caller, job.id, answer)
         state = state if job is None else job.state
     body = {"job_id": receipt.job_id, "state": state, "duplicate": receipt.duplicate}
-    return Response(json.dumps(body), 202, headers, JSON)
+    return Response(json.dumps(body), 202, answer, JSON)
 
 
 async def _state(
