@@ -1,6 +1,8 @@
 """The API for services: enqueue upserts and read their state. Needs redis and pydantic only."""
 
 from lanes.errors import LanesError, RedisUnavailableError, SettingsError, Trouble
+from lanes.outcomes.outcome import Outcome
+from lanes.outcomes.stream import CursorError, NoOutcomesError, OutcomePage
 from lanes.queue.job import Job, State
 from lanes.versions import ApiVersion
 from producers.async_producer import AsyncOpportunityProducer
@@ -16,6 +18,7 @@ from producers.errors import (
 )
 from producers.model import EnqueueOptions, Options, UpsertOpportunity
 from producers.model_v3 import UpsertOpportunityV3
+from producers.outcomes import AsyncReceivedOutcome, ReceivedOutcome
 from producers.producer import OpportunityProducer
 from producers.protocols import AsyncProducer, Producer
 from producers.receipt import EnqueueReport, FieldError, Receipt, RejectedRow
@@ -24,6 +27,8 @@ __all__ = [
     "ApiVersion",
     "AsyncOpportunityProducer",
     "AsyncProducer",
+    "AsyncReceivedOutcome",
+    "CursorError",
     "DurabilityError",
     "EnqueueFailedError",
     "EnqueueInterruptedError",
@@ -34,11 +39,15 @@ __all__ = [
     "InvalidJobError",
     "Job",
     "LanesError",
+    "NoOutcomesError",
     "OpportunityProducer",
     "Options",
+    "Outcome",
+    "OutcomePage",
     "Producer",
     "ProducerError",
     "Receipt",
+    "ReceivedOutcome",
     "RedisUnavailableError",
     "RejectedRow",
     "SettingsError",

@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from typing import Self, TypeVar, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from lanes.errors import RedisUnavailableError
+from lanes.outcomes.steps import Ask, Steps, run_steps_async
+from lanes.outcomes.stream import GroupReader, OutcomePage
 from lanes.queue.async_store import AsyncLaneStore, connect
 from lanes.queue.enqueueing import DurabilityPolicy, EnqueueResults
 from lanes.queue.job import Job
@@ -37,7 +39,15 @@ from producers.errors import (
 )
 from producers.model import EnqueueOptions, Options, check
 from producers.new_job import Opportunity, new_job_for
-from producers.producer import client_timeouts, durability_for, polls_within, settings_for
+from producers.outcomes import CLAIM_SECONDS, AsyncReceivedOutcome, receive_async
+from producers.producer import (
+    block_seconds,
+    client_timeouts,
+    durability_for,
+    outcome_stream,
+    polls_within,
+    settings_for,
+)
 from producers.protocols import AsyncStore
 from producers.receipt import EnqueueReport, Receipt
 from producers.retry import RetryBudget
@@ -177,6 +187,49 @@ class AsyncOpportunityProducer:
             if polls.over:
                 raise WaitTimeoutError(job, timeout)
             await asyncio.sleep(polls.next_pause())
+
+    async def outcomes(
+        self,
+        group: str,
+        *,
+        service: str | None = None,
+        wait: float | None = None,
+        claim_seconds: float = CLAIM_SECONDS,
+    ) -> AsyncIterator[AsyncReceivedOutcome]:
+        """See `OpportunityProducer.outcomes`: `async for outcome in producer.outcomes(...)`, `await outcome.ack()`."""
+        stream, block = outcome_stream(self._settings, service), block_seconds(self._settings)
+        await self._run_steps(stream.check())
+        reader = GroupReader(stream, group, claim_seconds)
+        async for outcome in receive_async(
+            self._run_steps, self._run_patiently, reader, claim_seconds, block, wait
+        ):
+            yield outcome
+
+    async def read_outcomes(
+        self, service: str | None = None, after: str | None = None, count: int = 100, wait: float = 0.0
+    ) -> OutcomePage:
+        """See `OpportunityProducer.read_outcomes`."""
+        stream, polls = outcome_stream(self._settings, service), polls_within(wait)
+        while True:
+            page: OutcomePage = await self._run_steps(stream.page(after, count))
+            if page.outcomes or page.trimmed or polls.over:
+                return page
+            await asyncio.sleep(polls.next_pause())
+
+    async def _run_steps(self, steps: Steps[Any]) -> Any:
+        return await run_steps_async(lambda ask: self._retry(lambda: self._store.read(ask)), steps)
+
+    async def _run_patiently(self, steps: Steps[Any]) -> Any:
+        """Run steps, however long Redis is away."""
+        return await run_steps_async(self._read_patiently, steps)
+
+    async def _read_patiently(self, ask: Ask) -> Any:
+        while True:
+            try:
+                return await self._retry(lambda: self._store.read(ask))
+            except RedisUnavailableError as error:
+                if not error.trouble.is_transient:
+                    raise
 
     async def close(self) -> None:
         """Close the connections."""

@@ -3,14 +3,16 @@
 import contextlib
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Self, TypeVar, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from lanes.errors import RedisUnavailableError, SettingsError
+from lanes.outcomes.steps import Ask, Steps, run_steps
+from lanes.outcomes.stream import GroupReader, OutcomePage, OutcomeStream
 from lanes.queue.connecting import connect
 from lanes.queue.enqueueing import DurabilityPolicy
 from lanes.queue.job import Job
@@ -39,6 +41,7 @@ from producers.errors import (
 )
 from producers.model import EnqueueOptions, Options, check, shorten
 from producers.new_job import Opportunity, new_job_for
+from producers.outcomes import CLAIM_SECONDS, MAX_BLOCK_SECONDS, ReceivedOutcome, receive
 from producers.protocols import Progress, Store
 from producers.receipt import EnqueueReport, FieldError, Receipt
 from producers.retry import ATTEMPT_SHARE, RetryBudget
@@ -80,6 +83,23 @@ def client_timeouts(settings: ProducerSettings) -> dict[str, float]:
     """Return the timeouts of the Redis client. Several attempts fit into the timeout of an enqueue."""
     seconds = settings.enqueue_timeout_seconds * ATTEMPT_SHARE
     return {"socket_connect_timeout": seconds, "socket_timeout": seconds}
+
+
+def outcome_stream(settings: ProducerSettings, service: str | None) -> OutcomeStream:
+    """Return the stream of a service, by default that of the settings.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    name = service or settings.service
+    if not name:
+        raise SettingsError("whose outcomes? Set LANES_SERVICE, or name the service")
+    return OutcomeStream(settings.prefix, name)
+
+
+def block_seconds(settings: ProducerSettings) -> float:
+    """Return how long a call may wait for an outcome: less than the client waits for a reply."""
+    return min(MAX_BLOCK_SECONDS, settings.enqueue_timeout_seconds * ATTEMPT_SHARE / 2)
 
 
 class OpportunityProducer:
@@ -272,6 +292,67 @@ class OpportunityProducer:
                 return job
             if not polls.sleep():
                 raise WaitTimeoutError(job, timeout)
+
+    def outcomes(
+        self,
+        group: str,
+        *,
+        service: str | None = None,
+        wait: float | None = None,
+        claim_seconds: float = CLAIM_SECONDS,
+    ) -> Iterator[ReceivedOutcome]:
+        """Yield what becomes of the service's jobs, each at least once, until its `ack()`.
+
+        Processes of the same group share the outcomes; each group gets all of them. A new group begins with the oldest
+        that is kept. While Redis is away, this waits for it, but not for the first outcome.
+
+        Args:
+            group: a name of your choice.
+            service: whose outcomes; default: `LANES_SERVICE`.
+            wait: end when there was no outcome for so many seconds. Default: never.
+            claim_seconds: an outcome that is not acknowledged by then comes again, to any process of the group.
+
+        Raises:
+            NoOutcomesError: the service was not added, or with `--no-outcomes`.
+            SettingsError: no service is named.
+        """
+        stream, block = outcome_stream(self._settings, service), block_seconds(self._settings)
+        self._run_steps(stream.check())
+        reader = GroupReader(stream, group, claim_seconds)
+        return receive(self._run_steps, self._run_patiently, reader, claim_seconds, block, wait)
+
+    def read_outcomes(
+        self, service: str | None = None, after: str | None = None, count: int = 100, wait: float = 0.0
+    ) -> OutcomePage:
+        """Return outcomes after a cursor, the `cursor` of an earlier page; None is the oldest that is kept.
+
+        Waits up to `wait` seconds for one. Nothing is acknowledged: whoever keeps a cursor reads as often as they like.
+
+        Raises:
+            CursorError: `after` is no cursor.
+            NoOutcomesError: the service was not added, or with `--no-outcomes`.
+            SettingsError: no service is named.
+        """
+        stream, polls = outcome_stream(self._settings, service), polls_within(wait)
+        while True:
+            page: OutcomePage = self._run_steps(stream.page(after, count))
+            if page.outcomes or page.trimmed or not polls.sleep():
+                return page
+
+    def _run_steps(self, steps: Steps[Any]) -> Any:
+        return run_steps(lambda ask: self._retry(lambda: self._store.read(ask)), steps)
+
+    def _run_patiently(self, steps: Steps[Any]) -> Any:
+        """Run steps, however long Redis is away."""
+        return run_steps(self._read_patiently, steps)
+
+    def _read_patiently(self, ask: Ask) -> Any:
+        while True:
+            try:
+                return self._retry(lambda: self._store.read(ask))
+            except RedisUnavailableError as error:
+                if not error.trouble.is_transient:
+                    raise
 
     def close(self) -> None:
         """Close the connections."""

@@ -103,6 +103,9 @@ class Store(Protocol):
     def job(self, job_id: str) -> Job | None:
         """See `LaneStore.job`."""
 
+    def read(self, ask: Callable[[Any], Any]) -> Any:
+        """See `LaneStore.read`."""
+
     def info(self) -> Mapping[str, Any]:
         """See `LaneStore.info`."""
 
@@ -128,6 +131,9 @@ class AsyncStore(Protocol):
 
     async def job(self, job_id: str) -> Job | None:
         """See `LaneStore.job`."""
+
+    async def read(self, ask: Callable[[Any], Any]) -> Any:
+        """See `LaneStore.read`."""
 
     async def info(self) -> Mapping[str, Any]:
         """See `LaneStore.info`."""

@@ -13,6 +13,7 @@ from lanes.storage.stored import json_object_of, number_of, text_of
 JOB_NUMBERS = (
     *("seq", "accepted_at", "attempt", "failures", "priority", "merged_count", "not_before", "expires_at", "ended_at"),
     *("released_at", "edited_at", "event_time", "replayed_at", "held_before", "first_seq", "number", "lost", "probe"),
+    "ends",
 )
 LANE_NUMBERS = (
     *COUNTS,
@@ -26,7 +27,7 @@ LANE_NUMBERS = (
 GLOBAL_NUMBERS = (
     *("held_at", "outage_since", "half_open_limit", "half_open_at", "probe_at", "gap", "run_failures", "run_answers"),
     *("run_at", "refundable_since", "notifications", "dead_above", "status"),
-    *("forgotten_noticed", "forgotten_noticed_at"),
+    *("forgotten_noticed", "forgotten_noticed_at", "outcomes_forgotten_noticed", "outcomes_forgotten_noticed_at"),
 )
 # Hashes whose values are all numbers, or all of one shape.
 NUMBER = re.compile(rb"-?\d{1,16}")  # `number_of` is stricter

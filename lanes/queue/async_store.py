@@ -1,6 +1,6 @@
 """The transitions that producers need, over an asynchronous Redis client."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import redis.asyncio
@@ -100,6 +100,12 @@ class AsyncLaneStore:
         script = load("enqueue")
         exchange = enqueue_exchange(script, calls, idempotency_seconds, policy, self.prefix)
         return await run_exchange_async(await self._checked_client(), exchange, policy.seconds)
+
+    async def read(self, ask: Callable[[Any], Any]) -> Any:
+        """See `LaneStore.read`."""
+        client = await self._checked_client()
+        with own_errors():
+            return await ask(client)
 
     async def info(self) -> dict[str, Any]:
         """See `LaneStore.info`."""

@@ -19,6 +19,7 @@
 -- @lazy queue/late_success
 -- @lazy dead_letter/newest_delivered
 -- @lazy breaker/breaker
+-- @lazy outcomes/outcome
 -- @include queue/release_next
 local job = begin_report(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 9) end
@@ -40,6 +41,7 @@ add_duration(now - job.since)
 if lane.dead_letters ~= 0 then newest_delivered().note_delivered(job) end
 local fields = job.fields
 fields.state, fields.ended_at, fields.reason = 'delivered', now, nil
+if fields.service or fields.merged_count then outcome().write_outcome(job.id, fields, 'delivered', nil, ARGV[3]) end
 local kept_until = store_done(job.id, fields, lines, ARGV[8], false, ARGV[3])
 if kept_until > (tonumber(lane.kept_until) or 0) then set(lane, 'kept_until', kept_until) end
 move_job(lane, 'in_flight', 'delivered')

@@ -30,6 +30,7 @@
 -- @lazy merge/merge
 -- @lazy hold/held_time
 -- @lazy queue/memory_guard
+-- @lazy outcomes/outcome
 local FIELDS = 5
 local window = ARGV[1]
 -- One command for both: EXISTS counts a name each time that it is given.
@@ -91,6 +92,7 @@ local function accept(new_job)
   lane.accepted = lane.accepted + 1
   if merge_target then
     merge().mark_merged(new_job, merge_target)
+    if new_job.service ~= '' then outcome().write_late(new_job, merge_target) end
     lane.merged = lane.merged + 1
   else
     wait_in_lane(new_job, lane)

@@ -7,10 +7,10 @@
 -- Returns: { forgotten jobs, 1 if there are more to forget, else 0 }
 -- @include now
 -- @include queue/memory
+-- @include queue/growth
 -- @include queue/notify
 -- @include history/forget
 -- @include history/size
-local NOTICE = 3600 * 1000000
 local max_count = tonumber(ARGV[3])
 
 local jobs, bytes = history_size()
@@ -20,10 +20,6 @@ local needed = excess > 0 and math.ceil(excess * jobs / bytes) or 0
 local forgotten = forget_oldest(math.min(needed, max_count), tonumber(ARGV[2]), max_count)
 
 -- Enqueues forget jobs, too, in a full Redis.
-local total = tonumber(redis.pcall('HGET', key.totals, 'forgotten')) or 0
-local noticed = redis.call('HMGET', key.global_state, 'forgotten_noticed', 'forgotten_noticed_at')
-if total > (tonumber(noticed[1]) or 0) and now - (tonumber(noticed[2]) or 0) >= NOTICE then
-  redis.call('HSET', key.global_state, 'forgotten_noticed', total, 'forgotten_noticed_at', now)
-  notify('history_forgotten', { jobs = total - (tonumber(noticed[1]) or 0) })
-end
+local grown = growth(key.global_state, 'forgotten', tonumber(redis.pcall('HGET', key.totals, 'forgotten')) or 0)
+if grown > 0 then notify('history_forgotten', { jobs = grown }) end
 return { forgotten, forgotten > 0 and needed > forgotten and 1 or 0 }

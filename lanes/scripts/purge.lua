@@ -9,6 +9,7 @@
 -- @include queue/count
 -- @include history/end_job
 -- @include history/read_done
+-- @lazy outcomes/outcome
 local job = redis.call('HMGET', key.job(ARGV[1]), 'state', 'location', 'ended_at', 'edited_at')
 if not job[1] then return done_state(ARGV[1]) or 'unknown' end
 if job[1] ~= 'dead' and job[1] ~= 'expired' then return job[1] end
@@ -17,5 +18,6 @@ if ARGV[3] ~= '' and tonumber(ARGV[3]) ~= changed_at then return 'changed' end
 -- A full Redis allows ZREM, and then all later writes: a purge frees memory.
 redis.call('ZREM', key.dead, ARGV[1])
 count(job[2], job[1], 'cancelled')
+outcome().write_ended(ARGV[1], 'cancelled', 'purged')
 end_job(ARGV[1], { state = 'cancelled', ended_at = now, reason = 'purged' }, ARGV[2])
 return 'purged'

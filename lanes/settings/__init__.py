@@ -182,6 +182,9 @@ class WorkerSettings(NotificationSettings, DashboardSettings):
     oauth_client_secret: OAuthSecret = Field(None, description="client secret of the OAuth app")
     http_timeout_seconds: Seconds = Field(20, description="time limit of a request, from connecting to the last byte")
 
+    outcome_retention_seconds: Seconds = Field(604_800, description="how long an outcome is kept for its service")
+    max_outcomes: Count = Field(100_000, description="outcomes of a service beyond which the oldest are removed")
+
     max_attempts: Count = Field(12, description="attempts after which a job becomes a dead letter")
     max_age_seconds: Seconds = Field(
         86_400, description="age, since enqueue or replay, after which a failed attempt is the last one"

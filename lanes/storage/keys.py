@@ -61,6 +61,7 @@ _KEYS = (
     Key("totals", "hash", "event, or dead:reason -> jobs since the beginning, where `counts` goes down; durations"),
     Key("sampled", "hash", "event -> its count when the series were written; `at`, and the `cursor` over locations"),
     Key("rejected_rows", "hash", "service -> rows that enqueue tasks refused; `other` beyond a number of services"),
+    Key("outcome_backlog", "list", "packed outcomes of jobs with many merged ones: a worker writes the rest"),
     Key("services", "set", "every service that was added"),
     Key("service_keys", "hash", "SHA-256 of a service's key -> service"),
     Key("audit_log", "stream", "the newest actions of persons; a consumer group logs each"),
@@ -86,6 +87,7 @@ _KEYS = (
     # One of each per service that was added.
     Key("service:{service}", "hash", "quotas, jobs that they count, the rate's next time, hashes of its keys"),
     Key("outcomes:{service}", "stream", "the outcomes of its jobs"),
+    Key("merged_outcomes:{id}:{end}", "set", "merged jobs whose outcome no stream has yet, of an entry of the backlog"),
     # One per name in `tokens` that is being renewed.
     Key("token_lock:{name}", "string", "who renews it, or why renewal is paused"),
     # One per worker that cannot serve all locations.

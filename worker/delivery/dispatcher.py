@@ -13,6 +13,7 @@ import structlog
 from celery.utils.nodenames import worker_direct
 
 from lanes.errors import ScriptError
+from lanes.outcomes.store import OutcomeStore
 from lanes.retry_loop import SLIGHT, jittered
 from worker.delivery.context import WorkerContext
 from worker.delivery.shift_tracker import ShiftTracker
@@ -32,6 +33,9 @@ HOUSEKEEPING_BATCH = 200
 FORGET_STEPS = 20
 IDLE_LANES_SECONDS = 10.0
 IDLE_LANES_BATCH = 100
+TRIM_SECONDS = 10.0
+TRIM_STEPS = 100
+OUTCOME_STEPS = 20
 
 
 class Dispatcher:
@@ -55,7 +59,8 @@ class Dispatcher:
         self._settings, self._limits = shared.settings, shared.limits
         self._store, self._events, self._wakeup, self._redis = shared.store, shared.events, shared.wakeup, shared.redis
         self._tokens, self._gauges = shared.tokens, shared.all_gauges
-        self._housekeeping_at = self._idle_lanes_at = 0.0
+        self._outcomes = OutcomeStore(shared.store)
+        self._housekeeping_at = self._idle_lanes_at = self._trim_at = 0.0
         self._idle_lanes_cursor = 0
         self._warnings = Reminder()
         self._supervisor = Supervisor(failures)
@@ -107,7 +112,7 @@ class Dispatcher:
             raise
 
     def _housekeeping(self) -> None:
-        """About once a second: take back jobs of dead workers, expire and forget jobs, renew tokens, end lanes."""
+        """About once a second: take back, expire and forget jobs, care for outcomes, renew tokens, end lanes."""
         now = time.monotonic()
         if now < self._housekeeping_at:
             return
@@ -116,6 +121,8 @@ class Dispatcher:
             self._reclaim,
             self._expire,
             self._forget_history,
+            self._write_outcomes,
+            self._trim_outcomes,
             self._tokens.resume_renewals,
             self._end_idle_lanes,
         ):
@@ -149,6 +156,22 @@ class Dispatcher:
                 settings.history_share, settings.enqueue_timeout_seconds, HOUSEKEEPING_BATCH
             )
             if not forgotten.more:
+                break
+
+    def _write_outcomes(self) -> None:
+        """Write the outcomes of merged jobs that a report has left, in short steps."""
+        for _ in range(OUTCOME_STEPS):
+            if not self._outcomes.write_outcomes():
+                break
+
+    def _trim_outcomes(self) -> None:
+        """About every ten seconds: remove outcomes that are too old or too many, in short steps."""
+        now, settings = time.monotonic(), self._settings
+        if now < self._trim_at:
+            return
+        self._trim_at = now + jittered(TRIM_SECONDS, SLIGHT)
+        for _ in range(TRIM_STEPS):
+            if not self._outcomes.trim_outcomes(settings.outcome_retention_seconds, settings.max_outcomes):
                 break
 
     def _end_idle_lanes(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from lanes.checks.check_store import CheckStore
 from lanes.credentials import CredentialStore
+from lanes.outcomes.store import OutcomeStore
 from lanes.queue.job import State
 from lanes.queue.new_job import NewJob
 from lanes.queue.store import LaneStore
@@ -38,7 +39,7 @@ def code_of(name: str) -> str:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_script_has_a_method_of_its_name(name: str) -> None:
     """Or findings name it as their repair. `ServiceStore.add` runs `add_service`."""
-    stores = (LaneStore, CredentialStore, CheckStore)
+    stores = (LaneStore, CredentialStore, CheckStore, OutcomeStore)
     texts = "".join(path.read_text("utf-8") for path in (ROOT / "lanes").rglob("*.py"))
     of_a_service = callable(getattr(ServiceStore, name.replace("_service", ""), None))
     assert of_a_service or any(callable(getattr(store, name, None)) for store in stores) or f'Repair("{name}"' in texts

@@ -1,6 +1,7 @@
 -- @include queue/count
 -- @include dead_letter/index_dead_letter
 -- @include queue/notify
+-- @lazy outcomes/outcome
 -- bury_job(id, location, record, from, reason): makes the job a dead letter, or an expired job. Body and attempts stay
 -- until a person decides. Notifies when the number of dead letters exceeds `dead_above`.
 local function bury_job(id, location, record, from, reason)
@@ -8,6 +9,7 @@ local function bury_job(id, location, record, from, reason)
   redis.call('HSET', key.job(id), 'state', state, 'ended_at', now, 'reason', reason)
   index_dead_letter(id, location, record)
   count(location, from, state)
+  outcome().write_ended(id, state, reason)
   redis.pcall('HINCRBY', key.totals, 'dead:' .. reason, 1)
   local max_count = state == 'dead' and tonumber(redis.call('HGET', key.global_state, 'dead_above'))
   if max_count and tonumber(redis.pcall('HGET', key.counts, 'dead')) == max_count + 1 then

@@ -4,6 +4,7 @@
 -- @include history/end_job
 -- @include dead_letter/newest_delivered
 -- @lazy dead_letter/remove
+-- @lazy outcomes/outcome
 -- deliver_late(job, detail, retention): the success of an attempt that is no longer that of a job in flight: the job
 -- was reclaimed, or is over. It is delivered all the same, because the API has it. Returns false if it was before.
 local function deliver_late(job, detail, retention)
@@ -18,6 +19,9 @@ local function deliver_late(job, detail, retention)
   count(job.location, job.state, 'delivered')
   add_duration(now - job.since)
   note_delivered(job)
+  local fields = job.fields
+  if job.done and redis.call('EXISTS', key.merged_jobs(job.id)) == 1 then fields.merged_count = '1' end
+  if fields.service or fields.merged_count then outcome().write_outcome(job.id, fields, 'delivered', nil, detail) end
   if redundant then
     redis.call('HINCRBY', key.lane(job.location), 'redundant', 1)
     redis.call('HSET', key.job(job.id), 'state', 'delivered', 'ended_at', now, 'retention', retention)
