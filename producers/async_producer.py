@@ -200,9 +200,7 @@ class AsyncOpportunityProducer:
         stream, block = outcome_stream(self._settings, service), block_seconds(self._settings)
         await self._run_steps(stream.check())
         reader = GroupReader(stream, group, claim_seconds)
-        async for outcome in receive_async(
-            self._run_steps, self._run_patiently, reader, claim_seconds, block, wait
-        ):
+        async for outcome in receive_async(self._run_steps, self._run_patiently, reader, claim_seconds, block, wait):
             yield outcome
 
     async def read_outcomes(

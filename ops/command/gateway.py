@@ -32,9 +32,7 @@ File = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--host", metavar="HOST", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of processes.")
-@click.option(
-    "--behind-proxy", is_flag=True, help="A proxy in front of it speaks TLS: allow plain HTTP from elsewhere."
-)
+@click.option("--behind-proxy", is_flag=True, help="A proxy in front of it speaks TLS: allow plain HTTP.")
 @click.option("--certificate", type=File, help="Certificate chain (PEM): speak TLS.")
 @click.option("--private-key", type=File, help="Its private key (PEM), unless it is in the same file.")
 @connected

@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp
 
 from lanes.settings import ProducerSettings
-from producers.gateway import batches, jobs, pages, problems, schemas, upserts
+from producers.gateway import batches, jobs, outcomes, pages, problems, schemas, upserts
 from producers.gateway.gateway import Gateway
 from producers.gateway.keys import KeyCheck
 from producers.gateway.metrics import Measured
@@ -19,7 +19,7 @@ from producers.gateway.parent import end_with_parent
 _DESCRIPTION = (
     "A durable queue in front of HighLevel's Upsert Opportunity endpoint. A row that was answered with 202 is delivered, "
     "or becomes a dead letter. Every call under `/v1` needs the header `Authorization: Bearer KEY` with a key of your "
-    "service, and sees the jobs of that service only. A request that got no answer, or 503, may be repeated: with the same "
+    "service, and sees the jobs of that service only. Repeat a request that got no answer, or 503: with the same "
     "idempotency key or job id it makes no second job."
 )
 
@@ -44,7 +44,7 @@ def make_api(settings: ProducerSettings | None = None) -> FastAPI:
     )
     # Every call of this router needs a key.
     calls = APIRouter(prefix="/v1", dependencies=[Security(KeyCheck())])
-    for each in (upserts, batches, jobs):
+    for each in (upserts, batches, jobs, outcomes):
         calls.include_router(each.router)
     app.include_router(calls)
     app.include_router(pages.router)

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from lanes.errors import LanesError, RedisUnavailableError, Trouble
+from lanes.outcomes.stream import CursorError, NoOutcomesError
 from lanes.queue.job import Job
 from producers.errors import (
     DurabilityError,
@@ -45,7 +46,7 @@ class ProblemType:
 
 UNREADABLE = ProblemType("unreadable", HTTPStatus.BAD_REQUEST, "The request cannot be read")
 NO_KEY = ProblemType("no-key", HTTPStatus.UNAUTHORIZED, "The key is missing or unknown")
-NOT_FOUND = ProblemType("not-found", HTTPStatus.NOT_FOUND, "There is no such job or page")
+NOT_FOUND = ProblemType("not-found", HTTPStatus.NOT_FOUND, "There is no such job or page, or no outcomes")
 NO_METHOD = ProblemType("method", HTTPStatus.METHOD_NOT_ALLOWED, "The page does not take this method")
 TOO_SLOW = ProblemType("too-slow", HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time")
 CONFLICT = ProblemType("conflict", HTTPStatus.CONFLICT, "The idempotency key or job id was used for something else")
@@ -121,6 +122,10 @@ def problem_of(error: LanesError) -> ProblemError:
         return ProblemError(INVALID, str(error), errors=errors_of(error.field_errors))
     if isinstance(error, IdempotencyConflictError):
         return ProblemError(CONFLICT, str(error), job_id=error.job_id)
+    if isinstance(error, CursorError):
+        return ProblemError(INVALID, str(error), errors=[{"field": "after", "value": "", "message": str(error)}])
+    if isinstance(error, NoOutcomesError):
+        return ProblemError(NOT_FOUND, str(error))
     if isinstance(error, UnknownJobError):
         return ProblemError(NOT_FOUND, NO_JOB)
     if isinstance(error, QuotaError):

@@ -20,8 +20,8 @@ KEY_TEXT = (
 )
 PREFER_TEXT = f"`wait=20`: answer when the job is done, or after 20 seconds. At most {MAX_SECONDS}."
 JOB_ID_TEXT = (
-    "An id of your own for the job, instead of an idempotency key: the same id is always the same job, even with another "
-    "body. Take ids that no other service takes, such as UUIDs."
+    "An id of your own for the job, instead of an idempotency key: the same id is always the same job, even with "
+    "another body. Take ids that no other service takes, such as UUIDs."
 )
 Seconds = Annotated[float, Field(description="seconds since the epoch")]
 _REF = "#/components/schemas/"
@@ -36,13 +36,13 @@ class RowOptions(EnqueueOptions):
 
 
 class Row(UpsertOpportunity):
-    """An upsert of API version 2021-07-28, with the API's field names, and its options."""
+    """An upsert of API version 2021-07-28, with the API's field names, and options."""
 
     options: RowOptions | None = Field(None, alias="_options")
 
 
 class RowV3(UpsertOpportunityV3):
-    """An upsert of API version v3, with the API's field names, and its options."""
+    """An upsert of API version v3, with the API's field names, and options."""
 
     options: RowOptions | None = Field(None, alias="_options")
 
@@ -76,7 +76,7 @@ class Attempt(BaseModel):
 
 
 class Wait(BaseModel):
-    """A reason why a job waits: `words` follow \"waits\". `job_id` is the job that it waits for, if it is yours."""
+    """A reason why a job waits: `words` follow "waits". `job_id` is the job that it waits for, if it is yours."""
 
     cause: str
     words: str
@@ -110,6 +110,32 @@ class JobOfService(BaseModel):
     warning: str | None
     attempts: list[Attempt]
     waits: list[Wait]
+
+
+class OutcomeOfJob(BaseModel):
+    """How a job ended. `end` counts its ends: a dead letter may be delivered later. It has no content."""
+
+    service: str
+    job_id: str
+    end: int
+    state: State
+    reason: str | None
+    status: int | None
+    message: str | None
+    code: str | None
+    opportunity_id: str | None
+    new: bool | None
+    trace_id: str | None
+    accepted_at: Seconds | None
+    ended_at: Seconds | None
+
+
+class OutcomesAfter(BaseModel):
+    """Outcomes, and the cursor for those after them. `trimmed`: some after your cursor were removed, unread."""
+
+    outcomes: list[OutcomeOfJob]
+    cursor: str
+    trimmed: bool
 
 
 class InvalidField(BaseModel):
@@ -159,7 +185,7 @@ class Problem(BaseModel):
 def components() -> dict[str, Any]:
     """Return the schemas that calls refer to."""
     models: list[tuple[type[BaseModel], Literal["validation", "serialization"]]] = [
-        *[(each, "validation") for each in (Row, RowV3, Accepted, JobOfService, BatchCounts, Problem)],
+        *[(each, "validation") for each in (Row, RowV3, Accepted, JobOfService, BatchCounts, OutcomesAfter, Problem)],
     ]
     _, found = models_json_schema(models, by_alias=True, ref_template=_REF + "{model}")
     schemas: dict[str, Any] = found["$defs"]
@@ -242,5 +268,11 @@ CANCEL_JOB: dict[str, Any] = {
     "responses": {
         200: _answer("The job is cancelled", JobOfService),
         **_problems(problems.NOT_FOUND, problems.NOT_PENDING, problems.INVALID),
+    }
+}
+OUTCOMES: dict[str, Any] = {
+    "responses": {
+        200: _answer("Outcomes, or none", OutcomesAfter),
+        **_problems(problems.NOT_FOUND, problems.INVALID, problems.POLLS),
     }
 }

@@ -1,6 +1,6 @@
 """The lanes as one service sees them: its own jobs and its own idempotency keys, as if there were no others."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -44,6 +44,10 @@ class ServiceLanes:
     async def cancel(self, job_id: str, retention: float) -> str:
         """See `LaneStore.cancel`."""
         return "unknown" if await self.job(job_id) is None else await self._lanes.cancel(job_id, retention)
+
+    async def read(self, ask: Callable[[Any], Any]) -> Any:
+        """See `LaneStore.read`; the producer asks for the outcomes of its service only."""
+        return await self._lanes.read(ask)
 
     async def info(self) -> Mapping[str, Any]:
         """See `LaneStore.info`."""
