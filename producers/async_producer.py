@@ -118,9 +118,9 @@ class AsyncOpportunityProducer:
         **options: Unpack[Options],
     ) -> EnqueueReport:
         """See `OpportunityProducer.enqueue_many`; takes asynchronous iterables too."""
-        is_async = isinstance(opportunities, AsyncIterable)
-        rows = _number_rows(opportunities) if is_async else number_rows(opportunities)
-        return await self.enqueue_rows(rows, durability=durability, **options)
+        if isinstance(opportunities, AsyncIterable):
+            return await self.enqueue_rows(_number_rows(opportunities), durability=durability, **options)
+        return await self.enqueue_rows(number_rows(opportunities), durability=durability, **options)
 
     async def enqueue_rows(
         self,

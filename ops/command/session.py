@@ -14,12 +14,12 @@ from lanes.activity import audit_log
 from lanes.printable import printable
 from lanes.queue.connecting import connect
 from lanes.queue.store import LaneStore
-from lanes.settings import CommandSettings
+from lanes.settings import CommandSettings, ProducerSettings
 from ops.command.console import PrintableWord
 from producers import OpportunityProducer
 
 RESERVED_HOLDERS = ("authorization", "outage")  # holds that no person set
-S = TypeVar("S", bound=CommandSettings)
+S = TypeVar("S", bound=ProducerSettings)
 MAX_NAMED = 100
 
 

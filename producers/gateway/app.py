@@ -17,7 +17,7 @@ from producers.gateway.metrics import Measured
 from producers.gateway.parent import end_with_parent
 
 _DESCRIPTION = (
-    "A durable queue in front of HighLevel's Upsert Opportunity endpoint. A row that was answered with 202 is delivered, "
+    "A queue in front of HighLevel's Upsert Opportunity endpoint. A row that was answered with 202 is delivered "
     "or becomes a dead letter. Every call under `/v1` needs the header `Authorization: Bearer KEY` with a key of your "
     "service, and sees the jobs of that service only. Repeat a request that got no answer, or 503: with the same "
     "idempotency key or job id it makes no second job."

@@ -110,7 +110,7 @@ async def _enqueue(producer: AsyncOpportunityProducer, rows: Sequence[InputRow],
     except DurabilityError as error:
         result.add(error.report or EnqueueReport())
         raise unavailable(RedisUnavailableError(error.why), **result.as_json()) from error
-    over = next((error for each in report.refused if (error := quota_error(each)) is not None), None)
+    over = next(filter(None, map(quota_error, report.refused)), None)
     result.add(report)
     if over is not None:
         raise quota_exceeded(over, **result.as_json())

@@ -1,7 +1,7 @@
 """The documentation page: made of the OpenAPI document, one file without scripts, which loads nothing from anywhere."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from html import escape
 from typing import Any
@@ -94,7 +94,7 @@ def _text(text: str) -> str:
     )
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     heads = "".join(f'<th scope="col">{escape(each)}</th>' for each in head)
     lines = "".join("<tr>" + "".join(f"<td>{_text(cell)[3:-4]}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"

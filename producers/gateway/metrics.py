@@ -27,7 +27,7 @@ def exposition() -> bytes:
     if FOLDER_VARIABLE not in os.environ:
         return generate_latest(_registry)
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
 
 

@@ -17,9 +17,7 @@ from producers.gateway.problems import POLLS, ProblemError
 router = APIRouter()
 MAX_OUTCOMES = 1000
 After = Annotated[str | None, Query(description="The `cursor` of the page before; without it, from the oldest on.")]
-Limit = Annotated[
-    int, Query(ge=1, le=MAX_OUTCOMES, description="Outcomes to return; a page may have a few hundred more.")
-]
+Limit = Annotated[int, Query(ge=1, le=MAX_OUTCOMES, description="Outcomes to return; there may be some hundred more.")]
 Wait = Annotated[int, Query(ge=0, le=MAX_SECONDS, description="Seconds to wait for an outcome, if there is none yet.")]
 
 

@@ -58,8 +58,7 @@ def check_service(row: dict[str, Any], service: str, settings: ProducerSettings)
         InvalidJobError: it does; with every other problem of the row.
     """
     options = row.get(OPTIONS_FIELD)
-    own = options.get("service") if isinstance(options, Mapping) else None
-    if own is None or own == service:
+    if not isinstance(options, Mapping) or (own := options.get("service")) is None or own == service:
         return
     found = [FieldError(f"{OPTIONS_FIELD}.service", shorten(own), f"must be {service}, the service of the key")]
     try:
