@@ -5,14 +5,13 @@ from collections.abc import AsyncIterator
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Security
+from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp
 
 from lanes.settings import ProducerSettings
 from producers.gateway import batches, jobs, outcomes, pages, problems, schemas, upserts
 from producers.gateway.gateway import Gateway
-from producers.gateway.keys import KeyCheck
 from producers.gateway.metrics import Measured
 from producers.gateway.parent import end_with_parent
 
@@ -42,12 +41,8 @@ def make_api(settings: ProducerSettings | None = None) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    # Every call of this router needs a key.
-    calls = APIRouter(prefix="/v1", dependencies=[Security(KeyCheck())])
-    for each in (upserts, batches, jobs, outcomes):
-        calls.include_router(each.router)
-    app.include_router(calls)
-    app.include_router(pages.router)
+    for each in (upserts, batches, jobs, outcomes, pages):
+        app.include_router(each.router)
     problems.install(app)
     _describe(app)
     return app

@@ -2,25 +2,24 @@
 
 import io
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from lanes.errors import RedisUnavailableError
 from producers.async_producer import AsyncOpportunityProducer
 from producers.batching import BATCH, InputRow
-from producers.errors import DurabilityError, EnqueueInterruptedError, QuotaError
+from producers.errors import DurabilityError, EnqueueInterruptedError, InvalidJobError, QuotaError
 from producers.files.json_rows import json_lines
 from producers.files.rows import read_rows
 from producers.files.text import UnreadableFileError
 from producers.gateway import schemas
 from producers.gateway.bodies import JSON, LINES, LineSplitter, media_type, read_body, read_pieces
 from producers.gateway.gateway import gateway_of
-from producers.gateway.keys import caller_of
+from producers.gateway.keys import caller_of, router_of_calls
 from producers.gateway.metrics import count_rows
 from producers.gateway.problems import (
     INVALID,
@@ -34,9 +33,10 @@ from producers.gateway.problems import (
 from producers.gateway.rows import checked
 from producers.receipt import EnqueueReport, RejectedRow
 
-router = APIRouter()
+router = router_of_calls()
 MAX_ROWS = 100_000
 MAX_ARRAY_BYTES = 1 << 20
+BATCH_BYTES = 1 << 20  # of a body: large rows are enqueued a few at a time
 MAX_REFUSALS = 1000
 _CLOSE = {"Connection": "close"}
 
@@ -123,24 +123,27 @@ def quota_error(refused: RejectedRow) -> QuotaError | None:
 
 
 async def _array(body: bytes) -> AsyncIterator[list[InputRow]]:
-    """Yield the rows of an array, at most a batch at a time."""
+    """Yield the rows of an array, at most a batch at a time. Nothing of an array that is not complete is enqueued."""
     if not body.lstrip().startswith(b"["):
         raise ProblemError(INVALID, "the body must be an array of rows, or have the content type of lines")
-    rows: Iterable[InputRow] = read_rows(io.BytesIO(body), "jsonl")
-    iterator = iter(rows)
-    while batch := list(islice(iterator, BATCH)):
-        yield batch
+    rows = list(read_rows(io.BytesIO(body), "jsonl"))
+    if rows and rows[-1].unreadable:
+        raise InvalidJobError(rows[-1].field_errors)
+    for start in range(0, len(rows), BATCH):
+        yield [*rows[start : start + BATCH]]
 
 
 async def _lines(request: Request) -> AsyncIterator[list[InputRow]]:
     """Yield the rows of lines as they arrive, at most a batch at a time."""
     splitter = LineSplitter()
     waiting: list[InputRow] = []
+    size = 0
     async for piece in read_pieces(request):
         waiting += json_lines(iter(splitter.feed(piece)))
-        while len(waiting) >= BATCH:
+        size += len(piece)
+        while len(waiting) >= BATCH or (waiting and size >= BATCH_BYTES):
             yield waiting[:BATCH]
-            waiting = waiting[BATCH:]
+            waiting, size = waiting[BATCH:], 0
     waiting += json_lines(iter(splitter.end()))
     if waiting:
         yield waiting

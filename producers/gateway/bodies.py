@@ -92,7 +92,7 @@ class LineSplitter:
             UnreadableFileError: a line is longer than any row.
         """
         *whole, rest = piece.split(b"\n")
-        found = [self._end(line) for line in whole]
+        found = [self._end(line + b"\n") for line in whole]
         self._take(rest)
         return found
 

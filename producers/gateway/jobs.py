@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from starlette.responses import Response
 
 from lanes.queue.job import Job, State
@@ -15,11 +15,11 @@ from producers.errors import InvalidJobError, UnknownJobError
 from producers.gateway import schemas
 from producers.gateway.bodies import JSON
 from producers.gateway.gateway import Gateway, gateway_of
-from producers.gateway.keys import caller_of
+from producers.gateway.keys import caller_of, router_of_calls
 from producers.gateway.problems import NO_JOB, NOT_FOUND, ProblemError, cannot_be_cancelled
 from producers.new_job import check_job_id
 
-router = APIRouter()
+router = router_of_calls()
 MAX_MERGED_JOBS = 1000  # with more, the content is not shown
 JobId = Annotated[str, Path(description="the id of a job of your service")]
 

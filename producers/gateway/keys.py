@@ -1,6 +1,6 @@
 """Whose request it is: the service of its key."""
 
-from fastapi import Request
+from fastapi import APIRouter, Request, Security
 from fastapi.security import HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
@@ -33,6 +33,11 @@ class KeyCheck(HTTPBearer):
             raise unauthenticated("no service has this key: it is mistyped, or was replaced or removed")
         request.scope["lanes.connection"].authenticated = True
         request.scope[_CALLER] = service.name
+
+
+def router_of_calls() -> APIRouter:
+    """Return a router for calls: each of them needs a key."""
+    return APIRouter(prefix="/v1", dependencies=[Security(KeyCheck())])
 
 
 def caller_of(request: Request) -> str:

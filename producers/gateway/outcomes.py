@@ -3,18 +3,18 @@
 import json
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from lanes.outcomes.stream import BEGINNING, OutcomePage
 from producers.gateway import schemas
 from producers.gateway.bodies import JSON
 from producers.gateway.gateway import gateway_of
-from producers.gateway.keys import caller_of
+from producers.gateway.keys import caller_of, router_of_calls
 from producers.gateway.long_polls import MAX_PER_SERVICE, MAX_SECONDS, unless_ending
 from producers.gateway.problems import POLLS, ProblemError
 
-router = APIRouter()
+router = router_of_calls()
 MAX_OUTCOMES = 1000
 After = Annotated[str | None, Query(description="The `cursor` of the page before; without it, from the oldest on.")]
 Limit = Annotated[int, Query(ge=1, le=MAX_OUTCOMES, description="Outcomes to return; there may be some hundred more.")]

@@ -9,6 +9,8 @@ from lanes.queue.enqueueing import DurabilityPolicy
 from lanes.queue.job import Job
 from lanes.queue.new_job import EnqueueResult, NewJob
 
+SEPARATOR = "\x1f"  # in no name of a service and no key; and no white space, which ends a key for the script
+
 
 class ServiceLanes:
     """An `AsyncStore` of one service. A job of another service is unknown to it."""
@@ -18,10 +20,10 @@ class ServiceLanes:
         self._service = service
 
     def _scoped(self, new_job: NewJob) -> NewJob:
-        """Return the job with an idempotency key that no other service can use: a space is in no key and no name."""
+        """Return the job with an idempotency key that no other service, and no user of the library, can have."""
         if new_job.idempotency_key is None:
             return new_job
-        return replace(new_job, idempotency_key=f"{self._service} {new_job.idempotency_key}")
+        return replace(new_job, idempotency_key=f"{self._service}{SEPARATOR}{new_job.idempotency_key}")
 
     async def enqueue(
         self, new_job: NewJob, idempotency_seconds: float, durability_policy: DurabilityPolicy

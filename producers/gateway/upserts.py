@@ -2,7 +2,7 @@
 
 import json
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from lanes.queue.job import Job, State
@@ -13,14 +13,14 @@ from producers.gateway import schemas
 from producers.gateway.bodies import JSON, media_type, read_body
 from producers.gateway.gateway import Gateway, gateway_of
 from producers.gateway.jobs import job_response
-from producers.gateway.keys import caller_of
+from producers.gateway.keys import caller_of, router_of_calls
 from producers.gateway.long_polls import preferred_wait, unless_ending
 from producers.gateway.metrics import count_rows
 from producers.gateway.problems import CONFLICT, MEDIA, ProblemError
 from producers.gateway.rows import check_service, read_row, with_key
 from producers.receipt import Receipt
 
-router = APIRouter()
+router = router_of_calls()
 
 
 @router.post("/upserts", status_code=202, **schemas.ENQUEUE)

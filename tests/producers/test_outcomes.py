@@ -232,7 +232,11 @@ def test_an_outcome_is_plain_values(crm: OpportunityProducer) -> None:
     (outcome,) = crm.outcomes("group", wait=0)
     assert outcome.as_json() == {
         **dict.fromkeys(("reason", "status", "message", "code", "opportunity_id", "new", "trace_id")),
-        "service": "crm", "job_id": "a", "end": 1, "state": "cancelled",
-        "accepted_at": outcome.accepted_at, "ended_at": outcome.ended_at,
+        "service": "crm",
+        "job_id": "a",
+        "end": 1,
+        "state": "cancelled",
+        "accepted_at": outcome.accepted_at,
+        "ended_at": outcome.ended_at,
     }
     assert "_ack" not in repr(outcome)
