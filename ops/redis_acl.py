@@ -3,14 +3,14 @@
 The rights of a producer are derived from the scripts that it calls. All rules work from Redis 6.2 on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from lanes.checks.permissions import commands_of, pattern, patterns_of
 from lanes.storage.keys import DEFAULT_PREFIX
 
 # Each has a file `redis_url_NAME`; `admin` is for a person who repairs Redis.
-USERS = ("producer", "worker", "dashboard", "command", "backup", "admin")
+USERS = ("producer", "gateway", "worker", "dashboard", "command", "backup", "admin")
 # No client can log in as `default`: it is off and has no password. Its rights are for Redis itself: version 7.0 loads
 # the append-only file with them, and without them drops every transaction, so every job, at each start.
 DEFAULT = "user default off resetpass ~* &* +@all"
@@ -27,6 +27,9 @@ RUN_SCRIPTS = ("+evalsha", "+eval", "+script|load")
 # For `durability`: write the marker, wait, and before Redis 7.2 read what a worker stored about the append-only file.
 WAIT_KEYS = ("durability_marker", "aof_settings")
 WAIT = ("+set", "+wait", "+mget", "+info")
+# The gateway also finds services by their keys, reads outcomes, and looks whose jobs were merged.
+GATEWAY_KEYS = ("services", "service", "service_keys", "merged_jobs", "outcomes")
+GATEWAY = ("+hget", "+hgetall", "+hmget", "+smembers", "+scard", "+srandmember", "+xrange")
 # Workers and pages check the persistence of Redis and the latency of its disk; the command also rights and clients.
 INSPECT = {
     "worker": ("+config|get", "+latency|latest"),
@@ -42,7 +45,10 @@ def rules(user: str, prefix: str = DEFAULT_PREFIX) -> list[str]:
     if user == "backup":
         return ["resetkeys", "resetchannels", *CONNECT, "+replconf", "+sync"]
     if user == "producer":
-        return _producer(prefix)
+        return _producer(prefix, PRODUCER_SCRIPTS, WAIT_KEYS)
+    if user == "gateway":
+        keys = (*WAIT_KEYS, *GATEWAY_KEYS)
+        return [*_producer(prefix, (*PRODUCER_SCRIPTS, "queue_position"), keys), *GATEWAY]
     celery = f"{prefix}celery:"
     # Redis compares the pattern of a PSUBSCRIBE literally with the allowed patterns.
     heard = [f"&{celery}/0.{name}" for name in ("celery.pidbox", "celeryev/worker.*", "celeryev/*", "celeryev")]
@@ -50,11 +56,9 @@ def rules(user: str, prefix: str = DEFAULT_PREFIX) -> list[str]:
     return [*channels, f"~{prefix}*", "+@all", "-@admin", "-@dangerous", "+info", *INSPECT[user]]
 
 
-def _producer(prefix: str) -> list[str]:
-    own = [
-        f"~{each}" for each in [*patterns_of(PRODUCER_SCRIPTS, prefix), *(pattern(prefix, name) for name in WAIT_KEYS)]
-    ]
-    commands = [f"+{name.lower()}" for name in sorted(commands_of(PRODUCER_SCRIPTS))]
+def _producer(prefix: str, scripts: Sequence[str], keys: Sequence[str]) -> list[str]:
+    own = [f"~{each}" for each in [*patterns_of(scripts, prefix), *(pattern(prefix, name) for name in keys)]]
+    commands = [f"+{name.lower()}" for name in sorted(commands_of(scripts))]
     return ["resetchannels", f"&{prefix}wake", *own, *CONNECT, *RUN_SCRIPTS, *commands, *WAIT]
 
 

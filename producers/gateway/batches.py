@@ -12,7 +12,7 @@ from starlette.responses import Response
 from lanes.errors import RedisUnavailableError
 from producers.async_producer import AsyncOpportunityProducer
 from producers.batching import BATCH, InputRow
-from producers.errors import DurabilityError, EnqueueInterruptedError, InvalidJobError, QuotaError
+from producers.errors import DurabilityError, EnqueueInterruptedError, InvalidJobError
 from producers.files.json_rows import json_lines
 from producers.files.rows import read_rows
 from producers.files.text import UnreadableFileError
@@ -31,7 +31,7 @@ from producers.gateway.problems import (
     unavailable,
 )
 from producers.gateway.rows import checked
-from producers.receipt import EnqueueReport, RejectedRow
+from producers.receipt import EnqueueReport
 
 router = router_of_calls()
 MAX_ROWS = 100_000
@@ -110,16 +110,10 @@ async def _enqueue(producer: AsyncOpportunityProducer, rows: Sequence[InputRow],
     except DurabilityError as error:
         result.add(error.report or EnqueueReport())
         raise unavailable(RedisUnavailableError(error.why), **result.as_json()) from error
-    over = next(filter(None, map(quota_error, report.refused)), None)
+    over = next(filter(None, (getattr(each, "over_quota", None) for each in report.refused)), None)
     result.add(report)
     if over is not None:
         raise quota_exceeded(over, **result.as_json())
-
-
-def quota_error(refused: RejectedRow) -> QuotaError | None:
-    """Return the quota that refused a row, None for another reason."""
-    error = getattr(refused, "error", None)
-    return error if isinstance(error, QuotaError) else None
 
 
 async def _array(body: bytes) -> AsyncIterator[list[InputRow]]:

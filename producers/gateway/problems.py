@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from lanes.errors import LanesError, RedisUnavailableError, Trouble
+from lanes.errors import LanesError, OverQuotaError, RedisUnavailableError, Trouble
 from lanes.outcomes.stream import CursorError, NoOutcomesError
 from lanes.queue.job import Job
 from producers.errors import (
@@ -21,7 +21,6 @@ from producers.errors import (
     EnqueueFailedError,
     IdempotencyConflictError,
     InvalidJobError,
-    QuotaError,
     UnknownJobError,
 )
 from producers.model import shorten
@@ -101,7 +100,7 @@ def cannot_be_cancelled(job: Job) -> ProblemError:
     return ProblemError(NOT_PENDING, f"job {job.id} cannot be cancelled: {why}", job_id=job.id, state=job.state)
 
 
-def quota_exceeded(error: QuotaError, **members: object) -> ProblemError:
+def quota_exceeded(error: OverQuotaError, **members: object) -> ProblemError:
     """Return the problem of a service that is over a quota."""
     seconds = max(1, math.ceil(error.retry_after))
     return ProblemError(
@@ -128,7 +127,7 @@ def problem_of(error: LanesError) -> ProblemError:
         return ProblemError(NOT_FOUND, str(error))
     if isinstance(error, UnknownJobError):
         return ProblemError(NOT_FOUND, NO_JOB)
-    if isinstance(error, QuotaError):
+    if isinstance(error, OverQuotaError):
         return quota_exceeded(error)
     if isinstance(error, DurabilityError) and error.receipt is not None:
         job_id = error.receipt.job_id

@@ -184,12 +184,21 @@ class Problem(BaseModel):
 
 def components() -> dict[str, Any]:
     """Return the schemas that calls refer to."""
-    models: list[tuple[type[BaseModel], Literal["validation", "serialization"]]] = [
-        *[(each, "validation") for each in (Row, RowV3, Accepted, JobOfService, BatchCounts, OutcomesAfter, Problem)],
-    ]
-    _, found = models_json_schema(models, by_alias=True, ref_template=_REF + "{model}")
-    schemas: dict[str, Any] = found["$defs"]
-    return schemas
+    models = (Row, RowV3, Accepted, JobOfService, BatchCounts, OutcomesAfter, Problem)
+    _, found = models_json_schema([(each, "validation") for each in models], ref_template=_REF + "{model}")
+    return {name: _lean(schema) for name, schema in found["$defs"].items()}
+
+
+def _lean(schema: Any) -> Any:
+    """Return a schema without titles and defaults: generators of clients take a field with a default for a given one."""
+    if isinstance(schema, list):
+        return [_lean(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: _lean(value) for name, value in schema.items() if name not in ("title", "default", "properties")}
+    if "properties" in schema:
+        found["properties"] = {name: _lean(value) for name, value in schema["properties"].items()}
+    return found
 
 
 def _content(*kinds: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -70,4 +70,4 @@ def serve(make_app: Callable[[], Any], where: Listening) -> int:
         supervisor = Multiprocess(config, sockets=[socket])
         supervisor.run()
         socket.close()
-        return 0 if all(process.exitcode == 0 for process in supervisor.processes) else 1
+        return 0 if all(process.exitcode in (0, -signal.SIGTERM) for process in supervisor.processes) else 1

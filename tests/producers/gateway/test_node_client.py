@@ -1,6 +1,7 @@
 """A client in TypeScript: its types come from the OpenAPI document, by openapi-typescript."""
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 
 from ops.openapi_document import FILE
 from tests import real_parts
+from tests.documentation.pages import blocks
+from tests.helpers import row
 from tests.producers.gateway.conftest import RunningGateway
 
 CLIENT = Path(__file__).with_name("client")
@@ -63,3 +66,25 @@ def test_a_mistyped_field_does_not_compile(client: Path) -> None:
     done = subprocess.run(command, cwd=client, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode != 0
     assert '"sold"' in done.stdout
+
+
+def test_the_examples_of_the_documentation_run(gateway: RunningGateway, tmp_path: Path) -> None:
+    job_id = gateway.enqueue(row("documented", "a")).json()["job_id"]
+    environ = {**os.environ, "GATEWAY": gateway.url, "KEY": gateway.keys["billing"], "JOB": job_id, "CURSOR": "0-0"}
+    examples = [*blocks("docs/gateway.md", "sh")]
+    assert len(examples) == 4
+    for example in examples:
+        done = subprocess.run(
+            ["bash", "-eu", "-o", "pipefail", "-c", example],
+            env=environ, capture_output=True, text=True, check=False, timeout=60,
+        )
+        assert done.returncode == 0, f"{example}: {done.stdout}{done.stderr}"
+    (script,) = blocks("docs/gateway.md", "js")
+    (tmp_path / "example.mjs").write_text(script, encoding="utf-8")
+    done = subprocess.run(
+        [real_parts.node(), "example.mjs"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    job = gateway.store.job(done.stdout.strip())
+    assert job is not None
+    assert job.service == "billing"
