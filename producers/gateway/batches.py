@@ -38,7 +38,6 @@ MAX_ROWS = 100_000
 MAX_ARRAY_BYTES = 1 << 20
 BATCH_BYTES = 1 << 20  # of a body: large rows are enqueued a few at a time
 MAX_REFUSALS = 1000
-_CLOSE = {"Connection": "close"}
 
 
 @dataclass(slots=True)
@@ -85,12 +84,12 @@ async def enqueue_batch(request: Request) -> Response:
             seen += len(some)
             if seen > MAX_ROWS:
                 detail = f"a batch has at most {MAX_ROWS} rows; those up to last_row are enqueued"
-                raise ProblemError(TOO_LARGE, detail, _CLOSE, **result.as_json())
+                raise ProblemError(TOO_LARGE, detail, **result.as_json())
             batch = [checked(row, caller, gateway.settings) for row in some]
             await _enqueue(producer, batch, result)
     except UnreadableFileError as error:
         problem = errors_of(error.problems)
-        raise ProblemError(INVALID, str(error), _CLOSE, errors=problem, **result.as_json()) from None
+        raise ProblemError(INVALID, str(error), errors=problem, **result.as_json()) from None
     finally:
         count_rows(caller, result.accepted, result.duplicates, result.refused)
     return Response(json.dumps(result.as_json()), media_type=JSON)

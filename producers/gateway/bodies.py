@@ -68,13 +68,13 @@ async def read_pieces(request: Request) -> AsyncIterator[bytes]:
 
 
 def too_large(max_bytes: int) -> ProblemError:
-    """Return the problem of a body that is too large. The connection ends: the rest is not read."""
-    return ProblemError(TOO_LARGE, f"the body must be at most {max_bytes} bytes", {"Connection": "close"})
+    """Return the problem of a body that is too large."""
+    return ProblemError(TOO_LARGE, f"the body must be at most {max_bytes} bytes")
 
 
 def too_slow(seconds: float) -> ProblemError:
     """Return the problem of a body that does not arrive in time."""
-    return ProblemError(TOO_SLOW, f"the body did not arrive within {seconds:g} s", {"Connection": "close"})
+    return ProblemError(TOO_SLOW, f"the body did not arrive within {seconds:g} s")
 
 
 class LineSplitter:

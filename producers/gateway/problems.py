@@ -3,9 +3,11 @@
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -140,43 +142,33 @@ def problem_of(error: LanesError) -> ProblemError:
     return ProblemError(BROKEN, "the stored data cannot be read; an operator sees why with: lanes check")
 
 
+def _of_http(error: HTTPException) -> ProblemError:
+    return ProblemError(_BY_STATUS.get(HTTPStatus(error.status_code), UNREADABLE), str(error.detail), error.headers)
+
+
+def _of_parameters(error: RequestValidationError) -> ProblemError:
+    found = [FieldError(str(each["loc"][-1]), shorten(each.get("input")), str(each["msg"])) for each in error.errors()]
+    return problem_of(InvalidJobError(found))
+
+
+_OF: dict[type[Exception], Callable[[Any], ProblemError]] = {
+    ProblemError: lambda error: error,
+    LanesError: problem_of,
+    HTTPException: _of_http,
+    RequestValidationError: _of_parameters,
+    ClientDisconnect: lambda _: ProblemError(UNREADABLE, "the connection ended before the body did"),
+    Exception: lambda _: ProblemError(BROKEN, "the gateway failed; its log says why"),  # the server logs it
+}
+
+
+async def _answer(make: Callable[[Any], ProblemError], _: Request, error: Exception) -> Response:
+    problem = make(error)
+    if problem.kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("request failed: %s", error.__cause__ or error)
+    return problem.response()
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of the app with problem details."""
-
-    async def lanes_error(_: Request, error: Exception) -> Response:
-        assert isinstance(error, LanesError)  # noqa: S101 - for the type checker
-        problem = problem_of(error)
-        if problem.kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            log.warning("request failed: %s", error)
-        return problem.response()
-
-    async def problem_error(_: Request, error: Exception) -> Response:
-        assert isinstance(error, ProblemError)  # noqa: S101
-        return error.response()
-
-    async def http_error(_: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)  # noqa: S101
-        kind = _BY_STATUS.get(HTTPStatus(error.status_code), UNREADABLE)
-        return ProblemError(kind, str(error.detail), error.headers).response()
-
-    async def invalid_parameter(_: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)  # noqa: S101
-        found = [
-            FieldError(str(each["loc"][-1]), shorten(each.get("input")), str(each["msg"])) for each in error.errors()
-        ]
-        return problem_of(InvalidJobError(found)).response()
-
-    async def disconnected(_: Request, error: Exception) -> Response:
-        del error
-        return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody reads it
-
-    async def failed(_: Request, error: Exception) -> Response:
-        del error  # the server logs it
-        return ProblemError(BROKEN, "the gateway failed; its log says why").response()
-
-    app.add_exception_handler(LanesError, lanes_error)
-    app.add_exception_handler(ProblemError, problem_error)
-    app.add_exception_handler(HTTPException, http_error)
-    app.add_exception_handler(RequestValidationError, invalid_parameter)
-    app.add_exception_handler(ClientDisconnect, disconnected)
-    app.add_exception_handler(Exception, failed)
+    for kind, make in _OF.items():
+        app.add_exception_handler(kind, partial(_answer, make))

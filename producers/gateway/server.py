@@ -59,14 +59,14 @@ def serve(make_app: Callable[[], Any], where: Listening) -> int:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
+    socket = config.bind_socket()
     if where.workers == 1:
-        server = Server(config)
         signal.signal(signal.SIGTERM, lambda *_: None)  # the server repeats the signal that stopped it
-        server.run()
+        server = Server(config)
+        server.run(sockets=[socket])
         return 0 if server.started else 1
     with tempfile.TemporaryDirectory(prefix="lanes-gateway-") as folder:
         os.environ[FOLDER_VARIABLE] = folder
-        socket = config.bind_socket()
         supervisor = Multiprocess(config, sockets=[socket])
         supervisor.run()
         socket.close()

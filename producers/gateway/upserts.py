@@ -34,9 +34,9 @@ async def enqueue(request: Request) -> Response:
     check_service(row, caller, gateway.settings)
     producer = gateway.producer(caller)
     receipt = await producer.enqueue(row, job_id=job_id)
+    state = await _state(producer, receipt, row, own_id=job_id is not None)
     count_rows(caller, accepted=not receipt.duplicate, duplicates=receipt.duplicate)
     wait = preferred_wait(headers.get("prefer"))
-    state = await _state(producer, receipt, row, own_id=job_id is not None)
     answer = {"Location": f"/v1/jobs/{receipt.job_id}"}
     if wait and state is not None:
         job = await _wait(request, gateway, caller, receipt.job_id, wait)
