@@ -16,6 +16,7 @@ from ops.embedded.redis_server import free_port
 from tests.certificates import make_certificate
 from tests.helpers import row, until
 from tests.producers.gateway.conftest import RunningGateway
+from worker.metrics.catalogue import GATEWAY_METRICS, MetricKind
 
 REFUSED = {
     ("--host", "0.0.0.0"): "0.0.0.0 can be reached from other machines: add --certificate, or --behind-proxy",
@@ -112,6 +113,19 @@ def test_tls(gateway: RunningGateway, tmp_path: Path) -> None:
             requests.get(f"http://127.0.0.1:{port}/healthz", timeout=10)
         process.terminate()
         assert process.wait(30) == 0
+
+
+def test_the_metrics_are_those_of_the_catalogue(gateway: RunningGateway) -> None:
+    assert gateway.enqueue(row("measured", "a")).status_code == 202
+    text = gateway.send("GET", "/metrics", None).text
+    kinds = dict(re.findall(r"^# TYPE (lanes_\S+) (\S+)$", text, re.MULTILINE))
+    helps = dict(re.findall(r"^# HELP (lanes_\S+) (.*)$", text, re.MULTILINE))
+    for metric in GATEWAY_METRICS:
+        assert (kinds[metric.name], helps[metric.name]) == (metric.kind.value, metric.description)
+        suffix = "_bucket" if metric.kind is MetricKind.HISTOGRAM else ""
+        (labels, *_) = re.findall(rf"^{metric.name}{suffix}\{{(.*)\}} ", text, re.MULTILINE)
+        assert set(re.findall(r'(\w+)="', labels)) - {"le"} == set(metric.labels)
+    assert len([name for name in kinds if not name.endswith("_created")]) == len(GATEWAY_METRICS)
 
 
 def test_the_documentation_contacts_no_other_host(gateway: RunningGateway) -> None:
