@@ -15,7 +15,6 @@ from tests.helpers import row
 from tests.producers.gateway.conftest import RunningGateway
 
 CLIENT = Path(__file__).with_name("client")
-pytestmark = pytest.mark.slow
 
 
 def run(*command: str, folder: Path) -> str:
