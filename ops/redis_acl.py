@@ -27,6 +27,8 @@ RUN_SCRIPTS = ("+evalsha", "+eval", "+script|load")
 # For `durability`: write the marker, wait, and before Redis 7.2 read what a worker stored about the append-only file.
 WAIT_KEYS = ("durability_marker", "aof_settings")
 WAIT = ("+set", "+wait", "+mget", "+info")
+# For outcomes: groups and cursors. A service reads those of any service: `LANES_SERVICE` is a label.
+READ_OUTCOMES = ("+hget", "+hmget", "+xack", "+xautoclaim", "+xclaim", "+xgroup", "+xrange", "+xreadgroup")
 # The gateway also finds services by their keys, reads outcomes, and looks whose jobs were merged.
 GATEWAY_KEYS = ("services", "service", "service_keys", "merged_jobs", "outcomes")
 GATEWAY = ("+hget", "+hgetall", "+hmget", "+smembers", "+scard", "+srandmember", "+xrange")
@@ -45,7 +47,7 @@ def rules(user: str, prefix: str = DEFAULT_PREFIX) -> list[str]:
     if user == "backup":
         return ["resetkeys", "resetchannels", *CONNECT, "+replconf", "+sync"]
     if user == "producer":
-        return _producer(prefix, PRODUCER_SCRIPTS, WAIT_KEYS)
+        return [*_producer(prefix, PRODUCER_SCRIPTS, WAIT_KEYS), *READ_OUTCOMES]
     if user == "gateway":
         keys = (*WAIT_KEYS, *GATEWAY_KEYS)
         return [*_producer(prefix, (*PRODUCER_SCRIPTS, "queue_position"), keys), *GATEWAY]

@@ -13,6 +13,7 @@ from producers.errors import (
     IdempotencyConflictError,
     InvalidJobError,
     ProducerError,
+    QuotaError,
     UnknownJobError,
     WaitTimeoutError,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "OutcomePage",
     "Producer",
     "ProducerError",
+    "QuotaError",
     "Receipt",
     "ReceivedOutcome",
     "RedisUnavailableError",

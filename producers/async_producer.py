@@ -4,16 +4,14 @@ import asyncio
 import contextlib
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any, Self, TypeVar, Unpack
+from typing import Self, TypeVar, Unpack
 
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from lanes.errors import RedisUnavailableError
-from lanes.outcomes.steps import Ask, Steps, run_steps_async
-from lanes.outcomes.stream import GroupReader, OutcomePage
+from lanes.errors import OverQuotaError, RedisUnavailableError
 from lanes.queue.async_store import AsyncLaneStore, connect
-from lanes.queue.enqueueing import DurabilityPolicy, EnqueueResults
+from lanes.queue.enqueueing import DurabilityPolicy, EnqueueResults, new_bulk
 from lanes.queue.job import Job
 from lanes.queue.new_job import NotDurableError
 from lanes.settings import ProducerSettings
@@ -34,29 +32,23 @@ from producers.errors import (
     DurabilityError,
     EnqueueFailedError,
     EnqueueInterruptedError,
+    QuotaError,
     UnknownJobError,
     WaitTimeoutError,
 )
 from producers.model import EnqueueOptions, Options, check
 from producers.new_job import Opportunity, new_job_for
-from producers.outcomes import CLAIM_SECONDS, AsyncReceivedOutcome, receive_async
-from producers.producer import (
-    block_seconds,
-    client_timeouts,
-    durability_for,
-    outcome_stream,
-    polls_within,
-    settings_for,
-)
+from producers.outcome_reader import AsyncOutcomeReader
+from producers.producer import client_timeouts, durability_for, settings_for
 from producers.protocols import AsyncStore
 from producers.receipt import EnqueueReport, Receipt
-from producers.retry import RetryBudget
+from producers.retry import RetryBudget, polls_within
 from producers.risks import warn_of_risks
 
 T = TypeVar("T")
 
 
-class AsyncOpportunityProducer:
+class AsyncOpportunityProducer(AsyncOutcomeReader):
     """`OpportunityProducer` with awaitable methods. Use it in one event loop only."""
 
     def __init__(self, store: AsyncStore, settings: ProducerSettings | None = None) -> None:
@@ -98,6 +90,8 @@ class AsyncOpportunityProducer:
             )
         except RedisUnavailableError as error:
             raise EnqueueFailedError(new_job.id, error, may_be_accepted=retry_budget.may_be_done) from error
+        except OverQuotaError as error:
+            raise QuotaError.of(error) from error
         except NotDurableError as error:
             raise DurabilityError(str(asked), str(error), receipt=receipt_of(new_job, error)) from error
         await self._warn_of_risks()
@@ -132,18 +126,18 @@ class AsyncOpportunityProducer:
         """See `OpportunityProducer.enqueue_rows`; takes asynchronous iterables too."""
         common = check(EnqueueOptions, options)
         asked = durability_for(self._settings, durability)
-        report = EnqueueReport()
+        report, bulk = EnqueueReport(), new_bulk()
         async for values in _batches(rows):
-            await self._enqueue_batch(BatchCheck(values, common, self._settings), asked, report)
+            await self._enqueue_batch(BatchCheck(values, common, self._settings), asked, report, bulk)
         return report
 
-    async def _enqueue_batch(self, rows: BatchCheck, asked: Durability, report: EnqueueReport) -> None:
+    async def _enqueue_batch(self, rows: BatchCheck, asked: Durability, report: EnqueueReport, bulk: str) -> None:
         batch, retry_budget = rows.batch, RetryBudget(self._settings.enqueue_timeout_seconds)
 
         async def attempt(seconds: float) -> EnqueueResults:
             return raise_if_unavailable(
                 await self._store.enqueue_calls(
-                    rows.calls(), self._idempotency_seconds, DurabilityPolicy(asked, seconds)
+                    rows.calls(), self._idempotency_seconds, DurabilityPolicy(asked, seconds), bulk
                 )
             )
 
@@ -187,47 +181,6 @@ class AsyncOpportunityProducer:
             if polls.over:
                 raise WaitTimeoutError(job, timeout)
             await asyncio.sleep(polls.next_pause())
-
-    async def outcomes(
-        self,
-        group: str,
-        *,
-        service: str | None = None,
-        wait: float | None = None,
-        claim_seconds: float = CLAIM_SECONDS,
-    ) -> AsyncIterator[AsyncReceivedOutcome]:
-        """See `OpportunityProducer.outcomes`: `async for outcome in producer.outcomes(...)`, `await outcome.ack()`."""
-        stream, block = outcome_stream(self._settings, service), block_seconds(self._settings)
-        await self._run_steps(stream.check())
-        reader = GroupReader(stream, group, claim_seconds)
-        async for outcome in receive_async(self._run_steps, self._run_patiently, reader, claim_seconds, block, wait):
-            yield outcome
-
-    async def read_outcomes(
-        self, service: str | None = None, after: str | None = None, count: int = 100, wait: float = 0.0
-    ) -> OutcomePage:
-        """See `OpportunityProducer.read_outcomes`."""
-        stream, polls = outcome_stream(self._settings, service), polls_within(wait)
-        while True:
-            page: OutcomePage = await self._run_steps(stream.page(after, count))
-            if page.outcomes or page.trimmed or polls.over:
-                return page
-            await asyncio.sleep(polls.next_pause())
-
-    async def _run_steps(self, steps: Steps[Any]) -> Any:
-        return await run_steps_async(lambda ask: self._retry(lambda: self._store.read(ask)), steps)
-
-    async def _run_patiently(self, steps: Steps[Any]) -> Any:
-        """Run steps, however long Redis is away."""
-        return await run_steps_async(self._read_patiently, steps)
-
-    async def _read_patiently(self, ask: Ask) -> Any:
-        while True:
-            try:
-                return await self._retry(lambda: self._store.read(ask))
-            except RedisUnavailableError as error:
-                if not error.trouble.is_transient:
-                    raise
 
     async def close(self) -> None:
         """Close the connections."""

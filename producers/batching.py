@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from lanes.errors import RedisUnavailableError
+from lanes.errors import OverQuotaError, RedisUnavailableError
 from lanes.queue.enqueueing import JOBS_PER_CALL, split_into_calls
 from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob, NotDurableError
 from lanes.settings import ProducerSettings
-from producers.errors import IdempotencyConflictError, InvalidJobError
+from producers.errors import IdempotencyConflictError, InvalidJobError, QuotaError
 from producers.model import EnqueueOptions, shorten
 from producers.new_job import new_job_for
 from producers.receipt import EnqueueReport, FieldError, Receipt, RejectedRow
@@ -121,6 +121,8 @@ def record_results(batch: Batch, answers: BatchResults, report: EnqueueReport) -
     for entry, answer in zip(batch.valid_rows, answers, strict=True):
         if isinstance(answer, RedisUnavailableError):
             unavailable = unavailable or answer
+        elif isinstance(answer, OverQuotaError):
+            refused.append(_over_quota(entry.number, answer))
         elif isinstance(answer, Exception):
             refused.append(RejectedRow(entry.number, (FieldError("", "", str(answer)),)))
         else:
@@ -134,6 +136,12 @@ def record_results(batch: Batch, answers: BatchResults, report: EnqueueReport) -
     if unavailable is not None:
         raise unavailable
     report.last_row = batch.last_row
+
+
+def _over_quota(number: int, answer: OverQuotaError) -> RejectedRow:
+    message = f"is over its quota {answer.quota}={answer.limit}: try again in {answer.retry_after:g} s"
+    field_error = FieldError("_options.service", shorten(answer.service), message)
+    return RejectedRow(number, (field_error,), QuotaError.of(answer))
 
 
 def make_receipt(new_job: NewJob, answer: EnqueueResult) -> Receipt:

@@ -1,6 +1,7 @@
 """The errors of producers."""
 
 from collections.abc import Sequence
+from typing import Self
 
 from lanes.errors import LanesError, OverQuotaError, RedisUnavailableError
 from lanes.queue.job import Job
@@ -34,6 +35,11 @@ class QuotaError(ProducerError, OverQuotaError):
     `quota` is `max_pending` (jobs pending or in flight), `max_dead` (dead letters) or `rate` (new rows per second), and
     `limit` its value.
     """
+
+    @classmethod
+    def of(cls, error: OverQuotaError) -> Self:
+        """Return the same error as one of a producer."""
+        return cls(error.service, error.quota, error.limit, error.retry_after)
 
 
 class EnqueueFailedError(ProducerError, RedisUnavailableError):

@@ -6,7 +6,7 @@ import os
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lanes.queue.new_job import NewJob
@@ -31,11 +31,12 @@ def make_new_job(
     merge: bool = False,
     version_of: Callable[[str], ApiVersion] | None = None,
     job_id: str | None = None,
+    max_not_before_days: float | None = None,
 ) -> NewJob:
     """Validate an upsert (a model or a mapping) and its options and return it as a new job.
 
     `_options` in a mapping override `options`. `service` and `merge` are defaults. `version_of` returns the API version
-    of a location, by default 2021-07-28.
+    of a location, by default 2021-07-28. `max_not_before_days`: how far ahead `not_before` may be, by this clock.
 
     Raises:
         InvalidJobError: with every problem of the body and the options.
@@ -57,6 +58,8 @@ def make_new_job(
             problems.extend(error.field_errors)
     if body is not None and isinstance(options, EnqueueOptions) and body.unmergeable and options.event_time is not None:
         problems.append(FieldError(f"{OPTIONS_FIELD}.event_time", "", f"cannot be kept: {body.unmergeable}"))
+    if isinstance(options, EnqueueOptions) and (problem := _too_far_ahead(options.not_before, max_not_before_days)):
+        problems.append(problem)
     if problems or body is None or not isinstance(options, EnqueueOptions):
         raise InvalidJobError(problems)
     encoded = body.to_json()
@@ -101,8 +104,15 @@ def new_job_for(
     """`make_new_job` with the defaults of the settings; `job_id` is checked too."""
     if job_id is not None:
         check_job_id(job_id)
-    service, merge, version_of = settings.service, settings.merge, settings.version_of
-    return make_new_job(opportunity, options, service=service, merge=merge, version_of=version_of, job_id=job_id)
+    return make_new_job(
+        opportunity,
+        options,
+        service=settings.service,
+        merge=settings.merge,
+        version_of=settings.version_of,
+        job_id=job_id,
+        max_not_before_days=settings.max_not_before_days,
+    )
 
 
 def _merge_options(common: object, own: object) -> Any:
@@ -119,6 +129,13 @@ def _merge_options(common: object, own: object) -> Any:
 def _new_id() -> str:
     """Return 20 letters, digits and underscores: 15 random bytes. Redis has four copies of a waiting job's id."""
     return b64encode(os.urandom(15), b"__").decode()
+
+
+def _too_far_ahead(not_before: datetime | None, max_days: float | None) -> FieldError | None:
+    if not_before is None or max_days is None or not_before <= datetime.now(UTC) + timedelta(days=max_days):
+        return None
+    message = f"must be at most {max_days:g} days ahead (LANES_MAX_NOT_BEFORE_DAYS)"
+    return FieldError(f"{OPTIONS_FIELD}.not_before", shorten(not_before), message)
 
 
 def _timestamp(value: datetime | None) -> float | None:

@@ -52,9 +52,9 @@ class Batch:
     `renewal` keeps those that are left from coming to another process, as long as this one is fast enough.
     """
 
-    def __init__(self, reader: GroupReader, entries: Sequence[Entry], claim_seconds: float) -> None:
+    def __init__(self, reader: GroupReader, entries: Sequence[Entry]) -> None:
         self._reader = reader
-        self._claim_seconds = claim_seconds
+        self._claim_seconds = reader.claim_seconds
         self._read_at = time.monotonic()
         self._open = {entry.id: {outcome.job_id for outcome in entry.outcomes} for entry in entries}
         self.entries = entries
@@ -90,7 +90,7 @@ def one(ask: Ask) -> Steps[Any]:
 
 
 def receive(
-    run: Run, patiently: Run, reader: GroupReader, claim_seconds: float, block: float, wait: float | None
+    run: Run, patiently: Run, reader: GroupReader, block: float, wait: float | None
 ) -> Iterator[ReceivedOutcome]:
     """Yield outcomes; end when there was none for `wait` seconds, or never for None.
 
@@ -101,7 +101,7 @@ def receive(
         entries = read(reader.read(block if wait is None else min(block, wait)))
         read = patiently
         if entries:
-            yield from _of_batch(patiently, Batch(reader, entries, claim_seconds))
+            yield from _of_batch(patiently, Batch(reader, entries))
             last = time.monotonic()
         elif wait is not None and time.monotonic() - last >= wait:
             return
@@ -127,7 +127,6 @@ async def receive_async(
     run: Callable[[Steps[Any]], Awaitable[Any]],
     patiently: Callable[[Steps[Any]], Awaitable[Any]],
     reader: GroupReader,
-    claim_seconds: float,
     block: float,
     wait: float | None,
 ) -> AsyncIterator[AsyncReceivedOutcome]:
@@ -137,7 +136,7 @@ async def receive_async(
         entries = await read(reader.read(block if wait is None else min(block, wait)))
         read = patiently
         if entries:
-            async for outcome in _of_batch_async(patiently, Batch(reader, entries, claim_seconds)):
+            async for outcome in _of_batch_async(patiently, Batch(reader, entries)):
                 yield outcome
             last = time.monotonic()
         elif wait is not None and time.monotonic() - last >= wait:

@@ -3,22 +3,19 @@
 import contextlib
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any, Self, TypeVar, Unpack
+from typing import Self, TypeVar, Unpack
 
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from lanes.errors import RedisUnavailableError, SettingsError
-from lanes.outcomes.steps import Ask, Steps, run_steps
-from lanes.outcomes.stream import GroupReader, OutcomePage, OutcomeStream
+from lanes.errors import OverQuotaError, RedisUnavailableError, SettingsError
 from lanes.queue.connecting import connect
-from lanes.queue.enqueueing import DurabilityPolicy
+from lanes.queue.enqueueing import DurabilityPolicy, new_bulk
 from lanes.queue.job import Job
 from lanes.queue.new_job import NotDurableError
 from lanes.queue.store import LaneStore
-from lanes.retry_loop import NONE, RetryLoop
 from lanes.settings import ProducerSettings
 from lanes.storage.durability import Durability
 from producers.batching import (
@@ -36,24 +33,20 @@ from producers.errors import (
     EnqueueFailedError,
     EnqueueInterruptedError,
     InvalidJobError,
+    QuotaError,
     UnknownJobError,
     WaitTimeoutError,
 )
 from producers.model import EnqueueOptions, Options, check, shorten
 from producers.new_job import Opportunity, new_job_for
-from producers.outcomes import CLAIM_SECONDS, MAX_BLOCK_SECONDS, ReceivedOutcome, receive
+from producers.outcome_reader import OutcomeReader
 from producers.protocols import Progress, Store
 from producers.receipt import EnqueueReport, FieldError, Receipt
-from producers.retry import ATTEMPT_SHARE, RetryBudget
+from producers.retry import ATTEMPT_SHARE, RetryBudget, polls_within
 from producers.risks import warn_of_risks
 
 T = TypeVar("T")
 _parse_durability = lru_cache(maxsize=32)(Durability.parse)
-
-
-def polls_within(timeout: float) -> RetryLoop:
-    """Return the polling of a job: soon at first, later once a second, until the timeout."""
-    return RetryLoop(0.02, 1.0, within=timeout, factor=1.5, jitter=NONE)
 
 
 def settings_for(redis_url: str) -> ProducerSettings:
@@ -85,24 +78,7 @@ def client_timeouts(settings: ProducerSettings) -> dict[str, float]:
     return {"socket_connect_timeout": seconds, "socket_timeout": seconds}
 
 
-def outcome_stream(settings: ProducerSettings, service: str | None) -> OutcomeStream:
-    """Return the stream of a service, by default that of the settings.
-
-    Raises:
-        SettingsError: there is none.
-    """
-    name = service or settings.service
-    if not name:
-        raise SettingsError("whose outcomes? Set LANES_SERVICE, or name the service")
-    return OutcomeStream(settings.prefix, name)
-
-
-def block_seconds(settings: ProducerSettings) -> float:
-    """Return how long a call may wait for an outcome: less than the client waits for a reply."""
-    return min(MAX_BLOCK_SECONDS, settings.enqueue_timeout_seconds * ATTEMPT_SHARE / 2)
-
-
-class OpportunityProducer:
+class OpportunityProducer(OutcomeReader):
     """Enqueues upserts. Thread-safe: create one per process and keep it.
 
     While Redis is unreachable, every method retries for up to `LANES_ENQUEUE_TIMEOUT_SECONDS`, then raises
@@ -162,6 +138,7 @@ class OpportunityProducer:
         Raises:
             InvalidJobError: a field or an option is invalid.
             IdempotencyConflictError: the key was used for another body.
+            QuotaError: its service is over a quota.
             EnqueueFailedError: Redis is unreachable or refuses; `may_be_accepted` says whether the job may exist.
             DurabilityError: the job was accepted, but the durability is not confirmed.
         """
@@ -176,6 +153,8 @@ class OpportunityProducer:
             )
         except RedisUnavailableError as error:
             raise EnqueueFailedError(new_job.id, error, may_be_accepted=retry_budget.may_be_done) from error
+        except OverQuotaError as error:
+            raise QuotaError.of(error) from error
         except NotDurableError as error:
             raise DurabilityError(str(asked), str(error), receipt=receipt_of(new_job, error)) from error
         self._warn_of_risks()
@@ -197,6 +176,9 @@ class OpportunityProducer:
         **options: Unpack[Options],
     ) -> EnqueueReport:
         """Enqueue any number of upserts in batches of 500. Invalid ones are reported and do not stop the others.
+
+        Once the service of a row is over a quota, all later rows of that service are refused: each in the report has a
+        `QuotaError` as `over_quota`. So no record changes its order.
 
         Args:
             opportunities: models or mappings; a mapping may have its own options under `_options`.
@@ -222,21 +204,23 @@ class OpportunityProducer:
         """`enqueue_many` for rows with their own numbers, such as those of a file (`producers.files.rows`)."""
         common = check(EnqueueOptions, options)
         asked = durability_for(self._settings, durability)
-        report = EnqueueReport()
+        report, bulk = EnqueueReport(), new_bulk()
         for values in batched(rows):
             try:
-                self._enqueue_batch(BatchCheck(values, common, self._settings), asked, report)
+                self._enqueue_batch(BatchCheck(values, common, self._settings), asked, report, bulk)
             finally:
                 if progress is not None:
                     progress(report)
         return report
 
-    def _enqueue_batch(self, rows: BatchCheck, asked: Durability, report: EnqueueReport) -> None:
+    def _enqueue_batch(self, rows: BatchCheck, asked: Durability, report: EnqueueReport, bulk: str) -> None:
         batch, retry_budget = rows.batch, RetryBudget(self._settings.enqueue_timeout_seconds)
         try:
             answers = retry_budget.run(
                 lambda seconds: raise_if_unavailable(
-                    self._store.enqueue_calls(rows.calls(), self._idempotency_seconds, DurabilityPolicy(asked, seconds))
+                    self._store.enqueue_calls(
+                        rows.calls(), self._idempotency_seconds, DurabilityPolicy(asked, seconds), bulk
+                    )
                 )
             )
             record_results(batch, answers, report)
@@ -292,67 +276,6 @@ class OpportunityProducer:
                 return job
             if not polls.sleep():
                 raise WaitTimeoutError(job, timeout)
-
-    def outcomes(
-        self,
-        group: str,
-        *,
-        service: str | None = None,
-        wait: float | None = None,
-        claim_seconds: float = CLAIM_SECONDS,
-    ) -> Iterator[ReceivedOutcome]:
-        """Yield what becomes of the service's jobs, each at least once, until its `ack()`.
-
-        Processes of the same group share the outcomes; each group gets all of them. A new group begins with the oldest
-        that is kept. While Redis is away, this waits for it, but not for the first outcome.
-
-        Args:
-            group: a name of your choice.
-            service: whose outcomes; default: `LANES_SERVICE`.
-            wait: end when there was no outcome for so many seconds. Default: never.
-            claim_seconds: an outcome that is not acknowledged by then comes again, to any process of the group.
-
-        Raises:
-            NoOutcomesError: the service was not added, or with `--no-outcomes`.
-            SettingsError: no service is named.
-        """
-        stream, block = outcome_stream(self._settings, service), block_seconds(self._settings)
-        self._run_steps(stream.check())
-        reader = GroupReader(stream, group, claim_seconds)
-        return receive(self._run_steps, self._run_patiently, reader, claim_seconds, block, wait)
-
-    def read_outcomes(
-        self, service: str | None = None, after: str | None = None, count: int = 100, wait: float = 0.0
-    ) -> OutcomePage:
-        """Return outcomes after a cursor, the `cursor` of an earlier page; None is the oldest that is kept.
-
-        Waits up to `wait` seconds for one. Nothing is acknowledged: whoever keeps a cursor reads as often as they like.
-
-        Raises:
-            CursorError: `after` is no cursor.
-            NoOutcomesError: the service was not added, or with `--no-outcomes`.
-            SettingsError: no service is named.
-        """
-        stream, polls = outcome_stream(self._settings, service), polls_within(wait)
-        while True:
-            page: OutcomePage = self._run_steps(stream.page(after, count))
-            if page.outcomes or page.trimmed or not polls.sleep():
-                return page
-
-    def _run_steps(self, steps: Steps[Any]) -> Any:
-        return run_steps(lambda ask: self._retry(lambda: self._store.read(ask)), steps)
-
-    def _run_patiently(self, steps: Steps[Any]) -> Any:
-        """Run steps, however long Redis is away."""
-        return run_steps(self._read_patiently, steps)
-
-    def _read_patiently(self, ask: Ask) -> Any:
-        while True:
-            try:
-                return self._retry(lambda: self._store.read(ask))
-            except RedisUnavailableError as error:
-                if not error.trouble.is_transient:
-                    raise
 
     def close(self) -> None:
         """Close the connections."""

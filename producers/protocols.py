@@ -93,7 +93,11 @@ class Store(Protocol):
         """See `LaneStore.enqueue`."""
 
     def enqueue_calls(
-        self, calls: Iterable[Sequence[NewJob]], idempotency_seconds: float, durability_policy: DurabilityPolicy
+        self,
+        calls: Iterable[Sequence[NewJob]],
+        idempotency_seconds: float,
+        durability_policy: DurabilityPolicy,
+        bulk: str = "",
     ) -> list[EnqueueResult | Exception]:
         """See `LaneStore.enqueue_calls`."""
 
@@ -122,7 +126,11 @@ class AsyncStore(Protocol):
         """See `LaneStore.enqueue`."""
 
     async def enqueue_calls(
-        self, calls: Iterable[Sequence[NewJob]], idempotency_seconds: float, durability_policy: DurabilityPolicy
+        self,
+        calls: Iterable[Sequence[NewJob]],
+        idempotency_seconds: float,
+        durability_policy: DurabilityPolicy,
+        bulk: str = "",
     ) -> list[EnqueueResult | Exception]:
         """See `LaneStore.enqueue_calls`."""
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from lanes.errors import OverQuotaError
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -32,10 +34,14 @@ class FieldError:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row that was not enqueued: its number (from 1) and every problem."""
+    """A row that was not enqueued: its number (from 1) and every problem.
+
+    `over_quota` is a `QuotaError` if the row is valid, but its service is over a quota.
+    """
 
     row: int
     field_errors: tuple[FieldError, ...]
+    over_quota: OverQuotaError | None = None
 
     def __str__(self) -> str:
         return f"row {self.row}: " + "; ".join(str(problem) for problem in self.field_errors)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from lanes.errors import RedisUnavailableError
-from lanes.retry_loop import FULL, RetryLoop
+from lanes.retry_loop import FULL, NONE, RetryLoop
 
 FIRST_PAUSE_SECONDS = 0.05
 MAX_PAUSE_SECONDS = 1.0
@@ -16,6 +16,11 @@ MAX_PAUSE_SECONDS = 1.0
 ATTEMPT_SHARE = 1 / 3
 
 T = TypeVar("T")
+
+
+def polls_within(timeout: float) -> RetryLoop:
+    """Return the polling of a job: soon at first, later once a second, until the timeout."""
+    return RetryLoop(0.02, 1.0, within=timeout, factor=1.5, jitter=NONE)
 
 
 class RetryBudget:

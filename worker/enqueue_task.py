@@ -10,7 +10,7 @@ from celery.exceptions import Reject
 from celery.worker.request import Request
 
 from lanes.errors import LanesError, RedisUnavailableError
-from lanes.queue.enqueueing import DurabilityPolicy
+from lanes.queue.enqueueing import DurabilityPolicy, new_bulk, split_into_calls
 from lanes.queue.new_job import NotDurableError
 from lanes.queue.rejected_task import MAX_ERRORS, MAX_ROWS, RefusedRow, RejectedTask
 from lanes.queue.store import LaneStore
@@ -41,7 +41,8 @@ MAX_SHOWN = 10  # refused rows in the error of a task
 class RejectedRowsError(LanesError):
     """Rows of a task were refused. The message has their numbers, the fields and what is valid, and no value.
 
-    Celery acknowledges the message: it is not delivered again, because its rows stay wrong.
+    Celery acknowledges the message: it is not delivered again, because its rows stay wrong. Rows over a quota of their
+    service are refused, too; the client sends them again later.
     """
 
 
@@ -113,13 +114,16 @@ def _enqueue(
     if wrong:
         report.refused = [RejectedRow(number, wrong) for number in range(1, len(rows) + 1)]
         return report
+    bulk = new_bulk()
     for some in batched(number_rows(rows)):
         batch = _with_task_ids(some, task_id, settings, alone=len(rows) == 1)
         new_jobs, budget = batch.new_jobs, RetryBudget(settings.enqueue_timeout_seconds)
 
         def attempt(seconds: float, new_jobs: Any = new_jobs) -> Any:
             return raise_if_unavailable(
-                store.enqueue_many(new_jobs, settings.idempotency_seconds, DurabilityPolicy(asked, seconds))
+                store.enqueue_calls(
+                    split_into_calls(new_jobs), settings.idempotency_seconds, DurabilityPolicy(asked, seconds), bulk
+                )
             )
 
         try:

@@ -54,7 +54,7 @@ def _outcomes(service: str, fields: Mapping[bytes, bytes]) -> tuple[Outcome, ...
     if end is None or state is None:
         return ()
     detail = json_object_of(fields.get(b"detail") or b"{}") or {}
-    common = {
+    common: dict[str, Any] = {
         "end": end,
         "state": state,
         "reason": stored.text("reason") or None,

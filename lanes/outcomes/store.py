@@ -38,6 +38,15 @@ class OutcomeSummary:
         return {**as_plain(self, "groups"), "groups": [group.as_json() for group in self.groups]}
 
 
+@dataclass(frozen=True, slots=True)
+class OutcomeTotals:
+    """The streams by service, and how many outcomes were removed because memory was short, or could not be written."""
+
+    streams: dict[str, OutcomeSummary]
+    forgotten: int
+    lost: int
+
+
 class OutcomeStore:
     """The streams of all services. Thread-safe; errors are those of `LaneStore`."""
 
@@ -64,6 +73,14 @@ class OutcomeStore:
         if not length:
             return OutcomeSummary(0, None, lost, self._groups(key, now))
         return OutcomeSummary(length, self._age(key, "-", now), lost, self._groups(key, now))
+
+    def totals(self) -> OutcomeTotals:
+        """Return what is in every stream."""
+        names: set[bytes] = set()
+        found = self._lanes.read_key(names, self._lanes.key("services"), lambda client, name: client.smembers(name))
+        totals = StoredHash(self._lanes.read_hash("totals"))
+        streams = {service: self.summary(service) for service in sorted(map(text_of, found))}
+        return OutcomeTotals(streams, totals.count("outcomes_forgotten"), totals.count("outcomes_lost"))
 
     def _groups(self, key: str, now: float) -> tuple[OutcomeGroup, ...]:
         missing: list[dict[str, Any]] = []

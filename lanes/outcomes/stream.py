@@ -46,7 +46,7 @@ class OutcomeStream:
 
     def __init__(self, prefix: str, service: str) -> None:
         self.service = service
-        self._key = bytes_of(build(prefix, "outcomes", service))
+        self.key = bytes_of(build(prefix, "outcomes", service))
         self._settings = bytes_of(build(prefix, "service", service))
 
     def check(self) -> Steps[None]:
@@ -72,11 +72,13 @@ class OutcomeStream:
         if not _CURSOR.fullmatch(since):
             raise CursorError(f"{since!r} is no cursor of outcomes")
         try:
-            found, (outcomes, trimmed_to) = yield lambda client: (
-                client.pipeline(transaction=False)
-                .xrange(self._key, min=f"({since}", count=count)
-                .hmget(self._settings, ["outcomes", "trimmed_to"])
-                .execute()
+            found, (outcomes, trimmed_to) = (
+                yield lambda client: (
+                    client.pipeline(transaction=False)
+                    .xrange(self.key, min=f"({since}", count=count)
+                    .hmget(self._settings, ["outcomes", "trimmed_to"])
+                    .execute()
+                )
             )
         except ScriptError as error:
             if "stream ID" in str(error):
@@ -98,9 +100,8 @@ class GroupReader:
     """Reads a stream as a member of a group: each outcome once, and again if it is not acknowledged in time."""
 
     def __init__(self, stream: OutcomeStream, group: str, claim_seconds: float) -> None:
-        self._stream, self._group = stream, bytes_of(group)
-        self._key = stream._key  # noqa: SLF001 - of the same module
-        self._claim = max(1, round(claim_seconds * 1000))
+        self.claim_seconds = claim_seconds
+        self._stream, self._group, self._key = stream, bytes_of(group), stream.key
         self._claimed_to = BEGINNING
 
     def read(self, block_seconds: float) -> Steps[list[Entry]]:
@@ -126,7 +127,12 @@ class GroupReader:
 
     def _read(self, block_seconds: float) -> Steps[list[Entry]]:
         reply = yield lambda client: client.xautoclaim(
-            self._key, self._group, CONSUMER, self._claim, start_id=self._claimed_to, count=BATCH
+            self._key,
+            self._group,
+            CONSUMER,
+            max(1, round(self.claim_seconds * 1000)),
+            start_id=self._claimed_to,
+            count=BATCH,
         )
         self._claimed_to = text_of(reply[0])
         found = reply[1]

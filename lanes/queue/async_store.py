@@ -8,7 +8,13 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from lanes.queue import transitions
 from lanes.queue.connecting import TIMEOUTS
-from lanes.queue.enqueueing import DEFAULT_DURABILITY_POLICY, DurabilityPolicy, enqueue_exchange, split_into_calls
+from lanes.queue.enqueueing import (
+    DEFAULT_DURABILITY_POLICY,
+    DurabilityPolicy,
+    enqueue_exchange,
+    new_bulk,
+    split_into_calls,
+)
 from lanes.queue.exchange import run_exchange_async
 from lanes.queue.job import Job
 from lanes.queue.new_job import EnqueueResult, NewJob
@@ -76,7 +82,7 @@ class AsyncLaneStore:
         policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
     ) -> EnqueueResult:
         """See `LaneStore.enqueue`."""
-        answer = (await self.enqueue_many([new_job], idempotency_seconds, policy))[0]
+        answer = (await self.enqueue_calls([[new_job]], idempotency_seconds, policy))[0]
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -88,17 +94,18 @@ class AsyncLaneStore:
         policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
     ) -> list[EnqueueResult | Exception]:
         """See `LaneStore.enqueue_many`."""
-        return await self.enqueue_calls(split_into_calls(new_jobs), idempotency_seconds, policy)
+        return await self.enqueue_calls(split_into_calls(new_jobs), idempotency_seconds, policy, new_bulk())
 
     async def enqueue_calls(
         self,
         calls: Iterable[Sequence[NewJob]],
         idempotency_seconds: float,
         policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+        bulk: str = "",
     ) -> list[EnqueueResult | Exception]:
         """See `LaneStore.enqueue_calls`."""
         script = load("enqueue")
-        exchange = enqueue_exchange(script, calls, idempotency_seconds, policy, self.prefix)
+        exchange = enqueue_exchange(script, calls, idempotency_seconds, policy, self.prefix, bulk=bulk)
         return await run_exchange_async(await self._checked_client(), exchange, policy.seconds)
 
     async def read(self, ask: Callable[[Any], Any]) -> Any:

@@ -8,7 +8,7 @@ from lanes.queue.new_job import NewJob
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A dead letter to import. Times in seconds since the epoch."""
+    """A dead letter to import. Times in seconds since the epoch. Its next outcome has the number `ends` + 1."""
 
     new_job: NewJob
     reason: Reason
@@ -16,6 +16,7 @@ class DeadLetter:
     ended_at: float
     attempts: tuple[Attempt, ...]
     original: bytes | None = None
+    ends: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from secrets import token_urlsafe
 from typing import Any
 
 from redis.exceptions import NoScriptError, ResponseError
@@ -37,6 +38,11 @@ class DurabilityPolicy:
 DEFAULT_DURABILITY_POLICY = DurabilityPolicy()
 
 
+def new_bulk() -> str:
+    """Return a new id of a bulk."""
+    return token_urlsafe(12)
+
+
 def split_into_calls(new_jobs: Sequence[NewJob]) -> list[Sequence[NewJob]]:
     """Return the jobs of each call of the script."""
     return [new_jobs[start : start + JOBS_PER_CALL] for start in range(0, len(new_jobs), JOBS_PER_CALL)]
@@ -48,8 +54,13 @@ def enqueue_exchange(
     known_seconds: float,
     policy: DurabilityPolicy,
     prefix: str,
+    *,
+    bulk: str = "",
 ) -> EnqueueExchange:
     """Enqueue jobs in one round trip; return a result for each.
+
+    `bulk` is the id of an `enqueue_many`, which may have several exchanges: once its service is over a quota, all later
+    rows of the service are refused.
 
     Each call is sent before the next is taken from `calls`, so Redis can work on one while the next is made. Many jobs
     bring the script along. A single one does not, and takes a second round trip if Redis does not have it.
@@ -65,7 +76,7 @@ def enqueue_exchange(
     def enqueues() -> Iterator[Command]:
         for new_jobs in calls:
             sizes.append(len(new_jobs))
-            arguments = transitions.enqueue_arguments(new_jobs, known_seconds, policy.seconds)
+            arguments = transitions.enqueue_arguments(new_jobs, known_seconds, policy.seconds, bulk)
             yield ("EVALSHA", script.sha, 1, declared, *arguments)
         if policy.durability != ACCEPTED:
             left = ends_at - time.monotonic()

@@ -113,6 +113,7 @@ class Job:
     accepted body if a person edited it, at `edited_at`. `event_time` is the service's. `attempt` is the number of the
     newest release; `failures` counts those that spent one of the allowed attempts. A merged job has `state`, `reason`,
     `ended_at` and `attempts` of the job `merged_into`. `version` is the API version of its body.
+    `ends` is how often its service was told that it ended (see `lanes.outcomes`); 0 for one that is delivered.
     """
 
     id: str
@@ -135,6 +136,7 @@ class Job:
     original: dict[str, Any] | None = None
     edited_at: float | None = None
     event_time: float | None = None
+    ends: int = 0
 
     @classmethod
     def parse(
@@ -181,6 +183,7 @@ class Job:
             original=read_body(original, f"original:{job_id}", note),
             edited_at=found.time("edited_at"),
             event_time=found.time("event_time"),
+            ends=found.count("ends"),
         )
 
     def with_outcome_of(self, target: "Job") -> "Job":
@@ -228,7 +231,7 @@ class Job:
     def as_json(self) -> dict[str, Any]:
         """Return the job as plain values, as `lanes job ID --json` prints it."""
         return {
-            **as_plain(self, "attempt", "version", "attempts"),
+            **as_plain(self, "attempt", "version", "attempts", "ends"),
             "api_version": self.version,
             "opportunity_id": self.opportunity_id,
             "new": self.new,

@@ -5,7 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lanes.queue import transitions
 from lanes.queue.dead_letter import DeadLetter
-from lanes.queue.enqueueing import DEFAULT_DURABILITY_POLICY, DurabilityPolicy, enqueue_exchange, split_into_calls
+from lanes.queue.enqueueing import (
+    DEFAULT_DURABILITY_POLICY,
+    DurabilityPolicy,
+    enqueue_exchange,
+    new_bulk,
+    split_into_calls,
+)
 from lanes.queue.exchange import run_exchange
 from lanes.queue.job import Reason
 from lanes.queue.new_job import EnqueueResult, NewJob
@@ -37,9 +43,10 @@ class LaneStore(LaneReader):
         """Put a job into its lane, or find the job with the same id or idempotency key.
 
         Raises:
+            OverQuotaError: its service is over a quota.
             NotDurableError: it was accepted, but the durability could not be confirmed.
         """
-        answer = self.enqueue_many([new_job], idempotency_seconds, policy)[0]
+        answer = self.enqueue_calls([[new_job]], idempotency_seconds, policy)[0]
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -55,16 +62,20 @@ class LaneStore(LaneReader):
         Raises:
             NotDurableError: they were accepted, but the durability could not be confirmed.
         """
-        return self.enqueue_calls(split_into_calls(new_jobs), idempotency_seconds, policy)
+        return self.enqueue_calls(split_into_calls(new_jobs), idempotency_seconds, policy, new_bulk())
 
     def enqueue_calls(
         self,
         calls: Iterable[Sequence[NewJob]],
         idempotency_seconds: float,
         policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+        bulk: str = "",
     ) -> list[EnqueueResult | Exception]:
-        """`enqueue_many` for jobs that are made while Redis stores earlier ones: each item is a call of the script."""
-        exchange = enqueue_exchange(self.script("enqueue"), calls, idempotency_seconds, policy, self.prefix)
+        """`enqueue_many` for jobs that are made while Redis stores earlier ones: each item is a call of the script.
+
+        Calls with the same `bulk` belong together, see `enqueue_exchange`.
+        """
+        exchange = enqueue_exchange(self.script("enqueue"), calls, idempotency_seconds, policy, self.prefix, bulk=bulk)
         return run_exchange(self.client, exchange, policy.seconds)
 
     def store_aof_settings(self, run_id: str, config: Mapping[str, str]) -> None:

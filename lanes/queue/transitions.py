@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lanes.errors import ScriptError, StoredJobError
+from lanes.errors import OverQuotaError, ScriptError, StoredJobError
 from lanes.queue.dead_letter import ActionResult, DeadLetter
 from lanes.queue.job import Job, Reason
 from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
@@ -133,9 +133,11 @@ def microseconds(seconds: float) -> int:
     return round(seconds * MICROSECONDS)
 
 
-def enqueue_arguments(new_jobs: Iterable[NewJob], idempotency_seconds: float, timeout: float) -> list[Argument]:
+def enqueue_arguments(
+    new_jobs: Iterable[NewJob], idempotency_seconds: float, timeout: float, bulk: str = ""
+) -> list[Argument]:
     """Return the ARGV of `enqueue.lua`; `timeout` is how many seconds the caller retries."""
-    arguments: list[Argument] = [round(idempotency_seconds * 1000), min_age(timeout)]
+    arguments: list[Argument] = [round(idempotency_seconds * 1000), min_age(timeout), bulk]
     for new_job in new_jobs:
         arguments += (new_job.id, new_job.location_id, new_job.record, new_job.body, _options(new_job))
     return arguments
@@ -181,13 +183,19 @@ def optional_time(seconds: float | None) -> Argument:
 
 
 def accepted(reply: Sequence[bytes]) -> list[EnqueueResult | Exception]:
-    """Read the reply of `enqueue.lua`: a result for each job, or the error of a job whose lane has a broken key."""
+    """Read the reply of `enqueue.lua`: a result for each job, or the error of one that was not enqueued.
+
+    The errors are `OverQuotaError`, and `ScriptError` if the lane has a broken key.
+    """
     return [_accepted(status, text_of(found)) for status, found in zip(reply[::2], reply[1::2], strict=True)]
 
 
 def _accepted(status: bytes, found: str) -> EnqueueResult | Exception:
     if status == b"broken":
         return ScriptError(f"enqueue: {found}")
+    if status == b"over_quota":
+        service, quota, limit, wait = found.rsplit(" ", 3)
+        return OverQuotaError(service, quota, int(limit), int(wait) / MICROSECONDS)
     return EnqueueResult(_STATUSES[status], found)
 
 
@@ -297,7 +305,7 @@ def restore_arguments(dead_letter: DeadLetter) -> list[Argument]:
     arguments += (dead_letter.original or b"", dead_letter.reason)
     arguments += (microseconds(dead_letter.accepted_at), microseconds(dead_letter.ended_at))
     arguments += (optional_time(new_job.event_time), new_job.service or "", new_job.priority)
-    arguments += (max((attempt.number for attempt in attempts), default=0), _version(new_job))
+    arguments += (max((attempt.number for attempt in attempts), default=0), _version(new_job), dead_letter.ends)
     return [*arguments, *(attempt.line() for attempt in attempts)]
 
 

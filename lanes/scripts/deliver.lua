@@ -20,6 +20,7 @@
 -- @lazy dead_letter/newest_delivered
 -- @lazy breaker/breaker
 -- @lazy outcomes/outcome
+-- @lazy quota/move_counted
 -- @include queue/release_next
 local job = begin_report(ARGV[1], ARGV[2], ARGV[7])
 if not job then return reply('unknown', 9) end
@@ -45,6 +46,7 @@ if fields.service or fields.merged_count then outcome().write_outcome(job.id, fi
 local kept_until = store_done(job.id, fields, lines, ARGV[8], false, ARGV[3])
 if kept_until > (tonumber(lane.kept_until) or 0) then set(lane, 'kept_until', kept_until) end
 move_job(lane, 'in_flight', 'delivered')
+if fields.counted then move_counted().move_counted(fields.service, 'in_flight') end
 write_lane(lane)
 activate_next(location, job.record)
 return reply('delivered', 9, known, job.worker)

@@ -3,7 +3,8 @@
 -- ARGV:
 --   1 window       ms for which idempotency keys and event times are kept
 --   2 min_age      us since the end of a job for which it is not forgotten in favour of new ones
---   3.. per job:
+--   3 bulk         the id of the bulk that the jobs belong to, or '' for none
+--   4.. per job:
 --     id           the producer's choice; the same id is the same job
 --     location
 --     record       the opportunity within the location
@@ -19,8 +20,8 @@
 --       event_time   time in us of the event in the service
 --       version      of the API that the body is for, if not the default
 --       expires_while_held   1 when it expires even while it is held
--- Returns: { 'accepted' | 'known' | 'forgotten' | 'conflict', id of the job, or 'broken', what cannot be read; ... }: two
---   values a job
+-- Returns: { 'accepted' | 'known' | 'forgotten' | 'conflict', id of the job, or 'broken', what cannot be read, or
+--   'over_quota', 'service quota limit wait' (us until it may be tried again); ... }: two values a job
 -- @include now
 -- @include queue/enqueue_job
 -- @include queue/opened_lanes
@@ -31,16 +32,18 @@
 -- @lazy hold/held_time
 -- @lazy queue/memory_guard
 -- @lazy outcomes/outcome
+-- @lazy quota/service_quota
 local FIELDS = 5
 local window = ARGV[1]
--- One command for both: EXISTS counts a name each time that it is given.
-local existing = redis.call('EXISTS', key.held_time, key.memory_checked, key.memory_checked)
-local ever_held, memory_checked = existing % 2 == 1, existing >= 2
+-- One command for all: EXISTS counts a name each time that it is given.
+local existing = redis.call('EXISTS', key.held_time, key.memory_checked, key.memory_checked, key.services, key.services,
+  key.services, key.services)
+local ever_held, memory_checked, any_service = existing % 2 == 1, existing % 4 >= 2, existing >= 4
 
 -- any_known(): whether one of the jobs may exist already. Usually none does, and one command tells.
 local function any_known()
   local names, seen = {}, {}
-  for at = 3, #ARGV, FIELDS do
+  for at = 4, #ARGV, FIELDS do
     local id = ARGV[at]
     if seen[id] then return true end
     seen[id], names[#names + 1], names[#names + 2] = true, key.job(id), key.done(id)
@@ -80,6 +83,7 @@ local function wait_in_lane(new_job, lane)
   local at = enqueue_job(location, record, id, seq, new_job.not_before, new_job.priority)
   if at and at < lane.due_at then lane.due_at = at end
   lane.pending = lane.pending + 1
+  if new_job.quota then new_job.quota.count() end
 end
 
 local function accept(new_job)
@@ -92,7 +96,7 @@ local function accept(new_job)
   lane.accepted = lane.accepted + 1
   if merge_target then
     merge().mark_merged(new_job, merge_target)
-    if new_job.service ~= '' then outcome().write_late(new_job, merge_target) end
+    if any_service and new_job.service ~= '' then outcome().write_late(new_job, merge_target) end
     lane.merged = lane.merged + 1
   else
     wait_in_lane(new_job, lane)
@@ -107,10 +111,29 @@ local function note_answer(status, id)
   answers[#answers + 1], answers[#answers + 2] = status, id
 end
 
+-- The services of this call, each read once, at its first new row: its quota, or false without one.
+local quotas = {}
+
+-- over_quota(new_job): returns why a new row is refused, nil if it is not.
+local function over_quota(new_job)
+  local service = new_job.service
+  if quotas[service] == nil then quotas[service] = service_quota().open_quota(service, ARGV[3]) end
+  new_job.quota = quotas[service]
+  return new_job.quota and new_job.quota.refusal()
+end
+
+local function write_quotas()
+  for _, quota in pairs(quotas) do
+    if quota then quota.write() end
+  end
+end
+
 -- take(new_job, may_exist): finds the job, or accepts it. Returns an error reply when memory is full.
 local function take(new_job, may_exist)
   local status, id, idempotency = find_duplicate(new_job, may_exist)
   if status then return note_answer(status, id) end
+  local refused = any_service and new_job.service ~= '' and over_quota(new_job)
+  if refused then return note_answer('over_quota', refused) end
   if not memory_checked then
     local refusal = memory_guard().memory_guard(tonumber(ARGV[2]))
     if refusal then return refusal end
@@ -124,7 +147,7 @@ end
 -- take_all(): takes every job. Returns an error reply when memory is full.
 local function take_all()
   local may_exist = any_known()
-  for at = 3, #ARGV, FIELDS do
+  for at = 4, #ARGV, FIELDS do
     local new_job = {
       id = ARGV[at], location = ARGV[at + 1], record = ARGV[at + 2], body = ARGV[at + 3],
       service = '', key = '', fingerprint = '', priority = 0, version = '',
@@ -142,6 +165,7 @@ end
 local whole, refusal = pcall(take_all)
 -- Even if the script fails: Redis keeps what it wrote before.
 write_bodies()
+write_quotas()
 write_lanes()
 if not whole then error(refusal, 0) end
 return refusal or answers

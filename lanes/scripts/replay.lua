@@ -16,8 +16,9 @@
 -- @include dead_letter/superseded_by
 -- @include queue/schedule
 -- @include queue/insert_before
+-- @lazy quota/move_counted
 local id = ARGV[1]
-local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'priority', 'seq', 'reason')
+local job = redis.call('HMGET', key.job(id), 'state', 'location', 'record', 'priority', 'seq', 'reason', 'counted', 'service')
 if not job[1] then return { done_state(id) or 'unknown', '' } end
 if job[1] ~= 'dead' and job[1] ~= 'expired' then return { job[1], '' } end
 local location, record, priority = job[2], job[3], tonumber(job[4]) or 0
@@ -31,6 +32,7 @@ redis.call('HSETNX', key.job(id), 'first_seq', job[5])
 redis.call('HSET', key.job(id), 'state', 'pending', 'failures', 0, 'replayed_at', now, 'held_before', held_time(location))
 redis.call('HDEL', key.job(id), 'reason', 'ended_at', 'not_before', 'expires_at')
 count(location, job[1], 'pending')
+if job[7] then move_counted().move_counted(job[8], job[1], 'pending') end
 local at
 if before then
   at = insert_before(location, record, before, id, priority)

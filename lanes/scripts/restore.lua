@@ -15,13 +15,15 @@
 --   11 priority    0 to 9
 --   12 attempt     number of its newest attempt, 0 for none
 --   13 version     of the API that the body is for, or '' for the default
---   14.. attempts  one line each, as they are stored
+--   14 ends        how often its service was told that it ended
+--   15.. attempts  one line each, as they are stored
 -- Returns: 'restored', or the state of the job that exists already
 -- @include now
 -- @include queue/count
 -- @include dead_letter/index_dead_letter
 -- @include queue/schema
 -- @include history/read_done
+-- @lazy quota/move_counted
 local id, location, record = ARGV[1], ARGV[2], ARGV[3]
 local known = redis.call('HGET', key.job(id), 'state')
 if known then return known end
@@ -57,11 +59,13 @@ else
   if ARGV[11] ~= '0' then redis.call('HSET', key.job(id), 'priority', ARGV[11]) end
   if ARGV[13] ~= '' then redis.call('HSET', key.job(id), 'version', ARGV[13]) end
   if ARGV[12] ~= '0' then redis.call('HSET', key.job(id), 'attempt', ARGV[12]) end
-  for at = 14, #ARGV do redis.call('RPUSH', key.attempts(id), ARGV[at]) end
+  if ARGV[14] ~= '0' then redis.call('HSET', key.job(id), 'ends', ARGV[14]) end
+  for at = 15, #ARGV do redis.call('RPUSH', key.attempts(id), ARGV[at]) end
   count(location, nil, 'accepted')
 end
 redis.call('HSET', key.job(id), 'state', state, 'reason', ARGV[6], 'ended_at', ended_at)
 index_dead_letter(id, location, record)
 redis.call('ZADD', key.dead, ended_at, id)
 count(location, fields.state, state)
+if fields.counted then move_counted().move_counted(fields.service, nil, state) end
 return 'restored'

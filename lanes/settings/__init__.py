@@ -89,6 +89,9 @@ class ProducerSettings(RedisSettings):
         10, ge=0.1, le=600, description="how long a producer retries while Redis is unavailable"
     )
     idempotency_seconds: Seconds = Field(86_400, description="how long an idempotency key is remembered")
+    max_not_before_days: float = Field(
+        30, gt=0, le=3650, description="how many days ahead the `not_before` of a job may be"
+    )
     retention_seconds: Seconds = Field(86_400, description="how long a delivered or cancelled job can be read")
     api_version: ApiVersion = Field(
         DEFAULT_VERSION, description="API version of every location that `LANES_API_VERSIONS` does not name"

@@ -26,7 +26,7 @@ from producers.receipt import FieldError
 
 DEAD_LETTER_FIELD = "_letter"
 OPTIONS = ("service", "priority", "event_time")
-TEXT_FIELDS = ("id", "reason", "accepted_at", "ended_at", "api_version")
+TEXT_FIELDS = ("id", "reason", "accepted_at", "ended_at", "api_version", "ends")
 JSON_FIELDS = ("attempts", "original", "body")
 _TAG_COLUMNS = [f"{DEAD_LETTER_FIELD}.{name}" for name in (*TEXT_FIELDS, *JSON_FIELDS)]
 DEAD_LETTER_COLUMNS = FieldMapping(
@@ -69,6 +69,7 @@ class DeadLetterFields(BaseModel):
     ended_at: Time
     attempts: list[AttemptFields] = []
     api_version: ApiVersion = DEFAULT_VERSION
+    ends: Annotated[int, Field(ge=0, le=10**9)] = 0
     original: dict[str, Any] | None = None
     body: dict[str, Any] | None = None
 
@@ -93,6 +94,8 @@ def dead_letter_row(job: Job) -> dict[str, Any]:
     letter["attempts"] = [attempt.as_json() for attempt in job.attempts]
     if job.version != DEFAULT_VERSION:
         letter["api_version"] = job.version
+    if job.ends:
+        letter["ends"] = job.ends
     if job.original is not None:
         letter["original"] = job.original
     return {**(job.body or {}), **({OPTIONS_FIELD: options} if options else {}), DEAD_LETTER_FIELD: letter}
@@ -126,6 +129,7 @@ def read_dead_letter(row: FileRow) -> DeadLetter:
         ended_at=found.ended_at,
         attempts=tuple(each.as_attempt() for each in found.attempts),
         original=None if found.original is None else _compact(found.original).encode(),
+        ends=found.ends,
     )
 
 

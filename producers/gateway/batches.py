@@ -109,7 +109,7 @@ async def _enqueue(producer: AsyncOpportunityProducer, rows: Sequence[InputRow],
     except DurabilityError as error:
         result.add(error.report or EnqueueReport())
         raise unavailable(RedisUnavailableError(error.why), **result.as_json()) from error
-    over = next(filter(None, (getattr(each, "over_quota", None) for each in report.refused)), None)
+    over = next((each.over_quota for each in report.refused if each.over_quota is not None), None)
     result.add(report)
     if over is not None:
         raise quota_exceeded(over, **result.as_json())

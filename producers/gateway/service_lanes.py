@@ -36,11 +36,11 @@ class ServiceLanes:
         calls: Iterable[Sequence[NewJob]],
         idempotency_seconds: float,
         durability_policy: DurabilityPolicy,
-        *bulk: str,
+        bulk: str = "",
     ) -> list[EnqueueResult | Exception]:
         """See `LaneStore.enqueue_calls`."""
         scoped = (list(map(self._scoped, new_jobs)) for new_jobs in calls)
-        return await self._lanes.enqueue_calls(scoped, idempotency_seconds, durability_policy, *bulk)
+        return await self._lanes.enqueue_calls(scoped, idempotency_seconds, durability_policy, bulk)
 
     async def job(self, job_id: str) -> Job | None:
         """Return a job of the service, None for any other."""

@@ -110,8 +110,10 @@ class MemoryLanes:
         calls: Iterable[Sequence[NewJob]],
         idempotency_seconds: float,
         durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
+        bulk: str = "",
     ) -> list[EnqueueResult | Exception]:
         """Enqueue the jobs of each call, in order."""
+        del bulk  # there are no quotas
         return self.enqueue_many(
             [new_job for call in calls for new_job in call], idempotency_seconds, durability_policy
         )

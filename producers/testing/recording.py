@@ -1,6 +1,6 @@
 """Recording producers: the real ones on lanes in memory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 from lanes.queue.enqueueing import DurabilityPolicy
@@ -129,15 +129,22 @@ class _AwaitableLanes:
         return self._lanes.enqueue(new_job, idempotency_seconds, durability_policy)
 
     async def enqueue_calls(
-        self, calls: Iterable[Sequence[NewJob]], idempotency_seconds: float, durability_policy: DurabilityPolicy
+        self,
+        calls: Iterable[Sequence[NewJob]],
+        idempotency_seconds: float,
+        durability_policy: DurabilityPolicy,
+        bulk: str = "",
     ) -> list[EnqueueResult | Exception]:
-        return self._lanes.enqueue_calls(calls, idempotency_seconds, durability_policy)
+        return self._lanes.enqueue_calls(calls, idempotency_seconds, durability_policy, bulk)
 
     async def cancel(self, job_id: str, retention: float) -> str:
         return self._lanes.cancel(job_id, retention)
 
     async def job(self, job_id: str) -> Job | None:
         return self._lanes.job(job_id)
+
+    async def read(self, ask: Callable[[Any], Any]) -> Any:
+        return self._lanes.read(ask)
 
     async def info(self) -> dict[str, Any]:
         """There is no server to ask."""

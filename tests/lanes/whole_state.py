@@ -95,6 +95,13 @@ def _values(client: Any, key: bytes) -> dict[str, str]:
         return {"": ", ".join(_JSON.sub(_sorted, each.decode()) for each in client.lrange(key, 0, -1))}
     if kind == b"set":
         return {each.decode(): "in" for each in client.smembers(key)}
+    if kind == b"stream":
+        entries = [fields for _, fields in client.xrange(key)]
+        return {
+            f"{number}.{name.decode()}": value.decode()
+            for number, entry in enumerate(entries)
+            for name, value in entry.items()
+        }
     if kind == b"zset":
         return {
             _JSON.sub(_sorted, each.decode()): f"{score:.0f}"

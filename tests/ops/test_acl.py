@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ import requests
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from lanes.queue.connecting import connect
 from lanes.queue.store import LaneStore
 from lanes.services.service import Service
 from lanes.services.store import ServiceStore
@@ -85,14 +87,26 @@ def test_each_process_does_its_work_with_its_own_rights(acl_run: AclRun) -> None
     acl_run.denials()
     stack.settings |= {"LANES_REDIS_URL": acl_run.urls["worker"], "LANES_METRICS_PORT": str(port := free_port())}
     stack.start_worker()
-    settings = ProducerSettings(redis_url=acl_run.urls["producer"])
+    settings = ProducerSettings(redis_url=acl_run.urls["producer"], service="crm")
+    lanes = LaneStore(connect(acl_run.urls["command"]))
+    ServiceStore(lanes).add(Service("crm"))
+    lanes.close()
     with OpportunityProducer.from_settings(settings) as producer:
         first = producer.enqueue(row("loc", "a"), durability="fsync", idempotency_key="k", merge=True)
         producer.enqueue(row("loc", "a", name="n"), priority=3)
-        later = producer.enqueue(row("loc", "b"), not_before="2100-01-01T00:00:00Z", expires_at="2101-01-01T00:00:00Z")
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        later = producer.enqueue(row("loc", "b"), not_before=tomorrow, expires_at="2101-01-01T00:00:00Z")
         assert producer.enqueue_many([row("loc", f"c{n}") for n in range(60)]).accepted == 60
         assert producer.cancel(later.job_id)
         assert producer.wait(first.job_id, 60).state is State.DELIVERED
+        seen = {}
+        for outcome in producer.outcomes("group", claim_seconds=0.001):
+            outcome.ack()
+            seen[outcome.job_id] = outcome.state
+            if {first.job_id, later.job_id} <= seen.keys():
+                break
+        assert (seen[first.job_id], seen[later.job_id]) == (State.DELIVERED, State.CANCELLED)
+        assert producer.read_outcomes().outcomes
     assert json.loads(acl_run.run("command", "lanes", "status", "--json"))["accepted"] == 63
     acl_run.run("command", "lanes", "hold", "loc", "--reason", "a test")
     acl_run.run("command", "lanes", "resume", "loc")

@@ -1,6 +1,7 @@
 """Many upserts in one call: good ones go in, wrong ones are reported, in any number. Each case on both producers."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from lanes.settings import ProducerSettings
 from producers import EnqueueReport, InvalidJobError, UpsertOpportunity
 from tests.producers.conftest import OK, MakeProducer, Opportunity, Producer
 
+TOMORROW = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
 MANY = 1201  # more than two batches
 
 
@@ -116,10 +118,10 @@ def test_the_same_rows_again_are_the_same_jobs(producer: Producer, store: LaneSt
 def test_options_for_all_rows_and_those_of_a_row(redis_url: str, make_producer: MakeProducer, store: LaneStore) -> None:
     producer = make_producer(ProducerSettings(redis_url=redis_url, service="settings"))
     own = {**row(2), "_options": {"service": "own"}}
-    report = producer.enqueue_many([row(1), own], service="all", not_before="2100-01-01T00:00:00Z")
+    report = producer.enqueue_many([row(1), own], service="all", not_before=TOMORROW)
     jobs = [job for job in store.jobs(report.job_ids) if job is not None]
     assert [job.service for job in jobs] == ["all", "own"]
-    assert {job.not_before for job in jobs} == {4_102_444_800.0}
+    assert {job.not_before for job in jobs} == {TOMORROW.timestamp()}
     (job_id,) = producer.enqueue_many([row(3)]).job_ids
     assert producer.status(job_id).service == "settings"
 

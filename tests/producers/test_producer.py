@@ -24,7 +24,7 @@ from producers import (
 from tests.helpers import until
 from tests.producers.conftest import CONSUMER, OK, MakeProducer, Producer, deliver, release
 
-NOON = datetime(2100, 1, 1, 12, tzinfo=UTC)
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) + timedelta(days=2)
 KEY = {"idempotency_key": "order-4711"}
 
 

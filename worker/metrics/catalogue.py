@@ -58,6 +58,13 @@ CELL_METRICS = (
     _gauge("lanes_history_bytes", "memory that they and the jobs merged into them take, estimated"),
     _gauge("lanes_history_oldest_seconds", "time since the end of the oldest of them, 0 without one"),
     _counter("lanes_history_forgotten_total", "done jobs forgotten before their time, because memory was short"),
+    _gauge("lanes_outcomes", "outcomes that are kept for this service", "service"),
+    _gauge(
+        "lanes_outcomes_behind_seconds", "age of the oldest outcome that this group has not read", "service", "group"
+    ),
+    _counter("lanes_outcomes_unread_total", "outcomes removed before a group had read them", "service"),
+    _counter("lanes_outcomes_forgotten_total", "outcomes removed before their time, because memory was short"),
+    _counter("lanes_outcomes_lost_total", "outcomes that could not be written, because a key is broken"),
     _gauge("lanes_jobs_due", "jobs that could be sent now, counted up to 1000"),
     _gauge("lanes_oldest_seconds", "age of the oldest due job: `yes` in lanes held or on the brake, else `no`", "held"),
     _gauge("lanes_locations", "lanes; an idle one ends after a day"),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lanes.activity.series import LifetimeTotals, since_the_beginning
+from lanes.outcomes.store import OutcomeStore, OutcomeTotals
 from lanes.queue.global_state import GlobalState
 from lanes.queue.job import State
 from lanes.queue.results import HistorySize
@@ -30,6 +31,7 @@ class MetricsSnapshot:
     global_state: GlobalState
     probes: int
     history: HistorySize
+    outcomes: OutcomeTotals
     due: int
     workers: int
     lanes: int
@@ -55,6 +57,7 @@ class MetricsSnapshot:
         yield Sample("lanes_history_bytes", self.history.size)
         yield Sample("lanes_history_oldest_seconds", max(0.0, self.at - oldest))
         yield Sample("lanes_history_forgotten_total", self.history.forgotten)
+        yield from self._outcome_samples()
         yield Sample("lanes_jobs_due", self.due)
         yield Sample("lanes_workers", self.workers)
         yield Sample("lanes_locations", self.lanes)
@@ -69,6 +72,15 @@ class MetricsSnapshot:
         version, redis_samples = self.redis
         yield Sample("lanes_build_info", 1, (own_version(), version))
         yield from redis_samples
+
+    def _outcome_samples(self) -> Iterator[Sample]:
+        for service, stream in self.outcomes.streams.items():
+            yield Sample("lanes_outcomes", stream.entries, (service,))
+            yield Sample("lanes_outcomes_unread_total", stream.lost_unread, (service,))
+            for group in stream.groups:
+                yield Sample("lanes_outcomes_behind_seconds", group.behind_seconds, (service, group.name))
+        yield Sample("lanes_outcomes_forgotten_total", self.outcomes.forgotten)
+        yield Sample("lanes_outcomes_lost_total", self.outcomes.lost)
 
 
 def take_snapshot(store: LaneStore, settings: DashboardSettings) -> MetricsSnapshot:
@@ -91,6 +103,7 @@ def take_snapshot(store: LaneStore, settings: DashboardSettings) -> MetricsSnaps
         global_state=global_state,
         probes=store.read(lambda client: client.zcount(store.key("probes"), after, "+inf")),
         history=store.read_history(),
+        outcomes=OutcomeStore(store).totals(),
         due=store.count_due(DUE_COUNTED, limits).due,
         workers=sum(int(count) for _, count in listening),
         lanes=len(lanes),

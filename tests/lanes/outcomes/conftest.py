@@ -1,5 +1,7 @@
 """A service with outcomes, and what is in its stream."""
 
+from typing import Any
+
 import pytest
 
 from lanes.outcomes.outcome import Outcome, read_entries
@@ -10,7 +12,8 @@ from tests.lanes.conftest import ClockedStore
 
 def told(store: ClockedStore, service: str = "crm") -> list[Outcome]:
     """Return the outcomes in the stream of a service."""
-    found = store.client.xrange(store.key("outcomes", service))
+    client: Any = store.client
+    found = client.xrange(store.key("outcomes", service))
     return [outcome for entry in read_entries(service, found) for outcome in entry.outcomes]
 
 

@@ -18,6 +18,8 @@ from lanes.queue.results import Released
 from lanes.queue.transitions import AttemptReport, RetryPolicy
 from lanes.services.service import Service
 from lanes.services.store import ServiceStore
+from producers.files.dead_letters import dead_letter_row, read_dead_letter
+from producers.files.file_row import FileRow
 from tests.lanes.conftest import START, ClockedStore
 from tests.lanes.outcomes.conftest import told
 from tests.lanes.scripts.test_merging import upsert
@@ -34,7 +36,16 @@ def report_of(job: Released, detail: dict[str, Any]) -> AttemptReport:
 
 def enqueue(store: ClockedStore, job_id: str = "a", **options: Any) -> None:
     """Enqueue a job of the service."""
-    store.enqueue(NewJob(job_id, "loc", "rec", b'{"n":1}', **{"service": "crm", **options}), KNOWN)
+    store.enqueue(
+        NewJob(
+            job_id,
+            "loc",
+            "rec",
+            b'{"pipelineId":"p","locationId":"loc","contactId":"c"}',
+            **{"service": "crm", **options},
+        ),
+        KNOWN,
+    )
 
 
 def deliver(store: ClockedStore) -> None:
@@ -85,8 +96,9 @@ ENDS: dict[str, tuple[Callable[[ClockedStore], None], dict[str, object]]] = {
 }
 
 
+@pytest.mark.usefixtures("crm")
 @pytest.mark.parametrize("end", ENDS)
-def test_an_end_has_one_outcome(store: ClockedStore, crm: ServiceStore, end: str) -> None:
+def test_an_end_has_one_outcome(store: ClockedStore, end: str) -> None:
     enqueue(store, expires_at=START + 30 if end.startswith("expired") else None)
     make, expected = ENDS[end]
     make(store)
@@ -98,7 +110,8 @@ def test_an_end_has_one_outcome(store: ClockedStore, crm: ServiceStore, end: str
     assert len(told(store)) == 1
 
 
-def test_every_end_of_a_job_is_told(store: ClockedStore, crm: ServiceStore) -> None:
+@pytest.mark.usefixtures("crm")
+def test_every_end_of_a_job_is_told(store: ClockedStore) -> None:
     """Dead, replayed, lost and dead again, purged, and delivered by a late report."""
     enqueue(store)
     bury(store)
@@ -120,7 +133,8 @@ def test_every_end_of_a_job_is_told(store: ClockedStore, crm: ServiceStore) -> N
     assert told(store)[-1].opportunity_id == "opp"
 
 
-def test_a_late_success_of_a_job_in_flight_is_told_once(store: ClockedStore, crm: ServiceStore) -> None:
+@pytest.mark.usefixtures("crm")
+def test_a_late_success_of_a_job_in_flight_is_told_once(store: ClockedStore) -> None:
     """A newer attempt is still in flight when the report of the older one comes."""
     enqueue(store)
     first = send(store)
@@ -145,7 +159,8 @@ def test_only_services_with_outcomes_are_told(store: ClockedStore, added: str | 
     assert store.client.hget(store.key("job", "a"), "ends") is None
 
 
-def test_neither_a_repair_nor_an_import_is_an_end(store: ClockedStore, crm: ServiceStore) -> None:
+@pytest.mark.usefixtures("crm")
+def test_neither_a_repair_nor_an_import_is_an_end(store: ClockedStore) -> None:
     enqueue(store)
     bury(store)
     store.client.hset(store.key("job", "a"), "state", "nonsense")
@@ -154,6 +169,21 @@ def test_neither_a_repair_nor_an_import_is_an_end(store: ClockedStore, crm: Serv
     job = NewJob("b", "loc", "rec", b"{}", service="crm")
     store.restore(DeadLetter(job, Reason.REFUSED, START, START, ()))
     assert [outcome.job_id for outcome in told(store)] == ["a"]
+
+
+def test_an_imported_dead_letter_goes_on_counting_its_ends(store: ClockedStore, crm: ServiceStore) -> None:
+    """Else its service would take the next outcome for a repeat."""
+    enqueue(store)
+    bury(store)
+    job = store.job("a")
+    assert job is not None
+    letter = read_dead_letter(FileRow(1, dead_letter_row(job)))
+    store.client.flushall()
+    store.pass_time(0)
+    crm.add(Service("crm"))
+    store.restore(letter)
+    store.purge("a", KEPT)
+    assert [(outcome.end, outcome.state) for outcome in told(store)] == [(2, State.CANCELLED)]
 
 
 def merge(store: ClockedStore, job_id: str, service: str | None = "crm") -> None:
@@ -166,7 +196,9 @@ def ended(outcomes: list[Outcome]) -> list[tuple[str, int, str]]:
 
 
 @pytest.mark.parametrize("own", ["crm", "other", None])
-def test_merged_jobs_end_with_the_job_that_carries_them(store: ClockedStore, crm: ServiceStore, own: str | None) -> None:
+def test_merged_jobs_end_with_the_job_that_carries_them(
+    store: ClockedStore, crm: ServiceStore, own: str | None
+) -> None:
     crm.add(Service("web"))
     store.enqueue(upsert("a", {"n": 1}, service=own), KNOWN)
     for job_id, service in (("b", "crm"), ("c", "web"), ("d", None), ("e", "other")):
@@ -182,8 +214,9 @@ def test_merged_jobs_end_with_the_job_that_carries_them(store: ClockedStore, crm
     assert store.client.exists(store.key("outcomes", "other")) == 0
 
 
+@pytest.mark.usefixtures("crm")
 @pytest.mark.parametrize("state", ["pending", "in flight", "delivered", "dead"])
-def test_a_job_merged_into_one_that_has_ended_ends_at_once(store: ClockedStore, crm: ServiceStore, state: str) -> None:
+def test_a_job_merged_into_one_that_has_ended_ends_at_once(store: ClockedStore, state: str) -> None:
     store.enqueue(upsert("a", {"status": "won"}, event_time=START - 5), KNOWN)
     if state != "pending":
         job = send(store)
@@ -204,8 +237,9 @@ def test_a_job_merged_into_one_that_has_ended_ends_at_once(store: ClockedStore, 
         assert ended(told(store)) == [("b", 1, "dead"), ("b", 2, "delivered")]
 
 
+@pytest.mark.usefixtures("crm")
 @pytest.mark.parametrize("crash", [False, True])
-def test_a_worker_writes_the_outcomes_of_many_merged_jobs(store: ClockedStore, crm: ServiceStore, crash: bool) -> None:
+def test_a_worker_writes_the_outcomes_of_many_merged_jobs(store: ClockedStore, crash: bool) -> None:
     """Whatever the script left is in Redis; with a crash, the job ends again before a worker comes to it."""
     jobs = [upsert("a", {"n": 0}), *(upsert(f"m{n}", {"n": n}, merge=True, service="crm") for n in range(1300))]
     store.enqueue_many(jobs, KNOWN)
@@ -227,8 +261,9 @@ def test_a_worker_writes_the_outcomes_of_many_merged_jobs(store: ClockedStore, c
     assert list(check_consistency(store)) == []
 
 
+@pytest.mark.usefixtures("crm")
 @pytest.mark.parametrize("broken", ["service", "outcomes", "merged_jobs", "services"])
-def test_a_broken_key_of_a_service_stops_no_job(store: ClockedStore, crm: ServiceStore, broken: str) -> None:
+def test_a_broken_key_of_a_service_stops_no_job(store: ClockedStore, broken: str) -> None:
     store.enqueue_many([upsert("a", {"n": 1}, service="crm"), upsert("b", {"n": 1}, service="crm", merge=True)], KNOWN)
     names = {"services": store.key("services"), "merged_jobs": store.key("merged_jobs", "a")}
     name = names.get(broken) or store.key(broken, "crm")

@@ -37,6 +37,8 @@ class ModelJob:
     expires_while_held: bool = False
     replayed_at: float = 0
     unnamed: bool = False
+    service: str | None = None
+    ends: int = 0
 
 
 def position_of(job_id: str) -> int:
@@ -51,6 +53,7 @@ class DeadLetterRules(RuleBasedStateMachine):
     orders: Orders
     jobs: dict[str, ModelJob]
     newest: dict[tuple[str, str], str]
+    outcomes: list[tuple[str, int, str]]
 
     def add(self, job_id: str, model: ModelJob) -> None:
         """A new job, younger than all others."""
@@ -58,7 +61,15 @@ class DeadLetterRules(RuleBasedStateMachine):
         self.jobs[job_id] = model
 
     def end(self, job_id: str, state: State) -> None:
-        """The job is done with, or died: what is known of its record changes."""
+        """The job is done with, or died: its service is told, and what is known of its record changes."""
+        model = self.jobs[job_id]
+        if model.service:
+            model.ends += 1
+            self.outcomes.append((job_id, model.ends, state.value))
+        self.enter(job_id, state)
+
+    def enter(self, job_id: str, state: State) -> None:
+        """The job is done with, or a dead letter."""
         model = self.jobs[job_id]
         model.state = state
         record = (model.location, model.record)
@@ -165,8 +176,8 @@ class DeadLetterRules(RuleBasedStateMachine):
         dead_letter = DeadLetter(order, Reason(reason), self.store.now, self.store.now, attempts)
         back = model.state is State.CANCELLED and model.purged
         assert self.store.restore(dead_letter) == ("restored" if back else model.state.value)
-        if back:
-            self.end(order.id, state)
+        if back:  # which is no end
+            self.enter(order.id, state)
             model.purged = model.unnamed = False  # a row that names no version is of the default one
             assert self.store.restore(dead_letter) == state.value
 

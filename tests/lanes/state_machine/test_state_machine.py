@@ -23,6 +23,8 @@ from lanes.queue.job import State
 from lanes.queue.new_job import EnqueueStatus
 from lanes.queue.results import Released, Result
 from lanes.queue.transitions import AttemptReport, Consumer, RateLimitInfo
+from lanes.services.service import Service
+from lanes.services.store import ServiceStore
 from lanes.versions import DEFAULT_VERSION
 from ops.embedded.redis_server import RedisServer
 from tests.lanes.conftest import BURST, LIMITS, ClockedStore, Orders
@@ -30,7 +32,7 @@ from tests.lanes.state_machine.brake_rules import BrakeRules
 from tests.lanes.state_machine.dead_letter_rules import LOCATIONS, RECORDS, ModelJob
 from tests.lanes.state_machine.ending_rules import KEPT
 from tests.lanes.state_machine.failure_rules import MAX_FAILURES, FailureRules
-from tests.lanes.state_machine.invariants import Invariants
+from tests.lanes.state_machine.invariants import SERVICE, Invariants
 from tests.lanes.state_machine.serving_rules import WORKERS
 from tests.redis_programs import redis_program
 
@@ -61,12 +63,14 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
         """An empty Redis."""
         self.store.client.flushall()
         self.store.pass_time(0)
+        ServiceStore(self.store).add(Service(SERVICE))
         self.orders = Orders()
         self.jobs: dict[str, ModelJob] = {}
         self.sent: list[Sent] = []
         self.busy: dict[str, Released] = {}
         self.charged: dict[str, dict[tuple[str, int], tuple[float, float]]] = defaultdict(dict)
         self.newest: dict[tuple[str, str], str] = {}
+        self.outcomes: list[tuple[str, int, str]] = []
         self.held: dict[str, set[str]] = {location: set() for location in LOCATIONS}
         self.versions: dict[str, int] = dict.fromkeys(LOCATIONS, 0)
         self.refused: dict[str, int] = {}
@@ -85,9 +89,18 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
         life=st.sampled_from((None, 20.0)),
         strict=st.booleans(),
         unnamed=st.booleans(),
+        service=st.sampled_from((SERVICE, None)),
     )
     def enqueue(
-        self, location: str, record: str, wait: float | None, life: float | None, *, strict: bool, unnamed: bool
+        self,
+        location: str,
+        record: str,
+        wait: float | None,
+        life: float | None,
+        *,
+        strict: bool,
+        unnamed: bool,
+        service: str | None = SERVICE,
     ) -> None:
         """A new job; the same call again changes nothing."""
         order = self.orders(
@@ -97,11 +110,12 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
             expires_at=None if life is None else self.store.now + life,
             expires_while_held=strict,
             version="v3" if unnamed else DEFAULT_VERSION,
+            service=service,
         )
         assert self.store.enqueue(order, 60).status is EnqueueStatus.ACCEPTED
         assert self.store.enqueue(order, 60).status is EnqueueStatus.KNOWN
         model = ModelJob(location, record, held_before=self.held_for[location], expires_while_held=strict)
-        model.unnamed = unnamed
+        model.unnamed, model.service = unnamed, service
         if order.expires_at is not None:
             model.expires_at = order.expires_at
         self.add(order.id, model)

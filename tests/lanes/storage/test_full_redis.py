@@ -1,6 +1,7 @@
 """A full Redis refuses new jobs without any change, while the accepted jobs are delivered."""
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -13,9 +14,12 @@ from redis.exceptions import OutOfMemoryError
 from lanes.checks.consistency import check_consistency
 from lanes.credentials import CredentialStore
 from lanes.errors import RedisUnavailableError
+from lanes.outcomes.store import OutcomeStore
 from lanes.queue.new_job import EnqueueStatus, NewJob
 from lanes.queue.results import Idle, Released
 from lanes.queue.transitions import AttemptReport
+from lanes.services.service import Service
+from lanes.services.store import ServiceStore
 from ops.embedded.redis_server import RedisServer
 from tests.lanes.conftest import START, ClockedStore
 from tests.lanes.whole_state import KEPT, KNOWN, LIMITS, make_consumer, report, send, watch
@@ -56,9 +60,13 @@ def prepare(store: ClockedStore) -> None:
     client.execute_command("FLUSHALL", "SYNC")
     store.pass_time(START - store.now)
     store.limit("loc", burst=9, daily=None, weight=None)
+    ServiceStore(store).add(Service("crm"))
     for name in ("dead", "taken-back", "in-hand"):
         store.enqueue(
-            NewJob(name, "loc", name, b'{"status":"open"}', idempotency_key=name, expires_at=START + 500), KNOWN
+            NewJob(
+                name, "loc", name, b'{"status":"open"}', service="crm", idempotency_key=name, expires_at=START + 500
+            ),
+            KNOWN,
         )
         job = send(store)
         if name == "dead":
@@ -68,10 +76,11 @@ def prepare(store: ClockedStore) -> None:
             store.reclaim(9, 3)
             store.cancel(name, KEPT)
     store.enqueue(NewJob("behind", "loc", "in-hand", b"{}"), KNOWN)
-    store.enqueue(NewJob("over", "loc", "over", b"{}", expires_at=store.now + 9), KNOWN)
-    store.enqueue(NewJob("ready", "loc", "ready", b'{"status":"open"}', event_time=START), KNOWN)
+    store.enqueue(NewJob("over", "loc", "over", b"{}", service="crm", expires_at=store.now + 9), KNOWN)
+    store.enqueue(NewJob("ready", "loc", "ready", b'{"status":"open"}', service="crm", event_time=START), KNOWN)
     store.enqueue(NewJob("held", "held", "held", b"{}"), KNOWN)
     store.hold("held", "why", "operator")
+    store.client.delete(store.key("outcomes", "crm"))  # they would give way to what is refused
     store.pass_time(60)
 
 
@@ -127,6 +136,40 @@ def test_the_last_of_the_memory_is_for_the_jobs_that_were_accepted(store: Clocke
     store.client.set("what a worker needs beside the lanes", b"x" * 1000)
     store.client.config_set("maxmemory", 2 * used)
     assert store.enqueue(NEW, KNOWN).status is EnqueueStatus.ACCEPTED
+
+
+def test_outcomes_give_way_before_work_is_refused(store: ClockedStore) -> None:
+    """The oldest of the longest stream, read or not: counted and told."""
+    client: Any = store.client
+    key, outcome = store.key("outcomes", "crm"), {"jobs": "a 1 b 2", "end": "1", "detail": "x" * 200}
+    pipeline = client.pipeline(transaction=False)
+    for _ in range(2000):
+        pipeline.xadd(key, outcome)
+    pipeline.execute()
+    client.xgroup_create(key, "group", id="0")
+    store.forget_history(0.0, 0, 100)  # no history is left that could give way
+    client.config_set("maxmemory", ROOM)
+    used = client.info("memory")["used_memory"] - client.info("memory")["mem_not_counted_for_evict"]
+    client.config_set("maxmemory", round((used - 20_000) * 16 / 15))
+    before = client.xlen(key)
+    assert store.enqueue(NEW, KNOWN).status is EnqueueStatus.ACCEPTED
+    removed = before - client.xlen(key)
+    assert removed in (200, 400)
+    forgotten = int(client.hget(store.key("totals"), "outcomes_forgotten"))
+    assert removed < forgotten <= 2 * removed
+    OutcomeStore(store).trim_outcomes(10**8, 10**6)
+    told = {facts["event"]: facts.get("outcomes") for facts in notifications(store)}
+    assert told["outcomes_forgotten"] == told["outcomes_unread"] == forgotten
+    client.delete(key)
+    client.config_set("maxmemory", client.info("memory")["used_memory"])
+    with pytest.raises(RedisUnavailableError, match="memory is nearly used up"):
+        store.enqueue(replace(NEW, id="newer"), KNOWN)
+
+
+def notifications(store: ClockedStore) -> list[dict[str, Any]]:
+    """Return the facts of every notification."""
+    client: Any = store.client
+    return [json.loads(each) for each in client.zrange(store.key("notifications"), 0, -1)]
 
 
 def test_memory_is_reserved_for_each_pending_job(store: ClockedStore) -> None:

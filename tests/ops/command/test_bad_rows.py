@@ -78,6 +78,10 @@ JSON_ROWS: list[tuple[str | bytes, str]] = [
         f'{{{OK},"_options":{{"not_before":"2026-01-01T00:00:00"}}}}',
         "_options.not_before: must be a time with a zone, like 2026-05-01T09:00:00Z (it is '2026-01-01T00:00:00')",
     ),
+    (
+        f'{{{OK},"_options":{{"not_before":"2100-01-01T00:00:00Z"}}}}',
+        "_options.not_before: must be at most 30 days ahead (LANES_MAX_NOT_BEFORE_DAYS) (it is 2100",
+    ),
     (f'{{{OK},"_options":{{"expires_at":"tomorrow"}}}}', "_options.expires_at: must be a time with a zone"),
     (f'{{{OK},"_options":{{"expires_at":NaN}}}}', "_options.expires_at: must be a time with a zone"),
     (

@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import IO
 
@@ -55,12 +56,14 @@ def test_an_unknown_extension_is_asked_about(run: Run, write: Write) -> None:
 
 def test_options_for_all_rows(run: Run, store: LaneStore, write: Write) -> None:
     text = row(1) + row(2, _options={"service": "own"}) + row(3, _options=None)
-    times = ["--not-before", "2100-01-01T00:00:00+02:00", "--expires-at", "2100-01-02T00:00:00Z"]
+    noon = datetime.now(timezone(timedelta(hours=2))).replace(microsecond=0) + timedelta(days=2)
+    end = noon + timedelta(hours=26)
+    times = ["--not-before", noon.isoformat(), "--expires-at", end.isoformat()]
     shown = run("enqueue", write("a.jsonl", text), "--service", "import", *times, "--ids")
     jobs = store.jobs(shown.stdout.split())
     assert [(job.service, job.not_before, job.expires_at) for job in jobs[:2] if job] == [
-        ("import", 4102437600.0, 4102531200.0),
-        ("own", 4102437600.0, 4102531200.0),
+        ("import", noon.timestamp(), end.timestamp()),
+        ("own", noon.timestamp(), end.timestamp()),
     ]
     assert len(jobs) == 3
 

@@ -3,11 +3,14 @@
 import pytest
 
 from lanes.activity.series import Histogram
+from lanes.outcomes.store import OutcomeStore
 from lanes.queue.global_state import GlobalState
 from lanes.queue.job import Reason, State
 from lanes.queue.lane import COUNTS, Lane
 from lanes.queue.results import Released
 from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits, RetryPolicy
+from lanes.services.service import Service
+from lanes.services.store import ServiceStore
 from lanes.settings import WorkerSettings
 from tests.lanes.breaker.brake_steps import close
 from tests.lanes.breaker.outage_steps import begin_outage
@@ -87,8 +90,28 @@ def test_each_outcome_is_counted_and_no_counter_ever_goes_down(
     }
 
 
+def test_outcomes_and_their_groups_are_measured(store: ClockedStore, order: Orders, scrape: Scrape) -> None:
+    ServiceStore(store).add(Service("crm"))
+    for number in range(5):
+        store.enqueue(new := order(record=f"pipe/{number}", service="crm"), KNOWN)
+        store.cancel(new.id, KEPT)
+    key = store.key("outcomes", "crm")
+    store.client.xgroup_create(key, "slow", id="0")
+    store.client.xgroup_create(key, "fast", id="$")
+    OutcomeStore(store).trim_outcomes(10**8, 3)
+    store.client.hset(store.key("totals"), mapping={"outcomes_forgotten": 7, "outcomes_lost": 9})
+    found = scrape(store)
+    assert found["lanes_outcomes{service=crm}"] == 3
+    assert found["lanes_outcomes_unread_total{service=crm}"] == 2
+    assert found["lanes_outcomes_behind_seconds{group=fast,service=crm}"] == 0
+    assert found["lanes_outcomes_behind_seconds{group=slow,service=crm}"] > 0
+    assert (found["lanes_outcomes_forgotten_total"], found["lanes_outcomes_lost_total"]) == (7, 9)
+
+
 def test_exactly_the_metrics_of_the_catalogue_are_exposed(store: ClockedStore, order: Orders, scrape: Scrape) -> None:
     store.enqueue(order(), KNOWN)
+    ServiceStore(store).add(Service("crm"))
+    store.client.xgroup_create(store.key("outcomes", "crm"), "group", id="0", mkstream=True)
     reported = {name.partition("{")[0] for name in scrape(store)}
     for metric in CELL_METRICS:
         suffixes = ("_bucket", "_sum", "_count") if metric.kind is MetricKind.HISTOGRAM else ("",)

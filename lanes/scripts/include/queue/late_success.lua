@@ -5,6 +5,7 @@
 -- @include dead_letter/newest_delivered
 -- @lazy dead_letter/remove
 -- @lazy outcomes/outcome
+-- @lazy quota/move_counted
 -- deliver_late(job, detail, retention): the success of an attempt that is no longer that of a job in flight: the job
 -- was reclaimed, or is over. It is delivered all the same, because the API has it. Returns false if it was before.
 local function deliver_late(job, detail, retention)
@@ -17,6 +18,7 @@ local function deliver_late(job, detail, retention)
   -- A newer attempt is still in flight, although its job is delivered: its end is the end of the job's keys.
   local redundant = job.state == 'in_flight' and redis.call('ZSCORE', key.leases, job.id)
   count(job.location, job.state, 'delivered')
+  if job.fields.counted then move_counted().move_counted(job.fields.service, job.state) end
   add_duration(now - job.since)
   note_delivered(job)
   local fields = job.fields

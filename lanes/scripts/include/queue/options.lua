@@ -20,6 +20,7 @@ local function note_options(new_job, held_before)
   if held_before > 0 then note('held_before', string.format('%.0f', held_before)) end
   if new_job.expires_while_held then note('expires_while_held', 1) end
   if new_job.service ~= '' then note('service', new_job.service) end
+  if new_job.quota then note('counted', 1) end
   if new_job.priority > 0 then note('priority', new_job.priority) end
   if new_job.event_time then note('event_time', new_job.event_time) end
   if new_job.version ~= '' then note('version', new_job.version) end
