@@ -190,7 +190,7 @@ def components() -> dict[str, Any]:
 
 
 def _lean(schema: Any) -> Any:
-    """Return a schema without titles and defaults: generators of clients take a field with a default for a given one."""
+    """Return a schema without titles and defaults: generators of clients read a default as "always there"."""
     if isinstance(schema, list):
         return [_lean(each) for each in schema]
     if not isinstance(schema, dict):

@@ -30,8 +30,12 @@ CLIENTS = 8
 KILLS = 9
 LOCATIONS = 10
 SETTINGS = {
-    **{"lease_seconds": 4, "http_timeout_seconds": 3, "backoff_max_seconds": 1, "enqueue_timeout_seconds": 2},
-    **{"burst_limit": 1000, "burst_window_seconds": 1},
+    "lease_seconds": 4,
+    "http_timeout_seconds": 3,
+    "backoff_max_seconds": 1,
+    "enqueue_timeout_seconds": 2,
+    "burst_limit": 1000,
+    "burst_window_seconds": 1,
 }
 
 

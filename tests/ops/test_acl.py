@@ -134,7 +134,9 @@ def call_gateway(gateway: str, command_url: str) -> None:
         session.headers["Authorization"] = f"Bearer {key}"
         options = {"merge": True, "idempotency_key": "k"}
         jobs = [
-            session.post(f"{gateway}/v1/upserts?job_id=own-{name}", json={**row("loc", "g", name=name), "_options": each})
+            session.post(
+                f"{gateway}/v1/upserts?job_id=own-{name}", json={**row("loc", "g", name=name), "_options": each}
+            )
             for name, each in (("a", options), ("b", {"merge": True}), ("c", {"not_before": "2026-12-31T00:00:00Z"}))
         ]
         assert [job.status_code for job in jobs] == [202, 202, 202], [job.text for job in jobs]

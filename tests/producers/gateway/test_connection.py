@@ -31,18 +31,22 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 @pytest.fixture
-def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(connection, "IDLE_SECONDS", IDLE)
     monkeypatch.setattr(connection, "MAX_CONNECTIONS", MAX)
-    port = free_port()
-    config = Config(app, port=port, http=BoundedConnection, ws="none", lifespan="off", log_config=None)
+    config = Config(app, port=free_port(), http=BoundedConnection, ws="none", lifespan="off", log_config=None)
     server = Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     until(lambda: server.started)
-    yield port
+    yield server
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture
+def port(server: Server) -> int:
+    return server.config.port
 
 
 def connect(port: int, sent: bytes = b"") -> socket.socket:
@@ -158,8 +162,8 @@ def test_garbage_is_400(port: int) -> None:
         assert rest(client).startswith(b"HTTP/1.1 400 ")
 
 
-def test_a_waiting_request_ends_with_the_server(port: int) -> None:
-    """The fixture stops the server while the request waits."""
-    connect(port, request("/wait")).settimeout(None)
-
-
+def test_a_waiting_request_ends_with_the_server(server: Server, port: int) -> None:
+    with connect(port, request("/wait")) as client:
+        until(lambda: server.server_state.tasks)
+        server.should_exit = True
+        assert b" 200 " in rest(client)

@@ -75,7 +75,11 @@ def test_the_examples_of_the_documentation_run(gateway: RunningGateway, tmp_path
     for example in examples:
         done = subprocess.run(
             ["bash", "-eu", "-o", "pipefail", "-c", example],
-            env=environ, capture_output=True, text=True, check=False, timeout=60,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
         assert done.returncode == 0, f"{example}: {done.stdout}{done.stderr}"
     (script,) = blocks("docs/gateway.md", "js")

@@ -21,7 +21,7 @@ def test_429_says_which_quota_and_when_to_try_again(gateway: RunningGateway, lim
     found = problem(answer, 429, "quota")
     assert (found["quota"], found["limit"]) == ("max_pending", 3)
     assert int(answer.headers["Retry-After"]) >= 1
-    assert gateway.enqueue(row("limited", "d"), "crm").status_code == 202
+    assert gateway.enqueue(row("limited", "e"), "crm").status_code == 202
     assert gateway.send("DELETE", f"/v1/jobs/{limited}", "limited").status_code == 200
     assert gateway.enqueue(row("limited", "d"), "limited").status_code == 202
     for job in gateway.store.lane_jobs("limited", max_count=10).ready:

@@ -5,7 +5,10 @@ import re
 import pytest
 from fastapi.routing import iter_route_contexts
 
+from lanes.services.service import Service
+from lanes.services.store import CACHE_SECONDS
 from producers.gateway.app import make_api
+from tests.helpers import until
 from tests.producers.gateway.conftest import RunningGateway, problem
 
 WITHOUT_KEY = {"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"}
@@ -33,15 +36,14 @@ def test_no_call_is_answered_without_a_key(gateway: RunningGateway, path: str, m
         problem(gateway.send(method, path, None, headers=headers), 401, "no-key")
 
 
-def test_a_removed_key_is_refused(gateway: RunningGateway) -> None:
-    first = gateway.services.make_key("crm")
-    gateway.keys["crm"], old = first, gateway.keys["crm"]
-    assert gateway.send("GET", "/v1/jobs/a", "crm").status_code == 404
-    gateway.keys["new"] = gateway.services.make_key("crm")
-    assert gateway.send("GET", "/v1/jobs/a", "new").status_code == 404
-    gateway.services.make_key("crm")
-    assert old not in (first, gateway.keys["new"])
-    assert gateway.services.find_by_key(old) is None
+def test_a_third_key_replaces_the_first(gateway: RunningGateway) -> None:
+    gateway.services.add(Service("rotated"))
+    keys = [gateway.services.make_key("rotated") for _ in range(3)]
+    gateway.keys |= {f"key-{number}": key for number, key in enumerate(keys)}
+    answers = [gateway.send("GET", "/v1/jobs/a", f"key-{number}") for number in range(3)]
+    assert [answer.status_code for answer in answers] == [401, 404, 404]
+    gateway.services.remove("rotated")
+    until(lambda: gateway.send("GET", "/v1/jobs/a", "key-1").status_code == 401, "the key to end", CACHE_SECONDS + 10)
 
 
 def test_problems_of_paths_and_methods(gateway: RunningGateway) -> None:

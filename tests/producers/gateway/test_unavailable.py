@@ -13,7 +13,6 @@ from tests.helpers import row, until
 from tests.producers.gateway.conftest import RunningGateway, problem
 
 
-
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[RunningGateway]:
     """A gateway whose Redis the test may stop; it retries for a second."""
