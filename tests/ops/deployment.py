@@ -55,9 +55,7 @@ class Deployment:
             for names in job.pop("dns_sd_configs", ()):  # no name is asked for outside of this machine
                 assert set(names["names"]) <= SERVICES.keys()
                 job["static_configs"] = [{"targets": [f"127.0.0.1:{names['port']}"]}]
-        text = (
-            yaml.safe_dump(configuration).replace("dashboard:5555", "127.0.0.1:5555").replace("gateway:", "127.0.0.1:")
-        )
+        text = re.sub(r"\b(dashboard|gateway):", "127.0.0.1:", yaml.safe_dump(configuration))
         path.write_text(self.here(text), encoding="utf-8")
 
     def environ(self, name: str) -> dict[str, str]:

@@ -132,12 +132,13 @@ def call_gateway(gateway: str, command_url: str) -> None:
         key = services.make_key("billing")
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {key}"
-        options = {"merge": True, "idempotency_key": "k"}
+        options: dict[str, object] = {"merge": True, "idempotency_key": "k"}
+        later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
         jobs = [
             session.post(
                 f"{gateway}/v1/upserts?job_id=own-{name}", json={**row("loc", "g", name=name), "_options": each}
             )
-            for name, each in (("a", options), ("b", {"merge": True}), ("c", {"not_before": "2026-12-31T00:00:00Z"}))
+            for name, one in (("a", options), ("b", {"merge": True}), ("c", {"not_before": later}))
         ]
         assert [job.status_code for job in jobs] == [202, 202, 202], [job.text for job in jobs]
         done = session.post(f"{gateway}/v1/upserts", json=row("loc", "h"), headers={"Prefer": "wait=30"})
