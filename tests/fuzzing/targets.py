@@ -267,7 +267,7 @@ def gateway(data: bytes) -> None:
         assert error.field_errors
         for problem in error.field_errors:
             check_message(problem)
-        assert json.loads(problem_of(error).response().body)["status"] == 422
+        assert json.loads(bytes(problem_of(error).response().body))["status"] == 422
     pieces, whole = LineSplitter(), LineSplitter()
     size = max(1, len(head))
     found = [line for at in range(0, len(body), size) for line in pieces.feed(body[at : at + size])]

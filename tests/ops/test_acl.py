@@ -136,7 +136,7 @@ def call_gateway(gateway: str, command_url: str) -> None:
         later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
         jobs = [
             session.post(
-                f"{gateway}/v1/upserts?job_id=own-{name}", json={**row("loc", "g", name=name), "_options": each}
+                f"{gateway}/v1/upserts?job_id=own-{name}", json={**row("loc", "g", name=name), "_options": one}
             )
             for name, one in (("a", options), ("b", {"merge": True}), ("c", {"not_before": later}))
         ]

@@ -18,7 +18,7 @@ from tests.helpers import row, until
 from tests.producers.gateway.conftest import RunningGateway
 from worker.metrics.catalogue import GATEWAY_METRICS, MetricKind
 
-REFUSED = {
+REFUSED: dict[tuple[str, ...], str] = {
     ("--host", "0.0.0.0"): "0.0.0.0 can be reached from other machines: add --certificate, or --behind-proxy",
     ("--host", "::"): ":: can be reached from other machines",
     ("--host", "gateway.internal"): "gateway.internal can be reached from other machines",
@@ -104,7 +104,7 @@ def test_tls(gateway: RunningGateway, tmp_path: Path) -> None:
 
         def answers() -> bool:
             try:
-                return requests.get(f"https://127.0.0.1:{port}/healthz", verify=certificate, timeout=10).ok
+                return requests.get(f"https://127.0.0.1:{port}/healthz", verify=str(certificate), timeout=10).ok
             except requests.ConnectionError:
                 return False
 

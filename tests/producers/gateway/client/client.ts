@@ -13,6 +13,7 @@ const row: Row = { pipelineId: "pipe", locationId: "node", contactId: "contact",
 const params = { header: { "Idempotency-Key": "order-1" } };
 const first = await gateway.POST("/v1/upserts", { params, body: row });
 if (!first.data || "id" in first.data) throw new Error("not accepted");
+const { job_id } = first.data;
 const again = await gateway.POST("/v1/upserts", { params, body: row });
 const conflict = await gateway.POST("/v1/upserts", { params, body: { ...row, name: "another" } });
 const invalid = await gateway.POST("/v1/upserts", { body: { ...row, contactId: "no id", status: "won" } });
@@ -21,8 +22,8 @@ const batch = await gateway.POST("/v1/upserts/batch", {
   bodySerializer: (lines) => lines as string,
   headers: { "Content-Type": "application/x-ndjson" },
 });
-const job = await gateway.GET("/v1/jobs/{job_id}", { params: { path: { job_id: first.data.job_id } } });
-const cancelled = await gateway.DELETE("/v1/jobs/{job_id}", { params: { path: { job_id: first.data.job_id } } });
+const job = await gateway.GET("/v1/jobs/{job_id}", { params: { path: { job_id } } });
+const cancelled = await gateway.DELETE("/v1/jobs/{job_id}", { params: { path: { job_id } } });
 const unknown = await gateway.GET("/v1/jobs/{job_id}", { params: { path: { job_id: "unknown" } } });
 const outcomes = await gateway.GET("/v1/outcomes", { params: { query: { limit: 1000, wait: 10 } } });
 const stranger = createClient<paths>({ baseUrl: url });
@@ -32,13 +33,13 @@ console.log(
   JSON.stringify({
     first: [first.response.status, first.data.state, first.data.duplicate],
     again: [again.response.status, again.data && "duplicate" in again.data && again.data.duplicate],
-    conflict: [conflict.response.status, conflict.error?.job_id === first.data.job_id],
+    conflict: [conflict.response.status, conflict.error?.job_id === job_id],
     invalid: [invalid.response.status, invalid.error?.errors?.map((each) => each.field)],
     batch: [batch.response.status, batch.data?.accepted],
     job: [job.response.status, job.data?.state, job.data?.body],
     cancelled: [cancelled.response.status, cancelled.data?.state],
     unknown: [unknown.response.status, unknown.error?.type],
-    outcomes: [outcomes.response.status, outcomes.data?.outcomes.some((each) => each.job_id === first.data.job_id)],
+    outcomes: [outcomes.response.status, outcomes.data?.outcomes.some((each) => each.job_id === job_id)],
     noKey: [noKey.response.status, noKey.response.headers.get("WWW-Authenticate")],
   }),
 );
