@@ -29,6 +29,7 @@ ARGUMENTS = {
     "SUBSCRIBE": ["WAKE"],
     "XAUTOCLAIM": ["KEY", "a", "a", "0", "0-0"],
     "XGROUP": ["CREATE", "KEY", "a", "0"],
+    "XINFO": ["GROUPS", "KEY"],
     "XREADGROUP": ["GROUP", "a", "a", "STREAMS", "KEY", ">"],
 }
 MAX_ARGUMENTS = 4

@@ -53,7 +53,7 @@ class AclRun:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def denials(self) -> list[str]:
