@@ -89,6 +89,13 @@ def test_a_client_that_does_not_go_on_is_disconnected(port: int, name: str) -> N
         assert b" 200 " not in rest(client)
 
 
+def test_blank_lines_between_requests_keep_no_connection(port: int) -> None:
+    with connect(port) as client:
+        assert b" 200 " in ask(client)
+        client.sendall(b"\r\n")
+        assert rest(client) == b""
+
+
 def endless(name: str) -> Iterator[bytes]:
     """Yield the beginning of a request that never ends, and then the same piece again and again."""
     piece = b"x" * 4096
