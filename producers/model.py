@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypedDict, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
 from pydantic.alias_generators import to_camel
 
+from lanes.ids import ID, SERVICE
 from lanes.versions import ApiVersion
 from producers.errors import InvalidJobError
 from producers.receipt import FieldError
@@ -26,7 +27,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 Model = TypeVar("Model", bound=BaseModel)
 
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Id = Annotated[str, Field(pattern=f"^{ID}$")]
 Text = Annotated[str, Field(max_length=2048)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Status = Literal["open", "won", "lost", "abandoned", "all"]
@@ -151,7 +152,7 @@ class EnqueueOptions(BaseModel):
     not_before: AwareDatetime | None = None
     expires_at: AwareDatetime | None = None
     expires_while_held: bool = False
-    service: Annotated[str, Field(pattern=r"^[!-~]{1,64}$")] | None = None
+    service: Annotated[str, Field(pattern=f"^{SERVICE}$")] | None = None
     priority: Annotated[int, Field(ge=0, le=9)] = 0
     merge: bool | None = None
     event_time: AwareDatetime | None = None
@@ -200,11 +201,12 @@ def check(
     if isinstance(values, dict) and len(values) > MAX_FIELDS:
         raise InvalidJobError([FieldError(path, f"{len(values)} fields", f"must have at most {MAX_FIELDS} fields")])
     try:
-        return model.model_validate(values)
+        valid: Model = model.__pydantic_validator__.validate_python(values)  # what `model_validate` calls
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False)[:MAX_FIELDS]
         problems = [_field_error(model, dict(problem), values, path, other_versions) for problem in found]
         raise InvalidJobError(problems) from None
+    return valid
 
 
 def _field_error(

@@ -34,7 +34,7 @@ def location_of(opportunity: object) -> str | None:
     """Return the location of a model or a mapping, None if it has no valid one."""
     if not isinstance(opportunity, dict) and isinstance(opportunity, Upsert):
         location = getattr(opportunity, "location_id", None)
-    elif isinstance(opportunity, dict | Mapping):
+    elif isinstance(opportunity, (dict, Mapping)):
         location = opportunity.get("locationId", opportunity.get("location_id"))
     else:
         return None
@@ -48,7 +48,7 @@ def check_body(opportunity: object, version: ApiVersion) -> AnyUpsert:
         InvalidJobError: it is invalid; the message names the version that has an unknown field.
     """
     model = MODELS[version]
-    if not isinstance(opportunity, dict | model) and isinstance(opportunity, Upsert):
+    if not isinstance(opportunity, (dict, model)) and isinstance(opportunity, Upsert):
         opportunity = opportunity.model_dump(by_alias=True, exclude_none=True, warnings=False)
     return check(model, opportunity, other_versions=_OTHER_VERSIONS[version])
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from producers.receipt import FieldError
 
 OPTIONS_FIELD = "_options"
 _JOB_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_ID_LETTERS = bytes.maketrans(b"+/", b"__")
 _NO_OPTIONS = EnqueueOptions()
 Opportunity = AnyUpsert | Mapping[str, Any]
 
@@ -41,7 +42,7 @@ def make_new_job(
     Raises:
         InvalidJobError: with every problem of the body and the options.
     """
-    if isinstance(opportunity, dict | Mapping) and OPTIONS_FIELD in opportunity:
+    if isinstance(opportunity, (dict, Mapping)) and OPTIONS_FIELD in opportunity:
         opportunity = dict(opportunity)
         options = _merge_options(options, opportunity.pop(OPTIONS_FIELD))
     problems: list[FieldError] = []
@@ -56,32 +57,39 @@ def make_new_job(
             options = _NO_OPTIONS if options is None else check(EnqueueOptions, options, OPTIONS_FIELD)
         except InvalidJobError as error:
             problems.extend(error.field_errors)
-    if body is not None and isinstance(options, EnqueueOptions) and body.unmergeable and options.event_time is not None:
-        problems.append(FieldError(f"{OPTIONS_FIELD}.event_time", "", f"cannot be kept: {body.unmergeable}"))
-    if isinstance(options, EnqueueOptions) and (problem := _too_far_ahead(options.not_before, max_not_before_days)):
-        problems.append(problem)
     if problems or body is None or not isinstance(options, EnqueueOptions):
         raise InvalidJobError(problems)
+    if options.event_time is not None and body.unmergeable:
+        raise InvalidJobError([FieldError(f"{OPTIONS_FIELD}.event_time", "", f"cannot be kept: {body.unmergeable}")])
+    if options.not_before is not None and max_not_before_days is not None:
+        _check_not_before(options.not_before, max_not_before_days)
     encoded = body.to_json()
     if len(encoded) > MAX_BODY_BYTES:
         size = shorten(f"{len(encoded)} bytes")
         raise InvalidJobError([FieldError("", size, f"must be at most {MAX_BODY_BYTES} bytes")])
-    return NewJob(
-        id=job_id or _new_id(),
-        location_id=body.location_id,
-        record=body.record,
-        body=encoded,
-        not_before=_timestamp(options.not_before),
-        expires_at=_timestamp(options.expires_at),
-        service=options.service or service,
-        idempotency_key=options.idempotency_key,
-        fingerprint=_fingerprint(encoded) if options.idempotency_key else "",
-        priority=options.priority,
-        merge=(merge if options.merge is None else options.merge) and body.unmergeable is None,
-        event_time=_timestamp(options.event_time),
-        version=version,
-        expires_while_held=options.expires_while_held,
-    )
+    new_job = NewJob(job_id or _new_id(), body.location_id, body.record, encoded, service=service, version=version)
+    if options is not _NO_OPTIONS:
+        _set_options(new_job, options)
+    new_job.merge = (merge if options.merge is None else options.merge) and body.unmergeable is None
+    return new_job
+
+
+def _check_not_before(not_before: datetime, max_days: float) -> None:
+    if not_before > datetime.now(UTC) + timedelta(days=max_days):
+        message = f"must be at most {max_days:g} days ahead (LANES_MAX_NOT_BEFORE_DAYS)"
+        raise InvalidJobError([FieldError(f"{OPTIONS_FIELD}.not_before", shorten(not_before), message)])
+
+
+def _set_options(new_job: NewJob, options: EnqueueOptions) -> None:
+    """Set all options but `merge`, which is also a setting."""
+    new_job.not_before = _timestamp(options.not_before)
+    new_job.expires_at = _timestamp(options.expires_at)
+    new_job.service = options.service or new_job.service
+    new_job.idempotency_key = options.idempotency_key
+    new_job.fingerprint = _fingerprint(new_job.body) if options.idempotency_key else ""
+    new_job.priority = options.priority
+    new_job.event_time = _timestamp(options.event_time)
+    new_job.expires_while_held = options.expires_while_held
 
 
 def check_job_id(job_id: object) -> None:
@@ -128,14 +136,7 @@ def _merge_options(common: object, own: object) -> Any:
 
 def _new_id() -> str:
     """Return 20 letters, digits and underscores: 15 random bytes. Redis has four copies of a waiting job's id."""
-    return b64encode(os.urandom(15), b"__").decode()
-
-
-def _too_far_ahead(not_before: datetime | None, max_days: float | None) -> FieldError | None:
-    if not_before is None or max_days is None or not_before <= datetime.now(UTC) + timedelta(days=max_days):
-        return None
-    message = f"must be at most {max_days:g} days ahead (LANES_MAX_NOT_BEFORE_DAYS)"
-    return FieldError(f"{OPTIONS_FIELD}.not_before", shorten(not_before), message)
+    return b2a_base64(os.urandom(15), newline=False).translate(_ID_LETTERS).decode()
 
 
 def _timestamp(value: datetime | None) -> float | None:

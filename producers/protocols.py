@@ -1,13 +1,15 @@
 """The protocols of producers, real ones and those of the test kit, and of the lanes that they use."""
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, Unpack
 
+from lanes.outcomes.stream import OutcomePage
 from lanes.queue.enqueueing import DurabilityPolicy
 from lanes.queue.job import Job
 from lanes.queue.new_job import EnqueueResult, NewJob
 from producers.model import Options
 from producers.new_job import Opportunity
+from producers.outcomes import CLAIM_SECONDS, AsyncReceivedOutcome, ReceivedOutcome
 from producers.receipt import EnqueueReport, Receipt
 
 Progress = Callable[[EnqueueReport], None]
@@ -45,6 +47,16 @@ class Producer(Protocol):
     def wait(self, job_id: str, timeout: float) -> Job:
         """See `OpportunityProducer.wait`."""
 
+    def outcomes(
+        self, group: str, *, service: str | None = None, wait: float | None = None, claim_seconds: float = CLAIM_SECONDS
+    ) -> Iterator[ReceivedOutcome]:
+        """See `OpportunityProducer.outcomes`."""
+
+    def read_outcomes(
+        self, service: str | None = None, after: str | None = None, count: int = 100, wait: float = 0.0
+    ) -> OutcomePage:
+        """See `OpportunityProducer.read_outcomes`."""
+
     def close(self) -> None:
         """See `OpportunityProducer.close`."""
 
@@ -79,6 +91,16 @@ class AsyncProducer(Protocol):
 
     async def wait(self, job_id: str, timeout: float) -> Job:  # noqa: ASYNC109 - the signature of the other face
         """See `OpportunityProducer.wait`."""
+
+    def outcomes(
+        self, group: str, *, service: str | None = None, wait: float | None = None, claim_seconds: float = CLAIM_SECONDS
+    ) -> AsyncIterator[AsyncReceivedOutcome]:
+        """See `AsyncOpportunityProducer.outcomes`."""
+
+    async def read_outcomes(
+        self, service: str | None = None, after: str | None = None, count: int = 100, wait: float = 0.0
+    ) -> OutcomePage:
+        """See `OpportunityProducer.read_outcomes`."""
 
     async def close(self) -> None:
         """See `OpportunityProducer.close`."""

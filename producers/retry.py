@@ -32,7 +32,12 @@ class RetryBudget:
     def __init__(self, seconds: float) -> None:
         self.may_be_done = False
         self._attempt_seconds = seconds * ATTEMPT_SHARE
-        self._loop = RetryLoop(FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS, within=seconds, jitter=FULL)
+        self._ends_at = time.monotonic() + seconds
+        self._loop: RetryLoop | None = None  # most calls need none
+
+    @property
+    def _left(self) -> float:
+        return self._ends_at - time.monotonic()
 
     def pause_after(self, error: RedisUnavailableError) -> float:
         """Return the pause in seconds before the next attempt.
@@ -41,8 +46,10 @@ class RetryBudget:
             RedisUnavailableError: the same error, if the time is over or the trouble is not transient.
         """
         self.may_be_done |= error.may_be_done
+        if self._loop is None:
+            self._loop = RetryLoop(FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS, within=self._left, jitter=FULL)
         pause = self._loop.next_pause()
-        if not error.trouble.is_transient or pause + self._attempt_seconds > self._loop.left:
+        if not error.trouble.is_transient or pause + self._attempt_seconds > self._left:
             raise error
         return pause
 
@@ -50,7 +57,7 @@ class RetryBudget:
         """Make a call; its argument is the number of seconds left."""
         while True:
             try:
-                return call(self._loop.left)
+                return call(self._left)
             except RedisUnavailableError as error:
                 pause = self.pause_after(error)
             time.sleep(pause)
@@ -59,7 +66,7 @@ class RetryBudget:
         """`run`, in an event loop."""
         while True:
             try:
-                return await call(self._loop.left)
+                return await call(self._left)
             except RedisUnavailableError as error:
                 pause = self.pause_after(error)
             await sleep(pause)

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 from lanes.checks.check_store import JOBS_STEP, STEP, CheckStore, Member
+from lanes.checks.counted_jobs import CountedJobs
 from lanes.checks.counts import check_lanes
 from lanes.checks.finding import RUN_REPAIR, Finding, Repair, Severity, unreadable
+from lanes.checks.services import check_services
 from lanes.checks.values import SHAPES, check_job_values, misshapen, unreadable_fields
 from lanes.errors import ScriptError
 from lanes.queue.store import LaneStore
@@ -74,6 +76,7 @@ def check_consistency(
             clean = clean and finding.repair is None and finding.code in IN_PLACE
             yield finding
         yield from check_lanes(CheckStore(store), sorted(scan.locations), clean=clean)
+        yield from check_services(store, scan.services, scan.counted, clean=clean)
 
 
 class KeyScan:
@@ -89,6 +92,8 @@ class KeyScan:
         self._ids: list[str] = []
         self._members: list[Member] = []
         self.locations: set[str] = set()
+        self.services: set[str] = set()
+        self.counted = CountedJobs()
 
     def findings(self) -> Iterator[Finding]:
         """Yield findings about jobs and about members of other keys."""
@@ -137,8 +142,8 @@ class KeyScan:
                 self._ids.append(rest)
             elif kind in ("body", "attempts", "merged_jobs", "original"):
                 rests.append(rest)
-            elif kind == "lane":
-                self.locations.add(rest)
+            elif kind in ("lane", "service"):
+                (self.locations if kind == "lane" else self.services).add(rest)
             elif kind in ("broken_key", "broken_values"):
                 text = "a repair set it aside, because nothing could read it"
                 yield Finding("set-aside", Severity.NOTE, name, text, "inspect it, then delete it")
@@ -186,7 +191,7 @@ class KeyScan:
         while len(self._ids) >= min(min_count, JOBS_STEP):
             some, self._ids = self._ids[:JOBS_STEP], self._ids[JOBS_STEP:]
             yield from self._each(some, lambda ids: (self._of_job(*each) for each in self._checks.check_jobs(ids)))
-            yield from check_job_values(self._store, some)
+            yield from check_job_values(self._store, some, self.counted)
             self._seen += len(some)
             self._progress(self._seen)
         while len(self._members) >= min_count:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from lanes.checks.check_store import CheckStore
 from lanes.checks.counts import recount
 from lanes.checks.finding import Finding, Repair
+from lanes.checks.services import recount_services
 from lanes.errors import ScriptError
 from lanes.queue.dead_letter import DeadLetter
 from lanes.queue.job import Attempt, Reason
@@ -15,6 +16,7 @@ from lanes.storage.stored import MICROSECONDS
 
 # How often counts are recounted until they did not change meanwhile.
 TRIES = 100
+SERVICE_TRIES = 3  # each is a pass over all jobs
 
 # Makes a new job of the body of a job that is gone; None if it cannot be read.
 ReadBody = Callable[[str, bytes], NewJob | None]
@@ -57,6 +59,8 @@ class Repairer:
             return self._repair_job(repair)
         if repair.script == "repair_counts":
             return self._repair_counts(str(repair.arguments[0]), finding.text)
+        if repair.script == "repair_service":
+            return self._repair_service(str(repair.arguments[0]))
         return self._checks.repair(repair.script, *repair.arguments)
 
     def _repair_job(self, repair: Repair) -> str:
@@ -84,6 +88,18 @@ class Repairer:
             answer = self._checks.repair("repair_counts", *finding.repair.arguments)
             if answer != "changed":
                 return answer
+        return "changed"
+
+    def _repair_service(self, name: str) -> str:
+        """Count the jobs of a service again and write, again while jobs move in between."""
+        for _ in range(SERVICE_TRIES):
+            finding = next(recount_services(self._store, [name]), None)
+            if finding is None:
+                return "consistent"
+            if finding.repair is not None:
+                answer = self._checks.repair("repair_service", *finding.repair.arguments)
+                if answer != "changed":
+                    return answer
         return "changed"
 
     def _save(self, new_job: NewJob) -> str:

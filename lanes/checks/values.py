@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from lanes.checks.counted_jobs import COUNTED_FIELDS, CountedJobs
 from lanes.checks.finding import RUN_REPAIR, Finding, Repair, Severity
 from lanes.errors import StoredJobError
 from lanes.queue.job import Attempt
@@ -65,16 +66,17 @@ def misshapen(kind: str, fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[st
     ]
 
 
-def check_job_values(store: LaneStore, job_ids: Sequence[str]) -> Iterator[Finding]:
-    """Yield what cannot be read of some jobs: numbers, bodies, attempts."""
+def check_job_values(store: LaneStore, job_ids: Sequence[str], counted: CountedJobs) -> Iterator[Finding]:
+    """Yield what cannot be read of some jobs: numbers, bodies, attempts. Note those that their services count."""
     missing: list[bytes | None] = []
-    names = ("location", *JOB_NUMBERS)
+    names = (*COUNTED_FIELDS, "location", *JOB_NUMBERS)
     hashes = store.read_keys(
         missing, [store.key("job", job_id) for job_id in job_ids], lambda client, key: client.hmget(key, names)
     )
     locations: list[bytes | None] = []
     for job_id, values in zip(job_ids, hashes, strict=True):
-        location, *numbers = values or [None]
+        state, service, is_counted, location, *numbers = values or [None] * 4
+        counted.note(job_id, state, service, is_counted)
         locations.append(location)
         found = zip(JOB_NUMBERS, numbers, strict=False)
         broken = [(name, value) for name, value in found if value is not None and number_of(value) is None]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lanes.queue.reader import LaneReader
+from lanes.queue.lane_reader import LaneReader
 from lanes.storage.stored import json_object_of, text_of
 
 REPORT_SECONDS = 5.0

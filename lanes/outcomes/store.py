@@ -1,9 +1,10 @@
 """What workers and people do with the streams: trim them, write what a script left, and see who is behind."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from lanes.queue.store import LaneStore
+from lanes.queue.lane_reader import LaneReader
 from lanes.queue.transitions import microseconds
 from lanes.storage.stored import JsonMixin, StoredHash, as_plain, number_of, text_of
 
@@ -50,7 +51,7 @@ class OutcomeTotals:
 class OutcomeStore:
     """The streams of all services. Thread-safe; errors are those of `LaneStore`."""
 
-    def __init__(self, lanes: LaneStore) -> None:
+    def __init__(self, lanes: LaneReader) -> None:
         self._lanes = lanes
 
     def trim_outcomes(self, max_age: float, max_length: int) -> bool:
@@ -74,12 +75,10 @@ class OutcomeStore:
             return OutcomeSummary(0, None, lost, self._groups(key, now))
         return OutcomeSummary(length, self._age(key, "-", now), lost, self._groups(key, now))
 
-    def totals(self) -> OutcomeTotals:
-        """Return what is in every stream."""
-        names: set[bytes] = set()
-        found = self._lanes.read_key(names, self._lanes.key("services"), lambda client, name: client.smembers(name))
+    def totals(self, services: Iterable[str]) -> OutcomeTotals:
+        """Return what is in the streams of these services."""
         totals = StoredHash(self._lanes.read_hash("totals"))
-        streams = {service: self.summary(service) for service in sorted(map(text_of, found))}
+        streams = {service: self.summary(service) for service in services}
         return OutcomeTotals(streams, totals.count("outcomes_forgotten"), totals.count("outcomes_lost"))
 
     def _groups(self, key: str, now: float) -> tuple[OutcomeGroup, ...]:

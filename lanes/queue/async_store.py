@@ -17,8 +17,8 @@ from lanes.queue.enqueueing import (
 )
 from lanes.queue.exchange import run_exchange_async
 from lanes.queue.job import Job
+from lanes.queue.job_reader import merge_targets, with_merge_outcomes
 from lanes.queue.new_job import EnqueueResult, NewJob
-from lanes.queue.reader import merge_targets, with_merge_outcomes
 from lanes.settings.redis_url import raise_if_wrong
 from lanes.storage.access import readable
 from lanes.storage.keys import DEFAULT_PREFIX, build

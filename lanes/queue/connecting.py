@@ -5,6 +5,7 @@ from typing import Any
 import redis
 
 from lanes.settings.redis_url import raise_if_wrong
+from lanes.storage.packer import make_packer
 from lanes.storage.pool import LeanPool, SharedPool
 
 MAX_CONNECTIONS = 10_000  # one per thread; the default limit of Redis
@@ -20,7 +21,7 @@ def connect(url: str, **options: Any) -> "redis.Redis":
         SettingsError: the URL is no URL of a Redis.
     """
     raise_if_wrong(url)
-    return redis.Redis.from_pool(LeanPool.from_url(url, **{"max_connections": MAX_CONNECTIONS, **TIMEOUTS, **options}))
+    return _client(LeanPool, url, **{"max_connections": MAX_CONNECTIONS, **TIMEOUTS, **options})
 
 
 def connect_shared(url: str) -> "redis.Redis":
@@ -30,4 +31,8 @@ def connect_shared(url: str) -> "redis.Redis":
         SettingsError: the URL is no URL of a Redis.
     """
     raise_if_wrong(url)
-    return redis.Redis.from_pool(SharedPool.from_url(url, **{"max_connections": SHARED_CONNECTIONS, **TIMEOUTS}))
+    return _client(SharedPool, url, max_connections=SHARED_CONNECTIONS, **TIMEOUTS)
+
+
+def _client(pool: type[LeanPool], url: str, **options: Any) -> "redis.Redis":
+    return redis.Redis.from_pool(pool.from_url(url, command_packer=make_packer(), **options))

@@ -70,7 +70,7 @@ def enqueue_exchange(
     """
     declared = build(prefix, "schema")
     ends_at = time.monotonic() + policy.seconds
-    is_single = isinstance(calls, Sequence) and sum(map(len, calls)) == 1
+    is_accepted_enough = policy.durability.level == "accepted"
     sizes: list[int] = []
 
     def enqueues() -> Iterator[Command]:
@@ -78,20 +78,20 @@ def enqueue_exchange(
             sizes.append(len(new_jobs))
             arguments = transitions.enqueue_arguments(new_jobs, known_seconds, policy.seconds, bulk)
             yield ("EVALSHA", script.sha, 1, declared, *arguments)
-        if policy.durability != ACCEPTED:
+        if not is_accepted_enough:
             left = ends_at - time.monotonic()
             yield from policy.durability.commands(
                 build(prefix, "durability_marker"), max(1, round(1000 * (left - min(ANSWER_SECONDS, left / 2))))
             )
 
     replies: list[Any] = []
-    if is_single:
+    if isinstance(calls, list) and len(calls) == 1 == len(calls[0]):
         replies = yield enqueues()
     if not replies or isinstance(replies[0], NoScriptError):
         sizes.clear()
         replies = (yield chain([("SCRIPT", "LOAD", script.text)], enqueues()))[1:]
     answers = _read(script, sizes, replies[: len(sizes)])
-    if any(isinstance(answer, EnqueueResult) for answer in answers):
+    if not is_accepted_enough and any(isinstance(answer, EnqueueResult) for answer in answers):
         try:
             unmet_durability = policy.durability.unmet_durability(replies[len(sizes) :])
         except NoWaitAofError:

@@ -7,7 +7,7 @@ The `redis` package does not report whether a failed call was sent, and takes no
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import redis.asyncio
@@ -39,7 +39,7 @@ def run_exchange(client: "redis.Redis", exchange: EnqueueExchange, seconds: floa
 def _round_trip(client: "redis.Redis", commands: Iterable[Command], deadline: float) -> list[Any]:
     pool: Any = client.connection_pool
     connection = None
-    is_complete = False
+    is_usable = demoted = False
     names: list[Argument] = []
     replies: list[Any] = []
     try:
@@ -47,23 +47,25 @@ def _round_trip(client: "redis.Redis", commands: Iterable[Command], deadline: fl
         for command in commands:
             names.append(command[0])
             connection.send_packed_command(connection.pack_command(*command))
-        is_complete = True
+        usual = connection.socket_timeout
         for name in names:
             try:
-                seconds = _reply_timeout(name, connection, deadline)
-                if seconds == connection.socket_timeout:  # another one takes two more system calls
+                seconds = _reply_timeout(name, usual, deadline)
+                if seconds == usual:  # another one takes two more system calls
                     replies.append(connection.read_response())
                 else:
                     replies.append(connection.read_response(timeout=seconds))
             except ResponseError as error:
                 replies.append(error)
+                demoted = demoted or is_demoted(error)
+        is_usable = not demoted
     except UNAVAILABLE as error:
         raise unavailable(error, sent=bool(names)) from error
     except ResponseError as error:  # to the handshake, or to the PING of an idle connection
         raise (refuses(error) or unavailable(error)) from error
     finally:
         if connection is not None:
-            if not is_complete or len(replies) < len(names) or _demoted(replies):
+            if not is_usable:
                 connection.disconnect()
             pool.release(connection)
     return replies
@@ -85,7 +87,7 @@ async def run_exchange_async(
 async def _round_trip_async(client: "redis.asyncio.Redis", commands: Iterable[Command], deadline: float) -> list[Any]:
     pool: Any = client.connection_pool
     connection = None
-    is_complete = False
+    is_usable = False
     names: list[Argument] = []
     replies: list[Any] = []
     try:
@@ -95,9 +97,10 @@ async def _round_trip_async(client: "redis.asyncio.Redis", commands: Iterable[Co
                 names.append(command[0])
                 await connection.send_packed_command(connection.pack_command(*command))
                 await asyncio.sleep(0)  # making the next command may take a moment: other tasks go first
-            is_complete = True
+            usual = connection.socket_timeout
             for name in names:
-                replies.append(await _read_reply(connection, _reply_timeout(name, connection, deadline)))  # noqa: PERF401
+                replies.append(await _read_reply(connection, _reply_timeout(name, usual, deadline)))  # noqa: PERF401
+            is_usable = not any(isinstance(reply, ResponseError) and is_demoted(reply) for reply in replies)
     except UNAVAILABLE as error:
         raise unavailable(error, sent=bool(names)) from error
     except ResponseError as error:
@@ -106,7 +109,7 @@ async def _round_trip_async(client: "redis.asyncio.Redis", commands: Iterable[Co
         raise unavailable(redis.TimeoutError("Timeout: no answer in time"), sent=bool(names)) from error
     finally:
         if connection is not None:
-            if not is_complete or len(replies) < len(names) or _demoted(replies):
+            if not is_usable:
                 await connection.disconnect(nowait=True)
             await pool.release(connection)
     return replies
@@ -122,12 +125,9 @@ async def _read_reply(connection: Any, seconds: float) -> Any:
     return reply
 
 
-def _reply_timeout(name: Argument, connection: Any, deadline: float) -> float:
-    """Return the timeout of a reply: the client's, or for WAIT and WAITAOF the time until the deadline."""
-    left = max(MIN_SECONDS, deadline - time.monotonic())
-    usual = connection.socket_timeout
-    return left if usual is None or str(name).startswith("WAIT") else min(left, usual)
-
-
-def _demoted(replies: Sequence[Any]) -> bool:
-    return any(isinstance(reply, ResponseError) and is_demoted(reply) for reply in replies)
+def _reply_timeout(name: Argument, usual: float | None, deadline: float) -> float:
+    """Return the timeout of a reply: the client's usual one, or for WAIT and WAITAOF the time until the deadline."""
+    left = deadline - time.monotonic()
+    if usual is not None and left > usual and name not in ("WAIT", "WAITAOF"):
+        return usual
+    return max(MIN_SECONDS, left)

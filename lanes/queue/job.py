@@ -142,7 +142,7 @@ class Job:
     def parse(
         cls,
         job_id: str,
-        stored: Mapping[bytes, bytes] | Sequence[bytes],
+        stored: Mapping[bytes, bytes] | list[bytes],
         body: bytes | None,
         attempts: Sequence[bytes],
         original: bytes | None,

@@ -3,18 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from lanes.queue.job import State
 from lanes.rate_limits import DEFAULT_BURST, DEFAULT_DAILY, RateLimit, limit_in_force
-from lanes.storage.stored import MICROSECONDS, JsonMixin, Note, StoredHash, as_plain, ignore
+from lanes.storage.stored import MICROSECONDS, JsonMixin, Note, StoredHash, ignore, names_of
 
 COUNTS = ("accepted", *(state.value for state in State), "retried", "throttled", "reclaimed")
+_COUNTS, _ZEROS = names_of(*COUNTS), dict.fromkeys(COUNTS, 0)
+_NUMBERS = names_of(
+    "released", "unsent", "day_base", "burst", "daily", "weight", "run_failures", "api_burst", "api_daily"
+)
 
 
 def read_counts(fields: Mapping[bytes, bytes], key: str = "counts", note: Note = ignore) -> dict[str, int]:
     """Return every count, 0 if missing or unreadable."""
-    return StoredHash(fields, key, note).counts(COUNTS)
+    return _ZEROS | StoredHash(fields, key, note).numbers(_COUNTS)
 
 
 class HoldCause(StrEnum):
@@ -69,8 +73,7 @@ class Brake(JsonMixin):
         return f"{self.refusals} refusal{'s' * (self.refusals != 1)} in a row, the last with status {self.status}"
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(NamedTuple):
     """State of a location's lane. Times in seconds; `due_in` is None if nothing will be released automatically.
 
     If something stops all lanes, `due_in` is None, and `waits_for` is the reason if the lane would be due otherwise.
@@ -121,6 +124,7 @@ class Lane:
         """Read a lane from the reply of `read_lanes.lua`; `note` is told what cannot be read."""
         stored, slots, due, oldest, probe, waits_for = reply
         fields = StoredHash(stored, f"lane:{location_id}", note)
+        number = fields.numbers(_NUMBERS).get
         hold, refused = fields.text("hold"), fields.text("unauthorized")
         brake = None
         if probe != b"":
@@ -128,22 +132,22 @@ class Lane:
             brake = Brake(since, probe / MICROSECONDS, fields.count("refused_run"), fields.count("refused_status"))
         return cls(
             location_id=location_id,
-            counts=fields.counts(COUNTS),
+            counts=_ZEROS | fields.numbers(_COUNTS),
             hold=hold,
             held_by=fields.text("held_by"),
             due_in=None if due == b"" else due / MICROSECONDS,
-            day_used=fields.count("released") - fields.count("unsent") - fields.count("day_base"),
+            day_used=number("released", 0) - number("unsent", 0) - number("day_base", 0),
             window_used=slots,
-            burst=fields.number("burst"),
-            daily=fields.number("daily"),
-            weight=fields.number("weight"),
-            failing=fields.count("run_failures") if "gap" in fields else 0,
+            burst=number("burst"),
+            daily=number("daily"),
+            weight=number("weight"),
+            failing=number("run_failures", 0) if "gap" in fields else 0,
             oldest=None if oldest == b"" else oldest / MICROSECONDS,
             held_at=None if hold is None else fields.time("held_at") or 0.0,
             unauthorized=None if hold is None or refused is None else refused.partition(" ")[2],
             brake=brake,
-            api_burst=fields.number("api_burst"),
-            api_daily=fields.number("api_daily"),
+            api_burst=number("api_burst"),
+            api_daily=number("api_daily"),
             waits_for=WaitReason(waits_for.decode()) if waits_for else None,
         )
 
@@ -157,9 +161,9 @@ class Lane:
 
     def as_json(self) -> dict[str, Any]:
         """Return the lane as plain values."""
-        return {
-            **as_plain(self, "counts"),
-            **self.counts,
-            "hold_causes": [cause.value for cause in self.hold_causes],
-            "brake": None if self.brake is None else self.brake.as_json(),
-        }
+        plain = self._asdict()
+        plain |= plain.pop("counts")
+        plain["hold_causes"] = [cause.value for cause in self.hold_causes]
+        if self.brake is not None:
+            plain["brake"] = self.brake.as_json()
+        return plain

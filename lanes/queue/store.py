@@ -14,9 +14,9 @@ from lanes.queue.enqueueing import (
 )
 from lanes.queue.exchange import run_exchange
 from lanes.queue.job import Reason
+from lanes.queue.job_reader import JobReader
 from lanes.queue.new_job import EnqueueResult, NewJob
 from lanes.queue.notification import Notification
-from lanes.queue.reader import LaneReader
 from lanes.queue.rejected_task import RejectedTask
 from lanes.queue.results import Forgotten, Reclaimed, Result
 from lanes.queue.transitions import AttemptReport, BreakerPolicy, Consumer, CountedRefusal, RetryPolicy, microseconds
@@ -28,7 +28,7 @@ AUDIT_LOG_ENTRIES = 20_000
 MAX_SERVICES = 100  # with a count of their own of refused rows
 
 
-class LaneStore(LaneReader):
+class LaneStore(JobReader):
     """The state machine in Redis. Thread-safe; every method is one round trip.
 
     Errors: `RedisUnavailableError` if Redis cannot be reached or refuses writes, `ScriptError` if a script fails.

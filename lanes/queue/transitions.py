@@ -187,16 +187,17 @@ def accepted(reply: Sequence[bytes]) -> list[EnqueueResult | Exception]:
 
     The errors are `OverQuotaError`, and `ScriptError` if the lane has a broken key.
     """
-    return [_accepted(status, text_of(found)) for status, found in zip(reply[::2], reply[1::2], strict=True)]
+    return [
+        EnqueueResult(_STATUSES[status], text_of(found)) if status in _STATUSES else _refused(status, text_of(found))
+        for status, found in zip(reply[::2], reply[1::2], strict=True)
+    ]
 
 
-def _accepted(status: bytes, found: str) -> EnqueueResult | Exception:
-    if status == b"broken":
-        return ScriptError(f"enqueue: {found}")
+def _refused(status: bytes, found: str) -> Exception:
     if status == b"over_quota":
         service, quota, limit, wait = found.rsplit(" ", 3)
         return OverQuotaError(service, quota, int(limit), int(wait) / MICROSECONDS)
-    return EnqueueResult(_STATUSES[status], found)
+    return ScriptError(f"enqueue: {found}")
 
 
 def consumer_arguments(consumer: Consumer) -> list[Argument]:

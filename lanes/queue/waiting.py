@@ -1,6 +1,6 @@
 """Where a job is in its lane, and what it waits for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,7 +57,7 @@ class QueuePosition:
     replayed: bool = False
 
     @classmethod
-    def parse(cls, reply: Sequence[bytes], note: Note = ignore) -> "QueuePosition | None":
+    def parse(cls, reply: list[bytes], note: Note = ignore) -> "QueuePosition | None":
         """Read the reply of `queue_position.lua`; None for an unknown job, or if its state cannot be read."""
         found = StoredHash(reply, "queue position", note)
         if (state := State.read(found.text("state"))) is None:

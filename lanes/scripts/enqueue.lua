@@ -34,13 +34,16 @@
 -- @lazy outcomes/outcome
 -- @lazy quota/service_quota
 local FIELDS = 5
-local window = ARGV[1]
 -- One command for all: EXISTS counts a name each time that it is given.
 local existing = redis.call('EXISTS', key.held_time, key.memory_checked, key.memory_checked, key.services, key.services,
   key.services, key.services)
 local ever_held, memory_checked, any_service = existing % 2 == 1, existing % 4 >= 2, existing >= 4
+-- Service -> its quota, read at its first new row, or false without one.
+local quotas = {}
+-- Bodies are written with one command, before a merge and at the end.
+local answers, bodies = {}, {}
 
--- any_known(): whether one of the jobs may exist already. Usually none does, and one command tells.
+-- any_known(): whether one of the jobs may exist already. Usually none of many does, and one command tells.
 local function any_known()
   local names, seen = {}, {}
   for at = 4, #ARGV, FIELDS do
@@ -49,6 +52,10 @@ local function any_known()
     seen[id], names[#names + 1], names[#names + 2] = true, key.job(id), key.done(id)
   end
   return redis.call('EXISTS', unpack(names)) > 0
+end
+
+local function note_answer(status, id)
+  answers[#answers + 1], answers[#answers + 2] = status, id
 end
 
 -- find_duplicate(new_job, may_exist): returns the status and the id of a known job; else nil, nil and the idempotency
@@ -65,88 +72,64 @@ local function find_duplicate(new_job, may_exist)
   return redis.call('EXISTS', key.job(id), key.done(id)) > 0 and 'known' or 'forgotten', id
 end
 
--- Bodies are written with one command, before a merge and at the end.
-local bodies = {}
-
-local function write_bodies()
-  if bodies[1] then redis.call('MSET', unpack(bodies)) end
-  bodies = {}
-end
-
-local function wait_in_lane(new_job, lane)
-  local id, location, record, seq = new_job.id, new_job.location, new_job.record, lane.seq + 1
-  lane.seq = seq
-  bodies[#bodies + 1], bodies[#bodies + 2] = key.body(id), new_job.body
-  redis.call('HSET', key.job(id), 'state', 'pending', 'location', location, 'record', record, 'seq', seq, 'accepted_at', now)
-  local held_before = ever_held and held_time().held_time(location) or 0
-  if new_job.has_options or held_before > 0 then options().note_options(new_job, held_before) end
-  local at = enqueue_job(location, record, id, seq, new_job.not_before, new_job.priority)
-  if at and at < lane.due_at then lane.due_at = at end
-  lane.pending = lane.pending + 1
-  if new_job.quota then new_job.quota.count() end
-end
-
+-- accept(new_job): puts the job into its lane, or merges it into another.
 local function accept(new_job)
-  local lane = open_lane(new_job.location)
-  local merge_target = new_job.event_time and stale_event().stale_event(new_job)
-  if not merge_target and new_job.merge then
-    write_bodies()
-    merge_target = merge().merge(new_job)
+  local id, location, record = new_job.id, new_job.location, new_job.record
+  local lane = opened[location] or open_lane(location)
+  local merge_target
+  if new_job.has_options then
+    merge_target = new_job.event_time and stale_event().stale_event(new_job)
+    if not merge_target and new_job.merge then
+      if bodies[1] then redis.call('MSET', unpack(bodies)) end
+      bodies = {}
+      merge_target = merge().merge(new_job)
+    end
   end
   lane.accepted = lane.accepted + 1
   if merge_target then
     merge().mark_merged(new_job, merge_target)
-    if any_service and new_job.service ~= '' then outcome().write_late(new_job, merge_target) end
+    if quotas and new_job.service ~= '' then outcome().write_late(new_job, merge_target) end
     lane.merged = lane.merged + 1
   else
-    wait_in_lane(new_job, lane)
+    local seq = lane.seq + 1
+    lane.seq = seq
+    bodies[#bodies + 1], bodies[#bodies + 2] = key.body(id), new_job.body
+    redis.call('HSET', key.job(id), 'state', 'pending', 'location', location, 'record', record, 'seq', seq, 'accepted_at', now)
+    local held_before = ever_held and held_time().held_time(location) or 0
+    if new_job.has_options or held_before > 0 then options().note_options(new_job, held_before) end
+    local at = enqueue_job(location, record, id, seq, new_job.not_before, new_job.priority)
+    if at and at < lane.due_at then lane.due_at = at end
+    lane.pending = lane.pending + 1
+    if new_job.quota then new_job.quota.count() end
   end
   -- Last, because it may begin with a write that a full Redis allows, and then Redis would allow all later ones.
-  if new_job.event_time then stale_event().note_event_time(new_job, merge_target or new_job.id, window) end
-end
-
-local answers = {}
-
-local function note_answer(status, id)
-  answers[#answers + 1], answers[#answers + 2] = status, id
-end
-
--- The services of this call, each read once, at its first new row: its quota, or false without one.
-local quotas = {}
-
--- over_quota(new_job): returns why a new row is refused, nil if it is not.
-local function over_quota(new_job)
-  local service = new_job.service
-  if quotas[service] == nil then quotas[service] = service_quota().open_quota(service, ARGV[3]) end
-  new_job.quota = quotas[service]
-  return new_job.quota and new_job.quota.refusal()
-end
-
-local function write_quotas()
-  for _, quota in pairs(quotas) do
-    if quota then quota.write() end
-  end
+  if new_job.event_time then stale_event().note_event_time(new_job, merge_target or id, ARGV[1]) end
 end
 
 -- take(new_job, may_exist): finds the job, or accepts it. Returns an error reply when memory is full.
 local function take(new_job, may_exist)
   local status, id, idempotency = find_duplicate(new_job, may_exist)
   if status then return note_answer(status, id) end
-  local refused = any_service and new_job.service ~= '' and over_quota(new_job)
-  if refused then return note_answer('over_quota', refused) end
+  local service = new_job.service
+  if any_service and service ~= '' then
+    if quotas[service] == nil then quotas[service] = service_quota().open_quota(service, ARGV[3]) end
+    new_job.quota = quotas[service]
+    local refused = new_job.quota and new_job.quota.refusal()
+    if refused then return note_answer('over_quota', refused) end
+  end
   if not memory_checked then
     local refusal = memory_guard().memory_guard(tonumber(ARGV[2]))
     if refusal then return refusal end
     memory_checked = true
   end
   accept(new_job)
-  if idempotency then redis.call('SET', idempotency, new_job.id .. ' ' .. new_job.fingerprint, 'PX', window) end
+  if idempotency then redis.call('SET', idempotency, new_job.id .. ' ' .. new_job.fingerprint, 'PX', ARGV[1]) end
   note_answer('accepted', new_job.id)
 end
 
 -- take_all(): takes every job. Returns an error reply when memory is full.
 local function take_all()
-  local may_exist = any_known()
+  local may_exist = #ARGV == 3 + FIELDS or any_known()
   for at = 4, #ARGV, FIELDS do
     local new_job = {
       id = ARGV[at], location = ARGV[at + 1], record = ARGV[at + 2], body = ARGV[at + 3],
@@ -164,8 +147,10 @@ end
 
 local whole, refusal = pcall(take_all)
 -- Even if the script fails: Redis keeps what it wrote before.
-write_bodies()
-write_quotas()
+if bodies[1] then redis.call('MSET', unpack(bodies)) end
+for _, quota in pairs(quotas) do
+  if quota then quota.write() end
+end
 write_lanes()
 if not whole then error(refusal, 0) end
 return refusal or answers

@@ -14,6 +14,7 @@ redis.call('DEL', key.outcomes(ARGV[1]))
 if tonumber(stored[4] or 0) == 0 and tonumber(stored[5] or 0) == 0 then
   redis.call('DEL', service)
 else
-  redis.call('HDEL', service, 'added_at', 'max_pending', 'max_dead', 'rate', 'outcomes', 'next_at', 'key_1', 'key_2')
+  redis.call('HDEL', service, 'added_at', 'max_pending', 'max_dead', 'rate', 'outcomes', 'next_at', 'refused', 'key_1',
+    'key_2', 'outcomes_unread', 'unread_by', 'unread_noticed', 'unread_noticed_at', 'trimmed_to')
 end
 return 'removed'

@@ -18,12 +18,13 @@ local function trim(service)
   removed = removed + entries
   if entries == STEP then more = 1 end
   local unread = redis.call('HMGET', key.service(service), 'outcomes_unread', 'unread_by')
-  local outcomes = growth(key.service(service), 'unread', tonumber(unread[1]) or 0)
-  if outcomes > 0 then notify('outcomes_unread', { service = service, groups = unread[2] or '', outcomes = outcomes }) end
+  local lost = growth(key.service(service), 'unread', tonumber(unread[1]) or 0)
+  if lost > 0 then notify('outcomes_unread', { service = service, groups = unread[2] or '', outcomes = lost }) end
 end
 
 -- A broken stream stops no other: the consistency check reports it.
 for _, service in ipairs(redis.call('SMEMBERS', key.services)) do isolate(nil, nil, trim, service) end
-local outcomes = growth(key.global_state, 'outcomes_forgotten', tonumber(redis.pcall('HGET', key.totals, 'outcomes_forgotten')) or 0)
-if outcomes > 0 then notify('outcomes_forgotten', { outcomes = outcomes }) end
+local total = tonumber(redis.pcall('HGET', key.totals, 'outcomes_forgotten')) or 0
+local forgotten = growth(key.global_state, 'outcomes_forgotten', total)
+if forgotten > 0 then notify('outcomes_forgotten', { outcomes = forgotten }) end
 return { removed, more }

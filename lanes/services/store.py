@@ -1,6 +1,5 @@
 """Adds, lists and removes services, and finds them by their keys."""
 
-import re
 import secrets
 from collections.abc import Sequence
 from hashlib import sha256
@@ -8,12 +7,11 @@ from threading import Lock
 from time import monotonic
 
 from lanes.errors import LanesError
-from lanes.queue.store import LaneStore
-from lanes.services.service import Service
+from lanes.ids import is_service
+from lanes.services.service import FINGERPRINT_LENGTH, Service
+from lanes.storage.access import RedisAccess
 from lanes.storage.stored import bytes_of, text_of
 
-# As `service` in the options of a row.
-SERVICE_NAME = re.compile(r"[!-~]{1,64}")
 CACHE_SECONDS = 10.0
 KEY_BYTES = 32
 # Tells people, and scanners of secrets, what it is.
@@ -29,9 +27,9 @@ class UnknownServiceError(LanesError):
 
 
 class ServiceStore:
-    """The services that were added. Thread-safe; errors are those of `LaneStore`."""
+    """The services that were added. Thread-safe; errors are those of `RedisAccess`."""
 
-    def __init__(self, lanes: LaneStore) -> None:
+    def __init__(self, lanes: RedisAccess) -> None:
         self._lanes = lanes
         self._found: dict[str, tuple[float, Service]] = {}
         self._lock = Lock()
@@ -44,7 +42,7 @@ class ServiceStore:
         Raises:
             ValueError: the name is none.
         """
-        if not SERVICE_NAME.fullmatch(service.name):
+        if not is_service(service.name):
             message = "a service's name is 1 to 64 printable ASCII characters without spaces"
             raise ValueError(message)
         quotas = ("" if each is None else each for each in (service.max_pending, service.max_dead, service.rate))
@@ -113,7 +111,9 @@ class ServiceStore:
         missing: bytes | None = None
         stored = self._lanes.key("service_keys")
         name = self._lanes.read_key(missing, stored, lambda client, key: client.hget(key, digest))
-        return None if name is None else self.get(text_of(name))
+        service = None if name is None else self.get(text_of(name))
+        fingerprints = {key.fingerprint for key in service.keys} if service else set()
+        return service if digest[:FINGERPRINT_LENGTH] in fingerprints else None
 
 
 def _digest(key: str) -> str:

@@ -37,7 +37,7 @@ from lanes.versions import DEFAULT_VERSION, ApiVersion
 class _Settings(BaseModel):
     """A set of settings that can be loaded."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, env_file: Path | None = ENV_FILE) -> Self:

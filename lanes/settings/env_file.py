@@ -5,10 +5,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
-
-from dotenv.parser import Binding, parse_stream
+from typing import TYPE_CHECKING
 
 from lanes.settings.environment import PREFIX, resembled_name
+
+if TYPE_CHECKING:
+    from dotenv.parser import Binding
 
 _NAME = re.compile(rf"{PREFIX}[A-Z0-9_]+")
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
@@ -42,6 +44,10 @@ def read_env_file(path: Path, known: Collection[str]) -> EnvFile:
         reason = error.strerror if isinstance(error, OSError) else error
         found.problems.append(f"{path}: {str(path)!r} cannot be read: {reason}")
         return found
+    if not text:
+        return found
+    from dotenv.parser import parse_stream  # noqa: PLC0415 - most processes have no such file
+
     for binding in parse_stream(StringIO(text, newline="")):
         _take(found, binding, known)
     return found
@@ -82,7 +88,7 @@ def _decode(raw: bytes, errors: str) -> str:
         raise ValueError(message) from None
 
 
-def _take(found: EnvFile, binding: Binding, known: Collection[str]) -> None:
+def _take(found: EnvFile, binding: "Binding", known: Collection[str]) -> None:
     """Take the value of a binding of ours. In another, report each line that resembles a setting."""
     texts = _LINE_END.split(binding.original.string)
     first = next((index for index, text in enumerate(texts) if text.strip()), 0)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from lanes.ids import is_id, is_service
 from lanes.settings.bare_secret import check_secret
 from lanes.settings.redis_url import check_redis_url
 from lanes.storage.durability import Durability
@@ -14,9 +15,7 @@ from lanes.urls import check_api_url, check_url
 from lanes.versions import ApiVersion
 
 SECRET_KEY_BYTES = 32
-_SERVICE = re.compile(r"[!-~]{1,64}")
 _PREFIX = re.compile(r"[A-Za-z0-9:_.-]{1,32}")
-_LOCATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def _redis_url(value: str) -> str:
@@ -36,7 +35,7 @@ def _notify_url(value: SecretStr) -> SecretStr:
 
 
 def _service(value: str) -> str:
-    if not _SERVICE.fullmatch(value):
+    if not is_service(value):
         message = "must be 1 to 64 printable ASCII characters, no spaces"
         raise ValueError(message)
     return value
@@ -78,7 +77,7 @@ def _api_versions(value: object) -> object:
     versions: dict[str, str] = {}
     for pair in filter(None, re.split(r"[,\s]+", value)):
         location, _, version = pair.partition("=")
-        if not _LOCATION.fullmatch(location) or version not in list(ApiVersion):
+        if not is_id(location) or version not in list(ApiVersion):
             message = f"must be like locA=v3,locB=2021-07-28, each version {known}; {pair!r} is not"
             raise ValueError(message)
         if versions.setdefault(location, version) != version:

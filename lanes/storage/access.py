@@ -1,14 +1,14 @@
 """Runs scripts and reads keys of Redis."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import redis
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from lanes.errors import RedisUnavailableError, ScriptError
 from lanes.storage.keys import DEFAULT_PREFIX, build
-from lanes.storage.pool import call
+from lanes.storage.pool import call, call_ahead
 from lanes.storage.redis_errors import (
     UNAVAILABLE,
     WRONG_TYPE,
@@ -102,6 +102,24 @@ class RedisAccess:
     def run_reader(self, name: str, *arguments: Argument) -> Any:
         """Run a script with `read_only.lua` and return its reply."""
         return readable(self.run(name, *arguments), self.prefix, self.unreadable)
+
+    def run_readers(self, name: str, calls: Sequence[Sequence[Argument]]) -> Iterator[Any]:
+        """Run a script with `read_only.lua` for each call, and yield its reply while Redis works on the next.
+
+        What fails is run again, alone: it may be due to the connection.
+        """
+        first, rest = calls[:1], calls[1:]
+        for arguments in first:  # brings the script along if Redis does not have it
+            yield self.run_reader(name, *arguments)
+        script, answered = self.script(name), 0
+        commands = (("EVALSHA", script.sha, 1, self._declared, *_encoded(arguments)) for arguments in rest)
+        try:
+            for reply in call_ahead(self.client, commands):
+                answered += 1
+                yield readable(reply, self.prefix, self.unreadable)
+        except RedisError:
+            for arguments in rest[answered:]:
+                yield self.run_reader(name, *arguments)
 
     def run_many(self, name: str, calls: Iterable[Sequence[Argument]]) -> list[Any]:
         """Run a script many times in one round trip. Each call is atomic. A call that fails has its `ScriptError`.

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 import redis
@@ -98,4 +99,34 @@ def call(client: "redis.Redis", *command: Any) -> Any:
         connection.disconnect()
         raise
     finally:
+        pool.release(connection)
+
+
+def call_ahead(client: "redis.Redis", commands: Iterable[Sequence[Any]]) -> Generator[Any, None, None]:
+    """Yield the reply to each command. Redis works on the next command while the caller uses a reply. None is repeated.
+
+    Only one is sent ahead: between two commands, Redis serves other clients.
+
+    Raises:
+        redis.RedisError: Redis cannot be reached, or answers with an error.
+    """
+    pool: Any = client.connection_pool
+    connection = pool.get_connection()
+    waiting = 0
+    try:
+        for command in commands:
+            # A health check in between would take the reply for its own.
+            connection.send_packed_command(connection.pack_command(*command), check_health=not waiting)
+            waiting += 1
+            if waiting > 1:
+                reply = connection.read_response()
+                waiting -= 1
+                yield reply
+        while waiting:
+            reply = connection.read_response()
+            waiting -= 1
+            yield reply
+    finally:
+        if waiting:
+            connection.disconnect()
         pool.release(connection)

@@ -1,7 +1,9 @@
 """Assembles the scripts: the prefix and the time, then one function of the script with its includes.
 
-Constants and names of keys are filled in where they stand. Lua finds a local of an outer function at once, but one of
-its own function by a search, for each function made there that uses it. So what nearly all use stands outside.
+Names of keys are filled in where they stand. So are constants: `local TRIM = 16`, a number or text named in capitals.
+As locals, each call would make them, and each function that uses one would hold it. Lua finds a local of an outer
+function at once, but one of its own function by a search, for each function made there that uses it. So what nearly all
+use stands outside.
 
 `-- @include queue/lane` puts the text of a file there, once. A call of a script makes all functions in its text anew.
 So what is rarely needed is named by `-- @lazy breaker/brake` instead, and called as `brake().end_brake(...)`. The texts
@@ -33,6 +35,9 @@ _CONSTANTS = {
     "NEVER_MERGED_FIELDS": "{ " + ", ".join(f"{name} = true" for name in sorted(NEVER_MERGED_FIELDS)) + " }",
 }
 _CONSTANT = re.compile(rf"\b({'|'.join(_CONSTANTS)})\b")
+# A constant of a file: numbers and operators, or a text.
+_OWN_CONSTANT = re.compile(r"^local ([A-Z][A-Z_]+) = ([\d.][\d. +*/]*?|'[^']*')(?: +--.*)?$", re.MULTILINE)
+_CAPITALS = re.compile(r"(?<![\w.'])[A-Z][A-Z_]+(?![\w'])(?! = )")
 # Replaced by a table where they stand: templates of the script's keys of all lanes, of a lane and of a job, with types.
 _KEY_TABLES: dict[str, tuple[str, ...]] = {"GLOBAL_KEYS": (), "LANE_KEYS": ("location",), "JOB_KEYS": ("id",)}
 _KEY_TABLE = re.compile(rf"\b({'|'.join(_KEY_TABLES)})\b")
@@ -99,6 +104,7 @@ def _load(name: str, test_clock: bool) -> Script:
     text = _KEY.sub(_key_in_lua, text)
     text = _KEY_TABLE.sub(lambda found: _key_table(_KEY_TABLES[found[1]], keys), text)
     text = _CONSTANT.sub(lambda found: _CONSTANTS[found[1]], text)
+    text = _fill_in_constants(name, text)
     prelude = [LUA_PREFIX]
     if body.lazy:
         prelude.append("local lazy")
@@ -158,6 +164,16 @@ class _Text:
     def _add(self, line: str, origin: str) -> None:
         self.lines.append(line)
         self.origins.append(origin)
+
+
+def _fill_in_constants(name: str, text: str) -> str:
+    constants: dict[str, str] = {}
+    for constant, value in _OWN_CONSTANT.findall(text):
+        if constants.setdefault(constant, value) != value:
+            message = f"{name}: {constant} has two values"
+            raise ScriptError(message)
+    text = _OWN_CONSTANT.sub("", text)  # the line stays, for `origins`
+    return _CAPITALS.sub(lambda found: f"({constants[found[0]]})" if found[0] in constants else found[0], text)
 
 
 def _last_name(part: str) -> str:

@@ -7,7 +7,7 @@ holds reads as missing, and a `Note` names it.
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import cache, lru_cache
 from operator import attrgetter
@@ -39,6 +39,7 @@ def bytes_of(text: str) -> bytes:
 _field = lru_cache(maxsize=1024)(bytes_of)  # names of fields, encoded once
 
 
+@lru_cache(maxsize=4096)  # most numbers of a status are small
 def number_of(value: bytes) -> int | None:
     """Return a whole number as Redis writes it, without a needless sign or zero; None for anything else.
 
@@ -73,14 +74,20 @@ def _finite(text: str) -> float:
 
 def pairs_of(reply: Sequence[bytes]) -> dict[bytes, bytes]:
     """Return the fields of a hash in the reply of a script."""
-    return dict(zip(reply[::2], reply[1::2], strict=True))
+    each = iter(reply)
+    return dict(zip(each, each, strict=True))
+
+
+def names_of(*names: str) -> Mapping[bytes, str]:
+    """Return the names of fields as `StoredHash.numbers` takes them."""
+    return {bytes_of(name): name for name in names}
 
 
 class StoredHash:
     """The fields of a hash, with types; None if missing or unreadable. `key` is what a note names."""
 
-    def __init__(self, stored: Mapping[bytes, bytes] | Sequence[bytes], key: str = "", note: Note = ignore) -> None:
-        self._values = stored if isinstance(stored, Mapping) else pairs_of(stored)
+    def __init__(self, stored: Mapping[bytes, bytes] | list[bytes], key: str = "", note: Note = ignore) -> None:
+        self._values = pairs_of(stored) if isinstance(stored, list) else stored
         self._key, self._note = key, note
 
     def __contains__(self, name: str) -> bool:
@@ -101,8 +108,11 @@ class StoredHash:
             return None
         number = number_of(value)
         if number is None:
-            self._note(self._key, f"{name} is no number")
+            self._note_no_number(name)
         return number
+
+    def _note_no_number(self, name: str) -> None:
+        self._note(self._key, f"{name} is no number")
 
     def time(self, name: str) -> float | None:
         """Return a time or duration in seconds; Redis has microseconds."""
@@ -113,10 +123,19 @@ class StoredHash:
         """Return a whole number, 0 if missing."""
         return self.number(name) or 0
 
-    def counts(self, names: Iterable[str]) -> dict[str, int]:
-        """Return whole numbers, 0 if missing."""
-        values = self._values
-        return {name: self.count(name) if _field(name) in values else 0 for name in names}
+    def numbers(self, names: Mapping[bytes, str]) -> dict[str, int]:
+        """Return those whole numbers that are there. Faster than one by one; `names` is made by `names_of`."""
+        found = {}
+        for field, value in self._values.items():
+            name = names.get(field)
+            if name is None:
+                continue
+            number = number_of(value)
+            if number is None:
+                self._note_no_number(name)
+            else:
+                found[name] = number
+        return found
 
 
 def as_plain(thing: Any, *without: str) -> dict[str, Any]:

@@ -7,14 +7,13 @@ from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 import click
-from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
 
+from lanes.ids import is_id
 from lanes.printable import printable, printable_lines
 from ops.command.typeable import typeable
-from producers.model import Id
 
 F = TypeVar("F", bound=Callable[..., Any])
-_LOCATION = TypeAdapter(Id)
 MAX_SHOWN = 10**9
 NO_LANE = "no such lane; mistyped, or idle for more than a day?"
 
@@ -37,16 +36,24 @@ def options(*each: Callable[[F], F]) -> Callable[[F], F]:
 
 def print_json(value: Any) -> None:
     """Print a value to stdout, in ASCII, on one line."""
-    click.echo(json.dumps(value))
+    click.echo(as_json(value))
+
+
+def as_json(value: Any) -> bytes:
+    """Return a value as JSON, in ASCII, on one line."""
+    try:
+        return to_json(value, ensure_ascii=True)  # in a quarter of the time of `json.dumps`
+    except ValueError:  # it is nested too deeply, or has bytes that are no UTF-8, see `lanes.storage.stored`
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def print_json_array(values: Iterable[Any]) -> None:
     """Print values to stdout as one JSON array, each as soon as it is known, to use little memory."""
-    opening = "["
+    opening = b"["
     for value in values:
-        click.echo(f"{opening}{json.dumps(value)}", nl=False)
-        opening = ", "
-    click.echo("[]" if opening == "[" else "]")
+        click.echo(opening + as_json(value), nl=False)
+        opening = b","
+    click.echo("[]" if opening == b"[" else "]")
 
 
 def say(line: str) -> None:
@@ -98,10 +105,10 @@ class LocationId(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the id."""
-        try:
-            return _LOCATION.validate_python(value)
-        except (ValidationError, UnicodeError):
+        location_id = str(value)
+        if not is_id(location_id):
             self.fail(f"must be 1 to 64 letters, digits, - or _ (it is {printable(repr(value))})", param, ctx)
+        return location_id
 
 
 class Moment(click.ParamType[datetime]):

@@ -1,6 +1,5 @@
 """`lanes demo`: runs everything on this machine with sample data that shows what the lanes do."""
 
-import json
 import shutil
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from lanes.checks.consistency import check_consistency
 from lanes.queue.connecting import connect
 from lanes.queue.lane import Lane
 from lanes.queue.store import LaneStore
-from ops.command.console import examples
+from ops.command.console import examples, print_json
 from ops.command.session import Session
 from ops.command.table import Column, draw, print_table
 from ops.embedded.processes import end_on_signals
@@ -148,7 +147,7 @@ class Demo:
             and summary["throttled"] == 0
             and hot["max_in_window"] <= LIMIT
         )
-        click.echo(json.dumps(result))
+        print_json(result)
         return 0 if passed else 1
 
 

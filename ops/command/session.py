@@ -5,21 +5,24 @@ import getpass
 import os
 import socket
 from collections.abc import Callable
-from typing import Any, Concatenate, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, TypeVar
 
 import click
 import redis
 
-from lanes.activity import audit_log
 from lanes.printable import printable
 from lanes.queue.connecting import connect
-from lanes.queue.store import LaneStore
+from lanes.queue.lane_reader import LaneReader
 from lanes.settings import CommandSettings, ProducerSettings
 from ops.command.console import PrintableWord
-from producers import OpportunityProducer
+
+if TYPE_CHECKING:
+    from lanes.queue.store import LaneStore
+    from producers import OpportunityProducer
 
 RESERVED_HOLDERS = ("authorization", "outage")  # holds that no person set
 S = TypeVar("S", bound=ProducerSettings)
+R = TypeVar("R", bound=LaneReader)
 MAX_NAMED = 100
 
 
@@ -49,12 +52,22 @@ class Session:
         return client
 
     @functools.cached_property
-    def store(self) -> LaneStore:
+    def reader(self) -> LaneReader:
+        """What reads lanes and counts. Raises an error if this version cannot work with the server or its data."""
+        return self._open(LaneReader)
+
+    @functools.cached_property
+    def store(self) -> "LaneStore":
         """The lanes. Raises an error if this version cannot work with the server or its data."""
-        store = LaneStore(self.client, self.settings.prefix)
-        store.unreadable = self._name_unreadable
-        store.check_usable()
-        return store
+        from lanes.queue.store import LaneStore  # noqa: PLC0415 - `lanes status` reads only
+
+        return self._open(LaneStore)
+
+    def _open(self, kind: type[R]) -> R:
+        reader = kind(self.client, self.settings.prefix)
+        reader.unreadable = self._name_unreadable
+        reader.check_usable()
+        return reader
 
     def _name_unreadable(self, key: str, problem: str) -> None:
         """Print once what of the stored data cannot be read; the command shows the rest."""
@@ -63,12 +76,16 @@ class Session:
             click.echo(printable(f"lanes: {key}: {problem}; lanes check --repair shows the repair"), err=True)
 
     @functools.cached_property
-    def producer(self) -> OpportunityProducer:
+    def producer(self) -> "OpportunityProducer":
         """The producer."""
+        from producers import OpportunityProducer  # noqa: PLC0415 - for commands that enqueue
+
         return OpportunityProducer(self.store, self.settings)
 
     def log_change(self, what: str, on: str, detail: str = "", by: str | None = None) -> None:
         """Write an audit-log entry; call it before the change. `by` is the name that a person gave."""
+        from lanes.activity import audit_log  # noqa: PLC0415 - for commands that change something
+
         user = _user()
         audit_log.append(self.store, by or user, what, printable(on), printable(detail), user=user)
 

@@ -1,4 +1,4 @@
-"""`lanes status`: total counts, and the state of each lane."""
+"""`lanes status`: total counts, the state of each lane, and the services."""
 
 import sys
 import time
@@ -10,10 +10,13 @@ import click
 from lanes.printable import printable
 from lanes.queue.global_state import GlobalState
 from lanes.queue.lane import Lane, WaitReason
+from lanes.services.service import Service
+from lanes.services.store import ServiceStore
 from lanes.settings import RateLimitSettings
 from lanes.times import format_time
 from ops.command.console import MAX_SHOWN, NO_LANE, LocationId, examples, pluralize, print_json, say
 from ops.command.failures import Refused
+from ops.command.service_table import print_services
 from ops.command.session import Session, connected
 from ops.command.table import Column, print_table
 
@@ -41,13 +44,14 @@ STOPS = {WaitReason.ALL_HELD: "hold of all", WaitReason.OUTAGE: "outage", WaitRe
 
 @dataclass(frozen=True, slots=True)
 class StatusSnapshot:
-    """One reading of Redis: the counts, what stops all lanes, the lanes to show, and how many more there are."""
+    """One reading of Redis: the counts, what stops all lanes, the lanes to show, how many more there are, services."""
 
     counts: dict[str, int]
     global_state: GlobalState
     lanes: tuple[Lane, ...]
     more: int
     unknown: tuple[str, ...]
+    services: Sequence[Service]
 
 
 @click.command(epilog=examples("lanes status", "lanes status --top 20 --watch", "lanes status --json | jq .pending"))
@@ -74,7 +78,8 @@ def status(
     brake      refusals in a row, after which the lane sends single probes
 
     LANES_BURST_LIMIT and LANES_DAILY_LIMIT count as limits of a person: run the command with the workers' settings.
-    --watch --json prints a line of JSON at each refresh.
+    --watch --json prints a line of JSON at each refresh. Services that were added follow, with what they use of their
+    quotas: lanes service --help explains them.
     """
     if watch and not as_json and sys.stdout.isatty():
         _watch(session, location_ids, top, interval)
@@ -87,6 +92,7 @@ def status(
             print_table(COLUMNS, _rows(snapshot.lanes, session.settings))
             if snapshot.more:
                 say(_more(snapshot))
+            print_services(snapshot.services)
         if not watch:
             break
         sys.stdout.flush()
@@ -97,12 +103,13 @@ def status(
 
 def read_status(session: Session, location_ids: Sequence[str], top: int | None) -> StatusSnapshot:
     """Read the counts and the lanes."""
-    counts, selected = session.store.counts(), session.store.lanes(location_ids or None)
+    counts, selected = session.reader.counts(), session.reader.lanes(location_ids or None)
     known = {lane.location_id for lane in selected}
     selected.sort(key=lambda lane: (-lane.counts["pending"], lane.location_id))
     shown = selected[:top]
     unknown = tuple(name for name in location_ids if name not in known)
-    return StatusSnapshot(counts, session.store.global_state(), tuple(shown), len(selected) - len(shown), unknown)
+    more, services = len(selected) - len(shown), () if location_ids else ServiceStore(session.reader).list()
+    return StatusSnapshot(counts, session.reader.global_state(), tuple(shown), more, unknown, services)
 
 
 def _as_json(snapshot: StatusSnapshot, settings: RateLimitSettings) -> dict[str, object]:
@@ -112,18 +119,17 @@ def _as_json(snapshot: StatusSnapshot, settings: RateLimitSettings) -> dict[str,
         "hold": snapshot.global_state.hold_as_json(),
         "outage": None if outage is None else outage.as_json(),
         "brake": None if brake is None else brake.as_json(),
-        "locations": [{**lane.as_json(), **_limits(lane, settings)} for lane in snapshot.lanes],
+        "services": [service.as_json() for service in snapshot.services],
+        "locations": [_lane_as_json(lane, settings.burst_cap, settings.daily_cap) for lane in snapshot.lanes],
     }
 
 
-def _limits(lane: Lane, settings: RateLimitSettings) -> dict[str, object]:
-    burst, daily = lane.burst_in_force(settings.burst_cap), lane.daily_in_force(settings.daily_cap)
-    return {
-        "burst_limit": burst.requests,
-        "burst_limit_by": burst.source.value,
-        "daily_limit": daily.requests,
-        "daily_limit_by": daily.source.value,
-    }
+def _lane_as_json(lane: Lane, burst_cap: int | None, daily_cap: int | None) -> dict[str, object]:
+    burst, daily = lane.burst_in_force(burst_cap), lane.daily_in_force(daily_cap)
+    plain = lane.as_json()
+    plain["burst_limit"], plain["burst_limit_by"] = burst.requests, burst.source.value
+    plain["daily_limit"], plain["daily_limit_by"] = daily.requests, daily.source.value
+    return plain
 
 
 def _sources(lane: Lane, settings: RateLimitSettings) -> str:
@@ -202,7 +208,12 @@ def due(seconds: float | None) -> str:
 
 def _totals(snapshot: StatusSnapshot) -> str:
     counts = "  ".join(f"{name.replace('_', ' ')} {count}" for name, count in snapshot.counts.items())
-    return "\n".join([*_stops(snapshot.global_state), counts])
+    return "\n".join([*_stops(snapshot.global_state), *_over_quota(snapshot.services), counts])
+
+
+def _over_quota(services: Sequence[Service]) -> list[str]:
+    over = [service for service in services if service.over]
+    return [f"SERVICE {printable(service.name)} IS OVER ITS QUOTA {' and '.join(service.over)}" for service in over]
 
 
 def _more(snapshot: StatusSnapshot) -> str:

@@ -1,7 +1,7 @@
 """Lanes in memory, for tests: the methods of `LaneStore` for producers, and a worker that sends on request.
 
 A test compares it with the real lanes. Left out: leases, retries, rate limits and holds, which a service does not see;
-the retention of jobs and keys; event times, except for merging.
+quotas; the retention of jobs and keys; event times, except for merging.
 """
 
 import heapq
@@ -134,12 +134,12 @@ class MemoryLanes:
             return "cancelled"
 
     def read(self, ask: Callable[[Any], Any]) -> Any:
-        """There is no Redis to read from: a test makes its own `Outcome`.
+        """There is no Redis to ask.
 
         Raises:
             NotImplementedError: always.
         """
-        raise NotImplementedError("the test kit keeps no outcomes")
+        raise NotImplementedError
 
     def info(self) -> dict[str, Any]:
         """There is no server to ask."""

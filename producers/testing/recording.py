@@ -1,17 +1,23 @@
 """Recording producers: the real ones on lanes in memory."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Self
 
+from lanes.outcomes.outcome import Outcome
+from lanes.outcomes.stream import OutcomePage
 from lanes.queue.enqueueing import DurabilityPolicy
 from lanes.queue.job import Job
 from lanes.queue.new_job import EnqueueResult, NewJob
 from lanes.settings import ProducerSettings
+from lanes.storage.stored import as_plain
 from producers.async_producer import AsyncOpportunityProducer
 from producers.errors import WaitTimeoutError
+from producers.outcomes import CLAIM_SECONDS, AsyncReceivedOutcome, ReceivedOutcome
 from producers.producer import OpportunityProducer
 from producers.testing.ending import Ending
 from producers.testing.memory import MemoryLanes
+from producers.testing.outcomes import ended, page_of
 
 
 class _Recorded:
@@ -19,6 +25,15 @@ class _Recorded:
 
     _lanes: MemoryLanes
     _rules: list[tuple[Ending, dict[str, Any]]]
+    _settings: ProducerSettings
+    _acknowledged: dict[str, set[str]]
+
+    def _unacknowledged(self, group: str, service: str | None) -> list[Outcome]:
+        known = self._acknowledged.setdefault(group, set())
+        return [each for each in ended(self._lanes.jobs(), self._settings, service) if each.job_id not in known]
+
+    def _page(self, service: str | None, after: str | None, count: int) -> OutcomePage:
+        return page_of(ended(self._lanes.jobs(), self._settings, service), after, count)
 
     @property
     def jobs(self) -> list[Job]:
@@ -86,12 +101,28 @@ class RecordingProducer(_Recorded, OpportunityProducer):
     """
 
     def __init__(self, settings: ProducerSettings | None = None) -> None:
-        self._lanes, self._rules = MemoryLanes(), []
+        self._lanes, self._rules, self._acknowledged = MemoryLanes(), [], {}
         super().__init__(self._lanes, settings or ProducerSettings())
 
     @classmethod
     def _of(cls, settings: ProducerSettings) -> Self:
         return cls(settings)
+
+    def outcomes(
+        self, group: str, *, service: str | None = None, wait: float | None = None, claim_seconds: float = CLAIM_SECONDS
+    ) -> Iterator[ReceivedOutcome]:
+        """Yield the outcomes that the group has not acknowledged, each once, and end: nothing is waited for."""
+        del wait, claim_seconds
+        for outcome in self._unacknowledged(group, service):
+            ack = partial(self._acknowledged[group].add, outcome.job_id)
+            yield ReceivedOutcome(**as_plain(outcome), _ack=ack)
+
+    def read_outcomes(
+        self, service: str | None = None, after: str | None = None, count: int = 100, wait: float = 0.0
+    ) -> OutcomePage:
+        """See `OpportunityProducer.read_outcomes`; nothing is waited for."""
+        del wait
+        return self._page(service, after, count)
 
     def wait(self, job_id: str, timeout: float) -> Job:
         """Run due jobs, and return the job if it is finished."""
@@ -103,13 +134,32 @@ class AsyncRecordingProducer(_Recorded, AsyncOpportunityProducer):
     """`RecordingProducer` for services with an event loop: the methods of a producer are awaitable."""
 
     def __init__(self, settings: ProducerSettings | None = None) -> None:
-        self._lanes, self._rules = MemoryLanes(), []
+        self._lanes, self._rules, self._acknowledged = MemoryLanes(), [], {}
         super().__init__(_AwaitableLanes(self._lanes), settings or ProducerSettings())
 
     @classmethod
     def from_settings(cls, settings: ProducerSettings | None = None) -> Self:
         """See `OpportunityProducer.from_settings`; Redis is not used."""
         return cls(settings or ProducerSettings.load())
+
+    async def outcomes(
+        self, group: str, *, service: str | None = None, wait: float | None = None, claim_seconds: float = CLAIM_SECONDS
+    ) -> AsyncIterator[AsyncReceivedOutcome]:
+        """See `RecordingProducer.outcomes`."""
+        del wait, claim_seconds
+        for outcome in self._unacknowledged(group, service):
+
+            async def ack(known: set[str] = self._acknowledged[group], job_id: str = outcome.job_id) -> None:
+                known.add(job_id)
+
+            yield AsyncReceivedOutcome(**as_plain(outcome), _ack=ack)
+
+    async def read_outcomes(
+        self, service: str | None = None, after: str | None = None, count: int = 100, wait: float = 0.0
+    ) -> OutcomePage:
+        """See `RecordingProducer.read_outcomes`."""
+        del wait
+        return self._page(service, after, count)
 
     async def wait(self, job_id: str, timeout: float) -> Job:  # noqa: ASYNC109 - the same signature as the other face
         """Run due jobs, and return the job if it is finished."""

@@ -15,6 +15,8 @@ import requests
 from lanes.queue.connecting import connect
 from lanes.queue.store import LaneStore
 from lanes.queue.transitions import Consumer, DefaultLimits
+from lanes.services.service import Service
+from lanes.services.store import ServiceStore
 from ops.embedded.redis_server import free_port
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, FaultKind, SandboxControl
@@ -90,6 +92,7 @@ def start_monitored_run(folder: Path) -> Iterator[MonitoredRun]:
         stack.start_sandbox()
         store = LaneStore(ends.enter_context(connect(stack.redis.url)))
         producer = ends.enter_context(OpportunityProducer.from_settings(stack.load_settings()))
+        ServiceStore(store).add(Service("crm", max_pending=1000))
         enqueue_for_every_outcome(stack, store, producer)
         people = stack.folder / "people"
         people.write_text(":".join(PROMETHEUS))

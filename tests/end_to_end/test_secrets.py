@@ -13,8 +13,10 @@ import redis
 import requests
 
 from lanes.queue.store import LaneStore
+from lanes.services.store import ServiceStore
 from ops.embedded.stack import Stack
 from ops.sandbox import Fault, SandboxControl
+from producers import OpportunityProducer
 from tests.end_to_end.conftest import all_done, producer_of, store_of
 from tests.end_to_end.test_tokens import LANES, WITH_TOKENS, import_pairs, lane_of, run
 from tests.helpers import row, until
@@ -23,6 +25,10 @@ PRIVATE = "pit-recognisable-private-token"
 DEFAULT = "recognisable-default-token"
 CLIENT_SECRET = "recognisable-client-secret"
 NAME = "Recognisable-Name"
+REPORTS = (
+    *("token list --json", "token list", "status --json"),
+    *("service list --json", "service show crm", "audit-log"),
+)
 PAGES = ("/", "/workers", "/tasks", "/broker", "/metrics", "/api/tasks", "/api/workers?refresh=1", "/api/queues/length")
 
 
@@ -83,7 +89,7 @@ def stack(make_stack: Callable[..., Stack]) -> Stack:
         api_token=DEFAULT,
         backoff_max_seconds=0.2,
     )
-    stack.settings |= {"FLOWER_UNAUTHENTICATED_API": "true", "LANES_LOG_LEVEL": "debug"}
+    stack.settings |= {"FLOWER_UNAUTHENTICATED_API": "true", "LANES_LOG_LEVEL": "debug", "LANES_SERVICE": "crm"}
     return stack
 
 
@@ -94,20 +100,13 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     monitor.start()
     _, pair = import_pairs(stack, control, ["pair", "refused"])
     run(stack, "set", "private", stdin=PRIVATE)
-    # The API repeats what it was sent: the token, the refresh token, the name (a hold shows the words of a 401).
-    echoes = f"Invalid JWT: Bearer {PRIVATE} of {NAME} or {NAME.upper()}"
-    body = {"message": echoes, "traceId": f"t-{PRIVATE}", "code": PRIVATE}
-    control.inject(Fault(kind="status", status=401, body=body, headers={"X-Trace-Id": PRIVATE}, location="private"))
-    good = {"opportunity": {"id": f"opp-{DEFAULT}"}, "new": True}
-    control.inject(Fault(kind="status", status=200, body=good, location="repeats"))
-    echoes = f"invalid_grant {CLIENT_SECRET} {pair['access_token']} {pair['refresh_token']}"
-    control.inject(Fault(kind="status", status=400, message=echoes, location="refused", endpoint="token"))
-    control.inject(Fault(kind="status", status=500, message=NAME, first=1, contact_prefix="flaky"))
+    service_key = make_service_key(stack, store)
+    inject_echoes(control, pair)
     control.revoke("refused")
     producer = producer_of(stack)
     names = {"private": "c", "refused": "c", "pair": "c", "repeats": "c", "plain": "flaky"}
     ids = [producer.enqueue(row(place, contact, name=NAME)).job_id for place, contact in names.items()]
-    ids += [producer.enqueue(row("plain", "c", name=NAME, pipelineId="gone")).job_id]
+    ids += [producer.enqueue(row("plain", "c", name=NAME, pipelineId="gone"), service="crm").job_id]
     worker = stack.start_worker()
     until(lambda: all(lane_of(stack, place).hold for place in ("private", "refused")), "both lanes held")
 
@@ -121,20 +120,21 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     until(lambda: ids[2] in page(stack, "/api/tasks"), "Flower to know the jobs")
     monitor.stop()
 
-    secrets = [PRIVATE, DEFAULT, CLIENT_SECRET, WITH_TOKENS["secret_key"], *control.secrets()]
-    assert len(secrets) >= 4 + 4 + 2
+    secrets = [PRIVATE, DEFAULT, CLIENT_SECRET, WITH_TOKENS["secret_key"], service_key, *control.secrets()]
+    assert len(secrets) >= 5 + 4 + 2
     pages = {place: page(stack, place) for place in (*PAGES, *(f"/task/{job_id}" for job_id in ids))}
     logs = {child.name: child.output for child in stack.children if child.name != "sandbox"}
-    reported = {name: output_of(stack, *name.split()) for name in ("token list --json", "token list", "status --json")}
+    reported = {name: output_of(stack, *name.split()) for name in REPORTS}
     dead_letters = {
         name: output_of(stack, *name.split()) for name in ("dead list --json", "dead list", "dead export -")
     }
     traffic = {f"command {number}": unpacked(text) for number, text in enumerate(monitor.commands)}
     stored = dict(values_of(store.client))
+    outcomes = outcomes_of(producer, ids)
     assert "event" in logs["worker"]
     assert any("celeryev" in text for text in traffic.values())
     assert any(NAME in text for text in dead_letters.values())
-    for found in (pages, logs, reported, dead_letters, traffic, stored):
+    for found in (pages, logs, reported, dead_letters, traffic, stored, outcomes):
         assert found
         for where, text in found.items():
             assert not [secret for secret in secrets if secret in text], where
@@ -142,13 +142,41 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     for found in (pages, logs, reported):
         for where, text in found.items():
             assert NAME.lower() not in text.lower(), where
-    homes = tuple(store.key(name, "") for name in ("body", "attempts", "done"))
+    homes = tuple(store.key(name, "") for name in ("body", "attempts", "done", "outcomes"))
     for where, text in stored.items():
         assert NAME.lower() not in text.lower() or where.startswith(homes), where
-    writes = ("EVAL", *(f"{verb} {home}" for verb in ("SET", "RPUSH") for home in homes))
+    writes = ("EVAL", *(f"{verb} {home}" for verb in ("SET", "RPUSH", "XADD") for home in homes))
     named = [text for text in traffic.values() if NAME.lower() in text.lower()]
     assert not [text[:200] for text in named if not text.startswith(writes)]
     assert worker.status is None
+
+
+def make_service_key(stack: Stack, store: LaneStore) -> str:
+    """Add the service `crm` by the command, and return its key."""
+    output_of(stack, "service", "add", "crm", "--max-pending", "1000")
+    key = output_of(stack, "service", "key", "crm").split("\n")[0]
+    assert ServiceStore(store).find_by_key(key)
+    return key
+
+
+def inject_echoes(control: SandboxControl, pair: dict[str, Any]) -> None:
+    """Let the API repeat what it is sent."""
+    # The API repeats what it was sent: the token, the refresh token, the name (a hold shows the words of a 401).
+    echoes = f"Invalid JWT: Bearer {PRIVATE} of {NAME} or {NAME.upper()}"
+    body = {"message": echoes, "traceId": f"t-{PRIVATE}", "code": PRIVATE}
+    control.inject(Fault(kind="status", status=401, body=body, headers={"X-Trace-Id": PRIVATE}, location="private"))
+    good = {"opportunity": {"id": f"opp-{DEFAULT}"}, "new": True}
+    control.inject(Fault(kind="status", status=200, body=good, location="repeats"))
+    echoes = f"invalid_grant {CLIENT_SECRET} {pair['access_token']} {pair['refresh_token']}"
+    control.inject(Fault(kind="status", status=400, message=echoes, location="refused", endpoint="token"))
+    control.inject(Fault(kind="status", status=500, message=NAME, first=1, contact_prefix="flaky"))
+
+
+def outcomes_of(producer: OpportunityProducer, ids: list[str]) -> dict[str, str]:
+    """Return what the service is told of its jobs."""
+    found = {each.job_id: json.dumps(each.as_json()) for each in producer.outcomes("group", wait=0)}
+    assert {*ids} <= found.keys()
+    return found
 
 
 def page(stack: Stack, place: str) -> str:

@@ -56,7 +56,7 @@ def test_the_main_process_alone_serves_and_a_child_that_is_born_later_has_no_par
     assert len(before) >= 2
     os.kill(min(before), signal.SIGKILL)
     until(lambda: len(pools_processes(worker)) == len(before) and pools_processes(worker) != before, "another child")
-    assert not any(has_socket(pid, port) for pid in pools_processes(worker))
+    until(lambda: not any(has_socket(pid, port) for pid in pools_processes(worker)), "the child without the socket")
     lost = get(port, "/elsewhere")
     assert (lost.status_code, lost.text) == (404, "Metrics are at /metrics and /metrics/worker.\n")
     assert worker.stop() == 0

@@ -26,7 +26,10 @@ STATUSES = (0, 1, 2, 3)
 NO_REDIS = 3
 # Written unchanged into a file or a pipe; the program that prints the file must escape it.
 DATA = ("dead export",)
-READING = ("status", "job", "audit-log", "dead list", "dead show", "token list", "token new-key", "completion")
+READING = (
+    *("status", "job", "audit-log", "dead list", "dead show", "token list", "token new-key", "completion"),
+    *("service list", "service show"),
+)
 # These write an audit-log entry first.
 SHOWING_CONTENT = ("job", "dead list", "dead show", "dead edit")
 AUDIT_LOG = b"lanes:audit_log"
@@ -39,6 +42,7 @@ THERE = {
     "dead.jsonl": "rows.jsonl",
     "dropped.csv": "rows.csv",
     "refused.jsonl": "new.jsonl",
+    "crm-sync": "shop",
 }
 URLS = ("redis://127.0.0.1:1/0", "redis://", "http://127.0.0.1/", "redis://127.0.0.1:x", "\x1b[31m", "unix:///nowhere")
 VALUES = (
@@ -143,11 +147,13 @@ class Meant:
             return True
         if "yes" not in given or given["yes"]:
             return False
-        # What is named is replayed or resumed without a question, and a prune with a file loses nothing.
+        # What is named is replayed or resumed without a question, a prune with a file loses nothing, and a service may
+        # have a second key.
         named = {
             "cancel": len(set(given.get("job_ids") or ())) == 1,
             "dead replay": given.get("job_ids"),
             "dead prune": given.get("file"),
+            "service key": given.get("name"),
             "resume": given.get("location_ids") or given.get("everything"),
         }
         return not named.get(self.name)

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from lanes.checks.services import SERVICE_NUMBERS
 from lanes.checks.values import GLOBAL_NUMBERS, JOB_NUMBERS, LANE_NUMBERS
 from lanes.storage.keys import ANY, KEYS
 from lanes.storage.stored import json_object_of, number_of, text_of
@@ -20,7 +21,7 @@ JUNK = (
     *(b'9 x 1 2 {"status":"x","seconds":"y","message":[1,{}]}', b"pending", b"dead", b"\x1b[31m\r\n", b"1-1"),
 )
 SCORES = (0.0, -1.0, 1.5, float("inf"), float("-inf"), 1e300, 2.0**62)
-NUMBERS = {"job": JOB_NUMBERS, "lane": LANE_NUMBERS, "global_state": GLOBAL_NUMBERS}
+NUMBERS = {"job": JOB_NUMBERS, "lane": LANE_NUMBERS, "global_state": GLOBAL_NUMBERS, "service": SERVICE_NUMBERS}
 
 
 @dataclass(slots=True)

@@ -19,6 +19,8 @@ from lanes.queue.job import Attempt, Reason
 from lanes.queue.new_job import NewJob
 from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits
+from lanes.services.service import Service
+from lanes.services.store import ServiceStore
 from lanes.settings import WorkerSettings
 from ops.embedded.redis_server import RedisServer
 from producers import OpportunityProducer
@@ -73,13 +75,15 @@ class SeededRedis:
             pipe.execute()
 
     def _seed(self) -> list[str]:
-        """Store dead letters, pending and delivered jobs, a hold, a token and audit-log entries; return the job ids."""
+        """Store jobs in several states, a hold, a token, a service and audit-log entries; return the job ids."""
         self.store.client.flushall()
         producer = OpportunityProducer(self.store, self.settings)
+        ServiceStore(self.store).add(Service("shop"))
+        self.store.client.xgroup_create(self.store.key("outcomes", "shop"), "readers", id="0", mkstream=True)
 
         def enqueue(contact: str, location: str = "loc", **fields: object) -> str:
             return producer.enqueue(
-                {"pipelineId": "pipe", "locationId": location, "contactId": contact, **fields}
+                {"pipelineId": "pipe", "locationId": location, "contactId": contact, **fields}, service="shop"
             ).job_id
 
         delivered = enqueue("first", name="a deal")
@@ -90,6 +94,9 @@ class SeededRedis:
         operations.restore(self.store, [_dead_letter(number) for number in range(3)])
         self.store.hold("held", MARK, MARK)
         CredentialAdmin(self.store, Vault(self.settings.secret_key)).put("loc", read_credential(SECRET, 1.0))
+        services = ServiceStore(self.store)
+        services.add(Service("shop", max_pending=10**6))
+        services.make_key("shop")
         audit_log.append(self.store, HOSTILE, "export", MARK, HOSTILE)
         return jobs
 

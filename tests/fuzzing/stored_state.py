@@ -16,9 +16,15 @@ from typing import Any, cast
 import structlog
 
 from lanes.errors import ScriptError
+from lanes.outcomes.steps import run_steps
+from lanes.outcomes.store import OutcomeStore
+from lanes.outcomes.stream import GroupReader, NoOutcomesError, OutcomeStream
 from lanes.queue.connecting import connect
 from lanes.queue.job import State as JobState
+from lanes.queue.new_job import NewJob
 from lanes.queue.store import LaneStore
+from lanes.services.service import Service
+from lanes.services.store import ServiceStore
 from lanes.storage.stored import MICROSECONDS
 from tests.fuzzing.command_line import STATUSES, Ended, call
 from tests.fuzzing.damage import COUNTED, LANES, Breaker, Damage
@@ -82,6 +88,11 @@ def whole(begun: float) -> State:
     store = SeedStore(redis.url, begun - END_SECONDS)
     jobs = set_up(store)
     redis.store.append_audit_log("ana", "hold", "held", "a reason", "ana")
+    ServiceStore(store).add(Service("shop"))
+    for number in range(3):
+        store.enqueue(NewJob(f"told{number}", "told", "r", b"{}", service="shop"), 60)
+        store.cancel(f"told{number}", 10**6)
+    store.client.xgroup_create(LANES + "outcomes:shop", "readers", id="0")
     redis.store.client.hset(LANES + "tokens", "loc", f"1 {'x' * 40}")
     client = cast("Any", redis.store.client)
     client.delete(LANES + CLOCK)
@@ -201,10 +212,14 @@ def work(redis: SeededRedis, damage: Damage) -> None:
         lambda: store.expire(100),
         lambda: store.count_due(100, LIMITS),
         lambda: store.claim_notification(10, None),
+        lambda: OutcomeStore(store).write_outcomes(),
+        lambda: OutcomeStore(store).trim_outcomes(3600, 1),
+        lambda: OutcomeStore(store).totals(["shop"]),
     )
     try:
         for each in calls:
             allow_global(each, damage)
+        read_outcomes(store, damage)
         allow_global(lambda: store.enqueue(order("fresh", "new", "r"), 60), damage)
         for turn in range(40):
             found = allow_global(lambda: release_one(store, f"before{turn}"), damage)  # noqa: B023
@@ -212,6 +227,16 @@ def work(redis: SeededRedis, damage: Damage) -> None:
                 break
     finally:
         store.client.delete(LANES + CLOCK)
+
+
+def read_outcomes(store: LaneStore, damage: Damage) -> None:
+    """Read the outcomes of a service: they may be missing where its own keys are broken."""
+    stream = OutcomeStream(LANES, "shop")
+    for steps in (stream.page(None, 100), GroupReader(stream, "readers", 0.001).read(0.001)):
+        try:
+            run_steps(store.read, steps)
+        except (ScriptError, NoOutcomesError):
+            assert damage.touches("outcomes:shop", "service:shop")
 
 
 def allow_global(use: Callable[[], Any], damage: Damage) -> Any:

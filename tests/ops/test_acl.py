@@ -25,7 +25,7 @@ from ops.embedded.redis_server import RedisServer, free_port
 from ops.embedded.stack import Stack
 from ops.make_secrets import make
 from ops.redis_acl import USERS, password_hash
-from producers import OpportunityProducer, State
+from producers import OpportunityProducer, QuotaError, State
 from tests.helpers import row
 from tests.redis_programs import PROGRAMS, redis_program
 
@@ -87,13 +87,16 @@ def test_each_process_does_its_work_with_its_own_rights(acl_run: AclRun) -> None
     acl_run.denials()
     stack.settings |= {"LANES_REDIS_URL": acl_run.urls["worker"], "LANES_METRICS_PORT": str(port := free_port())}
     stack.start_worker()
-    settings = ProducerSettings(redis_url=acl_run.urls["producer"], service="crm")
+    settings = ProducerSettings(redis_url=acl_run.urls["producer"], service="shop")
     lanes = LaneStore(connect(acl_run.urls["command"]))
-    ServiceStore(lanes).add(Service("crm"))
+    ServiceStore(lanes).add(Service("shop"))
     lanes.close()
     with OpportunityProducer.from_settings(settings) as producer:
         first = producer.enqueue(row("loc", "a"), durability="fsync", idempotency_key="k", merge=True)
-        producer.enqueue(row("loc", "a", name="n"), priority=3)
+        acl_run.run("command", "lanes", "service", "add", "crm", "--max-pending", "1")
+        producer.enqueue(row("loc", "a", name="n"), priority=3, service="crm")
+        with pytest.raises(QuotaError):
+            producer.enqueue(row("loc", "a"), service="crm")
         tomorrow = datetime.now(UTC) + timedelta(days=1)
         later = producer.enqueue(row("loc", "b"), not_before=tomorrow, expires_at="2101-01-01T00:00:00Z")
         assert producer.enqueue_many([row("loc", f"c{n}") for n in range(60)]).accepted == 60
@@ -236,6 +239,7 @@ FORBIDDEN: dict[str, list[tuple[str, ...]]] = {
         ("CLIENT", "TRACKING", "ON", "BCAST"),
         ("CLIENT", "ID"),
         ("HGETALL", "lanes:tokens"),
+        ("HSET", "lanes:service_keys", "digest", "crm"),
         ("SET", "lanes:token_lock:loc", "x"),
         ("LPUSH", "lanes:celery:lanes", "x"),
         ("PUBLISH", "lanes:celery:/0.celery.pidbox", "x"),

@@ -7,19 +7,23 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any, assert_type
 
-from lanes import WorkerSettings
+from lanes.settings import WorkerSettings
 from producers import (
     ApiVersion,
     AsyncOpportunityProducer,
     AsyncProducer,
+    AsyncReceivedOutcome,
     EnqueueInterruptedError,
     EnqueueReport,
     FieldError,
     InvalidJobError,
     Job,
     OpportunityProducer,
+    Outcome,
+    OutcomePage,
     Producer,
     Receipt,
+    ReceivedOutcome,
     RejectedRow,
     State,
     UpsertOpportunity,
@@ -72,6 +76,12 @@ def threads(settings: WorkerSettings) -> None:
         assert_type(job.message, str | None)
         assert_type(producer.enqueue(V3), Receipt)
         assert_type(producer.cancel(job.id), bool)
+        for outcome in producer.outcomes("group", wait=1):
+            assert_type(outcome, ReceivedOutcome)
+            assert_type(outcome.state, State)
+            assert_type(outcome.opportunity_id, str | None)
+            outcome.ack()
+        assert_type(producer.read_outcomes(after="1-0", wait=1).outcomes, tuple[Outcome, ...])
         producer.enqueue("text")  # type: ignore[arg-type]
         producer.enqueue(ROW, priorty=5)  # type: ignore[call-arg]
         producer.enqueue_many([ROW], priority="high")  # type: ignore[arg-type]
@@ -88,6 +98,10 @@ async def tasks() -> None:
         assert_type(await producer.enqueue_many(rows()), EnqueueReport)
         assert_type(await producer.enqueue_many(later()), EnqueueReport)
         assert_type(await producer.status("job"), Job)
+        async for outcome in producer.outcomes("group"):
+            assert_type(outcome, AsyncReceivedOutcome)
+            await outcome.ack()
+        assert_type(await producer.read_outcomes(), OutcomePage)
 
 
 def versions() -> None:

@@ -13,6 +13,8 @@ from lanes.checks.consistency import check_consistency
 from lanes.errors import RedisUnavailableError
 from lanes.queue.connecting import connect
 from lanes.queue.store import MAX_SERVICES, LaneStore
+from lanes.services.service import Service
+from lanes.services.store import ServiceStore
 from lanes.settings import WorkerSettings
 from ops.embedded.redis_server import RedisServer
 from worker.app import enqueue
@@ -179,3 +181,16 @@ def test_arguments_that_the_task_does_not_have_refuse_its_rows(
     assert f"row 1: {field}: is no argument of this task: it takes rows and durability" in str(caught.value)
     assert SECRET not in str(caught.value)
     assert store.counts()["accepted"] == 0
+
+
+def test_rows_over_a_quota_fail_the_task(server: RedisServer, store: LaneStore) -> None:
+    """Also when the message is delivered again; a later batch of the task is refused, too."""
+    ServiceStore(store).add(Service("shop", max_pending=1))
+    of_shop = {"_options": {"service": "shop"}}
+    rows = [{**ROW, "contactId": f"c{number}", **(of_shop if number % 600 < 2 else {})} for number in range(700)]
+    for _ in range(2):
+        with pytest.raises(RejectedRowsError) as caught:
+            enqueue_rows(store, settings(server), "task", rows)
+        assert "3 of 700 rows were refused; the others are enqueued as task-ROW | row 2: _opt" in str(caught.value)
+        assert "row 601: _options.service: is over its quota max_pending=1: try again in 5 s" in str(caught.value)
+    assert store.counts()["accepted"] == 697

@@ -1,6 +1,6 @@
 """A snapshot of all lanes in Redis: a dozen commands, and one for each two hundred lanes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lanes.activity.series import LifetimeTotals, since_the_beginning
@@ -10,6 +10,8 @@ from lanes.queue.job import State
 from lanes.queue.results import HistorySize
 from lanes.queue.store import LaneStore
 from lanes.queue.transitions import DefaultLimits
+from lanes.services.service import Service
+from lanes.services.store import ServiceStore
 from lanes.settings import DashboardSettings
 from lanes.storage.stored import MICROSECONDS
 from worker.highlevel.client import own_version
@@ -36,6 +38,7 @@ class MetricsSnapshot:
     workers: int
     lanes: int
     table: LaneAggregates
+    services: Sequence[Service]
     redis: tuple[str, list[Sample]]
 
     def samples(self) -> Iterator[Sample]:
@@ -69,6 +72,8 @@ class MetricsSnapshot:
         yield Sample("lanes_outage_half_open_limit", 0 if outage is None else outage.half_open_limit)
         yield Sample("lanes_outage_probes", self.probes)
         yield from self.table.samples()
+        for each in self.services:
+            yield from _samples_of_service(each)
         version, redis_samples = self.redis
         yield Sample("lanes_build_info", 1, (own_version(), version))
         yield from redis_samples
@@ -83,6 +88,15 @@ class MetricsSnapshot:
         yield Sample("lanes_outcomes_lost_total", self.outcomes.lost)
 
 
+def _samples_of_service(service: Service) -> Iterator[Sample]:
+    """Return the metrics of a service; a quota that is not set has none."""
+    yield Sample("lanes_service_jobs", service.pending, (service.name, "pending"))
+    yield Sample("lanes_service_jobs", service.dead, (service.name, "dead"))
+    for name, quota in service.quotas.items():
+        yield Sample("lanes_service_quota", quota, (service.name, name))
+    yield Sample("lanes_service_rows_refused_total", service.refused, (service.name,))
+
+
 def take_snapshot(store: LaneStore, settings: DashboardSettings) -> MetricsSnapshot:
     """Read the state of all lanes.
 
@@ -93,6 +107,7 @@ def take_snapshot(store: LaneStore, settings: DashboardSettings) -> MetricsSnaps
     # A counter of a broken key would be 0, which looks like a reset.
     store.read(lambda client: client.hlen(store.key("counts")) + client.hlen(store.key("totals")))
     at, global_state, lanes = store.time(), store.global_state(), store.lanes()
+    services = ServiceStore(store).list()
     limits = DefaultLimits(settings.burst_cap, settings.burst_window_seconds, settings.daily_cap)
     after = f"({round(at * MICROSECONDS)}"
     listening = store.read(lambda client: client.pubsub_numsub(store.key("wake")))
@@ -103,10 +118,11 @@ def take_snapshot(store: LaneStore, settings: DashboardSettings) -> MetricsSnaps
         global_state=global_state,
         probes=store.read(lambda client: client.zcount(store.key("probes"), after, "+inf")),
         history=store.read_history(),
-        outcomes=OutcomeStore(store).totals(),
+        outcomes=OutcomeStore(store).totals(service.name for service in services),
         due=store.count_due(DUE_COUNTED, limits).due,
         workers=sum(int(count) for _, count in listening),
         lanes=len(lanes),
         table=aggregate(lanes, global_state, settings),
+        services=services,
         redis=read_health(store, at),
     )

@@ -1,13 +1,13 @@
 -- read_only: for scripts that only read. They take any stored bytes: a key of another Redis type reads as missing, and
 -- text that is no finite number is no number.
 -- answer(found): the reply of such a script: { keys of another type, what was found }.
-local server, parse = redis, tonumber
+local ask, parse = redis.pcall, tonumber
 local broken, noted = {}, {}
 local NONE = { GET = false, HGET = false, LINDEX = false, LPOS = false, ZSCORE = false, ZRANK = false, LLEN = 0, SCARD = 0,
                ZCARD = 0, ZCOUNT = 0, HLEN = 0, SISMEMBER = 0, HEXISTS = 0 }
 
 local function call(command, ...)
-  local reply = server.pcall(command, ...)
+  local reply = ask(command, ...)
   if type(reply) ~= 'table' or not reply.err then return reply end
   if not string.find(reply.err, 'WRONGTYPE', 1, true) then error(reply.err, 0) end
   local name = ...

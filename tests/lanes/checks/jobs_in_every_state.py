@@ -9,6 +9,8 @@ from lanes.checks.repair import RepairDefaults, Repairer
 from lanes.queue.new_job import NewJob
 from lanes.queue.results import Released
 from lanes.queue.transitions import AttemptReport, Consumer, CountedRefusal, DefaultLimits
+from lanes.services.service import Service
+from lanes.services.store import ServiceStore
 from tests.lanes.conftest import ClockedStore
 
 LIMITS = DefaultLimits(burst=1000, window=10, daily=100_000)
@@ -59,6 +61,8 @@ def set_up(store: ClockedStore) -> list[str]:
     """Put jobs into every state, after a lane that ended; return the ids of all."""
     ids = []
     end_a_lane(store)
+    ServiceStore(store).add(Service("crm", max_pending=1000, max_dead=1000, rate=1000))
+    ServiceStore(store).make_key("crm")
 
     def add(job_id: str, record: str, location: str = "loc", **options: object) -> None:
         ids.append(job_id)
@@ -73,16 +77,16 @@ def set_up(store: ClockedStore) -> list[str]:
     add("costly", "o", "slow")
     add("slowed", "p", "slow")
     store.bury(report(send()), reason="refused", refusal=CountedRefusal(1, 60, 60, 403, "shape"))
-    add("done", "a")
+    add("done", "a", service="crm")
     store.deliver(report(send()), retention=3600)
-    add("refused", "b")
+    add("refused", "b", service="crm")
     store.bury(report(send()), reason="refused")
     add("old", "c", expires_at=store.now + 1)
     store.pass_time(2)
     store.expire(10)
-    add("gone", "d")
+    add("gone", "d", service="crm")
     store.cancel("gone", 3600)
-    add("sent", "e")
+    add("sent", "e", service="crm")
     send()
     add("after-sent", "e")
     add("retried", "f")
@@ -92,11 +96,11 @@ def set_up(store: ClockedStore) -> list[str]:
     store.bury(report(send()), reason="refused")
     store.replay("replayed")
     add("waiting", "h", expires_at=store.now + 1000)
-    add("joined", "h", merge=True)
+    add("joined", "h", merge=True, service="crm")
     add("second", "h")
     add("third", "h")
     add("timed", "i", not_before=store.now + 20)
-    add("urgent", "j", priority=3)
+    add("urgent", "j", priority=3, service="crm")
     add("held", "k", "held")
     store.hold("held", "a reason", "operator")
     add("elsewhere", "l", "other")

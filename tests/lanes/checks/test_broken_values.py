@@ -25,7 +25,15 @@ TYPED = [name for name, key in KEYS.items() if key.kind not in ("channel", ANY) 
 
 def name_of(name: str) -> str:
     """Return the key of this kind for the job `plain` in the lane `loc`."""
-    words = {"id": "plain", "location": "loc", "record": "m", "worker": "w", "name": "loc", "key": "k"}
+    words = {
+        "id": "plain",
+        "location": "loc",
+        "record": "m",
+        "worker": "w",
+        "name": "loc",
+        "key": "k",
+        "service": "crm",
+    }
     start = "1800000000000000"
     return ":".join([name, *(words.get(each, start) for each in KEYS[name].fields)])
 
@@ -88,6 +96,7 @@ def test_fields_that_cannot_be_read_are_found_and_repaired(store: ClockedStore, 
         "held_time": ("held",),
         "global_state": ("probe_at",),
         "dead_letter_counts:loc": ("b",),
+        "service:crm": ("added_at", "max_pending", "rate", "pending", "dead", "moves", "next_at"),
     }
     for key, names in fields.items():
         for name in names:

@@ -15,6 +15,8 @@ from lanes.queue.job import State
 from lanes.queue.results import Released
 from lanes.queue.store import LaneStore
 from lanes.queue.transitions import AttemptReport, Consumer, DefaultLimits
+from lanes.services.service import Service
+from lanes.services.store import ServiceStore
 from tests.lanes.checks.jobs_in_every_state import REPAIR_DEFAULTS, order, read_body
 
 LIMITS = DefaultLimits(burst=10_000, window=1, daily=10_000_000)
@@ -53,7 +55,8 @@ class Traffic:
 
 def produce(store: LaneStore, chance: random.Random, number: int) -> None:
     record = f"r{chance.randrange(30)}"
-    options = {"merge": chance.random() < 0.3, "priority": chance.randrange(3)}
+    options: dict[str, Any] = {"merge": chance.random() < 0.3, "priority": chance.randrange(3)}
+    options["service"] = chance.choice(("busy", None))
     store.enqueue(order(f"j{number}", f"loc{chance.randrange(LANES)}", record, **options), 60)
     if chance.random() < 0.1:
         store.cancel(f"j{number - 1}", 60)
@@ -79,6 +82,11 @@ def deliver(store: LaneStore, chance: random.Random, number: int) -> None:
 @pytest.fixture
 def traffic(redis_url: str) -> Iterator[Traffic]:
     traffic = Traffic(redis_url)
+    with connect(redis_url) as client:
+        store = LaneStore(client)
+        for name in ("busy", "quiet"):
+            ServiceStore(store).add(Service(name, max_pending=10**6))
+        store.enqueue(order("quiet", "later", "a", service="quiet", not_before=store.time() + 3600), 60)
     threads = [threading.Thread(target=traffic.run, args=(produce, number)) for number in (1, 2)]
     threads += [threading.Thread(target=traffic.run, args=(deliver, number)) for number in (3, 4, 5)]
     traffic.threads = threads
@@ -125,13 +133,14 @@ BREAKS: tuple[tuple[object, ...], ...] = (
     ("srem", "locations", "loc3"),
     ("set", "consumer:nobody", "x:1"),
     ("hset", "lane:loc4", "dead_letters", 1000),
+    ("hincrby", "service:quiet", "pending", 7),
 )
 
 
 def test_what_breaks_under_traffic_is_repaired_under_traffic(traffic: Traffic, redis_url: str) -> None:
     with connect(redis_url) as client:
         store = LaneStore(client)
-        while store.client.scard(store.key("locations")) < LANES:
+        while store.client.scard(store.key("locations")) <= LANES:
             assert traffic.failed == []
         for command, key, *values in BREAKS:
             client.execute_command(command, f"{store.prefix}{key}", *values)
@@ -146,6 +155,7 @@ def test_what_breaks_under_traffic_is_repaired_under_traffic(traffic: Traffic, r
         traffic.join()
         assert traffic.failed == []
         assert list(check_consistency(store)) == []
+        assert [service.pending for service in ServiceStore(store).list()][1] == 1
         counts = store.counts()
         assert sum(counts[state] for state in State) == counts["accepted"]
         for name in ("pending", "in_flight"):

@@ -145,6 +145,14 @@ BREAKAGES: dict[str, tuple[tuple[object, ...], str]] = {
         ("zadd", "rate_slots:ended", 1_800_172_800_000_000, "gone:1"),
         "lane-unlisted",
     ),
+    "a service counts too many": (("hincrby", "service:crm", "pending", 5), "service"),
+    "a service counts other dead letters": (("hincrby", "service:crm", "dead", -1), "service"),
+    "the counters of a service are gone": (("hdel", "service:crm", "pending", "dead"), "service"),
+    "a service is gone": (("del", "service:crm"), "service"),
+    "a service was added at no time": (("hdel", "service:crm", "added_at"), "service"),
+    "the services are gone": (("del", "services"), "service"),
+    "a service that was removed is left": (("hset", "service:nobody", "moves", 3), "service"),
+    "a counted job does not say so": (("hdel", "job:urgent", "counted"), "service"),
     "one count is off": (("hincrby", "counts", "delivered", 1), "count"),
 }
 

@@ -10,7 +10,7 @@ from lanes.services.store import ServiceStore
 from tests.lanes.conftest import ClockedStore
 
 
-def told(store: ClockedStore, service: str = "crm") -> list[Outcome]:
+def outcomes_in(store: ClockedStore, service: str = "crm") -> list[Outcome]:
     """Return the outcomes in the stream of a service."""
     client: Any = store.client
     found = client.xrange(store.key("outcomes", service))

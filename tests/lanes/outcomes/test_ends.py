@@ -21,7 +21,7 @@ from lanes.services.store import ServiceStore
 from producers.files.dead_letters import dead_letter_row, read_dead_letter
 from producers.files.file_row import FileRow
 from tests.lanes.conftest import START, ClockedStore
-from tests.lanes.outcomes.conftest import told
+from tests.lanes.outcomes.conftest import outcomes_in
 from tests.lanes.scripts.test_merging import upsert
 from tests.lanes.whole_state import KEPT, KNOWN, LIMITS, make_consumer, send
 
@@ -102,12 +102,12 @@ def test_an_end_has_one_outcome(store: ClockedStore, end: str) -> None:
     enqueue(store, expires_at=START + 30 if end.startswith("expired") else None)
     make, expected = ENDS[end]
     make(store)
-    (outcome,) = told(store)
+    (outcome,) = outcomes_in(store)
     assert {name: getattr(outcome, name) for name in expected} == expected
     assert (outcome.service, outcome.job_id, outcome.end) == ("crm", "a", 1)
     assert (outcome.accepted_at, outcome.ended_at) == (START, store.now)
     assert list(check_consistency(store)) == []
-    assert len(told(store)) == 1
+    assert len(outcomes_in(store)) == 1
 
 
 @pytest.mark.usefixtures("crm")
@@ -123,14 +123,14 @@ def test_every_end_of_a_job_is_told(store: ClockedStore) -> None:
     store.purge("a", KEPT)
     store.deliver(report_of(job, ANSWER), retention=KEPT)
     assert store.deliver(report_of(job, ANSWER), retention=KEPT).code == "stale"
-    states = [(outcome.end, outcome.state.value, outcome.reason) for outcome in told(store)]
+    states = [(outcome.end, outcome.state.value, outcome.reason) for outcome in outcomes_in(store)]
     assert states == [
         (1, "dead", "refused"),
         (2, "dead", "exhausted"),
         (3, "cancelled", "purged"),
         (4, "delivered", None),
     ]
-    assert told(store)[-1].opportunity_id == "opp"
+    assert outcomes_in(store)[-1].opportunity_id == "opp"
 
 
 @pytest.mark.usefixtures("crm")
@@ -143,7 +143,7 @@ def test_a_late_success_of_a_job_in_flight_is_told_once(store: ClockedStore) -> 
     second = send(store)
     store.deliver(report_of(first, ANSWER), retention=KEPT)
     store.deliver(report_of(second, ANSWER), retention=KEPT)
-    assert [(outcome.end, outcome.state) for outcome in told(store)] == [(1, State.DELIVERED)]
+    assert [(outcome.end, outcome.state) for outcome in outcomes_in(store)] == [(1, State.DELIVERED)]
 
 
 @pytest.mark.parametrize("added", [None, "without outcomes", "removed"])
@@ -168,7 +168,7 @@ def test_neither_a_repair_nor_an_import_is_an_end(store: ClockedStore) -> None:
     assert [repairer.repair(finding) for finding in list(check_consistency(store))] == ["repaired"]
     job = NewJob("b", "loc", "rec", b"{}", service="crm")
     store.restore(DeadLetter(job, Reason.REFUSED, START, START, ()))
-    assert [outcome.job_id for outcome in told(store)] == ["a"]
+    assert [outcome.job_id for outcome in outcomes_in(store)] == ["a"]
 
 
 def test_an_imported_dead_letter_goes_on_counting_its_ends(store: ClockedStore, crm: ServiceStore) -> None:
@@ -183,7 +183,7 @@ def test_an_imported_dead_letter_goes_on_counting_its_ends(store: ClockedStore, 
     crm.add(Service("crm"))
     store.restore(letter)
     store.purge("a", KEPT)
-    assert [(outcome.end, outcome.state) for outcome in told(store)] == [(2, State.CANCELLED)]
+    assert [(outcome.end, outcome.state) for outcome in outcomes_in(store)] == [(2, State.CANCELLED)]
 
 
 def merge(store: ClockedStore, job_id: str, service: str | None = "crm") -> None:
@@ -203,14 +203,14 @@ def test_merged_jobs_end_with_the_job_that_carries_them(
     store.enqueue(upsert("a", {"n": 1}, service=own), KNOWN)
     for job_id, service in (("b", "crm"), ("c", "web"), ("d", None), ("e", "other")):
         merge(store, job_id, service)
-    assert told(store) == []
+    assert outcomes_in(store) == []
     bury(store)
     store.purge("a", KEPT)
     of_crm = {"a", "b"} if own == "crm" else {"b"}
     dead, purged = ({(job_id, end, state) for job_id in of_crm} for end, state in ((1, "dead"), (2, "cancelled")))
-    assert sorted(ended(told(store))) == sorted(dead | purged)
-    assert ended(told(store, "web")) == [("c", 1, "dead"), ("c", 2, "cancelled")]
-    assert told(store, "web")[0].code == "NO_STAGE"
+    assert sorted(ended(outcomes_in(store))) == sorted(dead | purged)
+    assert ended(outcomes_in(store, "web")) == [("c", 1, "dead"), ("c", 2, "cancelled")]
+    assert outcomes_in(store, "web")[0].code == "NO_STAGE"
     assert store.client.exists(store.key("outcomes", "other")) == 0
 
 
@@ -226,15 +226,15 @@ def test_a_job_merged_into_one_that_has_ended_ends_at_once(store: ClockedStore, 
         store.bury(report_of(job, REFUSAL), reason="refused")
     store.enqueue(upsert("b", {"status": "open"}, event_time=START - 9, service="crm"), KNOWN)
     if state in ("pending", "in flight"):
-        assert told(store) == []
+        assert outcomes_in(store) == []
         return
-    (outcome,) = told(store)
+    (outcome,) = outcomes_in(store)
     assert ended([outcome]) == [("b", 1, state)]
     assert (outcome.status, outcome.trace_id) == ((201, "t-1") if state == "delivered" else (400, "t-2"))
     if state == "dead":
         replay(store, ["a"])
         store.deliver(report_of(send(store), ANSWER), retention=KEPT)
-        assert ended(told(store)) == [("b", 1, "dead"), ("b", 2, "delivered")]
+        assert ended(outcomes_in(store)) == [("b", 1, "dead"), ("b", 2, "delivered")]
 
 
 @pytest.mark.usefixtures("crm")
@@ -245,18 +245,18 @@ def test_a_worker_writes_the_outcomes_of_many_merged_jobs(store: ClockedStore, c
     store.enqueue_many(jobs, KNOWN)
     bury(store)
     entries = store.client.xlen(store.key("outcomes", "crm"))
-    assert (entries, len(told(store))) == (1, 500)
+    assert (entries, len(outcomes_in(store))) == (1, 500)
     if crash:
         store.purge("a", KEPT)
-        assert len(told(store)) == 1000
+        assert len(outcomes_in(store)) == 1000
     outcomes = OutcomeStore(store)
     while outcomes.write_outcomes():
         assert list(check_consistency(store)) == []
     expected = {(f"m{n}", 1, "dead") for n in range(1300)}
     if crash:
         expected |= {(f"m{n}", 2, "cancelled") for n in range(1300)}
-    assert set(ended(told(store))) == expected
-    assert len(told(store)) == len(expected)
+    assert set(ended(outcomes_in(store))) == expected
+    assert len(outcomes_in(store)) == len(expected)
     assert store.client.keys(store.key("merged_outcomes", "*", "*")) == []
     assert list(check_consistency(store)) == []
 

@@ -11,7 +11,7 @@ from lanes.outcomes.stream import GroupReader, OutcomeStream
 from lanes.services.service import Service
 from lanes.services.store import ServiceStore
 from tests.lanes.conftest import ClockedStore
-from tests.lanes.outcomes.conftest import told
+from tests.lanes.outcomes.conftest import outcomes_in
 from tests.lanes.outcomes.test_ends import enqueue
 
 LONG = 10.0**8
@@ -52,10 +52,10 @@ def notices(store: ClockedStore) -> list[dict[str, Any]]:
 
 def test_the_oldest_beyond_the_length_are_removed(store: ClockedStore, outcomes: OutcomeStore) -> None:
     assert outcomes.trim_outcomes(LONG, 4) is False
-    assert [outcome.job_id for outcome in told(store)] == ["j5", "j6", "j7", "j8"]
+    assert [outcome.job_id for outcome in outcomes_in(store)] == ["j5", "j6", "j7", "j8"]
     assert notices(store) == []
     assert outcomes.trim_outcomes(LONG, 4) is False
-    assert len(told(store)) == 4
+    assert len(outcomes_in(store)) == 4
 
 
 def test_those_that_are_too_old_are_removed(store: ClockedStore, outcomes: OutcomeStore) -> None:
@@ -63,16 +63,16 @@ def test_those_that_are_too_old_are_removed(store: ClockedStore, outcomes: Outco
     client: Any = store.client
     ids = [int(entry_id.split(b"-")[0]) for entry_id, _ in client.xrange(store.key("outcomes", "crm"))]
     outcomes.trim_outcomes(store.now - ids[0] / 1000 + 60, 100)
-    assert len(told(store)) == 9
+    assert len(outcomes_in(store)) == 9
     outcomes.trim_outcomes(store.now - ids[-1] / 1000 - 1, 100)
-    assert told(store) == []
+    assert outcomes_in(store) == []
 
 
 def test_many_are_removed_step_by_step(store: ClockedStore, outcomes: OutcomeStore) -> None:
     for number in range(9, 450):
         end(store, f"j{number}")
     assert [outcomes.trim_outcomes(LONG, 0) for _ in range(3)] == [True, True, False]
-    assert told(store) == []
+    assert outcomes_in(store) == []
 
 
 def test_what_a_group_had_not_read_is_told(store: ClockedStore, outcomes: OutcomeStore) -> None:
@@ -110,7 +110,7 @@ def test_a_broken_stream_stops_no_other(store: ClockedStore, crm: ServiceStore, 
         client.xadd(store.key("outcomes", "crm"), {"some": "thing"})
     outcomes = OutcomeStore(store)
     outcomes.trim_outcomes(LONG, 0)
-    assert told(store, "web") == []
+    assert outcomes_in(store, "web") == []
     assert outcomes.summary("crm").entries == 0
 
 

@@ -117,7 +117,7 @@ def test_attempts_of_one_worker_with_one_message_take_less(store: ClockedStore) 
     job = store.job("j")
     assert job is not None
     assert [attempt.detail for attempt in job.attempts] == [*details, one]
-    value = store.client.get(store.key("done", "j")) or b""
+    value: Any = store.client.get(store.key("done", "j"))
     assert value.count(b"Service Unavailable") == 2
     assert value.count(b"celery@host") == 3
 

@@ -1,10 +1,13 @@
 """enqueue: what it changes of the whole of Redis."""
 
+import re
+
 import pytest
 
 from lanes.errors import ScriptError
 from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
 from lanes.queue.transitions import enqueue_arguments
+from lanes.storage.scripts import load
 from tests.lanes.conftest import START, ClockedStore, Orders
 from tests.lanes.whole_state import KNOWN, fields_of, send, watch
 
@@ -195,14 +198,22 @@ def test_a_plain_job_in_a_lane_that_is_due_takes_twelve_commands(store: ClockedS
     assert sum(calls.values()) == 12, calls
 
 
-def test_a_plain_job_makes_no_lazy_part(store: ClockedStore, order: Orders) -> None:
+def test_a_call_makes_few_functions() -> None:
+    """Each call of a script makes all functions in its text, except those of the lazy parts."""
+    text = re.sub(r"--.*", "", load("enqueue").text)
+    before, rest = text.split("function lazy(part)")
+    assert (before + rest[rest.rindex("local existing") :]).count("function") <= 16
+
+
+def test_a_plain_job_in_a_known_lane_makes_no_lazy_part(store: ClockedStore, order: Orders) -> None:
+    store.enqueue(order(record="first"), 60)
     store.client.set("test:memory_checked", "")  # it expires
     text = store.script("enqueue").text
     counting = text.replace("function lazy(part)", "function lazy(part) redis.call('INCR', prefix .. 'made')")
     for new_job in (order(), order(record="another"), order(priority=1)):
         assert not store.client.exists("test:made")
         store.client.eval(counting, 1, "test:schema", *enqueue_arguments([new_job], 60, 10))
-    assert store.client.get("test:made") == b"3"  # its options are read and noted, and it promotes the first
+    assert store.client.get("test:made") == b"3"  # its options are read and noted, and it promotes an earlier one
 
 
 def test_a_call_that_fails_keeps_what_it_wrote(store: ClockedStore, order: Orders) -> None:

@@ -273,3 +273,12 @@ def test_a_broken_service_stops_no_job(services: ServiceStore, store: ClockedSto
     bury(store)
     for _ in range(3):
         deliver(store)
+
+
+def test_refused_rows_are_counted(services: ServiceStore, store: ClockedStore, order: Orders) -> None:
+    services.add(Service("crm", max_pending=1))
+    store.enqueue_many(orders(3, order), 60)
+    store.enqueue_many(orders(1, order), 60)
+    found = services.get("crm")
+    assert found is not None
+    assert (found.refused, found.over) == (3, ("max_pending",))

@@ -8,24 +8,14 @@ from lanes.checks.consistency import check_consistency
 from lanes.queue.job import State
 from lanes.queue.lane import read_counts
 from tests.lanes.conftest import BURST, LIMITS
-from tests.lanes.outcomes.conftest import told
 from tests.lanes.state_machine.ending_rules import EndingRules
 from tests.lanes.state_machine.serving_rules import ServingRules
-
-SERVICE = "crm"
 
 
 class Invariants(ServingRules, EndingRules):
     """They compare the store with the model."""
 
     charged: dict[str, dict[tuple[str, int], tuple[float, float]]]
-    outcomes: list[tuple[str, int, str]]
-
-    @invariant()
-    def every_end_is_told_once(self) -> None:
-        """Each end of a job of the service has one outcome in its stream; nothing else has one."""
-        found = [(outcome.job_id, outcome.end, outcome.state.value) for outcome in told(self.store, SERVICE)]
-        assert sorted(found) == sorted(self.outcomes)
 
     @invariant()
     def consistent(self) -> None:

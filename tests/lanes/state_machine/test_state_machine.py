@@ -23,8 +23,6 @@ from lanes.queue.job import State
 from lanes.queue.new_job import EnqueueStatus
 from lanes.queue.results import Released, Result
 from lanes.queue.transitions import AttemptReport, Consumer, RateLimitInfo
-from lanes.services.service import Service
-from lanes.services.store import ServiceStore
 from lanes.versions import DEFAULT_VERSION
 from ops.embedded.redis_server import RedisServer
 from tests.lanes.conftest import BURST, LIMITS, ClockedStore, Orders
@@ -32,7 +30,8 @@ from tests.lanes.state_machine.brake_rules import BrakeRules
 from tests.lanes.state_machine.dead_letter_rules import LOCATIONS, RECORDS, ModelJob
 from tests.lanes.state_machine.ending_rules import KEPT
 from tests.lanes.state_machine.failure_rules import MAX_FAILURES, FailureRules
-from tests.lanes.state_machine.invariants import SERVICE, Invariants
+from tests.lanes.state_machine.invariants import Invariants
+from tests.lanes.state_machine.service_rules import NAME, ServiceRules
 from tests.lanes.state_machine.serving_rules import WORKERS
 from tests.redis_programs import redis_program
 
@@ -55,7 +54,7 @@ class Sent:
     job: Released
 
 
-class LanesMachine(FailureRules, BrakeRules, Invariants):
+class LanesMachine(FailureRules, BrakeRules, ServiceRules, Invariants):
     """The rules are the store's methods."""
 
     @initialize()
@@ -63,7 +62,6 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
         """An empty Redis."""
         self.store.client.flushall()
         self.store.pass_time(0)
-        ServiceStore(self.store).add(Service(SERVICE))
         self.orders = Orders()
         self.jobs: dict[str, ModelJob] = {}
         self.sent: list[Sent] = []
@@ -80,6 +78,7 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
         self.braked: dict[str, float] = {}
         self.held_for: dict[str, float] = dict.fromkeys(LOCATIONS, 0.0)
         self.unservable = {}
+        self.set_quota(5, 3)
         self.forgotten, self.highest = Counter(), {}
 
     @rule(
@@ -89,7 +88,7 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
         life=st.sampled_from((None, 20.0)),
         strict=st.booleans(),
         unnamed=st.booleans(),
-        service=st.sampled_from((SERVICE, None)),
+        of_service=st.booleans(),
     )
     def enqueue(
         self,
@@ -100,9 +99,10 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
         *,
         strict: bool,
         unnamed: bool,
-        service: str | None = SERVICE,
+        of_service: bool,
     ) -> None:
-        """A new job; the same call again changes nothing."""
+        """A new job, of the service unless that is over a quota; the same call again changes nothing."""
+        service = NAME if of_service and not self.is_over() else None
         order = self.orders(
             location,
             record,
@@ -116,6 +116,7 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
         assert self.store.enqueue(order, 60).status is EnqueueStatus.KNOWN
         model = ModelJob(location, record, held_before=self.held_for[location], expires_while_held=strict)
         model.unnamed, model.service = unnamed, service
+        model.counted = service is not None and self.counts_jobs()
         if order.expires_at is not None:
             model.expires_at = order.expires_at
         self.add(order.id, model)
@@ -124,7 +125,8 @@ class LanesMachine(FailureRules, BrakeRules, Invariants):
     def enqueue_some(self, location: str) -> None:
         """One new job for each record, to be sent at once."""
         for record in RECORDS:
-            self.enqueue(location, record, None, None, strict=False, unnamed=record == RECORDS[-1])
+            more = {"unnamed": record == RECORDS[-1], "of_service": record != RECORDS[1]}
+            self.enqueue(location, record, None, None, strict=False, **more)
 
     def released(self, worker: str, result: Result) -> None:
         """Note what a call released."""

@@ -80,6 +80,39 @@ def test_a_lazy_part_is_made_at_its_use_and_sees_all_includes(redis_url: str, mo
     assert script.explain(f"user_script:{line}: why").startswith("include/a/rare.lua:2: ")
 
 
+def test_a_constant_of_a_file_stands_where_it_is_used(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A local of the script would be made by each call, and again for each function that uses it.
+    texts = {
+        "constants": [
+            "-- @lazy a/rare",
+            "-- @include a/limits",
+            "if ARGV[1] then return rare().name_of() end",
+            "return 2 * LONG / SHORT",
+        ],
+        "include/a/limits": [
+            "local SHORT = 3",
+            "local LONG = 5 + 2 * 1000  -- longer than SHORT",
+            "local NAMES = { LONG = 'LONG' }",
+        ],
+        "include/a/rare": ["local UUID = '%x-%d'", "local function name_of() return NAMES.LONG .. UUID .. LONG end"],
+    }
+    monkeypatch.setattr(scripts, "read", lambda name: texts[name])
+    script = scripts.load("constants")
+    assert "local SHORT" not in script.text
+    assert "local LONG" not in script.text
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.eval(script.text, 1, "some:schema") == 2 * 2005 // 3
+        assert client.eval(script.text, 1, "some:schema", "x") == b"LONG%x-%d2005"
+    assert len(script.origins) == script.text.count("\n")
+
+
+def test_a_constant_with_two_values_in_a_script_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {"twice": ["-- @include a/one", "local SHORT = 3"], "include/a/one": ["local SHORT = 4"]}
+    monkeypatch.setattr(scripts, "read", lambda name: texts[name])
+    with pytest.raises(ScriptError, match="twice: SHORT has two values"):
+        scripts.load("twice")
+
+
 def test_functions_find_the_time_and_the_prefix_at_once() -> None:
     # In a local of the function that makes them, each would search for it behind all others that are used.
     text = scripts.load("deliver").text
@@ -88,6 +121,12 @@ def test_functions_find_the_time_and_the_prefix_at_once() -> None:
     assert "local prefix = " in outside
     assert "\nlocal function " not in outside
     assert "\nlocal function " in inside
+
+
+def test_a_delivery_makes_no_local_for_a_number_or_text() -> None:
+    text = scripts.load("deliver").text
+    assert "\nlocal FAIR_SHARE" not in text
+    assert "lane.in_flight >= (8) * lane.weight" in text
 
 
 def test_a_delivery_makes_only_the_functions_that_it_calls() -> None:

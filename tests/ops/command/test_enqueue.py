@@ -11,6 +11,8 @@ import pytest
 
 from lanes.queue.connecting import connect
 from lanes.queue.store import LaneStore
+from lanes.services.service import Service
+from lanes.services.store import ServiceStore
 from ops.embedded.redis_server import RedisServer
 from tests.ops.command.conftest import LANES, Run, Write, environ
 
@@ -245,3 +247,15 @@ def test_rows_as_safe_as_asked(run: Run, store: LaneStore, write: Write) -> None
     assert (shown.returncode, store.counts()["accepted"]) == (1, 4)
     assert "the durability replicas:1 is not confirmed: 0 of 1 replicas have acknowledged in time" in shown.stderr
     assert "run the same command again" in shown.stderr
+
+
+def test_rows_over_a_quota_are_refused_and_can_be_enqueued_later(run: Run, store: LaneStore, write: Write) -> None:
+    services = ServiceStore(store)
+    services.add(Service("import", max_pending=2))
+    name = write("a.jsonl", "".join(map(row, range(1, 5))))
+    shown = run("enqueue", name, "--service", "import", "--refused-to", "later.jsonl", "--json")
+    assert shown.returncode == 1
+    assert summary(shown) == (4, 2, 0, [3, 4])
+    assert "a.jsonl:3: _options.service: is over its quota max_pending=2: try again in 5 s" in shown.stderr
+    services.add(Service("import", max_pending=4))
+    assert summary(run("enqueue", "later.jsonl", "--service", "import", "--json")) == (2, 2, 0, [])

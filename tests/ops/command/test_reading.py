@@ -23,6 +23,7 @@ def test_status_of_an_empty_redis(quick: Run) -> None:
         "hold": None,
         "outage": None,
         "brake": None,
+        "services": [],
         "locations": [],
     }
     assert quick("status").stdout.startswith("accepted 0  pending 0  in flight 0  delivered 0")

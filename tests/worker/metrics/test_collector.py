@@ -128,7 +128,7 @@ def test_concurrent_scrapes_share_one_read(own_store: LaneStore) -> None:
     for asker in askers:
         asker.join()
     assert see(collector)["lanes_locations"] == 200
-    assert calls(own_store, "smembers") - before == 2  # the locations, and the services
+    assert calls(own_store, "smembers") - before == 2  # of locations, and of services
 
 
 def test_ten_thousand_lanes_cost_few_commands_and_no_more_text(own_store: LaneStore) -> None:

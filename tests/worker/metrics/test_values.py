@@ -109,8 +109,8 @@ def test_outcomes_and_their_groups_are_measured(store: ClockedStore, order: Orde
 
 
 def test_exactly_the_metrics_of_the_catalogue_are_exposed(store: ClockedStore, order: Orders, scrape: Scrape) -> None:
+    ServiceStore(store).add(Service("crm", rate=5))
     store.enqueue(order(), KNOWN)
-    ServiceStore(store).add(Service("crm"))
     store.client.xgroup_create(store.key("outcomes", "crm"), "group", id="0", mkstream=True)
     reported = {name.partition("{")[0] for name in scrape(store)}
     for metric in CELL_METRICS:
@@ -118,6 +118,24 @@ def test_exactly_the_metrics_of_the_catalogue_are_exposed(store: ClockedStore, o
         assert {metric.name + suffix for suffix in suffixes} <= reported
         reported -= {metric.name + suffix for suffix in suffixes}
     assert reported == set()
+
+
+def test_services_with_their_quotas_and_what_they_use(store: ClockedStore, order: Orders, scrape: Scrape) -> None:
+    ServiceStore(store).add(Service("crm", max_pending=2, max_dead=7))
+    store.enqueue_many([order(record=f"pipe/{number}", service="crm") for number in range(3)], KNOWN)
+    store.bury(send(store), reason="refused")
+    ServiceStore(store).add(Service("plain"))
+    found = {name: value for name, value in scrape(store).items() if name.startswith("lanes_service_")}
+    assert found == {
+        "lanes_service_jobs{service=crm,state=pending}": 1,
+        "lanes_service_jobs{service=crm,state=dead}": 1,
+        "lanes_service_quota{quota=max_pending,service=crm}": 2,
+        "lanes_service_quota{quota=max_dead,service=crm}": 7,
+        "lanes_service_rows_refused_total{service=crm}": 1,
+        "lanes_service_jobs{service=plain,state=pending}": 0,
+        "lanes_service_jobs{service=plain,state=dead}": 0,
+        "lanes_service_rows_refused_total{service=plain}": 0,
+    }
 
 
 def test_an_outage_and_its_end(store: ClockedStore, order: Orders, scrape: Scrape) -> None:

@@ -63,12 +63,37 @@ function drawTotals(counts) {
   }
 }
 
+function used(jobs, quota) {
+  return quota === null ? number(jobs) : `${number(jobs)} of ${number(quota)}`;
+}
+
+let servicesDrawn = "[]";
+
+function drawServices(services) {
+  const found = JSON.stringify(services);
+  if (found === servicesDrawn) return;
+  servicesDrawn = found;
+  document.getElementById("services-panel").hidden = services.length === 0;
+  document.getElementById("services").replaceChildren(...services.map((service) => el("tr", {},
+    el("th", { scope: "row" }, service.name),
+    el("td", {}, used(service.pending, service.max_pending)),
+    el("td", {}, used(service.dead, service.max_dead)),
+    el("td", {}, service.rate === null ? "–" : number(service.rate)),
+    el("td", {}, number(service.refused)))));
+}
+
+function overQuota(services) {
+  return services.filter((service) => service.over.length)
+    .map((service) => ["warning", `service ${service.name} is over its quota ${service.over.join(" and ")}: its new rows are refused`]);
+}
+
 poll(page.dataset.source, (found) => {
-  drawStops([...stopLines(found.global_state), ...stoppedLanes(found.braked, "on the brake"), ...stoppedLanes(found.held, "held")], found.error);
+  drawStops([...stopLines(found.global_state), ...stoppedLanes(found.braked, "on the brake"), ...stoppedLanes(found.held, "held"), ...overQuota(found.services)], found.error);
   drawNow(found);
   drawTotals(found.counts);
   drawWorkers(found.workers);
   drawLatency(found.latency);
+  drawServices(found.services);
   drawHour(found.hour);
   drawDay(found.day);
 });

@@ -7,7 +7,9 @@ from lanes.activity.series import Histogram, Series, add_up
 from lanes.checks.worker_reports import CPU, NOTHING, SENDERS, WorkerReport
 from lanes.queue.global_state import GlobalState
 from lanes.queue.lane import Lane
+from lanes.services.service import Service
 from lanes.settings import RateLimitSettings
+from lanes.storage.stored import as_plain
 
 CHARTED = ("delivered", "retried", "throttled", "dead")
 # What takes a job out of the backlog.
@@ -15,6 +17,11 @@ FINAL_EVENTS = ("delivered", "dead", "expired", "cancelled", "merged")
 QUANTILES = (0.5, 0.95, 0.99)
 CURRENT_STEPS, RECENT_SECONDS = 3, 300
 LIMIT, NEAR_LIMIT = "limit", 0.9  # share of the allowed rate in use
+
+
+def service_usage(service: Service) -> dict[str, Any]:
+    """Return the quotas of a service, what it uses of them, and those that it is over."""
+    return {**as_plain(service, "keys", "added_at", "outcomes"), "over": service.over}
 
 
 def backlog(

@@ -11,6 +11,7 @@ from lanes.activity.series import last_day, last_hour
 from lanes.checks.worker_reports import live_reports
 from lanes.errors import LanesError
 from lanes.queue.store import LaneStore
+from lanes.services.store import ServiceStore
 from worker.dashboard.page import Page
 from worker.dashboard.throughput import statistics
 from worker.metrics.lane_aggregates import in_use
@@ -69,6 +70,7 @@ class ThroughputData(Page):
     HOUR = CachedRead(last_hour, HOUR_TTL_SECONDS)
     DAY = CachedRead(last_day, DAY_TTL_SECONDS)
     REPORTS = CachedRead(live_reports, HOUR_TTL_SECONDS)
+    SERVICES = CachedRead(lambda store: ServiceStore(store).list(), HOUR_TTL_SECONDS)
 
     async def get(self) -> None:
         """Send them."""
@@ -91,6 +93,7 @@ class ThroughputData(Page):
             "braked": self._linked(statistics.braked(seen.lanes)),
             "latency": statistics.latency(hour),
             "workers": statistics.worker_usage(self.REPORTS.of(store).values(), used),
+            "services": list(map(statistics.service_usage, self.SERVICES.of(store))),
             "global_state": statistics.global_stops(seen.global_state),
             "hour": statistics.chart(hour),
             "day": statistics.chart(day),

@@ -2,7 +2,7 @@
 local UUID = '^(%x%x%x%x%x%x%x%x)%-(%x%x%x%x)%-(%x%x%x%x)%-(%x%x%x%x)%-(%x%x%x%x)(%x%x%x%x%x%x%x%x)$'
 
 local function pack_uuid(text)
-  if #text ~= 36 or string.find(text, '%u') then return nil end
+  if #text ~= 36 or string.lower(text) ~= text then return nil end
   local a, b, c, d, e, f = string.match(text, UUID)
   if not a then return nil end
   return struct.pack('>I4I2I2I2I2I4', tonumber(a, 16), tonumber(b, 16), tonumber(c, 16), tonumber(d, 16), tonumber(e, 16),

@@ -1,30 +1,39 @@
 -- @include history/read_done
 -- An outcome is one entry of its service's stream, for a job and the jobs of that service that were merged into it.
--- `told` has their ids by service, each with the time of its acceptance.
+-- `by_service` has their ids by service, each with the time of its acceptance.
 
 -- time_text(value): returns a time as it is stored in an entry.
 local function time_text(value) return string.match(value or '', '^%d+$') or '0' end
 
--- append_all(told, outcome): appends an entry for each service. A stream that is none stops no job: its outcomes are
--- lost, counted, and a finding of the consistency check.
-local function append_all(told, outcome)
-  for service, jobs in pairs(told) do
-    local entry = redis.pcall('XADD', key.outcomes(service), '*', 'jobs', table.concat(jobs, ' '), 'end', outcome.number,
-      'state', outcome.state, 'reason', outcome.reason, 'ended_at', outcome.ended_at, 'detail', outcome.detail)
-    if type(entry) == 'table' and entry.err then redis.pcall('HINCRBY', key.totals, 'outcomes_lost', #jobs / 2) end
+-- lose(number): counts outcomes that cannot be written. A broken key of a service stops no job: the consistency check
+-- reports it.
+local function lose(number) redis.pcall('HINCRBY', key.totals, 'outcomes_lost', number) end
+
+-- append_all(by_service, outcome): appends an entry for each service.
+local function append_all(by_service, outcome)
+  for service, jobs in pairs(by_service) do
+    local entry = redis.pcall('XADD', key.outcomes(service), '*', 'jobs', table.concat(jobs, ' '),
+      'end', outcome.number, 'state', outcome.state, 'reason', outcome.reason, 'ended_at', outcome.ended_at,
+      'detail', outcome.detail)
+    if type(entry) == 'table' and entry.err then lose(#jobs / 2) end
   end
 end
 
--- add_merged(ids, told): adds merged jobs whose services have outcomes. One that cannot be read has no service.
-local function add_merged(ids, told)
+-- writes_outcomes(service): whether the service was added, with outcomes.
+local function writes_outcomes(service)
+  return (service or '') ~= '' and redis.pcall('HGET', key.service(service), 'outcomes') == '1'
+end
+
+-- add_merged(ids, by_service): adds merged jobs whose services have outcomes. One that cannot be read has no service.
+local function add_merged(ids, by_service)
   local wanted = {}
   for _, id in ipairs(ids) do
     local readable, done = pcall(read_done, id)
     local service = readable and done and done.fields.service
-    if service and wanted[service] == nil then wanted[service] = redis.pcall('HGET', key.service(service), 'outcomes') == '1' end
+    if service and wanted[service] == nil then wanted[service] = writes_outcomes(service) end
     if service and wanted[service] then
-      local jobs = told[service] or {}
-      told[service], jobs[#jobs + 1], jobs[#jobs + 2] = jobs, id, time_text(done.fields.accepted_at)
+      local jobs = by_service[service] or {}
+      by_service[service], jobs[#jobs + 1], jobs[#jobs + 2] = jobs, id, time_text(done.fields.accepted_at)
     end
   end
 end
@@ -36,5 +45,6 @@ end
 
 local function unpack_outcome(bytes)
   local packed = cmsgpack.unpack(bytes)
-  return packed[1], { number = packed[2], state = packed[3], reason = packed[4], ended_at = packed[5], detail = packed[6] }
+  return packed[1], { number = packed[2], state = packed[3], reason = packed[4], ended_at = packed[5],
+                      detail = packed[6] }
 end

@@ -1,6 +1,6 @@
--- trim_oldest(service, is_over): removes the oldest entries of a stream, up to STEP, while `is_over(number, ms)` of each:
--- its number from the oldest, and the time of its writing. Returns the numbers of removed entries and outcomes. What a
--- group had not read or acknowledged is counted in the service's hash.
+-- trim_oldest(service, is_over): removes the oldest entries of a stream, up to STEP, while `is_over(number, ms)` of
+-- each: its number from the oldest, and the time of its writing. Returns the numbers of removed entries and outcomes.
+-- What a group had not read or acknowledged is counted in the service's hash.
 local STEP = 200
 
 -- is_after(id, other): whether the entry `id` is younger.
@@ -23,24 +23,25 @@ end
 -- note_unread(service, entries): counts what each group has not read of entries that are about to be removed.
 local function note_unread(service, entries)
   local stream = key.outcomes(service)
-  local unread, behind = 0, {}
+  local unread, behind, first, last = 0, {}, entries[1][1], entries[#entries][1]
   for _, reply in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
     local group, unacked, missed = {}, {}, 0
     for at = 1, #reply, 2 do group[reply[at]] = reply[at + 1] end
     if group.pending > 0 then
-      for _, each in ipairs(redis.call('XPENDING', stream, group.name, entries[1][1], entries[#entries][1], #entries)) do
+      for _, each in ipairs(redis.call('XPENDING', stream, group.name, first, last, #entries)) do
         unacked[each[1]] = true
         redis.call('XACK', stream, group.name, each[1])
       end
     end
     for _, entry in ipairs(entries) do
-      if unacked[entry[1]] or is_after(entry[1], group['last-delivered-id']) then missed = missed + count_jobs(entry) end
+      local id = entry[1]
+      if unacked[id] or is_after(id, group['last-delivered-id']) then missed = missed + count_jobs(entry) end
     end
     if missed > 0 then unread, behind[#behind + 1] = unread + missed, group.name end
   end
   if unread == 0 then return end
-  redis.call('HINCRBY', key.service(service), 'outcomes_unread', unread)
-  redis.call('HSET', key.service(service), 'unread_by', table.concat(behind, ' '))
+  redis.pcall('HINCRBY', key.service(service), 'outcomes_unread', unread)
+  redis.pcall('HSET', key.service(service), 'unread_by', table.concat(behind, ' '))
 end
 
 local function trim_oldest(service, is_over)
@@ -60,6 +61,6 @@ local function trim_oldest(service, is_over)
   local last = entries[#entries][1]
   local ms, seq = string.match(last, '^(%d+)-(%d+)$')
   redis.call('XTRIM', stream, 'MINID', string.format('%s-%.0f', ms, seq + 1))
-  redis.call('HSET', key.service(service), 'trimmed_to', last)
+  redis.pcall('HSET', key.service(service), 'trimmed_to', last)
   return #entries, outcomes
 end

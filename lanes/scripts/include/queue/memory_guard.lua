@@ -6,15 +6,15 @@
 local RESERVE = 1 / 16
 local NEEDED = 512
 -- Bytes that a done job frees at least, and the most done jobs that one call forgets.
-local DONE, MAX_FORGOTTEN = 128, 1000
+local DONE, MAX_FORGOTTEN = 128, 2000
 local OUTCOME = 128  -- bytes that an outcome frees at least
 -- With this much to spare, `memory_checked` says so for some ms: Redis cannot take in as much within that time.
 local AMPLE, KEPT = 64 * 1024 * 1024, 100
 
 -- memory_guard(min_age): returns an error reply when there is no memory for new jobs, else nil. Before it refuses, done
--- jobs give way, unless they ended in the last `min_age` us, and then outcomes. Without INFO it returns nil: then Redis itself refuses, at
--- `maxmemory`. Memory in use does not fall by all that was forgotten before the script ends: its deletions wait as
--- commands for the append-only file.
+-- jobs give way, unless they ended in the last `min_age` us, and then outcomes. Without INFO it returns nil: then Redis
+-- itself refuses, at `maxmemory`. Memory in use does not fall by all that was forgotten before the script ends: its
+-- deletions wait as commands for the append-only file.
 local function memory_guard(min_age)
   local function left()
     local used, max_count = read_memory()

@@ -6,10 +6,7 @@ end
 
 -- first_seq(): returns the number before that of a new lane's first job. An earlier lane of the location may have
 -- ended: then the numbers go on from the clock (ms), above those of every lane that ended.
-local seq_of_ended
 local function first_seq()
-  if seq_of_ended then return seq_of_ended end
   local highest = redis.pcall('HGET', key.ended_lanes, 'seq')
-  seq_of_ended = highest and math.max(math.floor(now / 1000), tonumber(highest) or 0) or 0
-  return seq_of_ended
+  return highest and math.max(math.floor(now / 1000), tonumber(highest) or 0) or 0
 end

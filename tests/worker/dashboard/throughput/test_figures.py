@@ -1,6 +1,5 @@
 """The figures of the throughput page, from lanes and series as values."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ FREE = GlobalState()
 def lane(name: str = "loc", *, pending: int = 0, in_flight: int = 0, **more: Any) -> Lane:
     counts = {**dict.fromkeys(COUNTS, 0), "pending": pending, "in_flight": in_flight}
     base = Lane(name, counts, hold=None, held_by=None, due_in=None, day_used=0, window_used=0)
-    return replace(base, **more)
+    return base._replace(**more)
 
 
 def series(*steps: dict[str, int], step: float = 10, come: float = 5) -> Series:

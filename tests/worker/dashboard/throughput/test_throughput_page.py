@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from lanes.services.service import Service
+from lanes.services.store import ServiceStore
 from ops.sandbox import SandboxControl
 from tests.helpers import row, until
 from tests.worker.dashboard.conftest import DEADLINE_SECONDS, MakeSite, OpenPage, Site, axe, fits
@@ -97,6 +99,20 @@ def test_the_charts_draw_what_happened_and_say_it_in_a_table(site: Site, open_pa
     assert rows.count() == 12
     assert any(float(rows.nth(at).locator("td").first.text_content() or 0) > 0 for at in (0, 1))
     assert page.locator("#day-table tbody tr").count() == 24
+
+
+def test_services_and_those_over_a_quota(site: Site, open_page: OpenPage) -> None:
+    page = live(open_page(f"{site.url}/throughput").page)
+    expect(page.locator("#services-panel")).to_be_hidden()
+    services = ServiceStore(site.store)
+    services.add(Service("crm", max_pending=0, rate=50))
+    cells = page.locator("#services tr").filter(has_text="crm").locator("td")
+    expect(cells).to_have_text(["0 of 0", "0", "50", "0"], timeout=PATIENCE_MS)
+    expect(page.locator("#stops")).to_contain_text("service crm is over its quota max_pending")
+    axe(page)
+    fits(page)
+    services.remove("crm")
+    expect(page.locator("#services-panel")).to_be_hidden(timeout=PATIENCE_MS)
 
 
 @pytest.mark.parametrize("look", [{}, {"dark": True}, {"phone": True}], ids=["light", "dark", "phone"])

@@ -1,22 +1,19 @@
-"""Reads lanes, jobs and counts."""
+"""Reads jobs, lanes and counts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lanes.queue import transitions
 from lanes.queue.dead_letter_summary import DeadLetterSummary
-from lanes.queue.global_state import GlobalState
 from lanes.queue.job import Job
-from lanes.queue.lane import Lane, read_counts
 from lanes.queue.lane_jobs import LaneJobs, MergedJobs
+from lanes.queue.lane_reader import LaneReader
 from lanes.queue.rejected_task import RejectedTask, task_of_row
 from lanes.queue.results import DueJobs, HistorySize
 from lanes.queue.transitions import DefaultLimits
 from lanes.queue.waiting import QueuePosition
-from lanes.storage.access import RedisAccess, readable
-from lanes.storage.stored import MICROSECONDS, Note, bytes_of, text_of
-
-LANES_IN_A_CALL = 200
+from lanes.storage.access import readable
+from lanes.storage.stored import MICROSECONDS, Note, text_of
 
 
 def merge_targets(jobs: Sequence[Job | None]) -> list[str]:
@@ -31,16 +28,8 @@ def with_merge_outcomes(jobs: Sequence[Job | None], targets: Mapping[str, Job | 
     ]
 
 
-class LaneReader(RedisAccess):
-    """Reads the state of the lanes. Thread-safe. Errors are those of `RedisAccess`."""
-
-    def counts(self) -> dict[str, int]:
-        """Return the number of jobs accepted and in each state, and of attempts `retried`, `throttled`, `reclaimed`."""
-        return read_counts(self.read_hash("counts"), "counts", self.unreadable)
-
-    def global_state(self) -> GlobalState:
-        """Return what stops all lanes."""
-        return GlobalState.parse(self.read_hash("global_state"), self.time(), self.unreadable)
+class JobReader(LaneReader):
+    """Reads jobs, and the state of the lanes. Thread-safe. Errors are those of `RedisAccess`."""
 
     def count_due(self, max_count: int, limits: DefaultLimits, unservable: str = "") -> DueJobs:
         """Count the jobs that could be sent now, up to `max_count`, without locations that the worker cannot serve.
@@ -49,30 +38,6 @@ class LaneReader(RedisAccess):
         """
         due, wait = self.run("count_due", max_count, "" if limits.burst is None else limits.burst, unservable)
         return DueJobs(due, transitions.seconds_until(wait))
-
-    def locations(self) -> set[str]:
-        """Return every location with a lane."""
-        found = self.read_key(set[bytes](), self.key("locations"), lambda client, key: client.smembers(key))
-        return set(map(text_of, found))
-
-    def is_location(self, location_id: str) -> bool:
-        """Return whether a location has a lane; an idle one ends after a day."""
-        key = self.key("locations")
-        return bool(self.read_key(0, key, lambda client, key: client.sismember(key, bytes_of(location_id))))
-
-    def lanes(self, location_ids: Iterable[str] | None = None) -> list[Lane]:
-        """Return every lane, or those of these locations that exist, sorted by location id."""
-        known = self.locations()
-        names = sorted(known if location_ids is None else known.intersection(location_ids))
-        lanes: list[Lane] = []
-        for start in range(0, len(names), LANES_IN_A_CALL):
-            lanes += self.read_lanes(names[start : start + LANES_IN_A_CALL])
-        return lanes
-
-    def read_lanes(self, location_ids: Sequence[str]) -> list[Lane]:
-        """Return lanes in the given order; a location without a lane has an empty one."""
-        replies = self.run_reader("read_lanes", *location_ids)
-        return [Lane.parse(name, reply, self.unreadable) for name, reply in zip(location_ids, replies, strict=True)]
 
     def queue_position(self, job_id: str) -> QueuePosition | None:
         """Return where a job is and what it waits for; None for an unknown job."""

@@ -1,0 +1,187 @@
+"""`lanes service`: services with quotas and keys."""
+
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from lanes.ids import is_service
+from lanes.outcomes.store import OutcomeStore
+from lanes.printable import printable
+from lanes.services.service import DEFAULT_MAX_DEAD, MAX_KEYS, Service
+from lanes.services.store import ServiceStore
+from lanes.times import format_time
+from ops.command.console import examples, pluralize, print_json, say
+from ops.command.dead_bulk import confirm
+from ops.command.failures import Refused
+from ops.command.outcome_table import print_outcomes
+from ops.command.service_table import print_services
+from ops.command.session import Session, connected
+
+MAX_QUOTA = 10**9
+MAX_RATE = 10**6
+NONE, NO_LIMIT = "none", -1
+
+
+class ServiceName(click.ParamType[str]):
+    """The name of a service."""
+
+    name = "service"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name."""
+        name = str(value)
+        if not is_service(name):
+            text = f"must be 1 to 64 printable ASCII characters, no spaces (it is {printable(repr(value))})"
+            self.fail(text, param, ctx)
+        return name
+
+
+class Quota(click.ParamType[int]):
+    """A quota, or `NO_LIMIT` for `none`."""
+
+    name = "quota"
+
+    def __init__(self, low: int, high: int, unit: str = "") -> None:
+        self._range, self._unit = click.IntRange(low, high), unit
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the quota."""
+        text = str(value)
+        return NO_LIMIT if text == NONE else int(self._range(text.removesuffix(self._unit), param, ctx))
+
+
+_name = click.argument("name", metavar="NAME", type=ServiceName())
+
+
+@click.group(
+    epilog=examples(
+        "lanes service add crm-sync --max-pending 50000 --rate 100/s",
+        "lanes service key crm-sync > crm-sync.key",
+        "lanes service list",
+    )
+)
+def service() -> None:
+    """Add, list and remove services. A service is who enqueues: `service` of its rows, or LANES_SERVICE.
+
+    A service that was never added works without any limit. One that was added can have quotas, keys for the gateway,
+    and a stream with the outcomes of its jobs.
+    """
+
+
+@service.command(
+    epilog=examples(
+        "lanes service add crm-sync --max-pending 50000 --rate 100/s",
+        "lanes service add crm-sync --rate none          # removes this quota; the others stay",
+    )
+)
+@_name
+@click.option("--max-pending", type=Quota(0, MAX_QUOTA), metavar="N", help="Jobs that are pending or in flight.")
+@click.option(
+    "--max-dead", type=Quota(0, MAX_QUOTA), metavar="N", help=f"Dead letters; for a new service {DEFAULT_MAX_DEAD}."
+)
+@click.option("--rate", type=Quota(1, MAX_RATE, "/s"), metavar="N/s", help="New rows per second, over ten seconds.")
+@click.option("--outcomes/--no-outcomes", default=None, help="Write the outcomes of its jobs to a stream, or do not.")
+@connected
+def add(session: Session, name: str, **given: Any) -> None:
+    """Add a service, or change one: what is not named stays. A quota of `none` is no limit.
+
+    Rows over a quota are refused when they are enqueued: the caller gets an error with a time after which to try again.
+    Retries and replays are never refused.
+    """
+    services = ServiceStore(session.store)
+    before = services.get(name) or Service(name, max_dead=DEFAULT_MAX_DEAD)
+    named = {key: value for key, value in given.items() if value is not None}
+    changes: dict[str, Any] = {key: None if value == NO_LIMIT else value for key, value in named.items()}
+    wanted = replace(before, **changes)
+    session.log_change("add service", name, _quotas(wanted))
+    answer = services.add(wanted)
+    say(f"{name}: {answer} ({_quotas(wanted)})")
+
+
+def _quotas(found: Service) -> str:
+    texts = [f"{name}={found.quotas.get(name, NONE)}" for name in ("max_pending", "max_dead", "rate")]
+    return " ".join([*texts, f"outcomes={'on' if found.outcomes else 'off'}"])
+
+
+@service.command("list", epilog=examples("lanes service list", "lanes service list --json | jq -r '.[].name'"))
+@click.option("--json", "as_json", is_flag=True, help="Print them as a JSON array.")
+@connected
+def list_(session: Session, *, as_json: bool) -> None:
+    """List the services with their quotas, and what they use of them."""
+    found = ServiceStore(session.reader).list()
+    if as_json:
+        print_json([each.as_json() for each in found])
+    else:
+        print_services(found, "no services were added")
+
+
+@service.command(epilog=examples("lanes service show crm-sync", "lanes service show crm-sync --json | jq .pending"))
+@_name
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@connected
+def show(session: Session, name: str, *, as_json: bool) -> None:
+    """Show a service: its quotas, what it uses of them, the fingerprints of its keys, and who reads its outcomes."""
+    found = _find(ServiceStore(session.reader), name)
+    summary = OutcomeStore(session.reader).summary(name)
+    if as_json:
+        print_json({**found.as_json(), "stream": summary.as_json()})
+        return
+    print_services([found])
+    for key in found.keys:
+        click.echo(f"key {printable(key.fingerprint)} made {format_time(key.made_at)}")
+    if found.outcomes:
+        print_outcomes(summary)
+    if found.over:
+        say(f"{name} is over its quota {' and '.join(found.over)}: new rows are refused")
+
+
+def _find(services: ServiceStore, name: str) -> Service:
+    found = services.get(name)
+    if found is None:
+        raise Refused(f"{name}: no such service was added")
+    return found
+
+
+@service.command(epilog=examples("lanes service remove crm-sync --dry-run", "lanes service remove crm-sync --yes"))
+@_name
+@click.option("--dry-run", is_flag=True, help="Show what would be done and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@connected
+def remove(session: Session, name: str, *, dry_run: bool, yes: bool) -> None:
+    """Remove a service with its quotas, its keys and its outcomes. Its jobs stay. It asks first.
+
+    Its keys stop working within 10 seconds.
+    """
+    services = ServiceStore(session.store)
+    found = _find(services, name)
+    what = f"its quotas, {pluralize(len(found.keys), 'key')} and its unread outcomes"
+    if dry_run:
+        say(f"{name}: would be removed, with {what}")
+        return
+    if not yes:
+        confirm(f"remove {name} with {what}?", "add --yes")
+    session.log_change("remove service", name, pluralize(len(found.keys), "key"))
+    services.remove(name)
+    say(f"{name}: removed; its keys stop working within 10 s")
+
+
+@service.command(epilog=examples("lanes service key crm-sync > crm-sync.key", "lanes service key crm-sync --yes"))
+@_name
+@click.option("--yes", is_flag=True, help="Do not ask whether to replace a key.")
+@connected
+def key(session: Session, name: str, *, yes: bool) -> None:
+    """Make a key for a service and print it, once and alone, to stdout. Only its SHA-256 is stored.
+
+    A service has at most two keys, so that a caller can change over from one to the other. A third replaces the older
+    one, which then stops working within 10 seconds: it asks first.
+    """
+    services = ServiceStore(session.store)
+    found = _find(services, name)
+    replaced = min(found.keys, key=lambda each: each.made_at or 0) if len(found.keys) == MAX_KEYS else None
+    if replaced and not yes:
+        older = f"{replaced.fingerprint} of {format_time(replaced.made_at)}"
+        confirm(f"replace the older key of {name}, {older}?", "add --yes")
+    session.log_change("make key", name, f"replaces {replaced.fingerprint}" if replaced else "")
+    click.echo(services.make_key(name))
+    say(f"{name}: this key is not shown again" + (f"; {replaced.fingerprint} stops working" if replaced else ""))

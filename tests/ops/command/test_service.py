@@ -1,0 +1,132 @@
+"""`lanes service`: quotas, keys that are shown once, and what `lanes status` says of them."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lanes.activity import audit_log
+from lanes.queue.new_job import NewJob
+from lanes.queue.store import LaneStore
+from lanes.services.store import ServiceStore
+from tests.ops.command.conftest import Run
+
+
+def entries(store: LaneStore) -> list[tuple[str, str, str]]:
+    """Return what was done, on what, and the detail, the oldest first."""
+    return [(entry.what, entry.on, entry.detail) for entry in reversed(audit_log.read(store))]
+
+
+def shown(quick: Run, name: str = "crm") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(quick("service", "show", name, "--json").stdout)
+    assert found.pop("stream")["entries"] == 0
+    return found
+
+
+def test_it_tells_who_reads_the_outcomes(quick: Run, store: LaneStore) -> None:
+    quick("service", "add", "crm")
+    client: Any = store.client
+    for number in range(3):
+        store.enqueue(NewJob(f"job{number}", "loc", f"p/{number}", b"{}", service="crm"), 60)
+        store.cancel(f"job{number}", 60)
+    key = store.key("outcomes", "crm")
+    client.xgroup_create(key, "slow", id="0")
+    client.xgroup_create(key, "fast", id="0")
+    client.xreadgroup("fast", "c", {key: ">"}, count=3)
+    stream = json.loads(quick("service", "show", "crm", "--json").stdout)["stream"]
+    fast, slow = stream.pop("groups")
+    assert (stream["entries"], stream["lost_unread"]) == (3, 0)
+    assert (fast["name"], fast["unread"], fast["behind_seconds"], fast["unacknowledged"]) == ("fast", 0, 0, 3)
+    assert (slow["name"], slow["unread"], slow["unacknowledged"]) == ("slow", 3, 0)
+    lines = quick("service", "show", "crm").stdout.splitlines()
+    assert [line for line in lines if line.startswith("outcomes kept: 3, the oldest ")]
+    assert lines[-2].split() == ["fast", "0", "0", "s", "3"]
+
+
+def test_a_service_is_added_and_changed(quick: Run, store: LaneStore) -> None:
+    added = quick("service", "add", "crm", "--max-pending", "1000", "--rate", "50/s")
+    assert (added.returncode, added.stdout) == (0, "")
+    assert added.stderr == "crm: added (max_pending=1000 max_dead=10000 rate=50 outcomes=on)\n"
+    changed = quick("service", "add", "crm", "--rate", "none", "--no-outcomes")
+    assert changed.stderr == "crm: changed (max_pending=1000 max_dead=10000 rate=none outcomes=off)\n"
+    found = shown(quick)
+    assert found.pop("added_at") > 0
+    quotas = {"max_pending": 1000, "max_dead": 10_000, "rate": None}
+    assert found == {"name": "crm", **quotas, "outcomes": False, "pending": 0, "dead": 0, "refused": 0, "keys": []}
+    assert json.loads(quick("service", "list", "--json").stdout) == [shown(quick)]
+    assert quick("service", "list").stdout.splitlines()[1].split()[:3] == ["crm", "0/1000", "0/10000"]
+    assert entries(store) == [
+        ("add service", "crm", "max_pending=1000 max_dead=10000 rate=50 outcomes=on"),
+        ("add service", "crm", "max_pending=1000 max_dead=10000 rate=none outcomes=off"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        (["two words"], "must be 1 to 64 printable ASCII characters, no spaces"),
+        (["crm", "--max-pending", "-1"], "0<=x<=1000000000"),
+        (["crm", "--rate", "0/s"], "1<=x<=1000000"),
+        (["crm", "--rate", "5/m"], "'5/m' is not a valid integer range"),
+        (["crm", "--max-dead", "many"], "'many' is not a valid integer range"),
+    ],
+)
+def test_wrong_use(quick: Run, store: LaneStore, options: list[str], hint: str) -> None:
+    wrong = quick("service", "add", *options)
+    assert wrong.returncode == 2
+    assert hint in wrong.stderr
+    assert ServiceStore(store).list() == []
+
+
+def test_a_key_is_printed_once_and_alone(quick: Run, store: LaneStore) -> None:
+    quick("service", "add", "crm")
+    made = [quick("service", "key", "crm") for _ in range(2)]
+    keys = [each.stdout.removesuffix("\n") for each in made]
+    services = ServiceStore(store)
+    assert [getattr(services.find_by_key(key), "name", None) for key in keys] == ["crm", "crm"]
+    refused = quick("service", "key", "crm")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "replace the older key of crm" in refused.stderr
+    third = quick("service", "key", "crm", "--yes")
+    keys.append(third.stdout.removesuffix("\n"))
+    assert all(len(key) == len("lanes_") + 43 and key.startswith("lanes_") for key in keys)
+    fresh = ServiceStore(store)
+    assert [fresh.find_by_key(key) is not None for key in keys] == [False, True, True]
+    assert len(shown(quick)["keys"]) == 2
+    commands = (("service", "show", "crm"), ("service", "list"), ("status",), ("audit-log",))
+    told = [*(quick(*command) for command in commands), *made, third]
+    for key in keys:
+        assert key not in "".join(each.stderr for each in told)
+        assert key not in "".join(each.stdout for each in told[:4])
+        assert key not in str(entries(store))
+    assert [what for what, *_ in entries(store)] == ["add service", *["make key"] * 3]
+    assert quick("service", "key", "nothing").returncode == 1
+
+
+def test_a_service_is_removed(quick: Run, store: LaneStore) -> None:
+    quick("service", "add", "crm")
+    key = quick("service", "key", "crm").stdout.strip()
+    would = quick("service", "remove", "crm", "--dry-run")
+    assert (would.returncode, would.stdout) == (0, "")
+    assert "would be removed, with its quotas, 1 key and its unread outcomes" in would.stderr
+    assert quick("service", "remove", "crm").returncode == 2
+    assert ServiceStore(store).get("crm") is not None
+    assert quick("service", "remove", "crm", "--yes").returncode == 0
+    assert ServiceStore(store).find_by_key(key) is None
+    for command in ("show", "remove"):
+        assert quick("service", command, "crm").stderr == "lanes: crm: no such service was added\n"
+    assert quick("service", "list").stderr == "no services were added\n"
+    assert json.loads(quick("service", "list", "--json").stdout) == []
+    assert entries(store)[-1] == ("remove service", "crm", "1 key")
+
+
+def test_status_shows_services_and_those_over_a_quota(quick: Run, enqueue: Callable[..., str]) -> None:
+    quick("service", "add", "crm", "--max-pending", "1")
+    enqueue("loc", "a", _options={"service": "crm"})
+    status = quick("status")
+    assert status.stdout.splitlines()[0] == "SERVICE crm IS OVER ITS QUOTA max_pending"
+    assert status.stdout.splitlines()[-1].split() == ["crm", "1/1", "0/10000", "-", "0", "on", "0", "max_pending"]
+    assert json.loads(quick("status", "--json").stdout)["services"][0]["pending"] == 1
+    assert "crm" not in quick("status", "loc").stdout
+    assert "over its quota max_pending: new rows are refused" in quick("service", "show", "crm").stderr
