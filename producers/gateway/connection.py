@@ -109,7 +109,8 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A piece of its body is there."""
+        """A piece of its body is there. What comes after the answer is read for a while, and dropped."""
+        self._unparsed = 0
         if self.cycle is None or self.transport.is_closing():
             return
         if not self.cycle.response_complete:

@@ -19,10 +19,13 @@ MAX = 4
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Read the body and answer; the path /key counts as a request with a key, /wait waits until its connection ends."""
+    """Read the body and answer.
+
+    /key counts as a request with a key, /early reads no body, /wait waits until its connection ends.
+    """
     here = scope["lanes.connection"]
     here.authenticated = here.authenticated or scope["path"] == "/key"
-    while (await receive()).get("more_body"):
+    while scope["path"] != "/early" and (await receive()).get("more_body"):
         pass
     if scope["path"] == "/wait":
         await here.ending.wait()
@@ -94,6 +97,14 @@ def test_blank_lines_between_requests_keep_no_connection(port: int) -> None:
         assert b" 200 " in ask(client)
         client.sendall(b"\r\n")
         assert rest(client) == b""
+
+
+def test_the_rest_of_a_body_that_was_answered_is_dropped(port: int) -> None:
+    size = 8 * MAX_HEAD_BYTES
+    with connect(port, f"POST /early HTTP/1.1\r\nHost: g\r\nContent-Length: {size}\r\n\r\n".encode()) as client:
+        assert b" 200 " in client.recv(65536)
+        client.sendall(b"x" * size)
+        assert b" 200 " in ask(client)
 
 
 def endless(name: str) -> Iterator[bytes]:
