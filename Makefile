@@ -52,8 +52,9 @@ format: env  ## Format the code and apply automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: env  ## Generate docs/settings.md, and the figures of the documents from benchmarks/results.json
+docs: env  ## Generate docs/settings.md and docs/openapi.json, and the figures of the documents from benchmarks/results.json
 	@$(BIN)/python -m ops.settings_page
+	@$(BIN)/python -m ops.openapi_document
 	@$(BIN)/python -m benchmarks.documents
 
 audit: env  ## Look up known vulnerabilities of the locked dependencies; needs an online service

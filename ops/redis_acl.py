@@ -3,14 +3,14 @@
 The rights of a producer are derived from the scripts that it calls. All rules work from Redis 6.2 on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from lanes.checks.permissions import commands_of, pattern, patterns_of
 from lanes.storage.keys import DEFAULT_PREFIX
 
 # Each has a file `redis_url_NAME`; `admin` is for a person who repairs Redis.
-USERS = ("producer", "worker", "dashboard", "command", "backup", "admin")
+USERS = ("producer", "gateway", "worker", "dashboard", "command", "backup", "admin")
 # No client can log in as `default`: it is off and has no password. Its rights are for Redis itself: version 7.0 loads
 # the append-only file with them, and without them drops every transaction, so every job, at each start.
 DEFAULT = "user default off resetpass ~* &* +@all"
@@ -29,6 +29,9 @@ WAIT_KEYS = ("durability_marker", "aof_settings")
 WAIT = ("+set", "+wait", "+mget", "+info")
 # For outcomes: groups and cursors. A service reads those of any service: `LANES_SERVICE` is a label.
 READ_OUTCOMES = ("+hget", "+hmget", "+xack", "+xautoclaim", "+xclaim", "+xgroup", "+xrange", "+xreadgroup")
+# The gateway also finds services by their keys, reads outcomes, and looks whose jobs were merged.
+GATEWAY_KEYS = ("services", "service", "service_keys", "merged_jobs", "outcomes")
+GATEWAY = ("+hget", "+hgetall", "+hmget", "+smembers", "+scard", "+srandmember", "+xrange")
 # Workers and pages check the persistence of Redis and the latency of its disk; the command also rights and clients.
 INSPECT = {
     "worker": ("+config|get", "+latency|latest"),
@@ -44,7 +47,10 @@ def rules(user: str, prefix: str = DEFAULT_PREFIX) -> list[str]:
     if user == "backup":
         return ["resetkeys", "resetchannels", *CONNECT, "+replconf", "+sync"]
     if user == "producer":
-        return _producer(prefix)
+        return [*_producer(prefix, PRODUCER_SCRIPTS, WAIT_KEYS), *READ_OUTCOMES]
+    if user == "gateway":
+        keys = (*WAIT_KEYS, *GATEWAY_KEYS)
+        return [*_producer(prefix, (*PRODUCER_SCRIPTS, "queue_position"), keys), *GATEWAY]
     celery = f"{prefix}celery:"
     # Redis compares the pattern of a PSUBSCRIBE literally with the allowed patterns.
     heard = [f"&{celery}/0.{name}" for name in ("celery.pidbox", "celeryev/worker.*", "celeryev/*", "celeryev")]
@@ -52,12 +58,10 @@ def rules(user: str, prefix: str = DEFAULT_PREFIX) -> list[str]:
     return [*channels, f"~{prefix}*", "+@all", "-@admin", "-@dangerous", "+info", *INSPECT[user]]
 
 
-def _producer(prefix: str) -> list[str]:
-    own = [
-        f"~{each}" for each in [*patterns_of(PRODUCER_SCRIPTS, prefix), *(pattern(prefix, name) for name in WAIT_KEYS)]
-    ]
-    commands = [f"+{name.lower()}" for name in sorted(commands_of(PRODUCER_SCRIPTS))]
-    return ["resetchannels", f"&{prefix}wake", *own, *CONNECT, *RUN_SCRIPTS, *commands, *WAIT, *READ_OUTCOMES]
+def _producer(prefix: str, scripts: Sequence[str], keys: Sequence[str]) -> list[str]:
+    own = [f"~{each}" for each in [*patterns_of(scripts, prefix), *(pattern(prefix, name) for name in keys)]]
+    commands = [f"+{name.lower()}" for name in sorted(commands_of(scripts))]
+    return ["resetchannels", f"&{prefix}wake", *own, *CONNECT, *RUN_SCRIPTS, *commands, *WAIT]
 
 
 def password_hash(password: str) -> str:

@@ -19,6 +19,7 @@ from lanes.storage.durability import Durability
 from producers.batching import (
     BATCH,
     BatchCheck,
+    InputRow,
     Item,
     batched,
     make_receipt,
@@ -111,14 +112,23 @@ class AsyncOpportunityProducer(AsyncOutcomeReader):
         **options: Unpack[Options],
     ) -> EnqueueReport:
         """See `OpportunityProducer.enqueue_many`; takes asynchronous iterables too."""
+        if isinstance(opportunities, AsyncIterable):
+            return await self.enqueue_rows(_number_rows(opportunities), durability=durability, **options)
+        return await self.enqueue_rows(number_rows(opportunities), durability=durability, **options)
+
+    async def enqueue_rows(
+        self,
+        rows: Iterable[InputRow] | AsyncIterable[InputRow],
+        *,
+        durability: str | None = None,
+        **options: Unpack[Options],
+    ) -> EnqueueReport:
+        """See `OpportunityProducer.enqueue_rows`; takes asynchronous iterables too."""
         common = check(EnqueueOptions, options)
         asked = durability_for(self._settings, durability)
         report, bulk = EnqueueReport(), new_bulk()
-        first = 1
-        async for values in _batches(opportunities):
-            rows = BatchCheck(list(number_rows(values, first)), common, self._settings)
-            first += len(values)
-            await self._enqueue_batch(rows, asked, report, bulk)
+        async for values in _batches(rows):
+            await self._enqueue_batch(BatchCheck(values, common, self._settings), asked, report, bulk)
         return report
 
     async def _enqueue_batch(self, rows: BatchCheck, asked: Durability, report: EnqueueReport, bulk: str) -> None:
@@ -181,6 +191,13 @@ class AsyncOpportunityProducer(AsyncOutcomeReader):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+async def _number_rows(values: AsyncIterable[object]) -> AsyncIterator[InputRow]:
+    number = 0
+    async for value in values:
+        number += 1
+        yield InputRow(number, value)
 
 
 async def _batches(values: Iterable[Item] | AsyncIterable[Item]) -> AsyncIterator[list[Item]]:

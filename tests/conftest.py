@@ -20,6 +20,7 @@ SLOW = (
     *("benchmarks/", "end_to_end/", "fuzzing/", "lanes/state_machine/"),
     *("ops/test_acl", "ops/command/test_terminal", "ops/command/test_failing", "worker/delivery/test_answers"),
     *("chaos/test_overload", "chaos/test_soak", "worker/dashboard/test_access.py"),
+    *(f"producers/gateway/test_{name}" for name in ("openapi", "node_client", "server", "unavailable", "secrets")),
     *(
         "lanes/checks/test_consistency_at_full_traffic",
         "lanes/queue/test_isolation",

@@ -36,6 +36,11 @@ def node() -> str:
     return _part("node")
 
 
+def npm() -> str:
+    """What installs packages for Node."""
+    return _part("npm")
+
+
 def _part(*names: str) -> str:
     path = next(filter(None, map(shutil.which, names)), None)
     return path or missing(f"no {names[0]} on the PATH; ops/install_real_parts installs it")

@@ -16,6 +16,7 @@ PARTS = [
     real_parts.promtool,
     real_parts.systemd_analyze,
     real_parts.node,
+    real_parts.npm,
 ]
 
 

@@ -90,11 +90,9 @@ class ServiceStore:
 
         An unknown key is looked up each time, so that a new key works at once.
         """
+        if (remembered := self.remembered(key)) is not None:
+            return remembered
         digest, now = _digest(key), monotonic()
-        with self._lock:
-            found = self._found.get(digest)
-        if found is not None and now - found[0] < CACHE_SECONDS:
-            return found[1]
         service = self._find(digest)
         with self._lock:
             if service is None:
@@ -102,6 +100,12 @@ class ServiceStore:
             else:
                 self._found[digest] = now, service
         return service
+
+    def remembered(self, key: str) -> Service | None:
+        """Return the service of a key that was found less than `CACHE_SECONDS` ago. Asks nothing of Redis."""
+        with self._lock:
+            found = self._found.get(_digest(key))
+        return found[1] if found is not None and monotonic() - found[0] < CACHE_SECONDS else None
 
     def _find(self, digest: str) -> Service | None:
         missing: bytes | None = None

@@ -24,6 +24,7 @@ COMMANDS = {
     "restore": "Restore a backup into an empty Redis folder.",
     "sandbox": "Run a server that behaves like HighLevel.",
     "dashboard": "Serve Flower with pages for throughput, lanes, dead letters and jobs.",
+    "gateway": "Serve the HTTP API for services in any language.",
     "up": "Run everything on this machine until Ctrl-C.",
     "demo": "Run everything on this machine with sample data; ends automatically.",
     "completion": "Print the completion script of a shell.",

@@ -13,7 +13,7 @@ import redis
 from lanes.printable import printable
 from lanes.queue.connecting import connect
 from lanes.queue.lane_reader import LaneReader
-from lanes.settings import CommandSettings
+from lanes.settings import CommandSettings, ProducerSettings
 from ops.command.console import PrintableWord
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from producers import OpportunityProducer
 
 RESERVED_HOLDERS = ("authorization", "outage")  # holds that no person set
-S = TypeVar("S", bound=CommandSettings)
+S = TypeVar("S", bound=ProducerSettings)
 R = TypeVar("R", bound=LaneReader)
 MAX_NAMED = 100
 

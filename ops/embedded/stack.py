@@ -40,12 +40,14 @@ class Stack:
     redis_port: int = 0
     sandbox_port: int = 0
     flower_port: int = 0
+    gateway_port: int = 0
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.redis = RedisServer(self.folder / "redis", self.redis_port)
         self.sandbox_port = self.sandbox_port or free_port()
         self.flower_port = self.flower_port or free_port()
+        self.gateway_port = self.gateway_port or free_port()
         self.children: list[Child] = []
 
     @property
@@ -57,6 +59,11 @@ class Stack:
     def flower_url(self) -> str:
         """The URL of Flower."""
         return f"http://127.0.0.1:{self.flower_port}"
+
+    @property
+    def gateway_url(self) -> str:
+        """The URL of the gateway."""
+        return f"http://127.0.0.1:{self.gateway_port}"
 
     @property
     def environ(self) -> dict[str, str]:
@@ -107,6 +114,12 @@ class Stack:
         """Start `lanes dashboard` and wait until it answers; `prefix` is Flower's `url_prefix`, like `/flower`."""
         child = self.start("dashboard", ["ops.command", "dashboard", f"--port={self.flower_port}", *options])
         self.until(lambda: _answers(f"{self.flower_url}{prefix}/healthcheck"), child)
+        return child
+
+    def start_gateway(self, *options: str, **environ: str) -> Child:
+        """Start `lanes gateway` and wait until it answers; `environ` is for this process only."""
+        child = self.start("gateway", ["ops.command", "gateway", f"--port={self.gateway_port}", *options], **environ)
+        self.until(lambda: _answers(f"{self.gateway_url}/healthz"), child)
         return child
 
     def until(self, ready: Callable[[], bool], *needed: Child) -> None:

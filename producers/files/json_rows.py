@@ -23,7 +23,7 @@ def json_lines(lines: Iterator[NumberedLine]) -> Iterator[FileRow]:
         if isinstance(line, FieldError):
             yield FileRow(number, None, (line,), number)
         elif line.strip():
-            yield _json_row(number, line)
+            yield json_row(number, line)
 
 
 def json_array(file: BufferedReader, copy: Copy | None) -> Iterator[FileRow]:
@@ -36,10 +36,11 @@ def _element_row(element: Element) -> FileRow:
     text = element.problem or decode_utf8(element.raw)
     if isinstance(text, FieldError):
         return FileRow(element.number, None, (text,), element.number)
-    return _json_row(element.number, text)
+    return json_row(element.number, text)
 
 
-def _json_row(number: int, text: str) -> FileRow:
+def json_row(number: int, text: str) -> FileRow:
+    """Return a row of JSON: an object, or its problem."""
     value = decode(text)
     if isinstance(value, dict):
         return FileRow(number, value, (), number)

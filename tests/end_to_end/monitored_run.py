@@ -99,7 +99,10 @@ def start_monitored_run(folder: Path) -> Iterator[MonitoredRun]:
         people.write_text(":".join(PROMETHEUS))
         dashboard = stack.start_dashboard("--basic-auth-file", str(people))
         worker = stack.start_worker()
-        targets = {"lanes": f"127.0.0.1:{stack.flower_port}", "lanes-workers": f"127.0.0.1:{port}"}
+        gateway = stack.start_gateway()
+        assert requests.get(f"{stack.gateway_url}/readyz", timeout=30).status_code == 503  # there are no keys
+        ports = {"lanes": stack.flower_port, "lanes-gateway": stack.gateway_port, "lanes-workers": port}
+        targets = {job: f"127.0.0.1:{its_port}" for job, its_port in ports.items()}
         prometheus = Prometheus(folder / "prometheus", targets, PROMETHEUS[1])
         ends.callback(prometheus.child.kill)
         until(lambda: store.counts()["delivered"] == DELIVERED and store.read_lanes(["held"])[0].hold, "all outcomes")
@@ -113,6 +116,7 @@ def start_monitored_run(folder: Path) -> Iterator[MonitoredRun]:
         for seen in (
             f"lanes_jobs_accepted_total == {store.counts()['accepted']}",
             "lanes_worker_slots",
+            'lanes_gateway_requests_total{status="503"}',
         ):
-            stack.until(lambda what=seen: bool(prometheus.series(what)), prometheus.child, dashboard, worker)  # type: ignore[misc]
+            stack.until(lambda what=seen: bool(prometheus.series(what)), prometheus.child, dashboard, worker, gateway)  # type: ignore[misc]
         yield monitored_run

@@ -53,6 +53,8 @@ class Prometheus:
             answer = requests.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=30)
         except requests.ConnectionError:
             return None
+        if answer.status_code == 503:  # it is starting
+            return None
         body = answer.json()
         assert body["status"] == "success", (parameters, body)
         return body["data"]

@@ -16,6 +16,7 @@ FOLDER = Path(".fuzz")
 SEEDS = (
     b'{"pipelineId":"p","locationId":"l","contactId":"c","monetaryValue":1.5,"_options":{"priority":3}}',
     b"pipelineId,locationId,contactId\np,l,c\n",
+    b'wait=20\n{"pipelineId":"p","locationId":"l","contactId":"c","_options":{"service":"crm"}}',
     b"32retry-after: 3\n{}",
     b"1 retry 1 2 {}",
     b'{"id":"1-1","event":"lane_held"}',

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from lanes.errors import RedisUnavailableError, SettingsError, StoredJobError
 from lanes.queue.job import Attempt, Job
 from lanes.queue.notification import Notification
-from lanes.settings import WorkerSettings
+from lanes.settings import ProducerSettings, WorkerSettings
 from lanes.settings.bare_secret import check_secret
 from lanes.settings.redis_url import check_redis_url
 from lanes.storage.durability import Durability
@@ -26,6 +26,10 @@ from ops import redis_backup
 from producers.errors import InvalidJobError
 from producers.files.dead_letters import read_dead_letter
 from producers.files.rows import FieldMapping, FileRow, Format, read_rows
+from producers.gateway.bodies import LineSplitter
+from producers.gateway.long_polls import MAX_SECONDS, preferred_wait
+from producers.gateway.problems import problem_of
+from producers.gateway.rows import check_service, read_row, with_key
 from producers.new_job import make_new_job
 from producers.receipt import FieldError
 from tests.fuzzing.command_line import command_line
@@ -44,6 +48,7 @@ MAPPING = FieldMapping(
     columns={"Deal": "name", "Value": "monetaryValue"}, numbers="de", defaults={"locationId": "loc"}, for_enqueue=True
 )
 GOOD_LINES = b'{"pipelineId":"p","locationId":"l","contactId":"c"}\n' * 20
+GATEWAY_SETTINGS = ProducerSettings(service="billing")
 NOW = 1_800_000_000.0
 
 
@@ -249,6 +254,26 @@ def backups(data: bytes) -> None:
             assert data.startswith(redis_backup.MAGIC)
 
 
+def gateway(data: bytes) -> None:
+    """The headers and bodies of the gateway: a row, or lines in pieces, whatever the pieces."""
+    head, _, body = data.partition(b"\n")
+    header = head.decode("latin-1")
+    assert 0 <= preferred_wait(header) <= MAX_SECONDS
+    try:
+        row = with_key(read_row(body), header or None)
+        check_service(row, "billing", GATEWAY_SETTINGS)
+        make_new_job(row)
+    except InvalidJobError as error:
+        assert error.field_errors
+        for problem in error.field_errors:
+            check_message(problem)
+        assert json.loads(bytes(problem_of(error).response().body))["status"] == 422
+    pieces, whole = LineSplitter(), LineSplitter()
+    size = max(1, len(head))
+    found = [line for at in range(0, len(body), size) for line in pieces.feed(body[at : at + size])]
+    assert [*found, *pieces.end()] == [*whole.feed(body), *whole.end()]
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
@@ -264,6 +289,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         settings,
         filters,
         backups,
+        gateway,
     )
 }
 # These need a Redis, which they start, and take milliseconds for each input.

@@ -94,5 +94,5 @@ def test_whatever_is_stored_is_shown_named_and_repaired_and_the_rest_is_delivere
 def test_exactly_the_commands_that_end_are_run() -> None:
     names = {leaf.name for leaf in COMMAND_LINES}
     assert {"enqueue", "check", "dead replay", "dead prune", "token remove", "audit-log", "restore"} <= names
-    assert COMMANDS.keys() - {name.split(" ")[0] for name in names} == {"sandbox", "dashboard", "up", "demo"}
+    assert COMMANDS.keys() - {name.split(" ")[0] for name in names} == {"sandbox", "dashboard", "gateway", "up", "demo"}
     assert not [each.name for leaf in COMMAND_LINES for each in leaf.options if each.name == "watch"]

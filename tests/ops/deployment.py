@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 BIN = Path(sys.executable).parent
-PORTS = ("6379", "5555", "8080", "9090", "9101")
+PORTS = ("6379", "5555", "8000", "8080", "9090", "9101")
 TOKEN = "token-of-the-test"
 
 
@@ -55,7 +55,7 @@ class Deployment:
             for names in job.pop("dns_sd_configs", ()):  # no name is asked for outside of this machine
                 assert set(names["names"]) <= SERVICES.keys()
                 job["static_configs"] = [{"targets": [f"127.0.0.1:{names['port']}"]}]
-        text = yaml.safe_dump(configuration).replace("dashboard:5555", "127.0.0.1:5555")
+        text = re.sub(r"\b(dashboard|gateway):", "127.0.0.1:", yaml.safe_dump(configuration))
         path.write_text(self.here(text), encoding="utf-8")
 
     def environ(self, name: str) -> dict[str, str]:

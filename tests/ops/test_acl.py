@@ -53,7 +53,7 @@ class AclRun:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def denials(self) -> list[str]:
@@ -117,12 +117,41 @@ def test_each_process_does_its_work_with_its_own_rights(acl_run: AclRun) -> None
     acl_run.run("backup", "lanes", "backup", "whole.rdb")
     assert "pong" in acl_run.run("dashboard", "celery", "-A", "worker", "inspect", "ping")
     assert "lanes_redis_memory_used_bytes" in requests.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
+    stack.start_gateway(LANES_REDIS_URL=acl_run.urls["gateway"])
+    call_gateway(stack.gateway_url, acl_run.urls["command"])
     stack.settings |= {"LANES_REDIS_URL": acl_run.urls["dashboard"], "LANES_METRICS_PORT": "0"}
     stack.start_dashboard()
     view_and_hold(stack.flower_url, first.job_id)
     with redis.Redis.from_url(acl_run.urls["command"]) as client:
         assert client.hget("lanes:lane:loc", "hold") == b"by page"
     assert acl_run.denials() == []
+
+
+def call_gateway(gateway: str, command_url: str) -> None:
+    """Make every call of the gateway."""
+    with redis.Redis.from_url(command_url) as client:
+        services = ServiceStore(LaneStore(client))
+        services.add(Service("billing", max_pending=1000))
+        key = services.make_key("billing")
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {key}"
+        options: dict[str, object] = {"merge": True, "idempotency_key": "k"}
+        later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+        jobs = [
+            session.post(
+                f"{gateway}/v1/upserts?job_id=own-{name}", json={**row("loc", "g", name=name), "_options": one}
+            )
+            for name, one in (("a", options), ("b", {"merge": True}), ("c", {"not_before": later}))
+        ]
+        assert [job.status_code for job in jobs] == [202, 202, 202], [job.text for job in jobs]
+        done = session.post(f"{gateway}/v1/upserts", json=row("loc", "h"), headers={"Prefer": "wait=30"})
+        assert done.status_code == 200
+        batch = session.post(f"{gateway}/v1/upserts/batch", json=[row("loc", "i")] * 2)
+        assert batch.json()["accepted"] == 2
+        assert session.get(f"{gateway}/v1/jobs/own-a").status_code == 200
+        assert session.delete(f"{gateway}/v1/jobs/own-c").status_code == 200
+        assert session.get(f"{gateway}/v1/outcomes", params={"wait": 30}).json()["outcomes"]
+        assert session.get(f"{gateway}/readyz").status_code == 200
 
 
 def view_and_hold(site: str, job_id: str) -> None:
@@ -217,6 +246,15 @@ FORBIDDEN: dict[str, list[tuple[str, ...]]] = {
         ("SUBSCRIBE", "lanes:celery:/0.celeryev"),
         ("XRANGE", "lanes:trail", "-", "+"),
         ("EVAL", "return redis.call('GET', 'other')", "0"),
+        ("EVAL", "return redis.call('HGETALL', 'lanes:tokens')", "0"),
+    ],
+    "gateway": [
+        ("CONFIG", "GET", "appendfsync"),
+        ("CLIENT", "TRACKING", "ON", "BCAST"),
+        ("HGETALL", "lanes:tokens"),
+        ("LPUSH", "lanes:celery:lanes", "x"),
+        ("PUBLISH", "lanes:celery:/0.celery.pidbox", "x"),
+        ("XRANGE", "lanes:audit_log", "-", "+"),
         ("EVAL", "return redis.call('HGETALL', 'lanes:tokens')", "0"),
     ],
     "worker": [("GET", "other:key"), ("PUBLISH", "other", "x")],

@@ -73,7 +73,7 @@ def test_only_services_that_need_redis_reach_it() -> None:
     assert users == {name: [USERS_OF[name]] if name in USERS_OF else [] for name in SERVICES}
 
 
-USERS_OF = {"worker": "worker", "dashboard": "dashboard", "lanes": "command", "backup": "backup"}
+USERS_OF = {"worker": "worker", "gateway": "gateway", "dashboard": "dashboard", "lanes": "command", "backup": "backup"}
 
 
 def redis_users(name: str) -> list[str]:
@@ -166,10 +166,11 @@ def test_what_the_monitoring_names_is_what_is_mounted_and_called() -> None:
     assert "http://prometheus:9090" in (grafana / "datasources/prometheus.yml").read_text("utf-8")
     scraped = (ROOT / "ops/prometheus/prometheus.yml").read_text("utf-8")
     assert "dashboard:5555" in scraped
+    assert "gateway:8000" in scraped
     assert f"port: {settings_of('worker')['LANES_METRICS_PORT']}" in scraped
 
 
-@pytest.mark.parametrize("name", ["worker", "dashboard"])
+@pytest.mark.parametrize("name", ["worker", "dashboard", "gateway"])
 def test_an_open_request_may_be_finished_before_the_kill(name: str) -> None:
     seconds = float(SERVICES[name]["stop_grace_period"].removesuffix("s"))
     assert seconds > WorkerSettings.model_fields["http_timeout_seconds"].default
@@ -186,7 +187,7 @@ def deployment(tmp_path: Path) -> Iterator[Deployment]:
 @pytest.mark.slow
 def test_every_command_line_and_health_check_does_what_it_should(deployment: Deployment) -> None:
     children = {}
-    for name in ("redis", "sandbox", "worker", "dashboard"):
+    for name in ("redis", "sandbox", "worker", "dashboard", "gateway"):
         assert not deployment.healthy(name)
         children[name] = deployment.start(name)
         if name == "worker":
@@ -210,7 +211,7 @@ def test_every_command_line_and_health_check_does_what_it_should(deployment: Dep
     until(delivered, "the row delivered")
     subprocess.run(deployment.command("backup"), env=deployment.environ("backup"), check=True, capture_output=True)
     assert len(list((deployment.folder / "backups").glob("lanes-*.rdb"))) == 1
-    for name in ("dashboard", "worker", "sandbox", "redis"):
+    for name in ("gateway", "dashboard", "worker", "sandbox", "redis"):
         grace = float(SERVICES[name].get("stop_grace_period", "10s").removesuffix("s"))
         assert children[name].stop(grace) == 0, name
     logged = [json.loads(line) for line in children["worker"].output.splitlines() if line.startswith("{")]
@@ -221,12 +222,13 @@ def test_every_command_line_and_health_check_does_what_it_should(deployment: Dep
 @pytest.mark.slow
 def test_prometheus_gets_in_where_it_has_to(deployment: Deployment) -> None:
     real_parts.prometheus()
-    for name in ("redis", "dashboard", "worker"):
+    for name in ("redis", "dashboard", "worker", "gateway"):
         deployment.start(name)
     prometheus = deployment.start("prometheus")
     until(lambda: deployment.healthy("prometheus"), "prometheus healthy")
     until(lambda: ask(deployment, 'lanes_redis_up{job="lanes"}') == 1, "Prometheus to get in at the dashboard")
     until(lambda: ask(deployment, 'lanes_worker_slots{job="lanes-workers"}') >= 1, "Prometheus to know the worker")
+    until(lambda: ask(deployment, 'up{job="lanes-gateway"}') == 1, "Prometheus to know the gateway")
     assert prometheus.stop(30) == 0
 
 

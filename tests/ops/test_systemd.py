@@ -132,7 +132,7 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.redis_port, self.port = str(free_port()), str(free_port())
+        self.redis_port, self.port, self.gateway_port = (str(free_port()) for _ in range(3))
         self.children: list[Child] = []
         make(folder / "secrets", "127.0.0.1")
         (folder / "secrets" / "api_token").write_text("token-of-the-test")
@@ -147,6 +147,7 @@ class Machine:
         text = text.replace("/opt/lanes/bin", str(BIN)).replace("/usr/bin/redis-server", redis_program("valkey-9.1"))
         text = text.replace("/etc/lanes/redis.conf", str(ROOT / "ops/redis.conf"))
         text = text.replace("6379", self.redis_port).replace("5555", self.port)
+        text = text.replace("8000", self.gateway_port)
         for specifier, value in (("%d", str(self.folder / "secrets")), ("%S", str(self.folder)), ("%i", "1")):
             text = text.replace(specifier, value)
         return text.replace("%%", "%")
@@ -182,6 +183,8 @@ def test_every_command_line_does_what_it_should(machine: Machine) -> None:
     until(lambda: "worker_ready" in started[-1].output, "the worker ready")
     started.append(machine.start("lanes-dashboard.service"))
     until(lambda: healthy(machine.port), "the dashboard to answer")
+    started.append(machine.start("lanes-gateway.service"))
+    until(lambda: healthy(machine.gateway_port, "healthz"), "the gateway to answer")
     backup = machine.start("lanes-backup.service")
     assert backup.wait(60) == 0, backup.output
     assert len(list((machine.folder / "lanes-backups").glob("lanes-*.rdb"))) == 1
@@ -196,10 +199,10 @@ def answers(client: "redis.Redis") -> bool:
     return False
 
 
-def healthy(port: str) -> bool:
+def healthy(port: str, page: str = "healthcheck") -> bool:
     with (
         contextlib.suppress(OSError),
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/healthcheck", timeout=5) as answer,
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=5) as answer,
     ):
         return bool(answer.status == 200)
     return False

@@ -130,4 +130,16 @@ OF_LOOPS = (
     _counter("lanes_loop_failures_total", "unexpected errors of a background loop, each followed by a restart", "loop"),
 )
 
+# `producers.gateway.metrics` exposes them.
+GATEWAY_METRICS = (
+    _counter("lanes_gateway_requests_total", "requests answered", "call", "status"),
+    MetricSpec(
+        "lanes_gateway_request_seconds",
+        MetricKind.HISTOGRAM,
+        "duration of requests, with the time that they wait",
+        ("call",),
+    ),
+    _counter("lanes_gateway_rows_total", "rows of requests: accepted, duplicate or refused", "service", "result"),
+)
+
 ALL = CELL_METRICS + WORKER_METRICS + OF_LOOPS

@@ -1,0 +1,63 @@
+"""The lanes as one service sees them: its own jobs and its own idempotency keys, as if there were no others."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from lanes.queue.async_store import AsyncLaneStore
+from lanes.queue.enqueueing import DurabilityPolicy
+from lanes.queue.job import Job
+from lanes.queue.new_job import EnqueueResult, NewJob
+
+SEPARATOR = "\x1f"  # in no name of a service and no key; and no white space, which ends a key for the script
+
+
+class ServiceLanes:
+    """An `AsyncStore` of one service. A job of another service is unknown to it."""
+
+    def __init__(self, lanes: AsyncLaneStore, service: str) -> None:
+        self._lanes = lanes
+        self._service = service
+
+    def _scoped(self, new_job: NewJob) -> NewJob:
+        """Return the job with an idempotency key that no other service, and no user of the library, can have."""
+        if new_job.idempotency_key is None:
+            return new_job
+        return replace(new_job, idempotency_key=f"{self._service}{SEPARATOR}{new_job.idempotency_key}")
+
+    async def enqueue(
+        self, new_job: NewJob, idempotency_seconds: float, durability_policy: DurabilityPolicy
+    ) -> EnqueueResult:
+        """See `LaneStore.enqueue`."""
+        return await self._lanes.enqueue(self._scoped(new_job), idempotency_seconds, durability_policy)
+
+    async def enqueue_calls(
+        self,
+        calls: Iterable[Sequence[NewJob]],
+        idempotency_seconds: float,
+        durability_policy: DurabilityPolicy,
+        bulk: str = "",
+    ) -> list[EnqueueResult | Exception]:
+        """See `LaneStore.enqueue_calls`."""
+        scoped = (list(map(self._scoped, new_jobs)) for new_jobs in calls)
+        return await self._lanes.enqueue_calls(scoped, idempotency_seconds, durability_policy, bulk)
+
+    async def job(self, job_id: str) -> Job | None:
+        """Return a job of the service, None for any other."""
+        job = await self._lanes.job(job_id)
+        return job if job is not None and job.service == self._service else None
+
+    async def cancel(self, job_id: str, retention: float) -> str:
+        """See `LaneStore.cancel`."""
+        return "unknown" if await self.job(job_id) is None else await self._lanes.cancel(job_id, retention)
+
+    async def read(self, ask: Callable[[Any], Any]) -> Any:
+        """See `LaneStore.read`; the producer asks for the outcomes of its service only."""
+        return await self._lanes.read(ask)
+
+    async def info(self) -> Mapping[str, Any]:
+        """See `LaneStore.info`."""
+        return await self._lanes.info()
+
+    async def close(self) -> None:
+        """Leave the connections open: other services share them."""
