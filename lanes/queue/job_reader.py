@@ -1,4 +1,4 @@
-"""Reads jobs, lanes and counts."""
+"""Reads jobs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
