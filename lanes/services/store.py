@@ -22,7 +22,7 @@ class UnknownServiceError(LanesError):
     """No service of this name was added."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"no service {name!r} was added")
+        super().__init__(f"no service {name} was added: `lanes service add {name}` adds it")
         self.name = name
 
 

@@ -9,11 +9,10 @@ from lanes.ids import is_service
 from lanes.outcomes.store import OutcomeStore
 from lanes.printable import printable
 from lanes.services.service import DEFAULT_MAX_DEAD, MAX_KEYS, Service
-from lanes.services.store import ServiceStore
+from lanes.services.store import ServiceStore, UnknownServiceError
 from lanes.times import format_time
 from ops.command.console import examples, pluralize, print_json, say
 from ops.command.dead_bulk import confirm
-from ops.command.failures import Refused
 from ops.command.outcome_table import print_outcomes
 from ops.command.service_table import print_services
 from ops.command.session import Session, connected
@@ -43,12 +42,19 @@ class Quota(click.ParamType[int]):
     name = "quota"
 
     def __init__(self, low: int, high: int, unit: str = "") -> None:
-        self._range, self._unit = click.IntRange(low, high), unit
+        self._low, self._high, self._unit = low, high, unit
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the quota."""
         text = str(value)
-        return NO_LIMIT if text == NONE else int(self._range(text.removesuffix(self._unit), param, ctx))
+        number = text.removesuffix(self._unit)
+        if text == NONE:
+            return NO_LIMIT
+        if number.isascii() and number.isdecimal() and len(number) <= 10 and self._low <= int(number) <= self._high:
+            return int(number)
+        like = f", like 100{self._unit}" if self._unit else ""
+        allowed = f"a whole number from {self._low} to {self._high}{like}, or {NONE}"
+        self.fail(f"must be {allowed} (it is {printable(repr(text))})", param, ctx)
 
 
 _name = click.argument("name", metavar="NAME", type=ServiceName())
@@ -139,7 +145,7 @@ def show(session: Session, name: str, *, as_json: bool) -> None:
 def _find(services: ServiceStore, name: str) -> Service:
     found = services.get(name)
     if found is None:
-        raise Refused(f"{name}: no such service was added")
+        raise UnknownServiceError(name)
     return found
 
 

@@ -30,8 +30,10 @@ from producers.gateway.problems import (
     quota_exceeded,
     unavailable,
 )
-from producers.gateway.rows import checked
-from producers.receipt import EnqueueReport
+from producers.gateway.rows import KEY_HEADER, KEY_OPTION, checked
+from producers.model import shorten
+from producers.new_job import OPTIONS_FIELD
+from producers.receipt import EnqueueReport, FieldError
 
 router = router_of_calls()
 MAX_ROWS = 100_000
@@ -69,6 +71,7 @@ class BatchResult:
 async def enqueue_batch(request: Request) -> Response:
     """Enqueue many upserts. They are enqueued while they arrive: after an error, those before it stay enqueued."""
     caller, gateway = caller_of(request), gateway_of(request.app)
+    _check_for_one_row(request)
     kind = media_type(request)
     if kind == JSON:
         rows = _array(await read_body(request, MAX_ARRAY_BYTES))
@@ -93,6 +96,19 @@ async def enqueue_batch(request: Request) -> Response:
     finally:
         count_rows(caller, result.accepted, result.duplicates, result.refused)
     return Response(json.dumps(result.as_json()), media_type=JSON)
+
+
+def _check_for_one_row(request: Request) -> None:
+    """Check that the request has nothing that says which job one row is: a repeat of it would make other jobs.
+
+    Raises:
+        InvalidJobError: it has.
+    """
+    named = {KEY_HEADER: request.headers.get(KEY_HEADER), "job_id": request.query_params.get("job_id")}
+    message = f"is for one row: give each row its own {OPTIONS_FIELD}.{KEY_OPTION}"
+    found = [FieldError(name, shorten(value), message) for name, value in named.items() if value is not None]
+    if found:
+        raise InvalidJobError(found)
 
 
 async def _enqueue(producer: AsyncOpportunityProducer, rows: Sequence[InputRow], result: BatchResult) -> None:

@@ -6,10 +6,10 @@ import json
 from fastapi import Request
 from starlette.responses import Response
 
-from lanes.errors import RedisUnavailableError
+from lanes.errors import OverQuotaError, RedisUnavailableError
 from lanes.queue.job import State
 from producers.async_producer import AsyncOpportunityProducer
-from producers.errors import UnknownJobError, WaitTimeoutError
+from producers.errors import IdempotencyConflictError, InvalidJobError, UnknownJobError, WaitTimeoutError
 from producers.files.text import MAX_ROW_BYTES
 from producers.gateway import schemas
 from producers.gateway.bodies import JSON, media_type, read_body
@@ -33,10 +33,15 @@ async def enqueue(request: Request) -> Response:
     if not media_type(request).endswith("json"):
         raise ProblemError(MEDIA, f"the body must be {JSON}")
     gateway = gateway_of(request.app)
-    row = with_key(read_row(await read_body(request, MAX_ROW_BYTES)), headers.get("idempotency-key"))
-    check_service(row, caller, gateway.settings)
     producer = gateway.producer(caller)
-    receipt = await producer.enqueue(row, job_id=job_id)
+    body = await read_body(request, MAX_ROW_BYTES)
+    try:
+        row = with_key(read_row(body), headers.get("idempotency-key"))
+        check_service(row, caller, gateway.settings)
+        receipt = await producer.enqueue(row, job_id=job_id)
+    except (InvalidJobError, IdempotencyConflictError, OverQuotaError):
+        count_rows(caller, refused=1)
+        raise
     state = await _state(gateway, producer, receipt, row, own_id=job_id is not None)
     count_rows(caller, accepted=not receipt.duplicate, duplicates=receipt.duplicate)
     wait = preferred_wait(headers.get("prefer"))
@@ -49,8 +54,8 @@ async def enqueue(request: Request) -> Response:
                 return await job_response(
                     gateway, caller, receipt.job_id, {**answer, "Preference-Applied": f"wait={wait}"}
                 )
-    body = {"job_id": receipt.job_id, "state": state, "duplicate": receipt.duplicate}
-    return Response(json.dumps(body), 202, answer, JSON)
+    accepted = {"job_id": receipt.job_id, "state": state, "duplicate": receipt.duplicate}
+    return Response(json.dumps(accepted), 202, answer, JSON)
 
 
 async def _state(
