@@ -85,6 +85,15 @@ class ServiceStore:
             raise UnknownServiceError(name)
         return key
 
+    def revoke_key(self, name: str, fingerprint: str) -> bool:
+        """Remove the key of a service that has this fingerprint; return whether there was one.
+
+        Other processes may accept it for another `CACHE_SECONDS`.
+        """
+        with self._lock:
+            self._found.clear()
+        return self._lanes.run_text("revoke_service_key", name, fingerprint, FINGERPRINT_LENGTH) == "revoked"
+
     def find_by_key(self, key: str) -> Service | None:
         """Return the service of a key, None for an unknown key. The answer may be up to `CACHE_SECONDS` old.
 

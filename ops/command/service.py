@@ -13,6 +13,7 @@ from lanes.services.store import ServiceStore, UnknownServiceError
 from lanes.times import format_time
 from ops.command.console import examples, pluralize, print_json, say
 from ops.command.dead_bulk import confirm
+from ops.command.failures import Refused
 from ops.command.outcome_table import print_outcomes
 from ops.command.service_table import print_services
 from ops.command.session import Session, connected
@@ -134,7 +135,7 @@ def show(session: Session, name: str, *, as_json: bool) -> None:
         print_json({**found.as_json(), "stream": summary.as_json()})
         return
     print_services([found])
-    for key in found.keys:
+    for key in found.by_age():
         click.echo(f"key {printable(key.fingerprint)} made {format_time(key.made_at)}")
     if found.outcomes:
         print_outcomes(summary)
@@ -172,6 +173,27 @@ def remove(session: Session, name: str, *, dry_run: bool, yes: bool) -> None:
     say(f"{name}: removed; its keys stop working within 10 s")
 
 
+@service.command(epilog=examples("lanes service show crm-sync", "lanes service revoke crm-sync 6229d70eb078"))
+@_name
+@click.argument("fingerprint", metavar="FINGERPRINT")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@connected
+def revoke(session: Session, name: str, fingerprint: str, *, yes: bool) -> None:
+    """Remove one key of a service. It stops working within 10 seconds; the other one stays. It asks first.
+
+    FINGERPRINT is the name of the key in `lanes service show NAME`.
+    """
+    services = ServiceStore(session.store)
+    keys = {key.fingerprint: key for key in _find(services, name).by_age()}
+    if fingerprint not in keys:
+        raise Refused(f"{name} has no key {printable(fingerprint)}; its keys: {' '.join(keys) or 'none'}")
+    if not yes:
+        confirm(f"revoke the key {fingerprint} of {name}, made {format_time(keys[fingerprint].made_at)}?", "add --yes")
+    session.log_change("revoke key", name, fingerprint)
+    services.revoke_key(name, fingerprint)
+    say(f"{name}: {fingerprint} is revoked; it stops working within 10 s; {pluralize(len(keys) - 1, 'key')} left")
+
+
 @service.command(epilog=examples("lanes service key crm-sync > crm-sync.key", "lanes service key crm-sync --yes"))
 @_name
 @click.option("--yes", is_flag=True, help="Do not ask whether to replace a key.")
@@ -180,11 +202,11 @@ def key(session: Session, name: str, *, yes: bool) -> None:
     """Make a key for a service and print it, once and alone, to stdout. Only its SHA-256 is stored.
 
     A service has at most two keys, so that a caller can change over from one to the other. A third replaces the older
-    one, which then stops working within 10 seconds: it asks first.
+    one, which then stops working within 10 seconds: it asks first. `lanes service revoke` ends a single key.
     """
     services = ServiceStore(session.store)
     found = _find(services, name)
-    replaced = min(found.keys, key=lambda each: each.made_at or 0) if len(found.keys) == MAX_KEYS else None
+    replaced = found.by_age()[0] if len(found.keys) == MAX_KEYS else None
     if replaced and not yes:
         older = f"{replaced.fingerprint} of {format_time(replaced.made_at)}"
         confirm(f"replace the older key of {name}, {older}?", "add --yes")

@@ -104,6 +104,24 @@ def test_a_key_is_printed_once_and_alone(quick: Run, store: LaneStore) -> None:
     assert quick("service", "key", "nothing").returncode == 1
 
 
+def test_a_key_is_revoked(quick: Run, store: LaneStore) -> None:
+    quick("service", "add", "crm")
+    old, new = (quick("service", "key", "crm").stdout.strip() for _ in range(2))
+    lines = [line for line in quick("service", "show", "crm").stdout.splitlines() if line.startswith("key ")]
+    fingerprint = lines[0].split()[1]  # the older one stands first
+    asked = quick("service", "revoke", "crm", fingerprint)
+    assert (asked.returncode, len(shown(quick)["keys"])) == (2, 2)
+    assert f"revoke the key {fingerprint} of crm, made " in asked.stderr
+    done = quick("service", "revoke", "crm", fingerprint, "--yes")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == f"crm: {fingerprint} is revoked; it stops working within 10 s; 1 key left\n"
+    assert [ServiceStore(store).find_by_key(key) is not None for key in (old, new)] == [False, True]
+    unknown = quick("service", "revoke", "crm", fingerprint, "--yes")
+    left = shown(quick)["keys"][0]["fingerprint"]
+    assert (unknown.returncode, unknown.stderr) == (1, f"lanes: crm has no key {fingerprint}; its keys: {left}\n")
+    assert entries(store)[-1] == ("revoke key", "crm", fingerprint)
+
+
 def test_a_service_is_removed(quick: Run, store: LaneStore) -> None:
     quick("service", "add", "crm")
     key = quick("service", "key", "crm").stdout.strip()
