@@ -21,6 +21,11 @@ class OutcomeGroup(JsonMixin):
     behind_seconds: float
     unacknowledged: int
 
+    def describe(self) -> str:
+        """Return how far it has read, for a person."""
+        unread = "an unknown number of" if self.unread is None else self.unread
+        return f"with {unread} unread and {self.unacknowledged} unacknowledged outcomes"
+
 
 @dataclass(frozen=True, slots=True)
 class OutcomeSummary:
@@ -65,6 +70,10 @@ class OutcomeStore:
     def write_outcomes(self) -> int:
         """Write some outcomes of merged jobs that a script left; return how many jobs still have some."""
         return int(self._lanes.run("write_outcomes"))
+
+    def remove_group(self, service: str, group: str) -> bool:
+        """Remove a consumer group that nobody uses any more; return whether there was one. The outcomes stay."""
+        return self._lanes.run_text("remove_outcome_group", service, group) == "removed"
 
     def summary(self, service: str) -> OutcomeSummary:
         """Return what is in the stream of a service, and how far its groups have read."""

@@ -194,6 +194,33 @@ def revoke(session: Session, name: str, fingerprint: str, *, yes: bool) -> None:
     say(f"{name}: {fingerprint} is revoked; it stops working within 10 s; {pluralize(len(keys) - 1, 'key')} left")
 
 
+@service.command("remove-group", epilog=examples("lanes service remove-group crm-sync old-consumer --dry-run"))
+@_name
+@click.argument("group", metavar="GROUP")
+@click.option("--dry-run", is_flag=True, help="Show what would be done and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@connected
+def remove_group(session: Session, name: str, group: str, *, dry_run: bool, yes: bool) -> None:
+    """Remove a consumer group that is not used any more. The outcomes of the service stay. It asks first.
+
+    A process that still reads as this group creates it again, and gets all outcomes that are kept.
+    """
+    _find(ServiceStore(session.store), name)
+    outcomes = OutcomeStore(session.store)
+    summary = next((each for each in outcomes.summary(name).groups if each.name == group), None)
+    if summary is None:
+        raise Refused(f"{printable(group)}: {name} has no such group; see `lanes service show {name}`")
+    what = f"the group {printable(group)} of {name}, {summary.describe()}"
+    if dry_run:
+        say(f"would remove {what}")
+        return
+    if not yes:
+        confirm(f"remove {what}?", "add --yes")
+    session.log_change("remove group", name, printable(group))
+    outcomes.remove_group(name, group)
+    say(f"removed {what}")
+
+
 @service.command(epilog=examples("lanes service key crm-sync > crm-sync.key", "lanes service key crm-sync --yes"))
 @_name
 @click.option("--yes", is_flag=True, help="Do not ask whether to replace a key.")

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -37,6 +38,7 @@ class Monitor:
 
     def __init__(self, url: str) -> None:
         self.commands: list[str] = []
+        self._end = uuid.uuid4().hex
         self._client = redis.Redis.from_url(url)
         self._thread = threading.Thread(target=self._listen, daemon=True)
 
@@ -44,7 +46,7 @@ class Monitor:
         with self._client.monitor() as monitor:  # type: ignore[no-untyped-call]
             for command in monitor.listen():
                 self.commands.append(str(command["command"]))
-                if "the end" in command["command"]:
+                if self._end in command["command"]:
                     return
 
     def start(self) -> None:
@@ -52,7 +54,7 @@ class Monitor:
         until(lambda: self._client.ping() and self.commands, "the monitor to hear")
 
     def stop(self) -> None:
-        self._client.echo("the end")
+        self._client.echo(self._end)
         self._thread.join(30)
 
 
@@ -145,7 +147,7 @@ def test_no_token_in_clear_and_no_content_outside_lanes_and_dead_letters(stack: 
     homes = tuple(store.key(name, "") for name in ("body", "attempts", "done", "outcomes"))
     for where, text in stored.items():
         assert NAME.lower() not in text.lower() or where.startswith(homes), where
-    writes = ("EVAL", *(f"{verb} {home}" for verb in ("SET", "RPUSH", "XADD") for home in homes))
+    writes = ("EVAL", *(f"{verb} {home}" for verb in ("SET", "MSET", "RPUSH", "XADD") for home in homes))
     named = [text for text in traffic.values() if NAME.lower() in text.lower()]
     assert not [text[:200] for text in named if not text.startswith(writes)]
     assert worker.status is None

@@ -13,7 +13,7 @@ from worker.delivery.circuit_breaker import refusal_shape
 
 LIMITS = DefaultLimits(burst=100, window=10, daily=200_000)
 HOUR = 3600.0
-SEEDS = (1, 2, 3)
+SEEDS = (1, 2)
 # At most every 45 s, since a gap is shortened by up to a quarter.
 PROBES_IN_AN_HOUR = 80
 

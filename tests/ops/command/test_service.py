@@ -44,6 +44,35 @@ def test_it_tells_who_reads_the_outcomes(quick: Run, store: LaneStore) -> None:
     assert lines[-2].split() == ["fast", "0", "0", "s", "3"]
 
 
+def test_a_group_is_removed(quick: Run, store: LaneStore) -> None:
+    quick("service", "add", "crm")
+    client: Any = store.client
+    client.xgroup_create(store.key("outcomes", "crm"), "old", id="0", mkstream=True)
+
+    def groups() -> list[str]:
+        return [
+            each["name"] for each in json.loads(quick("service", "show", "crm", "--json").stdout)["stream"]["groups"]
+        ]
+
+    would = quick("service", "remove-group", "crm", "old", "--dry-run")
+    what = "the group old of crm, with 0 unread and 0 unacknowledged outcomes"
+    assert (would.returncode, would.stdout, would.stderr) == (0, "", f"would remove {what}\n")
+    assert quick("service", "remove-group", "crm", "old").returncode == 2
+    assert groups() == ["old"]
+    assert quick("service", "remove-group", "crm", "old", "--yes").stderr == f"removed {what}\n"
+    assert groups() == []
+    again = quick("service", "remove-group", "crm", "old", "--yes")
+    assert (again.returncode, again.stderr) == (
+        1,
+        "lanes: old: crm has no such group; see `lanes service show crm`\n",
+    )
+    assert (
+        quick("service", "remove-group", "other", "old").stderr
+        == "lanes: no service other was added: `lanes service add other` adds it\n"
+    )
+    assert entries(store)[-1] == ("remove group", "crm", "old")
+
+
 def test_a_service_is_added_and_changed(quick: Run, store: LaneStore) -> None:
     added = quick("service", "add", "crm", "--max-pending", "1000", "--rate", "50/s")
     assert (added.returncode, added.stdout) == (0, "")
