@@ -17,7 +17,7 @@ from ops.command.console import examples
 from ops.command.failures import WrongUse
 from ops.command.session import Session, connected
 from producers.gateway.app import make_app
-from producers.gateway.server import Listening, ListenError, serve
+from producers.gateway.server import ListenError, Listening, serve
 from worker.logging.setup import configure_logging
 
 File = click.Path(path_type=Path, exists=True, dir_okay=False)

@@ -51,11 +51,12 @@ class Quota(click.ParamType[int]):
         number = text.removesuffix(self._unit)
         if text == NONE:
             return NO_LIMIT
-        if number.isascii() and number.isdecimal() and len(number) <= 10 and self._low <= int(number) <= self._high:
-            return int(number)
-        like = f", like 100{self._unit}" if self._unit else ""
-        allowed = f"a whole number from {self._low} to {self._high}{like}, or {NONE}"
-        self.fail(f"must be {allowed} (it is {printable(repr(text))})", param, ctx)
+        is_number = number.isascii() and number.isdecimal() and len(number) <= len(str(self._high))
+        if not is_number or not self._low <= int(number) <= self._high:
+            like = f", like 100{self._unit}" if self._unit else ""
+            allowed = f"a whole number from {self._low} to {self._high}{like}, or {NONE}"
+            self.fail(f"must be {allowed} (it is {printable(repr(text))})", param, ctx)
+        return int(number)
 
 
 _name = click.argument("name", metavar="NAME", type=ServiceName())
