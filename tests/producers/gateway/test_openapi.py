@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 import schemathesis
 from hypothesis import settings
 from schemathesis.checks import not_a_server_error
@@ -17,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from ops.openapi_document import FILE, document
+from tests.helpers import row
 from tests.producers.gateway.conftest import RunningGateway
 
 CHECKS: list[Any] = [
@@ -38,6 +40,13 @@ def write_lines(_: Any, value: Any) -> bytes:
 
 schema = schemathesis.openapi.from_path(FILE)
 schema.config.phases.coverage.enabled = False  # hundreds of requests; those that Hypothesis finds are enough
+
+
+@pytest.fixture(scope="module", autouse=True)
+def outcome(gateway: RunningGateway) -> None:
+    """An outcome: without one, a valid `wait` lasts longer than the client waits for an answer."""
+    job_id = gateway.enqueue(row("openapi", "a")).json()["job_id"]
+    assert gateway.send("DELETE", f"/v1/jobs/{job_id}").status_code == 200
 
 
 def test_the_committed_document_is_that_of_the_gateway(gateway: RunningGateway) -> None:
