@@ -39,6 +39,7 @@ def make_api(settings: ProducerSettings | None = None) -> FastAPI:
         description=_DESCRIPTION,
         docs_url=None,  # FastAPI's own pages load scripts from another host
         redoc_url=None,
+        redirect_slashes=False,  # behind a proxy, it would send clients and their keys to plain HTTP
         lifespan=lifespan,
     )
     for each in (upserts, batches, jobs, outcomes, pages):

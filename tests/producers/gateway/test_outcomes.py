@@ -54,7 +54,14 @@ def test_a_long_poll_ends_with_the_first_outcome(gateway: RunningGateway, cursor
 
 @pytest.mark.parametrize(
     ("parameters", "field"),
-    [({"after": "x"}, "after"), ({"limit": 0}, "limit"), ({"wait": 31}, "wait"), ({"wait": "x"}, "wait")],
+    [
+        ({"after": "x"}, "after"),
+        ({"after": f"{2**64}-0"}, "after"),
+        ({"after": f"{2**64 - 1}-{2**64 - 1}"}, "after"),
+        ({"limit": 0}, "limit"),
+        ({"wait": 31}, "wait"),
+        ({"wait": "x"}, "wait"),
+    ],
 )
 def test_422_names_the_parameter(gateway: RunningGateway, parameters: dict[str, Any], field: str) -> None:
     found = problem(gateway.send("GET", "/v1/outcomes", params=parameters), 422, "invalid")

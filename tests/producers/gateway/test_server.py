@@ -15,7 +15,7 @@ import requests
 from ops.embedded.redis_server import free_port
 from tests.certificates import make_certificate
 from tests.helpers import row, until
-from tests.producers.gateway.conftest import RunningGateway
+from tests.producers.gateway.conftest import RunningGateway, problem
 from worker.metrics.catalogue import GATEWAY_METRICS, MetricKind
 
 REFUSED: dict[tuple[str, ...], str] = {
@@ -65,9 +65,9 @@ def serving(gateway: RunningGateway) -> list[int]:
     return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
-def accepted_rows(gateway: RunningGateway) -> float:
+def rows_of(gateway: RunningGateway, result: str = "accepted") -> float:
     text = gateway.send("GET", "/metrics", None).text
-    found = re.search(r'^lanes_gateway_rows_total\{result="accepted",service="crm"\} (\S+)$', text, re.MULTILINE)
+    found = re.search(rf'^lanes_gateway_rows_total\{{result="{result}",service="crm"\}} (\S+)$', text, re.MULTILINE)
     return float(found[1]) if found else 0.0
 
 
@@ -77,12 +77,12 @@ def test_several_processes_share_a_port_and_the_metrics(start: Any) -> None:
     for number in range(20):
         with requests.Session() as several.session:  # another connection, perhaps to the other process
             assert several.enqueue(row("several", f"c{number}"), "crm").status_code == 202
-    assert accepted_rows(several) == 20
+    assert rows_of(several) == 20
     killed = serving(several)[0]
     os.kill(killed, signal.SIGKILL)
     until(lambda: len(found := serving(several)) == 2 and killed not in found, "another process in its place")
     until(lambda: several.send("GET", "/healthz", None).status_code == 200)
-    assert accepted_rows(several) == 20
+    assert rows_of(several) == 20
     assert several.child.stop() == 0
     assert "Traceback" not in several.child.output
 
@@ -126,6 +126,16 @@ def test_the_metrics_are_those_of_the_catalogue(gateway: RunningGateway) -> None
         (labels, *_) = re.findall(rf"^{metric.name}{suffix}\{{(.*)\}} ", text, re.MULTILINE)
         assert set(re.findall(r'(\w+)="', labels)) - {"le"} == set(metric.labels)
     assert len([name for name in kinds if not name.endswith("_created")]) == len(GATEWAY_METRICS)
+
+
+def test_refused_rows_are_counted_alone_and_in_a_batch(gateway: RunningGateway) -> None:
+    before = rows_of(gateway, "refused")
+    for body in ({}, 3, {**row("refused", "a"), "_options": {"service": "billing"}}):
+        problem(gateway.enqueue(body, "crm"), 422, "invalid")
+    for name in ("a", "b"):
+        gateway.enqueue(row("refused", "a", name=name), "crm", idempotency_key="refused")
+    gateway.enqueue_lines([{}, row("refused", "a")], "crm")
+    assert rows_of(gateway, "refused") == before + 5
 
 
 def test_the_documentation_contacts_no_other_host(gateway: RunningGateway) -> None:
