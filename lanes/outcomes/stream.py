@@ -21,12 +21,18 @@ class NoOutcomesError(LanesError):
     """The service was not added, or has no outcomes."""
 
     def __init__(self, service: str) -> None:
-        super().__init__(f"service {service!r} has no outcomes: add it with `lanes service add {service}`")
+        super().__init__(f"{service} has no outcomes: turn them on with `lanes service add {service} --outcomes`")
         self.service = service
 
 
 class CursorError(LanesError):
     """The text is no cursor that a page of outcomes had."""
+
+    problem = "is no cursor of outcomes: take the `cursor` of a page"
+
+    def __init__(self, cursor: str) -> None:
+        super().__init__(f"{cursor!r} {self.problem}")
+        self.cursor = cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class OutcomeStream:
             raise NoOutcomesError(self.service)
 
     def page(self, after: str | None, count: int) -> Steps[OutcomePage]:
-        """Read outcomes after a cursor, from the oldest on for None: at least `count`, if there are as many.
+        """Read outcomes after a cursor, from the oldest on without one: at least `count`, if there are as many.
 
         A page ends with a whole entry, so it may have some hundred more.
 
@@ -68,9 +74,9 @@ class OutcomeStream:
             CursorError: `after` is no cursor.
             NoOutcomesError: there are none of this service.
         """
-        since = BEGINNING if after is None else after
+        since = after or BEGINNING
         if not _CURSOR.fullmatch(since):
-            raise CursorError(f"{since!r} is no cursor of outcomes")
+            raise CursorError(since)
         try:
             found, (outcomes, trimmed_to) = (
                 yield lambda client: (
@@ -82,11 +88,11 @@ class OutcomeStream:
             )
         except ScriptError as error:
             if "stream ID" in str(error) or "invalid start ID" in str(error):  # no number, or the last one there is
-                raise CursorError(f"{since!r} is no cursor of outcomes") from None
+                raise CursorError(since) from None
             raise
         if outcomes != b"1":
             raise NoOutcomesError(self.service)
-        trimmed = after is not None and _position(since) < _position(text_of(trimmed_to or b""))
+        trimmed = bool(after) and _position(since) < _position(text_of(trimmed_to or b""))
         page: list[Outcome] = []
         for entry in read_entries(self.service, found):
             page += entry.outcomes

@@ -75,6 +75,10 @@ class Service:
         used = {"max_pending": self.pending, "max_dead": self.dead, "rate": -1}
         return tuple(name for name, quota in self.quotas.items() if used[name] >= quota)
 
+    def by_age(self) -> list[ServiceKey]:
+        """Return its keys, the oldest first."""
+        return sorted(self.keys, key=lambda each: each.made_at or 0)
+
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
         return {**as_plain(self, "keys"), "keys": [key.as_json() for key in self.keys]}

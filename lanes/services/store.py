@@ -22,7 +22,7 @@ class UnknownServiceError(LanesError):
     """No service of this name was added."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"no service {name!r} was added")
+        super().__init__(f"no service {name} was added: `lanes service add {name}` adds it")
         self.name = name
 
 
@@ -84,6 +84,15 @@ class ServiceStore:
         if self._lanes.run_text("make_service_key", name, _digest(key)) == "unknown":
             raise UnknownServiceError(name)
         return key
+
+    def revoke_key(self, name: str, fingerprint: str) -> bool:
+        """Remove the key of a service that has this fingerprint; return whether there was one.
+
+        Other processes may accept it for another `CACHE_SECONDS`.
+        """
+        with self._lock:
+            self._found.clear()
+        return self._lanes.run_text("revoke_service_key", name, fingerprint, FINGERPRINT_LENGTH) == "revoked"
 
     def find_by_key(self, key: str) -> Service | None:
         """Return the service of a key, None for an unknown key. The answer may be up to `CACHE_SECONDS` old.

@@ -3,6 +3,7 @@
 import functools
 import ipaddress
 import logging
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ops.command.console import examples
 from ops.command.failures import WrongUse
 from ops.command.session import Session, connected
 from producers.gateway.app import make_app
-from producers.gateway.server import Listening, serve
+from producers.gateway.server import ListenError, Listening, serve
 from worker.logging.setup import configure_logging
 
 File = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -56,11 +57,16 @@ def gateway(
         raise WrongUse("--private-key needs --certificate")
     if not (behind_proxy or certificate or _is_loopback(host)):
         raise WrongUse(f"{host} can be reached from other machines: add --certificate, or --behind-proxy")
+    if certificate is not None:
+        _check_certificate(certificate, private_key)
     settings, logs = session.load(ProducerSettings), session.load(DashboardSettings)
     _check_redis(settings)
     make = functools.partial(make_process, settings, logs)
     configure(logs)
-    status = serve(make, Listening(host, port, workers, certificate, private_key))
+    try:
+        status = serve(make, Listening(host, port, workers, certificate, private_key))
+    except ListenError as error:
+        raise WrongUse(str(error)) from error
     click.get_current_context().exit(status)
 
 
@@ -82,6 +88,14 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _check_certificate(certificate: Path, private_key: Path | None) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, private_key, password="")
+    except OSError as error:  # also ssl.SSLError
+        message = f"--certificate, --private-key: no certificate with its key in PEM: {error.strerror or error}"
+        raise WrongUse(message) from error
 
 
 def _check_redis(settings: ProducerSettings) -> None:

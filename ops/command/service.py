@@ -9,7 +9,7 @@ from lanes.ids import is_service
 from lanes.outcomes.store import OutcomeStore
 from lanes.printable import printable
 from lanes.services.service import DEFAULT_MAX_DEAD, MAX_KEYS, Service
-from lanes.services.store import ServiceStore
+from lanes.services.store import ServiceStore, UnknownServiceError
 from lanes.times import format_time
 from ops.command.console import examples, pluralize, print_json, say
 from ops.command.dead_bulk import confirm
@@ -43,12 +43,20 @@ class Quota(click.ParamType[int]):
     name = "quota"
 
     def __init__(self, low: int, high: int, unit: str = "") -> None:
-        self._range, self._unit = click.IntRange(low, high), unit
+        self._low, self._high, self._unit = low, high, unit
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the quota."""
         text = str(value)
-        return NO_LIMIT if text == NONE else int(self._range(text.removesuffix(self._unit), param, ctx))
+        number = text.removesuffix(self._unit)
+        if text == NONE:
+            return NO_LIMIT
+        is_number = number.isascii() and number.isdecimal() and len(number) <= len(str(self._high))
+        if not is_number or not self._low <= int(number) <= self._high:
+            like = f", like 100{self._unit}" if self._unit else ""
+            allowed = f"a whole number from {self._low} to {self._high}{like}, or {NONE}"
+            self.fail(f"must be {allowed} (it is {printable(repr(text))})", param, ctx)
+        return int(number)
 
 
 _name = click.argument("name", metavar="NAME", type=ServiceName())
@@ -128,7 +136,7 @@ def show(session: Session, name: str, *, as_json: bool) -> None:
         print_json({**found.as_json(), "stream": summary.as_json()})
         return
     print_services([found])
-    for key in found.keys:
+    for key in found.by_age():
         click.echo(f"key {printable(key.fingerprint)} made {format_time(key.made_at)}")
     if found.outcomes:
         print_outcomes(summary)
@@ -139,7 +147,7 @@ def show(session: Session, name: str, *, as_json: bool) -> None:
 def _find(services: ServiceStore, name: str) -> Service:
     found = services.get(name)
     if found is None:
-        raise Refused(f"{name}: no such service was added")
+        raise UnknownServiceError(name)
     return found
 
 
@@ -166,6 +174,27 @@ def remove(session: Session, name: str, *, dry_run: bool, yes: bool) -> None:
     say(f"{name}: removed; its keys stop working within 10 s")
 
 
+@service.command(epilog=examples("lanes service show crm-sync", "lanes service revoke crm-sync 6229d70eb078"))
+@_name
+@click.argument("fingerprint", metavar="FINGERPRINT")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@connected
+def revoke(session: Session, name: str, fingerprint: str, *, yes: bool) -> None:
+    """Remove one key of a service. It stops working within 10 seconds; the other one stays. It asks first.
+
+    FINGERPRINT is the name of the key in `lanes service show NAME`.
+    """
+    services = ServiceStore(session.store)
+    keys = {key.fingerprint: key for key in _find(services, name).by_age()}
+    if fingerprint not in keys:
+        raise Refused(f"{name} has no key {printable(fingerprint)}; its keys: {' '.join(keys) or 'none'}")
+    if not yes:
+        confirm(f"revoke the key {fingerprint} of {name}, made {format_time(keys[fingerprint].made_at)}?", "add --yes")
+    session.log_change("revoke key", name, fingerprint)
+    services.revoke_key(name, fingerprint)
+    say(f"{name}: {fingerprint} is revoked; it stops working within 10 s; {pluralize(len(keys) - 1, 'key')} left")
+
+
 @service.command("remove-group", epilog=examples("lanes service remove-group crm-sync old-consumer --dry-run"))
 @_name
 @click.argument("group", metavar="GROUP")
@@ -173,9 +202,9 @@ def remove(session: Session, name: str, *, dry_run: bool, yes: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @connected
 def remove_group(session: Session, name: str, group: str, *, dry_run: bool, yes: bool) -> None:
-    """Remove a consumer group that nobody uses any more. Its service's outcomes stay. It asks first.
+    """Remove a consumer group that is not used any more. The outcomes of the service stay. It asks first.
 
-    A process that still reads as this group makes it anew, and gets all outcomes that are kept.
+    A process that still reads as this group creates it again, and gets all outcomes that are kept.
     """
     _find(ServiceStore(session.store), name)
     outcomes = OutcomeStore(session.store)
@@ -201,11 +230,11 @@ def key(session: Session, name: str, *, yes: bool) -> None:
     """Make a key for a service and print it, once and alone, to stdout. Only its SHA-256 is stored.
 
     A service has at most two keys, so that a caller can change over from one to the other. A third replaces the older
-    one, which then stops working within 10 seconds: it asks first.
+    one, which then stops working within 10 seconds: it asks first. `lanes service revoke` ends a single key.
     """
     services = ServiceStore(session.store)
     found = _find(services, name)
-    replaced = min(found.keys, key=lambda each: each.made_at or 0) if len(found.keys) == MAX_KEYS else None
+    replaced = found.by_age()[0] if len(found.keys) == MAX_KEYS else None
     if replaced and not yes:
         older = f"{replaced.fingerprint} of {format_time(replaced.made_at)}"
         confirm(f"replace the older key of {name}, {older}?", "add --yes")

@@ -32,7 +32,9 @@ from producers.gateway.problems import (
     problem_of,
     quota_exceeded,
 )
-from producers.gateway.rows import checked
+from producers.gateway.rows import KEY_HEADER, KEY_OPTION, checked
+from producers.model import shorten
+from producers.new_job import OPTIONS_FIELD
 from producers.receipt import EnqueueReport, FieldError, RejectedRow
 
 log = logging.getLogger(__name__)
@@ -80,6 +82,7 @@ def _problems(refused: RejectedRow) -> tuple[FieldError, ...]:
 @router.post("/upserts/batch", **schemas.BATCH)
 async def enqueue_batch(request: Request) -> Response:
     """Enqueue many upserts. They are enqueued while they arrive: after an error, those before it stay enqueued."""
+    _check_for_one_row(request)
     caller, kind = caller_of(request), media_type(request)
     if kind == JSON:
         rows = _array(await read_body(request, MAX_ARRAY_BYTES))
@@ -117,6 +120,19 @@ async def _enqueue_all(request: Request, rows: AsyncIterator[list[InputRow]], re
             raise ProblemError(TOO_LARGE, f"a batch has at most {MAX_ROWS} rows; those up to last_row are enqueued")
         await check_key(request)
         await _enqueue(producer, [checked(row, caller, gateway.settings) for row in some], result)
+
+
+def _check_for_one_row(request: Request) -> None:
+    """Check that the request has nothing that says which job one row is: a repeat of it would make other jobs.
+
+    Raises:
+        InvalidJobError: it has.
+    """
+    named = {KEY_HEADER: request.headers.get(KEY_HEADER), "job_id": request.query_params.get("job_id")}
+    message = f"is for one row: give each row its own {OPTIONS_FIELD}.{KEY_OPTION}"
+    found = [FieldError(name, shorten(value), message) for name, value in named.items() if value is not None]
+    if found:
+        raise InvalidJobError(found)
 
 
 async def _enqueue(producer: AsyncOpportunityProducer, rows: Sequence[InputRow], result: BatchResult) -> None:

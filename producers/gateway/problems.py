@@ -31,6 +31,8 @@ from producers.model import shorten
 from producers.receipt import FieldError
 
 log = logging.getLogger(__name__)
+# Its lines are throttled: during an outage of Redis each request would write one.
+redis_log = logging.getLogger("producers.gateway.redis")
 
 MEDIA_TYPE = "application/problem+json"
 # A client that repeats waits this long while Redis is away or full.
@@ -133,7 +135,7 @@ def problem_of(error: LanesError) -> ProblemError:
     if isinstance(error, IdempotencyConflictError):
         return ProblemError(CONFLICT, str(error), job_id=error.job_id)
     if isinstance(error, CursorError):
-        return ProblemError(INVALID, str(error), errors=[{"field": "after", "value": "", "message": str(error)}])
+        return problem_of(InvalidJobError([FieldError("after", shorten(error.cursor), error.problem)]))
     if isinstance(error, NoOutcomesError):
         return ProblemError(NOT_FOUND, str(error))
     if isinstance(error, UnknownJobError):
@@ -156,7 +158,10 @@ def _of_http(error: HTTPException) -> ProblemError:
 
 
 def _of_parameters(error: RequestValidationError) -> ProblemError:
-    found = [FieldError(str(each["loc"][-1]), shorten(each.get("input")), str(each["msg"])) for each in error.errors()]
+    found = [
+        FieldError(str(each["loc"][-1]), shorten(each.get("input")), str(each["msg"]).removeprefix("Input "))
+        for each in error.errors()
+    ]
     return problem_of(InvalidJobError(found))
 
 
@@ -183,7 +188,9 @@ async def _answer(make: Callable[[Any], ProblemError], request: Request, error: 
     problem = make(error)
     if problem.kind is NO_METHOD:
         problem.headers["Allow"] = _methods(request)  # the router names those of one route only
-    if problem.kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if problem.kind is UNAVAILABLE:
+        redis_log.warning("Redis is unavailable: %s", error.__cause__ or error)
+    elif problem.kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("request failed: %s", error.__cause__ or error)
     return problem.response()
 

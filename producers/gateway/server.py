@@ -11,6 +11,7 @@ from typing import Any
 from uvicorn import Config, Server
 from uvicorn.supervisors import Multiprocess
 
+from lanes.errors import LanesError
 from producers.gateway.connection import BoundedConnection
 from producers.gateway.metrics import FOLDER_VARIABLE
 
@@ -19,6 +20,10 @@ KEEP_ALIVE_SECONDS = 30
 # Requests in flight are finished within it: longer than an enqueue retries Redis.
 STOP_SECONDS = 25
 _HEADERS = [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
+
+
+class ListenError(LanesError):
+    """The address or the port is not available."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,9 @@ def serve(make_app: Callable[[], Any], where: Listening) -> int:
     Args:
         make_app: returns the app of a process. It is called in each, so it must be picklable.
         where: where it listens.
+
+    Raises:
+        ListenError: it cannot listen there.
     """
     config = Config(
         make_app,
@@ -59,7 +67,11 @@ def serve(make_app: Callable[[], Any], where: Listening) -> int:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
-    socket = config.bind_socket()
+    try:
+        socket = config.bind_socket()
+    except SystemExit as error:
+        why = getattr(error.__context__, "strerror", None) or str(error)
+        raise ListenError(f"cannot listen on {where.host}, port {where.port}: {why}; see --host, --port") from error
     if where.workers == 1:
         signal.signal(signal.SIGTERM, lambda *_: None)  # the server repeats the signal that stopped it
         server = Server(config)

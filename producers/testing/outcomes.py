@@ -30,7 +30,7 @@ def page_of(outcomes: list[Outcome], after: str | None, count: int) -> OutcomePa
     """
     number, _, rest = (after or BEGINNING).partition("-")
     if not number.isdecimal() or rest != "0":
-        raise CursorError(f"{after!r} is no cursor of outcomes")
+        raise CursorError(str(after))
     found = outcomes[int(number) :][:count]
     return OutcomePage(tuple(found), f"{int(number) + len(found)}-0")
 

@@ -101,6 +101,8 @@ def start_monitored_run(folder: Path) -> Iterator[MonitoredRun]:
         worker = stack.start_worker()
         gateway = stack.start_gateway()
         assert requests.get(f"{stack.gateway_url}/readyz", timeout=30).status_code == 503  # there are no keys
+        headers = {"Authorization": f"Bearer {ServiceStore(store).make_key('crm')}"}
+        assert requests.post(f"{stack.gateway_url}/v1/upserts", json={}, headers=headers, timeout=30).status_code == 422
         ports = {"lanes": stack.flower_port, "lanes-gateway": stack.gateway_port, "lanes-workers": port}
         targets = {job: f"127.0.0.1:{its_port}" for job, its_port in ports.items()}
         prometheus = Prometheus(folder / "prometheus", targets, PROMETHEUS[1])

@@ -1,4 +1,4 @@
-"""Drops repeated log lines: Celery and Flower log each try to reach Redis, and Celery logs each shift."""
+"""Drops repeated log lines: Celery, Flower and the gateway log each try to reach Redis, and Celery logs each shift."""
 
 import logging
 import time
@@ -16,6 +16,7 @@ THROTTLED_LOGGERS = (
     "kombu",
     "flower.events",
     "flower.inspector",
+    "producers.gateway.redis",
 )
 MAX_REMEMBERED = 1_000
 

@@ -53,8 +53,24 @@ def test_two_keys_work_at_a_time(services: ServiceStore, store: ClockedStore) ->
     stored = str(store.client.hgetall("test:service:crm"))
     assert all(key not in stored for key in keys)
     assert [key.made_at for key in (services.get("crm") or CRM).keys] == [START + 3, START + 2]
-    with pytest.raises(UnknownServiceError, match="'nothing'"):
+    with pytest.raises(UnknownServiceError, match="no service nothing was added"):
         services.make_key("nothing")
+
+
+def test_a_key_is_revoked_and_the_other_stays(services: ServiceStore) -> None:
+    services.add(CRM)
+    services.add(Service("billing"))
+    keys = [services.make_key("crm") for _ in range(2)]
+    assert [services.find_by_key(key) is not None for key in keys] == [True, True]
+    first, second = (key.fingerprint for key in (services.get("crm") or CRM).keys)
+    assert not services.revoke_key("billing", first)
+    assert not services.revoke_key("crm", first[:-1])
+    assert services.revoke_key("crm", first)
+    assert not services.revoke_key("crm", first)
+    assert [services.find_by_key(key) is not None for key in keys] == [False, True]
+    third = services.make_key("crm")  # in the place that is free
+    assert [services.find_by_key(key) is not None for key in (*keys, third)] == [False, True, True]
+    assert second in {key.fingerprint for key in (services.get("crm") or CRM).keys}
 
 
 def test_what_is_cached_of_a_removed_service_ends(

@@ -66,7 +66,10 @@ def test_a_group_is_removed(quick: Run, store: LaneStore) -> None:
         1,
         "lanes: old: crm has no such group; see `lanes service show crm`\n",
     )
-    assert quick("service", "remove-group", "other", "old").stderr == "lanes: other: no such service was added\n"
+    assert (
+        quick("service", "remove-group", "other", "old").stderr
+        == "lanes: no service other was added: `lanes service add other` adds it\n"
+    )
     assert entries(store)[-1] == ("remove group", "crm", "old")
 
 
@@ -92,16 +95,16 @@ def test_a_service_is_added_and_changed(quick: Run, store: LaneStore) -> None:
     ("options", "hint"),
     [
         (["two words"], "must be 1 to 64 printable ASCII characters, no spaces"),
-        (["crm", "--max-pending", "-1"], "0<=x<=1000000000"),
-        (["crm", "--rate", "0/s"], "1<=x<=1000000"),
-        (["crm", "--rate", "5/m"], "'5/m' is not a valid integer range"),
-        (["crm", "--max-dead", "many"], "'many' is not a valid integer range"),
+        (["crm", "--max-pending", "-1"], "must be a whole number from 0 to 1000000000, or none (it is '-1')"),
+        (["crm", "--rate", "0/s"], "must be a whole number from 1 to 1000000, like 100/s, or none (it is '0/s')"),
+        (["crm", "--rate", "5/m"], "like 100/s, or none (it is '5/m')"),
+        (["crm", "--max-dead", "many"], "or none (it is 'many')"),
     ],
 )
 def test_wrong_use(quick: Run, store: LaneStore, options: list[str], hint: str) -> None:
     wrong = quick("service", "add", *options)
     assert wrong.returncode == 2
-    assert hint in wrong.stderr
+    assert hint in " ".join(wrong.stderr.split())
     assert ServiceStore(store).list() == []
 
 
@@ -130,6 +133,24 @@ def test_a_key_is_printed_once_and_alone(quick: Run, store: LaneStore) -> None:
     assert quick("service", "key", "nothing").returncode == 1
 
 
+def test_a_key_is_revoked(quick: Run, store: LaneStore) -> None:
+    quick("service", "add", "crm")
+    old, new = (quick("service", "key", "crm").stdout.strip() for _ in range(2))
+    lines = [line for line in quick("service", "show", "crm").stdout.splitlines() if line.startswith("key ")]
+    fingerprint = lines[0].split()[1]  # the older one stands first
+    asked = quick("service", "revoke", "crm", fingerprint)
+    assert (asked.returncode, len(shown(quick)["keys"])) == (2, 2)
+    assert f"revoke the key {fingerprint} of crm, made " in asked.stderr
+    done = quick("service", "revoke", "crm", fingerprint, "--yes")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == f"crm: {fingerprint} is revoked; it stops working within 10 s; 1 key left\n"
+    assert [ServiceStore(store).find_by_key(key) is not None for key in (old, new)] == [False, True]
+    unknown = quick("service", "revoke", "crm", fingerprint, "--yes")
+    left = shown(quick)["keys"][0]["fingerprint"]
+    assert (unknown.returncode, unknown.stderr) == (1, f"lanes: crm has no key {fingerprint}; its keys: {left}\n")
+    assert entries(store)[-1] == ("revoke key", "crm", fingerprint)
+
+
 def test_a_service_is_removed(quick: Run, store: LaneStore) -> None:
     quick("service", "add", "crm")
     key = quick("service", "key", "crm").stdout.strip()
@@ -140,8 +161,10 @@ def test_a_service_is_removed(quick: Run, store: LaneStore) -> None:
     assert ServiceStore(store).get("crm") is not None
     assert quick("service", "remove", "crm", "--yes").returncode == 0
     assert ServiceStore(store).find_by_key(key) is None
-    for command in ("show", "remove"):
-        assert quick("service", command, "crm").stderr == "lanes: crm: no such service was added\n"
+    for command in ("show", "remove", "key"):
+        unknown = quick("service", command, "crm")
+        assert (unknown.returncode, unknown.stdout) == (1, "")
+        assert unknown.stderr == "lanes: no service crm was added: `lanes service add crm` adds it\n"
     assert quick("service", "list").stderr == "no services were added\n"
     assert json.loads(quick("service", "list", "--json").stdout) == []
     assert entries(store)[-1] == ("remove service", "crm", "1 key")

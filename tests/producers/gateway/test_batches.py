@@ -44,6 +44,14 @@ def test_only_the_first_thousand_refusals_are_returned(gateway: RunningGateway) 
     assert found["refusals"][-1]["row"] == 1000
 
 
+@pytest.mark.parametrize("named", [{"headers": {"Idempotency-Key": "k"}}, {"params": {"job_id": "k"}}])
+def test_422_for_what_is_of_one_row(gateway: RunningGateway, named: dict[str, Any]) -> None:
+    found = problem(gateway.send("POST", "/v1/upserts/batch", json=[row("one-row", "a")], **named), 422, "invalid")
+    ((name, value),) = next(iter(named.values())).items()
+    assert [(each["field"], each["value"]) for each in found["errors"]] == [(name, f"'{value}'")]
+    assert not gateway.store.lane_jobs("one-row", max_count=1).ready
+
+
 def test_an_array_is_read_too(gateway: RunningGateway) -> None:
     found = gateway.send("POST", "/v1/upserts/batch", json=[row("array", "a"), 3, row("array", "b")]).json()
     assert (found["accepted"], found["refused"]) == (2, 1)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,9 +70,11 @@ def test_a_mistyped_field_does_not_compile(client: Path) -> None:
 
 def test_the_examples_of_the_documentation_run(gateway: RunningGateway, tmp_path: Path) -> None:
     job_id = gateway.enqueue(row("documented", "a")).json()["job_id"]
-    environ = {**os.environ, "GATEWAY": gateway.url, "KEY": gateway.keys["billing"], "JOB": job_id, "CURSOR": "0-0"}
-    examples = [*blocks("docs/gateway.md", "sh")]
-    assert len(examples) == 4
+    environ = {**os.environ, "GATEWAY": gateway.url, "KEY": gateway.keys["billing"], "JOB": job_id, "CURSOR": ""}
+    environ |= {"LANES_REDIS_URL": gateway.redis.url, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    (readme,) = blocks("README.md", "sh")
+    examples = [*blocks("docs/gateway.md", "sh"), readme.replace("http://127.0.0.1:8000", gateway.url)]
+    assert len(examples) == 5
     for example in examples:
         done = subprocess.run(
             ["bash", "-eu", "-o", "pipefail", "-c", example],

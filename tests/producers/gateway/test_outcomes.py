@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lanes.services.service import Service
 from tests.helpers import row
 from tests.producers.gateway.conftest import RunningGateway, deliver_job, problem
 
@@ -52,17 +53,29 @@ def test_a_long_poll_ends_with_the_first_outcome(gateway: RunningGateway, cursor
     assert [(each["job_id"], each["state"]) for each in page["outcomes"]] == [(job_id, "cancelled")]
 
 
+def test_an_empty_cursor_is_the_beginning(gateway: RunningGateway) -> None:
+    assert gateway.send("GET", "/v1/outcomes?after=&limit=1").json() == read(gateway, limit=1)
+
+
 @pytest.mark.parametrize(
-    ("parameters", "field"),
+    ("parameters", "message"),
     [
-        ({"after": "x"}, "after"),
-        ({"after": f"{2**64}-0"}, "after"),
-        ({"after": f"{2**64 - 1}-{2**64 - 1}"}, "after"),
-        ({"limit": 0}, "limit"),
-        ({"wait": 31}, "wait"),
-        ({"wait": "x"}, "wait"),
+        ({"after": "x"}, "is no cursor of outcomes: take the `cursor` of a page"),
+        ({"after": f"{2**64}-0"}, "is no cursor of outcomes: take the `cursor` of a page"),
+        ({"after": f"{2**64 - 1}-{2**64 - 1}"}, "is no cursor of outcomes: take the `cursor` of a page"),
+        ({"limit": 0}, "should be greater than or equal to 1"),
+        ({"wait": 31}, "should be less than or equal to 30"),
+        ({"wait": "x"}, "should be a valid integer, unable to parse string as an integer"),
     ],
 )
-def test_422_names_the_parameter(gateway: RunningGateway, parameters: dict[str, Any], field: str) -> None:
+def test_422_names_the_parameter(gateway: RunningGateway, parameters: dict[str, Any], message: str) -> None:
     found = problem(gateway.send("GET", "/v1/outcomes", params=parameters), 422, "invalid")
-    assert [each["field"] for each in found["errors"]] == [field]
+    ((name, value),) = parameters.items()
+    assert found["errors"] == [{"field": name, "value": f"'{value}'", "message": message}]
+
+
+def test_404_says_how_outcomes_are_turned_on(gateway: RunningGateway) -> None:
+    gateway.services.add(Service("silent", outcomes=False))
+    gateway.keys["silent"] = gateway.services.make_key("silent")
+    found = problem(gateway.send("GET", "/v1/outcomes", "silent"), 404, "not-found")
+    assert "`lanes service add silent --outcomes`" in found["detail"]

@@ -24,12 +24,17 @@ REFUSED: dict[tuple[str, ...], str] = {
     ("--host", "gateway.internal"): "gateway.internal can be reached from other machines",
     ("--private-key", "key.pem"): "--private-key needs --certificate",
     ("--certificate", "missing.pem"): "does not exist",
+    ("--certificate", "key.pem"): "lanes: --certificate, --private-key: no certificate with its key in PEM: ",
+    ("--port", "TAKEN"): "lanes: cannot listen on 127.0.0.1, port TAKEN: Address already in use; see --host, --port",
+    ("--host", "host.invalid", "--behind-proxy"): "lanes: cannot listen on host.invalid, port 8000: ",
 }
 
 
 @pytest.mark.parametrize("options", REFUSED)
 def test_wrong_use_is_refused(gateway: RunningGateway, tmp_path: Path, options: tuple[str, ...]) -> None:
     (tmp_path / "key.pem").touch()
+    hint = REFUSED[options].replace("TAKEN", str(gateway.port))
+    options = tuple(option.replace("TAKEN", str(gateway.port)) for option in options)
     done = subprocess.run(
         [sys.executable, "-m", "ops.command", "gateway", *options],
         capture_output=True,
@@ -40,7 +45,7 @@ def test_wrong_use_is_refused(gateway: RunningGateway, tmp_path: Path, options: 
         timeout=60,
     )
     assert done.returncode == 2
-    assert REFUSED[options] in " ".join(done.stderr.split())
+    assert hint in " ".join(done.stderr.split())
 
 
 @pytest.fixture
@@ -65,10 +70,23 @@ def serving(gateway: RunningGateway) -> list[int]:
     return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
-def rows_of(gateway: RunningGateway, result: str = "accepted") -> float:
+def counted_rows(gateway: RunningGateway, result: str = "accepted") -> float:
     text = gateway.send("GET", "/metrics", None).text
     found = re.search(rf'^lanes_gateway_rows_total\{{result="{result}",service="crm"\}} (\S+)$', text, re.MULTILINE)
     return float(found[1]) if found else 0.0
+
+
+def test_a_row_that_is_refused_alone_is_counted(gateway: RunningGateway) -> None:
+    gateway.enqueue(row("counted", "a"), "crm", idempotency_key="counted")
+    before = counted_rows(gateway, "refused")
+    refused = [
+        gateway.enqueue(row("counted", "b"), "crm", idempotency_key="counted"),
+        gateway.enqueue({}, "crm"),
+        gateway.enqueue({**row("counted", "c"), "_options": {"service": "billing"}}, "crm"),
+        gateway.send("POST", "/v1/upserts?job_id=*", "crm", json=row("counted", "d")),
+    ]
+    assert [each.status_code for each in refused] == [409, 422, 422, 422]
+    assert counted_rows(gateway, "refused") - before == len(refused)
 
 
 def test_several_processes_share_a_port_and_the_metrics(start: Any) -> None:
@@ -77,12 +95,12 @@ def test_several_processes_share_a_port_and_the_metrics(start: Any) -> None:
     for number in range(20):
         with requests.Session() as several.session:  # another connection, perhaps to the other process
             assert several.enqueue(row("several", f"c{number}"), "crm").status_code == 202
-    assert rows_of(several) == 20
+    assert counted_rows(several) == 20
     killed = serving(several)[0]
     os.kill(killed, signal.SIGKILL)
     until(lambda: len(found := serving(several)) == 2 and killed not in found, "another process in its place")
     until(lambda: several.send("GET", "/healthz", None).status_code == 200)
-    assert rows_of(several) == 20
+    assert counted_rows(several) == 20
     assert several.child.stop() == 0
     assert "Traceback" not in several.child.output
 
@@ -129,13 +147,13 @@ def test_the_metrics_are_those_of_the_catalogue(gateway: RunningGateway) -> None
 
 
 def test_refused_rows_are_counted_alone_and_in_a_batch(gateway: RunningGateway) -> None:
-    before = rows_of(gateway, "refused")
+    before = counted_rows(gateway, "refused")
     for body in ({}, 3, {**row("refused", "a"), "_options": {"service": "billing"}}):
         problem(gateway.enqueue(body, "crm"), 422, "invalid")
     for name in ("a", "b"):
         gateway.enqueue(row("refused", "a", name=name), "crm", idempotency_key="refused")
     gateway.enqueue_lines([{}, row("refused", "a")], "crm")
-    assert rows_of(gateway, "refused") == before + 5
+    assert counted_rows(gateway, "refused") == before + 5
 
 
 def test_the_documentation_contacts_no_other_host(gateway: RunningGateway) -> None:

@@ -38,6 +38,7 @@ def test_503_while_redis_is_away_and_the_same_key_makes_one_job(own: RunningGate
     assert problem(lines, 503, "unavailable")["accepted"] == 0
     assert own.send("GET", "/readyz", None).status_code == 503
     assert own.send("GET", "/healthz", None).status_code == 200
+    assert own.child.output.count("Redis is unavailable: ") == 1  # not a line for each request
     own.redis.start()
     again = until(lambda: (found := own.enqueue(body, idempotency_key="k")).status_code == 202 and found)
     assert again.json() == {**first, "duplicate": True}
