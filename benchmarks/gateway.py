@@ -84,9 +84,7 @@ def measure(plan: Plan) -> Findings:
         gateway = stack.start_gateway()
         client = around.enter_context(closing(GatewayClient(stack.gateway_url)))
         runner = around.enter_context(asyncio.Runner())
-        producer = AsyncOpportunityProducer.from_settings(
-            stack.load_settings().model_copy(update={"service": SERVICE})
-        )
+        producer = AsyncOpportunityProducer.from_settings(stack.load_settings().model_copy(update={"service": SERVICE}))
         around.callback(lambda: runner.run(producer.close()))
 
         async def enqueue_each(bodies: Sequence[Body]) -> None:
