@@ -3,17 +3,19 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from http.client import HTTPConnection
-from typing import Any
 from urllib.parse import urlsplit
+
+import redis
 
 from benchmarks.bodies import Body, make_bodies
 from benchmarks.figures import Aim, BenchmarkError, Figure, Findings
 from benchmarks.plan import Plan, progress
 from benchmarks.processor_time import processor_seconds
-from benchmarks.redis_server import EVERYSEC, start_redis
+from benchmarks.redis_server import EVERYSEC, RedisUse, start_redis
 from lanes.queue.connecting import connect
 from lanes.queue.store import LaneStore
 from lanes.services.service import Service
@@ -22,90 +24,122 @@ from ops.embedded.stack import Stack
 from producers import AsyncOpportunityProducer
 
 GATEWAY, PRODUCER = "gateway", "the producer itself"
-AIMS = [Aim(at_most=3, baseline=PRODUCER)]
+ONE_BY_ONE, BULK = "one by one", "in bulk"
+AIM = 3
+SERVICE = "benchmark"
 MICROSECONDS = 1_000_000
-# Sends bodies; returns the CPU seconds of the process that enqueued them.
-Way = Callable[[Sequence[Body]], float]
 
 
-def measure(plan: Plan) -> Findings:
-    """Enqueue the same bodies both ways: one by one, and in bulk."""
-    with Stack(plan.folder / "gateway") as stack:
-        start_redis(stack, EVERYSEC)
-        with connect(stack.redis.url) as client:
-            store = LaneStore(client)
-            ServiceStore(store).add(Service("benchmark", outcomes=False))
-            key = ServiceStore(store).make_key("benchmark")
-            gateway = stack.start_gateway()
-            with asyncio.Runner() as runner, closing(_connection(stack)) as connection:
-                headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-                ways = _ways(stack, runner, connection, headers, gateway.pid)
-                figures = [
-                    Figure("gateway", f"us of CPU for a row, {name}", _run(plan, name, bodies, sides), AIMS, EVERYSEC)
-                    for name, bodies, sides in (
-                        ("one by one", make_bodies(plan.single), ways[0]),
-                        ("in bulk", make_bodies(plan.bulk), ways[1]),
-                    )
-                ]
-            counts = {"accepted": store.counts()["accepted"]}
-    return Findings(figures, counts)
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to enqueue rows, and a clock of the CPU seconds of the process that enqueues them."""
+
+    enqueue: Callable[[Sequence[Body]], object]
+    clock: Callable[[], float]
 
 
-def _connection(stack: Stack) -> HTTPConnection:
-    return HTTPConnection(urlsplit(stack.gateway_url).netloc)
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Microseconds of CPU for a row: of the process that enqueues it, and of Redis."""
+
+    process: float
+    redis: float
 
 
-def _run(plan: Plan, name: str, bodies: Sequence[Body], sides: dict[str, Way]) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {}
-    for way in sides.values():
-        way(bodies[:10])  # connects, and loads the script
-    for run in range(1, plan.runs + 1):
-        for side, way in sides.items():
-            progress(f"gateway: run {run} of {plan.runs}: {side}, {name}, {len(bodies)} rows")
-            found.setdefault(side, []).append(MICROSECONDS * way(bodies) / len(bodies))
-    return found
+class GatewayClient:
+    """A client of the gateway with one connection."""
 
+    def __init__(self, url: str) -> None:
+        self._connection = HTTPConnection(urlsplit(url).netloc)
+        self.key = ""
 
-def _ways(
-    stack: Stack, runner: asyncio.Runner, connection: HTTPConnection, headers: dict[str, str], gateway: int
-) -> tuple[dict[str, Way], dict[str, Way]]:
-    """Return the ways to enqueue one by one, and in bulk."""
-    producer = AsyncOpportunityProducer.from_settings(stack.load_settings())
-
-    async def one_by_one(bodies: Sequence[Body]) -> None:
+    def post_each(self, bodies: Sequence[Body]) -> None:
+        """Enqueue one by one."""
         for body in bodies:
-            await producer.enqueue(body)
+            self._post("/v1/upserts", json.dumps(body), "application/json")
 
-    def post(path: str, content: str, kind: str) -> None:
-        connection.request("POST", path, content, {**headers, "Content-Type": kind})
-        answer = connection.getresponse()
+    def post_all(self, bodies: Sequence[Body]) -> None:
+        """Enqueue in bulk."""
+        self._post("/v1/upserts/batch", "\n".join(map(json.dumps, bodies)), "application/x-ndjson")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _post(self, path: str, content: str, media_type: str) -> None:
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": media_type}
+        self._connection.request("POST", path, content, headers)
+        answer = self._connection.getresponse()
         text = answer.read()
         if answer.status not in (200, 202):
             raise BenchmarkError(text.decode())
 
-    def post_each(bodies: Sequence[Body]) -> None:
-        for body in bodies:
-            post("/v1/upserts", json.dumps(body), "application/json")
 
-    def post_all(bodies: Sequence[Body]) -> None:
-        post("/v1/upserts/batch", "\n".join(map(json.dumps, bodies)), "application/x-ndjson")
+def measure(plan: Plan) -> Findings:
+    """Enqueue the same bodies both ways, one by one and in bulk, each time into an empty Redis."""
+    rows = {ONE_BY_ONE: make_bodies(plan.single), BULK: make_bodies(plan.bulk)}
+    with Stack(plan.folder / "gateway") as stack, ExitStack() as around:
+        start_redis(stack, EVERYSEC)
+        redis_client = around.enter_context(connect(stack.redis.url))
+        gateway = stack.start_gateway()
+        client = around.enter_context(closing(GatewayClient(stack.gateway_url)))
+        runner = around.enter_context(asyncio.Runner())
+        producer = AsyncOpportunityProducer.from_settings(stack.load_settings().model_copy(update={"service": SERVICE}))
+        around.callback(lambda: runner.run(producer.close()))
 
-    def of_gateway(enqueue: Callable[[Sequence[Body]], object]) -> Way:
-        return _timed(enqueue, lambda: processor_seconds(gateway))
+        async def enqueue_each(bodies: Sequence[Body]) -> None:
+            for body in bodies:
+                await producer.enqueue(body)
 
-    def of_producer(enqueue: Callable[[Sequence[Body]], Coroutine[Any, Any, object]]) -> Way:
-        return _timed(lambda bodies: runner.run(enqueue(bodies)), time.process_time)
+        def of_gateway(enqueue: Callable[[Sequence[Body]], object]) -> Way:
+            return Way(enqueue, lambda: processor_seconds(gateway.pid))
 
-    return (
-        {GATEWAY: of_gateway(post_each), PRODUCER: of_producer(one_by_one)},
-        {GATEWAY: of_gateway(post_all), PRODUCER: of_producer(producer.enqueue_many)},
-    )
+        ways = {
+            (ONE_BY_ONE, GATEWAY): of_gateway(client.post_each),
+            (ONE_BY_ONE, PRODUCER): Way(lambda bodies: runner.run(enqueue_each(bodies)), time.process_time),
+            (BULK, GATEWAY): of_gateway(client.post_all),
+            (BULK, PRODUCER): Way(lambda bodies: runner.run(producer.enqueue_many(bodies)), time.process_time),
+        }
+        costs: dict[tuple[str, str], list[Cost]] = {}
+        for run in range(plan.runs + 1):
+            for (size, side), way in ways.items():
+                client.key = _empty(redis_client)
+                if run == 0:
+                    way.enqueue(rows[size][:10])  # connects, and loads the scripts
+                    continue
+                progress(f"gateway: run {run} of {plan.runs}: {side}, {size}, {len(rows[size])} rows")
+                costs.setdefault((size, side), []).append(_cost(redis_client, stack.redis.url, way, rows[size]))
+    return Findings(list(_figures(costs)), {size: len(bodies) for size, bodies in rows.items()})
 
 
-def _timed(enqueue: Callable[[Sequence[Body]], object], clock: Callable[[], float]) -> Way:
-    def way(bodies: Sequence[Body]) -> float:
-        started = clock()
-        enqueue(bodies)
-        return clock() - started
+def _empty(client: "redis.Redis") -> str:
+    """Empty Redis, add the service again, and return a key for it."""
+    client.flushall()
+    services = ServiceStore(LaneStore(client))
+    services.add(Service(SERVICE, outcomes=False))
+    return services.make_key(SERVICE)
 
-    return way
+
+def _cost(client: "redis.Redis", redis_url: str, way: Way, bodies: Sequence[Body]) -> Cost:
+    """Enqueue rows, and return what one of them took.
+
+    Raises:
+        BenchmarkError: not all of them are pending then.
+    """
+    before, redis_before = way.clock(), RedisUse.read(redis_url)
+    way.enqueue(bodies)
+    seconds, redis_after = way.clock() - before, RedisUse.read(redis_url)
+    if (pending := LaneStore(client).counts()["pending"]) != len(bodies):
+        message = f"gateway: {pending} of {len(bodies)} rows are pending"
+        raise BenchmarkError(message)
+    return Cost(MICROSECONDS * seconds / len(bodies), redis_after.microseconds_since(redis_before, len(bodies)))
+
+
+def _figures(costs: dict[tuple[str, str], list[Cost]]) -> Iterator[Figure]:
+    aims = [Aim(at_most=AIM, baseline=PRODUCER)]
+    for size in (ONE_BY_ONE, BULK):
+        found = {side: costs[size, side] for side in (GATEWAY, PRODUCER)}
+        process = {side: [one.process for one in runs] for side, runs in found.items()}
+        redis_cpu = {side: [one.redis for one in runs] for side, runs in found.items()}
+        yield Figure("gateway", f"us of CPU for a row, {size}", process, aims, EVERYSEC)
+        yield Figure("gateway", f"us of Redis' CPU for a row, {size}", redis_cpu, redis=EVERYSEC)

@@ -124,7 +124,7 @@ def record_results(batch: Batch, answers: BatchResults, report: EnqueueReport) -
         elif isinstance(answer, OverQuotaError):
             refused.append(_over_quota(entry.number, answer))
         elif isinstance(answer, Exception):
-            refused.append(RejectedRow(entry.number, (FieldError("", "", str(answer)),)))
+            refused.append(RejectedRow(entry.number, (FieldError("", "", str(answer)),), broken=answer))
         else:
             try:
                 report.add(make_receipt(entry.new_job, answer))

@@ -18,7 +18,8 @@ from producers.model_versions import AnyUpsert, check_body, location_of
 from producers.receipt import FieldError
 
 OPTIONS_FIELD = "_options"
-_JOB_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+MAX_JOB_ID = 128
+_JOB_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 _ID_LETTERS = bytes.maketrans(b"+/", b"__")
 _NO_OPTIONS = EnqueueOptions()
 Opportunity = AnyUpsert | Mapping[str, Any]
@@ -67,7 +68,7 @@ def make_new_job(
     if len(encoded) > MAX_BODY_BYTES:
         size = shorten(f"{len(encoded)} bytes")
         raise InvalidJobError([FieldError("", size, f"must be at most {MAX_BODY_BYTES} bytes")])
-    new_job = NewJob(job_id or _new_id(), body.location_id, body.record, encoded, service=service, version=version)
+    new_job = NewJob(job_id or new_id(), body.location_id, body.record, encoded, service=service, version=version)
     if options is not _NO_OPTIONS:
         _set_options(new_job, options)
     new_job.merge = (merge if options.merge is None else options.merge) and body.unmergeable is None
@@ -92,14 +93,14 @@ def _set_options(new_job: NewJob, options: EnqueueOptions) -> None:
     new_job.expires_while_held = options.expires_while_held
 
 
-def check_job_id(job_id: object) -> None:
+def check_job_id(job_id: object, max_length: int = MAX_JOB_ID) -> None:
     """Check a job id.
 
     Raises:
         InvalidJobError: it is invalid.
     """
-    if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
-        message = "must be text of 1 to 128 letters, digits, or any of -_.:"
+    if not isinstance(job_id, str) or len(job_id) > max_length or not _JOB_ID.fullmatch(job_id):
+        message = f"must be text of 1 to {max_length} letters, digits, or any of -_.:"
         raise InvalidJobError([FieldError("job_id", shorten(job_id), message)])
 
 
@@ -134,7 +135,7 @@ def _merge_options(common: object, own: object) -> Any:
     return {**common, **own} if isinstance(common, Mapping) and isinstance(own, Mapping) else own
 
 
-def _new_id() -> str:
+def new_id() -> str:
     """Return 20 letters, digits and underscores: 15 random bytes. Redis has four copies of a waiting job's id."""
     return b2a_base64(os.urandom(15), newline=False).translate(_ID_LETTERS).decode()
 

@@ -36,12 +36,14 @@ class FieldError:
 class RejectedRow:
     """A row that was not enqueued: its number (from 1) and every problem.
 
-    `over_quota` is a `QuotaError` if the row is valid, but its service is over a quota.
+    `over_quota` is a `QuotaError` if the row is valid, but its service is over a quota. `broken` is the error if the
+    stored data of its lane cannot be read.
     """
 
     row: int
     field_errors: tuple[FieldError, ...]
     over_quota: OverQuotaError | None = None
+    broken: Exception | None = None
 
     def __str__(self) -> str:
         return f"row {self.row}: " + "; ".join(str(problem) for problem in self.field_errors)

@@ -87,7 +87,7 @@ class OutcomeStream:
                 )
             )
         except ScriptError as error:
-            if "stream ID" in str(error):
+            if "stream ID" in str(error) or "invalid start ID" in str(error):  # no number, or the last one there is
                 raise CursorError(since) from None
             raise
         if outcomes != b"1":

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.telemetry import TelemetryConfig
 from starlette.types import ASGIApp
 
 from lanes.settings import ProducerSettings
@@ -21,6 +22,10 @@ _DESCRIPTION = (
     "service, and sees the jobs of that service only. Repeat a request that got no answer, or 503: with the same "
     "idempotency key or job id it makes no second job."
 )
+# As routes of the app, not as included routers: those would be searched twice for each request.
+_ROUTES = [route for each in (upserts, batches, jobs, outcomes, pages) for route in each.router.routes]
+# The gateway has its own metrics. FastAPI would ask OpenTelemetry for each request.
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 
 def make_api(settings: ProducerSettings | None = None) -> FastAPI:
@@ -39,10 +44,11 @@ def make_api(settings: ProducerSettings | None = None) -> FastAPI:
         description=_DESCRIPTION,
         docs_url=None,  # FastAPI's own pages load scripts from another host
         redoc_url=None,
+        redirect_slashes=False,  # behind a proxy, it would send clients and their keys to plain HTTP
         lifespan=lifespan,
+        routes=_ROUTES,
+        telemetry=_NO_TELEMETRY,
     )
-    for each in (upserts, batches, jobs, outcomes, pages):
-        app.include_router(each.router)
     problems.install(app)
     _describe(app)
     return app

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,31 +10,34 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
-from lanes.errors import RedisUnavailableError
+from lanes.errors import LanesError
 from producers.async_producer import AsyncOpportunityProducer
 from producers.batching import BATCH, InputRow
 from producers.errors import DurabilityError, EnqueueInterruptedError, InvalidJobError
 from producers.files.json_rows import json_lines
 from producers.files.rows import read_rows
-from producers.files.text import UnreadableFileError
+from producers.files.text import BOM, UnreadableFileError
 from producers.gateway import schemas
 from producers.gateway.bodies import JSON, LINES, LineSplitter, media_type, read_body, read_pieces
 from producers.gateway.gateway import gateway_of
-from producers.gateway.keys import caller_of, router_of_calls
+from producers.gateway.keys import caller_of, check_key, router_of_calls
 from producers.gateway.metrics import count_rows
 from producers.gateway.problems import (
+    BROKEN_DATA,
     INVALID,
     MEDIA,
     TOO_LARGE,
     ProblemError,
     errors_of,
+    problem_of,
     quota_exceeded,
-    unavailable,
 )
 from producers.gateway.rows import KEY_HEADER, KEY_OPTION, checked
 from producers.model import shorten
 from producers.new_job import OPTIONS_FIELD
-from producers.receipt import EnqueueReport, FieldError
+from producers.receipt import EnqueueReport, FieldError, RejectedRow
+
+log = logging.getLogger(__name__)
 
 router = router_of_calls()
 MAX_ROWS = 100_000
@@ -59,7 +63,7 @@ class BatchResult:
         self.refused += len(report.refused)
         self.last_row = max(self.last_row, report.last_row)
         some = report.refused[: MAX_REFUSALS - len(self.refusals)]
-        self.refusals += [{"row": each.row, "errors": errors_of(each.field_errors)} for each in some]
+        self.refusals += [{"row": each.row, "errors": errors_of(_problems(each))} for each in some]
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -67,12 +71,19 @@ class BatchResult:
         return {name: getattr(self, name) for name in names}
 
 
+def _problems(refused: RejectedRow) -> tuple[FieldError, ...]:
+    """Return the problems of a row. Those of stored data are for the operator."""
+    if refused.broken is None:
+        return refused.field_errors
+    log.warning("row refused: %s", refused.broken)
+    return (FieldError("", "", BROKEN_DATA),)
+
+
 @router.post("/upserts/batch", **schemas.BATCH)
 async def enqueue_batch(request: Request) -> Response:
     """Enqueue many upserts. They are enqueued while they arrive: after an error, those before it stay enqueued."""
-    caller, gateway = caller_of(request), gateway_of(request.app)
     _check_for_one_row(request)
-    kind = media_type(request)
+    caller, kind = caller_of(request), media_type(request)
     if kind == JSON:
         rows = _array(await read_body(request, MAX_ARRAY_BYTES))
     elif kind in LINES:
@@ -80,22 +91,35 @@ async def enqueue_batch(request: Request) -> Response:
     else:
         raise ProblemError(MEDIA, f"the body must be {LINES[0]}, a JSON object on each line, or {JSON}, an array")
     result = BatchResult()
-    producer = gateway.producer(caller)
-    seen = 0
     try:
-        async for some in rows:
-            seen += len(some)
-            if seen > MAX_ROWS:
-                detail = f"a batch has at most {MAX_ROWS} rows; those up to last_row are enqueued"
-                raise ProblemError(TOO_LARGE, detail, **result.as_json())
-            batch = [checked(row, caller, gateway.settings) for row in some]
-            await _enqueue(producer, batch, result)
+        await _enqueue_all(request, rows, result)
+    except ProblemError as problem:
+        raise problem.adding(result.as_json()) from problem.__cause__
+    except LanesError as error:
+        raise problem_of(error).adding(result.as_json()) from error
     except UnreadableFileError as error:
-        problem = errors_of(error.problems)
-        raise ProblemError(INVALID, str(error), errors=problem, **result.as_json()) from None
+        raise ProblemError(INVALID, str(error), errors=errors_of(error.problems), **result.as_json()) from None
     finally:
         count_rows(caller, result.accepted, result.duplicates, result.refused)
     return Response(json.dumps(result.as_json()), media_type=JSON)
+
+
+async def _enqueue_all(request: Request, rows: AsyncIterator[list[InputRow]], result: BatchResult) -> None:
+    """Enqueue rows while they arrive, as long as the key is valid.
+
+    Raises:
+        ProblemError: there are too many, they come too slowly, the key has ended, or a quota is used up.
+        LanesError: Redis is away or full, or an array is none.
+    """
+    caller, gateway = caller_of(request), gateway_of(request.app)
+    producer = gateway.producer(caller)
+    seen = 0
+    async for some in rows:
+        seen += len(some)
+        if seen > MAX_ROWS:
+            raise ProblemError(TOO_LARGE, f"a batch has at most {MAX_ROWS} rows; those up to last_row are enqueued")
+        await check_key(request)
+        await _enqueue(producer, [checked(row, caller, gateway.settings) for row in some], result)
 
 
 def _check_for_one_row(request: Request) -> None:
@@ -115,25 +139,26 @@ async def _enqueue(producer: AsyncOpportunityProducer, rows: Sequence[InputRow],
     """Enqueue some rows and count them.
 
     Raises:
-        ProblemError: Redis is away or full, or a quota is used up; no later row is enqueued.
+        ProblemError: a quota is used up; no later row is enqueued.
+        LanesError: Redis is away or full; no later row is enqueued.
     """
     try:
         report = await producer.enqueue_rows(rows)
     except EnqueueInterruptedError as error:
         result.add(error.report)
-        raise unavailable(error, **result.as_json()) from error
+        raise
     except DurabilityError as error:
         result.add(error.report or EnqueueReport())
-        raise unavailable(RedisUnavailableError(error.why), **result.as_json()) from error
+        raise
     over = next((each.over_quota for each in report.refused if each.over_quota is not None), None)
     result.add(report)
     if over is not None:
-        raise quota_exceeded(over, **result.as_json())
+        raise quota_exceeded(over)
 
 
 async def _array(body: bytes) -> AsyncIterator[list[InputRow]]:
     """Yield the rows of an array, at most a batch at a time. Nothing of an array that is not complete is enqueued."""
-    if not body.lstrip().startswith(b"["):
+    if not body.removeprefix(BOM).lstrip().startswith(b"["):
         raise ProblemError(INVALID, "the body must be an array of rows, or have the content type of lines")
     rows = list(read_rows(io.BytesIO(body), "jsonl"))
     if rows and rows[-1].unreadable:

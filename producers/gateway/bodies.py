@@ -21,7 +21,7 @@ def media_type(request: Request) -> str:
     Raises:
         ProblemError: it is compressed.
     """
-    if request.headers.get("content-encoding", "identity") != "identity":
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise ProblemError(MEDIA, "the body must not be compressed: send it without Content-Encoding")
     return request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
 

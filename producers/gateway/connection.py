@@ -3,15 +3,15 @@
 import asyncio
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from producers.gateway.problems import HEADERS, UNREADABLE, ProblemError
 
 MAX_HEAD_BYTES = 32 << 10  # request line and headers; trailers, too
 MAX_CONNECTIONS = 512  # of one process
 IDLE_SECONDS = 30.0  # for all headers of a request, between two pieces of a body
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain\r\ncontent-length: 0\r\n"
-    b"connection: close\r\n\r\n"
-)
+_TOO_LONG = ProblemError(HEADERS, f"the request line and the headers must be at most {MAX_HEAD_BYTES} bytes")
+_NO_HTTP = ProblemError(UNREADABLE, "the request is no valid HTTP")
 _open: dict["BoundedConnection", None] = {}  # the oldest first
 
 
@@ -91,7 +91,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._receiving, self._heard_at = True, self.loop.time()
         super().data_received(data)
         if self._unparsed > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self._refuse()
+            self._refuse(_TOO_LONG)
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -104,7 +104,7 @@ class BoundedConnection(HttpToolsProtocol):
         """Its head is there."""
         self._progress()
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD_BYTES:
-            self._refuse()
+            self._refuse(_TOO_LONG)
             return
         super().on_headers_complete()
 
@@ -132,8 +132,19 @@ class BoundedConnection(HttpToolsProtocol):
         self._unparsed = 0
         self._heard_at = self.loop.time()
 
-    def _refuse(self) -> None:
-        self.transport.write(_TOO_LARGE)
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Refuse what cannot be parsed."""
+        self._refuse(_NO_HTTP)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: such a request is answered as any other."""
+
+    def _refuse(self, problem: ProblemError) -> None:
+        """Answer without the app, and close the connection."""
+        response = problem.response()
+        headers = [*self.server_state.default_headers, *response.raw_headers, (b"connection", b"close")]
+        head = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+        self.transport.write(STATUS_LINE[response.status_code] + head + b"\r\n" + bytes(response.body))
         self.transport.close()
 
     def _check_progress(self) -> None:

@@ -20,19 +20,24 @@ class KeyCheck(HTTPBearer):
         super().__init__(scheme_name="key", description="A key of your service: `lanes service key NAME`.")
 
     async def __call__(self, request: Request) -> None:  # type: ignore[override]
-        """Find the service.
+        """See `check_key`."""
+        await check_key(request)
 
-        Raises:
-            ProblemError: the request has no key, or an unknown one.
-        """
-        scheme, key = get_authorization_scheme_param(request.headers.get("authorization"))
-        if scheme.lower() != "bearer" or not key:
-            raise unauthenticated("send the header `Authorization: Bearer KEY` with a key of your service")
-        service = await gateway_of(request.app).find_service(key)
-        if service is None:
-            raise unauthenticated("no service has this key: it is mistyped, or was replaced or removed")
-        request.scope["lanes.connection"].authenticated = True
-        request.scope[_CALLER] = service.name
+
+async def check_key(request: Request) -> None:
+    """Find the service of a request's key. A call that runs for long does so again: the key may have ended.
+
+    Raises:
+        ProblemError: the request has no key, or an unknown one.
+    """
+    scheme, key = get_authorization_scheme_param(request.headers.get("authorization"))
+    if scheme.lower() != "bearer" or not key:
+        raise unauthenticated("send the header `Authorization: Bearer KEY` with a key of your service")
+    service = await gateway_of(request.app).find_service(key)
+    request.scope["lanes.connection"].authenticated = service is not None
+    if service is None:
+        raise unauthenticated("no service has this key: it is mistyped, or was replaced or removed")
+    request.scope[_CALLER] = service.name
 
 
 def router_of_calls() -> APIRouter:

@@ -52,5 +52,7 @@ async def unless_ending(request: Request, waiting: Awaitable[T]) -> T | None:
         return task.result() if task.done() else None
     finally:
         for each in (task, end):
-            each.cancel()
+            while not each.done():
+                each.cancel()  # again if it was lost: before Python 3.12, `asyncio.wait_for` may lose it
+                await asyncio.wait({each}, timeout=0.1)
         await asyncio.gather(task, end, return_exceptions=True)

@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from lanes.errors import LanesError, OverQuotaError, RedisUnavailableError, Trouble
 from lanes.outcomes.stream import CursorError, NoOutcomesError
@@ -35,6 +37,7 @@ redis_log = logging.getLogger("producers.gateway.redis")
 MEDIA_TYPE = "application/problem+json"
 # A client that repeats waits this long while Redis is away or full.
 RETRY_SECONDS = 5
+BROKEN_DATA = "the stored data cannot be read; an operator sees why with: lanes check"
 NO_JOB = "no job has this id: mistyped, of another service, or done and no longer kept"
 
 
@@ -58,12 +61,13 @@ TOO_LARGE = ProblemType("too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The b
 MEDIA = ProblemType("media-type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body has another content type")
 INVALID = ProblemType("invalid", HTTPStatus.UNPROCESSABLE_ENTITY, "A field or a parameter is invalid")
 QUOTA = ProblemType("quota", HTTPStatus.TOO_MANY_REQUESTS, "A quota of the service is used up")
+HEADERS = ProblemType("headers", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too long")
 POLLS = ProblemType("polls", HTTPStatus.TOO_MANY_REQUESTS, "The key has too many long polls")
 BROKEN = ProblemType("broken", HTTPStatus.INTERNAL_SERVER_ERROR, "The gateway failed")
 UNAVAILABLE = ProblemType("unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "Redis is unreachable, or refuses")
 ALL = (
     *(UNREADABLE, NO_KEY, NOT_FOUND, NO_METHOD, TOO_SLOW, CONFLICT, NOT_PENDING, TOO_LARGE, MEDIA, INVALID, QUOTA),
-    *(POLLS, BROKEN, UNAVAILABLE),
+    *(POLLS, HEADERS, BROKEN, UNAVAILABLE),
 )
 _BY_STATUS = {each.status: each for each in (UNREADABLE, NOT_FOUND, NO_METHOD)}
 
@@ -79,6 +83,11 @@ class ProblemError(Exception):
         self.detail = detail
         self.headers = dict(headers or {})
         self.members = members
+
+    def adding(self, members: Mapping[str, object]) -> Self:
+        """Add members, and return the problem."""
+        self.members = {**self.members, **members}
+        return self
 
     def response(self) -> Response:
         """Return the response."""
@@ -133,15 +142,15 @@ def problem_of(error: LanesError) -> ProblemError:
         return ProblemError(NOT_FOUND, NO_JOB)
     if isinstance(error, OverQuotaError):
         return quota_exceeded(error)
-    if isinstance(error, DurabilityError) and error.receipt is not None:
-        job_id = error.receipt.job_id
-        detail = f"job {job_id} is accepted and will be sent, but how durable it is stored is not confirmed"
-        return ProblemError(UNAVAILABLE, detail, {"Retry-After": str(RETRY_SECONDS)}, job_id=job_id)
+    if isinstance(error, DurabilityError):
+        what, job = ("the rows are", {}) if error.receipt is None else ("it is", {"job_id": error.receipt.job_id})
+        detail = f"{what} accepted and will be sent, but the durability is not confirmed"
+        return ProblemError(UNAVAILABLE, detail, {"Retry-After": str(RETRY_SECONDS)}, **job)
     if isinstance(error, EnqueueFailedError):
         return unavailable(error, job_id=error.job_id)
     if isinstance(error, RedisUnavailableError):
         return unavailable(error)
-    return ProblemError(BROKEN, "the stored data cannot be read; an operator sees why with: lanes check")
+    return ProblemError(BROKEN, BROKEN_DATA)
 
 
 def _of_http(error: HTTPException) -> ProblemError:
@@ -166,8 +175,19 @@ _OF: dict[type[Exception], Callable[[Any], ProblemError]] = {
 }
 
 
-async def _answer(make: Callable[[Any], ProblemError], _: Request, error: Exception) -> Response:
+def _methods(request: Request) -> str:
+    """Return the methods that the path of a request takes."""
+    path, found = request.scope["path"], set[str]()
+    for each in iter_route_contexts(request.app.routes):
+        if compile_path(str(each.path))[0].match(path):
+            found.update(each.methods or ())
+    return ", ".join(sorted(found))
+
+
+async def _answer(make: Callable[[Any], ProblemError], request: Request, error: Exception) -> Response:
     problem = make(error)
+    if problem.kind is NO_METHOD:
+        problem.headers["Allow"] = _methods(request)  # the router names those of one route only
     if problem.kind is UNAVAILABLE:
         redis_log.warning("Redis is unavailable: %s", error.__cause__ or error)
     elif problem.kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:

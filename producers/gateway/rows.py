@@ -1,6 +1,6 @@
 """The rows of a request: options of headers, and the service of the key."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,15 +32,16 @@ def read_row(body: bytes) -> dict[str, Any]:
     return row.value
 
 
-def with_key(row: dict[str, Any], key: str | None) -> dict[str, Any]:
-    """Return a row with the idempotency key of a header, which may be in quotes.
+def with_key(row: dict[str, Any], headers: Sequence[str]) -> dict[str, Any]:
+    """Return a row with the idempotency key of the headers `Idempotency-Key`, which may be in quotes.
 
     Raises:
         InvalidJobError: the row has another one.
     """
-    if key is None:
+    if not headers:
         return row
-    if len(key) > 2 and key[0] == key[-1] == '"':  # as in the draft of the header's standard
+    key = ", ".join(headers)  # of several, as HTTP says; it is no valid key then
+    if len(key) >= 2 and key[0] == key[-1] == '"':  # as in the draft of the header's standard
         key = key[1:-1]
     options = row.get(OPTIONS_FIELD)
     if options is not None and not isinstance(options, dict):
@@ -49,6 +50,12 @@ def with_key(row: dict[str, Any], key: str | None) -> dict[str, Any]:
     if own not in (None, key):
         raise InvalidJobError([FieldError(KEY_HEADER, shorten(key), f"must be as in {OPTIONS_FIELD}.{KEY_OPTION}")])
     return {**row, OPTIONS_FIELD: {**(options or {}), KEY_OPTION: key}}
+
+
+def may_merge(row: dict[str, Any], settings: ProducerSettings) -> bool:
+    """Return whether a valid row may be merged, or stale, when it is accepted."""
+    options = row.get(OPTIONS_FIELD) or {}
+    return bool(settings.merge or options.get("merge") or options.get("event_time"))
 
 
 def check_service(row: dict[str, Any], service: str, settings: ProducerSettings) -> None:

@@ -21,7 +21,8 @@ KEY_TEXT = (
 PREFER_TEXT = f"`wait=20`: answer when the job is done, or after 20 seconds. At most {MAX_SECONDS}."
 JOB_ID_TEXT = (
     "An id of your own for the job, instead of an idempotency key: the same id is always the same job, even with "
-    "another body. Take ids that no other service takes, such as UUIDs."
+    "another body. It is your service's: the `job_id` of the answer begins with a prefix of your service, and can be "
+    "sent, too."
 )
 Seconds = Annotated[float, Field(description="seconds since the epoch")]
 _REF = "#/components/schemas/"
@@ -53,7 +54,7 @@ class Accepted(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     job_id: str
-    state: State | None = Field(description="null: it is done and no longer kept")
+    state: State | None = Field(description="null: not known; or it is done and no longer kept")
     duplicate: bool = Field(description="an earlier request with this idempotency key made the job")
 
 
@@ -250,7 +251,7 @@ ENQUEUE: dict[str, Any] = {
         "parameters": [
             _parameter("Idempotency-Key", "header", KEY_TEXT, {"type": "string", "pattern": "^[!-~]{1,128}$"}),
             _parameter("Prefer", "header", PREFER_TEXT, {"type": "string"}),
-            _parameter("job_id", "query", JOB_ID_TEXT, {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,128}$"}),
+            _parameter("job_id", "query", JOB_ID_TEXT, {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,123}$"}),
         ],
         "requestBody": {"required": True, "content": _content(JSON, schema=_ROW)},
     },

@@ -1,15 +1,41 @@
 """The lanes as one service sees them: its own jobs and its own idempotency keys, as if there were no others."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 from lanes.queue.async_store import AsyncLaneStore
 from lanes.queue.enqueueing import DurabilityPolicy
 from lanes.queue.job import Job
 from lanes.queue.new_job import EnqueueResult, NewJob
+from producers.new_job import MAX_JOB_ID, check_job_id, new_id
 
 SEPARATOR = "\x1f"  # in no name of a service and no key; and no white space, which ends a key for the script
+
+
+def job_id_of(service: str, job_id: str | None) -> str:
+    """Return the id of a job of a service: a new one for None. No other service gets the same one.
+
+    What does not begin with the service's prefix, gets it. So the id of an answer stays as it is.
+
+    Raises:
+        InvalidJobError: `job_id` is no id of a job.
+    """
+    prefix = _prefix(service)
+    if job_id is None:
+        return prefix + new_id()
+    added = "" if job_id.startswith(prefix) else prefix
+    check_job_id(job_id, MAX_JOB_ID - len(added))
+    return added + job_id
+
+
+@lru_cache(1024)
+def _prefix(service: str) -> str:
+    """Return what the ids of a service's jobs begin with: short, since Redis has several copies of an id."""
+    return urlsafe_b64encode(sha256(service.encode()).digest()[:3]).decode() + "."
 
 
 class ServiceLanes:

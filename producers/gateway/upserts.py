@@ -19,8 +19,8 @@ from producers.gateway.keys import caller_of, router_of_calls
 from producers.gateway.long_polls import preferred_wait, unless_ending
 from producers.gateway.metrics import count_rows
 from producers.gateway.problems import CONFLICT, MEDIA, ProblemError
-from producers.gateway.rows import check_service, read_row, with_key
-from producers.new_job import OPTIONS_FIELD
+from producers.gateway.rows import KEY_HEADER, check_service, may_merge, read_row, with_key
+from producers.gateway.service_lanes import job_id_of
 from producers.receipt import Receipt
 
 router = router_of_calls()
@@ -29,28 +29,28 @@ router = router_of_calls()
 @router.post("/upserts", status_code=202, **schemas.ENQUEUE)
 async def enqueue(request: Request) -> Response:
     """Enqueue one upsert."""
-    caller, headers, job_id = caller_of(request), request.headers, request.query_params.get("job_id")
+    caller, gateway = caller_of(request), gateway_of(request.app)
     if not media_type(request).endswith("json"):
         raise ProblemError(MEDIA, f"the body must be {JSON}")
-    gateway = gateway_of(request.app)
-    producer = gateway.producer(caller)
-    body = await read_body(request, MAX_ROW_BYTES)
+    body, producer = await read_body(request, MAX_ROW_BYTES), gateway.producer(caller)
+    chosen = request.query_params.get("job_id")
     try:
-        row = with_key(read_row(body), headers.get("idempotency-key"))
+        row = with_key(read_row(body), request.headers.getlist(KEY_HEADER))
         check_service(row, caller, gateway.settings)
-        receipt = await producer.enqueue(row, job_id=job_id)
+        receipt = await producer.enqueue(row, job_id=job_id_of(caller, chosen))
     except (InvalidJobError, IdempotencyConflictError, OverQuotaError):
         count_rows(caller, refused=1)
         raise
-    state = await _state(gateway, producer, receipt, row, own_id=job_id is not None)
     count_rows(caller, accepted=not receipt.duplicate, duplicates=receipt.duplicate)
-    wait = preferred_wait(headers.get("prefer"))
+    may_differ = receipt.duplicate or chosen is not None or may_merge(row, gateway.settings)
+    state = await state_of(producer, receipt, may_differ=may_differ, is_chosen=chosen is not None)
+    wait = preferred_wait(request.headers.get("prefer"))
     answer = {"Location": f"/v1/jobs/{receipt.job_id}"}
-    if wait and state is not None:
+    if wait:
         # It is accepted, whatever happens to Redis from here on.
         with contextlib.suppress(RedisUnavailableError, UnknownJobError):
             state = await _wait(request, gateway, caller, receipt.job_id, wait) or state
-            if state.final:
+            if state is not None and state.final:
                 return await job_response(
                     gateway, caller, receipt.job_id, {**answer, "Preference-Applied": f"wait={wait}"}
                 )
@@ -58,35 +58,33 @@ async def enqueue(request: Request) -> Response:
     return Response(json.dumps(accepted), 202, answer, JSON)
 
 
-async def _state(
-    gateway: Gateway,
-    producer: AsyncOpportunityProducer,
-    receipt: Receipt,
-    row: dict[str, object],
-    *,
-    own_id: bool,
+async def state_of(
+    producer: AsyncOpportunityProducer, receipt: Receipt, *, may_differ: bool, is_chosen: bool = False
 ) -> State | None:
-    """Return the state of an accepted job, None if it is done and no longer kept. A new one is pending.
+    """Return the state of an accepted job; None if it cannot be read, or is no longer kept.
+
+    Args:
+        producer: of the service.
+        receipt: of the job.
+        may_differ: whether it may be in another state than pending.
+        is_chosen: whether the caller chose its id, so that it may be the id of another job.
 
     Raises:
-        ProblemError: its id belongs to a job of another service.
+        RedisUnavailableError: whose job has the chosen id is not known; a repeat finds it again.
+        ProblemError: the chosen id is that of a job of another service.
     """
-    may_exist = receipt.duplicate or own_id
-    options = row.get(OPTIONS_FIELD)
-    asked = options if isinstance(options, dict) else {}
-    if not (may_exist or gateway.settings.merge or asked.get("merge") or asked.get("event_time")):
+    if not may_differ:
         return State.PENDING
     try:
         return (await producer.status(receipt.job_id)).state
     except RedisUnavailableError:
-        if may_exist:  # a repeat finds it again
+        if is_chosen:
             raise
-        return State.PENDING
     except UnknownJobError:
-        if own_id:
+        if is_chosen:
             detail = f"the job_id {receipt.job_id} was used for another job: choose another one"
             raise ProblemError(CONFLICT, detail) from None
-        return None
+    return None
 
 
 async def _wait(request: Request, gateway: Gateway, caller: str, job_id: str, seconds: int) -> State | None:

@@ -67,6 +67,22 @@ def test_a_missed_aim_is_shown_as_missed() -> None:
     assert "Python 3.11" in lines[0]
 
 
+@pytest.mark.parametrize(("ours", "shown"), [(300.0, "met, 3.00x"), (303.0, "**missed**, 3.03x")])
+@pytest.mark.parametrize("size", ["one by one", "in bulk"])
+def test_the_table_shows_what_the_gateway_costs(size: str, ours: float, shown: str) -> None:
+    cost = figure("gateway", f"us of CPU for a row, {size}", ours, Aim(at_most=3, baseline="producer"), producer=100)
+    (line,) = [line for line in documents.performance_table({"gateway": entry(cost)}).splitlines() if shown in line]
+    assert line.endswith(f"| {ours:.0f} us | producer 100 us | <= 3x producer: {shown} |")
+
+
+@pytest.mark.parametrize(("ours", "shown"), [(125.0, "met, 1.25x"), (126.0, "**missed**, 1.26x")])
+def test_the_table_shows_what_quota_and_outcomes_cost(ours: float, shown: str) -> None:
+    aim = Aim(at_most=1.25, baseline="neither")
+    cost = figure("redis", "us of Redis' CPU, an upsert of a service", ours, aim, neither=100)
+    (line,) = [line for line in documents.performance_table({"redis": entry(cost)}).splitlines() if shown in line]
+    assert line.endswith(f"| {ours:.0f} us | neither 100 us | <= 1.25x neither: {shown} |")
+
+
 @pytest.mark.parametrize("results", [{}, {"drain": entry(RATE, quick=True)}], ids=["none", "a quick run"])
 def test_what_was_not_measured_has_no_figure(results: Any) -> None:
     table = documents.performance_table(results)

@@ -21,6 +21,11 @@ RUN = BENCHMARKS.keys() - ({"watching"} if NO_BROWSER else set())
 FIRST = {"neighbour", "enqueue", "accuracy", "latency", "fleet", "history", "merge"}
 TWO_PARTS = (FIRST, RUN - FIRST)
 SAMPLED = ("scale", "pages")  # samples of one run
+PROMISED = {
+    ("gateway", "us of CPU for a row, one by one"): ["<= 3x"],
+    ("gateway", "us of CPU for a row, in bulk"): ["<= 3x"],
+    ("redis", "us of Redis' CPU, an upsert of a service"): ["<= 1.25x"],
+}
 PARTS_OF_COST = ("workers and Redis", "workers", "Redis")
 pytestmark = pytest.mark.timeout(600)  # all benchmarks run within one fixture, beside other tests
 BENCH = [sys.executable, "-m", "benchmarks"]
@@ -80,6 +85,12 @@ def test_every_figure_of_the_documents_is_measured(answer: Any) -> None:
             assert any(figure["measured"].startswith(row.measured) for figure in answer[row.benchmark]["figures"]), row
 
 
+def test_what_gateway_quota_and_outcomes_cost_has_aims(answer: Any) -> None:
+    figures = [figure for name in ("gateway", "redis") for figure in answer[name]["figures"]]
+    aims = {(figure["benchmark"], figure["measured"]): [aim["aim"] for aim in figure["aims"]] for figure in figures}
+    assert {promise: aims[promise] for promise in PROMISED} == PROMISED
+
+
 def test_every_benchmark_is_drawn(answer: Any, plots: Path) -> None:
     assert answer
     assert {path.stem for path in plots.glob("*.png")} == RUN
@@ -93,6 +104,7 @@ def test_nothing_was_lost_or_sent_twice(answer: Any) -> None:
     assert len(counts["drain"]["requests"]) == 5
     assert all(seen == [counts["drain"]["jobs"]] for seen in counts["drain"]["requests"].values())
     assert all(seen == [counts["fleet"]["jobs"]] for seen in counts["fleet"]["requests"].values())
+    assert counts["gateway"] == {"one by one": 50, "in bulk": 200}
     assert counts["history"] == {"jobs": 200, "passed": 500}
     assert counts["latency"]["idle"] == counts["latency"]["busy"] == 4
     assert counts["scale"]["accepted"] == counts["scale"]["pending"] + counts["scale"]["sampled"]
@@ -109,8 +121,11 @@ def test_redis_is_counted_for_every_side_with_a_queue(answer: Any) -> None:
     assert {figure["redis"] for figure in drain.values()} == {"everysec"}
     both, workers, redis = (drain[f"CPU ms per upsert, {name}"]["sides"] for name in PARTS_OF_COST)
     assert len(both) == len(redis) == 3
-    for side, found in redis.items():
+    gateway = {figure["measured"]: figure["sides"] for figure in answer["gateway"]["figures"]}
+    one_by_one, bulk = (gateway[f"us of Redis' CPU for a row, {size}"] for size in ("one by one", "in bulk"))
+    for side, found in (*redis.items(), *one_by_one.items(), *bulk.items()):
         assert found["median"] > 0, side
+    for side, found in redis.items():
         assert both[side]["median"] == pytest.approx(workers[side]["median"] + found["median"])
 
 

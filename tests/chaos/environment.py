@@ -21,7 +21,6 @@ from redis.retry import Retry
 
 from lanes.errors import LanesError
 from lanes.queue.connecting import connect
-from lanes.queue.job import Job, State
 from lanes.queue.store import LaneStore
 from ops.embedded.processes import Child
 from ops.embedded.redis_server import CONFIGURATION, RedisServer
@@ -29,7 +28,8 @@ from ops.embedded.stack import Stack
 from ops.sandbox import SandboxControl
 from tests.chaos import journal
 from tests.chaos.duplicating_proxy import DuplicatingProxy
-from tests.chaos.journal import recent
+from tests.chaos.job_states import JobStates
+from tests.chaos.journal import AcceptedJob, recent
 from tests.chaos.small_disk import mounted
 from tests.chaos.traffic import PIPELINE
 from tests.proxy import Proxy
@@ -108,9 +108,7 @@ class Environment:
         self.workers: dict[str, Child] = {}
         self.producers: dict[str, Child] = {}
         self.ends: list[str] = []
-        self.emptied_at = 0.0
-        self.emptied: dict[str, State] = {}
-        self.done: dict[str, Job] = {}  # before memory was full
+        self.jobs = JobStates()
         self.findings: list[str] = []
         self._leaving: set[str] = set()
         self._names = tuple(workers), tuple(producers)
@@ -258,6 +256,10 @@ class Environment:
 
     # What happens in it.
 
+    def accepted_jobs(self) -> Sequence[AcceptedJob]:
+        """Return what the producers know to be accepted."""
+        return journal.read(self.journals).accepted_jobs
+
     @property
     def usual_rate(self) -> float:
         """Rows per second while no fault is in force."""
@@ -270,17 +272,6 @@ class Environment:
                 return LaneStore(client).counts()["delivered"]
         except (LanesError, redis.RedisError, OSError):
             return -1
-
-    def record_job_states(self) -> None:
-        """Record the state of each accepted job before Redis is emptied; a missing one is a finding."""
-        accepted_jobs = [one for one in journal.read(self.journals).accepted_jobs if one.asked_at >= self.emptied_at]
-        with self.client as client:
-            for start in range(0, len(accepted_jobs), RECENT):
-                some = accepted_jobs[start : start + RECENT]
-                jobs = LaneStore(client).read_jobs([accepted_job.job_id for accepted_job in some])
-                lost = [accepted_job for accepted_job, job in zip(some, jobs, strict=True) if job is None]
-                self.findings += [f"lost: job {one.job_id} ({one.uid}) was accepted and does not exist" for one in lost]
-                self.emptied |= {job.id: job.state for job in jobs if job is not None}
 
     def workers_at_work(self, since: float) -> set[str]:
         """Return the workers that delivered something since then (seconds since the epoch), by the newest jobs."""

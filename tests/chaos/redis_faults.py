@@ -9,17 +9,14 @@ from collections.abc import Iterator
 
 import redis
 
-from lanes.queue.job import State
 from lanes.queue.store import LaneStore
 from ops.embedded.stored_data import AOF_FOLDER
 from tests.chaos.environment import WORKERS, Environment
 from tests.chaos.fault import REQUESTS_PER_WORKER, Fault, wait
-from tests.chaos.journal import read
 from tests.chaos.sentinel import Sentinel
 from tests.chaos.small_disk import no_small_disk
 
 REQUESTS_OF_ALL_WORKERS = REQUESTS_PER_WORKER * len(WORKERS)
-FORGOTTEN_STATES = (State.DELIVERED, State.CANCELLED, State.MERGED)  # when memory is full
 FILLERS, FILLER_BYTES = 1500, 8192
 # Microseconds a key: it answers LOADING for seconds, as it does for a file of gigabytes.
 SLOW_LOADING = "\nkey-load-delay 1000\n"
@@ -63,14 +60,17 @@ class RedisEmptied(RedisKilled):
     min_seconds, max_seconds = 0.1, 1.0
 
     def begin(self, environment: Environment) -> None:
-        environment.record_job_states()
+        with environment.client as client:
+            environment.findings += environment.jobs.before_it_is_emptied(
+                LaneStore(client), environment.accepted_jobs()
+            )
         super().begin(environment)
 
     def end(self, environment: Environment) -> None:
         shutil.rmtree(environment.redis.folder / AOF_FOLDER)
         super().end(environment)
-        self.emptied_at = environment.emptied_at = time.monotonic()
-        environment.done.clear()
+        self.emptied_at = time.monotonic()
+        environment.jobs.emptied(self.emptied_at)
 
 
 class RedisPaused(RedisFault):
@@ -125,16 +125,6 @@ def fillers(client: "redis.Redis") -> Iterator[list[bytes]]:
         yield found[start : start + 5000]
 
 
-def read_done_jobs(environment: Environment) -> None:
-    """Read the jobs that are done by now: while memory is full, they are forgotten before their time."""
-    ids = [one.job_id for one in read(environment.journals).accepted_jobs]
-    with environment.client as client:
-        store = LaneStore(client)
-        for start in range(0, len(ids), 500):
-            jobs = store.read_jobs(ids[start : start + 500])
-            environment.done |= {job.id: job for job in jobs if job is not None and job.state in FORGOTTEN_STATES}
-
-
 class RedisNearlyFull(RedisFault):
     """The remaining memory is kept for accepted jobs: new jobs are refused, the rest goes on."""
 
@@ -142,8 +132,9 @@ class RedisNearlyFull(RedisFault):
     min_seconds, max_seconds = 2, 4
 
     def begin(self, environment: Environment) -> None:
-        read_done_jobs(environment)
+        ids = [one.job_id for one in environment.accepted_jobs()]
         with environment.client as client:
+            environment.jobs.before_memory_is_full(LaneStore(client), ids)
             used = client.info("memory")["used_memory"]
             client.config_set("maxmemory", round(used * 1.04) + (1 << 19))
 
@@ -160,8 +151,9 @@ class RedisFull(RedisNearlyFull):
     min_seconds, max_seconds = 3, 6
 
     def begin(self, environment: Environment) -> None:
-        read_done_jobs(environment)
+        ids = [one.job_id for one in environment.accepted_jobs()]
         with environment.client as client:
+            environment.jobs.before_memory_is_full(LaneStore(client), ids)
             client.config_set("maxmemory", 1 << 20)
 
 

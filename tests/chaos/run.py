@@ -9,7 +9,7 @@ import redis
 
 from lanes.checks.consistency import check_consistency
 from lanes.errors import LanesError
-from lanes.queue.job import Job, State
+from lanes.queue.job import State
 from lanes.queue.store import LaneStore
 from tests.chaos import journal
 from tests.chaos.environment import LEASE, LIMIT, WINDOW, Environment, EnvironmentFailedError
@@ -23,7 +23,6 @@ CALM_SECONDS = 4.0  # before a round, so that there is a speed to come back to
 RECOVERED_SECONDS = 60.0
 DRAINED_SECONDS = 120.0
 LIVE_SPEED = 0.7  # of the rate before; the report has the exact figures, from the sandbox
-STEP = 500
 # A missing right, program, process or command of Redis.
 CANNOT_INJECT = (NotInjectedError, PermissionError, FileNotFoundError, ProcessLookupError, redis.ResponseError)
 
@@ -182,13 +181,8 @@ def collect(environment: Environment, injected: Sequence[Injected]) -> Evidence:
     merge_targets: dict[str, str] = {}
     with environment.client as client:
         store = LaneStore(client)
-        forgotten = store.read_history().forgotten
-        found: dict[str, Job] = {}
-        for start in range(0, len(ids), STEP):
-            found |= {job.id: job for job in store.read_jobs(ids[start : start + STEP]) if job is not None}
-        missing = {job_id: job for job_id, job in environment.done.items() if job_id not in found}
-        if sum(job.state is not State.MERGED for job in missing.values()) <= forgotten:  # merged ones go uncounted
-            found |= missing
+        forgotten = environment.jobs.forgotten + store.read_history().forgotten
+        found = environment.jobs.read(store, ids)
         for job in found.values():
             stored[job.id] = job.state
             if job.merged_into:
@@ -215,6 +209,6 @@ def collect(environment: Environment, injected: Sequence[Injected]) -> Evidence:
         LEASE,
         unexpected,
         findings,
-        environment.emptied,
+        environment.jobs.before,
         forgotten,
     )

@@ -260,7 +260,7 @@ def gateway(data: bytes) -> None:
     header = head.decode("latin-1")
     assert 0 <= preferred_wait(header) <= MAX_SECONDS
     try:
-        row = with_key(read_row(body), header or None)
+        row = with_key(read_row(body), [header] if header else [])
         check_service(row, "billing", GATEWAY_SETTINGS)
         make_new_job(row)
     except InvalidJobError as error:

@@ -58,6 +58,22 @@ def test_an_array_is_read_too(gateway: RunningGateway) -> None:
     assert found["refusals"][0]["row"] == 2
 
 
+def test_an_array_may_begin_with_a_byte_order_mark(gateway: RunningGateway) -> None:
+    body = b"\xef\xbb\xbf" + json.dumps([row("marked", "a")]).encode()
+    answer = gateway.send("POST", "/v1/upserts/batch", data=body, headers={"Content-Type": "application/json"})
+    assert answer.json()["accepted"] == 1
+
+
+def test_a_lane_that_cannot_be_read_is_told_as_for_one_row(gateway: RunningGateway) -> None:
+    key = gateway.store.key("lane", "unreadable")
+    gateway.store.client.set(key, "text")
+    alone = problem(gateway.enqueue(row("unreadable", "a")), 500, "broken")["detail"]
+    found = gateway.enqueue_lines([row("readable", "a"), row("unreadable", "a")]).json()
+    gateway.store.client.delete(key)
+    assert (found["accepted"], found["refused"]) == (1, 1)
+    assert found["refusals"] == [{"row": 2, "errors": [{"field": "", "value": "", "message": alone}]}]
+
+
 def test_an_array_is_bounded_and_must_be_one(gateway: RunningGateway) -> None:
     large = gateway.send("POST", "/v1/upserts/batch", json=["x" * (1 << 20)])
     problem(large, 413, "too-large")

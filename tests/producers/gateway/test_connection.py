@@ -1,5 +1,6 @@
 """Hostile and slow clients: what they can make the gateway keep, and for how long."""
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -69,6 +70,17 @@ def rest(client: socket.socket) -> bytes:
         while piece := client.recv(65536):
             found += piece
     return bytes(found)
+
+
+def problem_of(answer: bytes, status: int, kind: str) -> None:
+    """Check that an answer that no app made is a problem, too."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"\r\ncontent-type: application/problem+json\r\n" in head
+    assert f"\r\ncontent-length: {len(body)}\r\n".encode() in head
+    found = json.loads(body)
+    assert (found["status"], found["type"]) == (status, f"/docs#{kind}")
+    assert found["detail"]
 
 
 def ask(client: socket.socket, path: str = "/") -> bytes:
@@ -142,7 +154,7 @@ def test_a_head_up_to_the_limit_is_read_and_a_longer_one_refused(port: int) -> N
     with connect(port, request(more=f"Long: {'x' * (MAX_HEAD_BYTES - 200)}\r\n")) as client:
         assert b" 200 " in client.recv(65536)
     with connect(port, request(more=f"Long: {'x' * MAX_HEAD_BYTES}\r\n")) as client:
-        assert rest(client).startswith(b"HTTP/1.1 431 ")
+        problem_of(rest(client), 431, "headers")
 
 
 def test_at_the_limit_the_oldest_connection_without_a_key_gives_way(port: int) -> None:
@@ -177,7 +189,34 @@ def test_requests_in_a_row_are_answered_in_order(port: int) -> None:
 
 def test_garbage_is_400(port: int) -> None:
     with connect(port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03") as client:
-        assert rest(client).startswith(b"HTTP/1.1 400 ")
+        problem_of(rest(client), 400, "unreadable")
+
+
+HEAD = "POST / HTTP/1.1\r\nHost: g\r\n"
+CHUNKED = f"{HEAD}Transfer-Encoding: chunked\r\n"
+SMUGGLED = {
+    "two lengths": f"{HEAD}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    "a length and chunks": f"{CHUNKED}Content-Length: 5\r\n\r\n0\r\n\r\n",
+    "chunks that are not the last coding": f"{HEAD}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "a coding that is none": f"{HEAD}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "a chunk of no size": f"{CHUNKED}\r\nzz\r\n\r\n",
+    "a chunk of a negative size": f"{CHUNKED}\r\n-5\r\n\r\n",
+    "a chunk of an endless size": f"{CHUNKED}\r\n{'f' * 20}\r\n\r\n",
+    "a chunk that ends with a line feed": f"{CHUNKED}\r\n1\na\n0\n\n",
+    "a folded header": f"{HEAD}Header: a\r\n b\r\n\r\n",
+    "a space before the colon": f"{HEAD}Content-Length : 1\r\n\r\na",
+    "a signed length": f"{HEAD}Content-Length: +1\r\n\r\na",
+    "NUL in a header": f"{HEAD}Header: a\0b\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", SMUGGLED)
+def test_no_second_request_is_smuggled(port: int, name: str) -> None:
+    smuggled = "GET /smuggled HTTP/1.1\r\nHost: g\r\n\r\n"
+    with connect(port, f"{SMUGGLED[name]}{smuggled}".encode()) as client:
+        found = rest(client)
+    assert found.count(b"HTTP/1.1 ") == 1
+    problem_of(found, 400, "unreadable")
 
 
 def test_a_waiting_request_ends_with_the_server(server: Server, port: int) -> None:

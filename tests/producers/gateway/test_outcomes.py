@@ -61,6 +61,8 @@ def test_an_empty_cursor_is_the_beginning(gateway: RunningGateway) -> None:
     ("parameters", "message"),
     [
         ({"after": "x"}, "is no cursor of outcomes: take the `cursor` of a page"),
+        ({"after": f"{2**64}-0"}, "is no cursor of outcomes: take the `cursor` of a page"),
+        ({"after": f"{2**64 - 1}-{2**64 - 1}"}, "is no cursor of outcomes: take the `cursor` of a page"),
         ({"limit": 0}, "should be greater than or equal to 1"),
         ({"wait": 31}, "should be less than or equal to 30"),
         ({"wait": "x"}, "should be a valid integer, unable to parse string as an integer"),

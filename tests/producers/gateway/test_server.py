@@ -15,7 +15,7 @@ import requests
 from ops.embedded.redis_server import free_port
 from tests.certificates import make_certificate
 from tests.helpers import row, until
-from tests.producers.gateway.conftest import RunningGateway
+from tests.producers.gateway.conftest import RunningGateway, problem
 from worker.metrics.catalogue import GATEWAY_METRICS, MetricKind
 
 REFUSED: dict[tuple[str, ...], str] = {
@@ -144,6 +144,16 @@ def test_the_metrics_are_those_of_the_catalogue(gateway: RunningGateway) -> None
         (labels, *_) = re.findall(rf"^{metric.name}{suffix}\{{(.*)\}} ", text, re.MULTILINE)
         assert set(re.findall(r'(\w+)="', labels)) - {"le"} == set(metric.labels)
     assert len([name for name in kinds if not name.endswith("_created")]) == len(GATEWAY_METRICS)
+
+
+def test_refused_rows_are_counted_alone_and_in_a_batch(gateway: RunningGateway) -> None:
+    before = counted_rows(gateway, "refused")
+    for body in ({}, 3, {**row("refused", "a"), "_options": {"service": "billing"}}):
+        problem(gateway.enqueue(body, "crm"), 422, "invalid")
+    for name in ("a", "b"):
+        gateway.enqueue(row("refused", "a", name=name), "crm", idempotency_key="refused")
+    gateway.enqueue_lines([{}, row("refused", "a")], "crm")
+    assert counted_rows(gateway, "refused") == before + 5
 
 
 def test_the_documentation_contacts_no_other_host(gateway: RunningGateway) -> None:

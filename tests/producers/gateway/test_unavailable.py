@@ -28,6 +28,7 @@ def test_503_while_redis_is_away_and_the_same_key_makes_one_job(own: RunningGate
     body = row("away", "a")
     first = own.enqueue(body, idempotency_key="k").json()
     own.redis.kill()
+    without_key = problem(own.enqueue(body), 503, "unavailable")["job_id"]
     answer = own.enqueue(body, idempotency_key="k")
     found = problem(answer, 503, "unavailable")
     assert int(answer.headers["Retry-After"]) >= 1
@@ -41,6 +42,9 @@ def test_503_while_redis_is_away_and_the_same_key_makes_one_job(own: RunningGate
     own.redis.start()
     again = until(lambda: (found := own.enqueue(body, idempotency_key="k")).status_code == 202 and found)
     assert again.json() == {**first, "duplicate": True}
+    for _ in range(2):
+        repeated = own.send("POST", f"/v1/upserts?job_id={without_key}", json=row("away", "b"))
+        assert (repeated.status_code, repeated.json()["job_id"]) == (202, without_key)
     assert own.send("GET", "/readyz", None).text == "ready\n"
 
 

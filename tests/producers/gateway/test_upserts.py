@@ -1,10 +1,17 @@
 """One row: every status, on a running gateway."""
 
+import asyncio
+import json
+import socket
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from lanes.errors import RedisUnavailableError
+from producers.gateway.upserts import state_of
+from producers.receipt import Receipt
 from tests.helpers import row, until
 from tests.producers.gateway.conftest import RunningGateway, deliver_job, problem
 
@@ -67,13 +74,23 @@ def test_a_key_is_that_of_its_service(gateway: RunningGateway) -> None:
 
 
 def test_a_job_id_of_ones_own_makes_a_repeat_harmless(gateway: RunningGateway) -> None:
-    for _ in range(2):
-        answer = gateway.send("POST", "/v1/upserts?job_id=order-1", json=row("own-id", "a"))
-        assert answer.json() == {"job_id": "order-1", "state": "pending", "duplicate": False}
-    stolen = gateway.send("POST", "/v1/upserts?job_id=order-1", "crm", json=row("own-id", "b"))
-    problem(stolen, 409, "conflict")
+    first = gateway.send("POST", "/v1/upserts?job_id=order-1", json=row("own-id", "a")).json()
+    assert (first["state"], first["duplicate"]) == ("pending", False)
+    assert first["job_id"].endswith(".order-1")
+    for job_id in ("order-1", first["job_id"]):
+        assert gateway.send("POST", f"/v1/upserts?job_id={job_id}", json=row("own-id", "a")).json() == first
+    assert gateway.send("GET", f"/v1/jobs/{first['job_id']}").json()["state"] == "pending"
     invalid = gateway.send("POST", "/v1/upserts?job_id=a%20b", json=row("own-id", "a"))
     assert problem(invalid, 422, "invalid")["errors"][0]["field"] == "job_id"
+
+
+def test_a_job_id_tells_nothing_of_another_service(gateway: RunningGateway) -> None:
+    mine = gateway.send("POST", "/v1/upserts?job_id=order-2", json=row("scoped-id", "a")).json()
+    made = gateway.enqueue(row("scoped-id", "a")).json()
+    for job_id in ("order-2", mine["job_id"], made["job_id"]):
+        theirs = gateway.send("POST", f"/v1/upserts?job_id={job_id}", "crm", json=row("scoped-id", "b"))
+        assert (theirs.status_code, theirs.json()["state"]) == (202, "pending")
+        assert theirs.json()["job_id"] not in (mine["job_id"], made["job_id"])
 
 
 def test_422_has_every_field_value_and_what_would_be_right(gateway: RunningGateway) -> None:
@@ -117,6 +134,21 @@ def test_the_name_of_the_own_service_is_no_problem(gateway: RunningGateway) -> N
     assert gateway.enqueue({**row("named", "a"), "_options": {"service": "billing"}}).status_code == 202
 
 
+@pytest.mark.parametrize("key", ["", '""', '"a b"', "a, b", "x" * 129])
+def test_422_for_a_key_that_is_none(gateway: RunningGateway, key: str) -> None:
+    found = problem(gateway.enqueue(row("no-such-key", "a"), idempotency_key=key), 422, "invalid")
+    assert [each["field"] for each in found["errors"]] == ["_options.idempotency_key"]
+
+
+def test_two_headers_with_a_key_are_refused(gateway: RunningGateway) -> None:
+    body = json.dumps(row("two-headers", "a"))
+    head = f"POST /v1/upserts HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer {gateway.keys['billing']}\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as client:
+        keys = "Idempotency-Key: a\r\nIdempotency-Key: b\r\n"
+        client.sendall(f"{head}{keys}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        assert client.recv(65536).startswith(b"HTTP/1.1 422 ")
+
+
 def test_two_different_keys_are_refused(gateway: RunningGateway) -> None:
     answer = gateway.enqueue({**row("two-keys", "a"), "_options": {"idempotency_key": "a"}}, idempotency_key="b")
     assert problem(answer, 422, "invalid")["errors"][0]["field"] == "Idempotency-Key"
@@ -153,3 +185,13 @@ def test_merged_and_stale_jobs_have_their_state(gateway: RunningGateway) -> None
 
     assert gateway.enqueue(event("2026-05-01T09:00:00Z")).json()["state"] == "pending"
     assert gateway.enqueue(event("2026-05-01T10:00:00Z")).json()["state"] == "pending"
+
+
+def test_a_state_that_could_not_be_read_is_not_called_pending() -> None:
+    async def fail(_: str) -> None:
+        raise RedisUnavailableError("away")
+
+    producer: Any = SimpleNamespace(status=fail)
+    receipt = Receipt("id", "loc")
+    assert asyncio.run(state_of(producer, receipt, may_differ=True)) is None
+    assert asyncio.run(state_of(producer, receipt, may_differ=False)) == "pending"
