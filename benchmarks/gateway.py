@@ -30,6 +30,7 @@ AIM = 3
 # Callers of single rows. With one, the gateway would wait for its client between two rows and lose the CPU's caches.
 AT_ONCE = 8
 SERVICE = "benchmark"
+TIMEOUT_SECONDS = 60.0
 MICROSECONDS = 1_000_000
 
 
@@ -53,7 +54,7 @@ class GatewayClients:
     """Clients of the gateway, each with its own connection."""
 
     def __init__(self, url: str) -> None:
-        self._connections = [HTTPConnection(urlsplit(url).netloc) for _ in range(AT_ONCE)]
+        self._connections = [HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT_SECONDS) for _ in range(AT_ONCE)]
         self.key = ""
 
     def post_each(self, bodies: Sequence[Body]) -> None:
