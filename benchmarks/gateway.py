@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -26,7 +27,10 @@ from producers import AsyncOpportunityProducer
 GATEWAY, PRODUCER = "gateway", "the producer itself"
 ONE_BY_ONE, BULK = "one by one", "in bulk"
 AIM = 3
+# Callers of single rows. With one, the gateway would wait for its client between two rows and lose the CPU's caches.
+AT_ONCE = 8
 SERVICE = "benchmark"
+TIMEOUT_SECONDS = 60.0
 MICROSECONDS = 1_000_000
 
 
@@ -46,30 +50,38 @@ class Cost:
     redis: float
 
 
-class GatewayClient:
-    """A client of the gateway with one connection."""
+class GatewayClients:
+    """Clients of the gateway, each with its own connection."""
 
     def __init__(self, url: str) -> None:
-        self._connection = HTTPConnection(urlsplit(url).netloc)
+        self._connections = [HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT_SECONDS) for _ in range(AT_ONCE)]
         self.key = ""
 
     def post_each(self, bodies: Sequence[Body]) -> None:
-        """Enqueue one by one."""
-        for body in bodies:
-            self._post("/v1/upserts", json.dumps(body), "application/json")
+        """Enqueue one by one, each client its part."""
+
+        def post_part(number: int) -> None:
+            for body in bodies[number::AT_ONCE]:
+                self._post(self._connections[number], "/v1/upserts", json.dumps(body), "application/json")
+
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            for _ in threads.map(post_part, range(AT_ONCE)):  # raises their errors
+                pass
 
     def post_all(self, bodies: Sequence[Body]) -> None:
-        """Enqueue in bulk."""
-        self._post("/v1/upserts/batch", "\n".join(map(json.dumps, bodies)), "application/x-ndjson")
+        """Enqueue in bulk, by one client."""
+        lines = "\n".join(map(json.dumps, bodies))
+        self._post(self._connections[0], "/v1/upserts/batch", lines, "application/x-ndjson")
 
     def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+        """Close the connections."""
+        for connection in self._connections:
+            connection.close()
 
-    def _post(self, path: str, content: str, media_type: str) -> None:
+    def _post(self, connection: HTTPConnection, path: str, content: str, media_type: str) -> None:
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": media_type}
-        self._connection.request("POST", path, content, headers)
-        answer = self._connection.getresponse()
+        connection.request("POST", path, content, headers)
+        answer = connection.getresponse()
         text = answer.read()
         if answer.status not in (200, 202):
             raise BenchmarkError(text.decode())
@@ -82,28 +94,31 @@ def measure(plan: Plan) -> Findings:
         start_redis(stack, EVERYSEC)
         redis_client = around.enter_context(connect(stack.redis.url))
         gateway = stack.start_gateway()
-        client = around.enter_context(closing(GatewayClient(stack.gateway_url)))
+        clients = around.enter_context(closing(GatewayClients(stack.gateway_url)))
         runner = around.enter_context(asyncio.Runner())
         producer = AsyncOpportunityProducer.from_settings(stack.load_settings().model_copy(update={"service": SERVICE}))
         around.callback(lambda: runner.run(producer.close()))
 
         async def enqueue_each(bodies: Sequence[Body]) -> None:
-            for body in bodies:
-                await producer.enqueue(body)
+            async def enqueue_part(number: int) -> None:
+                for body in bodies[number::AT_ONCE]:
+                    await producer.enqueue(body)
+
+            await asyncio.gather(*map(enqueue_part, range(AT_ONCE)))
 
         def of_gateway(enqueue: Callable[[Sequence[Body]], object]) -> Way:
             return Way(enqueue, lambda: processor_seconds(gateway.pid))
 
         ways = {
-            (ONE_BY_ONE, GATEWAY): of_gateway(client.post_each),
+            (ONE_BY_ONE, GATEWAY): of_gateway(clients.post_each),
             (ONE_BY_ONE, PRODUCER): Way(lambda bodies: runner.run(enqueue_each(bodies)), time.process_time),
-            (BULK, GATEWAY): of_gateway(client.post_all),
+            (BULK, GATEWAY): of_gateway(clients.post_all),
             (BULK, PRODUCER): Way(lambda bodies: runner.run(producer.enqueue_many(bodies)), time.process_time),
         }
         costs: dict[tuple[str, str], list[Cost]] = {}
         for run in range(plan.runs + 1):
             for (size, side), way in ways.items():
-                client.key = _empty(redis_client)
+                clients.key = _empty(redis_client)
                 if run == 0:
                     way.enqueue(rows[size][:10])  # connects, and loads the scripts
                     continue
