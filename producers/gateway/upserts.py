@@ -15,7 +15,7 @@ from producers.gateway import schemas
 from producers.gateway.bodies import JSON, media_type, read_body
 from producers.gateway.gateway import Gateway, gateway_of
 from producers.gateway.jobs import job_response
-from producers.gateway.keys import caller_of, router_of_calls
+from producers.gateway.keys import RequestCall, caller_of, router_of_calls
 from producers.gateway.long_polls import preferred_wait, unless_ending
 from producers.gateway.metrics import count_rows
 from producers.gateway.problems import CONFLICT, MEDIA, ProblemError
@@ -23,7 +23,7 @@ from producers.gateway.rows import KEY_HEADER, check_service, may_merge, read_ro
 from producers.gateway.service_lanes import job_id_of
 from producers.receipt import Receipt
 
-router = router_of_calls()
+router = router_of_calls(RequestCall)
 
 
 @router.post("/upserts", status_code=202, **schemas.ENQUEUE)
