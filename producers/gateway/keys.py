@@ -1,6 +1,7 @@
 """Whose request it is: the service of its key."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from fastapi import APIRouter, Request, Security
 from fastapi.routing import APIRoute
@@ -47,7 +48,7 @@ async def check_key(request: Request) -> None:
 class RequestCall(APIRoute):
     """A call that takes the request itself. For a single row, FastAPI's search for parameters costs too much CPU."""
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request."""
 
         async def answer(request: Request) -> Response:
