@@ -45,9 +45,9 @@ class JoinedWrites:
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """A connection with limits. At the limit of connections, a new one replaces the oldest whose last key was not valid.
+    """A connection with limits. At the limit of connections, a new one replaces the oldest without a valid key.
 
-    If all have a valid key, it replaces the oldest without a request. `authenticated`: its last key was valid.
+    If all have one, it replaces the oldest without a request. `authenticated`: the last key was valid.
     `ending` is set when the client is gone or the gateway stops: requests that wait end then.
     """
 

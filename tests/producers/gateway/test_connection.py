@@ -218,6 +218,7 @@ def test_a_connection_is_kept_as_long_as_its_key_is_valid(
         assert b" 401 " in ask_with(new, "lanes_wrong")
         clients.enter_context(connect(server.config.port))
         assert rest(kept) == b""
+        assert b" 401 " in ask_with(others[1], "lanes_wrong")
 
 
 def test_requests_in_a_row_are_answered_in_order(port: int) -> None:
