@@ -1,6 +1,7 @@
 """The HTTP connections of the gateway: bounded in memory, number and time, also for clients without a key."""
 
 import asyncio
+from itertools import chain
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -44,8 +45,9 @@ class JoinedWrites:
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """A connection with limits. At the limit of connections, a new one replaces the oldest that never had a valid key.
+    """A connection with limits. At the limit of connections, a new one replaces the oldest without a valid key.
 
+    If all have one, it replaces the oldest without a request. `authenticated`: the last key was valid.
     `ending` is set when the client is gone or the gateway stops: requests that wait end then.
     """
 
@@ -59,10 +61,12 @@ class BoundedConnection(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a new connection, or close it at once if all others have a key."""
+        """Take a new connection, or close it at once if all others have a key and a request."""
         super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
         if len(_open) >= MAX_CONNECTIONS:
-            oldest = next((known for known in _open if not known.authenticated), self)
+            without_key = (known for known in _open if not known.authenticated)
+            idle = (known for known in _open if known._is_idle)  # noqa: SLF001 - of this class
+            oldest = next(chain(without_key, idle), self)
             _open.pop(oldest, None)
             oldest.transport.abort()
             if oldest is self:
@@ -70,6 +74,11 @@ class BoundedConnection(HttpToolsProtocol):
         _open[self] = None
         self._progress()
         self._check_progress()
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether its last request is answered, and no other one has begun."""
+        return not self._receiving and self.cycle.response_complete
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the requests that wait."""

@@ -4,16 +4,20 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
-from typing import Any
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, Literal
 
 import pytest
 from uvicorn import Config, Server
 
+from lanes.services.service import Service
+from lanes.settings import ProducerSettings
 from ops.embedded.redis_server import free_port
 from producers.gateway import connection
+from producers.gateway.app import make_app
 from producers.gateway.connection import MAX_HEAD_BYTES, BoundedConnection
 from tests.helpers import until
+from tests.producers.gateway.conftest import RunningGateway
 
 IDLE = 0.3
 MAX = 4
@@ -34,11 +38,10 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"ok"})
 
 
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(connection, "IDLE_SECONDS", IDLE)
-    monkeypatch.setattr(connection, "MAX_CONNECTIONS", MAX)
-    config = Config(app, port=free_port(), http=BoundedConnection, ws="none", lifespan="off", log_config=None)
+@contextmanager
+def serving(app: Any, lifespan: Literal["on", "off"] = "off") -> Iterator[Server]:
+    """Serve an app in a thread."""
+    config = Config(app, port=free_port(), http=BoundedConnection, ws="none", lifespan=lifespan, log_config=None)
     server = Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -46,6 +49,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     yield server
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(connection, "IDLE_SECONDS", IDLE)
+    monkeypatch.setattr(connection, "MAX_CONNECTIONS", MAX)
+    with serving(app) as server:
+        yield server
 
 
 @pytest.fixture
@@ -169,15 +180,45 @@ def test_at_the_limit_the_oldest_connection_without_a_key_gives_way(port: int) -
         client.close()
 
 
-def test_when_all_have_a_key_a_new_connection_is_refused(port: int) -> None:
-    clients = [connect(port) for _ in range(MAX)]
-    for client in clients:
-        assert b" 200 " in ask(client, "/key")
-    with connect(port) as another:
-        assert rest(another) == b""
-    for client in clients:
-        assert b" 200 " in ask(client, "/key")
-        client.close()
+def test_when_all_have_a_key_the_oldest_idle_connection_gives_way(port: int) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(port)) for _ in range(MAX)]
+        for client in clients:
+            assert b" 200 " in ask(client, "/key")
+        clients[0].sendall(request("/wait"))
+        another = stack.enter_context(connect(port))
+        assert b" 200 " in ask(another, "/key")
+        assert rest(clients[1]) == b""
+        for client in (*clients[2:], another):
+            client.sendall(request("/wait"))
+        assert rest(stack.enter_context(connect(port))) == b""
+
+
+def test_a_connection_is_kept_as_long_as_its_key_is_valid(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask_with(client: socket.socket, key: str, path: str = "/v1/jobs/a") -> bytes:
+        client.sendall(request(path, f"Authorization: Bearer {key}\r\n"))
+        return client.recv(65536)
+
+    monkeypatch.setattr(connection, "MAX_CONNECTIONS", MAX)
+    monkeypatch.setattr("lanes.services.store.CACHE_SECONDS", 0)
+    gateway.services.add(Service("connected"))
+    key = gateway.services.make_key("connected")
+    with serving(make_app(ProducerSettings(redis_url=gateway.redis.url)), "on") as server, ExitStack() as clients:
+        kept, *others = [clients.enter_context(connect(server.config.port)) for _ in range(MAX)]
+        assert b" 404 " in ask_with(kept, key)
+        for client in others:
+            assert b" 401 " in ask_with(client, "lanes_wrong")
+        new = clients.enter_context(connect(server.config.port))
+        assert rest(others[0]) == b""
+        assert b" 404 " in ask_with(kept, key)
+        gateway.services.remove("connected")
+        assert b" 401 " in ask_with(kept, key)
+        assert b" 401 " in ask_with(new, "lanes_wrong")
+        clients.enter_context(connect(server.config.port))
+        assert rest(kept) == b""
+        assert b" 401 " in ask_with(others[1], "lanes_wrong")
 
 
 def test_requests_in_a_row_are_answered_in_order(port: int) -> None:
