@@ -119,7 +119,7 @@ def test_the_long_polls_of_a_service_are_bounded(own: RunningGateway) -> None:
 def test_a_connection_to_redis_that_has_just_ended_is_no_other_error(gateway: RunningGateway) -> None:
     async def send() -> None:
         client = connect(gateway.redis.url)
-        connection = await client.connection_pool.get_connection()
+        connection = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]
         connection._writer.transport.abort()
         await asyncio.sleep(0.01)  # the transport is closed in the next turns of the loop
         with pytest.raises(RedisConnectionError):
