@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import redis.asyncio
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 
 from lanes.queue import transitions
@@ -30,6 +31,17 @@ from lanes.storage.usable import add_questions, check_usable
 MAX_CONNECTIONS = 50
 
 
+class _EndedConnection:
+    """A connection that has just ended raises the usual error: uvloop raises a `RuntimeError` for its transport."""
+
+    async def send_packed_command(self, *arguments: Any, **options: Any) -> None:
+        try:
+            await super().send_packed_command(*arguments, **options)  # type: ignore[misc]
+        except RuntimeError as error:
+            await self.disconnect(nowait=True)  # type: ignore[attr-defined]
+            raise RedisConnectionError(str(error)) from error
+
+
 def connect(url: str, **options: Any) -> "redis.asyncio.Redis":
     """Return a client with timeouts: an unreachable Redis raises an error within seconds.
 
@@ -41,6 +53,7 @@ def connect(url: str, **options: Any) -> "redis.asyncio.Redis":
     raise_if_wrong(url)
     options = {"max_connections": MAX_CONNECTIONS, **TIMEOUTS, "timeout": 20, **options}
     pool = redis.asyncio.BlockingConnectionPool.from_url(url, **options)
+    pool.connection_class = type("Connection", (_EndedConnection, pool.connection_class), {})
     return redis.asyncio.Redis.from_pool(pool)
 
 

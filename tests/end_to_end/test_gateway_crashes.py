@@ -46,6 +46,7 @@ class Client:
         self._url, self._stop = url, stop
         self._headers = {"Authorization": f"Bearer {key}"}
         self.accepted: dict[str, set[str]] = {}
+        self.refused = 0
 
     def send_all(self, numbers: range, chance: random.Random) -> None:
         with requests.Session() as session:
@@ -63,6 +64,7 @@ class Client:
         with suppress(requests.ConnectionError, requests.Timeout):
             answer = session.post(self._url, json=body, headers={"Idempotency-Key": name}, timeout=10)
             assert answer.status_code in (202, 503), answer.text
+            self.refused += answer.status_code == 503
             if answer.status_code == 202:
                 self.accepted.setdefault(name, set()).add(answer.json()["job_id"])
                 return True
@@ -95,6 +97,9 @@ def test_each_202_is_delivered_and_each_key_is_one_job(make_stack: Callable[...,
                     kill_a_gateway_process(gateway)
                 elif number % 3 == 1:
                     stack.redis.kill()
+                    if number == 1:  # away for longer than the gateway retries
+                        refused = client.refused
+                        until(lambda refused=refused: client.refused > refused, "503")  # type: ignore[misc]
                     stack.redis.start()
                 elif chance.random() < 0.5:
                     gateway.kill()

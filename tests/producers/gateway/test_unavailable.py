@@ -1,12 +1,16 @@
 """Redis that is away, full or slow; and the stop of the gateway."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
+import uvloop
+from redis.exceptions import ConnectionError as RedisConnectionError
 
+from lanes.queue.async_store import connect
 from lanes.services.service import Service
 from ops.embedded.redis_server import RedisServer
 from tests.helpers import row, until
@@ -111,3 +115,16 @@ def test_the_long_polls_of_a_service_are_bounded(own: RunningGateway) -> None:
     for thread in threads:
         thread.join()
     assert [answer.status_code for answer in answers[1:]] == [200] * 32
+
+
+def test_a_connection_to_redis_that_has_just_ended_is_no_other_error(gateway: RunningGateway) -> None:
+    async def send() -> None:
+        client = connect(gateway.redis.url)
+        connection = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+        connection._writer.transport.abort()
+        await asyncio.sleep(0.01)  # the transport is closed in the next turns of the loop
+        with pytest.raises(RedisConnectionError):
+            await connection.send_packed_command(connection.pack_command("PING"), check_health=False)
+        await client.aclose()
+
+    uvloop.run(send())
