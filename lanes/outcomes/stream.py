@@ -81,7 +81,7 @@ class OutcomeStream:
                 )
             )
         except ScriptError as error:
-            if "stream ID" in str(error):
+            if "stream ID" in str(error) or "start ID" in str(error):
                 raise CursorError(f"{since!r} is no cursor of outcomes") from None
             raise
         if outcomes != b"1":

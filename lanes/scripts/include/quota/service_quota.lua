@@ -23,8 +23,10 @@ local function open_quota(service, bulk)
   local max_pending, max_dead, rate = number(1), number(2), number(3)
   if not (max_pending or max_dead or rate) then return false end
   local pending, dead, next_at = number(4) or 0, number(5) or 0, math.max(number(6) or 0, now)
+  if next_at > now + BURST then next_at = now end  -- the clock was set back
   local counted, rows_refused, used, refused = 0, 0, false, nil
   if bulk ~= '' then refused = redis.call('HGET', key.over_quota(bulk), service) end
+  if refused then redis.call('PEXPIRE', key.over_quota(bulk), REMEMBERED) end
 
   local function refuse(quota, limit, wait)
     rows_refused = rows_refused + 1
