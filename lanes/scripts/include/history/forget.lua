@@ -18,10 +18,12 @@ local function retract_events(id, fields)
 end
 
 -- forget(id, fields, at, since): forgets a done job and those merged into it, unless `at`, or the acceptance of one
--- that was merged, is later than `since`. Returns how many it forgot, or false.
+-- that was merged, is later than `since`, or a worker may still have to write their outcomes. Returns how many it
+-- forgot, or false.
 local function forget(id, fields, at, since)
   if (tonumber(at) or 0) > since then return false end
   local merged_jobs = redis.call('SMEMBERS', key.merged_jobs(id))
+  if merged_jobs[1] and type(redis.pcall('LINDEX', key.outcome_backlog, 0)) == 'string' then return false end
   for _, merged in ipairs(merged_jobs) do
     local done = read_done(merged)
     if done and (tonumber(done.fields.accepted_at) or 0) > since then return false end

@@ -23,6 +23,7 @@ local function open_quota(service, bulk)
   local max_pending, max_dead, rate = number(1), number(2), number(3)
   if not (max_pending or max_dead or rate) then return false end
   local pending, dead, next_at = number(4) or 0, number(5) or 0, math.max(number(6) or 0, now)
+  if next_at > now + BURST then next_at = now end  -- the clock was set back
   local counted, rows_refused, used, refused = 0, 0, false, nil
   if bulk ~= '' then refused = redis.call('HGET', key.over_quota(bulk), service) end
 
@@ -60,7 +61,9 @@ local function open_quota(service, bulk)
       redis.pcall('HINCRBY', name, 'pending', counted)
       redis.pcall('HINCRBY', name, 'moves', counted)
     end
-    if rows_refused > 0 then redis.pcall('HINCRBY', name, 'refused', rows_refused) end
+    if rows_refused > 0 and type(redis.pcall('HINCRBY', name, 'refused', rows_refused)) == 'number' and bulk ~= '' then
+      redis.call('PEXPIRE', key.over_quota(bulk), REMEMBERED)  -- a long bulk
+    end
     if used then redis.pcall('HSET', name, 'next_at', string.format('%.0f', next_at)) end
   end
 
