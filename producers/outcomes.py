@@ -76,8 +76,8 @@ class Batch:
         """Whether others may have the entries that are left by now."""
         return time.monotonic() - self._read_at >= self._claim_seconds
 
-    def renewal(self) -> Ask | None:
-        """Return the step that keeps what is left, if it is time for it."""
+    def renewal(self) -> Steps[None] | None:
+        """Return the steps that keep what is left, if it is time for it."""
         if time.monotonic() - self._read_at < self._claim_seconds / 2 or not self._open:
             return None
         self._read_at = time.monotonic()
@@ -112,8 +112,8 @@ def _of_batch(run: Run, batch: Batch) -> Iterator[ReceivedOutcome]:
         for outcome in entry.outcomes:
             if batch.is_over:
                 return
-            if (step := batch.renewal()) is not None:
-                run(one(step))
+            if (renewal := batch.renewal()) is not None:
+                run(renewal)
 
             def ack(entry: Entry = entry, outcome: Outcome = outcome) -> None:
                 if (step := batch.acknowledged(entry, outcome)) is not None:
@@ -150,8 +150,8 @@ async def _of_batch_async(
         for outcome in entry.outcomes:
             if batch.is_over:
                 return
-            if (step := batch.renewal()) is not None:
-                await run(one(step))
+            if (renewal := batch.renewal()) is not None:
+                await run(renewal)
 
             async def ack(entry: Entry = entry, outcome: Outcome = outcome) -> None:
                 if (step := batch.acknowledged(entry, outcome)) is not None:

@@ -177,8 +177,8 @@ class OpportunityProducer(OutcomeReader):
     ) -> EnqueueReport:
         """Enqueue any number of upserts in batches of 500. Invalid ones are reported and do not stop the others.
 
-        Once the service of a row is over a quota, all later rows of that service are refused: each in the report has a
-        `QuotaError` as `over_quota`. So no record changes its order.
+        Once a row is over a quota of its service, all later rows are refused: each in the report has a `QuotaError` as
+        `over_quota`. So no record changes its order.
 
         Args:
             opportunities: models or mappings; a mapping may have its own options under `_options`.

@@ -158,9 +158,13 @@ class GroupReader:
         """Return the step that acknowledges entries."""
         return lambda client: client.xack(self._key, self._group, *entry_ids)
 
-    def renew(self, *entry_ids: str) -> Ask:
-        """Return the step that keeps entries from being claimed for another `claim_seconds`."""
-        return lambda client: client.xclaim(self._key, self._group, CONSUMER, 0, list(entry_ids), justid=True)
+    def renew(self, *entry_ids: str) -> Steps[None]:
+        """Keep entries from being claimed for another `claim_seconds`. A group that is gone has nothing to keep."""
+        try:
+            yield lambda client: client.xclaim(self._key, self._group, CONSUMER, 0, list(entry_ids), justid=True)
+        except ScriptError as error:
+            if "NOGROUP" not in str(error):
+                raise
 
 
 def _position(entry_id: str) -> tuple[int, int]:

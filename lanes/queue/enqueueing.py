@@ -59,8 +59,8 @@ def enqueue_exchange(
 ) -> EnqueueExchange:
     """Enqueue jobs in one round trip; return a result for each.
 
-    `bulk` is the id of an `enqueue_many`, which may have several exchanges: once its service is over a quota, all later
-    rows of the service are refused.
+    `bulk` is the id of an `enqueue_many`, which may have several exchanges: once a row is over a quota, all later rows
+    are refused.
 
     Each call is sent before the next is taken from `calls`, so Redis can work on one while the next is made. Many jobs
     bring the script along. A single one does not, and takes a second round trip if Redis does not have it.

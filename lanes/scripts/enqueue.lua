@@ -40,6 +40,9 @@ local existing = redis.call('EXISTS', key.held_time, key.memory_checked, key.mem
 local ever_held, memory_checked, any_service = existing % 2 == 1, existing % 4 >= 2, existing >= 4
 -- Service -> its quota, read at its first new row, or false without one.
 local quotas = {}
+-- The refusal of a row that is over a quota. All later rows of the bulk are refused with it, whatever their service, so
+-- that no record changes its order.
+local over_quota = any_service and ARGV[3] ~= '' and service_quota().refusal_of(ARGV[3]) or nil
 -- Bodies are written with one command, before a merge and at the end.
 local answers, bodies = {}, {}
 
@@ -106,17 +109,24 @@ local function accept(new_job)
   if new_job.event_time then stale_event().note_event_time(new_job, merge_target or id, ARGV[1]) end
 end
 
+-- is_over_quota(new_job): whether the job is refused, because it or an earlier row is over a quota.
+local function is_over_quota(new_job)
+  local service = new_job.service
+  if service ~= '' then
+    if quotas[service] == nil then quotas[service] = service_quota().open_quota(service) end
+    new_job.quota = quotas[service]
+  end
+  local quota = new_job.quota
+  over_quota = over_quota or (quota and quota.refusal()) or nil
+  if over_quota and quota then quota.count_refused() end
+  return over_quota
+end
+
 -- take(new_job, may_exist): finds the job, or accepts it. Returns an error reply when memory is full.
 local function take(new_job, may_exist)
   local status, id, idempotency = find_duplicate(new_job, may_exist)
   if status then return note_answer(status, id) end
-  local service = new_job.service
-  if any_service and service ~= '' then
-    if quotas[service] == nil then quotas[service] = service_quota().open_quota(service, ARGV[3]) end
-    new_job.quota = quotas[service]
-    local refused = new_job.quota and new_job.quota.refusal()
-    if refused then return note_answer('over_quota', refused) end
-  end
+  if any_service and is_over_quota(new_job) then return note_answer('over_quota', over_quota) end
   if not memory_checked then
     local refusal = memory_guard().memory_guard(tonumber(ARGV[2]))
     if refusal then return refusal end
@@ -152,5 +162,6 @@ for _, quota in pairs(quotas) do
   if quota then quota.write() end
 end
 write_lanes()
+if over_quota and ARGV[3] ~= '' then service_quota().remember_refusal(ARGV[3], over_quota) end
 if not whole then error(refusal, 0) end
 return refusal or answers

@@ -12,8 +12,8 @@ local function write_some(packed)
   return redis.call('SCARD', rest) > 0
 end
 
-local packed = redis.call('LINDEX', key.outcome_backlog, 0)
-if not packed then return 0 end
+local packed = redis.pcall('LINDEX', key.outcome_backlog, 0)
+if type(packed) ~= 'string' then return 0 end  -- none, or a broken key, which the consistency check finds
 local readable, more = pcall(write_some, packed)
 -- One that cannot be read stops no other.
 if not readable then lose(1) end

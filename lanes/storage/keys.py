@@ -83,7 +83,7 @@ _KEYS = (
     Key("newest_delivered:{location}", "hash", "record with such jobs -> its newest delivered one: time, order, id"),
     Key("event_times:{location}:{record}", "hash", "field -> time of the latest event that set it"),
     Key("idempotency:{location}:{key}", "string", "job id and fingerprint of its body"),
-    Key("over_quota:{bulk}", "hash", "service -> the quota that refused a row of this bulk; expires in five minutes"),
+    Key("over_quota:{bulk}", "string", "the quota that refused a row of this bulk; expires in five minutes"),
     Key("broken_lane:{location}", "string", "what cannot be read of it, once reported; expires in five minutes"),
     # One of each per service that was added.
     Key("service:{service}", "hash", "quotas, jobs that they count, time of the rate's next row, hashes of its keys"),

@@ -1,7 +1,7 @@
 """Lanes in memory, for tests: the methods of `LaneStore` for producers, and a worker that sends on request.
 
 A test compares it with the real lanes. Left out: leases, retries, rate limits and holds, which a service does not see;
-quotas; the retention of jobs and keys; event times, except for merging.
+all quotas but `max_pending`; the retention of jobs and keys; event times, except for merging.
 """
 
 import heapq
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lanes.errors import OverQuotaError
 from lanes.queue.enqueueing import DEFAULT_DURABILITY_POLICY, DurabilityPolicy
 from lanes.queue.job import Attempt, Job, State
 from lanes.queue.new_job import EnqueueResult, EnqueueStatus, NewJob
@@ -20,6 +21,7 @@ from lanes.versions import NEVER_MERGED_FIELDS
 from producers.testing.ending import Dead, Ending
 
 Record = tuple[str, str]
+RETRY_SECONDS = 5.0  # as in the real lanes, for `max_pending`
 
 
 @dataclass
@@ -44,6 +46,7 @@ class MemoryLanes:
         self._expiring: dict[str, MemoryJob] = {}  # the pending jobs that can expire
         self._keys: dict[tuple[str, str], tuple[str, str]] = {}
         self._clock_offset = 0.0
+        self.max_pending: int | None = None  # pending jobs of a service, None for any number
 
     @property
     def now(self) -> float:
@@ -81,20 +84,15 @@ class MemoryLanes:
         idempotency_seconds: float,
         durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
     ) -> EnqueueResult:
-        """Enqueue a job, or return the one with the same id or idempotency key. Every durability is met."""
-        del idempotency_seconds, durability_policy
-        with self._lock:
-            self._expire()
-            if new_job.id in self._entries:
-                return EnqueueResult(EnqueueStatus.KNOWN, new_job.id)
-            known = self._keys.get((new_job.location_id, new_job.idempotency_key or ""))
-            if new_job.idempotency_key and known:
-                same = known[1] == new_job.fingerprint
-                return EnqueueResult(EnqueueStatus.KNOWN if same else EnqueueStatus.CONFLICT, known[0])
-            if new_job.idempotency_key:
-                self._keys[new_job.location_id, new_job.idempotency_key] = (new_job.id, new_job.fingerprint)
-            self._accept(new_job)
-            return EnqueueResult(EnqueueStatus.ACCEPTED, new_job.id)
+        """Enqueue a job, or return the one with the same id or idempotency key. Every durability is met.
+
+        Raises:
+            OverQuotaError: its service has `max_pending` pending jobs.
+        """
+        (result,) = self.enqueue_many([new_job], idempotency_seconds, durability_policy)
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     def enqueue_many(
         self,
@@ -102,8 +100,30 @@ class MemoryLanes:
         idempotency_seconds: float,
         durability_policy: DurabilityPolicy = DEFAULT_DURABILITY_POLICY,
     ) -> list[EnqueueResult | Exception]:
-        """Enqueue jobs in order."""
-        return [self.enqueue(new_job, idempotency_seconds, durability_policy) for new_job in new_jobs]
+        """Enqueue jobs in order. Once one is over a quota, all later ones are refused."""
+        del idempotency_seconds, durability_policy
+        results: list[EnqueueResult | Exception] = []
+        refusal: OverQuotaError | None = None
+        with self._lock:
+            self._expire()
+            for new_job in new_jobs:
+                if (known := self._known(new_job)) is not None:
+                    results.append(known)
+                elif (refusal := refusal or self._over_quota(new_job)) is not None:
+                    results.append(refusal)
+                else:
+                    self._accept(new_job)
+                    results.append(EnqueueResult(EnqueueStatus.ACCEPTED, new_job.id))
+        return results
+
+    def _known(self, new_job: NewJob) -> EnqueueResult | None:
+        if new_job.id in self._entries:
+            return EnqueueResult(EnqueueStatus.KNOWN, new_job.id)
+        known = self._keys.get((new_job.location_id, new_job.idempotency_key or ""))
+        if not new_job.idempotency_key or known is None:
+            return None
+        same = known[1] == new_job.fingerprint
+        return EnqueueResult(EnqueueStatus.KNOWN if same else EnqueueStatus.CONFLICT, known[0])
 
     def enqueue_calls(
         self,
@@ -113,10 +133,17 @@ class MemoryLanes:
         bulk: str = "",
     ) -> list[EnqueueResult | Exception]:
         """Enqueue the jobs of each call, in order."""
-        del bulk  # there are no quotas
+        del bulk  # a job that was refused ends the call
         return self.enqueue_many(
             [new_job for call in calls for new_job in call], idempotency_seconds, durability_policy
         )
+
+    def _over_quota(self, new_job: NewJob) -> OverQuotaError | None:
+        jobs = (entry.job for entry in self._entries.values())
+        pending = sum(job.state is State.PENDING and job.service == new_job.service for job in jobs)
+        if self.max_pending is not None and pending >= self.max_pending:
+            return OverQuotaError(new_job.service or "", "max_pending", self.max_pending, RETRY_SECONDS)
+        return None
 
     def cancel(self, job_id: str, retention: float) -> str:
         """Cancel a pending job; return the same answers as `LaneStore.cancel`."""
@@ -202,6 +229,8 @@ class MemoryLanes:
             self._end(entry, State.EXPIRED)
 
     def _accept(self, new_job: NewJob) -> None:
+        if new_job.idempotency_key:
+            self._keys[new_job.location_id, new_job.idempotency_key] = (new_job.id, new_job.fingerprint)
         job = Job(
             id=new_job.id,
             location_id=new_job.location_id,

@@ -76,6 +76,10 @@ class _Recorded:
                 done.append(job.id)
         return [job for job in map(self._lanes.job, done) if job is not None]
 
+    def set_max_pending(self, limit: int | None) -> None:
+        """Give each service this quota: rows beyond so many pending jobs get a `QuotaError`. None is no quota."""
+        self._lanes.max_pending = limit
+
     def pass_time(self, seconds: float) -> None:
         """Advance the clock: jobs become due or expire."""
         self._lanes.pass_time(seconds)

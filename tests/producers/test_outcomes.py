@@ -186,6 +186,29 @@ def test_a_slow_consumer_keeps_what_it_has_read(
     assert idle == ([False, False, False] if keeps else [False, False])
 
 
+@pytest.mark.parametrize("lost", ["group", "service"])
+def test_a_group_that_is_lost_while_its_outcomes_are_read_begins_again(
+    crm: OpportunityProducer, reading: Any, store: LaneStore, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    client: Any = store.client
+    told, passed = end(crm, "a", "b", "c"), [0.0]
+    clock = time.monotonic
+    monkeypatch.setattr("producers.outcomes.time.monotonic", lambda: clock() + passed[0])
+
+    def lose(outcome: Any) -> bool:
+        if not passed[0]:
+            if lost == "group":
+                client.xgroup_destroy(store.key("outcomes", "crm"), "group")
+            else:
+                ServiceStore(store).remove("crm")
+                ServiceStore(store).add(Service("crm"))
+            passed[0] = CLAIM_SECONDS * 0.6  # so that it renews the claim of the rest
+        return bool(outcome)
+
+    assert reading.outcomes(lose, 3) == told
+    assert reading.outcomes(all_of, wait=0) == (told if lost == "group" else [])
+
+
 def test_reading_waits_for_an_outcome(crm: OpportunityProducer, reading: Any) -> None:
     assert reading.outcomes(all_of, wait=0) == []
     told = end(crm, "a")

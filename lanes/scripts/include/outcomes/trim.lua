@@ -20,8 +20,9 @@ local function count_jobs(entry)
   return 1
 end
 
--- note_unread(service, entries): counts what each group has not read of entries that are about to be removed.
-local function note_unread(service, entries)
+-- find_unread(service, entries): returns how many outcomes the groups have not read of entries that are about to be
+-- removed, and the names of these groups.
+local function find_unread(service, entries)
   local stream = key.outcomes(service)
   local unread, behind, first, last = 0, {}, entries[1][1], entries[#entries][1]
   for _, reply in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
@@ -39,9 +40,7 @@ local function note_unread(service, entries)
     end
     if missed > 0 then unread, behind[#behind + 1] = unread + missed, group.name end
   end
-  if unread == 0 then return end
-  redis.pcall('HINCRBY', key.service(service), 'outcomes_unread', unread)
-  redis.pcall('HSET', key.service(service), 'unread_by', table.concat(behind, ' '))
+  return unread, behind
 end
 
 local function trim_oldest(service, is_over)
@@ -57,10 +56,16 @@ local function trim_oldest(service, is_over)
   if not oldest(1)[1] then return 0, 0 end
   local entries, outcomes = oldest(STEP), 0
   for _, entry in ipairs(entries) do outcomes = outcomes + count_jobs(entry) end
-  note_unread(service, entries)
+  local unread, behind = find_unread(service, entries)
   local last = entries[#entries][1]
   local ms, seq = string.match(last, '^(%d+)-(%d+)$')
   redis.call('XTRIM', stream, 'MINID', string.format('%s-%.0f', ms, seq + 1))
-  redis.pcall('HSET', key.service(service), 'trimmed_to', last)
+  -- After XTRIM: where memory is used up, Redis allows no other write before it.
+  local name = key.service(service)
+  redis.pcall('HSET', name, 'trimmed_to', last)
+  if unread > 0 then
+    redis.pcall('HINCRBY', name, 'outcomes_unread', unread)
+    redis.pcall('HSET', name, 'unread_by', table.concat(behind, ' '))
+  end
   return #entries, outcomes
 end
