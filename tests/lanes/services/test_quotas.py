@@ -134,26 +134,6 @@ def test_the_rate_bounds_new_rows_also_merged_ones(services: ServiceStore, store
     assert refused(store.enqueue_many(orders(21, order), 60)) == [""] * 20 + ["rate"]
 
 
-def test_a_clock_that_is_set_back_does_not_refuse_rows_for_as_long(
-    services: ServiceStore, store: ClockedStore, order: Orders
-) -> None:
-    services.add(Service("crm", rate=2))
-    store.enqueue_many(orders(5, order), 60)
-    store.pass_time(-3600)
-    assert refused(store.enqueue_many(orders(21, order), 60)) == [""] * 20 + ["rate"]
-
-
-def test_a_bulk_with_a_refused_row_is_remembered_while_it_goes_on(
-    services: ServiceStore, store: ClockedStore, order: Orders
-) -> None:
-    """A file may take longer than five minutes after its first refused row."""
-    services.add(Service("crm", max_pending=1))
-    store.enqueue_calls([orders(2, order)], 60, bulk="one")
-    store.client.expire("test:over_quota:one", 1)
-    assert refused(store.enqueue_calls([orders(1, order)], 60, bulk="one")) == ["max_pending"]
-    assert store.client.ttl("test:over_quota:one") > 200
-
-
 Step = Callable[[ClockedStore, str], object]
 
 
