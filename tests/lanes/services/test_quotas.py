@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from lanes.checks.consistency import check_consistency
 from lanes.errors import OverQuotaError
 from lanes.queue.dead_letter import DeadLetter
 from lanes.queue.job import Reason
@@ -200,7 +201,7 @@ def test_the_counters_move_with_the_job(services: ServiceStore, store: ClockedSt
     assert counters(services) == expected
 
 
-def test_a_purged_job_that_is_restored_is_counted_again(
+def test_restored_and_imported_dead_letters_are_counted(
     services: ServiceStore, store: ClockedStore, order: Orders
 ) -> None:
     services.add(Service("crm", max_dead=5))
@@ -211,7 +212,14 @@ def test_a_purged_job_that_is_restored_is_counted_again(
     imported = order(record="another", service="crm")
     for each in (new_job, imported):
         assert store.restore(DeadLetter(each, Reason.REFUSED, store.now, store.now, ())) == "restored"
+    assert counters(services) == (0, 2)
+    assert store.restore(DeadLetter(imported, Reason.REFUSED, store.now, store.now, ())) == "dead"
+    assert store.purge(imported.id, 60) == "purged"
     assert counters(services) == (0, 1)
+    services.add(Service("crm"))  # without a quota nothing more is counted
+    another = order(record="a third", service="crm")
+    assert store.restore(DeadLetter(another, Reason.REFUSED, store.now, store.now, ())) == "restored"
+    assert list(check_consistency(store)) == []
 
 
 def test_replays_and_retries_are_never_refused(services: ServiceStore, store: ClockedStore, order: Orders) -> None:
