@@ -24,6 +24,12 @@
 -- @include queue/schema
 -- @include history/read_done
 -- @lazy quota/move_counted
+-- has_quota(service): whether it has a quota, so that its jobs are counted. An import is not refused.
+local function has_quota(service)
+  local quotas = redis.pcall('HMGET', key.service(service), 'max_pending', 'max_dead', 'rate')
+  return (quotas[1] or quotas[2] or quotas[3]) and true or false
+end
+
 local id, location, record = ARGV[1], ARGV[2], ARGV[3]
 local known = redis.call('HGET', key.job(id), 'state')
 if known then return known end
@@ -55,7 +61,11 @@ else
   end
   redis.call('HSET', key.job(id), 'location', location, 'record', record, 'seq', seq, 'accepted_at', accepted_at, 'failures', 0)
   if ARGV[9] ~= '' then redis.call('HSET', key.job(id), 'event_time', ARGV[9]) end
-  if ARGV[10] ~= '' then redis.call('HSET', key.job(id), 'service', ARGV[10]) end
+  if ARGV[10] ~= '' then
+    redis.call('HSET', key.job(id), 'service', ARGV[10])
+    fields.service, fields.counted = ARGV[10], has_quota(ARGV[10])
+    if fields.counted then redis.call('HSET', key.job(id), 'counted', 1) end
+  end
   if ARGV[11] ~= '0' then redis.call('HSET', key.job(id), 'priority', ARGV[11]) end
   if ARGV[13] ~= '' then redis.call('HSET', key.job(id), 'version', ARGV[13]) end
   if ARGV[12] ~= '0' then redis.call('HSET', key.job(id), 'attempt', ARGV[12]) end

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from lanes.checks.consistency import check_consistency
 from lanes.errors import OverQuotaError
 from lanes.queue.dead_letter import DeadLetter
 from lanes.queue.job import Reason
@@ -136,26 +137,6 @@ def test_the_rate_bounds_new_rows_also_merged_ones(services: ServiceStore, store
     assert refused(store.enqueue_many(orders(21, order), 60)) == [""] * 20 + ["rate"]
 
 
-def test_a_clock_that_is_set_back_does_not_refuse_rows_for_as_long(
-    services: ServiceStore, store: ClockedStore, order: Orders
-) -> None:
-    services.add(Service("crm", rate=2))
-    store.enqueue_many(orders(5, order), 60)
-    store.pass_time(-3600)
-    assert refused(store.enqueue_many(orders(21, order), 60)) == [""] * 20 + ["rate"]
-
-
-def test_a_bulk_with_a_refused_row_is_remembered_while_it_goes_on(
-    services: ServiceStore, store: ClockedStore, order: Orders
-) -> None:
-    """A file may take longer than five minutes after its first refused row."""
-    services.add(Service("crm", max_pending=1))
-    store.enqueue_calls([orders(2, order)], 60, bulk="one")
-    store.client.expire("test:over_quota:one", 1)
-    assert refused(store.enqueue_calls([orders(1, order)], 60, bulk="one")) == ["max_pending"]
-    assert store.client.ttl("test:over_quota:one") > 200
-
-
 Step = Callable[[ClockedStore, str], object]
 
 
@@ -222,7 +203,7 @@ def test_the_counters_move_with_the_job(services: ServiceStore, store: ClockedSt
     assert counters(services) == expected
 
 
-def test_a_purged_job_that_is_restored_is_counted_again(
+def test_restored_and_imported_dead_letters_are_counted(
     services: ServiceStore, store: ClockedStore, order: Orders
 ) -> None:
     services.add(Service("crm", max_dead=5))
@@ -233,7 +214,14 @@ def test_a_purged_job_that_is_restored_is_counted_again(
     imported = order(record="another", service="crm")
     for each in (new_job, imported):
         assert store.restore(DeadLetter(each, Reason.REFUSED, store.now, store.now, ())) == "restored"
+    assert counters(services) == (0, 2)
+    assert store.restore(DeadLetter(imported, Reason.REFUSED, store.now, store.now, ())) == "dead"
+    assert store.purge(imported.id, 60) == "purged"
     assert counters(services) == (0, 1)
+    services.add(Service("crm"))  # without a quota nothing more is counted
+    another = order(record="a third", service="crm")
+    assert store.restore(DeadLetter(another, Reason.REFUSED, store.now, store.now, ())) == "restored"
+    assert list(check_consistency(store)) == []
 
 
 def test_replays_and_retries_are_never_refused(services: ServiceStore, store: ClockedStore, order: Orders) -> None:
