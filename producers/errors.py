@@ -32,8 +32,8 @@ class IdempotencyConflictError(ProducerError):
 class QuotaError(ProducerError, OverQuotaError):
     """The job was refused: its service, or that of an earlier row, is over a quota.
 
-    Try again after `retry_after` seconds. `quota` is `max_pending` (jobs pending or in flight), `max_dead` (dead letters)
-    or `rate` (new rows per second), and `limit` its value.
+    Try again after `retry_after` seconds. `quota` is `max_pending` (jobs pending or in flight), `max_dead` (dead
+    letters) or `rate` (new rows per second), and `limit` its value.
     """
 
     @classmethod

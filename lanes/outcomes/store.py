@@ -71,7 +71,7 @@ class OutcomeStore:
         """Write some outcomes of merged jobs that a script left; return how many jobs still have some."""
         return int(self._lanes.run("write_outcomes"))
 
-    def remove_group(self, service: str, group: str) -> bool:
+    def remove_outcome_group(self, service: str, group: str) -> bool:
         """Remove a consumer group that nobody uses any more; return whether there was one. The outcomes stay."""
         return self._lanes.run_text("remove_outcome_group", service, group) == "removed"
 

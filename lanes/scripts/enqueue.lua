@@ -109,24 +109,23 @@ local function accept(new_job)
   if new_job.event_time then stale_event().note_event_time(new_job, merge_target or id, ARGV[1]) end
 end
 
--- is_over_quota(new_job): whether the job is refused, because it or an earlier row is over a quota.
-local function is_over_quota(new_job)
-  local service = new_job.service
-  if service ~= '' then
-    if quotas[service] == nil then quotas[service] = service_quota().open_quota(service) end
-    new_job.quota = quotas[service]
-  end
-  local quota = new_job.quota
-  over_quota = over_quota or (quota and quota.refusal()) or nil
-  if over_quota and quota then quota.count_refused() end
-  return over_quota
-end
-
 -- take(new_job, may_exist): finds the job, or accepts it. Returns an error reply when memory is full.
 local function take(new_job, may_exist)
   local status, id, idempotency = find_duplicate(new_job, may_exist)
   if status then return note_answer(status, id) end
-  if any_service and is_over_quota(new_job) then return note_answer('over_quota', over_quota) end
+  if any_service then
+    local service = new_job.service
+    if service ~= '' then
+      if quotas[service] == nil then quotas[service] = service_quota().open_quota(service) end
+      new_job.quota = quotas[service]
+    end
+    local quota = new_job.quota
+    over_quota = over_quota or (quota and quota.refusal()) or nil
+    if over_quota then
+      if quota then quota.count_refused() end
+      return note_answer('over_quota', over_quota)
+    end
+  end
   if not memory_checked then
     local refusal = memory_guard().memory_guard(tonumber(ARGV[2]))
     if refusal then return refusal end

@@ -218,7 +218,7 @@ def remove_group(session: Session, name: str, group: str, *, dry_run: bool, yes:
     if not yes:
         confirm(f"remove {what}?", "add --yes")
     session.log_change("remove group", name, printable(group))
-    outcomes.remove_group(name, group)
+    outcomes.remove_outcome_group(name, group)
     say(f"removed {what}")
 
 

@@ -27,6 +27,7 @@ def violations(evidence: Evidence) -> list[str]:
         *out_of_order(evidence),
         *stale_value_kept(evidence),
         *exceeded_windows(evidence),
+        *untold(evidence),
         *explain_repeats(evidence).unexplained,
         *evidence.unexpected,
         *evidence.findings,
@@ -82,6 +83,17 @@ def not_sent(evidence: Evidence) -> Iterator[str]:
             yield f"expired without need: {accepted_job.uid}"
         elif state is State.CANCELLED and accepted_job.kind is not RecordKind.CANCELLED:
             yield f"cancelled without need: {accepted_job.uid}"
+
+
+def untold(evidence: Evidence) -> Iterator[str]:
+    """Yield the jobs whose service was not told of their end, or of another end. A merged job ends with its target."""
+    if (told := evidence.told) is None:
+        return
+    for job_id, state in evidence.stored.items():
+        target = evidence.merge_targets.get(job_id, job_id)
+        end = evidence.stored.get(target, state)
+        if end.final and (said := told.get(job_id)) is not end:
+            yield f"untold: job {job_id} is {end}, and its service was told {said or 'nothing'}"
 
 
 def out_of_order(evidence: Evidence) -> Iterator[str]:

@@ -30,6 +30,7 @@ from tests.chaos import journal
 from tests.chaos.duplicating_proxy import DuplicatingProxy
 from tests.chaos.job_states import JobStates
 from tests.chaos.journal import AcceptedJob, recent
+from tests.chaos.outcomes import SERVICE, add_service
 from tests.chaos.small_disk import mounted
 from tests.chaos.traffic import PIPELINE
 from tests.proxy import Proxy
@@ -63,8 +64,6 @@ SETTINGS: dict[str, object] = {
     "shift_threads": THREADS,
     "max_attempts": 1000,
 }
-
-
 # Exits that Celery intends or a bug in kombu causes; a supervisor starts the worker again.
 KNOWN_EXIT_CAUSES = (
     "Too many open files",
@@ -128,12 +127,18 @@ class Environment:
         self._servers.callback(server.stop)
         return server
 
+    def start_empty_redis(self) -> None:
+        """Start the Redis, which has no data, with the service of the producers."""
+        folder = self.redis.folder
+        add_service(RedisServer(folder, options=OPTIONS, configuration=folder / CONFIGURATION.name))
+        self.redis.start()
+
     def __enter__(self) -> Self:
         with self._closing:
             self._servers = self._closing.enter_context(contextlib.ExitStack())
             self.redis = self.stack.redis = self.make_redis("redis")
             self._closing.callback(self._stop)
-            self.redis.start()
+            self.start_empty_redis()
             latency = ("--latency", "0.05-0.25", "--known-pipeline", PIPELINE)
             self.stack.start_sandbox("--burst-limit", str(LIMIT), "--burst-window", str(WINDOW), *latency)
             self.producers_proxy = self._closing.enter_context(Proxy(self.redis.port))
@@ -222,7 +227,8 @@ class Environment:
     def start_producer(self, name: str) -> None:
         """Start a producer, or start it again on its journal."""
         arguments = ["tests.chaos.producer", str(self.journal(name)), str(self.seed), name, str(self.rate)]
-        environ = {"LANES_REDIS_URL": f"redis://127.0.0.1:{self.producers_proxy.port}/0", "PYTHONPATH": str(ROOT)}
+        redis_url = f"redis://127.0.0.1:{self.producers_proxy.port}/0"
+        environ = {"LANES_REDIS_URL": redis_url, "LANES_SERVICE": SERVICE, "PYTHONPATH": str(ROOT)}
         self.producers[name] = self.stack.start(name, arguments, **environ)
 
     def stop_producers(self, seconds: float = 60) -> None:

@@ -73,7 +73,8 @@ class Evidence:
 
     `stored`: the state of each existing job, and of each that was forgotten; `gone`: the state of each job right before
     Redis was emptied. `forgotten`: how many done jobs gave way to new ones. An event that is older than a forgotten
-    job's is sent without the fields that are newer.
+    job's is sent without the fields that are newer. `told`: the last state of each job that its service was told of,
+    None if outcomes were removed.
     """
 
     accepted_jobs: Sequence[AcceptedJob]
@@ -89,6 +90,7 @@ class Evidence:
     findings: Sequence[str] = ()
     gone: Mapping[str, State] = field(default_factory=dict)
     forgotten: int = 0
+    told: Mapping[str, State] | None = None
 
     @property
     def ends(self) -> dict[str, State]:

@@ -68,7 +68,7 @@ class RedisEmptied(RedisKilled):
 
     def end(self, environment: Environment) -> None:
         shutil.rmtree(environment.redis.folder / AOF_FOLDER)
-        super().end(environment)
+        environment.start_empty_redis()
         self.emptied_at = time.monotonic()
         environment.jobs.emptied(self.emptied_at)
 

@@ -16,6 +16,7 @@ from tests.chaos.environment import LEASE, LIMIT, WINDOW, Environment, Environme
 from tests.chaos.evidence import Arrival, Evidence, Injected, NotTried
 from tests.chaos.fault import Fault, NotInjectedError, wait
 from tests.chaos.faults import Planned
+from tests.chaos.outcomes import read_told
 from tests.chaos.recovery import SAMPLE_SECONDS
 
 CALM_SECONDS = 4.0  # before a round, so that there is a speed to come back to
@@ -183,6 +184,7 @@ def collect(environment: Environment, injected: Sequence[Injected]) -> Evidence:
         store = LaneStore(client)
         forgotten = environment.jobs.forgotten + store.read_history().forgotten
         found = environment.jobs.read(store, ids)
+        told = read_told(store)
         for job in found.values():
             stored[job.id] = job.state
             if job.merged_into:
@@ -211,4 +213,5 @@ def collect(environment: Environment, injected: Sequence[Injected]) -> Evidence:
         findings,
         environment.jobs.before,
         forgotten,
+        told,
     )

@@ -142,6 +142,7 @@ def soak(
         workers,
         rate=rate,
         retention_seconds=RETENTION_SECONDS,
+        outcome_retention_seconds=RETENTION_SECONDS,
         idempotency_seconds=IDEMPOTENCY_SECONDS,
     )
     with made as environment:

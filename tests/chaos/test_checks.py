@@ -164,6 +164,16 @@ def test_what_is_wrong_is_found(what: str) -> None:
     assert all(line.startswith(start) for line, start in zip(sorted(found), sorted(expected), strict=True)), found
 
 
+def test_each_end_is_told() -> None:
+    told = {**CONSISTENT.stored, "job-b2": State.DELIVERED}
+    assert violations(replace(CONSISTENT, told=told)) == []
+    for job_id, state in told.items():
+        missing = replace(CONSISTENT, told={known: each for known, each in told.items() if known != job_id})
+        assert violations(missing) == [f"untold: job {job_id} is {state}, and its service was told nothing"]
+    wrong = replace(CONSISTENT, told={**told, "job-b2": State.DEAD})
+    assert violations(wrong) == ["untold: job job-b2 is delivered, and its service was told dead"]
+
+
 EMPTIED = Injected("Redis restarted empty", 14.5, 15.5, None, emptied_at=15.5)
 
 

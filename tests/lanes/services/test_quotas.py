@@ -62,9 +62,10 @@ def test_rows_over_max_pending_are_refused_and_others_are_not(
     services: ServiceStore, store: ClockedStore, order: Orders
 ) -> None:
     services.add(Service("crm", max_pending=3))
-    rows = [*orders(1, order, "billing"), *orders(4, order)]
-    answers = store.enqueue_many(rows, 60)[1:]
+    answers = store.enqueue_many(orders(4, order), 60)
     assert refused(answers) == ["", "", "", "max_pending"]
+    for other in ("billing", None):
+        assert refused(store.enqueue_many(orders(2, order, other), 60)) == ["", ""]
     error = answers[3]
     assert isinstance(error, OverQuotaError)
     assert (error.service, error.limit, error.retry_after) == ("crm", 3, 5)
