@@ -122,7 +122,7 @@ def record_results(batch: Batch, answers: BatchResults, report: EnqueueReport) -
         if isinstance(answer, RedisUnavailableError):
             unavailable = unavailable or answer
         elif isinstance(answer, OverQuotaError):
-            refused.append(_over_quota(entry.number, answer))
+            refused.append(_over_quota(entry, answer))
         elif isinstance(answer, Exception):
             refused.append(RejectedRow(entry.number, (FieldError("", "", str(answer)),), broken=answer))
         else:
@@ -138,10 +138,14 @@ def record_results(batch: Batch, answers: BatchResults, report: EnqueueReport) -
     report.last_row = batch.last_row
 
 
-def _over_quota(number: int, answer: OverQuotaError) -> RejectedRow:
-    message = f"is over its quota {answer.quota}={answer.limit}: try again in {answer.retry_after:g} s"
-    field_error = FieldError("_options.service", shorten(answer.service), message)
-    return RejectedRow(number, (field_error,), QuotaError.of(answer))
+def _over_quota(entry: ValidRow, answer: OverQuotaError) -> RejectedRow:
+    """Return a row that is refused because it, or an earlier row of another service, is over a quota."""
+    quota, again = f"{answer.quota}={answer.limit}", f"try again in {answer.retry_after:g} s"
+    field_error = FieldError("_options.service", shorten(answer.service), f"is over its quota {quota}: {again}")
+    if entry.new_job.service != answer.service:
+        message = f"an earlier row is over the quota {quota} of the service {answer.service}: {again}"
+        field_error = FieldError("", "", message)
+    return RejectedRow(entry.number, (field_error,), QuotaError.of(answer))
 
 
 def make_receipt(new_job: NewJob, answer: EnqueueResult) -> Receipt:

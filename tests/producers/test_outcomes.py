@@ -231,7 +231,7 @@ def test_a_lost_group_begins_again(crm: OpportunityProducer, reading: Any, store
 
 def test_pages_go_on_from_a_cursor(crm: OpportunityProducer, reading: Any, store: LaneStore) -> None:
     empty = reading.page()
-    assert empty == OutcomePage((), "0-0")
+    assert empty == reading.page(after="") == OutcomePage((), "0-0")
     end(crm, *"abcde")
     page, seen = reading.page(count=2, after=empty.cursor), []
     while page.outcomes:
@@ -243,7 +243,7 @@ def test_pages_go_on_from_a_cursor(crm: OpportunityProducer, reading: Any, store
 
 
 @pytest.mark.usefixtures("crm")
-@pytest.mark.parametrize("cursor", ["", "x", "1", "1-1-1", "-", "99999999999999999999-0", "(1-0"])
+@pytest.mark.parametrize("cursor", ["x", "1", "1-1-1", "-", "99999999999999999999-0", "(1-0"])
 def test_a_wrong_cursor_is_refused(reading: Any, cursor: str) -> None:
     with pytest.raises(CursorError, match="is no cursor"):
         reading.page(after=cursor)

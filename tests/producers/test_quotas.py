@@ -40,12 +40,14 @@ def test_many_rows_report_each_that_is_over_also_in_later_batches(producer: Prod
             yield {**OK, "contactId": f"c{n}", "_options": {"service": "other" if n % 100 else "crm"}}
 
     report = producer.enqueue_many(rows())
-    assert (report.accepted, report.last_row) == (1193, 1200)
-    assert [refused.row for refused in report.refused] == [n + 1 for n in range(500, 1200, 100)]
+    assert (report.accepted, report.last_row) == (500, 1200)
+    assert [refused.row for refused in report.refused] == list(range(501, 1201))
     assert {type(refused.over_quota) for refused in report.refused} == {QuotaError}
     assert str(report.refused[0]) == (
         "row 501: _options.service: is over its quota max_pending=5: try again in 5 s (it is 'crm')"
     )
+    again = "over the quota max_pending=5 of the service crm: try again in 5 s"
+    assert str(report.refused[1]) == f"row 502: an earlier row is {again}"
     assert producer.enqueue_many([{**OK, "_options": {"service": "crm"}}]).accepted == 1
 
 
