@@ -187,10 +187,12 @@ def test_rows_over_a_quota_fail_the_task(server: RedisServer, store: LaneStore) 
     """Also when the message is delivered again; a later batch of the task is refused, too."""
     ServiceStore(store).add(Service("shop", max_pending=1))
     of_shop = {"_options": {"service": "shop"}}
-    rows = [{**ROW, "contactId": f"c{number}", **(of_shop if number % 600 < 2 else {})} for number in range(700)]
+    rows = [{**ROW, "contactId": f"c{number}", **(of_shop if number in (400, 401) else {})} for number in range(700)]
     for _ in range(2):
         with pytest.raises(RejectedRowsError) as caught:
             enqueue_rows(store, settings(server), "task", rows)
-        assert "3 of 700 rows were refused; the others are enqueued as task-ROW | row 2: _opt" in str(caught.value)
-        assert "row 601: _options.service: is over its quota max_pending=1: try again in 5 s" in str(caught.value)
-    assert store.counts()["accepted"] == 697
+        found = str(caught.value)
+        assert "299 of 700 rows were refused; the others are enqueued as task-ROW | row 402: _opt" in found
+        assert "row 402: _options.service: is over its quota max_pending=1: try again in 5 s" in found
+        assert "row 403: an earlier row is over the quota max_pending=1 of the service shop: try again in 5 s" in found
+    assert store.counts()["accepted"] == 401

@@ -10,6 +10,7 @@ import redis
 
 from lanes.queue.connecting import connect, connect_shared
 from lanes.storage.pool import call
+from tests.helpers import until
 
 THREADS = 8
 
@@ -128,4 +129,4 @@ def test_nothing_stays_open_when_the_client_is_closed(redis_url: str, client: "r
     with connect(redis_url) as other:
         own = {other.client_id()}
         assert own <= identifiers(client)
-    assert not own & identifiers(client)
+    until(lambda: not own & identifiers(client), "the server to notice")
