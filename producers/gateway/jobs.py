@@ -17,6 +17,7 @@ from producers.gateway.bodies import JSON
 from producers.gateway.gateway import Gateway, gateway_of
 from producers.gateway.keys import caller_of, router_of_calls
 from producers.gateway.problems import NO_JOB, NOT_FOUND, ProblemError, cannot_be_cancelled
+from producers.gateway.service_lanes import ids_of
 from producers.new_job import check_job_id
 
 router = router_of_calls()
@@ -71,12 +72,13 @@ def read_job(lanes: LaneStore, service: str, job_id: str) -> dict[str, Any] | No
 
     None if it does not exist, or is of another service.
     """
-    job = lanes.job(job_id)
-    if job is None or job.service != service:
+    jobs = (lanes.job(each) for each in ids_of(service, job_id))
+    job = next((each for each in jobs if each is not None and each.service == service), None)
+    if job is None:
         return None
-    if (job.body or job.original) and not _is_content_own(lanes, service, job_id):
+    if (job.body or job.original) and not _is_content_own(lanes, service, job.id):
         job = replace(job, body=None, original=None)
-    position = lanes.queue_position(job_id)
+    position = lanes.queue_position(job.id)
     waits = [wait.as_json() for wait in position.blockers()] if position else []
     own = _own_ids(lanes, service, {job.merged_into, *(wait["job_id"] for wait in waits)})
     found = {**job.as_json(), "merged_into": job.merged_into if job.merged_into in own else None}

@@ -32,6 +32,12 @@ def job_id_of(service: str, job_id: str | None) -> str:
     return added + job_id
 
 
+def ids_of(service: str, job_id: str) -> Sequence[str]:
+    """Return the ids of the jobs that a caller may mean: this one, or the one whose id it chose."""
+    prefix = _prefix(service)
+    return [job_id] if job_id.startswith(prefix) else [job_id, prefix + job_id]
+
+
 @lru_cache(1024)
 def _prefix(service: str) -> str:
     """Return what the ids of a service's jobs begin with: short, since Redis has several copies of an id."""
@@ -69,13 +75,17 @@ class ServiceLanes:
         return await self._lanes.enqueue_calls(scoped, idempotency_seconds, durability_policy, bulk)
 
     async def job(self, job_id: str) -> Job | None:
-        """Return a job of the service, None for any other."""
-        job = await self._lanes.job(job_id)
-        return job if job is not None and job.service == self._service else None
+        """Return a job of the service by its id, or by the id that the caller chose; None for any other."""
+        for each in ids_of(self._service, job_id):
+            job = await self._lanes.job(each)
+            if job is not None and job.service == self._service:
+                return job
+        return None
 
     async def cancel(self, job_id: str, retention: float) -> str:
         """See `LaneStore.cancel`."""
-        return "unknown" if await self.job(job_id) is None else await self._lanes.cancel(job_id, retention)
+        job = await self.job(job_id)
+        return "unknown" if job is None else await self._lanes.cancel(job.id, retention)
 
     async def read(self, ask: Callable[[Any], Any]) -> Any:
         """See `LaneStore.read`; the producer asks for the outcomes of its service only."""

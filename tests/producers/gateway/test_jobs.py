@@ -34,6 +34,18 @@ def test_jobs_of_others_and_unknown_ones_are_alike(gateway: RunningGateway) -> N
     assert gateway.send("GET", f"/v1/jobs/{theirs}", "crm").json()["state"] == "pending"
 
 
+def test_a_job_is_found_by_the_id_that_its_service_chose(gateway: RunningGateway) -> None:
+    own, theirs = (
+        job_of(gateway.send("POST", "/v1/upserts?job_id=chosen", service, json=row("chosen", service)))
+        for service in ("billing", "crm")
+    )
+    for service, job_id in (("billing", own), ("crm", theirs)):
+        assert gateway.send("GET", "/v1/jobs/chosen", service).json()["id"] == job_id
+    cancelled = gateway.send("DELETE", "/v1/jobs/chosen", "crm").json()
+    assert (cancelled["id"], cancelled["state"]) == (theirs, "cancelled")
+    assert gateway.send("GET", f"/v1/jobs/{own}").json()["state"] == "pending"
+
+
 def test_a_pending_job_is_cancelled_once(gateway: RunningGateway) -> None:
     job_id = job_of(gateway.enqueue(row("cancelled", "a")))
     for _ in range(2):
