@@ -29,8 +29,10 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the compiled client. Its packages are those of the lock file, without scripts of their own."""
     node, npm = Path(real_parts.node()), real_parts.npm()
     folder = tmp_path_factory.mktemp("client")
-    for name in ("package.json", "package-lock.json", "tsconfig.json", "client.ts"):
+    for name in ("package.json", "tsconfig.json", "client.ts"):
         shutil.copy(CLIENT / name, folder)
+    # Names, versions and hashes, as npm writes them with omit-lockfile-registry-resolved.
+    shutil.copy(CLIENT / "packages.lock.json", folder / "package-lock.json")
     run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", folder=folder)
     bin_folder = folder / "node_modules" / ".bin"
     run(str(node), str(bin_folder / "openapi-typescript"), str(FILE), "--output", "gateway.d.ts", folder=folder)

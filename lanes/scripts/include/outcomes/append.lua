@@ -27,10 +27,10 @@ end
 -- add_merged(ids, by_service): adds merged jobs whose services have outcomes. One that is gone or cannot be read may
 -- have had such a service: its outcome is lost.
 local function add_merged(ids, by_service)
-  local wanted, gone = {}, 0
+  local wanted, missing = {}, 0
   for _, id in ipairs(ids) do
     local readable, done = pcall(read_done, id)
-    if not (readable and done) then gone = gone + 1 end
+    if not (readable and done) then missing = missing + 1 end
     local service = readable and done and done.fields.service
     if service and wanted[service] == nil then wanted[service] = writes_outcomes(service) end
     if service and wanted[service] then
@@ -38,7 +38,7 @@ local function add_merged(ids, by_service)
       by_service[service], jobs[#jobs + 1], jobs[#jobs + 2] = jobs, id, time_text(done.fields.accepted_at)
     end
   end
-  if gone > 0 then lose(gone) end
+  if missing > 0 then lose(missing) end
 end
 
 -- pack_outcome(id, outcome), unpack_outcome(text): the outcome of a job, as it is kept until a worker wrote the rest.
