@@ -7,6 +7,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,15 @@ from ops.embedded.stack import TOKEN
 from tests.end_to_end.monitored_run import PROMETHEUS, SECRET, MonitoredRun, start_monitored_run
 from tests.end_to_end.prometheus_server import grouping_labels, selectors
 from tests.helpers import until
-from worker.metrics.catalogue import ALL, CELL_METRICS, GATEWAY_METRICS, OF_LOOPS, WORKER_METRICS, MetricKind
+from worker.metrics.catalogue import (
+    ALL,
+    CELL_METRICS,
+    GATEWAY_METRICS,
+    OF_LOOPS,
+    WORKER_METRICS,
+    MetricKind,
+    MetricSpec,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -218,10 +227,14 @@ def test_the_documentation_has_each_metric_as_it_is_exposed(monitored_run: Monit
     assert exposed == {metric.name: (metric.kind.value, metric.description) for metric in ALL}
     of_dashboard = {metric.name: (metric.kind.value, metric.description) for metric in CELL_METRICS + OF_LOOPS}
     assert spec(monitored_run.dashboard()) == of_dashboard
-    for metric in ALL:
+
+    def has_its_labels(metric: MetricSpec) -> bool:
         selector = metric.name + ("_bucket" if metric.kind is MetricKind.HISTOGRAM else "")
-        found = {name for series in monitored_run.prometheus.series(selector) for name in series["metric"]}
-        assert found - {"__name__", "job", "instance", "le"} == set(metric.labels), metric.name
+        found = {label for series in monitored_run.prometheus.series(selector) for label in series["metric"]}
+        return found - {"__name__", "job", "instance", "le"} == set(metric.labels)
+
+    for metric in ALL:
+        until(partial(has_its_labels, metric), f"the labels of {metric.name}")
 
 
 def test_the_documentation_is_that_of_the_catalogue() -> None:
