@@ -80,8 +80,9 @@ def test_alone_the_whole_day_is_used_whatever_is_lost_or_reordered(
     assert daily - server.day_used <= simulation.requests.unknown
 
 
-@pytest.mark.parametrize("resets", [True, False], ids=["reset known", "reset unknown"])
-@pytest.mark.parametrize("losses", [Losses(), SOME], ids=["whole", "lossy"])
+@pytest.mark.parametrize(
+    ("losses", "resets"), [(Losses(), False), (SOME, True)], ids=["whole, reset unknown", "lossy, reset known"]
+)
 def test_each_of_many_days_is_used_as_far_as_the_window_allows(
     store: ClockedStore, losses: Losses, resets: bool
 ) -> None:

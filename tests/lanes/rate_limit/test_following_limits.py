@@ -261,7 +261,7 @@ EACH = 70.0
 SETTLED = 15.0
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     seed=st.integers(0, 10**6), limits=CHANGES, fixed=st.booleans(), latency=st.sampled_from(((0.05, 0.5), (0.01, 2.0)))
 )
