@@ -35,6 +35,15 @@ def test_a_job_with_outcomes_that_are_not_written_is_not_forgotten(store: Clocke
 
 
 @pytest.mark.usefixtures("crm")
+def test_a_broken_backlog_loses_the_rest_and_stops_nothing(store: ClockedStore) -> None:
+    store.client.set(store.key("outcome_backlog"), "no list")
+    deliver_many(store)
+    outcomes = OutcomeStore(store)
+    assert outcomes.write_outcomes() == 0
+    assert (len(outcomes_in(store)), outcomes.totals(["crm"]).lost) == (500, MANY - 500)
+
+
+@pytest.mark.usefixtures("crm")
 def test_outcomes_whose_jobs_are_gone_are_counted_as_lost(store: ClockedStore) -> None:
     """No worker ran until the jobs' retention was over."""
     deliver_many(store)
