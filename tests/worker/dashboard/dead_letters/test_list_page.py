@@ -98,6 +98,7 @@ def test_by_keyboard_alone(site: Site, open_page: OpenPage) -> None:
     expect(dialog(page)).to_contain_text("Replay 1 dead letter?")
     page.keyboard.press("Escape")
     expect(dialog(page)).to_have_count(0)
+    expect(page.get_by_role("button", name="Replay…")).to_be_focused()
     page.keyboard.press("Enter")
     expect(dialog(page).get_by_role("button", name="Replay")).to_be_focused()
     page.keyboard.press("Enter")
