@@ -27,13 +27,13 @@ end
 -- add_merged(ids, by_service): adds merged jobs whose services have outcomes. One that is gone or cannot be read may
 -- have had such a service: its outcome is lost.
 local function add_merged(ids, by_service)
-  local wanted, missing = {}, 0
+  local tells, missing = {}, 0
   for _, id in ipairs(ids) do
     local readable, done = pcall(read_done, id)
     if not (readable and done) then missing = missing + 1 end
     local service = readable and done and done.fields.service
-    if service and wanted[service] == nil then wanted[service] = writes_outcomes(service) end
-    if service and wanted[service] then
+    if service and tells[service] == nil then tells[service] = writes_outcomes(service) end
+    if service and tells[service] then
       local jobs = by_service[service] or {}
       by_service[service], jobs[#jobs + 1], jobs[#jobs + 2] = jobs, id, time_text(done.fields.accepted_at)
     end
