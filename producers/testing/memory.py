@@ -139,9 +139,11 @@ class MemoryLanes:
         )
 
     def _over_quota(self, new_job: NewJob) -> OverQuotaError | None:
+        if self.max_pending is None:
+            return None
         jobs = (entry.job for entry in self._entries.values())
         pending = sum(job.state is State.PENDING and job.service == new_job.service for job in jobs)
-        if self.max_pending is not None and pending >= self.max_pending:
+        if pending >= self.max_pending:
             return OverQuotaError(new_job.service or "", "max_pending", self.max_pending, RETRY_SECONDS)
         return None
 
