@@ -1,5 +1,6 @@
 """A running gateway: a process of its own on a Redis of its own, with two services."""
 
+import contextlib
 import json
 import os
 import sys
@@ -115,12 +116,19 @@ def problem(answer: requests.Response, status: int, kind: str) -> dict[str, Any]
     return found
 
 
-@pytest.fixture(scope="session")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    """A gateway that all tests share; each uses locations of its own."""
-    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
-        running = RunningGateway(server, tmp_path_factory.mktemp("gateway"))
+@contextlib.contextmanager
+def running_gateway(folder: Path, **environ: str) -> Iterator[RunningGateway]:
+    """Run a gateway with a Redis of its own and two services while the block runs."""
+    with RedisServer(folder / "redis") as server:
+        running = RunningGateway(server, folder, environ=environ)
         running.add_services()
         running.start()
         yield running
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """A gateway that all tests share; each uses locations of its own."""
+    with running_gateway(tmp_path_factory.mktemp("gateway")) as running:
+        yield running

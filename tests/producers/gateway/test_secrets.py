@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from ops.embedded.redis_server import RedisServer
 from tests.end_to_end.test_secrets import Monitor, values_of
 from tests.helpers import row
-from tests.producers.gateway.conftest import RunningGateway
+from tests.producers.gateway.conftest import RunningGateway, running_gateway
 
 NAME = "Recognisable-Name"
 WRONG = "lanes_recognisable-wrong-key"
@@ -17,12 +16,8 @@ WRONG = "lanes_recognisable-wrong-key"
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[RunningGateway]:
-    with RedisServer(tmp_path / "redis") as server:
-        running = RunningGateway(server, tmp_path, environ={"LANES_LOG_LEVEL": "debug"})
-        running.add_services()
-        running.start()
+    with running_gateway(tmp_path, LANES_LOG_LEVEL="debug") as running:
         yield running
-        running.stop()
 
 
 def test_no_key_and_no_content_leaves_the_gateway(own: RunningGateway) -> None:

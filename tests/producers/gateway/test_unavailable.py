@@ -14,18 +14,14 @@ from lanes.queue.async_store import connect
 from lanes.services.service import Service
 from ops.embedded.redis_server import RedisServer
 from tests.helpers import row, until
-from tests.producers.gateway.conftest import RunningGateway, problem
+from tests.producers.gateway.conftest import RunningGateway, problem, running_gateway
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[RunningGateway]:
     """A gateway whose Redis the test may stop; it retries for a second."""
-    with RedisServer(tmp_path / "redis") as server:
-        running = RunningGateway(server, tmp_path, environ={"LANES_ENQUEUE_TIMEOUT_SECONDS": "1"})
-        running.add_services()
-        running.start()
+    with running_gateway(tmp_path, LANES_ENQUEUE_TIMEOUT_SECONDS="1") as running:
         yield running
-        running.stop()
 
 
 def test_503_while_redis_is_away_and_the_same_key_makes_one_job(own: RunningGateway) -> None:
